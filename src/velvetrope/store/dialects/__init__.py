@@ -1,0 +1,1 @@
+"""What differs between the databases we support, one small file each."""

@@ -1,0 +1,1 @@
+"""Every table, one file per aggregate. Importing this package declares them all on `store.schema.METADATA`."""
