@@ -1,0 +1,199 @@
+"""An API: routes by decorator, who may call them, and how often.
+
+The same object is two things. On the developer's machine it is a declaration that `velvetrope synth` reads. Inside a
+function it is the handler (`Handler: app.api`): API Gateway's proxy event goes to Powertools' `APIGatewayRestResolver`,
+which picks the route and makes the answer. Powertools is imported in functions only, so that synth stays quick.
+
+Refusing callers is not done here: signatures, policies, keys and throttles are API Gateway's, before a function runs.
+"""
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, TypedDict, TypeVar, Unpack, cast
+
+from velvetrope.builder.pools import IdentityPoolRole
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools.event_handler import APIGatewayRestResolver
+    from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEvent
+    from aws_lambda_powertools.utilities.typing import LambdaContext
+
+__all__ = ["CORS_ALLOW_HEADERS", "Access", "Api", "AuthorizationType", "Route", "UsagePlan"]
+
+AuthorizationType = Literal["NONE", "AWS_IAM"]
+Handler = TypeVar("Handler", bound=Callable[..., Any])
+
+CORS_ALLOW_HEADERS = (
+    "Content-Type",
+    "X-Amz-Date",
+    "Authorization",
+    "X-Api-Key",
+    "X-Amz-Security-Token",
+    "X-Amz-Content-Sha256",
+    "X-Amz-User-Agent",
+)
+"""What a browser may send: API Gateway's own list, and what Amplify 6 adds to it."""
+
+_METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD")
+
+
+class Access(TypedDict, total=False):
+    """Who may call a route: the keywords of `Api.route`."""
+
+    authorization_type: AuthorizationType
+    api_key_required: bool
+    allow: Sequence[IdentityPoolRole]
+
+
+@dataclass(frozen=True, eq=False)
+class Route:
+    """One method on one path, and who may call it."""
+
+    method: str
+    path: str
+    authorization_type: AuthorizationType
+    api_key_required: bool
+    allow: tuple[IdentityPoolRole, ...]
+    handler: Callable[..., Any]
+
+
+@dataclass(eq=False)
+class UsagePlan:
+    """How much the holders of the plan's keys may call. Rates are per key; the quota is per calendar day in UTC."""
+
+    name: str
+    rate_per_second: float
+    burst_requests: int
+    quota_per_day: int | None
+    keys: list[str] = field(default_factory=list)
+
+
+class Api:
+    """A REST API in front of one function that holds all of its routes.
+
+    `stage` is the first segment of every address. `memory_mb` is 128 to 10240, `timeout_seconds` 1 to 29 (API Gateway
+    waits no longer). `allow_origin` is the `Access-Control-Allow-Origin` of every answer; None means no CORS at all.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        stage: str = "latest",
+        memory_mb: int = 128,
+        timeout_seconds: int = 10,
+        allow_origin: str | None = "*",
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        if not 128 <= memory_mb <= 10240:
+            raise ValueError("memory_mb is 128 to 10240")
+        if not 1 <= timeout_seconds <= 29:
+            raise ValueError("timeout_seconds is 1 to 29: API Gateway waits 29 seconds at the most")
+        self.name = name
+        self.stage = stage
+        self.memory_mb = memory_mb
+        self.timeout_seconds = timeout_seconds
+        self.allow_origin = allow_origin
+        self.environment = dict(environment or {})
+        self.routes: list[Route] = []
+        self.usage_plans: list[UsagePlan] = []
+        # In a function everything is made in the init phase, so that the first call finds it warm.
+        self._resolver = self._make_resolver() if "AWS_LAMBDA_FUNCTION_NAME" in os.environ else None
+
+    def usage_plan(
+        self,
+        name: str,
+        *,
+        rate_per_second: float,
+        burst_requests: int,
+        quota_per_day: int | None = None,
+        keys: Sequence[str] = ("default",),
+    ) -> UsagePlan:
+        """Declare a usage plan and its API keys (names; the values are made when the template is applied)."""
+        plan = UsagePlan(name, rate_per_second, burst_requests, quota_per_day, list(keys))
+        self.usage_plans.append(plan)
+        return plan
+
+    def route(
+        self,
+        method: str,
+        path: str,
+        *,
+        authorization_type: AuthorizationType = "NONE",
+        api_key_required: bool = False,
+        allow: Sequence[IdentityPoolRole] = (),
+    ) -> Callable[[Handler], Handler]:
+        """Answer `method` on `path`; `{name}` in the path is passed to the function as a keyword.
+
+        With `AWS_IAM`, callers sign their requests, and the roles in `allow` get a policy for exactly this method.
+
+        Raises:
+            ValueError: an unknown method or authorization type, a path without a leading `/`, a route declared twice,
+                or `allow` without AWS_IAM (which would allow nobody anything).
+        """
+        verb = method.upper()
+        if verb not in _METHODS:
+            raise ValueError(f"{method} {path}: the method must be one of {', '.join(_METHODS)}")
+        if not path.startswith("/"):
+            raise ValueError(f"{method} {path}: a path starts with /")
+        if authorization_type not in ("NONE", "AWS_IAM"):
+            raise ValueError(f"{method} {path}: authorization_type must be NONE or AWS_IAM, not {authorization_type}")
+        if allow and authorization_type != "AWS_IAM":
+            raise ValueError(f"{method} {path}: allow names roles, which needs authorization_type AWS_IAM")
+        if any(route.method == verb and route.path == path for route in self.routes):
+            raise ValueError(f"{verb} {path} is declared twice")
+
+        def declare(handler: Handler) -> Handler:
+            self.routes.append(Route(verb, path, authorization_type, api_key_required, tuple(allow), handler))
+            if self._resolver is not None:
+                self._resolver.route(path.replace("{", "<").replace("}", ">"), method=verb)(handler)
+            return handler
+
+        return declare
+
+    def get(self, path: str, **access: Unpack[Access]) -> Callable[[Handler], Handler]:
+        """`route("GET", path, ...)`."""
+        return self.route("GET", path, **access)
+
+    def post(self, path: str, **access: Unpack[Access]) -> Callable[[Handler], Handler]:
+        """`route("POST", path, ...)`."""
+        return self.route("POST", path, **access)
+
+    def put(self, path: str, **access: Unpack[Access]) -> Callable[[Handler], Handler]:
+        """`route("PUT", path, ...)`."""
+        return self.route("PUT", path, **access)
+
+    def patch(self, path: str, **access: Unpack[Access]) -> Callable[[Handler], Handler]:
+        """`route("PATCH", path, ...)`."""
+        return self.route("PATCH", path, **access)
+
+    def delete(self, path: str, **access: Unpack[Access]) -> Callable[[Handler], Handler]:
+        """`route("DELETE", path, ...)`."""
+        return self.route("DELETE", path, **access)
+
+    @property
+    def request(self) -> "APIGatewayProxyEvent":
+        """The request being answered, Powertools' data class over API Gateway's event.
+
+        Raises:
+            RuntimeError: outside a function.
+        """
+        if self._resolver is None:
+            raise RuntimeError("there is a request only while a function answers one")
+        return self._resolver.current_event
+
+    def __call__(self, event: dict[str, Any], context: object) -> dict[str, Any]:
+        """The Lambda handler: API Gateway's proxy event in, its proxy response out."""
+        if self._resolver is None:
+            raise RuntimeError("an Api answers events inside a Lambda function only")
+        return self._resolver.resolve(event, cast("LambdaContext", context))
+
+    def _make_resolver(self) -> "APIGatewayRestResolver":
+        from aws_lambda_powertools.event_handler import APIGatewayRestResolver, CORSConfig
+
+        if self.allow_origin is None:
+            return APIGatewayRestResolver()
+        return APIGatewayRestResolver(
+            cors=CORSConfig(allow_origin=self.allow_origin, allow_headers=list(CORS_ALLOW_HEADERS))
+        )

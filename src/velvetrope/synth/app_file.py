@@ -1,0 +1,94 @@
+"""Import an app file and find what it declares.
+
+The file is imported under its own name with its folder on the path, as Lambda does it, so that what works here works
+there. What counts are the builder objects bound at the top level of the module; the variable that holds the `Api` is
+the second half of the function's handler.
+"""
+
+import importlib
+import sys
+import traceback
+from dataclasses import dataclass
+from pathlib import Path
+
+from velvetrope.builder import Api, IdentityPool, UserPool
+
+__all__ = ["AppDeclaration", "AppFileError", "load_app"]
+
+
+class AppFileError(Exception):
+    """The app file cannot be read as an app. The message is for the person who wrote it."""
+
+
+@dataclass(frozen=True)
+class AppDeclaration:
+    """Everything one app file declares. `handler` is Lambda's handler string, such as `app.api`."""
+
+    api: Api
+    handler: str
+    user_pools: tuple[UserPool, ...]
+    identity_pools: tuple[IdentityPool, ...]
+
+
+def load_app(path: Path) -> AppDeclaration:
+    """Import `path` and collect its declarations.
+
+    Raises:
+        AppFileError: there is no such file, its name is no module name, importing it fails (with the traceback of the
+            file's own lines), or it declares no `Api` or more than one.
+    """
+    if not path.is_file():
+        raise AppFileError(f"There is no file {path}.")
+    if path.suffix != ".py" or not path.stem.isidentifier():
+        raise AppFileError(f"{path.name} is not the name of a Python module.")
+    sys.path.insert(0, str(path.parent.resolve()))
+    try:
+        module = importlib.import_module(path.stem)
+    except BaseException as err:  # the app's own code may raise anything, SystemExit included
+        raise AppFileError(f"{path.name} cannot be imported:\n{_own_lines(err)}") from err
+    if Path(module.__file__ or "").resolve() != path.resolve():
+        raise AppFileError(f"{path.name} has the name of an installed module ({module.__name__}); choose another name.")
+
+    bound = vars(module)
+    apis = [(name, value) for name, value in bound.items() if isinstance(value, Api)]
+    if not apis:
+        raise AppFileError(f"{path.name} declares no Api.")
+    if len({id(api) for _, api in apis}) > 1:
+        raise AppFileError(
+            f"{path.name} declares several Apis ({', '.join(name for name, _ in apis)}); one is supported."
+        )
+    name, api = apis[0]
+    if not api.routes:
+        raise AppFileError(f"{path.name}: the Api {api.name!r} has no routes.")
+    user_pools = tuple(dict.fromkeys(value for value in bound.values() if isinstance(value, UserPool)))
+    identity_pools = tuple(dict.fromkeys(value for value in bound.values() if isinstance(value, IdentityPool)))
+    _check_connected(path, api, user_pools, identity_pools)
+    return AppDeclaration(api, f"{path.stem}.{name}", user_pools, identity_pools)
+
+
+def _check_connected(
+    path: Path, api: Api, user_pools: tuple[UserPool, ...], identity_pools: tuple[IdentityPool, ...]
+) -> None:
+    """What is named must be bound at the top level too, or it would silently be left out of the template."""
+    for route in api.routes:
+        for role in route.allow:
+            if role.identity_pool not in identity_pools:
+                raise AppFileError(
+                    f"{path.name}: {route.method} {route.path} allows a role of the identity pool "
+                    f"{role.identity_pool.name!r}, which no variable of the module holds."
+                )
+    for pool in identity_pools:
+        for client in pool.clients:
+            if client.user_pool not in user_pools:
+                raise AppFileError(
+                    f"{path.name}: the identity pool {pool.name!r} trusts a client of the user pool "
+                    f"{client.user_pool.name!r}, which no variable of the module holds."
+                )
+
+
+def _own_lines(err: BaseException) -> str:
+    frames = [
+        f for f in traceback.extract_tb(err.__traceback__) if "importlib" not in f.filename and f.filename != __file__
+    ]
+    lines = traceback.format_list(frames) + traceback.format_exception_only(type(err), err)
+    return "".join(lines).rstrip()

@@ -1,0 +1,319 @@
+"""The SAM template of an app: one table of resources, in the order an engineer would write them.
+
+Nothing is decided here that the app did not say, save the safe defaults of AWS's own guides: roles trust exactly one
+identity pool and one kind of identity, the guest role may do nothing that no route allows it, a client of a browser has
+no secret, and gateway errors carry CORS headers so that a browser shows the status instead of a network failure.
+
+Sources: AWS SAM specification (AWS::Serverless::Api, AWS::Serverless::Function); Amazon Cognito Developer Guide, "Role
+trust and permissions"; API Gateway Developer Guide, "Control access for invoking an API".
+"""
+
+import re
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+
+from velvetrope.builder import IdentityPool, IdentityPoolRole, Route, UserPool
+from velvetrope.builder.api import CORS_ALLOW_HEADERS, Api
+from velvetrope.synth.app_file import AppDeclaration
+
+__all__ = ["DevUserDeclaration", "dev_users", "logical_id", "render_template", "sam_template"]
+
+Template = dict[str, Any]
+"""A CloudFormation document as plain data: the format is JSON, so values are what JSON has."""
+
+_COGNITO = "cognito-identity.amazonaws.com"
+
+
+@dataclass(frozen=True)
+class DevUserDeclaration:
+    """A user for `velvetrope dev`: the logical id of its pool, its name and its password."""
+
+    user_pool_logical_id: str
+    username: str
+    password: str
+
+
+def logical_id(name: str, suffix: str = "") -> str:
+    """`auth-api-demo` becomes `AuthApiDemo`: CloudFormation's ids are letters and digits."""
+    return "".join(part[:1].upper() + part[1:] for part in re.split(r"[^A-Za-z0-9]+", name) if part) + suffix
+
+
+def dev_users(app: AppDeclaration) -> list[DevUserDeclaration]:
+    """The users that `velvetrope dev` makes; they are never part of the template."""
+    return [
+        DevUserDeclaration(logical_id(pool.name, "UserPool"), user.username, user.password)
+        for pool in app.user_pools
+        for user in pool.dev_users
+    ]
+
+
+def sam_template(app: AppDeclaration, *, code_uri: str | Mapping[str, str] = ".") -> Template:
+    """The template of `app`; `code_uri` is the function's code, a folder or `{"Bucket": …, "Key": …}`."""
+    resources: Template = {}
+    outputs: Template = {}
+    for pool in app.user_pools:
+        resources |= _user_pool(pool)
+        outputs |= _user_pool_outputs(pool, sole=len(app.user_pools) == 1)
+    for identities in app.identity_pools:
+        resources |= _identity_pool(identities, app)
+        output = "IdentityPoolId" if len(app.identity_pools) == 1 else logical_id(identities.name, "IdentityPoolId")
+        outputs[output] = {"Value": {"Ref": logical_id(identities.name, "IdentityPool")}}
+    resources |= _api(app, code_uri)
+    resources |= _usage_plans(app.api)
+    outputs |= _api_outputs(app.api)
+    return {
+        "AWSTemplateFormatVersion": "2010-09-09",
+        "Transform": "AWS::Serverless-2016-10-31",
+        "Description": f"{app.api.name}: routes, and who may call them.",
+        "Parameters": {
+            "SiteUrls": {
+                "Type": "CommaDelimitedList",
+                "Default": "http://localhost:4800/",
+                "Description": "Addresses of the web app; sign-in and sign-out return there.",
+            }
+        },
+        "Resources": resources,
+        "Outputs": outputs,
+    }
+
+
+def render_template(template: Template) -> str:
+    """YAML in the order in which the template was built."""
+    text: str = yaml.safe_dump(template, sort_keys=False, default_flow_style=False, width=100, allow_unicode=True)
+    return text
+
+
+def _user_pool(pool: UserPool) -> Template:
+    pool_id = logical_id(pool.name, "UserPool")
+    resources: Template = {
+        pool_id: {
+            "Type": "AWS::Cognito::UserPool",
+            "Properties": {
+                "UserPoolName": pool.name,
+                "Policies": {
+                    "PasswordPolicy": {
+                        "MinimumLength": pool.minimum_password_length,
+                        "RequireUppercase": True,
+                        "RequireLowercase": True,
+                        "RequireNumbers": True,
+                        "RequireSymbols": pool.password_symbols,
+                    }
+                },
+                "UsernameConfiguration": {"CaseSensitive": False},
+            },
+        }
+    }
+    for client in pool.clients:
+        resources[logical_id(f"{pool.name}-{client.name}", "Client")] = {
+            "Type": "AWS::Cognito::UserPoolClient",
+            "Properties": {
+                "ClientName": client.name,
+                "UserPoolId": {"Ref": pool_id},
+                "GenerateSecret": False,
+                "ExplicitAuthFlows": list(client.auth_flows),
+                "PreventUserExistenceErrors": "ENABLED",
+                "EnableTokenRevocation": True,
+                "SupportedIdentityProviders": ["COGNITO"],
+                "AllowedOAuthFlowsUserPoolClient": True,
+                "AllowedOAuthFlows": ["code"],
+                "AllowedOAuthScopes": list(client.scopes),
+                "CallbackURLs": list(client.callback_urls) or {"Ref": "SiteUrls"},
+                "LogoutURLs": list(client.logout_urls) or {"Ref": "SiteUrls"},
+            },
+        }
+    if pool.domain is not None:
+        resources[logical_id(pool.name, "Domain")] = {
+            "Type": "AWS::Cognito::UserPoolDomain",
+            "Properties": {"Domain": pool.domain, "UserPoolId": {"Ref": pool_id}},
+        }
+    return resources
+
+
+def _user_pool_outputs(pool: UserPool, *, sole: bool) -> Template:
+    prefix = "" if sole else logical_id(pool.name)
+    outputs: Template = {f"{prefix}UserPoolId": {"Value": {"Ref": logical_id(pool.name, "UserPool")}}}
+    for client in pool.clients:
+        name = f"{prefix}UserPoolClientId" if len(pool.clients) == 1 else f"{prefix}{logical_id(client.name)}ClientId"
+        outputs[name] = {"Value": {"Ref": logical_id(f"{pool.name}-{client.name}", "Client")}}
+    if pool.domain is not None:
+        outputs[f"{prefix}UserPoolDomain"] = {"Value": {"Ref": logical_id(pool.name, "Domain")}}
+    return outputs
+
+
+def _identity_pool(pool: IdentityPool, app: AppDeclaration) -> Template:
+    pool_id = logical_id(pool.name, "IdentityPool")
+    roles = {"authenticated": logical_id(pool.name, "AuthenticatedRole")}
+    if pool.allow_guests:
+        roles["unauthenticated"] = logical_id(pool.name, "GuestRole")
+    resources: Template = {
+        pool_id: {
+            "Type": "AWS::Cognito::IdentityPool",
+            "Properties": {
+                "IdentityPoolName": pool.name,
+                "AllowUnauthenticatedIdentities": pool.allow_guests,
+                "CognitoIdentityProviders": [
+                    {
+                        "ClientId": {"Ref": logical_id(f"{client.user_pool.name}-{client.name}", "Client")},
+                        "ProviderName": {"Fn::GetAtt": [logical_id(client.user_pool.name, "UserPool"), "ProviderName"]},
+                        "ServerSideTokenCheck": True,
+                    }
+                    for client in pool.clients
+                ],
+            },
+        }
+    }
+    for role in (pool.authenticated, pool.guest):
+        if role.kind in roles:
+            resources[roles[role.kind]] = _identity_role(role, pool_id, app)
+    resources[logical_id(pool.name, "Roles")] = {
+        "Type": "AWS::Cognito::IdentityPoolRoleAttachment",
+        "Properties": {
+            "IdentityPoolId": {"Ref": pool_id},
+            "Roles": {kind: {"Fn::GetAtt": [role_id, "Arn"]} for kind, role_id in roles.items()},
+        },
+    }
+    return resources
+
+
+def _identity_role(role: IdentityPoolRole, pool_id: str, app: AppDeclaration) -> Template:
+    properties: Template = {
+        "AssumeRolePolicyDocument": {
+            "Version": "2012-10-17",
+            "Statement": [
+                {
+                    "Effect": "Allow",
+                    "Principal": {"Federated": _COGNITO},
+                    "Action": "sts:AssumeRoleWithWebIdentity",
+                    "Condition": {
+                        "StringEquals": {f"{_COGNITO}:aud": {"Ref": pool_id}},
+                        "ForAnyValue:StringLike": {f"{_COGNITO}:amr": role.kind},
+                    },
+                }
+            ],
+        }
+    }
+    allowed = [route for route in app.api.routes if any(granted is role for granted in route.allow)]
+    if allowed:
+        properties["Policies"] = [
+            {
+                "PolicyName": "invoke-api",
+                "PolicyDocument": {
+                    "Version": "2012-10-17",
+                    "Statement": [
+                        {
+                            "Effect": "Allow",
+                            "Action": "execute-api:Invoke",
+                            "Resource": [_method_arn(app.api, route) for route in allowed],
+                        }
+                    ],
+                },
+            }
+        ]
+    return {"Type": "AWS::IAM::Role", "Properties": properties}
+
+
+def _method_arn(api: Api, route: Route) -> Template:
+    path = re.sub(r"\{[^}]*\}", "*", route.path).lstrip("/")
+    base = "arn:${AWS::Partition}:execute-api:${AWS::Region}:${AWS::AccountId}"
+    return {"Fn::Sub": f"{base}:${{{logical_id(api.name, 'Api')}}}/{api.stage}/{route.method}/{path}"}
+
+
+def _api(app: AppDeclaration, code_uri: str | Mapping[str, str]) -> Template:
+    api = app.api
+    api_id, function_id = logical_id(api.name, "Api"), logical_id(api.name, "Function")
+    api_properties: Template = {
+        "Name": api.name,
+        "StageName": api.stage,
+        "OpenApiVersion": "3.0.1",  # without it SAM deploys a second stage called "Stage"
+        "EndpointConfiguration": {"Type": "REGIONAL"},
+    }
+    if api.allow_origin is not None:
+        api_properties["Cors"] = {
+            "AllowOrigin": f"'{api.allow_origin}'",
+            "AllowHeaders": f"'{','.join(CORS_ALLOW_HEADERS)}'",
+            "AllowMethods": f"'{','.join(_allow_methods(api.routes))}'",
+        }
+        api_properties["GatewayResponses"] = {
+            kind: {"ResponseParameters": {"Headers": {"Access-Control-Allow-Origin": f"'{api.allow_origin}'"}}}
+            for kind in ("DEFAULT_4XX", "DEFAULT_5XX")
+        }
+    function_properties: Template = {
+        "Handler": app.handler,
+        "Runtime": f"python3.{sys.version_info.minor}",
+        "CodeUri": dict(code_uri) if isinstance(code_uri, Mapping) else code_uri,
+        "MemorySize": api.memory_mb,
+        "Timeout": api.timeout_seconds,
+        "Events": {_event_id(route): _event(route, api_id) for route in api.routes},
+    }
+    if api.environment:
+        function_properties["Environment"] = {"Variables": api.environment}
+    return {
+        api_id: {"Type": "AWS::Serverless::Api", "Properties": api_properties},
+        function_id: {"Type": "AWS::Serverless::Function", "Properties": function_properties},
+    }
+
+
+def _allow_methods(routes: Sequence[Route]) -> list[str]:
+    return sorted({route.method for route in routes} | {"OPTIONS"})
+
+
+def _event_id(route: Route) -> str:
+    return logical_id(f"{route.method.capitalize()}-{route.path}") or f"{route.method.capitalize()}Root"
+
+
+def _event(route: Route, api_id: str) -> Template:
+    auth: Template = {"Authorizer": route.authorization_type}
+    if route.authorization_type == "AWS_IAM":
+        auth["InvokeRole"] = "NONE"  # API Gateway invokes the function by its resource policy, not as the caller
+    if route.api_key_required:
+        auth["ApiKeyRequired"] = True
+    return {
+        "Type": "Api",
+        "Properties": {"RestApiId": {"Ref": api_id}, "Method": route.method, "Path": route.path, "Auth": auth},
+    }
+
+
+def _usage_plans(api: Api) -> Template:
+    resources: Template = {}
+    api_id = logical_id(api.name, "Api")
+    for plan in api.usage_plans:
+        plan_id = logical_id(plan.name, "UsagePlan")
+        properties: Template = {
+            "UsagePlanName": plan.name,
+            "ApiStages": [{"ApiId": {"Ref": api_id}, "Stage": {"Ref": f"{api_id}.Stage"}}],
+            "Throttle": {"RateLimit": plan.rate_per_second, "BurstLimit": plan.burst_requests},
+        }
+        if plan.quota_per_day is not None:
+            properties["Quota"] = {"Limit": plan.quota_per_day, "Period": "DAY"}
+        resources[plan_id] = {"Type": "AWS::ApiGateway::UsagePlan", "Properties": properties}
+        for key in plan.keys:
+            key_id = logical_id(f"{plan.name}-{key}", "Key")
+            resources[key_id] = {
+                "Type": "AWS::ApiGateway::ApiKey",
+                "Properties": {"Name": f"{plan.name}-{key}", "Enabled": True},
+            }
+            resources[f"{key_id}InPlan"] = {
+                "Type": "AWS::ApiGateway::UsagePlanKey",
+                "Properties": {"KeyId": {"Ref": key_id}, "KeyType": "API_KEY", "UsagePlanId": {"Ref": plan_id}},
+            }
+    return resources
+
+
+def _api_outputs(api: Api) -> Template:
+    api_id = logical_id(api.name, "Api")
+    host = f"${{{api_id}}}.execute-api.${{AWS::Region}}.${{AWS::URLSuffix}}"
+    outputs: Template = {
+        "ApiId": {"Value": {"Ref": api_id}},
+        "ApiStage": {"Value": api.stage},
+        "ApiUrl": {"Value": {"Fn::Sub": f"https://{host}/{api.stage}"}},
+    }
+    for plan in api.usage_plans:
+        for key in plan.keys:
+            sole = len(api.usage_plans) == 1 and len(plan.keys) == 1
+            name = "ApiKeyId" if sole else logical_id(f"{plan.name}-{key}", "KeyId")
+            outputs[name] = {"Value": {"Ref": logical_id(f"{plan.name}-{key}", "Key")}}
+    return outputs
