@@ -1,0 +1,28 @@
+"""What API Gateway hands a function, and what it reads from its answer: the Lambda proxy format, payload 1.0.
+
+`render_proxy_event` makes the event as bytes, `parse_proxy_response` turns the function's payload into status, headers
+and body, or says what is wrong with it. Who runs the function is not known here.
+
+Source: API Gateway Developer Guide, "Lambda proxy integrations in API Gateway": input and output format.
+"""
+
+from velvetrope.events.proxy_event import CallerIdentity, ProxyEvent, query_parameters, render_proxy_event
+from velvetrope.events.proxy_response import (
+    InvalidProxyResponse,
+    ProxyResponse,
+    ResponseBodyNotBase64,
+    matches_binary_media_type,
+    parse_proxy_response,
+)
+
+__all__ = [
+    "CallerIdentity",
+    "InvalidProxyResponse",
+    "ProxyEvent",
+    "ProxyResponse",
+    "ResponseBodyNotBase64",
+    "matches_binary_media_type",
+    "parse_proxy_response",
+    "query_parameters",
+    "render_proxy_event",
+]
