@@ -1,0 +1,358 @@
+"""What signing in leaves behind: token families, refresh tokens, spent challenges and failed attempts.
+
+A family is one sign-in: everything issued from it, over any number of refreshes, shares its `origin_jti` and dies with
+it. Refresh tokens are kept as SHA-256 of a value with 256 bits of entropy, which nobody can search for. Under rotation
+a token is spent once by a conditional update; a second use, after the grace period, ends the whole family (RFC 9700
+section 4.14.2).
+
+Challenges (SRP secret blocks, challenge sessions) carry their own state, sealed; what is kept here is only that one has
+been used, until it would have expired anyway. Failed attempts are counted per user name as presented, whether or not
+there is such a user. Rows that can matter no more are removed by the next write of their table.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal
+
+import msgspec
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Index,
+    Integer,
+    String,
+    Table,
+    and_,
+    case,
+    delete,
+    insert,
+    literal,
+    or_,
+    select,
+    update,
+)
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from velvetrope.store.columns import Record, UtcTime
+from velvetrope.store.database import Database
+from velvetrope.store.schema import METADATA
+
+__all__ = ["Attempts", "Rotation", "SignInStore", "TokenFamily"]
+
+_LONGEST_ACCESS_TOKEN = timedelta(days=1)
+"""A family is remembered this long after its last refresh token, since its access tokens are judged by it."""
+
+
+class TokenFamily(msgspec.Struct, frozen=True, kw_only=True):
+    """One sign-in and what tokens issued from it say. `expires_at` ends its refresh tokens, rotated ones too."""
+
+    origin_jti: str
+    user_pool_id: str
+    client_id: str
+    sub: str
+    scopes: tuple[str, ...]
+    authenticated_at: datetime
+    expires_at: datetime
+    hosted: bool = False
+    """Signed in through the hosted pages, whose access tokens say `version` 2."""
+    revoked_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rotation:
+    """What became of a refresh token that was presented for rotation.
+
+    `rotated`: it was current, or spent within the grace period; the new token is good. `reused`: it had been spent
+    before; the family is revoked now. `not_current`: unknown, or its family is revoked or expired; nothing changed.
+    """
+
+    outcome: Literal["rotated", "reused", "not_current"]
+    family: TokenFamily | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Attempts:
+    """Failures so far in one row, and until when no further attempt is looked at."""
+
+    failures: int
+    locked_until: datetime
+    last_failure_at: datetime
+
+
+families = Table(
+    "userpools_token_families",
+    METADATA,
+    Column("origin_jti", String(36), primary_key=True),
+    Column("user_pool_id", String(55), nullable=False),
+    Column("client_id", String(128), nullable=False, index=True),
+    Column("sub", String(36), nullable=False),
+    Column("revoked_at", UtcTime),
+    Column("forget_at", UtcTime, nullable=False, index=True),
+    Column("record", Record(TokenFamily), nullable=False),
+    Index("userpools_token_families_user", "user_pool_id", "sub"),
+)
+refresh_tokens = Table(
+    "userpools_refresh_tokens",
+    METADATA,
+    Column("token_hash", String(64), primary_key=True),
+    Column("origin_jti", String(36), nullable=False, index=True),
+    Column("spent_at", UtcTime),
+    Column("forget_at", UtcTime, nullable=False, index=True),
+)
+spent_challenges = Table(
+    "userpools_spent_challenges",
+    METADATA,
+    Column("challenge_id", String(64), primary_key=True),
+    Column("expires_at", UtcTime, nullable=False, index=True),
+)
+attempts = Table(
+    "userpools_attempts",
+    METADATA,
+    Column("user_pool_id", String(55), primary_key=True),
+    Column("name_hash", String(64), primary_key=True),
+    Column("failures", Integer, nullable=False),
+    Column("locked_until", UtcTime, nullable=False),
+    Column("last_failure_at", UtcTime, nullable=False, index=True),
+)
+
+
+class SignInStore:
+    """Everything of this file, one method one transaction."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    # Challenges
+
+    async def spend_challenge(self, challenge_id: str, *, expires_at: datetime, now: datetime) -> bool:
+        """Whether this caller is the one who may use the challenge. True exactly once per id, until it expires."""
+        try:
+            async with self._database.transaction() as tx:
+                await tx.connection.execute(delete(spent_challenges).where(spent_challenges.c.expires_at <= now))
+                await tx.connection.execute(
+                    insert(spent_challenges).values(challenge_id=challenge_id, expires_at=expires_at)
+                )
+        except IntegrityError:
+            return False
+        return True
+
+    # Failed attempts
+
+    async def load_attempts(self, user_pool_id: str, name_hash: str) -> Attempts | None:
+        async with self._database.read() as connection:
+            row = (
+                await connection.execute(
+                    select(attempts).where(attempts.c.user_pool_id == user_pool_id, attempts.c.name_hash == name_hash)
+                )
+            ).one_or_none()
+        return None if row is None else Attempts(row.failures, row.locked_until, row.last_failure_at)
+
+    async def record_failure(
+        self,
+        user_pool_id: str,
+        name_hash: str,
+        *,
+        now: datetime,
+        locks: Collection[timedelta],
+        forget_after: timedelta,
+    ) -> None:
+        """Count one failure and lock: the n-th in a row for `locks[n - 1]`, further ones for as long as the last.
+
+        A failure while locked does not count, and neither do ones older than `forget_after`: it starts from one again.
+        """
+        longest = list(locks)[-1]
+        quiet = attempts.c.last_failure_at <= now - forget_after
+        counted = case((quiet, 1), else_=attempts.c.failures + 1)
+        until = case(
+            *((counted == n, literal(now + lock, UtcTime())) for n, lock in enumerate(locks, start=1)),
+            else_=literal(now + longest, UtcTime()),
+        )
+        mine = (attempts.c.user_pool_id == user_pool_id, attempts.c.name_hash == name_hash)
+        async with self._database.transaction() as tx:
+            changed = await tx.connection.execute(
+                update(attempts)
+                .where(*mine, or_(attempts.c.locked_until <= now, quiet))
+                .values(failures=counted, locked_until=until, last_failure_at=now)
+                .returning(attempts.c.failures)
+            )
+            if changed.one_or_none() is not None:
+                return
+            there = await tx.connection.execute(select(attempts.c.failures).where(*mine))
+            if there.one_or_none() is not None:
+                return  # locked: the attempt was not looked at, so it does not lengthen the lock
+            await tx.connection.execute(delete(attempts).where(attempts.c.last_failure_at <= now - forget_after))
+            await tx.connection.execute(
+                insert(attempts).values(
+                    user_pool_id=user_pool_id,
+                    name_hash=name_hash,
+                    failures=1,
+                    locked_until=now + next(iter(locks)),
+                    last_failure_at=now,
+                )
+            )
+
+    async def forget_failures(self, user_pool_id: str, name_hash: str, *, now: datetime) -> bool:
+        """Clear the count after a good password; False if the name is locked at `now`, and then nothing changes.
+
+        Asked after the password was checked: of many guesses sent at once, those that finish after the lock was set are
+        refused, the right one too.
+        """
+        mine = (attempts.c.user_pool_id == user_pool_id, attempts.c.name_hash == name_hash)
+        async with self._database.read() as connection:
+            if (await connection.execute(select(attempts.c.failures).where(*mine))).one_or_none() is None:
+                return True
+        async with self._database.transaction() as tx:
+            await tx.connection.execute(delete(attempts).where(*mine, attempts.c.locked_until <= now))
+            still = await tx.connection.execute(select(attempts.c.failures).where(*mine))
+            return still.one_or_none() is None
+
+    # Token families
+
+    async def create_family(self, family: TokenFamily, *, token_hash: str | None, now: datetime) -> None:
+        """Keep a new family, with its first refresh token if it has one."""
+        forget_at = family.expires_at + _LONGEST_ACCESS_TOKEN
+        async with self._database.transaction() as tx:
+            await tx.connection.execute(delete(families).where(families.c.forget_at <= now))
+            await tx.connection.execute(delete(refresh_tokens).where(refresh_tokens.c.forget_at <= now))
+            await tx.connection.execute(
+                insert(families).values(
+                    origin_jti=family.origin_jti,
+                    user_pool_id=family.user_pool_id,
+                    client_id=family.client_id,
+                    sub=family.sub,
+                    forget_at=forget_at,
+                    record=family,
+                )
+            )
+            if token_hash is not None:
+                await tx.connection.execute(
+                    insert(refresh_tokens).values(
+                        token_hash=token_hash, origin_jti=family.origin_jti, forget_at=forget_at
+                    )
+                )
+
+    async def load_family(self, origin_jti: str) -> TokenFamily | None:
+        async with self._database.read() as connection:
+            return await _one_family(connection, origin_jti)
+
+    async def load_family_of_token(self, token_hash: str) -> TokenFamily | None:
+        """The family of a refresh token, current or spent, revoked or not."""
+        async with self._database.read() as connection:
+            row = (
+                await connection.execute(
+                    select(refresh_tokens.c.origin_jti).where(refresh_tokens.c.token_hash == token_hash)
+                )
+            ).one_or_none()
+            return None if row is None else await _one_family(connection, row.origin_jti)
+
+    async def load_family_of_current_token(self, token_hash: str) -> TokenFamily | None:
+        """The family of a refresh token that has not been spent by rotation."""
+        async with self._database.read() as connection:
+            row = (
+                await connection.execute(
+                    select(refresh_tokens.c.origin_jti).where(
+                        refresh_tokens.c.token_hash == token_hash, refresh_tokens.c.spent_at.is_(None)
+                    )
+                )
+            ).one_or_none()
+            return None if row is None else await _one_family(connection, row.origin_jti)
+
+    async def rotate_refresh_token(
+        self, token_hash: str, *, new_token_hash: str, client_id: str, now: datetime, grace: timedelta
+    ) -> Rotation:
+        """Spend one refresh token for the next. Of racing callers one spends it; see `Rotation` for the others."""
+        this_token = refresh_tokens.c.token_hash == token_hash
+        async with self._database.transaction() as tx:
+            row = (
+                await tx.connection.execute(
+                    select(refresh_tokens.c.origin_jti, refresh_tokens.c.spent_at, refresh_tokens.c.forget_at).where(
+                        this_token
+                    )
+                )
+            ).one_or_none()
+            family = None if row is None else await _one_family(tx.connection, row.origin_jti)
+            if row is None or family is None or family.client_id != client_id:
+                return Rotation("not_current")
+            if family.revoked_at is not None or family.expires_at <= now:
+                return Rotation("not_current", family)
+            spent = await tx.connection.execute(
+                update(refresh_tokens)
+                .where(this_token, refresh_tokens.c.spent_at.is_(None))
+                .values(spent_at=now)
+                .returning(refresh_tokens.c.token_hash)
+            )
+            if spent.one_or_none() is None:
+                first_spent_at = (
+                    await tx.connection.execute(select(refresh_tokens.c.spent_at).where(this_token))
+                ).scalar_one()
+                if first_spent_at is None or now >= first_spent_at + grace:
+                    await _revoke(tx.connection, family, now)
+                    return Rotation("reused", family)
+            await tx.connection.execute(
+                insert(refresh_tokens).values(
+                    token_hash=new_token_hash, origin_jti=family.origin_jti, forget_at=row.forget_at
+                )
+            )
+        return Rotation("rotated", family)
+
+    async def revoke_family(self, origin_jti: str, *, now: datetime) -> bool:
+        """End the family and all its tokens; False if it is not there or was ended before."""
+        async with self._database.transaction() as tx:
+            family = await _one_family(tx.connection, origin_jti)
+            if family is None or family.revoked_at is not None:
+                return False
+            await _revoke(tx.connection, family, now)
+        return True
+
+
+async def _one_family(connection: AsyncConnection, origin_jti: str) -> TokenFamily | None:
+    row = (
+        await connection.execute(
+            select(families.c.record, families.c.revoked_at).where(families.c.origin_jti == origin_jti)
+        )
+    ).one_or_none()
+    return None if row is None else msgspec.structs.replace(row.record, revoked_at=row.revoked_at)
+
+
+async def _revoke(connection: AsyncConnection, family: TokenFamily, now: datetime) -> None:
+    await connection.execute(
+        update(families)
+        .where(families.c.origin_jti == family.origin_jti, families.c.revoked_at.is_(None))
+        .values(revoked_at=now)
+    )
+
+
+# Parts of the transactions of `userpools.UserPoolStore`
+
+
+async def revoke_of_user(connection: AsyncConnection, user_pool_id: str, sub: str, now: datetime) -> None:
+    """End every session of the user."""
+    await connection.execute(
+        update(families)
+        .where(families.c.user_pool_id == user_pool_id, families.c.sub == sub, families.c.revoked_at.is_(None))
+        .values(revoked_at=now)
+    )
+
+
+async def delete_of_user(connection: AsyncConnection, user_pool_id: str, sub: str) -> None:
+    """Forget every session of the user; a token whose family is not there is dead."""
+    await _forget(connection, and_(families.c.user_pool_id == user_pool_id, families.c.sub == sub))
+
+
+async def delete_of_client(connection: AsyncConnection, client_id: str) -> None:
+    """Forget every session that was started through the client."""
+    await _forget(connection, families.c.client_id == client_id)
+
+
+async def delete_of_pool(connection: AsyncConnection, user_pool_id: str) -> None:
+    """Forget every session and every failed attempt of the pool."""
+    await _forget(connection, families.c.user_pool_id == user_pool_id)
+    await connection.execute(delete(attempts).where(attempts.c.user_pool_id == user_pool_id))
+
+
+async def _forget(connection: AsyncConnection, which: ColumnElement[bool]) -> None:
+    theirs = select(families.c.origin_jti).where(which)
+    await connection.execute(delete(refresh_tokens).where(refresh_tokens.c.origin_jti.in_(theirs)))
+    await connection.execute(delete(families).where(which))
