@@ -136,7 +136,8 @@ def _headers(single: object, multi: object) -> list[tuple[bytes, bytes]]:
     if single is not None:
         if not isinstance(single, dict):
             raise InvalidProxyResponse("headers must be an object")
-        lines += [(casing.get(name.lower(), name), _header_value(name, value)) for name, value in single.items()]
+        for name, value in single.items():
+            lines.append((casing.get(str(name).lower()) or str(name), _header_value(name, value)))
     if not any(name.lower() == "content-type" for name, _ in lines):
         lines.append(("Content-Type", "application/json"))
     return [_header_line(name, value) for name, value in lines]
