@@ -1,0 +1,173 @@
+"""Sign and verify the JWTs of user pools.
+
+`verify_token` refuses in this order: form, issuer, use, audience, signature, expiry. What stands before the signature
+is read from a text nobody has vouched for, which is enough to refuse it and never enough to accept it; this order gives
+a caller with a foreign token the more useful answer (and is the one that reproduces the identity pools' texts).
+
+The algorithm is the key's. The header's `alg` must name it, and nothing else in the header is obeyed: `jku`, `jwk` and
+`x5u` are ignored, a `crit` is refused since we understand no extension (RFC 7515 section 4.1.11). Times are whole epoch
+seconds; a token is dead at `exp`, not after it (RFC 7519 section 4.1.4).
+"""
+
+import base64
+import binascii
+import json
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from types import MappingProxyType
+from typing import Any, Literal, NoReturn
+
+from velvetrope.tokens.keys import KeySet, SigningKey
+from velvetrope.tokens.reasons import (
+    AudienceMismatch,
+    IssuerMismatch,
+    NotAToken,
+    TokenExpired,
+    TokenSignatureMismatch,
+    WrongTokenUse,
+)
+
+__all__ = ["MAX_TOKEN_CHARACTERS", "TokenUse", "VerifiedToken", "sign_token", "verify_token"]
+
+TokenUse = Literal["id", "access"]
+
+MAX_TOKEN_CHARACTERS = 32_768
+"""Longer texts are not looked at. A user with all attributes of 2048 characters stays below."""
+
+_LATEST_EPOCH_SECONDS = 253_402_300_799  # 9999-12-31T23:59:59Z, the end of what a datetime can say
+_BASE64URL = re.compile(r"[A-Za-z0-9_-]+")
+_AUDIENCE_CLAIM: Mapping[TokenUse, str] = MappingProxyType({"id": "aud", "access": "client_id"})
+
+
+@dataclass(frozen=True, slots=True)
+class VerifiedToken:
+    """A token that `verify_token` has proven; it is made nowhere else."""
+
+    token_use: TokenUse
+    claims: Mapping[str, Any]
+    """All claims, as the issuer wrote them."""
+
+    @property
+    def sub(self) -> str:
+        return str(self.claims["sub"])
+
+    @property
+    def expires_at(self) -> datetime:
+        return datetime.fromtimestamp(self.claims["exp"], UTC)
+
+
+def sign_token(claims: Mapping[str, object], key: SigningKey) -> str:
+    """A compact JWS of `claims`. The header is AWS's: `kid` and `alg`, no `typ`. Claims are written as they are."""
+    header = {"kid": key.kid, "alg": key.public.algorithm}
+    signed = f"{_encode(header)}.{_encode(claims)}"
+    return f"{signed}.{_base64url(key.sign(signed.encode()))}"
+
+
+def verify_token(
+    text: str,
+    *,
+    keys: KeySet,
+    issuers: Collection[str],
+    token_use: TokenUse,
+    audiences: Collection[str] | None,
+    now: datetime,
+) -> VerifiedToken:
+    """The token's claims, proven.
+
+    `audiences` is compared with `aud` of an ID token and `client_id` of an access token. None is for access tokens
+    whose client the caller checks; an ID token has an audience, always. Revocation is not known here.
+
+    Raises:
+        NotAToken, IssuerMismatch, WrongTokenUse, AudienceMismatch, TokenSignatureMismatch, TokenExpired: see `reasons`.
+    """
+    if audiences is None and token_use != "access":
+        raise TypeError("an ID token is verified for an audience")
+    if len(text) > MAX_TOKEN_CHARACTERS:
+        raise NotAToken("The token is too long")
+    parts = text.split(".")
+    if len(parts) != 3:
+        raise NotAToken("The text does not have the three parts of a signed token")
+    header, claims = _parse_object(parts[0]), _parse_object(parts[1])
+    expires_at = _check_form(header, claims, token_use)
+
+    if claims["iss"] not in issuers:
+        raise IssuerMismatch("The token is another issuer's")
+    if claims["token_use"] != token_use:
+        raise WrongTokenUse(f"The token is not an {token_use} token")
+    if audiences is not None and claims.get(_AUDIENCE_CLAIM[token_use]) not in audiences:
+        raise AudienceMismatch("The token was issued to another client")
+
+    key = keys.find(header["kid"])
+    if key is None:
+        raise TokenSignatureMismatch("The token is signed with a key that is not among the issuer's")
+    if header["alg"] != key.algorithm:
+        raise TokenSignatureMismatch("The token names another algorithm than its key has")
+    if not key.verify(_parse_base64url(parts[2]), f"{parts[0]}.{parts[1]}".encode()):
+        raise TokenSignatureMismatch("The token's signature is not that of its key")
+
+    if now >= expires_at:
+        raise TokenExpired(expired_at=expires_at, now=now)
+    return VerifiedToken(token_use=token_use, claims=MappingProxyType(claims))
+
+
+def _check_form(header: dict[str, Any], claims: dict[str, Any], token_use: TokenUse) -> datetime:
+    """That header and claims hold what every token of a user pool holds. Returns `exp`."""
+    if "crit" in header:
+        raise NotAToken("The token demands an extension that is not understood")
+    for place, name in ((header, "kid"), (header, "alg"), (claims, "iss"), (claims, "sub"), (claims, "token_use")):
+        value = place.get(name)
+        if not isinstance(value, str) or not value:
+            raise NotAToken(f"The token has no {name}")
+    audience = claims.get(_AUDIENCE_CLAIM[token_use], "")
+    if not isinstance(audience, str):
+        raise NotAToken("The token's audience is not a text")
+    for name in ("exp", "iat"):
+        value = claims.get(name)
+        if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= _LATEST_EPOCH_SECONDS:
+            raise NotAToken(f"The token's {name} is not a number of seconds")
+    return datetime.fromtimestamp(claims["exp"], UTC)
+
+
+def _parse_object(part: str) -> dict[str, Any]:
+    try:
+        found = json.loads(_parse_base64url(part).decode(), object_pairs_hook=_unique, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError):
+        raise NotAToken("A part of the token is not JSON") from None
+    if not isinstance(found, dict):
+        raise NotAToken("A part of the token is not a JSON object")
+    return found
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    # RFC 7519 section 4: a name twice is refused, so that nobody reads another value than we did.
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a member appears twice")
+    return found
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _parse_base64url(part: str) -> bytes:
+    """RFC 7515 section 2: no padding, no other characters, and no second spelling of the same bytes."""
+    if not _BASE64URL.fullmatch(part):
+        raise NotAToken("A part of the token is not base64url")
+    try:
+        decoded = base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))
+    except binascii.Error:
+        raise NotAToken("A part of the token is not base64url") from None
+    if _base64url(decoded) != part:
+        raise NotAToken("A part of the token is not base64url")
+    return decoded
+
+
+def _encode(members: Mapping[str, object]) -> str:
+    return _base64url(json.dumps(members, separators=(",", ":"), ensure_ascii=False).encode())
+
+
+def _base64url(value: bytes) -> str:
+    return base64.urlsafe_b64encode(value).rstrip(b"=").decode()
