@@ -1,0 +1,5 @@
+"""`python -m velvetrope.cli` is the `velvetrope` command."""
+
+from velvetrope.cli import main
+
+main()

@@ -1,0 +1,71 @@
+"""What the person who starts the server decides, checked once.
+
+Flags and `VELVETROPE_*` variables become one `Settings`; the names of the variables stand beside the flags in
+`cli/options.py`. The defaults are those of a laptop: loopback only, and nothing shown to browsers unasked.
+"""
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from velvetrope.errors import VelvetropeError
+from velvetrope.secret import Secret
+
+__all__ = ["RootAccessKey", "Settings", "SettingsError"]
+
+_REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-\d")
+_ACCOUNT_ID = re.compile(r"\d{12}")
+_ACCESS_KEY_ID = re.compile(r"\w{16,128}")
+
+
+class SettingsError(VelvetropeError):
+    """A setting has a value that cannot be meant. The message names the flag."""
+
+
+@dataclass(frozen=True)
+class RootAccessKey:
+    """The long-term key of the account's root user."""
+
+    access_key_id: str
+    secret_access_key: Secret[str]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """One server's settings.
+
+    `host` `localhost` stands for both loopback addresses. `port` 0 picks a free one. `public_url` is where others reach
+    this server, without a trailing slash; it becomes the issuer of tokens. `root_access_key` is a preset one; without
+    it the state folder's own is used. `config_for_browsers` serves `/_velvetrope/config.json`.
+    """
+
+    host: str = "localhost"
+    port: int = 4800
+    state_folder: Path = field(default_factory=lambda: Path(".velvetrope"))
+    region: str = "us-west-2"
+    account_id: str = "123456789012"
+    public_url: str | None = None
+    root_access_key: RootAccessKey | None = None
+    config_for_browsers: bool = False
+    gateway_cors: bool = True
+    durable: bool = True
+    site_folder: Path | None = None
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.port <= 65535:
+            raise SettingsError(f"--port {self.port}: a port is a number from 0 to 65535.")
+        if _REGION.fullmatch(self.region) is None:
+            raise SettingsError(f"--region {self.region}: a region looks like us-west-2.")
+        if _ACCOUNT_ID.fullmatch(self.account_id) is None:
+            raise SettingsError(f"--account-id {self.account_id}: an account id is 12 digits.")
+        if self.public_url is not None and (
+            not re.fullmatch(r"https?://[^/?#\s]+", self.public_url) or self.public_url.endswith("/")
+        ):
+            raise SettingsError(
+                f"--public-url {self.public_url}: give scheme, host and port only, as https://host:443."
+            )
+        if self.root_access_key is not None:
+            if _ACCESS_KEY_ID.fullmatch(self.root_access_key.access_key_id) is None:
+                raise SettingsError("VELVETROPE_ROOT_ACCESS_KEY_ID is 16 to 128 letters, digits and underscores.")
+            if len(self.root_access_key.secret_access_key.reveal()) < 16:
+                raise SettingsError("VELVETROPE_ROOT_SECRET_ACCESS_KEY has at least 16 characters.")

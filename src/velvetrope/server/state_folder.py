@@ -1,0 +1,167 @@
+"""The state folder: database, master keys, root access key, certificates, function code. One server at a time.
+
+    velvetrope.db            everything that services keep (SQLite)
+    master-keys.json         what seals the secrets in it; mode 0600, never in the database
+    root-access-key.json     the account's root key; mode 0600
+    connection.json          how tools reach the server that ran last (`velvetrope env` reads it); mode 0600
+    ca/  code/  synth/       certificates; function code by digest; expanded templates
+
+The folder is made with mode 0700. A lock file held for the life of the process keeps a second server out: two processes
+would each keep their own caches over one database.
+"""
+
+import base64
+import fcntl
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from velvetrope.clock import Entropy
+from velvetrope.errors import VelvetropeError
+from velvetrope.identifiers import new_access_key_id
+from velvetrope.sealing import MasterKeys
+from velvetrope.secret import Secret
+from velvetrope.server.settings import RootAccessKey
+
+__all__ = ["StateFolder", "StateFolderError", "read_connection"]
+
+
+class StateFolderError(VelvetropeError):
+    """The state folder cannot be used. The message is one sentence for the person at the terminal."""
+
+
+@dataclass(frozen=True)
+class LoadedRootKey:
+    """The root key, and whether this start made it (then it is shown once)."""
+
+    key: RootAccessKey
+    is_new: bool
+
+
+class StateFolder:
+    """An open, locked state folder."""
+
+    def __init__(self, path: Path, lock_descriptor: int) -> None:
+        self.path = path
+        self._lock_descriptor = lock_descriptor
+
+    @classmethod
+    def open(cls, path: Path) -> "StateFolder":
+        """Make the folder if there is none, and lock it.
+
+        Raises:
+            StateFolderError: it cannot be written, is no folder, or another server uses it.
+        """
+        path = path.absolute()
+        try:
+            path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            descriptor = os.open(path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except FileExistsError:
+            raise StateFolderError(f"{path} is a file; the state needs a folder.") from None
+        except OSError as err:
+            raise StateFolderError(
+                f"The state folder {path} cannot be written ({err.strerror}). Choose another with --state-folder."
+            ) from None
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = os.read(descriptor, 32).decode(errors="replace").strip() or "another process"
+            os.close(descriptor)
+            raise StateFolderError(
+                f"The state folder {path} is in use by a velvetrope that is running (process {holder})."
+            ) from None
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+        return cls(path, descriptor)
+
+    def close(self) -> None:
+        """Let another server have it."""
+        os.close(self._lock_descriptor)
+
+    @property
+    def database_url(self) -> str:
+        return f"sqlite+aiosqlite:///{self.path / 'velvetrope.db'}"
+
+    def load_master_keys(self, entropy: Entropy) -> MasterKeys:
+        """The master keys, made at the first start.
+
+        Raises:
+            StateFolderError: the file is damaged, or it is gone while the database it opened is still there.
+        """
+        path = self.path / "master-keys.json"
+        if not path.exists():
+            if (self.path / "velvetrope.db").exists():
+                raise StateFolderError(
+                    f"{path} is missing, and the database beside it cannot be read without it. Put it back, or start "
+                    "afresh with another --state-folder."
+                )
+            keys = MasterKeys.generate(entropy)
+            document = {
+                "current": keys.current.hex(),
+                "keys": {key_id.hex(): base64.b64encode(key.reveal()).decode() for key_id, key in keys.keys.items()},
+            }
+            _write_private(path, document)
+            return keys
+        try:
+            document = json.loads(path.read_bytes())
+            return MasterKeys(
+                current=bytes.fromhex(document["current"]),
+                keys={
+                    bytes.fromhex(key_id): Secret(base64.b64decode(key, validate=True))
+                    for key_id, key in document["keys"].items()
+                },
+            )
+        except (ValueError, KeyError, TypeError, AttributeError):
+            raise StateFolderError(f"{path} is damaged; the state cannot be read without it.") from None
+
+    def load_root_key(self, entropy: Entropy) -> LoadedRootKey:
+        """The root access key of this state, made at the first start.
+
+        Raises:
+            StateFolderError: the file is damaged.
+        """
+        path = self.path / "root-access-key.json"
+        if path.exists():
+            try:
+                document = json.loads(path.read_bytes())
+                key = RootAccessKey(document["access_key_id"], Secret(document["secret_access_key"]))
+            except (ValueError, KeyError, TypeError):
+                raise StateFolderError(f"{path} is damaged; delete it to have a new root access key made.") from None
+            return LoadedRootKey(key, is_new=False)
+        secret = base64.b64encode(entropy.token_bytes(30)).decode()
+        key = RootAccessKey(new_access_key_id(entropy, "AKIA"), Secret(secret))
+        _write_private(path, {"access_key_id": key.access_key_id, "secret_access_key": secret})
+        return LoadedRootKey(key, is_new=True)
+
+    def save_connection(self, document: dict[str, Any]) -> None:
+        """Keep how this server is reached, for `velvetrope env` and `velvetrope explain`."""
+        _write_private(self.path / "connection.json", document)
+
+
+def read_connection(path: Path) -> dict[str, Any]:
+    """What the server that ran last with this state folder said of itself.
+
+    Raises:
+        StateFolderError: none has run.
+    """
+    try:
+        document: dict[str, Any] = json.loads((path / "connection.json").read_bytes())
+    except (OSError, ValueError):
+        raise StateFolderError(
+            f"No velvetrope has run with the state folder {path.absolute()}. Start one, or name its --state-folder."
+        ) from None
+    return document
+
+
+def _write_private(path: Path, document: dict[str, Any]) -> None:
+    # Written beside and renamed, so that a crash leaves the old file or the new one, and never with a wider mode.
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
+    descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        json.dump(document, file, indent=2)
+        file.write("\n")
+        file.flush()
+        os.fsync(file.fileno())
+    unfinished.replace(path)

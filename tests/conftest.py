@@ -1,0 +1,16 @@
+"""Fixtures shared by the tests that need a real server."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from support.running import RunningServer
+
+
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+    """The demo, running in a process of its own. Tests that change its state make what they need beside it."""
+    folder: Path = tmp_path_factory.mktemp("demo") / "state"
+    with RunningServer("demo", state_folder=folder) as server:
+        yield server

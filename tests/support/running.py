@@ -1,0 +1,130 @@
+"""A real server in a process of its own, started as a person starts it, on a free port and a fresh state folder."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+__all__ = ["REPOSITORY", "ROOT_KEY", "RunningServer", "StartFailed", "children_of", "clean_environment"]
+
+REPOSITORY = Path(__file__).parents[2]
+ROOT_KEY = ("AKIAVELVETROPETEST00", "only-for-tests-0123456789abcdefghijklmno")
+
+
+class StartFailed(Exception):
+    """The process ended before it was ready; the message is all it printed."""
+
+
+def clean_environment(**extra: str) -> dict[str, str]:
+    """This process's environment without anything of AWS's or ours."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "VELVETROPE_"))}
+    return kept | {"PYTHONDONTWRITEBYTECODE": "", **extra}
+
+
+class RunningServer:
+    """`with RunningServer("demo", state_folder=folder) as server:` waits until it is ready and stops it at the end."""
+
+    def __init__(
+        self, *arguments: str, state_folder: Path, port: int = 0, environment: Mapping[str, str] | None = None
+    ) -> None:
+        key_id, secret = ROOT_KEY
+        env = clean_environment(VELVETROPE_ROOT_ACCESS_KEY_ID=key_id, VELVETROPE_ROOT_SECRET_ACCESS_KEY=secret)
+        self.state_folder = state_folder
+        self.output: list[str] = []
+        self._ready = threading.Event()
+        self.process = subprocess.Popen(
+            [
+                *(sys.executable, "-m", "velvetrope.cli", *arguments),
+                *("--port", str(port), "--state-folder", str(state_folder)),
+            ],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env=env | dict(environment or {}),
+            cwd=state_folder.parent,
+            start_new_session=True,
+        )
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self.output.append(line)
+            if "Ctrl-C stops the server" in line:
+                self._ready.set()
+        self._ready.set()
+
+    def __enter__(self) -> "RunningServer":
+        if not self._ready.wait(60) or self.process.poll() is not None:
+            self.process.kill()
+            raise StartFailed("".join(self.output))
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, err: BaseException | None, tb: TracebackType | None) -> None:
+        self.stop()
+
+    def stop(self) -> int:
+        """Ctrl-C, and the exit status."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGINT)
+            try:
+                self.process.wait(15)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                raise
+        self._reader.join(5)
+        if self.process.stdout is not None:
+            self.process.stdout.close()
+        return self.process.returncode
+
+    @property
+    def text(self) -> str:
+        return "".join(self.output)
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """The document of `/_velvetrope/config.json`, from the state folder."""
+        connection = json.loads((self.state_folder / "connection.json").read_text())
+        config: dict[str, Any] = connection["config"]
+        return config
+
+    @property
+    def ca_certificate(self) -> Path:
+        return Path(json.loads((self.state_folder / "connection.json").read_text())["ca_certificate"])
+
+    @property
+    def url(self) -> str:
+        return str(self.config["endpoint_url"])
+
+    @property
+    def port(self) -> int:
+        match = re.search(r":(\d+)$", self.url)
+        assert match is not None
+        return int(match[1])
+
+
+def children_of(pid: int) -> set[int]:
+    """The process ids of all descendants of `pid` (Linux)."""
+    parents: dict[int, int] = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                fields = (entry / "stat").read_text().rsplit(")", 1)[1].split()
+            except (OSError, IndexError):
+                continue
+            parents[int(entry.name)] = int(fields[1])
+    found: set[int] = set()
+    frontier = {pid}
+    while frontier:
+        frontier = {child for child, parent in parents.items() if parent in frontier} - found
+        found |= frontier
+    return found
