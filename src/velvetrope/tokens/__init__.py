@@ -8,8 +8,8 @@
     token.claims["sub"]
 
 A `VerifiedToken` exists only if signature, issuer, use, audience and expiry were all checked; there is no way to leave
-one out. Whether the user still exists or the token was revoked is for the room that keeps users (`TokenRevoked` is here so
-that it has a name below both who says it and who hears it).
+one out. Whether the user still exists or the token was revoked is for the room that keeps users (`TokenRevoked` is here
+so that it has a name below both who says it and who hears it).
 
 Sources: RFC 7515 (JWS), RFC 7517 (JWK), RFC 7519 (JWT); Cognito Developer Guide, "Verifying a JSON Web Token".
 """

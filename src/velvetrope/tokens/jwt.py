@@ -82,7 +82,7 @@ def verify_token(
     Raises:
         NotAToken, IssuerMismatch, WrongTokenUse, AudienceMismatch, TokenSignatureMismatch, TokenExpired: see `reasons`.
     """
-    if audiences is None and token_use != "access":
+    if audiences is None and token_use != "access":  # noqa: S105  no password
         raise TypeError("an ID token is verified for an audience")
     if len(text) > MAX_TOKEN_CHARACTERS:
         raise NotAToken("The token is too long")

@@ -1,0 +1,129 @@
+"""The values of the exchange: salt, verifier, public values, and the key that both sides arrive at.
+
+Names are those of RFC 5054 section 2: N and g the group, k the multiplier, x what the password becomes, v the verifier,
+a and A the client's private and public value, b and B ours, u the scrambler, S the premaster secret.
+
+Cognito differs from RFC 5054 in two ways. The hash is SHA-256 over values written as the shortest two's-complement
+bytes of a positive number (`_pad`) rather than padded to the length of N; and k hashes N with that leading zero byte
+and g as one byte. The identity inside x is the pool's name followed by the user's internal id.
+"""
+
+import hashlib
+import hmac
+import re
+from dataclasses import dataclass, field
+
+from velvetrope.errors import ReasonError
+from velvetrope.srp.groups import COGNITO_GROUP, Group
+
+__all__ = [
+    "Challenge",
+    "InvalidPublicValue",
+    "claim_key",
+    "make_challenge",
+    "make_salt",
+    "make_verifier",
+    "parse_public_value",
+]
+
+SALT_BYTES = 16
+PRIVATE_VALUE_BYTES = 32  # RFC 5054 section 3.1: at least 256 bits
+_KEY_BYTES = 16
+_KEY_INFO = b"Caldera Derived Key"
+_HEX = re.compile(r"[0-9A-Fa-f]+")
+
+
+class InvalidPublicValue(ReasonError):
+    """A is not a hexadecimal number, longer than N, or 0 modulo N (RFC 5054 section 2.5.4)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Challenge:
+    """One exchange as far as the server has come."""
+
+    private_value: int = field(repr=False)
+    public_value: int
+
+    @property
+    def public_value_hex(self) -> str:
+        """SRP_B as it is sent: lower case, no leading zeros."""
+        return f"{self.public_value:x}"
+
+
+def make_salt(random: bytes) -> int:
+    """A salt from 16 random bytes.
+
+    Clients read SALT in hexadecimal, some as a number and some as bytes. Sent without leading zeros both readings are
+    the same, so a salt is a number here.
+    """
+    if len(random) != SALT_BYTES:
+        raise ValueError(f"a salt is made from {SALT_BYTES} bytes")
+    return int.from_bytes(random)
+
+
+def make_verifier(pool_name: str, user_id: str, password: str, salt: int, *, group: Group = COGNITO_GROUP) -> int:
+    """v, which proves a password and does not give it away faster than by guessing. Keep it as carefully as a hash."""
+    identity = _hash(f"{pool_name}{user_id}:{password}".encode())
+    return group.generator_power(int.from_bytes(_hash(_pad(salt) + identity)))
+
+
+def make_challenge(verifier: int, *, private_value: bytes, group: Group = COGNITO_GROUP) -> Challenge:
+    """b and B, from 32 random bytes."""
+    if len(private_value) != PRIVATE_VALUE_BYTES:
+        raise ValueError(f"a private value is made from {PRIVATE_VALUE_BYTES} bytes")
+    b = int.from_bytes(private_value)
+    return Challenge(private_value=b, public_value=public_value(verifier, b, multiplier(group), group))
+
+
+def parse_public_value(text: str, *, group: Group = COGNITO_GROUP) -> int:
+    """A from its hexadecimal form; leading zeros and either case are fine.
+
+    Raises:
+        InvalidPublicValue: see there.
+    """
+    # Two digits more than N has: room for the zero byte that some clients put in front.
+    if not _HEX.fullmatch(text) or len(text) > len(f"{group.prime:x}") + 2:
+        raise InvalidPublicValue("SRP_A is not a hexadecimal number of the group's size")
+    value = int(text, 16)
+    if value % group.prime == 0:
+        raise InvalidPublicValue("SRP_A is zero modulo N")
+    return value
+
+
+def claim_key(challenge: Challenge, client_public_value: int, verifier: int, *, group: Group = COGNITO_GROUP) -> bytes:
+    """The 16-byte key that a client with the right password has too.
+
+    Raises:
+        InvalidPublicValue: the scrambler is zero; the odds are 2 to the minus 256, unless somebody arranged it.
+    """
+    u = int.from_bytes(_hash(_pad(client_public_value) + _pad(challenge.public_value)))
+    if u == 0:
+        raise InvalidPublicValue("the scrambler is zero")
+    secret = premaster_secret(client_public_value, challenge.private_value, verifier, u, group)
+    # HKDF-SHA256 (RFC 5869): extract with u as the salt, expand to one block, keep its first half.
+    extracted = hmac.digest(_pad(u), _pad(secret), "sha256")
+    return hmac.digest(extracted, _KEY_INFO + b"\x01", "sha256")[:_KEY_BYTES]
+
+
+def multiplier(group: Group) -> int:
+    """k = H(N | g)."""
+    return int.from_bytes(_hash(_pad(group.prime) + _pad(group.generator)))
+
+
+def public_value(verifier: int, private_value: int, k: int, group: Group) -> int:
+    """B = k*v + g^b (RFC 5054 section 2.5.3)."""
+    return (k * verifier + group.generator_power(private_value)) % group.prime
+
+
+def premaster_secret(client_public_value: int, private_value: int, verifier: int, u: int, group: Group) -> int:
+    """S = (A * v^u) ^ b (RFC 5054 section 2.6)."""
+    return group.power(client_public_value * group.power(verifier, u) % group.prime, private_value)
+
+
+def _pad(value: int) -> bytes:
+    """The shortest bytes of a positive number whose first bit is 0, as Java's BigInteger writes them."""
+    return value.to_bytes(value.bit_length() // 8 + 1)
+
+
+def _hash(value: bytes) -> bytes:
+    return hashlib.sha256(value).digest()
