@@ -1,0 +1,63 @@
+"""What the docs promise is there, and what is there is in the docs."""
+
+import re
+from pathlib import Path
+
+import pytest
+from typer.main import get_command
+
+from support.running import REPOSITORY
+from velvetrope.builder import Api
+from velvetrope.cli.main import _cli
+
+DOCS = REPOSITORY / "docs"
+
+
+def commands() -> dict[str, list[str]]:
+    """Each command with its long flags."""
+    group = get_command(_cli)
+    found: dict[str, list[str]] = {}
+    for name, command in group.commands.items():  # type: ignore[attr-defined]  # a group, since it has commands
+        flags = [flag for parameter in command.params for flag in parameter.opts if flag.startswith("--")]
+        hidden = {flag for parameter in command.params if getattr(parameter, "hidden", False) for flag in parameter.opts}
+        found[name] = [flag for flag in flags if flag not in hidden]
+    return found
+
+
+@pytest.mark.parametrize("command", commands())
+def test_every_command_is_documented(command: str) -> None:
+    assert f"`velvetrope {command}" in (DOCS / "cli.md").read_text()
+
+
+def test_every_flag_is_documented() -> None:
+    text = (DOCS / "cli.md").read_text()
+    missing = {flag for flags in commands().values() for flag in flags if flag not in text and f"--no-{flag[2:]}" not in text}
+
+    assert missing == set()
+
+
+def test_every_setting_is_documented() -> None:
+    group = get_command(_cli)
+    text = (DOCS / "cli.md").read_text()
+    variables = {
+        parameter.envvar
+        for command in group.commands.values()  # type: ignore[attr-defined]  # a group, since it has commands
+        for parameter in command.params
+        if isinstance(parameter.envvar, str)
+    }
+
+    assert variables
+    assert {name for name in variables if name not in text} == set()
+
+
+def test_every_word_of_the_builder_is_documented() -> None:
+    text = (DOCS / "app-file.md").read_text()
+    for word in ("authorization_type", "api_key_required", "allow", "usage_plan", "dev_user", "allow_guests"):
+        assert word in text
+    assert Api.__name__ in text
+
+
+@pytest.mark.parametrize("page", [*sorted(REPOSITORY.glob("*.md")), *sorted(DOCS.rglob("*.md"))], ids=lambda p: p.name)
+def test_links_between_pages_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text()):
+        assert (page.parent / target).exists(), f"{page.name} links to {target}"
