@@ -47,10 +47,16 @@ def check_password_policy(password: Secret[str], policy: PasswordPolicy) -> None
     for broken, rule in (
         (len(text) < policy.minimum_length, "Password not long enough"),
         (len(text) > MAX_CHARACTERS, "Password too long"),
-        (policy.require_uppercase and not _has(text, string.ascii_uppercase), "Password must have uppercase
-        characters"), (policy.require_lowercase and not _has(text, string.ascii_lowercase), "Password must have
-        lowercase characters"), (policy.require_numbers and not _has(text, string.digits), "Password must have numeric
-        characters"), (policy.require_symbols and not symbols, "Password must have symbol characters"),
+        (
+            policy.require_uppercase and not _has(text, string.ascii_uppercase),
+            "Password must have uppercase characters",
+        ),
+        (
+            policy.require_lowercase and not _has(text, string.ascii_lowercase),
+            "Password must have lowercase characters",
+        ),
+        (policy.require_numbers and not _has(text, string.digits), "Password must have numeric characters"),
+        (policy.require_symbols and not symbols, "Password must have symbol characters"),
     ):
         if broken:
             raise PasswordPolicyViolation(f"Password did not conform with policy: {rule}")
