@@ -1,0 +1,201 @@
+"""What the hosted UI keeps: authorization codes that can be spent once, and browser sessions.
+
+Codes and session ids are kept as SHA-256 of what the browser holds. They are random and long, so a plain hash cannot be
+searched backwards, and a stolen database opens no session and redeems no code.
+
+A spent code is kept for a day, so that spending it again is noticed and ends the tokens of the first time (RFC 6749
+section 4.1.2). Rows past their use are deleted when a new one is written.
+"""
+
+from datetime import datetime, timedelta
+
+import msgspec
+from sqlalchemy import Column, String, Table, delete, func, insert, select, update
+
+from velvetrope.store.columns import Record, UtcTime
+from velvetrope.store.database import Database
+from velvetrope.store.schema import METADATA
+
+__all__ = ["AuthorizationCode", "BrowserSession", "HostedUiStore", "SpentCode"]
+
+_TOPIC = "hosted_ui"
+_SPENT_CODES_KEPT = timedelta(days=1)
+
+
+class AuthorizationCode(msgspec.Struct, frozen=True, kw_only=True):
+    """What a code stands for, and all that it is bound to."""
+
+    user_pool_id: str
+    client_id: str
+    sub: str
+    redirect_uri: str
+    scopes: tuple[str, ...]
+    code_challenge: str | None
+    nonce: str | None
+    authenticated_at: datetime
+    expires_at: datetime
+    """The first moment at which it is worth nothing."""
+
+
+class SpentCode(msgspec.Struct, frozen=True, kw_only=True):
+    """A code that was presented after it had been spent."""
+
+    origin_jti: str | None
+    """The token family of the first time; None when none was issued, or not yet."""
+
+
+class BrowserSession(msgspec.Struct, frozen=True, kw_only=True):
+    """Somebody who signed in with this browser."""
+
+    user_pool_id: str
+    sub: str
+    authenticated_at: datetime
+    expires_at: datetime
+    """The first moment at which it is over. Use does not move it."""
+
+
+_codes = Table(
+    "hosted_ui_authorization_codes",
+    METADATA,
+    Column("code_hash", String(64), primary_key=True),
+    Column("user_pool_id", String(64), nullable=False),
+    Column("client_id", String(128), nullable=False),
+    Column("expires_at", UtcTime, nullable=False, index=True),
+    Column("consumed_at", UtcTime, nullable=True),
+    Column("reused_at", UtcTime, nullable=True),
+    Column("origin_jti", String(64), nullable=True),
+    Column("record", Record(AuthorizationCode), nullable=False),
+)
+
+_sessions = Table(
+    "hosted_ui_browser_sessions",
+    METADATA,
+    Column("session_hash", String(64), primary_key=True),
+    Column("user_pool_id", String(64), nullable=False),
+    Column("expires_at", UtcTime, nullable=False, index=True),
+    Column("record", Record(BrowserSession), nullable=False),
+)
+
+
+class HostedUiStore:
+    """Codes and browser sessions, found by the hash of what the browser holds (64 hex digits)."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def save_authorization_code(self, code_hash: str, code: AuthorizationCode, *, now: datetime) -> None:
+        """Keep a new code, and let go of those that nobody needs to recognise any more."""
+        async with self._database.transaction() as tx:
+            await tx.connection.execute(delete(_codes).where(_codes.c.expires_at <= now - _SPENT_CODES_KEPT))
+            await tx.connection.execute(
+                insert(_codes).values(
+                    code_hash=code_hash,
+                    user_pool_id=code.user_pool_id,
+                    client_id=code.client_id,
+                    expires_at=code.expires_at,
+                    record=code,
+                )
+            )
+            tx.changed(_TOPIC)
+
+    async def consume_authorization_code(
+        self, code_hash: str, *, user_pool_id: str, client_id: str, now: datetime
+    ) -> AuthorizationCode | SpentCode | None:
+        """Spend the code, once: of any number of callers one gets it, and the others learn that it is spent.
+
+        None when this client was never given such a code, or let it expire unspent. A code of another client is left
+        as it is. That a spent code was presented again is remembered (see `save_code_family`).
+        """
+        this_code = (
+            _codes.c.code_hash == code_hash,
+            _codes.c.user_pool_id == user_pool_id,
+            _codes.c.client_id == client_id,
+        )
+        async with self._database.transaction() as tx:
+            tx.changed(_TOPIC)
+            taken: AuthorizationCode | None = (
+                await tx.connection.execute(
+                    update(_codes)
+                    .where(*this_code, _codes.c.consumed_at.is_(None), _codes.c.expires_at > now)
+                    .values(consumed_at=now)
+                    .returning(_codes.c.record)
+                )
+            ).scalar_one_or_none()
+            if taken is not None:
+                return taken
+            spent = (
+                await tx.connection.execute(
+                    update(_codes)
+                    .where(*this_code, _codes.c.consumed_at.is_not(None))
+                    .values(reused_at=func.coalesce(_codes.c.reused_at, now))
+                    .returning(_codes.c.origin_jti)
+                )
+            ).one_or_none()
+            return None if spent is None else SpentCode(origin_jti=spent.origin_jti)
+
+    async def save_code_family(self, code_hash: str, origin_jti: str) -> bool:
+        """Note which token family a spent code became, unless the code was presented again in the meantime.
+
+        False means that it was: the family must not be handed out. Whoever presented the code again could not name a
+        family to end, because this had not been written; so either they or we see the other, never neither.
+        """
+        async with self._database.transaction() as tx:
+            noted = (
+                await tx.connection.execute(
+                    update(_codes)
+                    .where(_codes.c.code_hash == code_hash, _codes.c.reused_at.is_(None))
+                    .values(origin_jti=origin_jti)
+                    .returning(_codes.c.code_hash)
+                )
+            ).one_or_none()
+            tx.changed(_TOPIC)
+            return noted is not None
+
+    async def replace_browser_session(
+        self, session_hash: str, session: BrowserSession, *, earlier_session_hash: str | None, now: datetime
+    ) -> None:
+        """Begin a session and end the one that the browser had before, in one step. Expired ones are let go of."""
+        async with self._database.transaction() as tx:
+            await tx.connection.execute(
+                delete(_sessions).where(
+                    (_sessions.c.expires_at <= now) | (_sessions.c.session_hash == (earlier_session_hash or ""))
+                )
+            )
+            await tx.connection.execute(
+                insert(_sessions).values(
+                    session_hash=session_hash,
+                    user_pool_id=session.user_pool_id,
+                    expires_at=session.expires_at,
+                    record=session,
+                )
+            )
+            tx.changed(_TOPIC)
+
+    async def load_browser_session(
+        self, session_hash: str, *, user_pool_id: str, now: datetime
+    ) -> BrowserSession | None:
+        """The session, if it is one of this pool and not over."""
+        async with self._database.read() as connection:
+            session: BrowserSession | None = (
+                await connection.execute(
+                    select(_sessions.c.record).where(
+                        _sessions.c.session_hash == session_hash,
+                        _sessions.c.user_pool_id == user_pool_id,
+                        _sessions.c.expires_at > now,
+                    )
+                )
+            ).scalar_one_or_none()
+            return session
+
+    async def end_browser_session(self, session_hash: str, *, user_pool_id: str) -> BrowserSession | None:
+        """Forget the session, and say whose it was; None when there was none."""
+        async with self._database.transaction() as tx:
+            ended: BrowserSession | None = (
+                await tx.connection.execute(
+                    delete(_sessions)
+                    .where(_sessions.c.session_hash == session_hash, _sessions.c.user_pool_id == user_pool_id)
+                    .returning(_sessions.c.record)
+                )
+            ).scalar_one_or_none()
+            tx.changed(_TOPIC)
+            return ended
