@@ -1,0 +1,72 @@
+"""What is asked: one principal, one action, one resource, one context, and the policies that apply.
+
+`AuthorizationRequest` is the whole input of `evaluate`. Collecting the policies is the caller's job (`iam` gathers a
+principal's; the service that owns a resource hands in the resource's), and so is naming action and resource.
+
+Two fields speak of what the caller could not find out, so that not knowing never helps anybody:
+
+- `resource_is_partial`: each `*` in `resource` is a part that nobody knows. An Allow counts only if it covers all that
+  the resource could be, a Deny counts as soon as it touches any of it.
+- `unknown_keys`: context keys (lower case; one that ends in `/` stands for all keys below it) whose value exists but is
+  not known. A condition on one holds in a Deny and does not hold in an Allow.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from velvetrope.principals import Principal
+
+if TYPE_CHECKING:
+    from velvetrope.policy.statements import Policy
+
+__all__ = ["AuthorizationRequest", "Facts", "PrincipalPolicies"]
+
+
+@dataclass(frozen=True, slots=True)
+class PrincipalPolicies:
+    """The policies on the caller's side.
+
+    `session` is None when no session policy was passed, which limits nothing; an empty tuple allows nothing.
+    """
+
+    identity: tuple["Policy", ...] = ()
+    boundary: "Policy | None" = None
+    session: tuple["Policy", ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AuthorizationRequest:
+    """One question to `evaluate`. Keys of `context` are in lower case and its values are always tuples."""
+
+    principal: Principal
+    action: str
+    resource: str
+    resource_account_id: str
+    context: Mapping[str, tuple[str, ...]]
+    policies: PrincipalPolicies = field(default_factory=PrincipalPolicies)
+    resource_policy: "Policy | None" = None
+    resource_policy_must_allow: bool = False
+    """For trust policies: an identity policy alone never suffices."""
+    resource_is_partial: bool = False
+    unknown_keys: tuple[str, ...] = ()
+
+
+class Facts:
+    """A request as statements look at it: prepared once, read by every matcher."""
+
+    __slots__ = ("action", "context", "partial", "principal", "request", "resource", "resource_parts", "unknown_keys")
+
+    def __init__(self, request: AuthorizationRequest) -> None:
+        self.request = request
+        self.principal = request.principal
+        self.action = request.action.lower()
+        self.context = request.context
+        self.resource = request.resource
+        self.resource_parts = request.resource.split(":", 5)
+        self.partial = request.resource_is_partial
+        self.unknown_keys = request.unknown_keys
+
+    def is_unknown(self, key: str) -> bool:
+        """Whether `key`, which the context lacks, may have a value all the same."""
+        return any(key.startswith(known) if known.endswith("/") else key == known for known in self.unknown_keys)

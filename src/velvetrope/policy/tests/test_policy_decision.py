@@ -1,0 +1,249 @@
+"""What a decision tells the person who has to find out why; and what not knowing does."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import get_args
+
+from velvetrope.policy import (
+    AuthorizationRequest,
+    Decision,
+    PolicyKind,
+    PrincipalPolicies,
+    evaluate,
+    parse_policy,
+    read_policy,
+    request_context,
+    statement_spans,
+)
+from velvetrope.principals import ANONYMOUS, Principal, Session, service_principal
+
+ACCOUNT = "123456789012"
+KINDS: tuple[PolicyKind, ...] = get_args(PolicyKind)
+NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
+ROLE = Principal(
+    kind="AssumedRole",
+    account_id=ACCOUNT,
+    arn=f"arn:aws:sts::{ACCOUNT}:assumed-role/Reader/s1",
+    policy_arn=f"arn:aws:iam::{ACCOUNT}:role/app/Reader",
+    unique_id="AROAREADERREADERREAD:s1",
+    name="Reader",
+    tags={"Team": "blue", "Stage": "test"},
+    session=Session(
+        issued_at=NOW - timedelta(minutes=5),
+        expires_at=NOW + timedelta(hours=1),
+        tags={"team": "red"},
+        federated_provider="cognito-identity.amazonaws.com",
+        claims={"cognito-identity.amazonaws.com:sub": ("us-west-2:1",), "aws:userid": ("forged",)},
+        multi_factor_at=NOW - timedelta(seconds=30),
+    ),
+)
+
+
+def decide(
+    *statements: dict[str, object],
+    action: str = "test:Do",
+    resource: str = "arn:aws:test:::thing",
+    partial: bool = False,
+    unknown: tuple[str, ...] = (),
+) -> Decision:
+    text = json.dumps({"Version": "2012-10-17", "Statement": list(statements)})
+    policy = parse_policy(text, kind="identity", source="inline:demo")
+    request = AuthorizationRequest(
+        ROLE,
+        action,
+        resource,
+        ACCOUNT,
+        {},
+        PrincipalPolicies(identity=(policy,)),
+        resource_is_partial=partial,
+        unknown_keys=unknown,
+    )
+    return evaluate(request)
+
+
+ALLOW: dict[str, object] = {"Sid": "All", "Effect": "Allow", "Action": "*", "Resource": "*"}
+
+
+def test_an_allow_names_the_statement_that_decided() -> None:
+    decision = decide(ALLOW)
+
+    assert decision.decided_by is not None
+    assert (decision.decided_by.source, decision.decided_by.sid, decision.decided_by.index) == ("inline:demo", "All", 1)
+    assert decision.reasons[1] == "identity policy inline:demo: statement 1 (All) allows"
+
+
+def test_an_implicit_deny_says_for_each_statement_what_did_not_match() -> None:
+    decision = decide(
+        {"Effect": "Allow", "Action": "other:*", "Resource": "*"},
+        {"Sid": "Mine", "Effect": "Allow", "Action": "*", "Resource": "arn:aws:test:::other"},
+        {"Effect": "Allow", "Action": "*", "Resource": "*", "Condition": {"StringEquals": {"aws:username": "alice"}}},
+    )
+
+    assert decision.because == "because no identity-based policy allows the test:Do action"
+    assert decision.reasons[1] == (
+        "identity policy inline:demo: nothing matches (statement 1: Action does not match; "
+        "statement 2 (Mine): Resource does not match; "
+        "statement 3: condition StringEquals on aws:username does not hold)"
+    )
+
+
+def test_every_matching_statement_can_be_asked_for() -> None:
+    decision = decide(ALLOW, {"Sid": "No", "Effect": "Deny", "Action": "test:*", "Resource": "*"})
+
+    assert decision.outcome == "explicitDeny"
+    assert sorted(s.sid or "" for s in decision.matched_statements) == ["All", "No"]
+
+
+def test_a_partly_known_resource_is_allowed_only_if_all_it_could_be_is() -> None:
+    stack = "arn:aws:cloudformation:us-west-2:123456789012:stack/prod/*"
+    named: dict[str, object] = {"Effect": "Allow", "Action": "*", "Resource": stack}
+    one: dict[str, object] = {"Effect": "Allow", "Action": "*", "Resource": stack.replace("*", "1234")}
+    guessed: dict[str, object] = {"Effect": "Allow", "Action": "*", "Resource": stack.replace("*", "?")}
+
+    assert decide(ALLOW, resource=stack, partial=True).allowed
+    assert decide(named, resource=stack, partial=True).allowed
+    assert not decide(one, resource=stack, partial=True).allowed
+    assert not decide(guessed, resource=stack, partial=True).allowed
+    assert not decide(named, resource="*", partial=True).allowed
+
+
+def test_a_partly_known_resource_is_denied_as_soon_as_a_deny_touches_it() -> None:
+    stack = "arn:aws:cloudformation:us-west-2:123456789012:stack/prod/*"
+    one: dict[str, object] = {"Effect": "Deny", "Action": "*", "Resource": stack.replace("*", "1234")}
+    other: dict[str, object] = {"Effect": "Deny", "Action": "*", "Resource": stack.replace("prod", "test")}
+
+    assert decide(ALLOW, one, resource=stack, partial=True).outcome == "explicitDeny"
+    assert decide(ALLOW, other, resource=stack, partial=True).allowed
+    assert decide(ALLOW, other, resource="*", partial=True).outcome == "explicitDeny"
+
+
+def test_not_resource_with_a_partly_known_resource() -> None:
+    stack = "arn:aws:cloudformation:us-west-2:123456789012:stack/prod/*"
+    but_one: dict[str, object] = {"Effect": "Allow", "Action": "*", "NotResource": stack.replace("*", "1234")}
+    but_all: dict[str, object] = {"Effect": "Deny", "Action": "*", "NotResource": stack}
+
+    assert not decide(but_one, resource=stack, partial=True).allowed
+    assert decide(ALLOW, but_all, resource=stack, partial=True).allowed
+    assert decide(ALLOW, {**but_all, "NotResource": stack.replace("*", "1")}, resource=stack, partial=True).outcome == (
+        "explicitDeny"
+    )
+
+
+def test_a_condition_on_a_key_that_is_not_known_denies_and_does_not_allow() -> None:
+    condition = {"StringEquals": {"aws:ResourceTag/stage": "test"}}
+    absent = {"Null": {"aws:ResourceTag/stage": "true"}}
+
+    for tagged in (condition, absent):
+        assert not decide({**ALLOW, "Condition": tagged}, unknown=("aws:resourcetag/",)).allowed
+        denying: dict[str, object] = {"Effect": "Deny", "Action": "*", "Resource": "*", "Condition": tagged}
+        assert decide(ALLOW, denying, unknown=("aws:resourcetag/",)).outcome == "explicitDeny"
+    assert decide({**ALLOW, "Condition": absent}, unknown=("aws:resourcetags",)).allowed
+
+
+def test_a_stored_operator_that_is_not_understood_denies_and_does_not_allow() -> None:
+    unknown = {"StringSoundsLike": {"aws:username": "alice"}}
+    allow = json.dumps({"Version": "2012-10-17", "Statement": {**ALLOW, "Condition": unknown}})
+    deny = json.dumps(
+        {"Version": "2012-10-17", "Statement": [ALLOW, {**ALLOW, "Sid": "D", "Effect": "Deny", "Condition": unknown}]}
+    )
+
+    for text, outcome in ((allow, "implicitDeny"), (deny, "explicitDeny")):
+        policy = read_policy(text, kind="identity")
+        request = AuthorizationRequest(ROLE, "a:B", "*", ACCOUNT, {}, PrincipalPolicies(identity=(policy,)))
+        assert evaluate(request).outcome == outcome
+
+
+def test_a_stored_document_that_cannot_be_read_denies_everything() -> None:
+    for kind in KINDS:
+        policy = read_policy("{", kind=kind)
+
+        assert [statement.effect for statement in policy.statements] == ["Deny"]
+        resource_policy = policy if kind in {"resource", "trust"} else None
+        identity = () if resource_policy else (policy,)
+        for caller in (ROLE, ANONYMOUS, service_principal("lambda.amazonaws.com")):
+            request = AuthorizationRequest(
+                caller, "sts:AssumeRole", "*", ACCOUNT, {}, PrincipalPolicies(identity), resource_policy
+            )
+            assert evaluate(request).outcome == "explicitDeny"
+
+
+def test_the_context_has_every_global_key_of_a_role_session() -> None:
+    context = request_context(
+        ROLE,
+        now=NOW,
+        source_ip="203.0.113.7",
+        user_agent="curl/8",
+        secure_transport=True,
+        region="us-west-2",
+        referer="https://example.com",
+        extra={"iam:passedtoservice": ("lambda.amazonaws.com",)},
+    )
+
+    assert context == {
+        "aws:currenttime": ("2026-01-01T12:00:00Z",),
+        "aws:epochtime": ("1767268800",),
+        "aws:securetransport": ("true",),
+        "aws:viaawsservice": ("false",),
+        "aws:principalisawsservice": ("false",),
+        "aws:sourceip": ("203.0.113.7",),
+        "aws:useragent": ("curl/8",),
+        "aws:referer": ("https://example.com",),
+        "aws:requestedregion": ("us-west-2",),
+        "aws:principaltype": ("AssumedRole",),
+        "aws:principalaccount": (ACCOUNT,),
+        "aws:principalarn": (f"arn:aws:iam::{ACCOUNT}:role/app/Reader",),
+        "aws:userid": ("AROAREADERREADERREAD:s1",),
+        "aws:principaltag/team": ("red",),
+        "aws:principaltag/stage": ("test",),
+        "aws:tokenissuetime": ("2026-01-01T11:55:00Z",),
+        "aws:multifactorauthpresent": ("true",),
+        "aws:multifactorauthage": ("30",),
+        "aws:federatedprovider": ("cognito-identity.amazonaws.com",),
+        "cognito-identity.amazonaws.com:sub": ("us-west-2:1",),
+        "iam:passedtoservice": ("lambda.amazonaws.com",),
+    }
+
+
+def test_the_anonymous_have_no_principal_keys() -> None:
+    context = request_context(ANONYMOUS, now=NOW, source_ip="203.0.113.7")
+
+    assert context["aws:principaltype"] == ("Anonymous",)
+    assert not {"aws:principalarn", "aws:userid", "aws:username", "aws:tokenissuetime", "aws:referer"} & set(context)
+
+
+def test_a_user_has_a_name_and_no_session_keys() -> None:
+    alice = Principal(
+        "User", ACCOUNT, f"arn:aws:iam::{ACCOUNT}:user/alice", f"arn:aws:iam::{ACCOUNT}:user/alice", "AIDA1", "alice"
+    )
+
+    context = request_context(alice, now=NOW, source_ip="203.0.113.7")
+
+    assert context["aws:username"] == ("alice",)
+    assert "aws:multifactorauthpresent" not in context
+
+
+def test_statements_are_found_by_line_and_column() -> None:
+    text = '{\n "Id": "x",\n "Statement": [\n  {"Effect": "Allow"},\n  {"Effect":\n   "Deny"}\n ]\n}'
+
+    spans = statement_spans(text)
+
+    assert [(s.start.line, s.start.column, s.end.line, s.end.column) for s in spans] == [(4, 3, 4, 22), (5, 3, 6, 11)]
+    assert len(statement_spans('{"Version": "2012-10-17", "Statement": {"Effect": "Allow"}}')) == 1
+
+
+def test_a_policy_knows_which_context_keys_it_reads() -> None:
+    text = json.dumps(
+        {
+            "Version": "2012-10-17",
+            "Statement": {
+                "Effect": "Allow",
+                "Action": "*",
+                "Resource": "arn:aws:s3:::${aws:username}",
+                "Condition": {"StringEquals": {"aws:PrincipalTag/a": "${aws:PrincipalTag/b}"}},
+            },
+        }
+    )
+
+    keys = parse_policy(text, kind="identity").context_keys
+
+    assert keys == {"aws:username", "aws:principaltag/a", "aws:principaltag/b"}
