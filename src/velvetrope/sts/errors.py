@@ -1,0 +1,85 @@
+"""What STS answers when it refuses, and what this room finds for other rooms.
+
+    ServiceError
+    ├── AccessDenied                403  the caller, the trust policy or the role's absence
+    ├── ValidationError             400  a value that no rule of the model catches
+    ├── InvalidParameterValue       400  session tags
+    ├── MalformedPolicyDocument     400  a session policy
+    ├── PackedPolicyTooLarge        400  session policies and tags together
+    ├── InvalidIdentityToken        400  a web identity token that is not a good one
+    └── ExpiredTokenException       400  a web identity token past its `exp`
+
+    ReasonError
+    └── RoleNotAssumable                 for rooms that assume roles on somebody's behalf; they have their own codes
+
+Source: AWS STS API reference, "Common errors" and each action's errors; codes as botocore's model gives them.
+"""
+
+from typing import ClassVar
+
+from velvetrope.errors import ReasonError, ServiceError
+
+__all__ = [
+    "AccessDenied",
+    "ExpiredTokenException",
+    "InvalidIdentityToken",
+    "InvalidParameterValue",
+    "MalformedPolicyDocument",
+    "PackedPolicyTooLarge",
+    "RoleNotAssumable",
+    "ValidationError",
+]
+
+
+class AccessDenied(ServiceError):
+    """The caller may not have these credentials. An absent role gets the same sentence as a forbidden one."""
+
+    code = "AccessDenied"
+    http_status: ClassVar[int] = 403
+
+
+class ValidationError(ServiceError):
+    """A value breaks a rule."""
+
+    code = "ValidationError"
+
+
+class InvalidParameterValue(ServiceError):
+    """Session tags break a rule."""
+
+    code = "InvalidParameterValue"
+
+
+class MalformedPolicyDocument(ServiceError):
+    """The session policy is not a policy."""
+
+    code = "MalformedPolicyDocument"
+
+
+class PackedPolicyTooLarge(ServiceError):
+    """Session policies and tags together are more than a session token may carry."""
+
+    code = "PackedPolicyTooLarge"
+
+
+class InvalidIdentityToken(ServiceError):
+    """The web identity token is not one, or not one of a provider that we know."""
+
+    code = "InvalidIdentityToken"
+
+
+class ExpiredTokenException(ServiceError):
+    """The web identity token was good, but is past its `exp`."""
+
+    code = "ExpiredTokenException"
+
+
+class RoleNotAssumable(ReasonError):
+    """The role does not exist, or its trust policy does not let this caller in. `detail` says which and why.
+
+    `action` is what was refused: the assumption itself, `sts:TagSession` or `sts:SetSourceIdentity`.
+    """
+
+    def __init__(self, message: str, *, action: str, detail: str = "") -> None:
+        super().__init__(message, detail=detail)
+        self.action = action
