@@ -1,0 +1,246 @@
+"""The ASGI app: which of our rooms a request is for.
+
+    app = EdgeApp(dispatcher=..., request_lane=..., hosted_pages=..., own_pages=..., clock=..., entropy=...)
+
+Requests to deployed APIs go first: `/_api/{apiId}/…`, or by host `{apiId}.execute-api.…`; nothing is looked up for
+them but those two. Everything else passes the layers listed in `EdgeApp.__init__`, from the outside in, and then is
+told apart by `_dispatch`: preflights and calls of the control plane, the hosted pages, our own pages, static files.
+Every layer has ASGI's one signature.
+
+The listener bounds the head and the pace of a request (431, 408) because only it sees them before memory is spent;
+bodies are bounded here. Errors of a room never leave it as exceptions; what does come here is a fault of ours and
+becomes a 500 without its text.
+
+ASGI wants lower-case header names. Our listener keeps the client's casing, for API Gateway's proxy events; the layers
+behind the request lane see them in lower case.
+"""
+
+import logging
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any, Final, Protocol
+
+from velvetrope.clock import Clock, Entropy
+from velvetrope.edge.bodies import BodyTooLarge, ClientGone, read_body
+from velvetrope.edge.cors import answer_preflight
+from velvetrope.edge.dispatcher import OperationDispatcher
+from velvetrope.edge.finding import is_control_call
+from velvetrope.edge.requests import ControlRequest, WireAnswer
+from velvetrope.execute_api import GatewayResponse, IncomingRequest
+from velvetrope.identifiers import new_uuid
+
+__all__ = ["EdgeApp", "HostedPages", "PlainPages", "RequestAnswerer"]
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+AsgiApp = Callable[[Scope, Receive, Send], Awaitable[None]]
+Layer = Callable[[AsgiApp], AsgiApp]
+
+API_PREFIX: Final = b"/_api/"
+MAX_GATEWAY_BODY_BYTES: Final = 10_485_760
+"""API Gateway quotas: "Payload size: 10 MB"."""
+MAX_UPLOAD_BODY_BYTES: Final = 73_400_320
+"""Lambda takes a zip file of 50 MB, which is 70 MB in base64."""
+MAX_CALL_BODY_BYTES: Final = 2_097_152
+"""Any other call: the largest that AWS documents is an IAM or CloudFormation document well under 1 MB."""
+_UPLOAD_PATH: Final = "/2015-03-31/functions"
+
+_log = logging.getLogger(__name__)
+
+
+class RequestAnswerer(Protocol):
+    """Serves calls to deployed APIs: `execute_api.RequestLane`."""
+
+    async def answer(self, incoming: IncomingRequest, /) -> GatewayResponse: ...
+
+
+class HostedPages(Protocol):
+    """An ASGI app that knows which paths are its own."""
+
+    def owns(self, path: str, /) -> bool: ...
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send, /) -> None: ...
+
+
+class PlainPages(Protocol):
+    """Answers requests that need no body."""
+
+    async def answer(self, request: ControlRequest, /) -> WireAnswer: ...
+
+
+class EdgeApp:
+    """Everything that this server answers on its one address."""
+
+    def __init__(
+        self,
+        *,
+        dispatcher: OperationDispatcher,
+        request_lane: RequestAnswerer,
+        own_pages: PlainPages,
+        files: PlainPages,
+        clock: Clock,
+        entropy: Entropy,
+        hosted_pages: HostedPages | None = None,
+    ) -> None:
+        """`own_pages` answers below `/_velvetrope/`; `files` answers what nobody else claims."""
+        self._dispatcher = dispatcher
+        self._lane = request_lane
+        self._own_pages = own_pages
+        self._files = files
+        self._clock = clock
+        self._entropy = entropy
+        self._hosted_pages = hosted_pages
+        # From the outside in.
+        layers: list[Layer] = [
+            self._request_lane_first,
+            self._with_request_id,
+            _with_lower_case_headers,
+            _with_faults_answered,
+        ]
+        app: AsgiApp = self._dispatch
+        for layer in reversed(layers):
+            app = layer(app)
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            # No lifespan and no WebSocket: ASGI lets an app refuse what it does not know by raising.
+            raise NotImplementedError(f"{scope['type']} is not served here")
+        await self._app(scope, receive, send)
+
+    def _request_lane_first(self, app: AsgiApp) -> AsgiApp:
+        async def layer(scope: Scope, receive: Receive, send: Send) -> None:
+            raw_path: bytes = scope["raw_path"]
+            if raw_path.startswith(API_PREFIX):
+                api_id, slash, rest = raw_path[len(API_PREFIX) :].partition(b"/")
+                await self._answer_gateway(api_id.decode("latin-1"), slash + rest, scope, receive, send)
+                return
+            for name, value in scope["headers"]:
+                if len(name) == 4 and name.lower() == b"host":
+                    api_id, dot, rest = value.partition(b".")
+                    if dot and rest.startswith(b"execute-api."):
+                        await self._answer_gateway(api_id.decode("latin-1").lower(), raw_path, scope, receive, send)
+                        return
+                    break
+            await app(scope, receive, send)
+
+        return layer
+
+    async def _answer_gateway(self, api_id: str, stage_path: bytes, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            body = await read_body(scope, receive, limit=MAX_GATEWAY_BODY_BYTES)
+            client = scope["client"]
+            response = await self._lane.answer(
+                IncomingRequest(
+                    api_id=api_id,
+                    method=scope["method"],
+                    raw_path=scope["raw_path"],
+                    stage_path=stage_path or b"/",
+                    query_string=scope["query_string"],
+                    headers=tuple(scope["headers"]),
+                    body=body,
+                    source_ip=client[0] if client is not None else "",
+                    scheme=scope["scheme"],
+                    http_version=scope["http_version"],
+                    received_at=self._clock.now(),
+                )
+            )
+        except BodyTooLarge:
+            # Plain text, not customisable, no CORS headers (execute-api.md section 2 of the reference).
+            await _send(send, WireAnswer(413, b"HTTP content length exceeded 10485760 bytes.", [_PLAIN]))
+            return
+        except ClientGone:
+            return
+        except Exception:  # noqa: BLE001 - where faults of ours stop
+            _log.exception("the request lane failed on %s", api_id)
+            await _send(send, WireAnswer(500, b'{"message": "Internal server error"}', [_JSON]))
+            return
+        await send({"type": "http.response.start", "status": response.status, "headers": response.headers})
+        await send({"type": "http.response.body", "body": response.body})
+
+    def _with_request_id(self, app: AsgiApp) -> AsgiApp:
+        async def layer(scope: Scope, receive: Receive, send: Send) -> None:
+            scope.setdefault("state", {})["request_id"] = new_uuid(self._entropy)
+            await app(scope, receive, send)
+
+        return layer
+
+    async def _dispatch(self, scope: Scope, receive: Receive, send: Send) -> None:
+        method, path, headers = scope["method"], scope["path"], scope["headers"]
+        preflight = answer_preflight(method, path, headers)
+        if preflight is not None:
+            await _send(send, preflight)
+        elif is_control_call(method, path, scope["query_string"], headers):
+            await self._answer_call(scope, receive, send)
+        elif self._hosted_pages is not None and self._hosted_pages.owns(path):
+            await self._hosted_pages(scope, receive, send)
+        else:
+            pages = self._own_pages if path.startswith("/_velvetrope/") else self._files
+            await _send(send, await pages.answer(self._request(scope, b"")))
+
+    async def _answer_call(self, scope: Scope, receive: Receive, send: Send) -> None:
+        limit = MAX_UPLOAD_BODY_BYTES if scope["path"].startswith(_UPLOAD_PATH) else MAX_CALL_BODY_BYTES
+        try:
+            body = await read_body(scope, receive, limit=limit)
+        except BodyTooLarge:
+            await _send(send, WireAnswer(413, b'{"message":"Request Entity Too Large"}', [_JSON]))
+            return
+        except ClientGone:
+            return
+        await _send(send, await self._dispatcher.answer(self._request(scope, body)))
+
+    def _request(self, scope: Scope, body: bytes) -> ControlRequest:
+        client = scope["client"]
+        return ControlRequest(
+            method=scope["method"],
+            path=scope["path"],
+            raw_path=scope["raw_path"],
+            query_string=scope["query_string"],
+            headers=tuple(scope["headers"]),
+            body=body,
+            source_ip=client[0] if client is not None else "",
+            scheme=scope["scheme"],
+            request_id=scope["state"]["request_id"],
+            received_at=self._clock.now(),
+        )
+
+
+_PLAIN: Final = (b"content-type", b"text/plain")
+_JSON: Final = (b"content-type", b"application/json")
+
+
+def _with_lower_case_headers(app: AsgiApp) -> AsgiApp:
+    async def layer(scope: Scope, receive: Receive, send: Send) -> None:
+        scope["headers"] = [(name.lower(), value) for name, value in scope["headers"]]
+        await app(scope, receive, send)
+
+    return layer
+
+
+def _with_faults_answered(app: AsgiApp) -> AsgiApp:
+    async def layer(scope: Scope, receive: Receive, send: Send) -> None:
+        started = False
+
+        async def send_noting(message: MutableMapping[str, Any]) -> None:
+            nonlocal started
+            started = True
+            await send(message)
+
+        try:
+            await app(scope, receive, send_noting)
+        except Exception:
+            request_id = scope["state"]["request_id"]
+            _log.exception("request %s failed", request_id)
+            if started:
+                # Half an answer is out already; closing the connection is all that can still be said.
+                raise
+            headers = [_JSON, (b"x-amzn-RequestId", request_id.encode())]
+            await _send(send, WireAnswer(500, b'{"message":"Internal server error"}', headers))
+
+    return layer
+
+
+async def _send(send: Send, answer: WireAnswer) -> None:
+    headers = [*answer.headers, (b"content-length", str(len(answer.body)).encode())]
+    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+    await send({"type": "http.response.body", "body": answer.body})

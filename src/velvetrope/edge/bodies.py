@@ -1,0 +1,53 @@
+"""Request bodies, read whole and bounded.
+
+A body that arrived with its head, as small ones do, costs one `receive`. Past that the declared length is looked at
+before more is taken in, and the sum as it grows. How slowly a body may come is the listener's business.
+"""
+
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+from velvetrope.errors import VelvetropeError
+
+__all__ = ["BodyTooLarge", "ClientGone", "read_body"]
+
+
+class BodyTooLarge(VelvetropeError):
+    """The body is larger than this page takes."""
+
+
+class ClientGone(VelvetropeError):
+    """The client closed the connection before its request was complete."""
+
+
+async def read_body(
+    scope: MutableMapping[str, Any], receive: Callable[[], Awaitable[MutableMapping[str, Any]]], *, limit: int
+) -> bytes:
+    """The request's body, `limit` bytes at the most.
+
+    Raises:
+        BodyTooLarge: more than `limit`, declared or sent.
+        ClientGone: the connection closed in between.
+    """
+    message = await receive()
+    if message["type"] != "http.request":
+        raise ClientGone
+    body: bytes = message.get("body", b"")
+    if not message.get("more_body", False):
+        if len(body) > limit:
+            raise BodyTooLarge
+        return body
+    for name, value in scope["headers"]:
+        if name.lower() == b"content-length" and int(value) > limit:
+            raise BodyTooLarge
+    parts, size = [body], len(body)
+    while message.get("more_body", False):
+        message = await receive()
+        if message["type"] != "http.request":
+            raise ClientGone
+        part = message.get("body", b"")
+        size += len(part)
+        if size > limit:
+            raise BodyTooLarge
+        parts.append(part)
+    return b"".join(parts)

@@ -1,0 +1,143 @@
+"""REST-JSON: apigateway, lambda.
+
+Members travel where the model says: in the path, the query string, a header, or the JSON body; or one member is the
+whole body (`payload`). Errors carry their code in `x-amzn-ErrorType` and their text under `message`, or `Message`
+where the model has it so.
+
+Source: Smithy 2.0, "AWS restJson1 protocol"; lambda.md sections 3 and 3.1 of the reference.
+"""
+
+from collections.abc import Mapping
+from urllib.parse import parse_qsl
+
+import msgspec
+
+from velvetrope.edge.codecs.error_members import modelled_members
+from velvetrope.edge.codecs.json_values import parse_json_document, parse_structure, render_structure
+from velvetrope.edge.codecs.uri_templates import UriTemplate, path_segments
+from velvetrope.edge.codecs.values import MalformedRequest, UnknownMember, parse_text, render_text
+from velvetrope.edge.models import Member, Operation, ServiceModel, Shape
+from velvetrope.edge.requests import ControlRequest, WireAnswer
+from velvetrope.errors import ServiceError
+
+__all__ = ["RestJsonCodec"]
+
+_CONTENT_TYPE = (b"content-type", b"application/json")
+_MAX_PARAMETERS = 1000
+
+
+class RestJsonCodec:
+    """Parses and renders REST-JSON."""
+
+    def parse(self, operation: Operation, request: ControlRequest, /) -> dict[str, object]:
+        template = UriTemplate(operation.request_uri)
+        labels = template.match(path_segments(request.raw_path))
+        query = _query(request)
+        for name in template.fixed_query:
+            query.pop(name, None)
+        shape = operation.input
+        if shape is None:
+            if query or request.body.strip():
+                raise UnknownMember(next(iter(query), "body"))
+            return {}
+        parsed: dict[str, object] = {}
+        for name, member in shape.members.items():
+            value = _located(member, labels or {}, query, request)
+            if value is not None:
+                parsed[name] = value
+        for name in query:
+            raise UnknownMember(name)
+        parsed.update(_parse_body(shape, request))
+        return parsed
+
+    def render(self, operation: Operation, result: dict[str, object], _request: ControlRequest, /) -> WireAnswer:
+        answer = WireAnswer(operation.response_code, b"")
+        shape = operation.output
+        if shape is None:
+            return answer
+        for name, member in shape.members.items():
+            value = result.get(name)
+            if value is None:
+                continue
+            if member.location == "statusCode" and isinstance(value, int):
+                answer.status = value
+            elif member.location == "header":
+                text = render_text(value, member.timestamp_format or "rfc822")
+                answer.headers.append((member.wire_name.encode(), text.encode("latin-1", "replace")))
+        answer.body = _render_body(shape, result)
+        if answer.body and not any(name.lower() == b"content-type" for name, _ in answer.headers):
+            answer.headers.append(_CONTENT_TYPE)
+        return answer
+
+    def render_error(self, error: ServiceError, model: ServiceModel, _request_id: str, /) -> WireAnswer:
+        members = modelled_members(error, model)
+        if error.code == "AccessDeniedException":
+            # Not modelled; clients report the capital (lambda.md section 3.1).
+            members.message_key = "Message"
+        body = msgspec.json.encode({**members.body, members.message_key: error.message})
+        headers = [_CONTENT_TYPE, (b"x-amzn-ErrorType", error.code.encode()), *members.headers]
+        return WireAnswer(error.http_status, body, headers)
+
+
+def _query(request: ControlRequest) -> dict[str, list[str]]:
+    """The query string's values by name, without those that belong to a presigned URL's signature."""
+    found: dict[str, list[str]] = {}
+    try:
+        pairs = parse_qsl(
+            request.query_string.decode("ascii"),
+            keep_blank_values=True,
+            errors="strict",
+            max_num_fields=_MAX_PARAMETERS,
+        )
+    except (UnicodeDecodeError, ValueError):
+        raise MalformedRequest("the query string cannot be read") from None
+    for name, value in pairs:
+        if not name.startswith("X-Amz-"):
+            found.setdefault(name, []).append(value)
+    return found
+
+
+def _located(member: Member, labels: Mapping[str, str], query: dict[str, list[str]], request: ControlRequest) -> object:
+    """A member's value from the path, the query string or a header; taken ones leave `query`."""
+    text: str | None = None
+    if member.location == "uri":
+        text = labels.get(member.wire_name)
+    elif member.location == "header":
+        text = request.header(member.wire_name.lower())
+    elif member.location == "querystring":
+        values = query.pop(member.wire_name, None)
+        if values is None:
+            return None
+        if member.shape.type == "list" and member.shape.item is not None:
+            item = member.shape.item
+            return [parse_text(value, item) for value in values]
+        text = values[0]
+    return None if text is None else parse_text(text, member)
+
+
+def _parse_body(shape: Shape, request: ControlRequest) -> dict[str, object]:
+    if shape.payload is not None:
+        payload = shape.members[shape.payload]
+        if payload.shape.type == "blob":
+            return {payload.name: request.body} if request.body else {}
+        if payload.shape.type == "structure":
+            return {payload.name: parse_structure(parse_json_document(request.body), payload.shape)}
+        raise MalformedRequest(f"a body of type {payload.shape.type} is not supported")
+    try:
+        return parse_structure(parse_json_document(request.body), shape)
+    except RecursionError:
+        raise MalformedRequest("the body is nested too deeply") from None
+
+
+def _render_body(shape: Shape, result: dict[str, object]) -> bytes:
+    if shape.payload is not None:
+        payload = result.get(shape.payload)
+        member = shape.members[shape.payload]
+        if isinstance(payload, bytes):
+            return payload
+        if isinstance(payload, dict) and member.shape.type == "structure":
+            return msgspec.json.encode(render_structure(payload, member.shape))
+        return b""
+    if all(member.location is not None for member in shape.members.values()):
+        return b""
+    return msgspec.json.encode(render_structure(result, shape))

@@ -1,0 +1,435 @@
+"""Calls of AWS operations, from the wire to the method that answers them and back.
+
+    dispatcher = OperationDispatcher(judge=..., verifier=..., recorder=..., clock=..., entropy=..., ...)
+    dispatcher.register("sts", StsOperations(...))
+    answer = await dispatcher.answer(request)                                # over HTTP
+    result = await dispatcher.invoke("sts", "AssumeRole", {...}, call)       # in process, the same checks
+
+A call passes, in this order: the operation is found; the signature is proven (unless AWS leaves the operation
+unsigned); the parameters are parsed and held against the model; policy allows it; the signature of our method takes
+the parameters; the method runs; the answer is spelled by its output shape. The first refusal wins and is told in the
+service's own form. Every call leaves one decision record, whatever came of it.
+
+What a method needs to know of a service is all in its model: nothing here names an operation.
+"""
+
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field, replace
+from time import perf_counter
+from typing import Literal, Protocol
+
+from velvetrope import sigv4
+from velvetrope.clock import Clock, Entropy
+from velvetrope.decisions import DecisionRecord, DecisionStep
+from velvetrope.edge import errors
+from velvetrope.edge.codecs import CODECS, MalformedRequest, UnknownMember
+from velvetrope.edge.cors import cross_origin_headers
+from velvetrope.edge.finding import Target, find_target
+from velvetrope.edge.members import UnsupportedMember, check_wire_value, to_wire
+from velvetrope.edge.models import Operation, ServiceModel, load_service_model
+from velvetrope.edge.parameters import MissingParameter, SignatureContract, UnsupportedValue
+from velvetrope.edge.requests import ControlRequest, WireAnswer
+from velvetrope.edge.services import SERVICES, WireService
+from velvetrope.edge.signatures import SignatureVerifier
+from velvetrope.edge.validation import describe_violations, find_violations
+from velvetrope.errors import ServiceError
+from velvetrope.identifiers import new_uuid
+from velvetrope.operations import Call, implemented_operations
+from velvetrope.principals import ANONYMOUS, Principal
+
+__all__ = ["DecisionRecorder", "JudgedOperation", "OperationDispatcher", "OperationJudge", "OperationVerdict"]
+
+_log = logging.getLogger(__name__)
+
+
+class OperationVerdict(Protocol):
+    """A policy decision, as `policy.evaluate` gives it."""
+
+    @property
+    def allowed(self) -> bool: ...
+    @property
+    def because(self) -> str: ...
+    @property
+    def reasons(self) -> tuple[str, ...]: ...
+
+
+class JudgedOperation(Protocol):
+    """What policy says of one call, and of which action on which resource it was asked."""
+
+    @property
+    def action(self) -> str: ...
+    @property
+    def resource(self) -> str: ...
+    @property
+    def decision(self) -> OperationVerdict: ...
+
+
+class OperationJudge(Protocol):
+    """Knows which action on which resource an operation is, and asks the caller's policies."""
+
+    async def judge(
+        self, service: str, operation: str, parameters: Mapping[str, object], call: Call
+    ) -> JudgedOperation:
+        """The verdict on one call; `parameters` have the wire's names and have passed validation."""
+        ...
+
+
+class DecisionRecorder(Protocol):
+    """Keeps decision records."""
+
+    def record(self, record: DecisionRecord, /) -> None: ...
+
+
+@dataclass(slots=True)
+class _Trail:
+    """What the steps of one call said, for its decision record. Observation only: no step reads it."""
+
+    service: str = ""
+    action: str = ""
+    resource: str = ""
+    principal_arn: str = ""
+    step: str = "operation"
+    steps: list[DecisionStep] = field(default_factory=list)
+
+    def begin(self, step: str) -> None:
+        self.step = step
+
+    def note(self, reason: str, outcome: Literal["allowed", "refused", "skipped"] = "allowed") -> None:
+        self.steps.append(DecisionStep(self.step, outcome, reason))
+
+
+@dataclass(slots=True)
+class _Implementation:
+    """One operation of ours: its method, and its contract once somebody has called it."""
+
+    method: Callable[..., Awaitable[object]]
+    contract: SignatureContract | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """An operation that its service has and that we implement."""
+
+    service: WireService
+    model: ServiceModel
+    operation: Operation
+    implementation: _Implementation
+
+
+class OperationDispatcher:
+    """All operations of all services, behind one door."""
+
+    def __init__(
+        self,
+        *,
+        judge: OperationJudge,
+        verifier: SignatureVerifier,
+        recorder: DecisionRecorder,
+        clock: Clock,
+        entropy: Entropy,
+        account_id: str,
+        region: str,
+    ) -> None:
+        self._judge = judge
+        self._verifier = verifier
+        self._recorder = recorder
+        self._clock = clock
+        self._entropy = entropy
+        self._account_id = account_id
+        self._region = region
+        self._registry: dict[str, dict[str, _Implementation]] = {}
+
+    def register(self, service: str, *owners: object) -> None:
+        """Serve the operations of `owners` under `service`, botocore's name.
+
+        Raises:
+            ValueError: a service we cannot speak for, or an operation that is there already.
+        """
+        if service not in SERVICES:
+            raise ValueError(f"{service} has no row in edge.services")
+        operations = self._registry.setdefault(service, {})
+        for owner in owners:
+            for name, method in implemented_operations(owner).items():
+                if name in operations:
+                    raise ValueError(f"{service} has two operations called {name}")
+                operations[name] = _Implementation(method)
+
+    def check_registry(self) -> list[str]:
+        """Everything that the models have against our methods: unknown operations, and parameters no input has.
+
+        For tests and `velvetrope` builds; a start of the server does not load the models.
+        """
+        found = []
+        for service, operations in self._registry.items():
+            model = load_service_model(service, SERVICES[service].api_version)
+            for snake_name, implementation in operations.items():
+                name = model.operation_names.get(snake_name)
+                if name is None:
+                    found.append(f"{service} has no operation {snake_name}")
+                    continue
+                operation = model.operation(name)
+                known = operation.input.by_snake_name if operation.input is not None else {}
+                contract = SignatureContract(name, implementation.method)
+                found += [f"{service}:{name} has no member {p}" for p in contract.annotations if p not in known]
+        return found
+
+    def implemented(self) -> Mapping[str, tuple[str, ...]]:
+        """The wire names of what is implemented, by service. Loads the models."""
+        return {
+            service: tuple(
+                sorted(
+                    load_service_model(service, SERVICES[service].api_version).operation_names[n] for n in operations
+                )
+            )
+            for service, operations in self._registry.items()
+        }
+
+    async def answer(self, request: ControlRequest) -> WireAnswer:
+        """Serve one HTTP call. Never raises: what went wrong is in the answer."""
+        started = perf_counter()
+        trail = _Trail()
+        service: WireService | None = None
+        refusal: ServiceError | None = None
+        try:
+            target = _find(request)
+            service = target.service
+            answer = await self._serve(target, request, trail)
+        except ServiceError as error:
+            refusal = error
+            answer = _render_error(error, service, request.request_id)
+        except Exception as error:  # noqa: BLE001 - where faults of ours stop
+            refusal = _fault(error, service, request.request_id)
+            answer = _render_error(refusal, service, request.request_id)
+        answer.headers.append((b"x-amzn-RequestId", request.request_id.encode()))
+        if service is None or service.called_by_browsers:
+            answer.headers += cross_origin_headers()
+        self._keep(
+            trail,
+            refusal,
+            request_id=request.request_id,
+            method=request.method,
+            path=request.path,
+            source_ip=request.source_ip,
+            status=answer.status,
+            started=started,
+        )
+        return answer
+
+    async def invoke(
+        self, service: str, operation: str, parameters: Mapping[str, object], call: Call
+    ) -> Mapping[str, object]:
+        """Call an operation as `call.principal`, in process. Names are the wire's; values are Python's.
+
+        The call gets a request id and a decision record of its own.
+
+        Raises:
+            ServiceError: as the client would see it.
+        """
+        started = perf_counter()
+        trail = _Trail()
+        own_call = replace(call, request_id=new_uuid(self._entropy))
+        refusal: ServiceError | None = None
+        try:
+            found = self._find_operation(Target(SERVICES.get(service), operation), trail)
+            if call.principal == ANONYMOUS and not found.operation.is_unsigned:
+                trail.begin("authentication")
+                raise errors.missing_signature(found.service.protocol)
+            trail.begin("validation")
+            try:
+                check_wire_value(parameters, found.operation.input, operation)
+            except (UnknownMember, MalformedRequest) as error:
+                raise _unreadable(error, found.service, operation) from error
+            return await self._perform(found, parameters, own_call, trail)
+        except ServiceError as error:
+            refusal = error
+            raise
+        except Exception as error:
+            refusal = _fault(error, SERVICES.get(service), own_call.request_id)
+            raise refusal from error
+        finally:
+            self._keep(
+                trail,
+                refusal,
+                request_id=own_call.request_id,
+                method="",
+                path="",
+                source_ip=call.source_ip,
+                status=200 if refusal is None else refusal.http_status,
+                started=started,
+            )
+
+    async def _serve(self, target: Target, request: ControlRequest, trail: _Trail) -> WireAnswer:
+        """Steps run top to bottom; the first refusal wins."""
+        found = self._find_operation(target, trail)
+        principal = await self._authenticate(found, request, trail)
+        parameters = self._read_parameters(found, request, trail)
+        call = Call(
+            principal=principal,
+            account_id=self._account_id,
+            region=self._region,
+            request_id=request.request_id,
+            now=request.received_at,
+            source_ip=request.source_ip,
+            user_agent=request.header("user-agent") or "",
+            secure_transport=request.scheme == "https",
+        )
+        result = await self._perform(found, parameters, call, trail)
+        return CODECS[found.service.protocol].render(found.operation, result, request)
+
+    def _find_operation(self, target: Target, trail: _Trail) -> _Found:
+        trail.begin("operation")
+        service = target.service
+        if service is None:
+            raise errors.unknown_operation("json")
+        trail.service, trail.action = service.name, f"{service.name}:{target.operation}"
+        model = load_service_model(service.name, service.api_version)
+        if not model.has_operation(target.operation):
+            message = ""
+            if service.protocol == "query":
+                version = target.version or "NO_VERSION_SPECIFIED"
+                message = f"Could not find operation {target.operation} for version {version}"
+            raise errors.unknown_operation(service.protocol, message)
+        operation = model.operation(target.operation)
+        implementation = self._registry.get(service.name, {}).get(operation.snake_name)
+        if implementation is None:
+            raise errors.not_supported(service.name, operation.name)
+        return _Found(service, model, operation, implementation)
+
+    async def _authenticate(self, found: _Found, request: ControlRequest, trail: _Trail) -> Principal:
+        trail.begin("authentication")
+        if found.operation.is_unsigned:
+            trail.note("AWS takes this operation without a signature", "skipped")
+            return ANONYMOUS
+        signed = sigv4.SignedRequest(
+            request.method, request.raw_path, request.query_string, request.headers, request.body
+        )
+        try:
+            principal = await self._verifier.verify(
+                signed,
+                service=found.service.name,
+                is_global=found.service.is_global,
+                now=request.received_at,
+            )
+        except sigv4.SignatureRefused as reason:
+            raise errors.refused_signature(reason, found.service.protocol) from reason
+        trail.principal_arn = principal.arn
+        trail.note(f"signed with {principal.access_key_id or 'a key'} of {principal.arn}")
+        return principal
+
+    def _read_parameters(self, found: _Found, request: ControlRequest, trail: _Trail) -> dict[str, object]:
+        trail.begin("validation")
+        try:
+            return CODECS[found.service.protocol].parse(found.operation, request)
+        except (UnknownMember, MalformedRequest) as error:
+            raise _unreadable(error, found.service, found.operation.name) from error
+
+    async def _perform(
+        self, found: _Found, parameters: Mapping[str, object], call: Call, trail: _Trail
+    ) -> dict[str, object]:
+        trail.begin("validation")
+        violations = find_violations(parameters, found.operation.input)
+        if violations:
+            raise errors.invalid_parameters(found.service, describe_violations(violations))
+        trail.principal_arn = call.principal.arn
+        if not found.operation.is_unsigned:
+            await self._authorize(found, parameters, call, trail)
+        arguments = self._arguments(found, parameters, trail)
+        trail.begin("call")
+        result = await found.implementation.method(call, **arguments)
+        trail.note("answered")
+        if found.operation.output is None:
+            return {}
+        wire = to_wire(result if result is not None else {}, found.operation.output, found.operation.name)
+        return wire if isinstance(wire, dict) else {}
+
+    async def _authorize(self, found: _Found, parameters: Mapping[str, object], call: Call, trail: _Trail) -> None:
+        trail.begin("authorization")
+        judged = await self._judge.judge(found.service.name, found.operation.name, parameters, call)
+        trail.action, trail.resource = judged.action, judged.resource
+        reasons = "; ".join(judged.decision.reasons)
+        if not judged.decision.allowed:
+            raise errors.access_denied(
+                found.service.protocol,
+                f"User: {call.principal.arn} is not authorized to perform: {judged.action} on resource: "
+                f"{judged.resource} {judged.decision.because}".rstrip(),
+                detail=reasons,
+            )
+        trail.note(reasons or f"{judged.action} on {judged.resource}")
+
+    def _arguments(self, found: _Found, parameters: Mapping[str, object], trail: _Trail) -> dict[str, object]:
+        trail.begin("parameters")
+        implementation = found.implementation
+        contract = implementation.contract
+        if contract is None:
+            contract = implementation.contract = SignatureContract(found.operation.name, implementation.method)
+        try:
+            return contract.arguments(parameters, found.operation.input)
+        except UnsupportedMember as reason:
+            message = f"velvetrope does not support {reason.message}"
+            raise errors.invalid_parameters(found.service, message) from reason
+        except UnsupportedValue as reason:
+            message = f"velvetrope does not support this value in {reason.message}"
+            raise errors.invalid_parameters(found.service, message) from reason
+        except MissingParameter as reason:
+            name = reason.message[:1].lower() + reason.message[1:]
+            violation = f"Value null at '{name}' failed to satisfy constraint: Member must not be null"
+            raise errors.invalid_parameters(found.service, describe_violations([violation])) from reason
+
+    def _keep(
+        self,
+        trail: _Trail,
+        refusal: ServiceError | None,
+        *,
+        request_id: str,
+        method: str,
+        path: str,
+        source_ip: str,
+        status: int,
+        started: float,
+    ) -> None:
+        if refusal is not None:
+            trail.note(f"{refusal.code}: {refusal.message} {refusal.detail}".rstrip(), "refused")
+        self._recorder.record(
+            DecisionRecord(
+                request_id=request_id,
+                at=self._clock.now(),
+                service=trail.service,
+                action=trail.action,
+                resource=trail.resource,
+                method=method,
+                path=path,
+                source_ip=source_ip,
+                principal_arn=trail.principal_arn,
+                outcome="allowed" if refusal is None else "refused",
+                status=status,
+                code="" if refusal is None else refusal.code,
+                steps=tuple(trail.steps),
+                duration_ms=round((perf_counter() - started) * 1000, 3),
+            )
+        )
+
+
+def _find(request: ControlRequest) -> Target:
+    try:
+        return find_target(request)
+    except MalformedRequest as reason:
+        raise errors.malformed_request("json", reason.message) from reason
+
+
+def _unreadable(reason: UnknownMember | MalformedRequest, service: WireService, operation: str) -> ServiceError:
+    """AWS drops members it does not know; a caller who relies on one should hear that we do not have it."""
+    if isinstance(reason, UnknownMember):
+        return errors.invalid_parameters(service, f"velvetrope does not know {operation}.{reason.message}")
+    return errors.malformed_request(service.protocol, reason.message)
+
+
+def _fault(error: Exception, service: WireService | None, request_id: str) -> ServiceError:
+    _log.error("request %s failed", request_id, exc_info=error)
+    return errors.internal_error(service or SERVICES["cognito-idp"], request_id)
+
+
+def _render_error(error: ServiceError, service: WireService | None, request_id: str) -> WireAnswer:
+    # A call of a service that we do not speak for is answered as the JSON services answer.
+    known = service or SERVICES["cognito-idp"]
+    return CODECS[known.protocol].render_error(error, load_service_model(known.name, known.api_version), request_id)

@@ -1,0 +1,105 @@
+"""Which operation of which service an HTTP request asks for.
+
+`is_control_call` decides by the head of the request alone whether it is for the control plane at all; `find_target`
+then reads the operation, with the body at hand. JSON 1.1 calls are known by `X-Amz-Target` whatever the host and path;
+query calls by `Action` at `/`, with `Version` naming the service; REST calls by the first path segment where it is
+ours alone, else by the credential scope, else by the host name.
+
+Nothing is proven here: a scope is read to choose a service, and that service then demands a signature of its own.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from urllib.parse import unquote
+
+from velvetrope.edge.codecs.query import parse_form
+from velvetrope.edge.codecs.uri_templates import UriIndex
+from velvetrope.edge.models import load_service_model
+from velvetrope.edge.requests import ControlRequest
+from velvetrope.edge.services import SERVICES, WireService, service_of_version, service_with_target_prefix
+
+__all__ = ["Target", "find_target", "is_control_call", "service_of_path"]
+
+_SCOPE = re.compile(r"Credential=[^/,\s]*/\d{8}/[^/,\s]*/([^/,\s]+)/aws4_request")
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What was asked for. `service` is None if we speak for no such service; `operation` may not exist in it."""
+
+    service: WireService | None
+    operation: str
+    version: str = ""
+
+
+def is_control_call(method: str, path: str, query_string: bytes, headers: Sequence[tuple[bytes, bytes]]) -> bool:
+    """Whether this request is a call of an AWS service, as far as its head tells. Header names are in lower case."""
+    scope = None
+    for name, value in headers:
+        if name == b"x-amz-target":
+            return True
+        if name == b"authorization":
+            scope = _scope_in(value.decode("latin-1"))
+    if path == "/" and (method == "POST" or b"Action=" in query_string):
+        return True
+    if service_of_path(path) is not None:
+        return True
+    if scope is None and b"X-Amz-Credential=" in query_string:
+        scope = _scope_in_query(query_string)
+    service = SERVICES.get(scope or "")
+    return service is not None and (service.protocol == "rest-json" or path == "/")
+
+
+def find_target(request: ControlRequest) -> Target:
+    """The service and operation that `request` names.
+
+    Raises:
+        MalformedRequest: a form that cannot be read.
+    """
+    wanted = request.header("x-amz-target")
+    if wanted is not None:
+        prefix, _, operation = wanted.rpartition(".")
+        return Target(service_with_target_prefix(prefix) if request.method == "POST" else None, operation)
+    service = service_of_path(request.path)
+    if service is None:
+        service = SERVICES.get(_scope_of(request) or "") or SERVICES.get(_host_label(request))
+    if service is not None and service.protocol == "rest-json":
+        found = _uri_index(service).find(request.method, request.raw_path, request.query_string)
+        return Target(service, found or "")
+    form = parse_form(request)
+    version = form.get("Version", "")
+    by_version = service_of_version(version)
+    if by_version is None and service is not None and service.protocol != "query":
+        by_version = service
+    return Target(by_version or service, form.get("Action", ""), version)
+
+
+def service_of_path(path: str) -> WireService | None:
+    """The REST service to which the path's first segment belongs, whoever asks."""
+    first = path[1:].partition("/")[0]
+    return next((s for s in SERVICES.values() if first in s.path_prefixes), None)
+
+
+@lru_cache(maxsize=16)
+def _uri_index(service: WireService) -> UriIndex:
+    return UriIndex(load_service_model(service.name, service.api_version).request_uris)
+
+
+def _scope_of(request: ControlRequest) -> str | None:
+    authorization = request.header("authorization")
+    return _scope_in(authorization) if authorization is not None else _scope_in_query(request.query_string)
+
+
+def _scope_in(authorization: str) -> str | None:
+    found = _SCOPE.search(authorization)
+    return None if found is None else found[1]
+
+
+def _scope_in_query(query_string: bytes) -> str | None:
+    return _scope_in(unquote(query_string.decode("latin-1")).replace("X-Amz-Credential=", "Credential="))
+
+
+def _host_label(request: ControlRequest) -> str:
+    return (request.header("host") or "").partition(".")[0]

@@ -1,0 +1,360 @@
+"""One port for http and https, and manners for whoever connects to it.
+
+    sock = bind("127.0.0.1", 4800)            # first of all: a taken port is found before anything heavy is loaded
+    listener = Listener(app, sock, tls=lambda: server_context(certificates))
+    await listener.start()
+    ...
+    await listener.stop()                     # finishes what is being answered, a few seconds at most
+
+The first byte of a connection tells TLS (0x16, a handshake record) from plain HTTP; it is looked at without being
+taken (`MSG_PEEK`), and then the event loop takes the socket over. Works on asyncio's loop and on uvloop's. Only
+`http/1.1` is offered in ALPN: advertising `h2` without serving it breaks browsers.
+
+HTTP itself is uvicorn's `HttpToolsProtocol`, with four things changed. Header names keep the client's casing
+(`EdgeApp` lower-cases them for everybody but API Gateway's proxy events). Heads are bounded: over 64 KiB is 431. Slow
+senders are bounded: a head or a body that stalls is 408. And malformed requests are answered without a log line each,
+since strangers decide how many there are. One sweep a second looks after all connections, so that no request pays for
+a timer of its own.
+
+Sources: RFC 9110 section 15.5.9 (408), RFC 6585 section 5 (431), RFC 8446 section 5.1 (the record type), RFC 7301.
+"""
+
+import asyncio
+import contextlib
+import errno
+import socket
+import ssl
+from collections.abc import Callable
+from email.utils import formatdate
+from typing import Any, Final, cast
+
+import httptools
+from uvicorn.config import Config
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
+from uvicorn.server import ServerState
+
+from velvetrope.errors import VelvetropeError
+
+__all__ = ["CannotListen", "Listener", "PortTaken", "bind"]
+
+MAX_HEAD_BYTES: Final = 65_536
+"""Request line and headers together. API Gateway's own limit (10,240) is held by its room."""
+HEAD_TIMEOUT_SECONDS: Final = 10.0
+"""From the first byte of a head, or from the connection's start, to the empty line."""
+BODY_STALL_SECONDS: Final = 20.0
+BODY_TIMEOUT_SECONDS: Final = 300.0
+KEEP_ALIVE_SECONDS: Final = 75
+"""Longer than SDKs keep idle connections, so that they close first and no call meets a closing socket."""
+_BACKLOG: Final = 2048
+_TLS_HANDSHAKE_RECORD: Final = b"\x16"
+_OUT_OF_RESOURCES: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+
+
+class CannotListen(VelvetropeError):
+    """The address cannot be listened on."""
+
+
+class PortTaken(CannotListen):
+    """Another process listens there."""
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """A listening socket on `host`; port 0 takes a free one. Connections wait in its backlog until they are accepted.
+
+    Raises:
+        PortTaken: another process listens on this port.
+        CannotListen: no such address here, or no right to take the port.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.bind((host, port))
+        sock.listen(_BACKLOG)
+        sock.setblocking(False)
+    except OSError as error:
+        sock.close()
+        if error.errno == errno.EADDRINUSE:
+            raise PortTaken(f"port {port} on {host} is already in use") from error
+        raise CannotListen(f"cannot listen on port {port} of {host}: {error.strerror}") from error
+    return sock
+
+
+class Listener:
+    """Accepts connections on one socket and hands each to a protocol, over TLS or not."""
+
+    def __init__(
+        self,
+        app: Callable[..., Any],
+        sock: socket.socket,
+        *,
+        tls: Callable[[], ssl.SSLContext] | None = None,
+        grace_seconds: float = 5.0,
+        head_timeout_seconds: float = HEAD_TIMEOUT_SECONDS,
+        body_stall_seconds: float = BODY_STALL_SECONDS,
+        body_timeout_seconds: float = BODY_TIMEOUT_SECONDS,
+        sweep_seconds: float = 1.0,
+    ) -> None:
+        """`tls` makes the context; it is called once, in a thread, by the first client that speaks TLS."""
+        self._socket = sock
+        self._make_tls_context = tls
+        self._tls_context: asyncio.Task[ssl.SSLContext] | None = None
+        self._grace_seconds = grace_seconds
+        self._pace = _Pace(head_timeout_seconds, body_stall_seconds, body_timeout_seconds)
+        self._sweep_seconds = sweep_seconds
+        self._config = Config(
+            app,
+            interface="asgi3",
+            http=_EdgeProtocol,
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            proxy_headers=False,
+            server_header=False,
+            timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        )
+        self._state = ServerState()
+        self._greetings: set[asyncio.Task[None]] = set()
+        self._tasks: list[asyncio.Task[None]] = []
+
+    @property
+    def port(self) -> int:
+        """The port that is listened on."""
+        return int(self._socket.getsockname()[1])
+
+    async def start(self) -> None:
+        """Begin to accept."""
+        self._config.load()
+        self._refresh_date()
+        self._tasks = [asyncio.create_task(self._accept()), asyncio.create_task(self._sweep())]
+
+    async def serve_until(self, stop: asyncio.Event) -> None:
+        """Accept until `stop` is set, then finish what is under way."""
+        await self.start()
+        try:
+            await stop.wait()
+        finally:
+            await self.stop()
+
+    async def stop(self) -> None:
+        """Stop accepting, let requests under way finish for the grace period, then close what is left."""
+        await _cancel(*self._tasks, *self._greetings)
+        self._socket.close()
+        connections = cast("set[_EdgeProtocol]", self._state.connections)
+        for connection in list(connections):
+            connection.shutdown()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._grace_seconds):
+                while connections or self._state.tasks:  # noqa: ASYNC110 - sets of uvicorn's, which tell nobody
+                    await asyncio.sleep(0.01)
+        for connection in list(connections):
+            connection.transport.abort()
+        await _cancel(*self._state.tasks)
+        # Let the transports report their end before the loop does.
+        while connections:  # noqa: ASYNC110 - as above
+            await asyncio.sleep(0)
+
+    async def _accept(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                client, _ = await loop.sock_accept(self._socket)
+            except OSError as error:
+                if error.errno in _OUT_OF_RESOURCES:
+                    # Nothing to accept with; the backlog holds the callers until connections have closed.
+                    await asyncio.sleep(0.1)
+                continue
+            task = loop.create_task(self._greet(client))
+            self._greetings.add(task)
+            task.add_done_callback(self._greetings.discard)
+
+    async def _greet(self, client: socket.socket) -> None:
+        """Find out what the client speaks, and hand the socket to the loop."""
+        loop = asyncio.get_running_loop()
+        try:
+            client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            async with asyncio.timeout(self._pace.head_timeout_seconds):
+                first = await _peek(client)
+            if not first:
+                client.close()
+            elif first == _TLS_HANDSHAKE_RECORD and self._make_tls_context is not None:
+                await loop.connect_accepted_socket(
+                    self._new_protocol,
+                    client,
+                    ssl=await self._context(),
+                    ssl_handshake_timeout=self._pace.head_timeout_seconds,
+                )
+            else:
+                await loop.connect_accepted_socket(self._new_protocol, client)
+        except (OSError, TimeoutError):
+            # Silent, gone, or no TLS after all (ssl.SSLError is an OSError): nobody to tell.
+            client.close()
+        except asyncio.CancelledError:
+            client.close()
+            raise
+
+    async def _context(self) -> ssl.SSLContext:
+        if self._tls_context is None and self._make_tls_context is not None:
+            self._tls_context = asyncio.create_task(asyncio.to_thread(self._make_tls_context))
+        if self._tls_context is None:
+            raise OSError("no certificates")
+        return await asyncio.shield(self._tls_context)
+
+    def _new_protocol(self) -> asyncio.Protocol:
+        return _EdgeProtocol(self._config, self._state, asyncio.get_running_loop())
+
+    async def _sweep(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(self._sweep_seconds)
+            self._refresh_date()
+            now = loop.time()
+            for connection in list(self._state.connections):
+                cast("_EdgeProtocol", connection).check_pace(now, self._pace)
+
+    def _refresh_date(self) -> None:
+        self._state.default_headers = [(b"date", formatdate(usegmt=True).encode())]
+
+
+class _Pace:
+    """How slow a sender may be."""
+
+    __slots__ = ("body_stall_seconds", "body_timeout_seconds", "head_timeout_seconds")
+
+    def __init__(self, head_timeout: float, body_stall: float, body_timeout: float) -> None:
+        self.head_timeout_seconds = head_timeout
+        self.body_stall_seconds = body_stall
+        self.body_timeout_seconds = body_timeout
+
+
+class _HeadTooLarge(Exception):
+    """Raised inside the parser to stop it."""
+
+
+class _EdgeProtocol(HttpToolsProtocol):
+    """One connection."""
+
+    def __init__(self, config: Config, state: ServerState, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(config, state, {}, loop)
+        self._chunk_bytes = 0
+        self._head_bytes = 0
+        self._head_since: float | None = loop.time()
+        """When the head that is being read began; None between heads."""
+        self._receiving_body = False
+        self._body_since = 0.0
+        self._body_moved_at = 0.0
+
+    def data_received(self, data: bytes) -> None:
+        self._unset_keepalive_if_required()
+        self._chunk_bytes = len(data)
+        self._head_bytes += self._chunk_bytes
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            # We speak nothing to upgrade to: the request is answered as if it had not asked (RFC 9110 section 7.8).
+            pass
+        except httptools.HttpParserError as error:
+            if isinstance(error.__context__, _HeadTooLarge):
+                self._refuse(431, b"Request header fields too large.")
+            else:
+                self._refuse(400, b"Invalid HTTP request received.")
+            return
+        if self._head_since is not None and self._head_bytes > MAX_HEAD_BYTES:
+            self._refuse(431, b"Request header fields too large.")
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        # The head may begin anywhere in this chunk; counting all of it can only make us look closer.
+        self._head_bytes = self._chunk_bytes
+        self._head_since = self.loop.time()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if len(name) == 6 and name.lower() == b"expect" and value.lower() == b"100-continue":
+            self.expect_100_continue = True
+        self.headers.append((name, value))
+
+    def on_headers_complete(self) -> None:
+        self._head_since = None
+        if self._head_bytes > MAX_HEAD_BYTES:
+            size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
+            if size > MAX_HEAD_BYTES:
+                raise _HeadTooLarge
+        self._receiving_body = True
+        self._body_since = self._body_moved_at = self.loop.time()
+        super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        self._body_moved_at = self.loop.time()
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        self._receiving_body = False
+        super().on_message_complete()
+
+    def _should_upgrade(self) -> bool:
+        return False
+
+    def check_pace(self, now: float, pace: _Pace) -> None:
+        """Close the connection if its sender has kept us waiting for too long."""
+        if self.transport.is_closing():
+            return
+        if self._head_since is not None:
+            if not self._is_answering() and now - self._head_since > pace.head_timeout_seconds:
+                self._refuse(408, b"Request timeout.")
+        elif self._receiving_body:
+            if self.flow.read_paused:
+                # We are the slow side: the app has not read what is there.
+                self._body_moved_at = now
+            elif (
+                now - self._body_moved_at > pace.body_stall_seconds
+                or now - self._body_since > pace.body_timeout_seconds
+            ):
+                self._refuse(408, b"Request timeout.")
+
+    def _cycle(self) -> RequestResponseCycle | None:
+        """The latest request; there is none before the first."""
+        return cast("RequestResponseCycle | None", self.cycle)
+
+    def _is_answering(self) -> bool:
+        cycle = self._cycle()
+        return cycle is not None and not cycle.response_complete
+
+    def _refuse(self, status: int, text: bytes) -> None:
+        """Answer, unless another answer is on the wire already, and close."""
+        if self.transport.is_closing():
+            return
+        cycle = self._cycle()
+        if cycle is None or cycle.response_complete or not cycle.response_started:
+            lines = [STATUS_LINE[status]]
+            for name, value in self.server_state.default_headers:
+                lines += [name, b": ", value, b"\r\n"]
+            lines += [
+                b"content-type: text/plain\r\ncontent-length: ",
+                str(len(text)).encode(),
+                b"\r\nconnection: close\r\n\r\n",
+                text,
+            ]
+            self.transport.write(b"".join(lines))
+        self.transport.close()
+
+
+async def _peek(client: socket.socket) -> bytes:
+    """The first byte, left where it is; empty if the client has gone."""
+    client.setblocking(False)
+    with contextlib.suppress(BlockingIOError):
+        return client.recv(1, socket.MSG_PEEK)
+    loop = asyncio.get_running_loop()
+    readable = asyncio.Event()
+    loop.add_reader(client.fileno(), readable.set)
+    try:
+        await readable.wait()
+    finally:
+        loop.remove_reader(client.fileno())
+    return client.recv(1, socket.MSG_PEEK)
+
+
+async def _cancel(*tasks: "asyncio.Task[None]") -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

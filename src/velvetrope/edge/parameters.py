@@ -1,0 +1,93 @@
+"""An operation's signature, made into a type that wire values are converted to.
+
+    contract = SignatureContract("CreateGroup", method)
+    arguments = contract.arguments({"GroupName": "admins"}, shape)   # {"group_name": "admins"}
+    await method(call, **arguments)
+
+The keyword parameters of the handler become a `msgspec.Struct`, built once on first use, and `msgspec.convert` turns
+the validated wire dict into it: nested Structs, tuples, datetimes and `Secret[str]` included. What the caller left out
+is left out of the call, so that the handler's own defaults hold.
+"""
+
+import inspect
+import typing
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+import msgspec
+
+from velvetrope.edge.members import UnsupportedMember, to_snake
+from velvetrope.edge.models import Shape
+from velvetrope.errors import ReasonError
+from velvetrope.secret import Secret
+
+__all__ = ["MissingParameter", "SignatureContract", "UnsupportedValue"]
+
+
+class MissingParameter(ReasonError):
+    """Our operation needs a member that its model leaves optional. The message is the member's wire name."""
+
+
+class UnsupportedValue(ReasonError):
+    """The model allows this value and our operation's annotation does not."""
+
+
+class SignatureContract:
+    """What one operation method takes, by its annotations."""
+
+    def __init__(self, operation: str, method: Callable[..., Awaitable[object]]) -> None:
+        self._operation = operation
+        # `operation` keeps the method itself, so its annotations are those the author wrote.
+        function = getattr(method, "__func__", method)
+        hints = typing.get_type_hints(function)
+        self.annotations: dict[str, Any] = {}
+        self._required: list[str] = []
+        for name, parameter in inspect.signature(function).parameters.items():
+            if parameter.kind is not inspect.Parameter.KEYWORD_ONLY:
+                continue
+            self.annotations[name] = hints[name]
+            if parameter.default is inspect.Parameter.empty:
+                self._required.append(name)
+        self._struct = msgspec.defstruct(
+            f"{operation}Parameters",
+            [(name, annotation, msgspec.UNSET) for name, annotation in self.annotations.items()],
+            kw_only=True,
+            forbid_unknown_fields=True,
+        )
+
+    def arguments(self, parameters: Mapping[str, object], shape: Shape | None) -> dict[str, object]:
+        """Keyword arguments for the handler from a wire dict that its model has accepted.
+
+        Raises:
+            UnsupportedMember: a member that the signature lacks, at any depth.
+            MissingParameter: a member that the signature needs and the model does not.
+            UnsupportedValue: a value that an annotation (a `Literal`, a bound) does not allow.
+        """
+        renamed: dict[str, object] = {}
+        members = {} if shape is None else shape.members
+        for name, value in parameters.items():
+            if value is None:
+                continue
+            member = members[name]
+            path = f"{self._operation}.{name}"
+            if member.snake_name not in self.annotations:
+                raise UnsupportedMember(path)
+            renamed[member.snake_name] = to_snake(value, member.shape, self.annotations[member.snake_name], path)
+        for wanted in self._required:
+            if wanted not in renamed:
+                known = shape.by_snake_name.get(wanted) if shape is not None else None
+                raise MissingParameter(known.name if known is not None else wanted)
+        try:
+            converted = msgspec.convert(renamed, self._struct, dec_hook=_make_secret)
+        except msgspec.ValidationError as error:
+            raise UnsupportedValue(f"{self._operation}: {error}") from None
+        return {name: getattr(converted, name) for name in renamed}
+
+
+def _make_secret(wanted: type, value: object) -> object:
+    if (typing.get_origin(wanted) or wanted) is Secret:
+        if isinstance(value, str):
+            return Secret(value)
+        if isinstance(value, bytes):
+            return Secret(value)
+    raise NotImplementedError(f"operations cannot take a {wanted}")

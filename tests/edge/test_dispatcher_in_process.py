@@ -1,0 +1,122 @@
+"""Calls without a socket: the same checks, the same errors, one decision record each."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from support.edge import ACCOUNT, ALICE, REGION, ROOT, Edge, ToySts
+from velvetrope.clock import FrozenClock
+from velvetrope.errors import ServiceError
+from velvetrope.operations import Answer, Call, operation
+from velvetrope.principals import ANONYMOUS, Principal
+
+
+def call_as(principal: Principal) -> Call:
+    return Call(principal, ACCOUNT, REGION, "outer-request", datetime(2026, 1, 1, tzinfo=UTC))
+
+
+async def refusal(
+    edge: Edge, service: str, name: str, parameters: dict[str, object], who: Principal
+) -> tuple[str, str]:
+    with pytest.raises(ServiceError) as caught:
+        await edge.dispatcher.invoke(service, name, parameters, call_as(who))
+    return caught.value.code, caught.value.message
+
+
+async def test_an_answer_has_the_wires_names_and_pythons_values() -> None:
+    edge = Edge(clock=FrozenClock())
+
+    answer = await edge.dispatcher.invoke("cognito-idp", "CreateUserPool", {"PoolName": "p"}, call_as(ROOT))
+
+    assert answer["UserPool"] == {
+        "Id": "us-west-2_abcdefghi",
+        "Name": "p",
+        "UsernameAttributes": [],
+        "CreationDate": datetime(2026, 1, 2, 3, 4, 5, 678000, UTC),
+    }
+
+
+async def test_the_judge_sees_validated_wire_parameters() -> None:
+    edge = Edge(clock=FrozenClock())
+
+    await edge.dispatcher.invoke("cognito-idp", "CreateUserPool", {"PoolName": "p"}, call_as(ROOT))
+
+    assert edge.judge.asked == [("cognito-idp:CreateUserPool", {"PoolName": "p"})]
+
+
+async def test_a_call_in_process_is_judged_validated_and_recorded_like_any_other() -> None:
+    edge = Edge(clock=FrozenClock())
+
+    denied = await refusal(edge, "cognito-idp", "CreateUserPool", {"PoolName": "p"}, ALICE)
+    nobody = await refusal(edge, "cognito-idp", "CreateUserPool", {"PoolName": "p"}, ANONYMOUS)
+    invalid = await refusal(edge, "cognito-idp", "CreateUserPool", {"PoolName": "?"}, ROOT)
+    unknown = await refusal(edge, "cognito-idp", "CreateUserPool", {"PoolNam": "p"}, ROOT)
+    mistyped = await refusal(edge, "cognito-idp", "CreateUserPool", {"PoolName": 5}, ROOT)
+    absent = await refusal(edge, "cognito-idp", "CreateUserImportJob", {}, ROOT)
+    fault = await refusal(
+        edge, "cognito-idp", "SignUp", {"ClientId": "c", "Username": "broken", "Password": "p"}, ANONYMOUS
+    )
+
+    assert denied[0] == "AccessDeniedException"
+    assert nobody[0] == "MissingAuthenticationTokenException"
+    assert invalid[0] == "InvalidParameterException"
+    assert unknown == ("InvalidParameterException", "velvetrope does not know CreateUserPool.PoolNam")
+    assert mistyped == ("SerializationException", "CreateUserPool.PoolName: a int is not a string")
+    assert absent[0] == "NotImplemented"
+    assert fault[0] == "InternalErrorException"
+    records = edge.decisions.recent(10)
+    assert len(records) == 7
+    assert all(r.outcome == "refused" and r.request_id != "outer-request" for r in records)
+
+
+async def test_an_operation_may_be_registered_once() -> None:
+    edge = Edge(clock=FrozenClock())
+
+    with pytest.raises(ValueError, match="sts has two operations called"):
+        edge.dispatcher.register("sts", ToySts())
+    with pytest.raises(ValueError, match="s3 has no row"):
+        edge.dispatcher.register("s3", ToySts())
+
+
+class Misspelt:
+    @operation
+    async def get_caller_identiti(self, call: Call) -> Answer:
+        return None
+
+    @operation
+    async def get_session_token(self, call: Call, *, duration: int = 1) -> Answer:
+        return None
+
+
+def test_the_registry_can_be_held_against_the_models() -> None:
+    edge = Edge(clock=FrozenClock())
+    assert edge.dispatcher.check_registry() == []
+
+    edge.dispatcher.register("sts", Misspelt())
+
+    assert edge.dispatcher.check_registry() == [
+        "sts has no operation get_caller_identiti",
+        "sts:GetSessionToken has no member duration",
+    ]
+
+
+class WrongAnswers:
+    @operation
+    async def get_session_token(self, call: Call) -> Answer:
+        return {"credential": {}}
+
+    @operation
+    async def get_access_key_info(self, call: Call, *, access_key_id: str) -> Answer:
+        return {"account": 5}
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters"), [("GetSessionToken", {}), ("GetAccessKeyInfo", {"AccessKeyId": "A" * 20})]
+)
+async def test_an_answer_that_its_shape_has_no_place_for_is_a_fault_of_ours(
+    name: str, parameters: dict[str, object]
+) -> None:
+    edge = Edge(clock=FrozenClock())
+    edge.dispatcher.register("sts", WrongAnswers())
+
+    assert (await refusal(edge, "sts", name, parameters, ROOT))[0] == "InternalFailure"
