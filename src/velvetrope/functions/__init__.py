@@ -1,0 +1,36 @@
+"""AWS Lambda: functions, each in processes of its own behind the Lambda Runtime API, with its execution role's session.
+
+    service = FunctionService(...)                   what `server` makes, starts and stops
+    await service.start()
+    result = await service.invoker.invoke(function_arn, event, caller=..., source_arn=..., now=...)
+
+From the outside in: `*_operations` and `versions` are the control plane; `invoker` finds what an ARN stands for and
+whether a service may invoke it; `pools` keeps the sandboxes of a version; `sandbox` is one of them, made by `sandboxes`
+from `code`, `environment` and `roles`; `runtime_api`, `peers`, `processes` and `launch` are what it consists of.
+
+What is refused by name: runtimes other than python3.x and provided.*, asynchronous invocation, layers, images, code in
+S3, function URLs, event source mappings, alias routing, active tracing. What is not isolated is said in `sandboxes`.
+"""
+
+from velvetrope.functions.code import CodeStore, StoredCode, zip_folder
+from velvetrope.functions.errors import InvokeNotPermitted
+from velvetrope.functions.invoker import FunctionInvoker, InvocationResult
+from velvetrope.functions.logs import FunctionLogs, LogEvent
+from velvetrope.functions.permissions import ResourcePolicies
+from velvetrope.functions.roles import ExecutionRoleSession, ExecutionRoleSessions
+from velvetrope.functions.service import FunctionService
+
+__all__ = [
+    "CodeStore",
+    "ExecutionRoleSession",
+    "ExecutionRoleSessions",
+    "FunctionInvoker",
+    "FunctionLogs",
+    "FunctionService",
+    "InvocationResult",
+    "InvokeNotPermitted",
+    "LogEvent",
+    "ResourcePolicies",
+    "StoredCode",
+    "zip_folder",
+]

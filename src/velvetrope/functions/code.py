@@ -1,0 +1,178 @@
+"""Function code: zips in, read-only folders out, one folder per digest.
+
+    store = CodeStore(state_folder / "functions" / "code")
+    stored = store.put_zip(zip_bytes)                # unpacked once, however often it is uploaded
+    store.folder_of(stored.sha256)                   # what a sandbox runs in
+
+A zip is a stranger's data. It is refused whole, before a byte of it is written, if an entry would land outside its
+folder, is a link or a device, is encrypted, or if the sizes that it declares are over Lambda's limits; and while it is
+unpacked if an entry turns out longer than it declared. Folders appear complete or not at all: they are unpacked beside
+their place and renamed.
+
+Nothing here is asynchronous; callers run `put_zip` in a thread. A folder of another machine's node is not fetched here:
+code lives in the state folder of the server that took the upload.
+
+Sources: Lambda quotas (50 MB zipped, 250 MB unzipped); texts as recorded in reference/lambda.md section 8.
+"""
+
+import hashlib
+import io
+import os
+import shutil
+import stat
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from velvetrope.functions.errors import InvalidParameterValueException, RequestEntityTooLargeException
+
+__all__ = ["CodeStore", "StoredCode", "zip_folder"]
+
+MAX_ZIPPED_BYTES = 52_428_800
+MAX_UNZIPPED_BYTES = 262_144_000
+MAX_ENTRIES = 65_535
+"""As many as a zip without the ZIP64 extension can name. Lambda publishes no figure of its own."""
+
+_CANNOT_UNZIP = "Could not unzip uploaded file. Please check your file, then try to upload again."
+_EPOCH_OF_ZIP = (1980, 1, 1, 0, 0, 0)
+_NOT_CODE = frozenset({"__pycache__", ".git", ".venv", ".velvetrope", "node_modules"})
+
+
+@dataclass(frozen=True, slots=True)
+class StoredCode:
+    """Code that was taken in: the zip's SHA-256 in hexadecimal, and its length."""
+
+    sha256: str
+    size_bytes: int
+
+
+class CodeStore:
+    """The code of all functions, by digest, under one folder of the server's own."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def put_zip(self, data: bytes) -> StoredCode:
+        """Take a zip in and unpack it, unless its digest is here already.
+
+        Raises:
+            InvalidParameterValueException: not a zip, not one that may be unpacked, or too large unpacked.
+            RequestEntityTooLargeException: too large as it is.
+        """
+        if len(data) > MAX_ZIPPED_BYTES:
+            raise RequestEntityTooLargeException(f"Zipped size must be smaller than {MAX_ZIPPED_BYTES} bytes")
+        stored = StoredCode(hashlib.sha256(data).hexdigest(), len(data))
+        place = self.folder_of(stored.sha256)
+        if place.exists():
+            return stored
+        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        unpacked = Path(tempfile.mkdtemp(prefix=".unpacking-", dir=self._folder))
+        try:
+            _unpack(data, unpacked)
+            unpacked.rename(place)
+        except OSError:
+            if not place.exists():
+                raise
+            # Somebody else unpacked the same digest meanwhile: theirs is as good as ours.
+            _remove(unpacked)
+        except BaseException:
+            _remove(unpacked)
+            raise
+        return stored
+
+    def folder_of(self, sha256: str) -> Path:
+        """Where the code of that digest is, or would be."""
+        return self._folder / sha256
+
+    def prune(self, keep: Collection[str]) -> None:
+        """Remove the code of all digests but `keep`, and what an interrupted upload left behind."""
+        if self._folder.exists():
+            for found in self._folder.iterdir():
+                if found.name not in keep:
+                    _remove(found)
+
+
+def zip_folder(folder: Path, *, leave_out: Collection[str] = _NOT_CODE) -> bytes:
+    """`folder` as a zip: the same bytes for the same files, so that unchanged code has an unchanged digest.
+
+    Files and folders named in `leave_out` are skipped, as are links; times are not kept, execute permissions are.
+    """
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        for path in _files_of(folder, leave_out):
+            entry = zipfile.ZipInfo(path.relative_to(folder).as_posix(), _EPOCH_OF_ZIP)
+            executable = path.stat().st_mode & stat.S_IXUSR
+            entry.external_attr = (stat.S_IFREG | (0o755 if executable else 0o644)) << 16
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            archive.writestr(entry, path.read_bytes())
+    return out.getvalue()
+
+
+def _files_of(folder: Path, leave_out: Collection[str]) -> Iterator[Path]:
+    for path in sorted(folder.iterdir()):
+        if path.name in leave_out or path.is_symlink():
+            continue
+        if path.is_dir():
+            yield from _files_of(path, leave_out)
+        elif path.is_file():
+            yield path
+
+
+def _unpack(data: bytes, folder: Path) -> None:
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            entries = archive.infolist()
+            _check_entries(entries)
+            for entry in entries:
+                _unpack_entry(archive, entry, folder)
+    except (zipfile.BadZipFile, zipfile.LargeZipFile, zlib.error, EOFError, NotImplementedError, ValueError) as err:
+        raise InvalidParameterValueException(_CANNOT_UNZIP, detail=str(err)) from err
+    for here, _folders, files in os.walk(folder, topdown=False):
+        for name in files:
+            path = Path(here, name)
+            path.chmod(0o555 if path.stat().st_mode & stat.S_IXUSR else 0o444)
+        Path(here).chmod(0o555)
+
+
+def _check_entries(entries: list[zipfile.ZipInfo]) -> None:
+    if not entries or len(entries) > MAX_ENTRIES:
+        raise InvalidParameterValueException(_CANNOT_UNZIP, detail=f"The zip has {len(entries)} entries.")
+    if sum(entry.file_size for entry in entries) > MAX_UNZIPPED_BYTES:
+        raise InvalidParameterValueException(f"Unzipped size must be smaller than {MAX_UNZIPPED_BYTES} bytes")
+    for entry in entries:
+        path = PurePosixPath(entry.filename)
+        kind = stat.S_IFMT(entry.external_attr >> 16)
+        if path.is_absolute() or ".." in path.parts or "\\" in entry.filename or "\0" in entry.filename:
+            raise InvalidParameterValueException(_CANNOT_UNZIP, detail=f"{entry.filename!r} leaves its folder.")
+        if kind not in {0, stat.S_IFREG, stat.S_IFDIR}:
+            raise InvalidParameterValueException(_CANNOT_UNZIP, detail=f"{entry.filename!r} is no plain file.")
+        if entry.flag_bits & 0x1:
+            raise InvalidParameterValueException(_CANNOT_UNZIP, detail=f"{entry.filename!r} is encrypted.")
+
+
+def _unpack_entry(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, folder: Path) -> None:
+    path = folder / entry.filename
+    if entry.is_dir():
+        path.mkdir(parents=True, exist_ok=True)
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with archive.open(entry) as packed, path.open("xb") as plain:
+            # zipfile reads no further than the declared size, which was counted, and checks the CRC at its end.
+            shutil.copyfileobj(packed, plain, 1 << 20)
+    except (FileExistsError, IsADirectoryError, NotADirectoryError) as err:
+        raise InvalidParameterValueException(_CANNOT_UNZIP, detail=f"{entry.filename!r} is there twice.") from err
+    if (entry.external_attr >> 16) & 0o111:
+        path.chmod(0o755)
+
+
+def _remove(path: Path) -> None:
+    if not path.is_dir():
+        path.unlink(missing_ok=True)
+        return
+    for here, _folders, _files in os.walk(path):
+        Path(here).chmod(0o700)
+    shutil.rmtree(path)

@@ -1,0 +1,254 @@
+"""Published versions and aliases: PublishVersion, ListVersionsByFunction, and Create-, Get-, Update-, Delete- and
+ListAlias(es).
+
+A version is `$LATEST` as it was, under a number that is never used twice. Publishing what is already the newest version
+gives that version again. An alias is a name for one version; sharing an alias's calls between two versions
+(`RoutingConfig`) is refused by name.
+
+Source: AWS Lambda Developer Guide, "Manage Lambda function versions", "Create an alias for a Lambda function"; texts as
+recorded in reference/lambda.md sections 8 and 9.
+"""
+
+import base64
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+import msgspec
+
+from velvetrope.clock import Entropy
+from velvetrope.functions.configurations import check_revision, render_configuration
+from velvetrope.functions.environment import EnvironmentBox
+from velvetrope.functions.errors import (
+    InvalidParameterValueException,
+    ResourceConflictException,
+    ResourceNotFoundException,
+)
+from velvetrope.functions.names import FunctionReference, parse_function_name
+from velvetrope.functions.paging import page_size, parse_marker, render_marker
+from velvetrope.identifiers import new_uuid
+from velvetrope.operations import Answer, Call, operation
+from velvetrope.store.tables.functions import LATEST, Function, FunctionAlias, FunctionConfiguration, FunctionStore
+
+__all__ = ["AliasOperations", "VersionOperations", "new_version"]
+
+_NOT_PUBLISHED = {"version", "revision_id", "modified_at", "environment_sealed"}
+
+
+def new_version(
+    now: datetime,
+    *,
+    revision_id: str,
+    description: str | None = None,
+    code_sha256: str | None = None,
+    expected_revision_id: str | None = None,
+    box: EnvironmentBox | None = None,
+) -> Callable[[Function, FunctionConfiguration | None], FunctionConfiguration]:
+    """What `FunctionStore.publish_version` makes the next version with.
+
+    `code_sha256` is the digest that the caller means to publish, in base64 as AWS shows it; `box` tells whether sealed
+    variables are the same.
+    """
+
+    def publish(function: Function, newest: FunctionConfiguration | None) -> FunctionConfiguration:
+        latest = function.latest
+        check_revision(latest.revision_id, expected_revision_id)
+        present = base64.b64encode(bytes.fromhex(latest.code_sha256)).decode()
+        if code_sha256 is not None and code_sha256 != present:
+            # UNVERIFIED: AWS's exact words.
+            raise InvalidParameterValueException(
+                f"CodeSHA256 ({code_sha256}) is different from current CodeSHA256 in $LATEST ({present}). "
+                "Please try again with the CodeSHA256 in $LATEST."
+            )
+        if newest is not None and _same(latest, newest, box):
+            return newest
+        return msgspec.structs.replace(
+            latest,
+            version=str(function.last_published + 1),
+            description=latest.description if description is None else description,
+            modified_at=now,
+            revision_id=revision_id,
+        )
+
+    return publish
+
+
+def _same(latest: FunctionConfiguration, newest: FunctionConfiguration, box: EnvironmentBox | None) -> bool:
+    """Whether nothing has changed since `newest` was published."""
+    for name in FunctionConfiguration.__struct_fields__:
+        if name not in {*_NOT_PUBLISHED, "description"} and getattr(latest, name) != getattr(newest, name):
+            return False
+    if latest.environment_sealed == newest.environment_sealed:
+        return True
+    if box is None:
+        return False
+    arn = latest.function_arn
+    return box.open(latest.environment_sealed, arn) == box.open(newest.environment_sealed, arn)
+
+
+@dataclass(frozen=True, slots=True)
+class VersionOperations:
+    """Published versions."""
+
+    store: FunctionStore
+    box: EnvironmentBox
+    entropy: Entropy
+
+    @operation
+    async def publish_version(
+        self,
+        call: Call,
+        *,
+        function_name: str,
+        code_sha256: str | None = None,
+        description: str | None = None,
+        revision_id: str | None = None,
+    ) -> Answer:
+        reference = parse_function_name(function_name, account_id=call.account_id, region=call.region)
+        publish = new_version(
+            call.now,
+            revision_id=new_uuid(self.entropy),
+            description=description,
+            code_sha256=code_sha256,
+            expected_revision_id=revision_id,
+            box=self.box,
+        )
+        version = await self.store.publish_version(reference.arn, publish)
+        if version is None:
+            raise ResourceNotFoundException(f"Function not found: {reference.arn}")
+        return self._render(version)
+
+    @operation
+    async def list_versions_by_function(
+        self, call: Call, *, function_name: str, marker: str | None = None, max_items: int | None = None
+    ) -> Answer:
+        """`$LATEST` first, then the published versions, oldest first."""
+        reference = parse_function_name(function_name, account_id=call.account_id, region=call.region)
+        function = await self.store.load_function(reference.arn)
+        if function is None:
+            raise ResourceNotFoundException(f"Function not found: {reference.arn}")
+        size = page_size(max_items)
+        last = parse_marker(marker)
+        after = int(last) if last.isdecimal() else 0
+        found = [] if last else [function.latest]
+        found += await self.store.load_versions(reference.arn, after=after, limit=size + 1)
+        page = found[:size]
+        more = len(found) > size
+        end = "0" if page and page[-1].version == LATEST else page[-1].version if page else ""
+        return {
+            "versions": [self._render(version) for version in page],
+            "next_marker": render_marker(end) if more else None,
+        }
+
+    def _render(self, version: FunctionConfiguration) -> dict[str, object]:
+        variables = self.box.open(version.environment_sealed, version.function_arn)
+        arn = f"{version.function_arn}:{version.version}"
+        return render_configuration(version, function_arn=arn, variables=variables)
+
+
+@dataclass(frozen=True, slots=True)
+class AliasOperations:
+    """Names for versions."""
+
+    store: FunctionStore
+    entropy: Entropy
+
+    @operation
+    async def create_alias(
+        self, call: Call, *, function_name: str, name: str, function_version: str, description: str = ""
+    ) -> Answer:
+        reference = parse_function_name(function_name, account_id=call.account_id, region=call.region)
+        await self._check_version(reference, function_version)
+        alias = FunctionAlias(
+            function_arn=reference.arn,
+            name=name,
+            function_version=function_version,
+            revision_id=new_uuid(self.entropy),
+            description=description,
+        )
+        if not await self.store.create_alias(alias):
+            raise ResourceConflictException(f"Alias already exists: {reference.arn}:{name}")
+        return _render_alias(alias)
+
+    @operation
+    async def get_alias(self, call: Call, *, function_name: str, name: str) -> Answer:
+        reference = parse_function_name(function_name, account_id=call.account_id, region=call.region)
+        alias = await self.store.load_alias(reference.arn, name)
+        if alias is None:
+            raise ResourceNotFoundException(f"Cannot find alias arn: {reference.arn}:{name}")
+        return _render_alias(alias)
+
+    @operation
+    async def update_alias(
+        self,
+        call: Call,
+        *,
+        function_name: str,
+        name: str,
+        function_version: str | None = None,
+        description: str | None = None,
+        revision_id: str | None = None,
+    ) -> Answer:
+        reference = parse_function_name(function_name, account_id=call.account_id, region=call.region)
+        if function_version is not None:
+            await self._check_version(reference, function_version)
+
+        def change(alias: FunctionAlias) -> FunctionAlias:
+            check_revision(alias.revision_id, revision_id)
+            return msgspec.structs.replace(
+                alias,
+                function_version=function_version or alias.function_version,
+                description=alias.description if description is None else description,
+                revision_id=new_uuid(self.entropy),
+            )
+
+        changed = await self.store.change_alias(reference.arn, name, change)
+        if changed is None:
+            raise ResourceNotFoundException(f"Alias not found: {reference.arn}:{name}")
+        return _render_alias(changed)
+
+    @operation
+    async def delete_alias(self, call: Call, *, function_name: str, name: str) -> Answer:
+        """Answers alike whether the alias was there or not, as AWS does (UNVERIFIED)."""
+        reference = parse_function_name(function_name, account_id=call.account_id, region=call.region)
+        await self.store.delete_alias(reference.arn, name)
+        return None
+
+    @operation
+    async def list_aliases(
+        self,
+        call: Call,
+        *,
+        function_name: str,
+        function_version: str | None = None,
+        marker: str | None = None,
+        max_items: int | None = None,
+    ) -> Answer:
+        reference = parse_function_name(function_name, account_id=call.account_id, region=call.region)
+        if await self.store.load_function(reference.arn) is None:
+            raise ResourceNotFoundException(f"Function not found: {reference.arn}")
+        if function_version is not None:
+            of_version = await self.store.load_aliases_of_version(reference.arn, function_version)
+            return {"aliases": [_render_alias(alias) for alias in of_version]}
+        size = page_size(max_items)
+        found = await self.store.load_aliases(reference.arn, after_name=parse_marker(marker), limit=size + 1)
+        return {
+            "aliases": [_render_alias(alias) for alias in found[:size]],
+            "next_marker": render_marker(found[size - 1].name) if len(found) > size else None,
+        }
+
+    async def _check_version(self, reference: FunctionReference, version: str) -> None:
+        if version != LATEST and not version.isdecimal():
+            raise InvalidParameterValueException(f"The version {version} is not valid.")
+        if await self.store.load_target(reference.arn, version) is None:
+            raise ResourceNotFoundException(f"Function not found: {reference.arn}:{version}")
+
+
+def _render_alias(alias: FunctionAlias) -> dict[str, object]:
+    return {
+        "alias_arn": f"{alias.function_arn}:{alias.name}",
+        "name": alias.name,
+        "function_version": alias.function_version,
+        "description": alias.description,
+        "revision_id": alias.revision_id,
+    }

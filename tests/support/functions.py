@@ -1,0 +1,162 @@
+"""What the tests of functions share: a running service, roles that can be assumed, code as zips."""
+
+import asyncio
+import io
+import time
+import zipfile
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from velvetrope.clock import CountingEntropy
+from velvetrope.errors import ReasonError
+from velvetrope.functions import FunctionService, InvocationResult
+from velvetrope.functions.configurations import FunctionCode
+from velvetrope.operations import Call, implemented_operations
+from velvetrope.principals import Principal
+from velvetrope.sealing import MasterKeys
+from velvetrope.secret import Secret
+from velvetrope.store import Database
+
+ACCOUNT = "000000000000"
+REGION = "us-west-2"
+ROLE = f"arn:aws:iam::{ACCOUNT}:role/orders"
+OWNER = Principal(
+    kind="Account", account_id=ACCOUNT, arn=f"arn:aws:iam::{ACCOUNT}:root", policy_arn="", unique_id=ACCOUNT
+)
+
+
+class WallClock:
+    """The real time: runtimes measure their deadline by it."""
+
+    def now(self) -> datetime:
+        return datetime.fromtimestamp(time.time_ns() / 1e9, UTC)
+
+
+@dataclass(frozen=True)
+class GivenSession:
+    access_key_id: str
+    secret_access_key: Secret[str]
+    session_token: str
+    expiration: datetime
+
+
+class RoleNotTrusting(ReasonError):
+    """The role does not trust Lambda."""
+
+
+@dataclass
+class TrustingRoles:
+    """Gives a session of every role but those in `refused`, and remembers what it was asked."""
+
+    lifetime: timedelta = timedelta(hours=1)
+    refused: set[str] = field(default_factory=set)
+    asked: list[tuple[str, str, str, str | None]] = field(default_factory=list)
+
+    async def assume_role_for_service(
+        self,
+        role_arn: str,
+        *,
+        service: str,
+        session_name: str,
+        duration_seconds: int,
+        now: datetime,
+        source_function_arn: str | None = None,
+    ) -> GivenSession:
+        if role_arn in self.refused:
+            raise RoleNotTrusting("not trusted")
+        self.asked.append((role_arn, service, session_name, source_function_arn))
+        number = len(self.asked)
+        return GivenSession(f"ASIA{number}", Secret(f"secret-{number}"), f"token-{number}", now + self.lifetime)
+
+
+def make_zip(files: dict[str, str], *, executable: tuple[str, ...] = ()) -> bytes:
+    """A zip of these texts by name."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        for name, text in files.items():
+            entry = zipfile.ZipInfo(name)
+            entry.external_attr = (0o755 if name in executable else 0o644) << 16
+            archive.writestr(entry, text)
+    return out.getvalue()
+
+
+@dataclass
+class Lambda:
+    """A service, and short ways to call it."""
+
+    service: FunctionService
+    roles: TrustingRoles
+
+    def call(self, **changes: Any) -> Call:
+        return Call(
+            **{
+                "principal": OWNER,
+                "account_id": ACCOUNT,
+                "region": REGION,
+                "request_id": "6f5f0d1e-0000-4000-8000-000000000001",
+                "now": WallClock().now(),
+                **changes,
+            }
+        )
+
+    async def operate(self, name: str, **parameters: Any) -> Any:
+        """Call the operation of that name as `edge` would, past its checks."""
+        for owner in self.service.operations:
+            method = implemented_operations(owner).get(name)
+            if method is not None:
+                return await method(self.call(), **parameters)
+        raise LookupError(name)
+
+    async def create(self, source: str, *, name: str = "orders", **parameters: Any) -> str:
+        """Create a Python function of one file, `app.py`, whose handler is `handler`; its ARN."""
+        given = {
+            "function_name": name,
+            "role": ROLE,
+            "runtime": "python3.11",
+            "handler": "app.handler",
+            "code": FunctionCode(zip_file=make_zip({"app.py": source})),
+            **parameters,
+        }
+        answer = await self.operate("create_function", **given)
+        arn: str = answer["function_arn"]
+        return arn
+
+    async def invoke(self, arn: str, payload: bytes = b"{}", **parameters: Any) -> InvocationResult:
+        """Invoke as the account's owner."""
+        given = {"caller": OWNER, "source_arn": None, "now": WallClock().now(), **parameters}
+        return await self.service.invoker.invoke(arn, payload, **given)
+
+
+@asynccontextmanager
+async def running_lambda(database: Database, folder: Path, **options: Any) -> AsyncIterator[Lambda]:
+    """A started service; stopped at the end."""
+    roles = TrustingRoles()
+    entropy = CountingEntropy()
+    service = FunctionService(
+        database,
+        folder,
+        roles,
+        WallClock(),
+        entropy,
+        MasterKeys.generate(entropy),
+        endpoint_url="http://127.0.0.1:4800",
+        region=REGION,
+        account_id=ACCOUNT,
+        **options,
+    )
+    await service.start()
+    try:
+        yield Lambda(service, roles)
+    finally:
+        await service.stop()
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Wait until `condition` holds, at most ten seconds."""
+    async with asyncio.timeout(10):
+        while not condition():  # noqa: ASYNC110  what is waited for happens in other processes
+            await asyncio.sleep(0.002)
