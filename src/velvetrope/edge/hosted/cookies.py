@@ -1,0 +1,90 @@
+"""The hosted UI's cookies: who is signed in, and that a form was ours.
+
+On AWS's own host names they are called as on AWS, `cognito` and `XSRF-TOKEN`, so that scripts which sign in by filling
+the form work unchanged. Everywhere else the pool's domain and the port are part of the name
+(`cognito-auth-api-demo-4800`): browsers share a host's cookies among all its ports, and two pools or two servers on
+localhost would sign each other's users out.
+
+Both are Secure, HttpOnly, SameSite=Lax and without a Domain, so that no other host of a site ever sees them.
+
+CSRF is a double submit: the form repeats the cookie's value, which another site can neither read nor set. A browser
+that says where the form came from (Origin, Sec-Fetch-Site) is taken at its word besides, since a neighbour on the same
+site, or another port, might have planted a cookie.
+
+Source: hosted-ui reference, section 4; OWASP CSRF Prevention Cheat Sheet.
+"""
+
+import hmac
+import re
+
+from velvetrope.clock import Entropy
+from velvetrope.edge.hosted.addresses import is_aws_host
+from velvetrope.edge.hosted.requests import HostedRequest
+from velvetrope.identifiers import new_uuid
+from velvetrope.secret import Secret
+
+__all__ = [
+    "csrf_token_of",
+    "expired_session_cookie",
+    "form_is_ours",
+    "new_csrf_token",
+    "render_csrf_cookie",
+    "render_session_cookie",
+    "session_of",
+]
+
+_SESSION = "cognito"
+_CSRF = "XSRF-TOKEN"
+_CSRF_TOKEN = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_ATTRIBUTES = "Path=/; Secure; HttpOnly; SameSite=Lax"
+
+
+def session_of(request: HostedRequest, domain: str) -> Secret[str] | None:
+    """What the browser presents as its session."""
+    values = request.cookies(_name(_SESSION, request, domain))
+    return Secret(values[0]) if len(values) == 1 and values[0] else None
+
+
+def render_session_cookie(request: HostedRequest, domain: str, session_id: Secret[str], *, max_age_seconds: int) -> str:
+    """Set-Cookie for a session that has just begun."""
+    name = _name(_SESSION, request, domain)
+    return f"{name}={session_id.reveal()}; Max-Age={max_age_seconds}; {_ATTRIBUTES}"
+
+
+def expired_session_cookie(request: HostedRequest, domain: str) -> str:
+    """Set-Cookie that makes the browser forget its session."""
+    return f"{_name(_SESSION, request, domain)}=; Max-Age=0; {_ATTRIBUTES}"
+
+
+def csrf_token_of(request: HostedRequest, domain: str) -> str | None:
+    """The token that the browser holds: one, and of our form."""
+    values = request.cookies(_name(_CSRF, request, domain))
+    return values[0] if len(values) == 1 and _CSRF_TOKEN.fullmatch(values[0]) else None
+
+
+def new_csrf_token(entropy: Entropy) -> str:
+    """A UUID, as on AWS."""
+    return new_uuid(entropy)
+
+
+def render_csrf_cookie(request: HostedRequest, domain: str, token: str) -> str:
+    """Set-Cookie for the token; it goes when the browser closes."""
+    return f"{_name(_CSRF, request, domain)}={token}; {_ATTRIBUTES}"
+
+
+def form_is_ours(request: HostedRequest, domain: str, in_form: str | None, *, own_origins: frozenset[str]) -> bool:
+    """Whether the form was served by us to this browser, as far as anyone can tell."""
+    token = csrf_token_of(request, domain)
+    if token is None or in_form is None or not hmac.compare_digest(token.encode(), in_form.encode()):
+        return False
+    origin = request.header("origin")
+    if origin is not None and origin.lower() not in own_origins:
+        return False
+    return request.header("sec-fetch-site") in {None, "same-origin", "none"}
+
+
+def _name(base: str, request: HostedRequest, domain: str) -> str:
+    host, port = request.host_and_port
+    if is_aws_host(host):
+        return base
+    return f"{base}-{domain}-{port}" if port else f"{base}-{domain}"

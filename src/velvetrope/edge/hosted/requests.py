@@ -1,0 +1,106 @@
+"""One request to the hosted UI, read whole: these are small, and a body that is not is refused while it arrives."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from urllib.parse import quote
+
+from velvetrope.edge.hosted.addresses import is_loopback_host, parse_host
+
+__all__ = ["MAX_BODY_BYTES", "BodyTooLarge", "HostedRequest", "Receive", "Scope", "Send", "read_request"]
+
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+MAX_BODY_BYTES = 16 * 1024
+"""A password is at most 256 characters, a refresh token some 2 KB."""
+
+
+class BodyTooLarge(Exception):
+    """More came than any form or token request holds, or the client left before it was complete."""
+
+
+@dataclass(frozen=True)
+class HostedRequest:
+    """A request, with its whole body."""
+
+    method: str
+    scheme: str
+    path: str
+    raw_path: str
+    query: str
+    headers: tuple[tuple[str, str], ...]
+    """Lower-case names, in the order received."""
+    body: str
+    peer: str
+    request_id: str
+    now: datetime
+
+    def header(self, name: str) -> str | None:
+        """The first header of this (lower-case) name."""
+        return next((value for key, value in self.headers if key == name), None)
+
+    @cached_property
+    def host_and_port(self) -> tuple[str, str]:
+        """From the Host header; `localhost` when there is none that can be read (HTTP/1.0)."""
+        return parse_host(self.header("host") or "") or ("localhost", "")
+
+    @property
+    def host(self) -> str:
+        return self.host_and_port[0]
+
+    @property
+    def authority(self) -> str:
+        """Host and port as the client wrote them."""
+        host, port = self.host_and_port
+        return f"{host}:{port}" if port else host
+
+    @property
+    def is_local(self) -> bool:
+        """Whether nothing between the client and us is a network: by the name it used, or by where it comes from."""
+        return is_loopback_host(self.host) or is_loopback_host(self.peer)
+
+    def cookies(self, name: str) -> list[str]:
+        """Every value that the browser sent under this name."""
+        found = []
+        for header in (value for key, value in self.headers if key == "cookie"):
+            for pair in header.split(";"):
+                key, _, value = pair.strip().partition("=")
+                if key == name:
+                    found.append(value.strip('"'))
+        return found
+
+
+async def read_request(scope: Scope, receive: Receive, *, request_id: str, now: datetime) -> HostedRequest:
+    """The request with its body.
+
+    Raises:
+        BodyTooLarge: above `MAX_BODY_BYTES`; the rest is not read.
+    """
+    body = b""
+    while scope["method"] in {"POST", "PUT", "PATCH"}:
+        message = await receive()
+        if message["type"] != "http.request":
+            raise BodyTooLarge
+        body += message.get("body", b"")
+        if len(body) > MAX_BODY_BYTES:
+            raise BodyTooLarge
+        if not message.get("more_body", False):
+            break
+    raw_path = scope.get("raw_path") or quote(scope["path"]).encode()
+    return HostedRequest(
+        method=scope["method"],
+        scheme=scope.get("scheme", "http"),
+        path=scope["path"],
+        raw_path=raw_path.decode("latin-1"),
+        query=scope.get("query_string", b"").decode("latin-1"),
+        headers=tuple((name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in scope["headers"]),
+        body=body.decode("latin-1"),
+        peer=(scope.get("client") or ("", 0))[0],
+        request_id=request_id,
+        now=now,
+    )

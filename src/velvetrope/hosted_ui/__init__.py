@@ -1,0 +1,56 @@
+"""The flows behind `/oauth2/*`, `/login` and `/logout`: who may ask, who is signed in, and what they are given.
+
+    flows = HostedUi(directory, store, entropy)
+    outcome = await flows.authorization.authorize(pool, parameters, session=cookie, now=now)
+
+Each endpoint is one method whose body is its table of steps; the first step that refuses ends it, with an `OAuthError`
+that says where it may be told. Users, passwords and tokens are behind the `UserDirectory` that this room is handed;
+codes and browser sessions are its own. ASGI, cookies and pages are the edge's.
+
+Not supported, and refused by name: client_credentials, federation, sign-up and reset pages, MFA and new-password
+challenges on the page.
+"""
+
+from velvetrope.hosted_ui.authorization import (
+    AuthorizationFlow,
+    Credentials,
+    LoginForm,
+    RedirectTo,
+    ShowLogin,
+    SignedIn,
+    SignInRefused,
+)
+from velvetrope.hosted_ui.codes import CODE_LIFETIME, AuthorizationCodes
+from velvetrope.hosted_ui.directory import IssuedTokens, UserDirectory, VerifiedAccessToken
+from velvetrope.hosted_ui.discovery import EndpointUrls, discovery_document
+from velvetrope.hosted_ui.flows import HostedUi
+from velvetrope.hosted_ui.logout import LogoutFlow, SignedOutHere
+from velvetrope.hosted_ui.revocation import RevocationFlow
+from velvetrope.hosted_ui.sessions import SESSION_LIFETIME, BrowserSessions
+from velvetrope.hosted_ui.tokens import TokenFlow
+from velvetrope.hosted_ui.userinfo import UserInfoFlow
+
+__all__ = [
+    "CODE_LIFETIME",
+    "SESSION_LIFETIME",
+    "AuthorizationCodes",
+    "AuthorizationFlow",
+    "BrowserSessions",
+    "Credentials",
+    "EndpointUrls",
+    "HostedUi",
+    "IssuedTokens",
+    "LoginForm",
+    "LogoutFlow",
+    "RedirectTo",
+    "RevocationFlow",
+    "ShowLogin",
+    "SignInRefused",
+    "SignedIn",
+    "SignedOutHere",
+    "TokenFlow",
+    "UserDirectory",
+    "UserInfoFlow",
+    "VerifiedAccessToken",
+    "discovery_document",
+]

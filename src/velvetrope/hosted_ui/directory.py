@@ -1,0 +1,136 @@
+"""What the hosted UI asks of user pools. `server` hands it the object that answers.
+
+Passwords, tokens, keys and back-off after wrong passwords are all behind this protocol; its errors are the user pool
+service's own (`ServiceError` with a Cognito code), except where a token does not verify (a `ReasonError`).
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Protocol
+
+from velvetrope.oauth import ClientDoesNotExist, ClientRules
+from velvetrope.secret import Secret
+from velvetrope.store.tables.userpools import AppClient, User, UserPool
+
+__all__ = ["IssuedTokens", "UserDirectory", "VerifiedAccessToken", "client_rules", "find_client"]
+
+
+class IssuedTokens(Protocol):
+    """Tokens that were just made."""
+
+    @property
+    def access_token(self) -> str: ...
+    @property
+    def id_token(self) -> str | None: ...
+    @property
+    def refresh_token(self) -> str | None: ...
+    @property
+    def expires_in_seconds(self) -> int: ...
+    @property
+    def origin_jti(self) -> str: ...
+
+
+class VerifiedAccessToken(Protocol):
+    """An access token whose signature, time and standing have been proven."""
+
+    @property
+    def claims(self) -> Mapping[str, Any]: ...
+
+
+class UserDirectory(Protocol):
+    """User pools, as far as sign-in and tokens go."""
+
+    async def find_pool_by_domain(self, domain: str) -> UserPool | None: ...
+
+    async def find_only_domain(self) -> UserPool | None:
+        """The one pool that has a domain; None when several have, or none."""
+        ...
+
+    async def find_pool(self, user_pool_id: str) -> UserPool | None: ...
+
+    async def find_client(self, user_pool_id: str, client_id: str) -> AppClient | None: ...
+
+    def client_secret_matches(self, client: AppClient, presented: str | None) -> bool:
+        """Compare in constant time."""
+        ...
+
+    async def verify_password(
+        self, pool: UserPool, client: AppClient, *, username: str, password: Secret[str], now: datetime
+    ) -> User:
+        """The user whose password this is.
+
+        Raises:
+            ServiceError: NotAuthorizedException and the like, with a text that may be shown.
+        """
+        ...
+
+    async def find_user(self, user_pool_id: str, sub: str) -> User | None: ...
+
+    async def issue_tokens(
+        self,
+        pool: UserPool,
+        client: AppClient,
+        user: User,
+        *,
+        scopes: tuple[str, ...],
+        authenticated_at: datetime,
+        now: datetime,
+        nonce: str | None = None,
+        include_id_token: bool = True,
+        include_refresh_token: bool = True,
+    ) -> IssuedTokens: ...
+
+    async def refresh(self, pool: UserPool, client: AppClient, refresh_token: str, *, now: datetime) -> IssuedTokens:
+        """New tokens; `refresh_token` is None unless it was rotated.
+
+        Raises:
+            ServiceError: NotAuthorizedException, RefreshTokenReuseException.
+        """
+        ...
+
+    async def revoke_refresh_token(self, pool: UserPool, client: AppClient, token: str, *, now: datetime) -> None:
+        """
+        Raises:
+            ServiceError: UnsupportedTokenTypeException, UnsupportedOperationException, and for other tokens what
+                RevokeToken says of them.
+        """
+        ...
+
+    async def revoke_family(self, origin_jti: str, now: datetime) -> None: ...
+
+    async def verify_access_token(self, pool: UserPool, token: str, *, now: datetime) -> VerifiedAccessToken:
+        """
+        Raises:
+            VelvetropeError: it does not stand (signature, time, revocation, or the user is gone).
+        """
+        ...
+
+    async def jwks(self, pool: UserPool) -> dict[str, Any]: ...
+
+    def issuer(self, pool: UserPool) -> str: ...
+
+
+def client_rules(client: AppClient) -> ClientRules:
+    """The app client as `oauth` judges it."""
+    return ClientRules(
+        client_id=client.client_id,
+        has_secret=client.secret_sealed is not None,
+        oauth_enabled=client.allowed_o_auth_flows_user_pool_client,
+        flows=frozenset(client.allowed_o_auth_flows),
+        scopes=tuple(client.allowed_o_auth_scopes),
+        redirect_uris=frozenset(client.callback_urls),
+        logout_uris=frozenset(client.logout_urls),
+        identity_providers=frozenset(client.supported_identity_providers),
+    )
+
+
+async def find_client(directory: UserDirectory, pool: UserPool, client_id: str) -> AppClient:
+    """The app client of this pool.
+
+    Raises:
+        ClientDoesNotExist: it is not one, or one of another pool.
+    """
+    client = await directory.find_client(pool.id, client_id)
+    if client is None or client.user_pool_id != pool.id:
+        raise ClientDoesNotExist
+    return client
