@@ -704,10 +704,17 @@ async def test_every_page_keeps_itself_from_caches_frames_and_foreign_content(do
     )
 
 
-async def test_the_policy_lets_the_form_lead_to_the_apps_own_scheme(door: Door) -> None:
-    page = await door.browser().get(f"/login?{authorize_query(redirect_uri='demoapp://signed-in')}")
+@pytest.mark.parametrize(
+    ("redirect_uri", "allowed"), [("demoapp://signed-in", " demoapp:;"), ("http://[::1]:3000/", " http:;")]
+)
+async def test_the_policy_lets_the_form_lead_to_wherever_the_app_is(
+    door: Door, redirect_uri: str, allowed: str
+) -> None:
+    door.change_client(callback_urls=(redirect_uri,))
 
-    assert "demoapp:" in (page.header("content-security-policy") or "")
+    page = await door.browser().get(f"/login?{authorize_query(redirect_uri=redirect_uri)}")
+
+    assert allowed in (page.header("content-security-policy") or "")
 
 
 @pytest.mark.parametrize(

@@ -277,10 +277,12 @@ class HostedPages:
 
     async def _error_page(self, arrived: _Arrived) -> HostedResponse:
         """What `/error` shows is ours: whoever wrote the link chooses among known codes and adds no words."""
-        code = Parameters.parse(arrived.request.query).get("error")
+        asked = Parameters.parse(arrived.request.query).get("error")
+        code = "redirect_mismatch" if asked == "redirect_mismatch" else "invalid_request"
+        _log.info("error page shown for %s (request %s)", code, arrived.request.request_id)
         return pages.error_page(
             status=400,
-            code="redirect_mismatch" if code == "redirect_mismatch" else "invalid_request",
+            code=code,
             text=_PAGE_ERROR_TEXT,
             request_id=arrived.request.request_id,
         )

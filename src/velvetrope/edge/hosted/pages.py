@@ -86,10 +86,11 @@ def _content_security_policy(redirect_uri: str) -> str:
     on another). It still keeps a form from being sent to anything that is not https, loopback or the app's own scheme.
     """
     style_hash = b64encode(sha256(_style().encode()).digest()).decode()
-    form_action = ["'self'", "https:", "http://localhost:*", "http://127.0.0.1:*", "http://[::1]:*"]
-    scheme = urlsplit(redirect_uri).scheme
-    if scheme not in {"", "http", "https"}:
-        form_action.append(f"{scheme}:")
+    form_action = ["'self'", "https:", "http://localhost:*", "http://127.0.0.1:*"]
+    parts = urlsplit(redirect_uri)
+    if parts.scheme not in {"", "http", "https"} or parts.hostname == "::1":
+        # An app's own scheme; or http as a whole, since a source expression cannot hold an IPv6 address.
+        form_action.append(f"{parts.scheme}:")
     return "; ".join(
         (
             "default-src 'none'",
