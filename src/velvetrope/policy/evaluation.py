@@ -62,8 +62,11 @@ def evaluate(request: AuthorizationRequest) -> Decision:
         lacking: PolicyKind = "identity" if identity is None and not principal.is_root else "resource"
         return deny_implicitly(facts, lacking)
 
-    # Step 4: identity policies. The root user needs none.
+    # Step 4: identity policies. The root user needs none, and its sessions are limited by their session policies only.
+    session_refuses = session is None and (given.session is not None or principal.kind == "FederatedUser")
     if principal.is_root:
+        if session_refuses:
+            return deny_implicitly(facts, "session")
         return allow(facts, None, "the root user of the account")
     named_closely = grant is not None and same_account and grant.naming is Naming.ROLE_OR_ANYONE
     if identity is None and not named_closely:
@@ -72,7 +75,7 @@ def evaluate(request: AuthorizationRequest) -> Decision:
     if boundary is not None and boundary.allowing is None:
         return deny_implicitly(facts, "boundary")
     # Step 6: session policies. A role session without one passes, a federated session without one does not.
-    if session is None and (given.session is not None or principal.kind == "FederatedUser"):
+    if session_refuses:
         return deny_implicitly(facts, "session")
     if identity is not None:
         return allow(facts, identity.allowing, "an identity policy allows it")

@@ -1,5 +1,14 @@
 """Every table, one file per aggregate. Importing this package declares them all on `store.schema.METADATA`."""
 
-from velvetrope.store.tables import apigateway, cloudformation, functions, hosted_ui, usage, userpools, userpools_sign_in
+from velvetrope.store.tables import (
+    apigateway,
+    cloudformation,
+    functions,
+    hosted_ui,
+    iam,
+    usage,
+    userpools,
+    userpools_sign_in,
+)
 
-__all__ = ["apigateway", "cloudformation", "functions", "hosted_ui", "usage", "userpools", "userpools_sign_in"]
+__all__ = ["apigateway", "cloudformation", "functions", "hosted_ui", "iam", "usage", "userpools", "userpools_sign_in"]
