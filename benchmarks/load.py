@@ -1,7 +1,7 @@
 """A closed-loop HTTP/1.1 client that costs little: keep-alive sockets, requests made beforehand, epoll.
 
-Every connection has one request under way at any time. Answers are recognised by their status line and `Content-Length`;
-any status but the expected one stops the measurement, so that nobody measures refusals by mistake.
+Every connection has one request under way at any time. Answers are recognised by status line and `Content-Length`; any
+status but the expected one stops the measurement, so that nobody measures refusals by mistake.
 """
 
 import os

@@ -191,7 +191,11 @@ def test_env_prints_the_same_document(demo: RunningServer) -> None:
 
 def test_env_prints_exports_that_a_shell_reads(demo: RunningServer) -> None:
     done = subprocess.run(
-        ["bash", "-c", f'eval "$({sys.executable} -m velvetrope.cli env)"; echo "$AWS_ENDPOINT_URL $VELVETROPE_API_KEY"'],
+        [
+            "bash",
+            "-c",
+            f'eval "$({sys.executable} -m velvetrope.cli env)"; echo "$AWS_ENDPOINT_URL $VELVETROPE_API_KEY"',
+        ],
         capture_output=True,
         text=True,
         check=True,

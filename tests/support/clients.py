@@ -75,7 +75,7 @@ def signed(
     service: str = "execute-api",
     region: str | None = None,
 ) -> requests.PreparedRequest:
-    """A request to the demo's API, signed by botocore and ready for `requests` to send; with the API key unless told."""
+    """A request to the demo's API, signed by botocore, ready for `requests` to send; with the API key unless told."""
     given = {"x-api-key": server.config["api_key"]} if headers is None else dict(headers)
     request = AWSRequest(
         method=method, url=server.config["api_url"] + path, data=data, params=dict(params or {}), headers=given

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 __all__ = ["REPOSITORY", "ROOT_KEY", "RunningServer", "StartFailed", "children_of", "clean_environment"]
 
@@ -63,7 +63,7 @@ class RunningServer:
                 self._ready.set()
         self._ready.set()
 
-    def __enter__(self) -> "RunningServer":
+    def __enter__(self) -> Self:
         if not self._ready.wait(60) or self.process.poll() is not None:
             self.process.kill()
             raise StartFailed("".join(self.output))

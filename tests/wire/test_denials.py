@@ -82,9 +82,7 @@ def test_a_disabled_api_key(demo: RunningServer) -> None:
     url, headers = demo.config["api_url"] + "/no-auth", {"x-api-key": key["value"]}
     assert requests.get(url, headers=headers).status_code == 200
 
-    gateway.update_api_key(
-        apiKey=key["id"], patchOperations=[{"op": "replace", "path": "/enabled", "value": "false"}]
-    )
+    gateway.update_api_key(apiKey=key["id"], patchOperations=[{"op": "replace", "path": "/enabled", "value": "false"}])
 
     refused(requests.get(url, headers=headers), 403, *FORBIDDEN)
 
@@ -108,7 +106,9 @@ def test_a_bearer_token_is_no_signature(demo: RunningServer) -> None:
     response = requests.get(demo.config["api_url"] + "/require-auth", headers=headers)
 
     message = refused(response, 403, "IncompleteSignatureException")
-    assert message.startswith("Invalid key=value pair (missing equal-sign) in Authorization header (hashed with SHA-256")
+    assert message.startswith(
+        "Invalid key=value pair (missing equal-sign) in Authorization header (hashed with SHA-256"
+    )
 
 
 def test_a_wrong_secret(demo: RunningServer, user: Credentials) -> None:

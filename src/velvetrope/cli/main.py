@@ -251,9 +251,10 @@ def _settings(
         _fail("VELVETROPE_ROOT_ACCESS_KEY_ID and VELVETROPE_ROOT_SECRET_ACCESS_KEY go together; one is missing.")
     root_access_key = RootAccessKey(key_id, Secret(secret)) if key_id is not None and secret is not None else None
     try:
-        return Settings(state_folder=state_folder, root_access_key=root_access_key, **given)  # type: ignore[arg-type]  # the commands above give each its type
+        settings = Settings(state_folder=state_folder, root_access_key=root_access_key, **given)  # type: ignore[arg-type]  # the commands above give each its type
     except SettingsError as err:
         _fail(err.message)
+    return settings
 
 
 def _run(settings: "Settings", app: Path | None, *, reload: bool) -> None:

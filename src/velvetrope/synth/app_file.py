@@ -13,7 +13,7 @@ from pathlib import Path
 
 from velvetrope.builder import Api, IdentityPool, UserPool
 
-__all__ = ["AppDeclaration", "AppFileError", "load_app"]
+__all__ = ["AppDeclaration", "AppFileError", "check_app_file", "load_app"]
 
 
 class AppFileError(Exception):
@@ -37,10 +37,7 @@ def load_app(path: Path) -> AppDeclaration:
         AppFileError: there is no such file, its name is no module name, importing it fails (with the traceback of the
             file's own lines), or it declares no `Api` or more than one.
     """
-    if not path.is_file():
-        raise AppFileError(f"There is no file {path}.")
-    if path.suffix != ".py" or not path.stem.isidentifier():
-        raise AppFileError(f"{path.name} is not the name of a Python module.")
+    check_app_file(path)
     sys.path.insert(0, str(path.parent.resolve()))
     try:
         module = importlib.import_module(path.stem)
@@ -64,6 +61,18 @@ def load_app(path: Path) -> AppDeclaration:
     identity_pools = tuple(dict.fromkeys(value for value in bound.values() if isinstance(value, IdentityPool)))
     _check_connected(path, api, user_pools, identity_pools)
     return AppDeclaration(api, f"{path.stem}.{name}", user_pools, identity_pools)
+
+
+def check_app_file(path: Path) -> None:
+    """Refuse what cannot be an app file by its name alone.
+
+    Raises:
+        AppFileError: there is no such file, or its name is no module name.
+    """
+    if not path.is_file():
+        raise AppFileError(f"There is no file {path}.")
+    if path.suffix != ".py" or not path.stem.isidentifier():
+        raise AppFileError(f"{path.name} is not the name of a Python module.")
 
 
 def _check_connected(

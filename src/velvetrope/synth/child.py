@@ -31,8 +31,13 @@ LOCAL_BUCKET = "velvetrope-local"
 
 @dataclass(frozen=True)
 class SynthesizedApp:
-    """What an app file becomes. `expanded` has no `Transform` any more; the code is at (`LOCAL_BUCKET`, digest)."""
+    """What an app file becomes. `expanded` has no `Transform` any more; the code is at (`LOCAL_BUCKET`, digest).
 
+    `name` is the Api's; `routes` are its paths.
+    """
+
+    name: str
+    routes: tuple[str, ...]
     sam: Template
     expanded: Template
     dev_users: list[DevUserDeclaration]
@@ -47,7 +52,11 @@ def synthesize(path: Path, *, code_digest: str, region: str, cache_folder: Path 
     app = load_app(path)
     template = sam_template(app, code_uri={"Bucket": LOCAL_BUCKET, "Key": code_digest})
     return SynthesizedApp(
-        sam=sam_template(app), expanded=_expanded(template, region, cache_folder), dev_users=dev_users(app)
+        name=app.api.name,
+        routes=tuple(dict.fromkeys(route.path for route in app.api.routes)),
+        sam=sam_template(app),
+        expanded=_expanded(template, region, cache_folder),
+        dev_users=dev_users(app),
     )
 
 
@@ -90,7 +99,7 @@ class SynthChild:
         if "error" in document:
             raise AppFileError(document["error"])
         users = [DevUserDeclaration(**user) for user in document["dev_users"]]
-        return SynthesizedApp(document["sam"], document["expanded"], users)
+        return SynthesizedApp(document["name"], tuple(document["routes"]), document["sam"], document["expanded"], users)
 
 
 async def start_synth(path: Path, *, code: CodePackage, region: str, cache_folder: Path) -> SynthChild:
@@ -108,6 +117,7 @@ async def start_synth(path: Path, *, code: CodePackage, region: str, cache_folde
             str(writing),
             stdin=asyncio.subprocess.DEVNULL,
             pass_fds=(writing,),
+            start_new_session=True,  # Ctrl-C at the terminal is for the server, which stops the child
         )
     except BaseException:
         os.close(reading)
@@ -127,8 +137,7 @@ def _main() -> None:
     document: dict[str, Any]
     try:
         app = synthesize(Path(path), code_digest=digest, region=region, cache_folder=Path(cache_folder))
-        users = [vars(user) for user in app.dev_users]
-        document = {"sam": app.sam, "expanded": app.expanded, "dev_users": users}
+        document = {**vars(app), "dev_users": [vars(user) for user in app.dev_users]}
     except AppFileError as err:
         document = {"error": str(err)}
     with os.fdopen(int(descriptor), "wb") as pipe:

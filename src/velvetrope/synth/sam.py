@@ -266,15 +266,14 @@ def _event_id(route: Route) -> str:
 
 
 def _event(route: Route, api_id: str) -> Template:
-    auth: Template = {"Authorizer": route.authorization_type}
-    if route.authorization_type == "AWS_IAM":
-        auth["InvokeRole"] = "NONE"  # API Gateway invokes the function by its resource policy, not as the caller
+    auth: Template = {}
+    if route.authorization_type != "NONE":  # SAM takes NONE only where there is a default to switch off
+        # InvokeRole NONE: API Gateway invokes the function by its resource policy, not as the caller.
+        auth |= {"Authorizer": route.authorization_type, "InvokeRole": "NONE"}
     if route.api_key_required:
         auth["ApiKeyRequired"] = True
-    return {
-        "Type": "Api",
-        "Properties": {"RestApiId": {"Ref": api_id}, "Method": route.method, "Path": route.path, "Auth": auth},
-    }
+    properties: Template = {"RestApiId": {"Ref": api_id}, "Method": route.method, "Path": route.path}
+    return {"Type": "Api", "Properties": properties | ({"Auth": auth} if auth else {})}
 
 
 def _usage_plans(api: Api) -> Template:
