@@ -353,6 +353,17 @@ async def test_over_a_network_tokens_are_never_sent_in_the_clear(door: Door) -> 
     )
 
 
+async def test_every_answer_names_its_request(door: Door) -> None:
+    browser = door.browser()
+    own = await browser.get("/oauth2/userInfo")
+    browser.request_id = "6b86b273-ff34-4ce1-9d6b-804eff5a3f57"
+
+    given = await browser.get("/oauth2/userInfo")
+
+    assert len(own.header("x-amz-cognito-request-id") or "") == 36
+    assert given.header("x-amz-cognito-request-id") == "6b86b273-ff34-4ce1-9d6b-804eff5a3f57"
+
+
 # userInfo
 
 

@@ -339,6 +339,8 @@ class Browser:
     origin: str = "https://localhost:4800"
     cookies: dict[str, str] = field(default_factory=dict)
     peer: str = "127.0.0.1"
+    request_id: str = ""
+    """What the edge around the pages would have given each request."""
 
     async def get(self, url: str, *, headers: Mapping[str, str] | None = None) -> Response:
         return await self.request("GET", url, headers=headers)
@@ -363,6 +365,7 @@ class Browser:
             "query_string": parts.query.encode(),
             "headers": [(name.encode(), value.encode()) for name, value in sent.items()],
             "client": (self.peer, 50000),
+            "state": {"request_id": self.request_id} if self.request_id else {},
         }
         out: list[Mapping[str, Any]] = []
 

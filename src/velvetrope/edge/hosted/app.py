@@ -139,8 +139,8 @@ class HostedPages:
         return parsed is not None and is_aws_host(parsed[0])
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one HTTP request."""
-        request_id = new_uuid(self._entropy)
+        """Answer one HTTP request, under the id that the edge gave it, if it did."""
+        request_id = scope.get("state", {}).get("request_id") or new_uuid(self._entropy)
         try:
             request = await read_request(scope, receive, request_id=request_id, now=self._clock.now())
         except BodyTooLarge:
