@@ -6,9 +6,20 @@ from velvetrope.store.tables import (
     functions,
     hosted_ui,
     iam,
+    identitypools,
     usage,
     userpools,
     userpools_sign_in,
 )
 
-__all__ = ["apigateway", "cloudformation", "functions", "hosted_ui", "iam", "usage", "userpools", "userpools_sign_in"]
+__all__ = [
+    "apigateway",
+    "cloudformation",
+    "functions",
+    "hosted_ui",
+    "iam",
+    "identitypools",
+    "usage",
+    "userpools",
+    "userpools_sign_in",
+]
