@@ -251,8 +251,9 @@ def test_a_refused_query_call_is_xml_with_403(url: str) -> None:
             400,
             "InvalidParameterException",
             (
-                "1 validation error detected: Value '[shoe_size]' at 'usernameAttributes' failed to satisfy constraint: "
-                "Member must satisfy constraint: [Member must satisfy enum value set: [phone_number, email]]"
+                "1 validation error detected: Value '[shoe_size]' at 'usernameAttributes' failed to satisfy "
+                "constraint: Member must satisfy constraint: [Member must satisfy enum value set: [phone_number, "
+                "email]]"
             ),
         ),
         (
@@ -287,8 +288,8 @@ def test_a_refused_query_call_is_xml_with_403(url: str) -> None:
             (
                 f"3 validation errors detected: Value '{'x' * 1024}' at 'roleArn' failed to satisfy constraint: "
                 "Member must have length less than or equal to 2048; Value 'a' at 'roleSessionName' failed to satisfy "
-                "constraint: Member must have length greater than or equal to 2; Value '5' at 'durationSeconds' failed to "
-                "satisfy constraint: Member must have value greater than or equal to 900"
+                "constraint: Member must have length greater than or equal to 2; Value '5' at 'durationSeconds' failed "
+                "to satisfy constraint: Member must have value greater than or equal to 900"
             ),
         ),
         (

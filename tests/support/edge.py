@@ -311,7 +311,8 @@ class Serving(AbstractContextManager["Serving"]):
         await self.listener.stop()
 
     def stop(self) -> None:
-        self.loop.call_soon_threadsafe(self._stop.set)
+        if self._thread.is_alive() and not self.loop.is_closed():
+            self.loop.call_soon_threadsafe(self._stop.set)
 
     def __enter__(self) -> Self:
         self._thread.start()

@@ -22,6 +22,7 @@ Sources: RFC 9110 section 15.5.9 (408), RFC 6585 section 5 (431), RFC 8446 secti
 import asyncio
 import contextlib
 import errno
+import logging
 import socket
 import ssl
 from collections.abc import Callable
@@ -48,6 +49,11 @@ KEEP_ALIVE_SECONDS: Final = 75
 _BACKLOG: Final = 2048
 _TLS_HANDSHAKE_RECORD: Final = b"\x16"
 _OUT_OF_RESOURCES: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+
+
+_log = logging.getLogger(__name__)
+# Requests that are cut off when the grace period ends are no faults.
+_log.addFilter(lambda record: not (record.exc_info and isinstance(record.exc_info[1], asyncio.CancelledError)))
 
 
 class CannotListen(VelvetropeError):
@@ -144,16 +150,18 @@ class Listener:
         connections = cast("set[_EdgeProtocol]", self._state.connections)
         for connection in list(connections):
             connection.shutdown()
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(self._grace_seconds):
-                while connections or self._state.tasks:  # noqa: ASYNC110 - sets of uvicorn's, which tell nobody
-                    await asyncio.sleep(0.01)
+        await self._wait_until_quiet(self._grace_seconds)
         for connection in list(connections):
             connection.transport.abort()
+        # The transports report their end in the loop's next turns; what then still runs has nobody to answer.
+        await self._wait_until_quiet(0.5)
         await _cancel(*self._state.tasks)
-        # Let the transports report their end before the loop does.
-        while connections:  # noqa: ASYNC110 - as above
-            await asyncio.sleep(0)
+
+    async def _wait_until_quiet(self, seconds: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while self._state.connections or self._state.tasks:  # noqa: ASYNC110 - uvicorn's sets tell nobody
+                    await asyncio.sleep(0.01)
 
     async def _accept(self) -> None:
         loop = asyncio.get_running_loop()
@@ -237,6 +245,7 @@ class _EdgeProtocol(HttpToolsProtocol):
 
     def __init__(self, config: Config, state: ServerState, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(config, state, {}, loop)
+        self.logger = _log
         self._chunk_bytes = 0
         self._head_bytes = 0
         self._head_since: float | None = loop.time()

@@ -1,0 +1,405 @@
+"""One port, spoken to as strangers do: plain and TLS, slowly, wrongly, all at once."""
+
+import asyncio
+import contextlib
+import http.client
+import socket
+import ssl
+import threading
+from collections.abc import Awaitable, Callable, Iterator, MutableMapping
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+import uvloop
+
+from support.edge import Serving, SystemClock
+from velvetrope.edge.listener import MAX_HEAD_BYTES, CannotListen, PortTaken, bind
+from velvetrope.edge.tls import CertificateFiles, ensure_certificates, names_for, server_context
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+LOOPS = {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
+
+
+class EchoApp:
+    """Answers with what the server told it: scheme, path, header names and the body's length."""
+
+    def __init__(self) -> None:
+        self.entered = threading.Event()
+        self.may_leave = threading.Event()
+        self.disconnected = threading.Event()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["path"] == "/slow":
+            self.entered.set()
+            await asyncio.to_thread(self.may_leave.wait, 10)
+        size, more = 0, True
+        while more:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                self.disconnected.set()
+                return
+            size += len(message.get("body", b""))
+            more = message.get("more_body", False)
+        names = b",".join(name for name, _ in scope["headers"])
+        body = b"%s %s %d %s" % (scope["scheme"].encode(), scope["raw_path"], size, names)
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"%d" % len(body))]})
+        await send({"type": "http.response.body", "body": body})
+
+
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> CertificateFiles:
+    folder = tmp_path_factory.mktemp("tls")
+    return ensure_certificates(folder, names_for(region="us-west-2"), now=SystemClock().now())
+
+
+@pytest.fixture(scope="module", params=LOOPS)
+def serving(request: pytest.FixtureRequest, certificates: CertificateFiles) -> Iterator[Serving]:
+    with Serving(
+        EchoApp(),
+        tls=lambda: server_context(certificates),
+        loop_factory=LOOPS[request.param],
+        head_timeout_seconds=0.4,
+        body_stall_seconds=0.4,
+        sweep_seconds=0.05,
+    ) as serving:
+        yield serving
+
+
+def connect(serving: Serving) -> socket.socket:
+    return socket.create_connection(("127.0.0.1", serving.port), timeout=10)
+
+
+def read_all(sock: socket.socket) -> bytes:
+    """Everything until the server closes."""
+    received = b""
+    while chunk := sock.recv(65_536):
+        received += chunk
+    return received
+
+
+def still_serves(serving: Serving) -> bool:
+    return requests.get(f"{serving.url}/after", timeout=10).status_code == 200
+
+
+def test_plain_and_tls_share_the_port(serving: Serving, certificates: CertificateFiles) -> None:
+    plain = requests.get(f"http://localhost:{serving.port}/a", timeout=10)
+    secure = requests.get(f"https://localhost:{serving.port}/b", verify=str(certificates.authority), timeout=10)
+
+    assert plain.text.startswith("http /a 0 ")
+    assert secure.text.startswith("https /b 0 ")
+    assert "date" in plain.headers
+    assert "server" not in plain.headers
+
+
+def test_only_http_1_1_is_offered(serving: Serving, certificates: CertificateFiles) -> None:
+    context = ssl.create_default_context(cafile=str(certificates.authority))
+    context.set_alpn_protocols(["h2", "http/1.1"])
+
+    with connect(serving) as sock, context.wrap_socket(sock, server_hostname="localhost") as secure:
+        assert secure.selected_alpn_protocol() == "http/1.1"
+
+
+def test_header_names_keep_the_clients_casing(serving: Serving) -> None:
+    with connect(serving) as sock:
+        sock.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nX-Api-KEY: k\r\nconnection: close\r\n\r\n")
+        answer = read_all(sock)
+
+    assert answer.endswith(b"http / 0 Host,X-Api-KEY,connection")
+
+
+def test_the_path_arrives_as_it_was_sent(serving: Serving) -> None:
+    with connect(serving) as sock:
+        sock.sendall(b"GET //a%2Fb/../c%20d?x=%2b HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+
+        assert b"http //a%2Fb/../c%20d 0" in read_all(sock)
+
+
+@pytest.mark.parametrize(
+    "garbage",
+    [
+        b"\x00\x01\x02\x03\r\n\r\n",
+        b"GET\r\n\r\n",
+        b"GET / HTTP/9.9\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost x\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n",
+        b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+        b"GET /\xff HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"CONNECT x:1 HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+    ],
+)
+def test_malformed_http_is_answered_and_leaves_the_server_serving(serving: Serving, garbage: bytes) -> None:
+    with connect(serving) as sock:
+        sock.sendall(garbage)
+        answer = read_all(sock)
+
+    assert answer.startswith(b"HTTP/1.1 400 Bad Request\r\n")
+    assert still_serves(serving)
+
+
+def test_a_broken_tls_handshake_leaves_the_server_serving(serving: Serving) -> None:
+    with connect(serving) as sock:
+        sock.sendall(b"\x16\x03\x01\x00\x05hello")
+        read_all(sock)
+
+    assert still_serves(serving)
+
+
+@pytest.mark.parametrize("pieces", [1, 200])
+def test_a_head_over_the_limit_is_431(serving: Serving, pieces: int) -> None:
+    value = b"v" * ((MAX_HEAD_BYTES + 1000) // pieces)
+    head = b"GET / HTTP/1.1\r\nHost: x\r\n" + b"".join(b"X-%d: %s\r\n" % (n, value) for n in range(pieces))
+    with connect(serving) as sock:
+        sock.sendall(head + b"\r\n")
+        answer = read_all(sock)
+
+    assert answer.startswith(b"HTTP/1.1 431 Request Header Fields Too Large\r\n")
+    assert still_serves(serving)
+
+
+def test_a_head_without_an_end_is_431_before_it_fills_memory(serving: Serving) -> None:
+    with connect(serving) as sock:
+        sock.sendall(b"GET / HTTP/1.1\r\nX: ")
+        received = b""
+        try:
+            for _ in range(1000):
+                sock.sendall(b"y" * 10_000)
+            received = read_all(sock)
+        except OSError:
+            received = b"HTTP/1.1 431"
+
+    assert received.startswith(b"HTTP/1.1 431")
+    assert still_serves(serving)
+
+
+def test_a_large_body_behind_a_small_head_is_no_large_head(serving: Serving) -> None:
+    answer = requests.post(f"{serving.url}/x", data=b"b" * 3_000_000, timeout=10)
+
+    assert answer.text.startswith("http /x 3000000 ")
+
+
+def test_a_silent_client_is_closed(serving: Serving) -> None:
+    with connect(serving) as sock:
+        assert read_all(sock) == b""
+
+
+def test_a_head_that_stalls_is_408(serving: Serving) -> None:
+    with connect(serving) as sock:
+        sock.sendall(b"GET / HTTP/1.1\r\nHost: ")
+
+        assert read_all(sock).startswith(b"HTTP/1.1 408 Request Timeout\r\n")
+
+
+def test_a_body_that_stalls_is_408(serving: Serving) -> None:
+    with connect(serving) as sock:
+        sock.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nabc")
+
+        assert read_all(sock).startswith(b"HTTP/1.1 408 Request Timeout\r\n")
+
+
+def test_a_body_that_trickles_is_408_in_the_end() -> None:
+    with Serving(EchoApp(), body_stall_seconds=5, body_timeout_seconds=0.3, sweep_seconds=0.05) as serving:
+        with connect(serving) as sock:
+            sock.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n")
+            sock.settimeout(0.02)
+            received = b""
+            for _ in range(500):
+                try:
+                    sock.sendall(b"x")
+                    received += sock.recv(1000)
+                except TimeoutError:
+                    continue
+                except OSError:
+                    break
+                if received:
+                    break
+
+        assert received.startswith(b"HTTP/1.1 408")
+
+
+def test_an_idle_connection_is_not_a_slow_one(serving: Serving) -> None:
+    """Between requests a client may wait for longer than a head may take."""
+    connection = http.client.HTTPConnection("127.0.0.1", serving.port, timeout=10)
+    connection.request("GET", "/1")
+    connection.getresponse().read()
+    # Two slow clients are let go in the meantime, so that the sweep is known to have passed.
+    test_a_silent_client_is_closed(serving)
+    test_a_silent_client_is_closed(serving)
+
+    connection.request("GET", "/2")
+    assert connection.getresponse().read().startswith(b"http /2")
+    connection.close()
+
+
+def test_pipelined_requests_are_answered_in_order(serving: Serving) -> None:
+    with connect(serving) as sock:
+        sock.sendall(b"".join(b"GET /%d HTTP/1.1\r\nHost: x\r\n\r\n" % n for n in range(20)))
+        sock.sendall(b"GET /last HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        answer = read_all(sock)
+
+    positions = [answer.index(b"http /%d " % n) for n in range(20)]
+    assert positions == sorted(positions)
+    assert answer.count(b"HTTP/1.1 200 OK") == 21
+
+
+def test_a_request_to_upgrade_is_answered_as_if_it_had_not_asked(serving: Serving) -> None:
+    with connect(serving) as sock:
+        sock.sendall(b"GET /u HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
+
+        assert sock.recv(65_536).startswith(b"HTTP/1.1 200 OK")
+
+
+def test_a_client_that_waits_for_100_is_told_to_go_on(serving: Serving) -> None:
+    with connect(serving) as sock:
+        sock.sendall(
+            b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nExpect: 100-continue\r\nConnection: close\r\n\r\n"
+        )
+        assert sock.recv(1000) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        sock.sendall(b"abc")
+
+        assert b"http / 3 " in read_all(sock)
+
+
+def test_many_connections_at_once_are_all_answered(serving: Serving) -> None:
+    def ask(number: int) -> int:
+        return requests.get(f"{serving.url}/{number}", timeout=30).status_code
+
+    with ThreadPoolExecutor(32) as pool:
+        assert set(pool.map(ask, range(400))) == {200}
+
+
+def test_a_connection_that_is_reset_leaves_the_server_serving(serving: Serving) -> None:
+    for _ in range(20):
+        sock = connect(serving)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\x00\x00\x00\x00\x00\x00\x00")
+        sock.sendall(b"GET /slow")
+        sock.close()
+
+    assert still_serves(serving)
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+def test_stopping_finishes_what_is_under_way_and_takes_nothing_new(loop: str) -> None:
+    app = EchoApp()
+    with Serving(app, loop_factory=LOOPS[loop]) as serving, ThreadPoolExecutor(1) as pool, connect(serving) as idle:
+        idle.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        while b"http /" not in idle.recv(1000):
+            pass
+        under_way = pool.submit(requests.get, f"{serving.url}/slow", timeout=10)
+        assert app.entered.wait(10)
+
+        serving.stop()
+
+        assert read_all(idle) == b""  # what waits for nothing is closed at once, and the socket before it
+        with pytest.raises(OSError, match="refused"):
+            connect(serving)
+        app.may_leave.set()
+        assert under_way.result().status_code == 200
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+def test_stopping_does_not_wait_for_ever(loop: str) -> None:
+    app = EchoApp()
+    with Serving(app, loop_factory=LOOPS[loop], grace_seconds=0.1) as serving, connect(serving) as sock:
+        sock.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n")
+        requests.get(serving.url, timeout=10)
+
+        serving.stop()
+
+        sock.settimeout(5)
+        with contextlib.suppress(ConnectionResetError):
+            assert sock.recv(10) == b""
+
+
+def test_a_taken_port_is_named() -> None:
+    with bind("127.0.0.1", 0) as taken:
+        port = taken.getsockname()[1]
+
+        with pytest.raises(PortTaken, match=f"port {port} on 127.0.0.1 is already in use"):
+            bind("127.0.0.1", port)
+
+
+def test_an_address_that_is_not_here_is_named() -> None:
+    with pytest.raises(CannotListen, match=r"cannot listen on port 0 of 192\.0\.2\.1"):
+        bind("192.0.2.1", 0)
+
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+NAMES = names_for(region="us-west-2")
+
+
+def test_certificates_are_kept_until_they_near_their_end(tmp_path: Path) -> None:
+    files = ensure_certificates(tmp_path, NAMES, now=NOW)
+    first = files.certificate.read_bytes()
+
+    ensure_certificates(tmp_path, NAMES, now=NOW.replace(month=12))
+    assert files.certificate.read_bytes() == first
+    authority = files.authority.read_bytes()
+
+    ensure_certificates(tmp_path, NAMES, now=NOW.replace(year=2027, day=20))
+    assert files.certificate.read_bytes() != first
+    assert files.authority.read_bytes() == authority
+
+
+@pytest.mark.parametrize("damaged", ["server.pem", "server-key.pem", "ca.pem", "ca-key.pem"])
+def test_a_damaged_file_is_replaced_by_a_set_that_fits(tmp_path: Path, damaged: str) -> None:
+    files = ensure_certificates(tmp_path, NAMES, now=NOW)
+    (tmp_path / damaged).write_text("not a certificate")
+
+    ensure_certificates(tmp_path, NAMES, now=NOW)
+
+    server_context(files)
+    assert files.certificate.read_bytes().endswith(files.authority.read_bytes())
+
+
+def test_new_names_make_a_new_certificate_under_the_same_authority(tmp_path: Path) -> None:
+    files = ensure_certificates(tmp_path, NAMES, now=NOW)
+    first, authority = files.certificate.read_bytes(), files.authority.read_bytes()
+
+    ensure_certificates(tmp_path, names_for(region="us-west-2", hosts=("box.example.com",)), now=NOW)
+
+    assert files.certificate.read_bytes() != first
+    assert files.authority.read_bytes() == authority
+
+
+def test_private_keys_are_for_their_owner_alone(tmp_path: Path) -> None:
+    ensure_certificates(tmp_path, NAMES, now=NOW)
+
+    assert (tmp_path / "server-key.pem").stat().st_mode & 0o777 == 0o600
+    assert (tmp_path / "ca-key.pem").stat().st_mode & 0o777 == 0o600
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["ca-key.pem", "ca.pem", "server-key.pem", "server.pem"]
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "localhost",
+        "127.0.0.1",
+        "cognito-idp.us-west-2.amazonaws.com",
+        "demo.auth.us-west-2.amazoncognito.com",
+        "abc123.execute-api.us-west-2.amazonaws.com",
+        "demo.auth.us-west-2.localhost",
+    ],
+)
+def test_a_client_that_trusts_the_authority_trusts_every_name(
+    serving: Serving, certificates: CertificateFiles, host: str
+) -> None:
+    context = ssl.create_default_context(cafile=str(certificates.authority))
+
+    with connect(serving) as sock, context.wrap_socket(sock, server_hostname=host) as secure:
+        assert secure.version() == "TLSv1.3"
+
+
+def test_a_name_that_is_not_ours_is_not_trusted(serving: Serving, certificates: CertificateFiles) -> None:
+    context = ssl.create_default_context(cafile=str(certificates.authority))
+
+    with connect(serving) as sock, pytest.raises(ssl.SSLCertVerificationError):
+        context.wrap_socket(sock, server_hostname="s3.us-west-2.amazonaws.com")
