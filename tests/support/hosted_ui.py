@@ -40,6 +40,10 @@ class PasswordResetRequired(ServiceError):
     code = "PasswordResetRequiredException"
 
 
+class UserNotConfirmed(ServiceError):
+    code = "UserNotConfirmedException"
+
+
 class UnsupportedToken(ServiceError):
     code = "UnsupportedTokenTypeException"
 
@@ -189,6 +193,8 @@ class FakeDirectory:
             raise NotAuthorized("Incorrect username or password.")
         if not user.enabled:
             raise NotAuthorized("User is disabled.")
+        if user.status == "UNCONFIRMED":
+            raise UserNotConfirmed("User is not confirmed.")
         if user.status == "RESET_REQUIRED":
             raise PasswordResetRequired("Password reset required for the user")
         return user
