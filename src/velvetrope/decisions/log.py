@@ -1,15 +1,25 @@
 """The newest decision records, in memory.
 
 Recording is on the path of every request, so it only appends; the record that falls out at the other end is the oldest.
-Subscribers are called at once and must be quick: put the record in a queue, set an event.
+`record_request` takes the fields as they are and makes a `DecisionRecord` of them when somebody reads. Subscribers are
+called at once and must be quick: put the record in a queue, set an event.
 """
 
 from collections import OrderedDict
 from collections.abc import Callable
+from datetime import datetime
+from typing import Literal
 
-from velvetrope.decisions.records import DecisionRecord
+from velvetrope.decisions.records import DecisionRecord, DecisionStep
 
 __all__ = ["DecisionLog"]
+
+Outcome = Literal["allowed", "refused"]
+StepOutcome = Literal["allowed", "refused", "skipped"]
+Steps = tuple[tuple[str, StepOutcome, str], ...]
+"""(name, outcome, reason) of each step."""
+
+_Fields = tuple[str, datetime, str, str, str, str, str, str, str, Outcome, int, str, Steps, float]
 
 
 class DecisionLog:
@@ -19,33 +29,97 @@ class DecisionLog:
         if capacity < 1:
             raise ValueError("a decision log keeps at least one record")
         self._capacity = capacity
-        self._records: OrderedDict[str, DecisionRecord] = OrderedDict()
+        self._records: OrderedDict[str, DecisionRecord | _Fields] = OrderedDict()
         self._subscribers: list[Callable[[DecisionRecord], None]] = []
 
     def record(self, record: DecisionRecord) -> None:
         """Keep `record` as the newest."""
-        records = self._records
-        records[record.request_id] = record
-        if len(records) > self._capacity:
-            records.popitem(last=False)
-        for subscriber in self._subscribers:
-            subscriber(record)
+        self._keep(record.request_id, record)
+
+    def record_request(
+        self,
+        request_id: str,
+        at: datetime,
+        service: str,
+        action: str,
+        resource: str,
+        method: str,
+        path: str,
+        source_ip: str,
+        principal_arn: str,
+        outcome: Outcome,
+        status: int,
+        code: str,
+        steps: Steps,
+        duration_ms: float,
+    ) -> None:
+        """Keep the record that these fields make. For rooms on the request path, which do not import this one."""
+        fields = (
+            request_id,
+            at,
+            service,
+            action,
+            resource,
+            method,
+            path,
+            source_ip,
+            principal_arn,
+            outcome,
+            status,
+            code,
+            steps,
+            duration_ms,
+        )
+        self._keep(request_id, fields)
 
     def recent(self, limit: int, only_refused: bool = False) -> list[DecisionRecord]:
         """At most `limit` records, newest first."""
         found: list[DecisionRecord] = []
-        for record in reversed(self._records.values()):
+        for kept in reversed(self._records.values()):
             if len(found) >= limit:
                 break
+            record = _read(kept)
             if not only_refused or record.outcome == "refused":
                 found.append(record)
         return found
 
     def find(self, request_id: str) -> DecisionRecord | None:
         """The record of one request, if it is still kept."""
-        return self._records.get(request_id)
+        kept = self._records.get(request_id)
+        return None if kept is None else _read(kept)
 
     def subscribe(self, callback: Callable[[DecisionRecord], None]) -> Callable[[], None]:
         """Call `callback` with every record from now on; the answer is a function that ends it."""
         self._subscribers.append(callback)
         return lambda: self._subscribers.remove(callback)
+
+    def _keep(self, request_id: str, kept: DecisionRecord | _Fields) -> None:
+        records = self._records
+        records[request_id] = kept
+        if len(records) > self._capacity:
+            records.popitem(last=False)
+        if self._subscribers:
+            record = _read(kept)
+            for subscriber in self._subscribers:
+                subscriber(record)
+
+
+def _read(kept: DecisionRecord | _Fields) -> DecisionRecord:
+    if isinstance(kept, DecisionRecord):
+        return kept
+    return DecisionRecord(
+        request_id=kept[0],
+        at=kept[1],
+        service=kept[2],
+        action=kept[3],
+        resource=kept[4],
+        method=kept[5],
+        path=kept[6],
+        source_ip=kept[7],
+        principal_arn=kept[8],
+        outcome=kept[9],
+        status=kept[10],
+        code=kept[11],
+        steps=tuple(DecisionStep(*step) for step in kept[12]),
+        duration_ms=kept[13],
+    )

@@ -1,11 +1,22 @@
 """What API Gateway hands a function, and what it reads from its answer: the Lambda proxy format, payload 1.0.
 
 `render_proxy_event` makes the event as bytes, `parse_proxy_response` turns the function's payload into status, headers
-and body, or says what is wrong with it. Who runs the function is not known here.
+and body, or says what is wrong with it; `mapping_templates` are the texts of MOCK integrations and gateway responses.
+Who runs the function is not known here.
 
 Source: API Gateway Developer Guide, "Lambda proxy integrations in API Gateway": input and output format.
 """
 
+from velvetrope.events.mapping_templates import (
+    GatewayTemplate,
+    TemplateNeedsVtl,
+    UnknownSubstitution,
+    check_static_template,
+    parse_gateway_parameter,
+    parse_gateway_template,
+    parse_mock_status,
+    parse_quoted_literal,
+)
 from velvetrope.events.proxy_event import CallerIdentity, ProxyEvent, query_parameters, render_proxy_event
 from velvetrope.events.proxy_response import (
     InvalidProxyResponse,
@@ -17,12 +28,20 @@ from velvetrope.events.proxy_response import (
 
 __all__ = [
     "CallerIdentity",
+    "GatewayTemplate",
     "InvalidProxyResponse",
     "ProxyEvent",
     "ProxyResponse",
     "ResponseBodyNotBase64",
+    "TemplateNeedsVtl",
+    "UnknownSubstitution",
+    "check_static_template",
     "matches_binary_media_type",
+    "parse_gateway_parameter",
+    "parse_gateway_template",
+    "parse_mock_status",
     "parse_proxy_response",
+    "parse_quoted_literal",
     "query_parameters",
     "render_proxy_event",
 ]

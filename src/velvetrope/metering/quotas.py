@@ -37,6 +37,7 @@ def quota_period_end(period: QuotaPeriod, now: datetime) -> datetime:
     return datetime.combine(following, time(), tzinfo=UTC)
 
 
-def quota_allowance(limit: int, offset: int, *, is_first_period: bool) -> int:
-    """How many requests a whole period allows: the limit, less the offset in the period in which the quota was set."""
-    return max(0, limit - offset) if is_first_period else limit
+def quota_allowance(limit: int, offset: int, period: QuotaPeriod, *, first_day: date, now: datetime) -> int:
+    """How many requests the period of `now` allows: the limit, less the offset in the period that has `first_day`."""
+    first = quota_period_start(period, datetime.combine(first_day, time(), tzinfo=UTC))
+    return max(0, limit - offset) if quota_period_start(period, now) == first else limit

@@ -31,6 +31,8 @@ def test_the_end_of_one_period_is_the_start_of_the_next(period: QuotaPeriod) -> 
 
 
 def test_offset_counts_in_the_first_period_only() -> None:
-    assert quota_allowance(100, 30, is_first_period=True) == 70
-    assert quota_allowance(100, 30, is_first_period=False) == 100
-    assert quota_allowance(10, 30, is_first_period=True) == 0
+    first, second = datetime(2026, 2, 28, 9, tzinfo=UTC), datetime(2026, 3, 1, tzinfo=UTC)
+
+    assert quota_allowance(100, 30, "MONTH", first_day=date(2026, 2, 5), now=first) == 70
+    assert quota_allowance(100, 30, "MONTH", first_day=date(2026, 2, 5), now=second) == 100
+    assert quota_allowance(10, 30, "DAY", first_day=date(2026, 2, 28), now=first) == 0

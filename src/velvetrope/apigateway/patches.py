@@ -1,0 +1,73 @@
+"""Patch operations: what `Update…` calls are made of.
+
+An operation has an `op`, a JSON pointer `path` (RFC 6901: `~1` is `/`, `~0` is `~`) and a `value`, which is always
+text. Each resource says which (op, path) it takes; every other one is refused with AWS's sentence. `move`, `copy` and
+`test` are not supported.
+"""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from velvetrope.apigateway.errors import BadRequestException
+
+__all__ = [
+    "PatchOperation",
+    "invalid_patch",
+    "patch_bool",
+    "patch_int",
+    "patch_number",
+    "pointer_parts",
+    "required_value",
+]
+
+
+class PatchOperation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One change. `from` (of `move` and `copy`) is not a member, and so is refused by name."""
+
+    op: str = "replace"
+    path: str = ""
+    value: str | None = None
+
+
+def pointer_parts(path: str) -> tuple[str, ...]:
+    """`/a~1b/c` as `("a/b", "c")`."""
+    return tuple(part.replace("~1", "/").replace("~0", "~") for part in path.removeprefix("/").split("/"))
+
+
+def invalid_patch(patch: PatchOperation, supported: Sequence[str]) -> BadRequestException:
+    """AWS's refusal of a path, which lists the ones that would do."""
+    return BadRequestException(
+        f"Invalid patch path  '{patch.path}' specified for op '{patch.op}'. Must be one of: [{', '.join(supported)}]"
+    )
+
+
+def required_value(patch: PatchOperation) -> str:
+    """The value, which this operation cannot do without."""
+    if patch.value is None:
+        raise BadRequestException(f"A value is required for the patch path '{patch.path}'")
+    return patch.value
+
+
+def patch_bool(patch: PatchOperation) -> bool:
+    """`true` in any case is true and everything else is false, as on AWS."""
+    return (patch.value or "").lower() == "true"
+
+
+def patch_int(patch: PatchOperation) -> int:
+    """The value as a whole number."""
+    try:
+        return int(required_value(patch))
+    except ValueError:
+        raise BadRequestException(f"Invalid value '{patch.value}' for the patch path '{patch.path}'") from None
+
+
+def patch_number(patch: PatchOperation) -> float:
+    """The value as a number."""
+    try:
+        number = float(required_value(patch))
+    except ValueError:
+        number = float("nan")
+    if number != number or number in {float("inf"), float("-inf")}:
+        raise BadRequestException(f"Invalid value '{patch.value}' for the patch path '{patch.path}'")
+    return number

@@ -1,0 +1,257 @@
+"""REST APIs: create, import, read, change, delete.
+
+An import (`ImportRestApi`, `PutRestApi`) reads an OpenAPI document and makes of it what the single operations would
+have made; see `openapi`. `PutRestApi` leaves the API's name as it is: the name is the owner's, the title the document's
+(whether AWS renames the API is UNVERIFIED).
+"""
+
+from collections.abc import Mapping
+from typing import Literal
+
+import msgspec
+
+from velvetrope.apigateway.errors import BadRequestException, NotFoundException, NotSupported
+from velvetrope.apigateway.openapi import ApiDocument, apply_document, parse_document
+from velvetrope.apigateway.pages import page_of
+from velvetrope.apigateway.patches import PatchOperation, invalid_patch, patch_bool, pointer_parts, required_value
+from velvetrope.apigateway.resource_policies import render_policy, saved_policy
+from velvetrope.clock import Entropy
+from velvetrope.identifiers import new_alphanumeric
+from velvetrope.operations import Answer, Call, operation
+from velvetrope.store.tables.apigateway import ApiGatewayStore, Resource, RestApi
+
+__all__ = ["EndpointConfiguration", "RestApiOperations", "no_such_api"]
+
+_PATCHES = (
+    "/name",
+    "/description",
+    "/apiKeySource",
+    "/policy",
+    "/binaryMediaTypes/…",
+    "/endpointConfiguration/types/…",
+)
+_IMPORT_PARAMETERS = {"endpointConfigurationTypes", "basepath", "basePath"}
+
+
+class EndpointConfiguration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`REGIONAL` or `EDGE`, which are served alike here."""
+
+    types: tuple[str, ...] = ()
+    ip_address_type: Literal["ipv4"] | None = None
+
+
+class RestApiOperations:
+    """CreateRestApi, ImportRestApi, PutRestApi, GetRestApi(s), UpdateRestApi, DeleteRestApi."""
+
+    def __init__(self, store: ApiGatewayStore, entropy: Entropy) -> None:
+        self._store = store
+        self._entropy = entropy
+
+    @operation
+    async def create_rest_api(
+        self,
+        call: Call,
+        *,
+        name: str,
+        description: str | None = None,
+        version: str | None = None,
+        binary_media_types: tuple[str, ...] = (),
+        api_key_source: str | None = None,
+        endpoint_configuration: EndpointConfiguration | None = None,
+        policy: str | None = None,
+        tags: Mapping[str, str] | None = None,
+        disable_execute_api_endpoint: bool = False,
+    ) -> Answer:
+        if not name.strip():
+            raise BadRequestException("Name cannot be an empty string")
+        if description == "":
+            raise BadRequestException("Description cannot be an empty string")
+        _check_endpoint_enabled(disabled=disable_execute_api_endpoint)
+        api = self._new_api(call, name)
+        api = msgspec.structs.replace(
+            api,
+            description=description,
+            version=version,
+            binary_media_types=tuple(binary_media_types),
+            api_key_source=_key_source(api_key_source or "HEADER"),
+            endpoint_type=_endpoint_type(endpoint_configuration.types) if endpoint_configuration else "EDGE",
+            policy=_policy(call, api.id, policy or ""),
+            tags=dict(tags or {}),
+        )
+        await self._store.save_new_rest_api(api)
+        return _render(api)
+
+    @operation
+    async def import_rest_api(
+        self,
+        call: Call,
+        *,
+        body: bytes,
+        fail_on_warnings: bool = False,  # noqa: ARG002  there are no warnings: what is not understood is refused
+        parameters: Mapping[str, str] | None = None,
+    ) -> Answer:
+        document = parse_document(body)
+        api = self._new_api(call, document.title or "")
+        if not api.name:
+            raise BadRequestException("Title is required in the Info object of the API document")
+        api = _with_import_parameters(api, parameters or {})
+        api = self._with_document(call, api, document, overwrite=True)
+        await self._store.save_new_rest_api(api)
+        return _render(api)
+
+    @operation
+    async def put_rest_api(
+        self,
+        call: Call,
+        *,
+        rest_api_id: str,
+        body: bytes,
+        mode: str | None = None,
+        fail_on_warnings: bool = False,  # noqa: ARG002  see import_rest_api
+        parameters: Mapping[str, str] | None = None,
+    ) -> Answer:
+        document = parse_document(body)
+
+        def change(api: RestApi) -> RestApi:
+            api = _with_import_parameters(api, parameters or {})
+            return self._with_document(call, api, document, overwrite=mode == "overwrite")
+
+        changed = await self._store.change_rest_api(call.account_id, rest_api_id, change)
+        if changed is None:
+            raise no_such_api(call, rest_api_id)
+        return _render(changed)
+
+    @operation
+    async def get_rest_api(self, call: Call, *, rest_api_id: str) -> Answer:
+        api = await self._store.load_rest_api(call.account_id, rest_api_id)
+        if api is None:
+            raise no_such_api(call, rest_api_id)
+        return _render(api)
+
+    @operation
+    async def get_rest_apis(self, call: Call, *, position: str | None = None, limit: int | None = None) -> Answer:
+        items, following = page_of(await self._store.load_rest_apis(call.account_id), position, limit)
+        return {"items": [_render(api) for api in items], "position": following}
+
+    @operation
+    async def update_rest_api(
+        self, call: Call, *, rest_api_id: str, patch_operations: tuple[PatchOperation, ...] = ()
+    ) -> Answer:
+        def change(api: RestApi) -> RestApi:
+            for patch in patch_operations:
+                api = _patched(call, api, patch)
+            return api
+
+        changed = await self._store.change_rest_api(call.account_id, rest_api_id, change)
+        if changed is None:
+            raise no_such_api(call, rest_api_id)
+        return _render(changed)
+
+    @operation
+    async def delete_rest_api(self, call: Call, *, rest_api_id: str) -> None:
+        if not await self._store.delete_rest_api(call.account_id, rest_api_id):
+            raise no_such_api(call, rest_api_id)
+
+    def _new_api(self, call: Call, name: str) -> RestApi:
+        root_id = new_alphanumeric(self._entropy, 10)
+        return RestApi(
+            id=new_alphanumeric(self._entropy, 10),
+            account_id=call.account_id,
+            name=name,
+            created_at=call.now,
+            root_resource_id=root_id,
+            resources={root_id: Resource(id=root_id, path="/")},
+        )
+
+    def _with_document(self, call: Call, api: RestApi, document: ApiDocument, *, overwrite: bool) -> RestApi:
+        changed = apply_document(
+            api, document, overwrite=overwrite, new_resource_id=lambda: new_alphanumeric(self._entropy, 6)
+        )
+        if document.policy is not None:
+            changed = msgspec.structs.replace(changed, policy=_policy(call, api.id, document.policy))
+        elif overwrite:
+            changed = msgspec.structs.replace(changed, policy=None)
+        return changed
+
+
+def no_such_api(call: Call, rest_api_id: str) -> NotFoundException:
+    """AWS's 404 for a REST API."""
+    return NotFoundException(f"Invalid API identifier specified {call.account_id}:{rest_api_id}")
+
+
+def _render(api: RestApi) -> dict[str, object]:
+    return {
+        "id": api.id,
+        "name": api.name,
+        "description": api.description,
+        "created_date": api.created_at,
+        "version": api.version,
+        "binary_media_types": list(api.binary_media_types) or None,
+        "api_key_source": api.api_key_source,
+        "endpoint_configuration": {"types": [api.endpoint_type], "ip_address_type": "ipv4"},
+        "policy": render_policy(api.policy),
+        "tags": api.tags or None,
+        "disable_execute_api_endpoint": False,
+        "root_resource_id": api.root_resource_id,
+    }
+
+
+def _policy(call: Call, rest_api_id: str, text: str) -> str | None:
+    return saved_policy(text, rest_api_id=rest_api_id, region=call.region, account_id=call.account_id)
+
+
+def _key_source(source: str) -> str:
+    if source == "AUTHORIZER":
+        raise NotSupported("The API key source AUTHORIZER", "it needs a Lambda authorizer")
+    if source != "HEADER":
+        raise BadRequestException(f"Invalid API key source specified: {source}")
+    return source
+
+
+def _endpoint_type(types: tuple[str, ...]) -> str:
+    if not types:
+        return "EDGE"
+    if types[0] not in {"REGIONAL", "EDGE"} or len(types) > 1:
+        raise NotSupported(f"The endpoint type {', '.join(types)}")
+    return types[0]
+
+
+def _check_endpoint_enabled(*, disabled: bool) -> None:
+    if disabled:
+        raise NotSupported("disableExecuteApiEndpoint", "there are no custom domains to call the API by")
+
+
+def _with_import_parameters(api: RestApi, parameters: Mapping[str, str]) -> RestApi:
+    for name, value in parameters.items():
+        if name not in _IMPORT_PARAMETERS or (name.lower() == "basepath" and value != "ignore"):
+            raise NotSupported(f"The import parameter {name}={value}")
+    types = parameters.get("endpointConfigurationTypes")
+    return api if types is None else msgspec.structs.replace(api, endpoint_type=_endpoint_type((types,)))
+
+
+def _patched(call: Call, api: RestApi, patch: PatchOperation) -> RestApi:
+    replace = msgspec.structs.replace
+    match patch.op, pointer_parts(patch.path):
+        case "replace", ("name",):
+            return replace(api, name=required_value(patch))
+        case "replace", ("description",):
+            return replace(api, description=patch.value or None)
+        case "replace", ("apiKeySource",):
+            return replace(api, api_key_source=_key_source(required_value(patch)))
+        case "replace", ("policy",):
+            return replace(api, policy=_policy(call, api.id, patch.value or ""))
+        case "replace", ("disableExecuteApiEndpoint",):
+            _check_endpoint_enabled(disabled=patch_bool(patch))
+            return api
+        case "replace", ("endpointConfiguration", "types", _):
+            return replace(api, endpoint_type=_endpoint_type((required_value(patch),)))
+        case "add", ("binaryMediaTypes", media_type):
+            kept = [one for one in api.binary_media_types if one != media_type]
+            return replace(api, binary_media_types=(*kept, media_type))
+        case "remove", ("binaryMediaTypes", media_type):
+            return replace(api, binary_media_types=tuple(one for one in api.binary_media_types if one != media_type))
+        case "replace", ("binaryMediaTypes", media_type):
+            kept = [one for one in api.binary_media_types if one != media_type]
+            return replace(api, binary_media_types=(*kept, required_value(patch)))
+        case _:
+            raise invalid_patch(patch, _PATCHES)
