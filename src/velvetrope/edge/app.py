@@ -179,7 +179,9 @@ class EdgeApp:
             await _send(send, await pages.answer(self._request(scope, b"")))
 
     async def _answer_call(self, scope: Scope, receive: Receive, send: Send) -> None:
-        limit = MAX_UPLOAD_BODY_BYTES if scope["path"].startswith(_UPLOAD_PATH) else MAX_CALL_BODY_BYTES
+        # An upload without so much as a claim to be signed is refused before it is taken in.
+        is_upload = scope["path"].startswith(_UPLOAD_PATH) and any(n == b"authorization" for n, _ in scope["headers"])
+        limit = MAX_UPLOAD_BODY_BYTES if is_upload else MAX_CALL_BODY_BYTES
         try:
             body = await read_body(scope, receive, limit=limit)
         except BodyTooLarge:

@@ -78,13 +78,16 @@ class SignatureContract:
                 known = shape.by_snake_name.get(wanted) if shape is not None else None
                 raise MissingParameter(known.name if known is not None else wanted)
         try:
-            converted = msgspec.convert(renamed, self._struct, dec_hook=_make_secret)
+            converted = msgspec.convert(renamed, self._struct, dec_hook=_take_as_is)
         except msgspec.ValidationError as error:
             raise UnsupportedValue(f"{self._operation}: {error}") from None
         return {name: getattr(converted, name) for name in renamed}
 
 
-def _make_secret(wanted: type, value: object) -> object:
+def _take_as_is(wanted: type, value: object) -> object:
+    """What `msgspec` has no rule for: secrets, and members that a handler takes as they are."""
+    if wanted is object:
+        return value
     if (typing.get_origin(wanted) or wanted) is Secret:
         if isinstance(value, str):
             return Secret(value)

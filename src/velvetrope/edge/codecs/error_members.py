@@ -6,6 +6,7 @@ Lambda spells the text `Message` in some errors and `message` in others; its mod
 
 from dataclasses import dataclass, field
 
+from velvetrope.edge.codecs.values import header_value
 from velvetrope.edge.models import ServiceModel
 from velvetrope.errors import ServiceError
 
@@ -34,7 +35,7 @@ def modelled_members(error: ServiceError, model: ServiceModel) -> ErrorMembers:
         elif member.name == "Type" and member.location is None:
             found.body["Type"] = "User" if error.http_status < 500 else "Service"
         elif isinstance(value, (str, int, float)) and member.location == "header":
-            found.headers.append((member.wire_name.encode(), str(value).encode("latin-1", "replace")))
+            found.headers.append((member.wire_name.encode(), header_value(str(value))))
         elif isinstance(value, (str, int, float)) and member.location is None:
             found.body[member.wire_name] = value
     return found

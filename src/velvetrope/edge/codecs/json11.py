@@ -11,13 +11,14 @@ import msgspec
 
 from velvetrope.edge.codecs.error_members import modelled_members
 from velvetrope.edge.codecs.json_values import parse_json_document, parse_structure, render_structure
-from velvetrope.edge.codecs.values import MalformedRequest, UnknownMember
+from velvetrope.edge.codecs.values import MalformedRequest, UnknownMember, header_value
 from velvetrope.edge.models import Operation, ServiceModel
 from velvetrope.edge.requests import ControlRequest, WireAnswer
 from velvetrope.errors import ServiceError
 
 __all__ = ["Json11Codec"]
 
+_MAX_HEADER_BYTES = 1024
 _CONTENT_TYPE = (b"content-type", b"application/x-amz-json-1.1")
 
 
@@ -51,11 +52,6 @@ class Json11Codec:
             [
                 _CONTENT_TYPE,
                 (b"x-amzn-errortype", error.code.encode() + b":"),
-                (b"x-amzn-errormessage", _header_text(error.message)),
+                (b"x-amzn-errormessage", header_value(error.message)[:_MAX_HEADER_BYTES]),
             ],
         )
-
-
-def _header_text(text: str) -> bytes:
-    """`text` fit for a header: one line, Latin-1."""
-    return " ".join(text.split()).encode("latin-1", "replace")[:1024]

@@ -9,7 +9,6 @@ Source: Smithy 2.0, "AWS query protocol"; sts-iam.md section 1 of the reference.
 
 from collections.abc import Mapping
 from urllib.parse import parse_qsl
-from xml.sax.saxutils import escape
 
 import msgspec
 
@@ -25,8 +24,15 @@ _MAX_FIELDS = 10_000
 _NOT_PARAMETERS = frozenset({"Action", "Version"})
 _SIGNATURE_PREFIX = "X-Amz-"
 _CONTENT_TYPE = (b"content-type", b"text/xml")
-# XML 1.0 has no way to write these characters (W3C XML 1.0, section 2.2).
-_UNWRITABLE = dict.fromkeys((*range(9), 11, 12, *range(14, 32), 0xFFFE, 0xFFFF), "\N{REPLACEMENT CHARACTER}")
+_ESCAPED: dict[int, str] = {
+    # XML 1.0 has no way to write these characters (W3C XML 1.0, section 2.2).
+    **dict.fromkeys((*range(9), 11, 12, *range(14, 32), 0xFFFE, 0xFFFF), "\N{REPLACEMENT CHARACTER}"),
+    # A bare carriage return would come back as a line feed (section 2.11).
+    ord("\r"): "&#13;",
+    ord("&"): "&amp;",
+    ord("<"): "&lt;",
+    ord(">"): "&gt;",
+}
 
 _Tree = dict[str, "_Tree | str"]
 
@@ -210,8 +216,7 @@ def _render(out: list[str], value: object, member: Member, tag: str) -> None:
 
 
 def _text(text: str) -> str:
-    # A bare carriage return would come back as a line feed (W3C XML 1.0, section 2.11).
-    return escape(text.translate(_UNWRITABLE), {"\r": "&#13;"})
+    return text.translate(_ESCAPED)
 
 
 def _render_json(operation: Operation, result: dict[str, object], request_id: str) -> WireAnswer:

@@ -15,7 +15,7 @@ import msgspec
 from velvetrope.edge.codecs.error_members import modelled_members
 from velvetrope.edge.codecs.json_values import parse_json_document, parse_structure, render_structure
 from velvetrope.edge.codecs.uri_templates import UriTemplate, path_segments
-from velvetrope.edge.codecs.values import MalformedRequest, UnknownMember, parse_text, render_text
+from velvetrope.edge.codecs.values import MalformedRequest, UnknownMember, header_value, parse_text, render_text
 from velvetrope.edge.models import Member, Operation, ServiceModel, Shape
 from velvetrope.edge.requests import ControlRequest, WireAnswer
 from velvetrope.errors import ServiceError
@@ -63,7 +63,7 @@ class RestJsonCodec:
                 answer.status = value
             elif member.location == "header":
                 text = render_text(value, member.timestamp_format or "rfc822")
-                answer.headers.append((member.wire_name.encode(), text.encode("latin-1", "replace")))
+                answer.headers.append((member.wire_name.encode(), header_value(text)))
         answer.body = _render_body(shape, result)
         if answer.body and not any(name.lower() == b"content-type" for name, _ in answer.headers):
             answer.headers.append(_CONTENT_TYPE)

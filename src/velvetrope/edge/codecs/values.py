@@ -14,6 +14,7 @@ from velvetrope.errors import ReasonError
 __all__ = [
     "MalformedRequest",
     "UnknownMember",
+    "header_value",
     "parse_blob",
     "parse_text",
     "parse_timestamp",
@@ -30,6 +31,14 @@ class MalformedRequest(ReasonError):
 
 class UnknownMember(ReasonError):
     """The model has no such member. The message is the member's path."""
+
+
+_CONTROLS = dict.fromkeys((*range(32), 127), " ")
+
+
+def header_value(text: str) -> bytes:
+    """`text` as a header's value: one line of Latin-1, with nothing in it that could end the header."""
+    return text.translate(_CONTROLS).encode("latin-1", "replace")
 
 
 def parse_timestamp(value: object) -> datetime:
