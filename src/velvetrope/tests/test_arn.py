@@ -1,0 +1,54 @@
+"""ARNs: parsed, printed, matched."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from velvetrope.arn import Arn, InvalidArn, arn_matches, parse_arn, wildcard_pattern
+
+part = st.text(st.characters(exclude_characters=":", exclude_categories=("Cs",)), min_size=1, max_size=8)
+resource = st.text(st.characters(exclude_categories=("Cs",)), min_size=1, max_size=12)
+
+
+@given(partition=part, service=part, region=part | st.just(""), account=part | st.just(""), rest=resource)
+def test_parsing_what_was_printed_gives_it_back(
+    partition: str, service: str, region: str, account: str, rest: str
+) -> None:
+    arn = Arn(partition, service, region, account, rest)
+
+    assert parse_arn(str(arn)) == arn
+
+
+@pytest.mark.parametrize("text", ["", "*", "arn:aws:iam::1", "ARN:aws:iam::1:x", "arn::iam::1:x", "arn:aws:iam::1:"])
+def test_what_is_no_arn_is_refused(text: str) -> None:
+    with pytest.raises(InvalidArn):
+        parse_arn(text)
+
+
+def test_a_resource_is_a_type_and_an_id() -> None:
+    assert parse_arn("arn:aws:iam::1:role/path/name").resource_type == "role"
+    assert parse_arn("arn:aws:iam::1:role/path/name").resource_id == "path/name"
+    assert parse_arn("arn:aws:lambda:r:1:function:name:7").resource_id == "name:7"
+    assert parse_arn("arn:aws:sqs:r:1:queue").resource_id == ""
+
+
+@pytest.mark.parametrize(
+    ("pattern", "text", "matches"),
+    [
+        ("arn:aws:iam::1:role/*", "arn:aws:iam::1:role/a/b", True),
+        ("arn:aws:iam::*:role/a", "arn:aws:iam::123:role/a", True),
+        ("arn:aws:iam::*", "arn:aws:iam::1:role/a", False),
+        ("arn:*", "arn:aws:iam::1:role/a", False),
+        ("*", "arn:aws:iam::1:role/a", False),
+        ("arn:aws:lambda:*:*:function:*", "arn:aws:lambda:r:1:function:a:7", True),
+        ("arn:aws:iam::1:role/?", "arn:aws:iam::1:role/ab", False),
+        ("arn:aws:iam::1:role/A", "arn:aws:iam::1:role/a", False),
+    ],
+)
+def test_a_wildcard_does_not_cross_a_colon_before_the_resource(pattern: str, text: str, *, matches: bool) -> None:
+    assert arn_matches(pattern, text) is matches
+
+
+def test_only_star_and_question_mark_are_wildcards() -> None:
+    assert wildcard_pattern("a.b[c]*").fullmatch("a.b[c]\n/:x")
+    assert not wildcard_pattern("a.b").fullmatch("axb")

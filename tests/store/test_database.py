@@ -1,0 +1,117 @@
+"""The store's own promises: transactions are whole, writers take turns, changes are told, newer schemas are refused."""
+
+import asyncio
+from pathlib import Path
+
+import msgspec
+import pytest
+from sqlalchemy import Column, Integer, MetaData, String, Table, insert, select, text, update
+from sqlalchemy.exc import IntegrityError
+
+from velvetrope.store import Database, DatabaseUnsupported, SchemaTooNew
+
+
+class Probe(msgspec.Struct, frozen=True):
+    count: int
+    note: str = "a later field"
+
+
+metadata = MetaData()
+probes = Table("probes", metadata, Column("id", String, primary_key=True), Column("count", Integer, nullable=False))
+
+
+async def open_database(folder: Path) -> Database:
+    return await Database.open(f"sqlite+aiosqlite:///{folder / 'test.db'}", durable=False)
+
+
+async def with_probes(folder: Path) -> Database:
+    database = await open_database(folder)
+    async with database.transaction() as tx:
+        await tx.connection.run_sync(metadata.create_all)
+        await tx.connection.execute(insert(probes).values(id="a", count=0))
+    return database
+
+
+async def count_of(database: Database) -> int:
+    async with database.read() as connection:
+        return int((await connection.execute(select(probes.c.count))).scalar_one())
+
+
+async def test_a_transaction_that_fails_changes_nothing_and_tells_nobody(tmp_path: Path) -> None:
+    database = await with_probes(tmp_path)
+    told: list[str] = []
+    database.changes.subscribe("probes", lambda: told.append("probes"))
+
+    async def change_then_fail() -> None:
+        async with database.transaction() as tx:
+            await tx.connection.execute(update(probes).values(count=1))
+            tx.changed("probes")
+            await tx.connection.execute(insert(probes).values(id="a", count=2))
+
+    with pytest.raises(IntegrityError):
+        await change_then_fail()
+
+    assert await count_of(database) == 0
+    assert told == []
+    await database.close()
+
+
+async def test_a_change_is_told_after_it_can_be_read(tmp_path: Path) -> None:
+    database = await with_probes(tmp_path)
+    told: list[str] = []
+    database.changes.subscribe("probes", lambda: told.append("probes"))
+    database.changes.subscribe("others", lambda: told.append("others"))
+
+    async with database.transaction() as tx:
+        await tx.connection.execute(update(probes).values(count=1))
+        tx.changed("probes")
+        assert told == []
+
+    assert told == ["probes"]
+    await database.close()
+
+
+async def test_racing_writers_lose_no_update(tmp_path: Path) -> None:
+    database = await with_probes(tmp_path)
+
+    async def add_one() -> None:
+        async with database.transaction() as tx:
+            found = (await tx.connection.execute(select(probes.c.count))).scalar_one()
+            await tx.connection.execute(update(probes).values(count=found + 1))
+
+    await asyncio.gather(*(add_one() for _ in range(20)))
+
+    assert await count_of(database) == 20
+    await database.close()
+
+
+async def test_two_processes_worth_of_connections_take_turns(tmp_path: Path) -> None:
+    """Two `Database` objects share no lock of ours, only SQLite's."""
+    first, second = await with_probes(tmp_path), await open_database(tmp_path)
+
+    async def add_one(database: Database) -> None:
+        async with database.transaction() as tx:
+            found = (await tx.connection.execute(select(probes.c.count))).scalar_one()
+            await tx.connection.execute(update(probes).values(count=found + 1))
+
+    await asyncio.gather(*(add_one(database) for database in [first, second] * 10))
+
+    assert await count_of(first) == 20
+    await first.close()
+    await second.close()
+
+
+async def test_a_newer_schema_is_refused(tmp_path: Path) -> None:
+    database = await open_database(tmp_path)
+    async with database.transaction() as tx:
+        await tx.connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    await database.close()
+
+    with pytest.raises(SchemaTooNew, match="newer velvetrope"):
+        await open_database(tmp_path)
+
+
+@pytest.mark.parametrize("url", ["mysql://localhost/x", "sqlite:///x.db", "postgresql+psycopg://localhost/x"])
+async def test_an_unknown_database_is_refused_by_name(url: str) -> None:
+    with pytest.raises(DatabaseUnsupported):
+        await Database.open(url, durable=True)

@@ -1,0 +1,223 @@
+"""App files: what they become, and how their mistakes are told."""
+
+import ast
+import io
+import sys
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+from support.running import REPOSITORY
+from velvetrope.builder import Api, IdentityPool, UserPool
+from velvetrope.synth import AppFileError, load_app, package_folder, render_template, sam_template
+from velvetrope.synth.child import start_synth
+
+DEMO = REPOSITORY / "examples" / "auth-api-demo" / "app.py"
+
+MINIMAL = """
+from velvetrope.builder import Api
+api = Api("hello")
+
+@api.get("/hello")
+def hello():
+    return {}
+"""
+
+
+ALLOWS_AN_UNKNOWN_ROLE = """
+from velvetrope.builder import Api, IdentityPool
+api = Api("a")
+
+@api.get("/x", authorization_type="AWS_IAM", allow=[IdentityPool("p", clients=[]).authenticated])
+def x():
+    return {}
+"""
+
+
+@pytest.fixture(autouse=True)
+def _imports_are_forgotten() -> Iterator[None]:
+    path, modules = list(sys.path), set(sys.modules)
+    yield
+    sys.path[:] = path
+    for name in set(sys.modules) - modules:
+        del sys.modules[name]
+
+
+def app_file(folder: Path, text: str, name: str = "an_app.py") -> Path:
+    path = folder / name
+    path.write_text(text)
+    return path
+
+
+def test_the_demo_is_about_as_long_as_the_articles_api() -> None:
+    """Statements, not lines: two routes and what they need."""
+    assert len(ast.parse(DEMO.read_text()).body) <= 11
+
+
+def test_the_demo_declares_what_the_article_sets_up() -> None:
+    template = sam_template(load_app(DEMO))
+    by_type = {resource["Type"]: resource["Properties"] for resource in template["Resources"].values()}
+
+    assert by_type["AWS::ApiGateway::UsagePlan"]["Throttle"] == {"RateLimit": 10, "BurstLimit": 20}
+    assert by_type["AWS::ApiGateway::UsagePlan"]["Quota"] == {"Limit": 10_000, "Period": "DAY"}
+    events = by_type["AWS::Serverless::Function"]["Events"]
+    assert events["GetNoAuth"]["Properties"]["Auth"] == {"ApiKeyRequired": True}
+    assert events["GetRequireAuth"]["Properties"]["Auth"] == {
+        "ApiKeyRequired": True,
+        "Authorizer": "AWS_IAM",
+        "InvokeRole": "NONE",
+    }
+    assert by_type["AWS::Cognito::IdentityPool"]["AllowUnauthenticatedIdentities"] is True
+    assert by_type["AWS::Cognito::UserPoolDomain"]["Domain"] == "auth-api-demo"
+
+
+def test_a_template_reads_back_as_it_was_built() -> None:
+    template = sam_template(load_app(DEMO))
+
+    assert yaml.safe_load(render_template(template)) == template
+
+
+def test_passwords_of_dev_users_are_in_no_template() -> None:
+    assert "demoPASS123" not in render_template(sam_template(load_app(DEMO)))
+
+
+def test_without_guests_there_is_no_guest_role(tmp_path: Path) -> None:
+    text = DEMO.read_text().replace("allow_guests=True", "allow_guests=False")
+    resources = sam_template(load_app(app_file(tmp_path, text)))["Resources"]
+
+    attachment = next(r for r in resources.values() if r["Type"] == "AWS::Cognito::IdentityPoolRoleAttachment")
+    assert set(attachment["Properties"]["Roles"]) == {"authenticated"}
+    assert not [name for name in resources if "Guest" in name]
+
+
+def test_a_role_may_call_exactly_the_routes_that_allow_it() -> None:
+    resources = sam_template(load_app(DEMO))["Resources"]
+
+    policy = resources["AuthApiDemoAuthenticatedRole"]["Properties"]["Policies"][0]["PolicyDocument"]
+    assert [r["Fn::Sub"].rsplit("/", 3)[1:] for r in policy["Statement"][0]["Resource"]] == [
+        ["latest", "GET", "require-auth"]
+    ]
+    assert "Policies" not in resources["AuthApiDemoGuestRole"]["Properties"]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("x = 1\n", "declares no Api"),
+        ("from velvetrope.builder import Api\napi = Api('a')\n", "has no routes"),
+        ("import nowhere_at_all\n", "No module named 'nowhere_at_all'"),
+        ("raise SystemExit(3)\n", "SystemExit: 3"),
+        ("def broken(:\n", "SyntaxError"),
+        (MINIMAL + "other = Api('b')\n", "declares several Apis (api, other)"),
+        (
+            ALLOWS_AN_UNKNOWN_ROLE,
+            "GET /x allows a role of the identity pool 'p', which no variable of the module holds",
+        ),
+        (
+            MINIMAL + "from velvetrope.builder import *\np = IdentityPool('p', clients=[UserPool('u').client('c')])\n",
+            "trusts a client of the user pool 'u', which no variable of the module holds",
+        ),
+    ],
+)
+def test_a_mistake_in_an_app_file_is_told_in_words(tmp_path: Path, text: str, words: str) -> None:
+    with pytest.raises(AppFileError) as refused:
+        load_app(app_file(tmp_path, text))
+
+    assert words in str(refused.value)
+    assert "importlib" not in str(refused.value)
+
+
+def test_a_file_that_is_no_module_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(AppFileError, match="There is no file"):
+        load_app(tmp_path / "missing.py")
+    with pytest.raises(AppFileError, match="not the name of a Python module"):
+        load_app(app_file(tmp_path, MINIMAL, "not-a-module.py"))
+    with pytest.raises(AppFileError, match="has the name of an installed module"):
+        load_app(app_file(tmp_path, MINIMAL, "json.py"))
+
+
+@pytest.mark.parametrize(
+    ("declare", "words"),
+    [
+        (lambda api: api.route("FETCH", "/x"), "the method must be one of"),
+        (lambda api: api.get("x"), "a path starts with /"),
+        (lambda api: api.get("/x", authorization_type="CUSTOM"), "must be NONE or AWS_IAM, not CUSTOM"),
+        (lambda api: api.get("/x", allow=[IdentityPool("p", clients=[]).guest]), "needs authorization_type AWS_IAM"),
+        (lambda api: api.get("/twice"), "declared twice"),
+    ],
+)
+def test_a_wrong_route_is_refused_where_it_is_written(declare: object, words: str) -> None:
+    api = Api("a")
+    api.get("/twice")(lambda: None)
+
+    with pytest.raises(ValueError, match=words):
+        declare(api)  # type: ignore[operator]  # each row is a function of the Api
+
+
+@pytest.mark.parametrize("given", [{"memory_mb": 64}, {"timeout_seconds": 30}, {"timeout_seconds": 0}])
+def test_limits_of_lambda_and_api_gateway_are_held_at_once(given: dict[str, int]) -> None:
+    with pytest.raises(ValueError, match="is "):
+        Api("a", **given)  # type: ignore[arg-type]  # rows of numbers
+
+
+def test_an_api_answers_in_functions_only() -> None:
+    api = Api("a")
+
+    with pytest.raises(RuntimeError, match="inside a Lambda function only"):
+        api({}, None)
+    with pytest.raises(RuntimeError, match="only while a function answers"):
+        _ = api.request
+
+
+def test_a_package_holds_the_code_and_nothing_else(tmp_path: Path) -> None:
+    for name in ("app.py", "lib/rules.py", "data.json", ".env", "__pycache__/app.pyc", "web/package.json", "web/x.js"):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(name)
+    (tmp_path / "secrets").symlink_to("/etc")
+
+    package = package_folder(tmp_path)
+
+    assert zipfile.ZipFile(io.BytesIO(package.zip_bytes)).namelist() == ["app.py", "data.json", "lib/rules.py"]
+    (tmp_path / "app.py").touch()
+    assert package_folder(tmp_path).digest == package.digest
+    (tmp_path / "app.py").write_text("changed")
+    assert package_folder(tmp_path).digest != package.digest
+
+
+async def test_the_child_reads_an_app_without_importing_it_here(tmp_path: Path) -> None:
+    path = app_file(tmp_path, DEMO.read_text() + "\nprint('to the terminal')\n")
+
+    child = await start_synth(path, code=package_folder(tmp_path), region="eu-west-1", cache_folder=tmp_path / "kept")
+    app = await child.result()
+
+    assert "an_app" not in sys.modules
+    assert app.name == "auth-api-demo"
+    assert app.routes == ("/no-auth", "/require-auth")
+    assert "Transform" not in app.expanded
+    assert app.dev_users[0].username == "demouser"
+    assert list((tmp_path / "kept").glob("*.json"))
+
+
+async def test_the_childs_refusal_is_the_app_files(tmp_path: Path) -> None:
+    path = app_file(tmp_path, "import nowhere_at_all\n")
+    child = await start_synth(path, code=package_folder(tmp_path), region="eu-west-1", cache_folder=tmp_path / "kept")
+
+    with pytest.raises(AppFileError, match="No module named 'nowhere_at_all'"):
+        await child.result()
+
+
+async def test_an_app_that_ends_its_process_is_told_so(tmp_path: Path) -> None:
+    path = app_file(tmp_path, "import os\nos._exit(7)\n")
+    child = await start_synth(path, code=package_folder(tmp_path), region="eu-west-1", cache_folder=tmp_path / "kept")
+
+    with pytest.raises(AppFileError, match="exit status 7"):
+        await child.result()
+
+
+def test_a_pool_is_safe_unless_told_otherwise() -> None:
+    assert IdentityPool("p", clients=[]).allow_guests is False
+    assert "ALLOW_USER_PASSWORD_AUTH" not in UserPool("u").client("c").auth_flows
