@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from support.functions import ROLE, Lambda, make_zip, running_lambda, until
+from support.functions import ROLE, Lambda, make_zip, process_is_alive, running_lambda, until
 from velvetrope.functions import InvocationResult
 from velvetrope.functions.configurations import Environment, FunctionCode
 from velvetrope.functions.errors import AccessDeniedException
@@ -56,14 +56,6 @@ def error_of(result: InvocationResult) -> dict[str, str]:
     assert result.function_error == "Unhandled"
     found: dict[str, str] = json.loads(result.payload)
     return found
-
-
-def alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
 
 
 def sandboxes_of(functions: Lambda) -> list[Sandbox]:
@@ -201,7 +193,7 @@ async def test_a_timeout_kills_and_the_next_invocation_has_a_new_process(functio
     assert result.function_error == "Unhandled"
     assert b"Task timed out after 1.00 seconds" in result.log_tail
     assert after["calls"] == 1
-    assert not alive(before)
+    assert not process_is_alive(before)
 
 
 @pytest.mark.parametrize(
@@ -406,8 +398,8 @@ async def test_idle_sandboxes_are_ended(database: Database, tmp_path: Path) -> N
         await until(lambda: any(sandbox.idle for sandbox in sandboxes_of(functions)))
         functions.service.invoker._sweep()
 
-        await until(lambda: not alive(pid))
-        assert functions.service.invoker.process_ids() == []
+        await until(lambda: functions.service.invoker.process_ids() == [])
+        assert not process_is_alive(pid)
 
 
 async def test_a_bootstrap_executable_is_a_runtime_too(functions: Lambda) -> None:
@@ -469,9 +461,9 @@ def handler(event, context):
         arn = await functions.create(spawning)
         pids = json.loads((await functions.invoke(arn)).payload)
         await functions.service.invoker.prewarm(arn)
-        assert all(alive(pid) for pid in pids)
+        assert all(process_is_alive(pid) for pid in pids)
 
-    assert not alive(pids[0])
+    assert not process_is_alive(pids[0])
     # The child is killed with it; that its parent takes note of it is not ours to wait for.
     await until(lambda: command_line(pids[1]) == b"")
     assert list((tmp_path / "functions").glob("scratch/*")) == []

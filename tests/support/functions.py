@@ -103,7 +103,7 @@ class Lambda:
             }
         )
 
-    async def operate(self, name: str, **parameters: Any) -> Any:
+    async def operate(self, name: str, /, **parameters: Any) -> Any:
         """Call the operation of that name as `edge` would, past its checks."""
         for owner in self.service.operations:
             method = implemented_operations(owner).get(name)
@@ -160,3 +160,12 @@ async def until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(10):
         while not condition():  # noqa: ASYNC110  what is waited for happens in other processes
             await asyncio.sleep(0.002)
+
+
+def process_is_alive(pid: int) -> bool:
+    """Whether the process runs; a zombie does not."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+    return state != "Z"

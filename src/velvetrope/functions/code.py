@@ -155,11 +155,11 @@ def _check_entries(entries: list[zipfile.ZipInfo]) -> None:
 
 def _unpack_entry(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, folder: Path) -> None:
     path = folder / entry.filename
-    if entry.is_dir():
-        path.mkdir(parents=True, exist_ok=True)
-        return
-    path.parent.mkdir(parents=True, exist_ok=True)
     try:
+        if entry.is_dir():
+            path.mkdir(parents=True, exist_ok=True)
+            return
+        path.parent.mkdir(parents=True, exist_ok=True)
         with archive.open(entry) as packed, path.open("xb") as plain:
             # zipfile reads no further than the declared size, which was counted, and checks the CRC at its end.
             shutil.copyfileobj(packed, plain, 1 << 20)

@@ -83,7 +83,7 @@ class FunctionOperations:
         architectures: list[str] | None = None,
         ephemeral_storage: EphemeralStorage | None = None,
     ) -> Answer:
-        reference = parse_function_name(function_name, account_id=call.account_id, region=call.region)
+        reference = self._changeable(function_name, call)
         if package_type != "Zip":
             raise InvalidParameterValueException(f"The package type {package_type} is not supported here.")
         if not runtime or not handler:

@@ -14,7 +14,8 @@ section 8.
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+
+import msgspec
 
 __all__ = ["FunctionLogs", "LogEvent", "render_report"]
 
@@ -23,8 +24,7 @@ _BYTES_OF_AN_EVENT = 200
 """Roughly what an event costs beside its text; counted so that empty lines cannot fill the memory."""
 
 
-@dataclass(frozen=True, slots=True)
-class LogEvent:
+class LogEvent(msgspec.Struct, frozen=True):
     """One line of a function's log, without its line break."""
 
     at_ms: int

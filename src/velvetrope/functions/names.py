@@ -1,8 +1,9 @@
 """Which function is meant: names, partial ARNs and full ARNs, each with or without a qualifier.
 
 Every operation takes `name`, `name:qualifier`, `ACCOUNT:function:name[:qualifier]` or the full ARN, and most take a
-qualifier of its own beside it. Here they become one `FunctionReference`. The patterns of each part were checked against
-the model by `edge`; whether the function exists is not known here.
+qualifier of its own beside it. Here they become one `FunctionReference`. The model's own pattern lets more through than
+Lambda documents (an ARN of a layer reads as the function `layer`); this one does not. Whether the function exists is
+not known here.
 
 Source: AWS Lambda API Reference, Invoke, FunctionName; texts as recorded in reference/lambda.md section 3.1.
 """
@@ -15,9 +16,7 @@ from velvetrope.functions.errors import InvalidParameterValueException, Resource
 __all__ = ["FunctionReference", "parse_function_name"]
 
 _FORMS = re.compile(
-    r"(?:arn:(?P<partition>aws[a-zA-Z-]*):lambda:(?P<region>[a-z0-9-]+):)?"
-    r"(?:(?P<account_id>\d{12}):)?"
-    r"(?:function:)?"
+    r"(?:(?:(?:arn:(?P<partition>aws[a-zA-Z-]*):lambda:(?P<region>[a-z0-9-]+):)?(?P<account_id>\d{12}):)?function:)?"
     r"(?P<name>[a-zA-Z0-9-_]{1,64})"
     r"(?::(?P<qualifier>\$LATEST|[a-zA-Z0-9-_]{1,128}))?"
 )

@@ -2,10 +2,10 @@
 
 An invocation takes the sandbox that was used last. If none is free it waits in line; the first one to wait with no
 sandbox at all starts one at once, and who waits on adds one every `SCALE_OUT_SECONDS`, up to `limit`, as long as more
-wait than are starting. (Lambda adds
-one for every invocation that finds none free. Here a start costs many times what a quick handler does, on the same
-processors, so that a short line is the faster way; a slow handler still gets its sandboxes.) Past `limit` invocations
-go on waiting, in order, up to `MAX_WAITING`; then they are throttled.
+wait than are starting. (Lambda adds one for every invocation that finds none free. Here a start costs many times what a
+quick handler does, on the same processors, so that a short line is the faster way; a slow handler still gets its
+sandboxes, as many at once as there are processors to start them.) Past `limit` invocations go on waiting, in order, up
+to `MAX_WAITING`; then they are throttled.
 
 A sandbox that ends, however that came about, is replaced when somebody waits. A sandbox whose start fails answers who
 waits for it: everybody if nothing else of the pool lives, for they would fail alike; else the first in line.
@@ -14,6 +14,7 @@ waits for it: everybody if nothing else of the pool lives, for they would fail a
 """
 
 import asyncio
+import os
 from collections import deque
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -23,7 +24,12 @@ from velvetrope.functions.sandbox import InitFailed, Invocation, Outcome, Sandbo
 
 __all__ = ["MakeSandbox", "SandboxPool"]
 
-SCALE_OUT_SECONDS = 0.01
+SCALE_OUT_SECONDS = 0.025
+"""A line of quick invocations moves on within this, even while another sandbox's start takes processor time."""
+
+MAX_STARTS = os.cpu_count() or 1
+"""Starts at once, beyond the first: more of them would only wait for each other."""
+
 MAX_WAITING = 1000
 
 SandboxCallback = Callable[[Sandbox], None]
@@ -145,12 +151,12 @@ class SandboxPool:
         try:
             return await waiter
         except asyncio.CancelledError:
-            if waiter.done() and not waiter.cancelled() and waiter.exception() is None:
+            if waiter.cancelled():
+                with suppress(ValueError):  # whoever came upon it first has taken it out
+                    self._waiters.remove(waiter)
+            elif waiter.exception() is None:
                 self._on_idle(waiter.result())  # it was given a sandbox in the moment that it went away
             raise
-        finally:
-            with suppress(ValueError):
-                self._waiters.remove(waiter)
 
     def _keep_moving(self) -> None:
         """Whoever waits is waited for by something: a start, or a sandbox that will be idle again."""
@@ -160,7 +166,7 @@ class SandboxPool:
     def _scale_out(self, waiter: asyncio.Future[Sandbox]) -> None:
         if waiter.done():
             return
-        covered = len(self._starts) >= len(self._waiters)
+        covered = len(self._starts) >= min(len(self._waiters), MAX_STARTS)
         if not covered and len(self._live) + self._unmade < self._limit:
             self._start()
         self._loop.call_later(SCALE_OUT_SECONDS, self._scale_out, waiter)

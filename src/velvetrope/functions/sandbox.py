@@ -17,10 +17,10 @@ reference/lambda.md section 3.
 import asyncio
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC
-from enum import Enum, auto
+from enum import IntEnum, auto
 from pathlib import Path
 
 import msgspec
@@ -61,7 +61,7 @@ _TOO_LARGE = render_refusal(
 )
 
 
-class _State(Enum):
+class _State(IntEnum):
     STARTING = auto()
     IDLE = auto()
     INVOKING = auto()
@@ -249,7 +249,7 @@ class Sandbox:
     # What the runtime calls, see runtime_api.RuntimeApiOwner.
 
     def next_asked(self, connection: Connection) -> None:
-        if self._state in {_State.ENDED, _State.IDLE, _State.INVOKING}:
+        if self._state is not _State.STARTING and self._state is not _State.RESPONDED:
             # A second request for an event: the first one is the runtime's, and an invocation is answered before that.
             connection.send(_invalid_transition(self._state, "Ready"))
             return
@@ -288,8 +288,6 @@ class Sandbox:
 
     def _take_answer(self, request_id: str, body: bytes | None, *, function_error: str | None) -> bytes:
         running = self._running
-        if self._state not in {_State.INVOKING, _State.RESPONDED}:
-            return _invalid_transition(self._state, "InvocationResponse")
         if running is None:
             return _invalid_transition(self._state, "InvocationResponse")
         if request_id != running.invocation.request_id:
@@ -306,7 +304,6 @@ class Sandbox:
         """Answer the invocation. Its timer runs on until the runtime asks for the next event."""
         self._drain()
         request_id = running.invocation.request_id
-        self._log_line(f"END RequestId: {request_id}")
         report = render_report(
             request_id=request_id,
             duration_ms=(self._loop.time() - running.started) * 1000,
@@ -314,7 +311,7 @@ class Sandbox:
             max_memory_used_mb=self._process.measure_peak_memory_mb() if self._process else 0,
             init_duration_ms=running.init_ms,
         )
-        self._log_line(report + status)
+        self._keep_lines((f"END RequestId: {request_id}", report + status))
         self._state, self._running = _State.RESPONDED, None
         if not running.ended.done():
             running.ended.set_result(Outcome(payload, function_error, bytes(running.log[-_TAIL_BYTES:])))
@@ -395,29 +392,29 @@ class Sandbox:
         if self._process is not None:
             self._process.drain_output()
         if self._partial_line:
-            self._keep_line(self._partial_line)
-            self._partial_line = b""
+            line, self._partial_line = self._partial_line, b""
+            self._keep_lines((line.decode("utf-8", "replace"),))
 
     def _take_output(self, data: bytes) -> None:
         *lines, self._partial_line = (self._partial_line + data).split(b"\n")
         if len(self._partial_line) > _MAX_LINE_BYTES:
             lines.append(self._partial_line)
             self._partial_line = b""
-        for line in lines:
-            self._keep_line(line)
+        self._keep_lines([line.decode("utf-8", "replace") for line in lines])
 
     def _log_line(self, line: str) -> None:
-        self._keep_line(line.encode())
+        self._keep_lines((line,))
 
-    def _keep_line(self, line: bytes) -> None:
+    def _keep_lines(self, lines: Sequence[str]) -> None:
         log = self._running.log if self._running else self._log_between
-        log += line
-        log += b"\n"
+        at_ms = int(self._clock.now().timestamp() * 1000)
+        name, stream = self.settings.function_name, self._log_stream
+        for line in lines:
+            log += line.encode()
+            log += b"\n"
+            self._logs.append(LogEvent(at_ms, name, stream, line))
         if len(log) > 2 * _TAIL_BYTES:
             del log[:-_TAIL_BYTES]
-        at_ms = int(self._clock.now().timestamp() * 1000)
-        message = line.decode("utf-8", "replace")
-        self._logs.append(LogEvent(at_ms, self.settings.function_name, self._log_stream, message))
 
     def _fail_init(self, status: str, error_type: str, *, message: str = "", payload: bytes | None = None) -> None:
         self._drain()
