@@ -143,7 +143,8 @@ async def test_a_guest_whose_login_leads_elsewhere_is_merged_there(store: Identi
     left = await store.load_identity("guest")
     assert left is not None
     assert left.identity.merged_into == "one"
-    assert await store.link_logins("guest", ALICE, now=LATER) == LinkRefusal("disabled")
+    assert await store.link_logins("guest", BOB, now=LATER) == LinkRefusal("disabled")
+    assert (await linked(store, "guest", ALICE)).identity.id == "one"
 
 
 async def test_an_authenticated_identity_needs_one_of_its_own_logins(store: IdentityPoolStore) -> None:

@@ -27,7 +27,6 @@ from velvetrope.sts import (
     RoleNotAssumable,
     Sessions,
     StsOperations,
-    WebIdentity,
 )
 from velvetrope.sts.errors import (
     AccessDenied,
@@ -124,6 +123,16 @@ class Keys:
         return SigningCredentials(access_key_id, Secret("s"), ALICE) if access_key_id == "AKIAALICE" else None
 
 
+@dataclass(frozen=True)
+class Verified:
+    provider: str
+    subject: str
+    audience: str
+    claims: Mapping[str, tuple[str, ...]]
+    tags: Mapping[str, str]
+    transitive_tag_keys: tuple[str, ...] = ()
+
+
 @dataclass
 class PoolTokens:
     """Knows one token, `good`; every other text is refused with the finding it is set to."""
@@ -133,11 +142,11 @@ class PoolTokens:
     audience: str = "us-west-2:pool"
     amr: tuple[str, ...] = ("authenticated",)
 
-    async def verify_web_identity_token(self, token: str, *, now: datetime) -> WebIdentity:
+    async def verify_web_identity_token(self, token: str, *, now: datetime) -> Verified:
         if token != "good":
             raise self.finding
         claims = {f"{COGNITO}:aud": (self.audience,), f"{COGNITO}:sub": ("us-west-2:me",), f"{COGNITO}:amr": self.amr}
-        return WebIdentity(COGNITO, "us-west-2:me", self.audience, claims, self.tags)
+        return Verified(COGNITO, "us-west-2:me", self.audience, claims, self.tags)
 
 
 @dataclass

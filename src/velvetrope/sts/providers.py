@@ -4,7 +4,6 @@ STS knows neither how roles are stored nor how policies are gathered nor whose t
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
@@ -57,16 +56,21 @@ class AccessKeyDirectory(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class WebIdentity:
+class WebIdentity(Protocol):
     """What a verified web identity token says: who, of which provider, and the condition keys it brings along."""
 
-    provider: str
-    subject: str
-    audience: str
-    claims: Mapping[str, tuple[str, ...]]
-    tags: Mapping[str, str]
-    transitive_tag_keys: tuple[str, ...] = ()
+    @property
+    def provider(self) -> str: ...
+    @property
+    def subject(self) -> str: ...
+    @property
+    def audience(self) -> str: ...
+    @property
+    def claims(self) -> Mapping[str, tuple[str, ...]]: ...
+    @property
+    def tags(self) -> Mapping[str, str]: ...
+    @property
+    def transitive_tag_keys(self) -> tuple[str, ...]: ...
 
 
 class WebIdentityTokens(Protocol):

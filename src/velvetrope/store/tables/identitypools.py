@@ -294,16 +294,20 @@ class IdentityPoolStore:
         """The identity that a caller with these logins may use when it asks for `identity_id`.
 
         A guest becomes authenticated by its first login, or, if that login leads elsewhere, is merged into the identity
-        there, which is the answer. An authenticated identity needs one of its own logins among those given; the others
+        there, which is the answer. Asking for the guest that was merged away has the same answer, since clients go on
+        asking for the id that they remember; for anybody else it is disabled. An authenticated identity needs one of its own logins among those given; the others
         are linked to it, and identities that they led to are merged into it.
         """
         async with self._database.transaction() as tx:
             asked = await _load_identity(tx.connection, identity_id)
             if asked is None:
                 return LinkRefusal("gone")
-            if not asked.identity.enabled:
-                return LinkRefusal("disabled")
             owners = await _owners(tx.connection, asked.identity.identity_pool_id, logins)
+            if not asked.identity.enabled:
+                merged_into = await _load_identity(tx.connection, asked.identity.merged_into or "")
+                if merged_into is None or merged_into.identity.id not in owners:
+                    return LinkRefusal("disabled")
+                return await _link(tx, merged_into, logins, owners, now=now)
             if asked.identity.authenticated:
                 if identity_id not in owners:
                     return LinkRefusal("no login matches")

@@ -1,0 +1,233 @@
+"""The tokens of the classic flow: signed by us, taken to STS by whoever holds them.
+
+    token = await tokens.issue(pool, identity_id, logins, now=now)          # GetOpenIdToken
+    identity = await tokens.verify_web_identity_token(token, now=now)       # AssumeRoleWithWebIdentity
+
+A token is RS512, lives ten minutes, and names the identity (`sub`), its pool (`aud`) and how it signed in (`amr`). One
+key signs for all pools of the server; it is made when the first token is asked for and kept sealed. The algorithm is
+ours and never read from a token; a token is dead at `exp`, and so is one whose identity was deleted or merged away.
+
+Source: Cognito Identity API, GetOpenIdToken; header, claims and their order as seen on AWS.
+"""
+
+import base64
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from velvetrope.clock import Entropy
+from velvetrope.identitypools.logins import COGNITO_PROVIDER, VerifiedLogin
+from velvetrope.identitypools.principal_tags import principal_tags
+from velvetrope.sealing import MasterKeys
+from velvetrope.secret import Secret
+from velvetrope.store.tables.identitypools import IdentityPool, IdentityPoolStore, OpenIdKey
+from velvetrope.tokens import (
+    MAX_TOKEN_CHARACTERS,
+    AudienceMismatch,
+    IssuerMismatch,
+    NotAToken,
+    TokenExpired,
+    TokenRevoked,
+    TokenSignatureMismatch,
+)
+
+__all__ = ["ISSUER", "PoolIdentity", "PoolOpenIdTokens", "authentication_methods", "federation_claims"]
+
+ISSUER: Final = f"https://{COGNITO_PROVIDER}"
+_ALGORITHM: Final = "RS512"
+_LIFETIME: Final = timedelta(seconds=600)
+_PURPOSE: Final = "identitypools open id key"
+_TAGS_CLAIM: Final = "https://aws.amazon.com/tags"
+_POOL_ARN_CLAIM: Final = f"{ISSUER}/identity-pool-arn"
+
+
+@dataclass(frozen=True, slots=True)
+class PoolIdentity:
+    """Who a verified pool token stands for, and the condition keys it brings along."""
+
+    provider: str
+    subject: str
+    audience: str
+    claims: Mapping[str, tuple[str, ...]]
+    tags: Mapping[str, str]
+    transitive_tag_keys: tuple[str, ...] = ()
+
+
+def authentication_methods(logins: Sequence[VerifiedLogin]) -> tuple[str, ...]:
+    """`cognito-identity.amazonaws.com:amr` of an identity with these logins."""
+    if not logins:
+        return ("unauthenticated",)
+    return ("authenticated", *(method for login in logins for method in login.amr))
+
+
+def federation_claims(pool_id: str, identity_id: str, methods: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """The condition keys that trust policies and the session's own policies may ask for."""
+    return {
+        f"{COGNITO_PROVIDER}:aud": (pool_id,),
+        f"{COGNITO_PROVIDER}:sub": (identity_id,),
+        f"{COGNITO_PROVIDER}:amr": tuple(methods),
+    }
+
+
+class PoolOpenIdTokens:
+    """Issues and verifies the tokens of this server's identity pools."""
+
+    def __init__(self, store: IdentityPoolStore, master_keys: MasterKeys, entropy: Entropy, *, region: str) -> None:
+        self._store = store
+        self._master_keys = master_keys
+        self._entropy = entropy
+        self._region = region
+        self._keys: dict[str, Any] = {}
+        self._signing_kid: str | None = None
+
+    async def issue(
+        self, pool: IdentityPool, identity_id: str, logins: Sequence[VerifiedLogin], *, now: datetime
+    ) -> str:
+        """A token for an identity that has proven these logins, or none as a guest."""
+        from joserfc import jws
+
+        issued_at = int(now.timestamp())
+        claims: dict[str, object] = {
+            "sub": identity_id,
+            "aud": pool.id,
+            "amr": list(authentication_methods(logins)),
+        }
+        tags = principal_tags(pool, logins)
+        if tags:
+            claims[_TAGS_CLAIM] = {"principal_tags": {key: [value] for key, value in tags.items()}}
+        claims["iss"] = ISSUER
+        if logins:
+            claims[_POOL_ARN_CLAIM] = f"arn:aws:cognito-identity:{pool.region}:{pool.account_id}:identitypool/{pool.id}"
+        claims |= {"exp": issued_at + int(_LIFETIME.total_seconds()), "iat": issued_at}
+        kid, key = await self._signing_key(now)
+        header = {"kid": kid, "typ": "JWS", "alg": _ALGORITHM}
+        payload = json.dumps(claims, separators=(",", ":")).encode()
+        return jws.serialize_compact(header, payload, key, algorithms=[_ALGORITHM])
+
+    async def verify_web_identity_token(self, token: str, *, now: datetime) -> PoolIdentity:
+        """The identity that `token` proves.
+
+        Raises:
+            NotAToken: not a JWT with the claims that our tokens have.
+            IssuerMismatch: another provider's token.
+            TokenSignatureMismatch: not signed by our key.
+            TokenExpired: at or past `exp`.
+            AudienceMismatch: its pool is gone.
+            TokenRevoked: its identity is gone or was merged into another.
+        """
+        claims = _parse_claims(token)
+        if claims.get("iss") != ISSUER:
+            raise IssuerMismatch("The token is another issuer's")
+        await self._check_signature(token)
+        subject, audience, methods, expires_at = _check_form(claims)
+        if now >= expires_at:
+            raise TokenExpired(expired_at=expires_at, now=now)
+        if await self._store.load_pool(audience) is None:
+            raise AudienceMismatch("The token's identity pool is gone")
+        stored = await self._store.load_identity(subject)
+        if stored is None or stored.identity.identity_pool_id != audience or not stored.identity.enabled:
+            raise TokenRevoked("The token's identity is gone")
+        return PoolIdentity(
+            provider=COGNITO_PROVIDER,
+            subject=subject,
+            audience=audience,
+            claims=federation_claims(audience, subject, methods),
+            tags=_tags_of(claims),
+        )
+
+    async def jwks(self) -> dict[str, object]:
+        """The public keys, as `https://cognito-identity.amazonaws.com/.well-known/jwks_uri` publishes them."""
+        keys = await self._public_keys()
+        return {
+            "keys": [
+                {"kty": "RSA", "alg": _ALGORITHM, "use": "sig", "kid": kid, **_numbers(key)}
+                for kid, key in keys.items()
+            ]
+        }
+
+    async def _check_signature(self, token: str) -> None:
+        from joserfc import jws
+        from joserfc.errors import JoseError
+
+        kid = _parse_part(token.split(".", 1)[0]).get("kid")
+        key = (await self._public_keys()).get(kid) if isinstance(kid, str) else None
+        if key is None:
+            raise TokenSignatureMismatch("The token is signed with a key that is not ours")
+        try:
+            jws.deserialize_compact(token, key, algorithms=[_ALGORITHM])
+        except JoseError as error:
+            raise TokenSignatureMismatch("The token's signature is not that of its key") from error
+
+    async def _public_keys(self) -> dict[str, Any]:
+        if not self._keys:
+            for stored in await self._store.load_open_id_keys():
+                self._keys[stored.kid] = self._unseal(stored)
+                self._signing_kid = self._signing_kid or stored.kid
+        return self._keys
+
+    async def _signing_key(self, now: datetime) -> tuple[str, Any]:
+        from joserfc.jwk import RSAKey
+
+        keys = await self._public_keys()
+        if self._signing_kid is None:
+            fresh = RSAKey.generate_key(2048)
+            kid = f"{self._region}-1"
+            private = self._master_keys.seal(
+                fresh.as_der(private=True), purpose=_PURPOSE, entropy=self._entropy, context=kid.encode()
+            )
+            stored = await self._store.take_open_id_key(
+                OpenIdKey(
+                    kid=kid, created_at=now, private_key_sealed=private, public_key_der=fresh.as_der(private=False)
+                )
+            )
+            keys[stored.kid] = self._unseal(stored)
+            self._signing_kid = stored.kid
+        return self._signing_kid, keys[self._signing_kid]
+
+    def _unseal(self, stored: OpenIdKey) -> Any:  # noqa: ANN401  joserfc's key, imported only when needed
+        from joserfc.jwk import RSAKey
+
+        private = Secret(
+            self._master_keys.open(stored.private_key_sealed, purpose=_PURPOSE, context=stored.kid.encode())
+        )
+        return RSAKey.import_key(private.reveal())
+
+
+def _numbers(key: Any) -> dict[str, object]:  # noqa: ANN401  joserfc's key, imported only when needed
+    public = key.as_dict(private=False)
+    return {"n": public["n"], "e": public["e"]}
+
+
+def _parse_claims(token: str) -> dict[str, Any]:
+    parts = token.split(".")
+    if len(token) > MAX_TOKEN_CHARACTERS or len(parts) != 3:
+        raise NotAToken("The text does not have the three parts of a signed token")
+    _parse_part(parts[0])
+    return _parse_part(parts[1])
+
+
+def _parse_part(part: str) -> dict[str, Any]:
+    try:
+        found = json.loads(base64.urlsafe_b64decode(part.encode("ascii") + b"=" * (-len(part) % 4)))
+    except (ValueError, RecursionError):
+        raise NotAToken("A part of the token is not JSON") from None
+    if not isinstance(found, dict):
+        raise NotAToken("A part of the token is not a JSON object")
+    return found
+
+
+def _check_form(claims: Mapping[str, Any]) -> tuple[str, str, tuple[str, ...], datetime]:
+    """Subject, audience, `amr` and expiry of a token that we signed."""
+    subject, audience, methods, expires = (claims.get(name) for name in ("sub", "aud", "amr", "exp"))
+    if not (isinstance(subject, str) and isinstance(audience, str) and isinstance(methods, list)):
+        raise NotAToken("The token lacks a claim")
+    if not isinstance(expires, int):
+        raise NotAToken("The token has no exp")
+    return subject, audience, tuple(str(method) for method in methods), datetime.fromtimestamp(expires, UTC)
+
+
+def _tags_of(claims: Mapping[str, Any]) -> dict[str, str]:
+    tags = claims.get(_TAGS_CLAIM, {}).get("principal_tags", {})
+    return {str(key): str(values[0]) for key, values in tags.items()}

@@ -1,0 +1,250 @@
+"""Identity pools as their owner sees them: made, shown, changed, tagged, deleted.
+
+Login providers that we do not support (public ones, other OpenID Connect providers, SAML, developer identities) are
+refused by name when they are configured, so that nobody builds a pool that later turns its users away. Empty lists of
+them are fine, since tools send those.
+
+Source: Cognito Identity API; limits from the Cognito Developer Guide, "Quotas in Amazon Cognito".
+"""
+
+import base64
+import binascii
+from collections.abc import Collection
+from typing import Final
+
+import msgspec
+
+from velvetrope.arn import InvalidArn, parse_arn
+from velvetrope.clock import Entropy
+from velvetrope.identifiers import new_uuid
+from velvetrope.identitypools.errors import InvalidParameterException, LimitExceededException, pool_missing
+from velvetrope.identitypools.identities import IdentityResolver
+from velvetrope.identitypools.logins import USER_POOL_PROVIDER
+from velvetrope.operations import Answer, Call, operation
+from velvetrope.store.tables.identitypools import CognitoIdentityProvider, IdentityPool, IdentityPoolStore
+
+__all__ = ["PoolOperations", "parse_page_token", "render_page_token"]
+
+_MAX_POOLS: Final = 1000
+_MAX_USER_POOL_CLIENTS: Final = 50
+_MAX_TAGS: Final = 50
+
+
+class PoolOperations:
+    """The control plane of identity pools."""
+
+    def __init__(self, store: IdentityPoolStore, resolver: IdentityResolver, entropy: Entropy) -> None:
+        self._store = store
+        self._resolver = resolver
+        self._entropy = entropy
+
+    @operation
+    async def create_identity_pool(
+        self,
+        call: Call,
+        *,
+        identity_pool_name: str,
+        allow_unauthenticated_identities: bool,
+        allow_classic_flow: bool = False,
+        cognito_identity_providers: tuple[CognitoIdentityProvider, ...] = (),
+        identity_pool_tags: dict[str, str] | None = None,
+        supported_login_providers: dict[str, str] | None = None,
+        developer_provider_name: str | None = None,
+        open_id_connect_provider_arns: tuple[str, ...] = (),
+        saml_provider_arns: tuple[str, ...] = (),
+    ) -> Answer:
+        """A new pool. It has no roles yet: see SetIdentityPoolRoles."""
+        _check_supported(
+            supported_login_providers, developer_provider_name, open_id_connect_provider_arns, saml_provider_arns
+        )
+        _check_user_pool_clients(cognito_identity_providers)
+        _check_tags(identity_pool_tags or {})
+        if len(await self._store.load_pools(call.account_id, call.region, after="", limit=_MAX_POOLS)) >= _MAX_POOLS:
+            raise LimitExceededException(f"An account can have {_MAX_POOLS} identity pools.")
+        pool = IdentityPool(
+            id=f"{call.region}:{new_uuid(self._entropy)}",
+            account_id=call.account_id,
+            region=call.region,
+            name=identity_pool_name,
+            allow_unauthenticated_identities=allow_unauthenticated_identities,
+            created_at=call.now,
+            modified_at=call.now,
+            allow_classic_flow=allow_classic_flow,
+            cognito_identity_providers=cognito_identity_providers,
+            tags=identity_pool_tags or {},
+        )
+        await self._store.save_pool(pool)
+        return _render_pool(pool)
+
+    @operation
+    async def describe_identity_pool(self, call: Call, *, identity_pool_id: str) -> Answer:
+        """The pool as it is."""
+        return _render_pool(await self._resolver.find_pool(identity_pool_id, call))
+
+    @operation
+    async def update_identity_pool(
+        self,
+        call: Call,
+        *,
+        identity_pool_id: str,
+        identity_pool_name: str,
+        allow_unauthenticated_identities: bool,
+        allow_classic_flow: bool = False,
+        cognito_identity_providers: tuple[CognitoIdentityProvider, ...] = (),
+        identity_pool_tags: dict[str, str] | None = None,
+        supported_login_providers: dict[str, str] | None = None,
+        developer_provider_name: str | None = None,
+        open_id_connect_provider_arns: tuple[str, ...] = (),
+        saml_provider_arns: tuple[str, ...] = (),
+    ) -> Answer:
+        """The pool made anew from what is given: what is left out falls back to its default. Tags left out stay.
+
+        That tags stay is UNVERIFIED; losing them for want of being named would be the worse surprise.
+        """
+        _check_supported(
+            supported_login_providers, developer_provider_name, open_id_connect_provider_arns, saml_provider_arns
+        )
+        _check_user_pool_clients(cognito_identity_providers)
+        _check_tags(identity_pool_tags or {})
+        await self._resolver.find_pool(identity_pool_id, call)
+        return _render_pool(
+            await self._change(
+                identity_pool_id,
+                call,
+                name=identity_pool_name,
+                allow_unauthenticated_identities=allow_unauthenticated_identities,
+                allow_classic_flow=allow_classic_flow,
+                cognito_identity_providers=cognito_identity_providers,
+                **({} if identity_pool_tags is None else {"tags": identity_pool_tags}),
+            )
+        )
+
+    @operation
+    async def delete_identity_pool(self, call: Call, *, identity_pool_id: str) -> Answer:
+        """The pool and all its identities are gone. Credentials that were issued live until they expire."""
+        await self._resolver.find_pool(identity_pool_id, call)
+        await self._store.delete_pool(identity_pool_id)
+        return None
+
+    @operation
+    async def list_identity_pools(self, call: Call, *, max_results: int, next_token: str | None = None) -> Answer:
+        """The pools of this account and region, in order of their ids."""
+        after = parse_page_token(next_token)
+        found = await self._store.load_pools(call.account_id, call.region, after=after, limit=max_results + 1)
+        page = found[:max_results]
+        return {
+            "identity_pools": [{"identity_pool_id": pool.id, "identity_pool_name": pool.name} for pool in page],
+            "next_token": render_page_token(page[-1].id) if len(found) > max_results else None,
+        }
+
+    @operation
+    async def tag_resource(self, call: Call, *, resource_arn: str, tags: dict[str, str]) -> Answer:
+        """The tags are set; others stay."""
+        pool = await self._tagged_pool(resource_arn, call)
+        _check_tags(pool.tags | tags)
+        await self._store.change_pool(pool.id, lambda now: msgspec.structs.replace(now, tags=now.tags | tags))
+        return {}
+
+    @operation
+    async def untag_resource(self, call: Call, *, resource_arn: str, tag_keys: tuple[str, ...]) -> Answer:
+        """The tags are gone, if they were there."""
+        pool = await self._tagged_pool(resource_arn, call)
+
+        def untagged(present: IdentityPool) -> IdentityPool:
+            kept = {key: value for key, value in present.tags.items() if key not in tag_keys}
+            return msgspec.structs.replace(present, tags=kept)
+
+        await self._store.change_pool(pool.id, untagged)
+        return {}
+
+    @operation
+    async def list_tags_for_resource(self, call: Call, *, resource_arn: str) -> Answer:
+        """The pool's tags."""
+        return {"tags": (await self._tagged_pool(resource_arn, call)).tags}
+
+    async def _change(self, pool_id: str, call: Call, **changes: object) -> IdentityPool:
+        changed = await self._store.change_pool(
+            pool_id, lambda present: msgspec.structs.replace(present, modified_at=call.now, **changes)
+        )
+        if changed is None:
+            raise pool_missing(pool_id)
+        return changed
+
+    async def _tagged_pool(self, resource_arn: str, call: Call) -> IdentityPool:
+        try:
+            arn = parse_arn(resource_arn)
+        except InvalidArn as error:
+            raise InvalidParameterException(error.message) from error
+        wanted = ("cognito-identity", call.region, call.account_id, "identitypool")
+        if (arn.service, arn.region, arn.account_id, arn.resource.partition("/")[0]) != wanted:
+            raise InvalidParameterException(f"{resource_arn} is not an identity pool of this account and region")
+        return await self._resolver.find_pool(arn.resource.partition("/")[2], call)
+
+
+def render_page_token(last_id: str) -> str:
+    """Where the next page begins."""
+    return base64.urlsafe_b64encode(last_id.encode()).decode()
+
+
+def parse_page_token(token: str | None) -> str:
+    """The id after which the page begins; empty for the first.
+
+    Raises:
+        InvalidParameterException: not a token of ours.
+    """
+    if token is None:
+        return ""
+    try:
+        return base64.b64decode(token, altchars=b"-_", validate=True).decode()
+    except (binascii.Error, ValueError):
+        raise InvalidParameterException("Invalid NextToken.") from None
+
+
+def _check_supported(
+    supported_login_providers: dict[str, str] | None,
+    developer_provider_name: str | None,
+    open_id_connect_provider_arns: Collection[str],
+    saml_provider_arns: Collection[str],
+) -> None:
+    asked = {
+        "SupportedLoginProviders": supported_login_providers,
+        "DeveloperProviderName": developer_provider_name,
+        "OpenIdConnectProviderARNs": open_id_connect_provider_arns,
+        "SamlProviderARNs": saml_provider_arns,
+    }
+    for name, value in asked.items():
+        if value:
+            raise InvalidParameterException(
+                f"{name} is not supported by velvetrope; user pools are, as CognitoIdentityProviders."
+            )
+
+
+def _check_user_pool_clients(clients: Collection[CognitoIdentityProvider]) -> None:
+    if len(clients) > _MAX_USER_POOL_CLIENTS:
+        raise LimitExceededException(f"An identity pool can have {_MAX_USER_POOL_CLIENTS} user pool providers.")
+    for client in clients:
+        if not USER_POOL_PROVIDER.fullmatch(client.provider_name):
+            raise InvalidParameterException(
+                f"Invalid Cognito Identity Provider: {client.provider_name}. "
+                "It is cognito-idp.REGION.amazonaws.com/USER_POOL_ID."
+            )
+    if len({(client.provider_name, client.client_id) for client in clients}) != len(clients):
+        raise InvalidParameterException("A user pool client is listed twice.")
+
+
+def _check_tags(tags: dict[str, str]) -> None:
+    if len(tags) > _MAX_TAGS:
+        raise InvalidParameterException(f"A resource can have {_MAX_TAGS} tags.")
+    if any(key.lower().startswith("aws:") for key in tags):
+        raise InvalidParameterException("Tag keys that begin with aws: are reserved.")
+
+
+def _render_pool(pool: IdentityPool) -> dict[str, object]:
+    return {
+        "identity_pool_id": pool.id,
+        "identity_pool_name": pool.name,
+        "allow_unauthenticated_identities": pool.allow_unauthenticated_identities,
+        "allow_classic_flow": pool.allow_classic_flow,
+        "cognito_identity_providers": pool.cognito_identity_providers or None,
+        "identity_pool_tags": pool.tags,
+    }
