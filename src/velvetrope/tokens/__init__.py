@@ -14,8 +14,15 @@ so that it has a name below both who says it and who hears it).
 Sources: RFC 7515 (JWS), RFC 7517 (JWK), RFC 7519 (JWT); Cognito Developer Guide, "Verifying a JSON Web Token".
 """
 
-from velvetrope.tokens.jwt import MAX_TOKEN_CHARACTERS, TokenUse, VerifiedToken, sign_token, verify_token
-from velvetrope.tokens.keys import KeySet, SigningKey, generate_signing_key, render_jwks
+from velvetrope.tokens.jwt import (
+    MAX_TOKEN_CHARACTERS,
+    TokenUse,
+    VerifiedToken,
+    claimed_issuer,
+    sign_token,
+    verify_token,
+)
+from velvetrope.tokens.keys import KeySet, PublicKey, SigningKey, generate_signing_key, render_jwks
 from velvetrope.tokens.reasons import (
     AudienceMismatch,
     InvalidToken,
@@ -34,6 +41,7 @@ __all__ = [
     "IssuerMismatch",
     "KeySet",
     "NotAToken",
+    "PublicKey",
     "SigningKey",
     "TokenExpired",
     "TokenRevoked",
@@ -41,6 +49,7 @@ __all__ = [
     "TokenUse",
     "VerifiedToken",
     "WrongTokenUse",
+    "claimed_issuer",
     "generate_signing_key",
     "render_jwks",
     "sign_token",

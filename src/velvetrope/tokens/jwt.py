@@ -29,7 +29,7 @@ from velvetrope.tokens.reasons import (
     WrongTokenUse,
 )
 
-__all__ = ["MAX_TOKEN_CHARACTERS", "TokenUse", "VerifiedToken", "sign_token", "verify_token"]
+__all__ = ["MAX_TOKEN_CHARACTERS", "TokenUse", "VerifiedToken", "claimed_issuer", "sign_token", "verify_token"]
 
 TokenUse = Literal["id", "access"]
 
@@ -84,11 +84,7 @@ def verify_token(
     """
     if audiences is None and token_use != "access":  # noqa: S105  no password
         raise TypeError("an ID token is verified for an audience")
-    if len(text) > MAX_TOKEN_CHARACTERS:
-        raise NotAToken("The token is too long")
-    parts = text.split(".")
-    if len(parts) != 3:
-        raise NotAToken("The text does not have the three parts of a signed token")
+    parts = _parts(text)
     header, claims = _parse_object(parts[0]), _parse_object(parts[1])
     expires_at = _check_form(header, claims, token_use)
 
@@ -110,6 +106,27 @@ def verify_token(
     if now >= expires_at:
         raise TokenExpired(expired_at=expires_at, now=now)
     return VerifiedToken(token_use=token_use, claims=MappingProxyType(claims))
+
+
+def claimed_issuer(text: str) -> str:
+    """The issuer that a token names, on nobody's word but its own: good for choosing whose keys to verify it with.
+
+    Raises:
+        NotAToken: the text is no token, or names no issuer.
+    """
+    issuer = _parse_object(_parts(text)[1]).get("iss")
+    if not isinstance(issuer, str):
+        raise NotAToken("The token has no iss")
+    return issuer
+
+
+def _parts(text: str) -> list[str]:
+    if len(text) > MAX_TOKEN_CHARACTERS:
+        raise NotAToken("The token is too long")
+    parts = text.split(".")
+    if len(parts) != 3:
+        raise NotAToken("The text does not have the three parts of a signed token")
+    return parts
 
 
 def _check_form(header: dict[str, Any], claims: dict[str, Any], token_use: TokenUse) -> datetime:

@@ -75,7 +75,7 @@ __all__ = [
 ]
 
 AliasKind = Literal["email", "phone_number", "preferred_username"]
-CodePurpose = Literal["sign_up", "email", "phone_number"]
+CodePurpose = Literal["sign_up"]
 Unit = Literal["seconds", "minutes", "hours", "days"]
 
 _SECONDS: dict[str, int] = {"seconds": 1, "minutes": 60, "hours": 3600, "days": 86400}
@@ -129,7 +129,6 @@ class EmailConfiguration(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
     source_arn: str | None = None
     reply_to_email_address: str | None = None
     email_sending_account: Literal["COGNITO_DEFAULT", "DEVELOPER"] = "COGNITO_DEFAULT"
-    from_: str | None = msgspec.field(default=None, name="from")
     configuration_set: str | None = None
 
 
@@ -329,6 +328,8 @@ class StoredCode(msgspec.Struct, frozen=True, kw_only=True):
     mac: bytes
     key_id: bytes
     expires_at: datetime
+    proves: Literal["email", "phone_number"]
+    """The attribute that whoever knows the code has shown to be theirs."""
 
 
 class OutgoingMessage(msgspec.Struct, frozen=True, kw_only=True):
@@ -617,10 +618,10 @@ class UserPoolStore:
         *,
         password_sealed: bytes | None,
         code: StoredCode | None = None,
-        message: OutgoingMessage | None = None,
+        messages_to_send: Collection[OutgoingMessage] = (),
         force_aliases: bool = False,
     ) -> UserConflict | None:
-        """Keep a new user with its aliases, code and message, all or nothing; or say which name is taken.
+        """Keep a new user with its aliases, code and messages, all or nothing; or say which name is taken.
 
         Of two callers that want one name, one gets None and the other a conflict. `force_aliases` takes an alias from
         whoever has it.
@@ -636,7 +637,7 @@ class UserPoolStore:
                     return UserConflict("username")
                 conflict = await _take_aliases(tx.connection, user, username_key, force=force_aliases)
                 if conflict is not None:
-                    return conflict
+                    raise _Undo(conflict)
                 await tx.connection.execute(
                     insert(users).values(
                         user_pool_id=user.user_pool_id,
@@ -649,9 +650,11 @@ class UserPoolStore:
                 )
                 if code is not None:
                     await _save_code(tx.connection, user.user_pool_id, username_key, code, now=user.created_at)
-                if message is not None:
+                for message in messages_to_send:
                     await _save_message(tx.connection, message)
                 tx.changed(_TOPIC)
+        except _Undo as undo:
+            return undo.answer
         except IntegrityError:
             return UserConflict("username")  # another node was quicker between our look and our insert
         return None

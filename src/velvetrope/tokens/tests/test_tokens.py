@@ -27,6 +27,7 @@ from velvetrope.tokens import (
     TokenSignatureMismatch,
     VerifiedToken,
     WrongTokenUse,
+    claimed_issuer,
     generate_signing_key,
     render_jwks,
     sign_token,
@@ -272,6 +273,13 @@ def test_key_survives_being_stored() -> None:
     assert again.kid == KEY.kid
     assert PublicKey.from_der(KEY.public.to_der()).kid == KEY.kid
     assert verify(sign_token(id_claims(), again)).sub
+
+
+def test_claimed_issuer_is_what_the_token_says_whoever_signed_it() -> None:
+    assert claimed_issuer(sign_token(id_claims(), OTHER_KEY)) == ISSUER
+    for text in ("", "a.b.c", "e30.e30.e30", sign_token({"iss": 1}, KEY)):
+        with pytest.raises(NotAToken):
+            claimed_issuer(text)
 
 
 def test_private_key_does_not_show() -> None:

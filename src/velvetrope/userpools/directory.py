@@ -1,0 +1,178 @@
+"""Find pools, app clients and users, and check that a client is who it says.
+
+Users are found by the names they sign in with: the user name, or an alias (email, phone number, preferred user name)
+where the pool allows it. Names are compared in lower case in pools that ignore case. Which aliases a user has is
+decided here too (`sign_in_aliases`), from the pool's settings and the user's attributes: in a pool whose user names
+*are* addresses, the address always; in a pool with aliases, a verified address, and the preferred user name as it is.
+
+Source: Cognito Developer Guide, "Customizing sign-in attributes".
+"""
+
+import base64
+import hmac
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+from velvetrope.clock import Entropy
+from velvetrope.operations import Call
+from velvetrope.sealing import MasterKeys
+from velvetrope.secret import Secret
+from velvetrope.store.tables.userpools import AliasKind, AppClient, StoredUser, UserPool, UserPoolStore
+from velvetrope.userpools.errors import NotAuthorizedException, ResourceNotFoundException, user_missing
+
+__all__ = [
+    "EMAIL",
+    "PHONE_NUMBER",
+    "PoolDirectory",
+    "PresentedName",
+    "alias_form",
+    "pool_arn",
+    "sign_in_aliases",
+    "username_form",
+]
+
+EMAIL = re.compile(r"[^\s@]+@[^\s@.]+(\.[^\s@.]+)*")
+PHONE_NUMBER = re.compile(r"\+[0-9]{4,15}")  # E.164: a plus and at most 15 digits
+_CLIENT_SECRET = "userpools.client-secret"  # noqa: S105  the name of a purpose
+
+
+@dataclass(frozen=True, slots=True)
+class PresentedName:
+    """A name somebody wants to sign in with, and the user who has it, if any."""
+
+    text: str
+    key: str
+    """The user's `username_key` if there is a user, else what it would be. Failures are counted by it."""
+    found: StoredUser | None
+
+
+class PoolDirectory:
+    """Looks things up, and says AWS's sentence when they are not there."""
+
+    def __init__(self, store: UserPoolStore, master_keys: MasterKeys) -> None:
+        self._store = store
+        self._master_keys = master_keys
+
+    async def pool(self, user_pool_id: str) -> UserPool:
+        """
+        Raises:
+            ResourceNotFoundException: there is no such pool.
+        """
+        pool = await self._store.load_pool(user_pool_id)
+        if pool is None:
+            raise ResourceNotFoundException(f"User pool {user_pool_id} does not exist.")
+        return pool
+
+    async def client_of(self, user_pool_id: str, client_id: str) -> AppClient:
+        """
+        Raises:
+            ResourceNotFoundException: the pool has no such client.
+        """
+        client = await self._store.load_client(client_id)
+        if client is None or client.user_pool_id != user_pool_id:
+            raise ResourceNotFoundException(f"User pool client {client_id} does not exist.")
+        return client
+
+    async def client_and_pool(self, client_id: str) -> tuple[UserPool, AppClient]:
+        """
+        Raises:
+            ResourceNotFoundException: there is no such client.
+        """
+        client = await self._store.load_client(client_id)
+        if client is None:
+            raise ResourceNotFoundException(f"User pool client {client_id} does not exist.")
+        return await self.pool(client.user_pool_id), client
+
+    async def user(self, pool: UserPool, username: str) -> StoredUser:
+        """The user of that user name or alias; for administrators, who may know that there is none.
+
+        Raises:
+            UserNotFoundException: nobody signs in with that name.
+        """
+        found = (await self.presented(pool, username)).found
+        if found is None:
+            raise user_missing()
+        return found
+
+    async def presented(self, pool: UserPool, username: str) -> PresentedName:
+        """`username` as it is looked up, with its user or without."""
+        key = username_form(pool, username)
+        found = await self._store.load_user_by_any_name(
+            pool.id, key, alias=alias_form(pool, username), alias_kinds=alias_kinds(pool)
+        )
+        return PresentedName(text=username, key=key if found is None else found.username_key, found=found)
+
+    # Client secrets
+
+    def seal_client_secret(self, client_id: str, secret: Secret[str], entropy: Entropy) -> bytes:
+        """The secret in the form that is kept."""
+        return self._master_keys.seal(
+            secret.reveal().encode(), purpose=_CLIENT_SECRET, entropy=entropy, context=client_id.encode()
+        )
+
+    def client_secret(self, client: AppClient) -> Secret[str] | None:
+        """The client's secret; None for a public client."""
+        if client.secret_sealed is None:
+            return None
+        opened = self._master_keys.open(client.secret_sealed, purpose=_CLIENT_SECRET, context=client.client_id.encode())
+        return Secret(opened.decode())
+
+    def client_secret_matches(self, client: AppClient, presented: str | None) -> bool:
+        """Whether the client has shown its secret: the right one if it has one, and none if it has none."""
+        secret = self.client_secret(client)
+        if secret is None or presented is None:
+            return secret is None and presented is None
+        return secret == Secret(presented)
+
+    def check_secret_hash(self, client: AppClient, presented: str | None, usernames: Collection[str]) -> None:
+        """SECRET_HASH is HMAC-SHA256 over one of `usernames` and the client id, keyed with the client's secret.
+
+        A hash from a client that has no secret is not looked at, as on AWS (clients; UNVERIFIED): it claims nothing.
+
+        Raises:
+            NotAuthorizedException: the client has a secret, and the hash is missing or wrong.
+        """
+        secret = self.client_secret(client)
+        if secret is None:
+            return
+        if presented is None:
+            raise NotAuthorizedException(
+                f"Client {client.client_id} is configured with secret but SECRET_HASH was not received"
+            )
+        key = secret.reveal().encode()
+        wanted = [hmac.digest(key, (name + client.client_id).encode(), "sha256") for name in usernames]
+        matches = [hmac.compare_digest(base64.b64encode(mac), presented.encode()) for mac in wanted]
+        if not any(matches):
+            raise NotAuthorizedException(f"Unable to verify secret hash for client {client.client_id}")
+
+
+def pool_arn(call: Call, user_pool_id: str) -> str:
+    return call.arn("cognito-idp", f"userpool/{user_pool_id}")
+
+
+def username_form(pool: UserPool, username: str) -> str:
+    """The form that user names of this pool are compared in."""
+    return username if pool.case_sensitive else username.lower()
+
+
+def alias_form(pool: UserPool, alias: str) -> str:
+    """The form that aliases of this pool are compared in."""
+    return alias if pool.case_sensitive else alias.lower()
+
+
+def alias_kinds(pool: UserPool) -> tuple[AliasKind, ...]:
+    return (*pool.username_attributes, *pool.alias_attributes)
+
+
+def sign_in_aliases(pool: UserPool, attributes: Mapping[str, str]) -> dict[AliasKind, str]:
+    """The names besides the user name that a user with these attributes signs in with."""
+    found: dict[AliasKind, str] = {}
+    for kind in alias_kinds(pool):
+        value = attributes.get(kind)
+        if not value:
+            continue
+        proven = kind in pool.username_attributes or kind == "preferred_username"
+        if proven or attributes.get(f"{kind}_verified") == "true":
+            found[kind] = alias_form(pool, value)
+    return found

@@ -1,0 +1,184 @@
+"""What user pools tell their callers: one class per error code of the cognito-idp model that we raise.
+
+    ServiceError
+    └── UserPoolError                 all of them are HTTP 400 (reference: JSON 1.1, client errors)
+        ├── NotAuthorizedException    sign-in refused, token refused, secret wrong
+        ├── UserNotFoundException     said only where existence may be told
+        ├── …                         the rest bear their meaning in their names
+        └── UnsupportedOperationException
+
+Texts that are said in more than one place stand below the classes, so that two places cannot say them differently.
+
+Source: botocore's cognito-idp model; Cognito user pools API, "Errors" of each operation.
+"""
+
+from velvetrope.errors import ServiceError
+
+__all__ = [
+    "AliasExistsException",
+    "CodeMismatchException",
+    "ExpiredCodeException",
+    "GroupExistsException",
+    "InvalidOAuthFlowException",
+    "InvalidParameterException",
+    "InvalidPasswordException",
+    "LimitExceededException",
+    "NotAuthorizedException",
+    "PasswordResetRequiredException",
+    "RefreshTokenReuseException",
+    "ResourceNotFoundException",
+    "ScopeDoesNotExistException",
+    "UnauthorizedException",
+    "UnsupportedOperationException",
+    "UnsupportedTokenTypeException",
+    "UnsupportedUserStateException",
+    "UserNotConfirmedException",
+    "UserNotFoundException",
+    "UserPoolError",
+    "UsernameExistsException",
+    "attempts_exceeded",
+    "group_missing",
+    "user_missing",
+    "wrong_credentials",
+]
+
+
+class UserPoolError(ServiceError):
+    """Any error of this service."""
+
+
+class AliasExistsException(UserPoolError):
+    """The address signs somebody else in already."""
+
+    code = "AliasExistsException"
+
+
+class CodeMismatchException(UserPoolError):
+    """The code is not the one that was sent."""
+
+    code = "CodeMismatchException"
+
+
+class ExpiredCodeException(UserPoolError):
+    """The code is too old, or there is none."""
+
+    code = "ExpiredCodeException"
+
+
+class GroupExistsException(UserPoolError):
+    """The pool has a group of that name."""
+
+    code = "GroupExistsException"
+
+
+class InvalidOAuthFlowException(UserPoolError):
+    """The app client's OAuth settings contradict each other."""
+
+    code = "InvalidOAuthFlowException"
+
+
+class InvalidParameterException(UserPoolError):
+    """A value is not allowed, or names something that is not built."""
+
+    code = "InvalidParameterException"
+
+
+class InvalidPasswordException(UserPoolError):
+    """The password does not conform to the pool's policy."""
+
+    code = "InvalidPasswordException"
+
+
+class LimitExceededException(UserPoolError):
+    """Too many of something, or too often."""
+
+    code = "LimitExceededException"
+
+
+class NotAuthorizedException(UserPoolError):
+    """Sign-in refused. With PreventUserExistenceErrors on, an unknown user gets this same message."""
+
+    code = "NotAuthorizedException"
+
+
+class PasswordResetRequiredException(UserPoolError):
+    """The password was right and may not be used any more."""
+
+    code = "PasswordResetRequiredException"
+
+
+class RefreshTokenReuseException(UserPoolError):
+    """A refresh token that rotation has replaced was presented again."""
+
+    code = "RefreshTokenReuseException"
+
+
+class ResourceNotFoundException(UserPoolError):
+    """There is no such pool, client or group."""
+
+    code = "ResourceNotFoundException"
+
+
+class ScopeDoesNotExistException(UserPoolError):
+    """The scope is neither a system scope nor one of a resource server of the pool."""
+
+    code = "ScopeDoesNotExistException"
+
+
+class UnauthorizedException(UserPoolError):
+    """RevokeToken's word for a client that does not prove itself."""
+
+    code = "UnauthorizedException"
+
+
+class UnsupportedOperationException(UserPoolError):
+    """The operation is switched off for the app client."""
+
+    code = "UnsupportedOperationException"
+
+
+class UnsupportedTokenTypeException(UserPoolError):
+    """Only refresh tokens are revoked; access and ID tokens die with them."""
+
+    code = "UnsupportedTokenTypeException"
+
+
+class UnsupportedUserStateException(UserPoolError):
+    """The user's status does not allow this."""
+
+    code = "UnsupportedUserStateException"
+
+
+class UserNotConfirmedException(UserPoolError):
+    """The password was right, the sign-up is not finished."""
+
+    code = "UserNotConfirmedException"
+
+
+class UserNotFoundException(UserPoolError):
+    """There is no such user."""
+
+    code = "UserNotFoundException"
+
+
+class UsernameExistsException(UserPoolError):
+    """The name is taken."""
+
+    code = "UsernameExistsException"
+
+
+def wrong_credentials(detail: str) -> NotAuthorizedException:
+    """The one answer to a wrong password, a wrong proof, and an unknown user whose absence is hidden."""
+    return NotAuthorizedException("Incorrect username or password.", detail=detail)
+
+
+def attempts_exceeded() -> NotAuthorizedException:
+    return NotAuthorizedException("Password attempts exceeded", detail="locked after failed attempts")
+
+
+def user_missing() -> UserNotFoundException:
+    return UserNotFoundException("User does not exist.")
+
+
+def group_missing() -> ResourceNotFoundException:
+    return ResourceNotFoundException("Group not found.")

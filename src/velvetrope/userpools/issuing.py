@@ -1,0 +1,467 @@
+"""Issue, refresh, verify and revoke tokens.
+
+One sign-in makes one family (`origin_jti`). ID and access tokens are RS256 JWTs with the claims of AWS; refresh tokens
+are opaque texts in the shape of AWS's JWE, of which only a hash is kept. A refresh issues new ID and access tokens and
+keeps `auth_time` and `origin_jti`; with rotation switched on it also replaces the refresh token, and presenting a
+replaced one ends the family. Refresh tokens of a family end together, when the first one would have.
+
+Tokens of clients with revocation switched off name no family. They are judged by the moment of the user's last
+sign-out, to the second and in doubt against the token.
+
+Sources: user-pools reference section 4; Cognito Developer Guide, "Using the ID token", "Using the access token", "Using
+the refresh token", "Ending user sessions with token revocation"; RFC 9700 section 4.14.2; OIDC Core section 3.1.3.6.
+"""
+
+import base64
+import hashlib
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from velvetrope.clock import Entropy
+from velvetrope.identifiers import new_uuid
+from velvetrope.store.tables.userpools import AppClient, Group, StoredUser, User, UserPool, UserPoolStore
+from velvetrope.store.tables.userpools_sign_in import SignInStore, TokenFamily
+from velvetrope.tokens import (
+    InvalidToken,
+    TokenExpired,
+    TokenRevoked,
+    TokenSignatureMismatch,
+    TokenUse,
+    VerifiedToken,
+    sign_token,
+    verify_token,
+)
+from velvetrope.userpools.attributes import readable
+from velvetrope.userpools.directory import username_form
+from velvetrope.userpools.errors import (
+    NotAuthorizedException,
+    RefreshTokenReuseException,
+    UnsupportedOperationException,
+    UnsupportedTokenTypeException,
+)
+from velvetrope.userpools.signing_keys import PoolKeys
+from velvetrope.userpools.workers import Workers
+
+__all__ = ["SELF_SERVICE_SCOPE", "IssuedTokens", "Issuer", "TokenIssuer"]
+
+SELF_SERVICE_SCOPE = "aws.cognito.signin.user.admin"
+"""What an access token needs for GetUser and its like; the only scope of tokens that InitiateAuth issues."""
+
+_ATTRIBUTES_OF_SCOPE: Mapping[str, Collection[str]] = {
+    "email": ("email", "email_verified"),
+    "phone": ("phone_number", "phone_number_verified"),
+}
+_BOOLEANS = ("email_verified", "phone_number_verified")
+_NEVER_IN_TOKENS = ("identities",)
+
+_JWE_HEADER = base64.urlsafe_b64encode(b'{"cty":"JWT","enc":"A256GCM","alg":"RSA-OAEP"}').rstrip(b"=").decode()
+_JWE_PART_BYTES = (256, 12, 96, 16)
+"""Encrypted key, nonce, ciphertext, tag: all of them random here, none of them means anything to anybody."""
+_MAX_REFRESH_TOKEN_CHARACTERS = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class IssuedTokens:
+    """Tokens that were just made. They hide in `repr`."""
+
+    access_token: str = field(repr=False)
+    id_token: str | None = field(repr=False)
+    refresh_token: str | None = field(repr=False)
+    """None unless a new one was made."""
+    expires_in_seconds: int
+    origin_jti: str
+
+
+@dataclass(frozen=True, slots=True)
+class Issuer:
+    """The names under which pools issue tokens.
+
+    AWS's form by default; the public URL where the server has one. Both name the same pool, so both are accepted.
+    """
+
+    public_url: str | None = None
+
+    def name(self, user_pool_id: str) -> str:
+        """What `iss` says in new tokens."""
+        return self._aws(user_pool_id) if self.public_url is None else f"{self.public_url.rstrip('/')}/{user_pool_id}"
+
+    def names(self, user_pool_id: str) -> frozenset[str]:
+        """What `iss` may say."""
+        return frozenset({self._aws(user_pool_id), self.name(user_pool_id)})
+
+    @staticmethod
+    def _aws(user_pool_id: str) -> str:
+        region = user_pool_id.partition("_")[0]
+        return f"https://cognito-idp.{region}.amazonaws.com/{user_pool_id}"
+
+
+class TokenIssuer:
+    """Everything about tokens that knows users."""
+
+    def __init__(
+        self,
+        *,
+        store: UserPoolStore,
+        sign_ins: SignInStore,
+        keys: PoolKeys,
+        issuer: Issuer,
+        entropy: Entropy,
+        workers: Workers,
+    ) -> None:
+        self._store = store
+        self._sign_ins = sign_ins
+        self._keys = keys
+        self._entropy = entropy
+        self._workers = workers
+        self.issuer = issuer
+
+    # Issue
+
+    async def start_family(
+        self,
+        pool: UserPool,
+        client: AppClient,
+        user: User,
+        *,
+        scopes: tuple[str, ...],
+        authenticated_at: datetime,
+        now: datetime,
+        hosted: bool,
+        nonce: str | None = None,
+        include_id_token: bool = True,
+        include_refresh_token: bool = True,
+    ) -> IssuedTokens:
+        """The tokens of a new sign-in. The family is kept before anybody sees a token of it."""
+        seconds = (
+            client.refresh_token_validity_seconds
+            if include_refresh_token
+            else max(client.access_token_validity_seconds, client.id_token_validity_seconds)
+        )
+        family = TokenFamily(
+            origin_jti=new_uuid(self._entropy),
+            user_pool_id=pool.id,
+            client_id=client.client_id,
+            sub=user.sub,
+            scopes=scopes,
+            authenticated_at=authenticated_at,
+            expires_at=now + timedelta(seconds=seconds),
+            hosted=hosted,
+        )
+        refresh_token = self._new_refresh_token() if include_refresh_token else None
+        await self._sign_ins.create_family(
+            family, token_hash=None if refresh_token is None else _hash(refresh_token), now=now
+        )
+        return await self._issue(
+            pool,
+            client,
+            user,
+            family,
+            now=now,
+            nonce=nonce,
+            include_id_token=include_id_token,
+            refresh_token=refresh_token,
+        )
+
+    async def _issue(
+        self,
+        pool: UserPool,
+        client: AppClient,
+        user: User,
+        family: TokenFamily,
+        *,
+        now: datetime,
+        nonce: str | None,
+        include_id_token: bool,
+        refresh_token: str | None,
+    ) -> IssuedTokens:
+        groups = await self._store.load_groups_of_user(pool.id, username_form(pool, user.username))
+        pair = await self._keys.signing_pair(pool.id)
+        shared: dict[str, object] = {
+            "sub": user.sub,
+            "iss": self.issuer.name(pool.id),
+            "event_id": new_uuid(self._entropy),
+            "auth_time": _epoch_seconds(family.authenticated_at),
+            "iat": _epoch_seconds(now),
+        }
+        if groups:
+            shared["cognito:groups"] = [group.group_name for group in _by_precedence(groups)]
+        if client.enable_token_revocation:
+            shared["origin_jti"] = family.origin_jti
+        access = self._access_claims(client, user, family, now=now)
+        identity = self._id_claims(client, user, family, groups, now=now, nonce=nonce)
+
+        def sign() -> tuple[str, str | None]:
+            access_token = sign_token({**shared, **access}, pair.access_key)
+            if not include_id_token:
+                return access_token, None
+            at_hash = {"at_hash": _at_hash(access_token)} if family.hosted else {}
+            return access_token, sign_token({**shared, **identity, **at_hash}, pair.id_key)
+
+        access_token, id_token = await self._workers.run(sign)
+        return IssuedTokens(
+            access_token=access_token,
+            id_token=id_token,
+            refresh_token=refresh_token,
+            expires_in_seconds=client.access_token_validity_seconds,
+            origin_jti=family.origin_jti,
+        )
+
+    def _access_claims(self, client: AppClient, user: User, family: TokenFamily, *, now: datetime) -> dict[str, object]:
+        claims: dict[str, object] = {
+            "client_id": client.client_id,
+            "token_use": "access",
+            "scope": " ".join(family.scopes),
+            "exp": _epoch_seconds(now) + client.access_token_validity_seconds,
+            "jti": new_uuid(self._entropy),
+            "username": user.username,
+        }
+        if family.hosted:
+            claims["version"] = 2  # seen on tokens of the OAuth endpoints only
+        return claims
+
+    def _id_claims(
+        self,
+        client: AppClient,
+        user: User,
+        family: TokenFamily,
+        groups: Sequence[Group],
+        *,
+        now: datetime,
+        nonce: str | None,
+    ) -> dict[str, object]:
+        claims: dict[str, object] = {
+            "aud": client.client_id,
+            "token_use": "id",
+            "exp": _epoch_seconds(now) + client.id_token_validity_seconds,
+            "cognito:username": user.username,
+        }
+        for name, value in user.attributes.items():
+            if value and name not in _NEVER_IN_TOKENS and readable(client, name) and _in_scope(name, family.scopes):
+                claims[name] = value == "true" if name in _BOOLEANS else value
+        roles = [group.role_arn for group in _by_precedence(groups) if group.role_arn is not None]
+        if roles:
+            claims["cognito:roles"] = roles
+        preferred = preferred_role(groups)
+        if preferred is not None:
+            claims["cognito:preferred_role"] = preferred
+        if client.enable_token_revocation:
+            claims["jti"] = new_uuid(self._entropy)
+        if nonce is not None:
+            claims["nonce"] = nonce
+        return claims
+
+    def _new_refresh_token(self) -> str:
+        parts = [self._entropy.token_bytes(count) for count in _JWE_PART_BYTES]
+        return ".".join([_JWE_HEADER, *(base64.urlsafe_b64encode(part).rstrip(b"=").decode() for part in parts)])
+
+    # Refresh
+
+    async def family_of(self, refresh_token: str) -> TokenFamily | None:
+        """The family that a refresh token belongs to, in whatever state."""
+        if len(refresh_token) > _MAX_REFRESH_TOKEN_CHARACTERS:
+            return None
+        return await self._sign_ins.load_family_of_token(_hash(refresh_token))
+
+    async def refresh(self, pool: UserPool, client: AppClient, refresh_token: str, *, now: datetime) -> IssuedTokens:
+        """New ID and access tokens, and a new refresh token if the client rotates them.
+
+        Raises:
+            NotAuthorizedException: the token is not this client's, expired or revoked, or its user is gone or disabled.
+            RefreshTokenReuseException: it was replaced before; its family has been ended.
+        """
+        family = await self.family_of(refresh_token)
+        if family is None or family.client_id != client.client_id or family.user_pool_id != pool.id:
+            raise NotAuthorizedException("Invalid Refresh Token")
+        if family.revoked_at is not None:
+            raise NotAuthorizedException("Refresh Token has been revoked")
+        if now >= family.expires_at:
+            raise NotAuthorizedException("Refresh Token has expired")
+        stored = await self._store.load_user_by_sub(pool.id, family.sub)
+        if stored is None:
+            raise NotAuthorizedException("Refresh Token has been revoked", detail="the user is gone")
+        if not stored.user.enabled:
+            raise NotAuthorizedException("User is disabled.")
+
+        new_token = await self._rotate(client, refresh_token, now=now)
+        # A family of the hosted pages that never had an ID token (no openid scope) gets none by refreshing either.
+        include_id_token = not family.hosted or "openid" in family.scopes
+        return await self._issue(
+            pool,
+            client,
+            stored.user,
+            family,
+            now=now,
+            nonce=None,
+            include_id_token=include_id_token,
+            refresh_token=new_token,
+        )
+
+    async def _rotate(self, client: AppClient, refresh_token: str, *, now: datetime) -> str | None:
+        rotation = client.refresh_token_rotation
+        if rotation is None or rotation.feature != "ENABLED":
+            if await self._sign_ins.load_family_of_current_token(_hash(refresh_token)) is None:
+                raise NotAuthorizedException("Invalid Refresh Token", detail="replaced while rotation was on")
+            return None
+        new_token = self._new_refresh_token()
+        result = await self._sign_ins.rotate_refresh_token(
+            _hash(refresh_token),
+            new_token_hash=_hash(new_token),
+            client_id=client.client_id,
+            now=now,
+            grace=timedelta(seconds=rotation.retry_grace_period_seconds),
+        )
+        if result.outcome == "reused":
+            # The sentence is UNVERIFIED; the code is the model's.
+            raise RefreshTokenReuseException("Refresh Token has been reused", detail="the token's family was ended")
+        if result.outcome == "not_current":
+            raise NotAuthorizedException("Refresh Token has been revoked", detail="ended while it was being used")
+        return new_token
+
+    # Verify
+
+    async def verify(
+        self,
+        token: str,
+        *,
+        user_pool_id: str,
+        token_use: TokenUse,
+        audiences: Collection[str] | None,
+        now: datetime,
+    ) -> VerifiedToken:
+        """Signature, issuer, use, audience and expiry; neither user nor revocation.
+
+        Raises:
+            InvalidToken: one of `tokens`' reasons.
+        """
+        return verify_token(
+            token,
+            keys=await self._keys.key_set(user_pool_id),
+            issuers=self.issuer.names(user_pool_id),
+            token_use=token_use,
+            audiences=audiences,
+            now=now,
+        )
+
+    async def verify_access_token(
+        self, pool: UserPool, token: str, *, now: datetime
+    ) -> tuple[VerifiedToken, StoredUser]:
+        """A token that still stands: verified, its client and session there, its user there and enabled.
+
+        Raises:
+            InvalidToken: one of `tokens`' reasons; TokenRevoked for all that happened after the token was issued.
+        """
+        verified = await self.verify(token, user_pool_id=pool.id, token_use="access", audiences=None, now=now)  # noqa: S106
+        client = await self._store.load_client(str(verified.claims.get("client_id")))
+        if client is None or client.user_pool_id != pool.id:
+            raise TokenRevoked("The token's client is gone")
+        return verified, await self.check_standing(verified, pool.id)
+
+    async def check_standing(self, verified: VerifiedToken, user_pool_id: str) -> StoredUser:
+        """The token's user, if neither they nor the token's session ended since.
+
+        Raises:
+            TokenRevoked: the user is gone, disabled or signed out, or the session was revoked.
+        """
+        stored = await self._store.load_user_by_sub(user_pool_id, verified.sub)
+        if stored is None:
+            raise TokenRevoked("The token's user is gone")
+        if not stored.user.enabled:
+            raise TokenRevoked("The token's user is disabled")
+        origin_jti = verified.claims.get("origin_jti")
+        if isinstance(origin_jti, str):
+            family = await self._sign_ins.load_family(origin_jti)
+            if family is None or family.revoked_at is not None:
+                raise TokenRevoked("The token's session was ended")
+        elif _signed_out_since(stored.user, verified):
+            raise TokenRevoked("The token's user has signed out everywhere")
+        return stored
+
+    # Revoke
+
+    async def revoke(self, pool: UserPool, client: AppClient, token: str, *, now: datetime) -> None:
+        """End the session of a refresh token. What is no token of this client's does nothing (RFC 7009 section 2.2).
+
+        Raises:
+            UnsupportedOperationException: revocation is switched off for the client.
+            UnsupportedTokenTypeException: an access or ID token of ours.
+        """
+        if not client.enable_token_revocation:
+            # The sentence is UNVERIFIED; the code is the model's.
+            raise UnsupportedOperationException("Token revocation is not enabled for the client.")
+        family = await self.family_of(token)
+        if family is not None and family.client_id == client.client_id:
+            await self._sign_ins.revoke_family(family.origin_jti, now=now)
+        elif await self._is_ours(pool, client, token, now=now):
+            raise UnsupportedTokenTypeException("Only refresh tokens can be revoked.")
+
+    async def revoke_family(self, origin_jti: str, *, now: datetime) -> None:
+        """End one session."""
+        await self._sign_ins.revoke_family(origin_jti, now=now)
+
+    async def _is_ours(self, pool: UserPool, client: AppClient, token: str, *, now: datetime) -> bool:
+        """Whether the text is an access or ID token that this pool signed for this client, expired or not."""
+        uses: tuple[TokenUse, ...] = ("access", "id")
+        for token_use in uses:
+            try:
+                await self.verify(
+                    token, user_pool_id=pool.id, token_use=token_use, audiences=[client.client_id], now=now
+                )
+            except TokenExpired:
+                return True
+            except TokenSignatureMismatch:
+                return False
+            except InvalidToken:
+                continue
+            return True
+        return False
+
+
+def preferred_role(groups: Sequence[Group]) -> str | None:
+    """The role of the group that goes first, if it is clear which that is.
+
+    Lower precedence goes first; groups without one go last and give no preferred role. Where several groups share the
+    lowest precedence they must agree on the role (Developer Guide, "Adding groups to a user pool").
+    """
+    ranked = [(group.precedence, group.role_arn) for group in groups if group.precedence is not None]
+    if not ranked:
+        return None
+    lowest = min(precedence for precedence, _ in ranked)
+    roles = {role for precedence, role in ranked if precedence == lowest}
+    return roles.pop() if len(roles) == 1 else None
+
+
+def _by_precedence(groups: Sequence[Group]) -> list[Group]:
+    return sorted(groups, key=lambda group: (group.precedence is None, group.precedence or 0, group.group_name))
+
+
+def _in_scope(attribute: str, scopes: Collection[str]) -> bool:
+    """Whether the scopes let the ID token carry the attribute.
+
+    `profile` gives everything readable, and so does asking for none of email, phone and profile: tokens of
+    InitiateAuth, and `openid` alone (Developer Guide, "App client settings terminology").
+    """
+    asked = {"email", "phone", "profile"}.intersection(scopes)
+    if not asked or "profile" in asked:
+        return True
+    return any(attribute in _ATTRIBUTES_OF_SCOPE[scope] for scope in asked)
+
+
+def _signed_out_since(user: User, verified: VerifiedToken) -> bool:
+    """To the second, which is all a token says; in doubt against the token."""
+    issued_at: int = verified.claims["iat"]
+    return user.signed_out_at is not None and issued_at <= _epoch_seconds(user.signed_out_at)
+
+
+def _at_hash(access_token: str) -> str:
+    """OIDC Core section 3.1.3.6: the left half of the hash, base64url."""
+    digest = hashlib.sha256(access_token.encode()).digest()
+    return base64.urlsafe_b64encode(digest[: len(digest) // 2]).rstrip(b"=").decode()
+
+
+def _hash(refresh_token: str) -> str:
+    return hashlib.sha256(refresh_token.encode()).hexdigest()
+
+
+def _epoch_seconds(moment: datetime) -> int:
+    return int(moment.timestamp())

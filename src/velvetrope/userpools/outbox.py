@@ -1,0 +1,197 @@
+"""Messages that are to be sent: written down with the change they belong to, read by the owner of the server.
+
+Nothing is sent from here. A message is kept sealed under the master keys, since it holds a code or a temporary
+password; the code itself is kept with the user as a keyed hash only. Messages are forgotten after a week.
+
+Texts are the pool's own templates, or AWS's defaults, with `{####}` and `{username}` filled in.
+
+Source: Cognito Developer Guide, "Configuring verification and invitation messages".
+"""
+
+import hmac
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Literal
+
+import msgspec
+
+from velvetrope.clock import Entropy
+from velvetrope.identifiers import new_uuid
+from velvetrope.sealing import MasterKeys
+from velvetrope.secret import Secret
+from velvetrope.store.tables.userpools import OutgoingMessage, StoredCode, UserPool, UserPoolStore
+
+__all__ = ["CodeDelivery", "Outbox", "ReadableMessage", "mask"]
+
+Medium = Literal["EMAIL", "SMS"]
+Address = Literal["email", "phone_number"]
+
+SIGN_UP_CODE_LIFETIME = timedelta(hours=24)
+_CODE_DIGITS = 6
+_MESSAGE = "userpools.message"
+_CODE = "userpools.code"
+_CODE_TEXT = "Your confirmation code is {####}"
+_CODE_SUBJECT = "Your verification code"
+_INVITATION_TEXT = "Your username is {username} and temporary password is {####}."
+_INVITATION_SUBJECT = "Your temporary password"
+
+
+@dataclass(frozen=True, slots=True)
+class ReadableMessage:
+    """A message as its receiver would see it."""
+
+    to: str
+    medium: Medium
+    kind: str
+    username: str
+    subject: str
+    text: str = field(repr=False)
+    written_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class CodeDelivery:
+    """A code on its way, in the forms in which it is kept, and what the caller is told about it."""
+
+    code: StoredCode
+    message: OutgoingMessage
+    details: dict[str, object]
+
+
+class _Body(msgspec.Struct, frozen=True):
+    subject: str
+    text: str
+
+
+class Outbox:
+    """Writes messages for the store to keep, and reads them for the owner."""
+
+    def __init__(self, store: UserPoolStore, master_keys: MasterKeys, entropy: Entropy) -> None:
+        self._store = store
+        self._master_keys = master_keys
+        self._entropy = entropy
+
+    def sign_up_code(
+        self, pool: UserPool, *, username: str, sub: str, address: Address, destination: str, now: datetime
+    ) -> CodeDelivery:
+        """A new confirmation code for a sign-up."""
+        digits = self._new_code()
+        template = pool.verification_message_template
+        subject = template.email_subject or pool.email_verification_subject or _CODE_SUBJECT
+        if address == "email":
+            text = template.email_message or pool.email_verification_message or _CODE_TEXT
+        else:
+            text = template.sms_message or pool.sms_verification_message or _CODE_TEXT
+        return CodeDelivery(
+            code=StoredCode(
+                purpose="sign_up",
+                mac=self._mac(pool, sub, digits, self._master_keys.current),
+                key_id=self._master_keys.current,
+                expires_at=now + SIGN_UP_CODE_LIFETIME,
+                proves=address,
+            ),
+            message=self._message(
+                pool,
+                username,
+                address,
+                destination,
+                "CustomMessage_SignUp",
+                subject,
+                _filled(text, digits, username),
+                now,
+            ),
+            details={
+                "attribute_name": address,
+                "delivery_medium": _medium(address),
+                "destination": mask(destination),
+            },
+        )
+
+    def invitation(
+        self,
+        pool: UserPool,
+        *,
+        username: str,
+        address: Address,
+        destination: str,
+        temporary_password: Secret[str],
+        now: datetime,
+    ) -> OutgoingMessage:
+        """The message to somebody whom an administrator has signed up."""
+        template = pool.admin_create_user_config.invite_message_template
+        subject = (template and template.email_subject) or _INVITATION_SUBJECT
+        custom = template and (template.email_message if address == "email" else template.sms_message)
+        text = _filled(custom or _INVITATION_TEXT, temporary_password.reveal(), username)
+        return self._message(pool, username, address, destination, "CustomMessage_AdminCreateUser", subject, text, now)
+
+    def code_matches(self, pool: UserPool, sub: str, kept: StoredCode, presented: str) -> bool:
+        """Whether `presented` is the code; compares in constant time. How often one may ask is the store's to count."""
+        return hmac.compare_digest(self._mac(pool, sub, presented, kept.key_id), kept.mac)
+
+    async def messages(self, user_pool_id: str, *, limit: int = 100) -> list[ReadableMessage]:
+        """The newest messages of a pool, newest first. For the owner of the server: they hold codes and passwords."""
+        return [self._read(message) for message in await self._store.load_messages(user_pool_id, limit=limit)]
+
+    def _message(
+        self,
+        pool: UserPool,
+        username: str,
+        address: Address,
+        destination: str,
+        kind: str,
+        subject: str,
+        text: str,
+        now: datetime,
+    ) -> OutgoingMessage:
+        message_id = new_uuid(self._entropy)
+        return OutgoingMessage(
+            id=message_id,
+            user_pool_id=pool.id,
+            username=username,
+            medium=_medium(address),
+            destination=destination,
+            kind=kind,
+            body_sealed=self._master_keys.seal(
+                msgspec.json.encode(_Body(subject, text)),
+                purpose=_MESSAGE,
+                entropy=self._entropy,
+                context=message_id.encode(),
+            ),
+            created_at=now,
+        )
+
+    def _read(self, message: OutgoingMessage) -> ReadableMessage:
+        opened = self._master_keys.open(message.body_sealed, purpose=_MESSAGE, context=message.id.encode())
+        body = msgspec.json.decode(opened, type=_Body)
+        return ReadableMessage(
+            to=message.destination,
+            medium=message.medium,
+            kind=message.kind,
+            username=message.username,
+            subject=body.subject,
+            text=body.text,
+            written_at=message.created_at,
+        )
+
+    def _new_code(self) -> str:
+        # 64 random bits modulo a million: the bias is one in ten to the thirteenth.
+        return f"{int.from_bytes(self._entropy.token_bytes(8)) % 10**_CODE_DIGITS:0{_CODE_DIGITS}d}"
+
+    def _mac(self, pool: UserPool, sub: str, code: str, key_id: bytes) -> bytes:
+        return self._master_keys.derive(purpose=_CODE, info=f"{pool.id}|{sub}|{code}".encode(), key_id=key_id)
+
+
+def mask(destination: str) -> str:
+    """The address as a caller is shown it: `j***@e***`, `+*******1234`."""
+    if "@" in destination:
+        name, _, host = destination.partition("@")
+        return f"{name[:1]}***@{host[:1]}***"
+    return f"+{'*' * max(0, len(destination) - 5)}{destination[-4:]}"
+
+
+def _medium(address: Address) -> Medium:
+    return "EMAIL" if address == "email" else "SMS"
+
+
+def _filled(text: str, code: str, username: str) -> str:
+    return text.replace("{username}", username).replace("{####}", code)

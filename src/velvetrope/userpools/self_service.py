@@ -1,0 +1,189 @@
+"""What signed-in users do for themselves, with their access token as the proof.
+
+The token names its pool; it is verified with that pool's keys, its session and its user are looked up, and it must hold
+the scope `aws.cognito.signin.user.admin`. What a user sees and changes of their attributes goes through the app client
+that the token was issued to. RevokeToken is here too: it ends a session by its refresh token.
+
+Source: Cognito Developer Guide, "Using the access token"; user-pools reference section 6 for the sentences.
+"""
+
+from dataclasses import dataclass
+
+import msgspec
+
+from velvetrope.operations import Answer, Call, operation
+from velvetrope.secret import Secret
+from velvetrope.store.tables.userpools import AppClient, StoredUser, User, UserConflict, UserPool, UserPoolStore
+from velvetrope.tokens import InvalidToken, TokenExpired, TokenRevoked, claimed_issuer
+from velvetrope.userpools.attributes import changed_attributes, readable, rendered
+from velvetrope.userpools.back_off import BackOff
+from velvetrope.userpools.directory import PoolDirectory, sign_in_aliases
+from velvetrope.userpools.errors import (
+    AliasExistsException,
+    InvalidParameterException,
+    NotAuthorizedException,
+    UnauthorizedException,
+    user_missing,
+    wrong_credentials,
+)
+from velvetrope.userpools.issuing import SELF_SERVICE_SCOPE, TokenIssuer
+from velvetrope.userpools.password_rules import check_new_password
+from velvetrope.userpools.shapes import AttributeType
+from velvetrope.userpools.vault import PasswordVault
+
+__all__ = ["SelfServiceOperations"]
+
+
+@dataclass(frozen=True, slots=True)
+class _SignedIn:
+    """Who a token stands for, and through which client they signed in."""
+
+    pool: UserPool
+    client: AppClient
+    stored: StoredUser
+
+
+class SelfServiceOperations:
+    """Operations that an access token authorizes."""
+
+    def __init__(
+        self,
+        store: UserPoolStore,
+        directory: PoolDirectory,
+        issuer: TokenIssuer,
+        vault: PasswordVault,
+        back_off: BackOff,
+    ) -> None:
+        self._store = store
+        self._directory = directory
+        self._issuer = issuer
+        self._vault = vault
+        self._back_off = back_off
+
+    @operation
+    async def get_user(self, call: Call, *, access_token: Secret[str]) -> Answer:
+        signed_in = await self._signed_in(call, access_token)
+        user = signed_in.stored.user
+        visible = {name: value for name, value in user.attributes.items() if readable(signed_in.client, name)}
+        return {"username": user.username, "user_attributes": rendered(user.sub, visible)}
+
+    @operation
+    async def update_user_attributes(
+        self,
+        call: Call,
+        *,
+        user_attributes: tuple[AttributeType, ...],
+        access_token: Secret[str],
+        client_metadata: dict[str, str] | None = None,  # noqa: ARG002  for triggers, of which there are none
+    ) -> Answer:
+        signed_in = await self._signed_in(call, access_token)
+        pool = signed_in.pool
+
+        def change(user: User) -> User:
+            attributes = changed_attributes(pool, user.attributes, user_attributes, client=signed_in.client)
+            return msgspec.structs.replace(
+                user,
+                attributes=attributes,
+                sign_in_aliases=sign_in_aliases(pool, attributes),
+                modified_at=call.now,
+            )
+
+        changed = await self._store.change_user(pool.id, signed_in.stored.username_key, change)
+        if changed is None:
+            raise user_missing()
+        if isinstance(changed, UserConflict):
+            raise AliasExistsException(f"An account with the given {changed.kind} already exists.")
+        # No code goes out for a new address: VerifyUserAttribute, which would take it, is not built. It stays
+        # unverified.
+        return {"code_delivery_details_list": []}
+
+    @operation
+    async def change_password(
+        self,
+        call: Call,
+        *,
+        proposed_password: Secret[str],
+        access_token: Secret[str],
+        previous_password: Secret[str] | None = None,
+    ) -> Answer:
+        signed_in = await self._signed_in(call, access_token)
+        pool, stored = signed_in.pool, signed_in.stored
+        if previous_password is None:
+            raise InvalidParameterException("Missing required parameter PreviousPassword")
+        await self._back_off.check_not_locked(pool, stored.username_key, now=call.now)
+        if not await self._vault.matches(previous_password, stored.password_sealed, pool=pool, sub=stored.user.sub):
+            await self._back_off.failed(pool, stored.username_key, now=call.now)
+            raise wrong_credentials("wrong previous password")
+        await self._back_off.succeeded(pool, stored.username_key, now=call.now)
+        check_new_password(pool, proposed_password)
+        changed = await self._store.change_user(
+            pool.id,
+            stored.username_key,
+            lambda user: msgspec.structs.replace(
+                user, status="CONFIRMED", temporary_password_expires_at=None, modified_at=call.now
+            ),
+            password_sealed=await self._vault.seal(
+                proposed_password, pool=pool, username=stored.user.username, sub=stored.user.sub
+            ),
+            expected_password=stored.password_sealed,
+        )
+        if changed is None:
+            raise wrong_credentials("the password was changed meanwhile")
+        return {}
+
+    @operation
+    async def global_sign_out(self, call: Call, *, access_token: Secret[str]) -> Answer:
+        signed_in = await self._signed_in(call, access_token)
+        await self._store.change_user(
+            signed_in.pool.id,
+            signed_in.stored.username_key,
+            lambda user: msgspec.structs.replace(user, signed_out_at=call.now),
+            end_sessions_at=call.now,
+        )
+        return {}
+
+    @operation
+    async def delete_user(self, call: Call, *, access_token: Secret[str]) -> Answer:
+        signed_in = await self._signed_in(call, access_token)
+        if not await self._store.delete_user(signed_in.pool.id, signed_in.stored.username_key):
+            raise user_missing()
+        return None
+
+    @operation
+    async def revoke_token(
+        self,
+        call: Call,
+        *,
+        token: Secret[str],
+        client_id: str,
+        client_secret: Secret[str] | None = None,
+        revoke_associated_sessions: str = "NONE",  # noqa: ARG002  LINKED has no effect without session tracking (model)
+    ) -> Answer:
+        pool, client = await self._directory.client_and_pool(client_id)
+        if not self._directory.client_secret_matches(client, None if client_secret is None else client_secret.reveal()):
+            raise UnauthorizedException("Invalid client secret")  # text UNVERIFIED
+        await self._issuer.revoke(pool, client, token.reveal(), now=call.now)
+        return {}
+
+    async def _signed_in(self, call: Call, access_token: Secret[str]) -> _SignedIn:
+        """Who the token stands for.
+
+        Raises:
+            NotAuthorizedException: it does not stand, or has not the scope.
+        """
+        text = access_token.reveal()
+        try:
+            pool = await self._store.load_pool(claimed_issuer(text).rpartition("/")[2])
+            if pool is None:
+                raise NotAuthorizedException("Invalid Access Token", detail="no such user pool")
+            verified, stored = await self._issuer.verify_access_token(pool, text, now=call.now)
+        except TokenExpired:
+            raise NotAuthorizedException("Access Token has expired") from None
+        except TokenRevoked as reason:
+            raise NotAuthorizedException("Access Token has been revoked", detail=reason.message) from None
+        except InvalidToken as reason:
+            raise NotAuthorizedException("Invalid Access Token", detail=reason.message) from None
+        if SELF_SERVICE_SCOPE not in str(verified.claims.get("scope", "")).split(" "):
+            raise NotAuthorizedException("Access Token does not have required scopes")
+        client = await self._directory.client_of(pool.id, str(verified.claims["client_id"]))
+        return _SignedIn(pool, client, stored)

@@ -1,0 +1,174 @@
+"""What other rooms are handed: sign-in for the hosted pages, and ID token checks for identity pools.
+
+`hosted_ui` and `identitypools` declare the protocols; these are the objects behind them. They say the same things as
+the operations do, by way of the same code.
+"""
+
+from collections.abc import Collection
+from datetime import datetime
+from typing import Any
+
+from velvetrope.secret import Secret
+from velvetrope.store.tables.userpools import AppClient, User, UserPool, UserPoolStore
+from velvetrope.tokens import VerifiedToken, render_jwks
+from velvetrope.userpools.auth_operations import check_refresh_allowed
+from velvetrope.userpools.directory import PoolDirectory
+from velvetrope.userpools.errors import PasswordResetRequiredException
+from velvetrope.userpools.issuing import IssuedTokens, TokenIssuer
+from velvetrope.userpools.sign_in import PasswordSignIn, check_may_sign_in
+from velvetrope.userpools.signing_keys import PoolKeys
+
+__all__ = ["PoolTokenVerifier", "SignInService"]
+
+
+class SignInService:
+    """User pools as the hosted pages need them."""
+
+    def __init__(
+        self,
+        store: UserPoolStore,
+        directory: PoolDirectory,
+        passwords: PasswordSignIn,
+        issuer: TokenIssuer,
+        keys: PoolKeys,
+    ) -> None:
+        self._store = store
+        self._directory = directory
+        self._passwords = passwords
+        self._issuer = issuer
+        self._keys = keys
+
+    async def find_pool_by_domain(self, domain: str) -> UserPool | None:
+        return await self._store.load_pool_by_domain(domain)
+
+    async def find_only_domain(self) -> UserPool | None:
+        """The pool that has a domain; None if there are several, or none."""
+        return await self._store.load_only_pool_with_domain()
+
+    async def find_pool(self, user_pool_id: str) -> UserPool | None:
+        return await self._store.load_pool(user_pool_id)
+
+    async def find_client(self, user_pool_id: str, client_id: str) -> AppClient | None:
+        client = await self._store.load_client(client_id)
+        return client if client is not None and client.user_pool_id == user_pool_id else None
+
+    def client_secret_matches(self, client: AppClient, presented: str | None) -> bool:
+        """The right secret for a client that has one, none for a client that has none; in constant time."""
+        return self._directory.client_secret_matches(client, presented)
+
+    async def verify_password(
+        self, pool: UserPool, client: AppClient, *, username: str, password: Secret[str], now: datetime
+    ) -> User:
+        """The user who may sign in with this name and password, now and with nothing more asked of them.
+
+        Raises:
+            NotAuthorizedException: locked, wrong, disabled, or a temporary password that is too old.
+            UserNotFoundException: nobody has that name, and the client does not hide it.
+            UserNotConfirmedException: the sign-up was not finished.
+            PasswordResetRequiredException: the password is right and has to be replaced first.
+        """
+        stored = await self._passwords.verify(pool, client, username=username, password=password, now=now)
+        check_may_sign_in(stored.user, now=now)
+        if stored.user.status == "FORCE_CHANGE_PASSWORD":
+            # The pages have no form for a new password yet; a temporary one does not sign anybody in by itself.
+            raise PasswordResetRequiredException("Password reset required for the user")
+        return stored.user
+
+    async def find_user(self, user_pool_id: str, sub: str) -> User | None:
+        stored = await self._store.load_user_by_sub(user_pool_id, sub)
+        return None if stored is None else stored.user
+
+    async def issue_tokens(
+        self,
+        pool: UserPool,
+        client: AppClient,
+        user: User,
+        *,
+        scopes: tuple[str, ...],
+        authenticated_at: datetime,
+        now: datetime,
+        nonce: str | None = None,
+        include_id_token: bool = True,
+        include_refresh_token: bool = True,
+    ) -> IssuedTokens:
+        """Tokens of a new session. What the client may ask for is not checked here."""
+        return await self._issuer.start_family(
+            pool,
+            client,
+            user,
+            scopes=scopes,
+            authenticated_at=authenticated_at,
+            now=now,
+            hosted=True,
+            nonce=nonce,
+            include_id_token=include_id_token,
+            include_refresh_token=include_refresh_token,
+        )
+
+    async def refresh(self, pool: UserPool, client: AppClient, refresh_token: str, *, now: datetime) -> IssuedTokens:
+        """New tokens; `refresh_token` in the answer is None unless the client rotates.
+
+        Raises:
+            NotAuthorizedException: not this client's, expired, revoked, or the client does not refresh.
+            RefreshTokenReuseException: replaced before; its session has been ended.
+        """
+        check_refresh_allowed(client)
+        return await self._issuer.refresh(pool, client, refresh_token, now=now)
+
+    async def revoke_refresh_token(self, pool: UserPool, client: AppClient, token: str, *, now: datetime) -> None:
+        """End the session of a refresh token; other texts do nothing.
+
+        Raises:
+            UnsupportedOperationException: the client has revocation switched off.
+            UnsupportedTokenTypeException: an access or ID token.
+        """
+        await self._issuer.revoke(pool, client, token, now=now)
+
+    async def revoke_family(self, origin_jti: str, now: datetime) -> None:
+        """End one session, for example when its authorization code is presented twice."""
+        await self._issuer.revoke_family(origin_jti, now=now)
+
+    async def verify_access_token(self, pool: UserPool, token: str, *, now: datetime) -> VerifiedToken:
+        """A token that still stands. Its scopes are the caller's to check.
+
+        Raises:
+            InvalidToken: one of `tokens`' reasons.
+        """
+        verified, _ = await self._issuer.verify_access_token(pool, token, now=now)
+        return verified
+
+    async def jwks(self, pool: UserPool) -> dict[str, Any]:
+        """The pool's public keys as published."""
+        return {**render_jwks(await self._keys.key_set(pool.id))}
+
+    def issuer(self, pool: UserPool) -> str:
+        """The name under which the pool issues tokens."""
+        return self._issuer.issuer.name(pool.id)
+
+
+class PoolTokenVerifier:
+    """ID tokens, for identity pools."""
+
+    def __init__(self, issuer: TokenIssuer) -> None:
+        self._issuer = issuer
+
+    async def verify_id_token(
+        self, token: str, *, user_pool_id: str, audiences: Collection[str], now: datetime, check_user: bool
+    ) -> VerifiedToken:
+        """The token's claims, proven. Both names of the pool are accepted as the issuer, and no grace after `exp`.
+
+        With `check_user`, the user must still be there, enabled, and not signed out since.
+
+        Raises:
+            InvalidToken: one of `tokens`' reasons; TokenRevoked only with `check_user`.
+        """
+        verified = await self._issuer.verify(
+            token,
+            user_pool_id=user_pool_id,
+            token_use="id",  # noqa: S106  no password
+            audiences=audiences,
+            now=now,
+        )
+        if check_user:
+            await self._issuer.check_standing(verified, user_pool_id)
+        return verified

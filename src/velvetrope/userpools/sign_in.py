@@ -1,0 +1,88 @@
+"""Whether somebody may sign in: the password, and then the user's state.
+
+The order is the argument. A locked name is refused before any work. The password is looked at before the user's state
+is told, so that only who knows the password learns that the account is disabled, unconfirmed or to be reset. For a name
+that nobody has, the same work is done and the same failure counted; what is answered is the client's choice
+(PreventUserExistenceErrors): the sentence of a wrong password, or AWS's old `User does not exist.`
+
+Source: user-pools reference sections 2, 5 and 6.
+"""
+
+from datetime import datetime
+
+from velvetrope.secret import Secret
+from velvetrope.store.tables.userpools import AppClient, StoredUser, User, UserPool
+from velvetrope.userpools.back_off import BackOff
+from velvetrope.userpools.directory import PoolDirectory
+from velvetrope.userpools.errors import (
+    NotAuthorizedException,
+    PasswordResetRequiredException,
+    UserNotConfirmedException,
+    UserPoolError,
+    user_missing,
+    wrong_credentials,
+)
+from velvetrope.userpools.vault import PasswordVault
+
+__all__ = ["PasswordSignIn", "check_may_sign_in", "missing_user_error"]
+
+
+class PasswordSignIn:
+    """Checks passwords that were sent to us."""
+
+    def __init__(self, directory: PoolDirectory, vault: PasswordVault, back_off: BackOff) -> None:
+        self._directory = directory
+        self._vault = vault
+        self._back_off = back_off
+
+    async def verify(
+        self, pool: UserPool, client: AppClient, *, username: str, password: Secret[str], now: datetime
+    ) -> StoredUser:
+        """The user whose name and password these are. Their state is not looked at (`check_may_sign_in`).
+
+        Raises:
+            NotAuthorizedException: locked, or wrong.
+            UserNotFoundException: nobody has that name, and the client does not hide it.
+        """
+        name = await self._directory.presented(pool, username)
+        await self._back_off.check_not_locked(pool, name.key, now=now)
+        sealed = None if name.found is None else name.found.password_sealed
+        sub = "" if name.found is None else name.found.user.sub
+        right = await self._vault.matches(password, sealed, pool=pool, sub=sub)
+        if not right or name.found is None:
+            await self._back_off.failed(pool, name.key, now=now)
+            if name.found is None:
+                raise missing_user_error(client)
+            raise wrong_credentials("wrong password")
+        await self._back_off.succeeded(pool, name.key, now=now)
+        return name.found
+
+
+def missing_user_error(client: AppClient) -> UserPoolError:
+    """What a client is told about a name that nobody has."""
+    return wrong_credentials("no such user") if client.hides_missing_users else user_missing()
+
+
+def check_may_sign_in(user: User, *, now: datetime) -> None:
+    """Whether the user's state lets them go on, now that their password was right.
+
+    Raises:
+        NotAuthorizedException: disabled, or the temporary password is too old.
+        UserNotConfirmedException: the sign-up was not finished.
+        PasswordResetRequiredException: an administrator has asked for a new password.
+    """
+    if not user.enabled:
+        raise NotAuthorizedException("User is disabled.")
+    match user.status:
+        case "UNCONFIRMED":
+            raise UserNotConfirmedException("User is not confirmed.")
+        case "RESET_REQUIRED":
+            raise PasswordResetRequiredException("Password reset required for the user")
+        case "EXTERNAL_PROVIDER":
+            raise wrong_credentials("a federated user has no password")
+        case "FORCE_CHANGE_PASSWORD":
+            expires_at = user.temporary_password_expires_at
+            if expires_at is not None and now >= expires_at:
+                raise NotAuthorizedException("Temporary password has expired and must be reset by an administrator.")
+        case "CONFIRMED":
+            return

@@ -1,0 +1,307 @@
+"""What administrators do with users.
+
+Every operation finds the user by user name or alias and says `User does not exist.` where there is none: the caller is
+signed in to the account and may know. Disabling and deleting a user ends all of their sessions; so does
+AdminUserGlobalSignOut.
+
+Source: Cognito user pools API, the Admin operations and ListUsers; user-pools reference section 5.
+"""
+
+from collections.abc import Callable, Collection
+from typing import Literal
+
+import msgspec
+
+from velvetrope.clock import Entropy
+from velvetrope.operations import Answer, Call, operation
+from velvetrope.passwords import make_temporary_password
+from velvetrope.secret import Secret
+from velvetrope.store.tables.userpools import OutgoingMessage, StoredUser, User, UserConflict, UserPool, UserPoolStore
+from velvetrope.userpools.attributes import changed_attributes, new_attributes, rendered
+from velvetrope.userpools.directory import PoolDirectory, sign_in_aliases, username_form
+from velvetrope.userpools.errors import (
+    AliasExistsException,
+    InvalidParameterException,
+    UnsupportedUserStateException,
+    user_missing,
+)
+from velvetrope.userpools.naming import name_new_user, name_taken
+from velvetrope.userpools.outbox import Address, Outbox
+from velvetrope.userpools.pages import next_page, page_start
+from velvetrope.userpools.password_rules import check_new_password, policy_of, temporary_password_expiry
+from velvetrope.userpools.shapes import AttributeType
+from velvetrope.userpools.user_filter import parse_user_filter
+from velvetrope.userpools.vault import PasswordVault
+
+__all__ = ["UserOperations", "described_user"]
+
+_ROWS_AT_A_TIME = 200
+_ADDRESS_OF: dict[str, Address] = {"EMAIL": "email", "SMS": "phone_number"}
+
+
+class UserOperations:
+    """Users, for administrators."""
+
+    def __init__(
+        self,
+        store: UserPoolStore,
+        directory: PoolDirectory,
+        vault: PasswordVault,
+        outbox: Outbox,
+        entropy: Entropy,
+    ) -> None:
+        self._store = store
+        self._directory = directory
+        self._vault = vault
+        self._outbox = outbox
+        self._entropy = entropy
+
+    @operation
+    async def admin_create_user(
+        self,
+        call: Call,
+        *,
+        user_pool_id: str,
+        username: str,
+        user_attributes: tuple[AttributeType, ...] = (),
+        validation_data: tuple[AttributeType, ...] = (),  # noqa: ARG002  for triggers, of which there are none
+        temporary_password: Secret[str] | None = None,
+        force_alias_creation: bool = False,
+        message_action: Literal["RESEND", "SUPPRESS"] | None = None,
+        desired_delivery_mediums: tuple[Literal["SMS", "EMAIL"], ...] = (),
+        client_metadata: dict[str, str] | None = None,  # noqa: ARG002  for triggers, of which there are none
+    ) -> Answer:
+        pool = await self._directory.pool(user_pool_id)
+        password = temporary_password or make_temporary_password(policy_of(pool), self._entropy)
+        check_new_password(pool, password)
+        if message_action == "RESEND":
+            return await self._invite_again(call, pool, username, password, desired_delivery_mediums)
+        name = name_new_user(pool, username, user_attributes, self._entropy)
+        attributes = new_attributes(pool, user_attributes, client=None, brought_by_name=name.brings)
+        user = User(
+            user_pool_id=pool.id,
+            username=name.username,
+            sub=name.sub,
+            attributes=attributes,
+            enabled=True,
+            status="FORCE_CHANGE_PASSWORD",
+            created_at=call.now,
+            modified_at=call.now,
+            sign_in_aliases=sign_in_aliases(pool, attributes),
+            temporary_password_expires_at=temporary_password_expiry(pool, now=call.now),
+        )
+        suppressed = message_action == "SUPPRESS"
+        conflict = await self._store.create_user(
+            user,
+            username_form(pool, user.username),
+            password_sealed=await self._vault.seal(password, pool=pool, username=user.username, sub=user.sub),
+            messages_to_send=[]
+            if suppressed
+            else self._invitations(call, pool, user, password, desired_delivery_mediums),
+            force_aliases=force_alias_creation,
+        )
+        if conflict is not None:
+            raise name_taken(pool, conflict)
+        return {"user": described_user(user)}
+
+    async def _invite_again(
+        self, call: Call, pool: UserPool, username: str, password: Secret[str], mediums: Collection[str]
+    ) -> Answer:
+        """A new temporary password, and the invitation once more."""
+        found = await self._directory.user(pool, username)
+        if found.user.status != "FORCE_CHANGE_PASSWORD":
+            # Text UNVERIFIED; the code is the model's.
+            raise UnsupportedUserStateException(
+                f"Resend not possible. {found.user.status} status is not FORCE_CHANGE_PASSWORD."
+            )
+        user = await self._change(
+            found,
+            lambda user: msgspec.structs.replace(
+                user,
+                temporary_password_expires_at=temporary_password_expiry(pool, now=call.now),
+                modified_at=call.now,
+            ),
+            password_sealed=await self._vault.seal(
+                password, pool=pool, username=found.user.username, sub=found.user.sub
+            ),
+            messages_to_send=self._invitations(call, pool, found.user, password, mediums),
+        )
+        return {"user": described_user(user)}
+
+    def _invitations(
+        self, call: Call, pool: UserPool, user: User, password: Secret[str], mediums: Collection[str]
+    ) -> list[OutgoingMessage]:
+        """One message per medium asked for; unasked, to the phone if there is one, else to the mail address."""
+        if not mediums:
+            mediums = [medium for medium, address in _ADDRESS_OF.items() if address in user.attributes][-1:]
+        missing = [_ADDRESS_OF[medium] for medium in mediums if _ADDRESS_OF[medium] not in user.attributes]
+        if missing:
+            # Text UNVERIFIED.
+            raise InvalidParameterException(f"The user has no {missing[0]} to which an invitation could be sent.")
+        return [
+            self._outbox.invitation(
+                pool,
+                username=user.username,
+                address=_ADDRESS_OF[medium],
+                destination=user.attributes[_ADDRESS_OF[medium]],
+                temporary_password=password,
+                now=call.now,
+            )
+            for medium in mediums
+        ]
+
+    @operation
+    async def admin_set_user_password(
+        self, call: Call, *, user_pool_id: str, username: str, password: Secret[str], permanent: bool = False
+    ) -> Answer:
+        pool = await self._directory.pool(user_pool_id)
+        found = await self._directory.user(pool, username)
+        check_new_password(pool, password)
+
+        def change(user: User) -> User:
+            return msgspec.structs.replace(
+                user,
+                status="CONFIRMED" if permanent else "FORCE_CHANGE_PASSWORD",
+                temporary_password_expires_at=None if permanent else temporary_password_expiry(pool, now=call.now),
+                modified_at=call.now,
+            )
+
+        await self._change(
+            found,
+            change,
+            password_sealed=await self._vault.seal(
+                password, pool=pool, username=found.user.username, sub=found.user.sub
+            ),
+        )
+        return {}
+
+    @operation
+    async def admin_get_user(self, call: Call, *, user_pool_id: str, username: str) -> Answer:  # noqa: ARG002
+        pool = await self._directory.pool(user_pool_id)
+        user = (await self._directory.user(pool, username)).user
+        described = described_user(user)
+        attributes = described.pop("attributes")
+        return {**described, "user_attributes": attributes}
+
+    @operation
+    async def admin_delete_user(self, call: Call, *, user_pool_id: str, username: str) -> Answer:  # noqa: ARG002
+        pool = await self._directory.pool(user_pool_id)
+        found = await self._directory.user(pool, username)
+        if not await self._store.delete_user(pool.id, found.username_key):
+            raise user_missing()
+        return None
+
+    @operation
+    async def admin_disable_user(self, call: Call, *, user_pool_id: str, username: str) -> Answer:
+        found = await self._directory.user(await self._directory.pool(user_pool_id), username)
+        await self._change(
+            found,
+            lambda user: msgspec.structs.replace(user, enabled=False, signed_out_at=call.now, modified_at=call.now),
+            ends_sessions_of=call,
+        )
+        return {}
+
+    @operation
+    async def admin_enable_user(self, call: Call, *, user_pool_id: str, username: str) -> Answer:
+        found = await self._directory.user(await self._directory.pool(user_pool_id), username)
+        await self._change(found, lambda user: msgspec.structs.replace(user, enabled=True, modified_at=call.now))
+        return {}
+
+    @operation
+    async def admin_user_global_sign_out(self, call: Call, *, user_pool_id: str, username: str) -> Answer:
+        found = await self._directory.user(await self._directory.pool(user_pool_id), username)
+        await self._change(
+            found, lambda user: msgspec.structs.replace(user, signed_out_at=call.now), ends_sessions_of=call
+        )
+        return {}
+
+    @operation
+    async def admin_update_user_attributes(
+        self,
+        call: Call,
+        *,
+        user_pool_id: str,
+        username: str,
+        user_attributes: tuple[AttributeType, ...],
+        client_metadata: dict[str, str] | None = None,  # noqa: ARG002  for triggers, of which there are none
+    ) -> Answer:
+        pool = await self._directory.pool(user_pool_id)
+        found = await self._directory.user(pool, username)
+
+        def change(user: User) -> User:
+            attributes = changed_attributes(pool, user.attributes, user_attributes, client=None)
+            return msgspec.structs.replace(
+                user,
+                attributes=attributes,
+                sign_in_aliases=sign_in_aliases(pool, attributes),
+                modified_at=call.now,
+            )
+
+        await self._change(found, change)
+        return {}
+
+    @operation
+    async def list_users(
+        self,
+        call: Call,  # noqa: ARG002
+        *,
+        user_pool_id: str,
+        attributes_to_get: tuple[str, ...] | None = None,
+        limit: int = 60,
+        pagination_token: str | None = None,
+        filter: str | None = None,  # noqa: A002  the member's name
+    ) -> Answer:
+        pool = await self._directory.pool(user_pool_id)
+        matches = parse_user_filter(filter)
+        after = page_start(pagination_token, member="PaginationToken")
+        wanted = limit or 60
+        found: list[StoredUser] = []
+        while len(found) < wanted:
+            rows = await self._store.load_users(pool.id, after=after, limit=_ROWS_AT_A_TIME)
+            for row in rows:
+                after = row.username_key
+                if matches(row.user):
+                    found.append(row)
+                    if len(found) == wanted:
+                        break
+            if len(rows) < _ROWS_AT_A_TIME:
+                break
+        return {
+            "users": [described_user(row.user, only=attributes_to_get) for row in found],
+            "pagination_token": next_page(found, after, limit=wanted),
+        }
+
+    async def _change(
+        self,
+        found: StoredUser,
+        change: Callable[[User], User],
+        *,
+        password_sealed: bytes | None = None,
+        messages_to_send: Collection[OutgoingMessage] = (),
+        ends_sessions_of: Call | None = None,
+    ) -> User:
+        changed = await self._store.change_user(
+            found.user.user_pool_id,
+            found.username_key,
+            change,
+            password_sealed=password_sealed,
+            messages_to_send=messages_to_send,
+            end_sessions_at=None if ends_sessions_of is None else ends_sessions_of.now,
+        )
+        if changed is None:
+            raise user_missing()  # deleted since we looked
+        if isinstance(changed, UserConflict):
+            raise AliasExistsException(f"An account with the given {changed.kind} already exists.")
+        return changed
+
+
+def described_user(user: User, *, only: Collection[str] | None = None) -> dict[str, object]:
+    """UserType."""
+    return {
+        "username": user.username,
+        "attributes": rendered(user.sub, user.attributes, only=only),
+        "user_create_date": user.created_at,
+        "user_last_modified_date": user.modified_at,
+        "enabled": user.enabled,
+        "user_status": user.status,
+    }
