@@ -18,14 +18,33 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-TYPES = """
-AWS::ApiGateway::ApiKey AWS::ApiGateway::Deployment AWS::ApiGateway::GatewayResponse AWS::ApiGateway::Method
-AWS::ApiGateway::Resource AWS::ApiGateway::RestApi AWS::ApiGateway::Stage AWS::ApiGateway::UsagePlan
-AWS::ApiGateway::UsagePlanKey AWS::Cognito::IdentityPool AWS::Cognito::IdentityPoolRoleAttachment
-AWS::Cognito::UserPool AWS::Cognito::UserPoolClient AWS::Cognito::UserPoolDomain AWS::Cognito::UserPoolGroup
-AWS::Cognito::UserPoolUser AWS::Cognito::UserPoolUserToGroupAttachment AWS::IAM::ManagedPolicy AWS::IAM::Policy
-AWS::IAM::Role AWS::IAM::User AWS::Lambda::Alias AWS::Lambda::Function AWS::Lambda::Permission AWS::Lambda::Version
-""".split()
+TYPES = (
+    "AWS::ApiGateway::ApiKey",
+    "AWS::ApiGateway::Deployment",
+    "AWS::ApiGateway::GatewayResponse",
+    "AWS::ApiGateway::Method",
+    "AWS::ApiGateway::Resource",
+    "AWS::ApiGateway::RestApi",
+    "AWS::ApiGateway::Stage",
+    "AWS::ApiGateway::UsagePlan",
+    "AWS::ApiGateway::UsagePlanKey",
+    "AWS::Cognito::IdentityPool",
+    "AWS::Cognito::IdentityPoolRoleAttachment",
+    "AWS::Cognito::UserPool",
+    "AWS::Cognito::UserPoolClient",
+    "AWS::Cognito::UserPoolDomain",
+    "AWS::Cognito::UserPoolGroup",
+    "AWS::Cognito::UserPoolUser",
+    "AWS::Cognito::UserPoolUserToGroupAttachment",
+    "AWS::IAM::ManagedPolicy",
+    "AWS::IAM::Policy",
+    "AWS::IAM::Role",
+    "AWS::IAM::User",
+    "AWS::Lambda::Alias",
+    "AWS::Lambda::Function",
+    "AWS::Lambda::Permission",
+    "AWS::Lambda::Version",
+)
 SCALARS = {"boolean", "integer", "number", "string"}
 REGION = "us-west-2"
 TARGET = Path(__file__).parent.parent / "src" / "velvetrope" / "cloudformation" / "resource_types.json"
@@ -72,7 +91,9 @@ class Schema:
         match schema.get("type"):
             case [*names] if "boolean" in names and set(names) <= SCALARS:
                 return "boolean"
-            case ["string", *_]:
+            case [*names] if {"number", "string"} <= set(names):
+                return "string"  # any scalar, kept as text: a function's environment variables
+            case [*names] if set(names) <= SCALARS:
                 return "string"
             case "string" | "integer" | "number" | "boolean" as scalar:
                 return scalar

@@ -221,6 +221,32 @@ class CloudFormationStore:
             tx.changed(_TOPIC)
         return True
 
+    async def protect_stack(
+        self, account_id: str, region: str, name_or_id: str, *, protected: bool
+    ) -> StackRecord | None:
+        """Switch a living stack's protection against deletion; the stack, or None if none is there or it is at work.
+
+        An operation under way writes the whole stack, and would put the protection back to what it was.
+        """
+        async with self._database.transaction() as tx:
+            found = await tx.connection.execute(
+                select(_stacks.c.record).where(
+                    (_stacks.c.living_name == _living_name(account_id, region, name_or_id))
+                    | ((_stacks.c.stack_id == name_or_id) & _stacks.c.living_name.is_not(None)),
+                    _stacks.c.account_id == account_id,
+                    _stacks.c.region == region,
+                )
+            )
+            stack = found.scalar_one_or_none()
+            if stack is None or stack.status.endswith("_IN_PROGRESS"):
+                return None
+            changed: StackRecord = msgspec.structs.replace(stack, termination_protection=protected)
+            await tx.connection.execute(
+                update(_stacks).where(_stacks.c.stack_id == changed.stack_id).values(_stack_row(changed))
+            )
+            tx.changed(_TOPIC)
+        return changed
+
     async def interrupt_operations(self, outcomes: Mapping[str, str], *, reason: str, at: datetime) -> int:
         """End every operation that is under way: `outcomes` gives the status that follows each status.
 
@@ -347,7 +373,7 @@ class CloudFormationStore:
             change_set = found.scalar_one_or_none()
             if change_set is None:
                 return None
-            taken = msgspec.structs.replace(change_set, execution_status="EXECUTE_IN_PROGRESS")
+            taken: ChangeSetRecord = msgspec.structs.replace(change_set, execution_status="EXECUTE_IN_PROGRESS")
             changed = await tx.connection.execute(
                 update(_change_sets)
                 .where(_change_sets.c.change_set_id == change_set_id, _change_sets.c.execution_status == "AVAILABLE")

