@@ -173,6 +173,8 @@ class Sandbox:
         """Written while there was no invocation; the next one's log begins with it."""
         self._partial_line = b""
         self._served = False
+        self._ending = False
+        """Killed, or of no use any more; it must not take another invocation, whatever its runtime still asks for."""
         self.idle_since = self._started_at
 
     @property
@@ -183,7 +185,7 @@ class Sandbox:
     @property
     def idle(self) -> bool:
         """Whether it can take an invocation now."""
-        return self._state is _State.IDLE and self._waiting is not None
+        return self._state is _State.IDLE and self._waiting is not None and not self._ending
 
     @property
     def usable(self) -> bool:
@@ -237,6 +239,7 @@ class Sandbox:
 
     def kill(self) -> None:
         """End the process now, whatever it is doing."""
+        self._ending = True
         if self._process is not None:
             self._process.kill()
         else:
@@ -249,6 +252,8 @@ class Sandbox:
     # What the runtime calls, see runtime_api.RuntimeApiOwner.
 
     def next_asked(self, connection: Connection) -> None:
+        if self._ending:
+            return
         if self._state is not _State.STARTING and self._state is not _State.RESPONDED:
             # A second request for an event: the first one is the runtime's, and an invocation is answered before that.
             connection.send(_invalid_transition(self._state, "Ready"))
@@ -256,8 +261,7 @@ class Sandbox:
         self._cancel_timer()
         if self._state is _State.STARTING:
             self._init_ms = (self._loop.time() - self._started_at) * 1000
-            if not self._ready.done():
-                self._ready.set_result(None)
+            self._ready.set_result(None)
         self._state = _State.IDLE
         self._waiting = connection
         self.idle_since = self._loop.time()
@@ -422,6 +426,7 @@ class Sandbox:
         self._log_line(
             f"INIT_REPORT Init Duration: {init_ms:.2f} ms\tPhase: init\tStatus: {status}\tError Type: {error_type}"
         )
+        self._ending = True
         log = bytes(self._log_between)
         self._ready.set_result(InitFailed(error_type=error_type, message=message, payload=payload, log=log))
 
