@@ -1,9 +1,10 @@
 """What guests may use at the most, whatever their role says: the session policies of the enhanced flow.
 
 AWS passes an inline policy that admits a list of services, and the managed policy
-AmazonCognitoUnauthenticatedIdentities (CloudWatch RUM only). A guest may do what its role AND either of them allow. The documentation lists the services and
-does not print the policy, so the action prefixes are our reading of the list (UNVERIFIED); a service that is not listed
-is denied. Authenticated identities, and guests of the classic flow, get no session policy.
+AmazonCognitoUnauthenticatedIdentities (CloudWatch RUM only). A guest may do what its role AND either of them allow. The
+documentation lists the services and does not print the policy, so the action prefixes are our reading of the list
+(UNVERIFIED); a service that is not listed is denied. Authenticated identities, and guests of the classic flow, get no
+session policy.
 
 Source: Cognito Developer Guide, "IAM roles", "Services that unauthenticated identities can access".
 """

@@ -1,8 +1,8 @@
 """Session tags made from claims: attributes for access control.
 
 Without a map for a provider there are no tags. The default map of a user pool gives `username` (claim `sub`) and
-`client` (claim `aud`), as botocore's model describes UseDefaults. A claim that is absent sets no tag, and neither does one that
-is a list (both UNVERIFIED). As soon as one tag is set, the role's trust policy must allow `sts:TagSession`.
+`client` (claim `aud`), as botocore's model describes UseDefaults. A claim that is absent sets no tag, and neither does
+one that is a list (both UNVERIFIED). As soon as one tag is set, the role's trust policy must allow `sts:TagSession`.
 
 Source: Cognito Developer Guide, "Using attributes for access control", "Default provider mappings".
 """
