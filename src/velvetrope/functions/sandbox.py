@@ -48,9 +48,6 @@ _TAIL_BYTES = 4096
 _MAX_LINE_BYTES = 262_144
 """A line longer than a CloudWatch event is kept in pieces."""
 
-_EXIT_SECONDS = 1.0
-"""How long a runtime may take to exit by itself after it reported that it could not initialise."""
-
 _LAUNCHER = Path(__file__).with_name("launch.py")
 
 _INVALID_REQUEST_ID = render_refusal(b"400 Bad Request", "InvalidRequestID", "Invalid request ID")
@@ -283,9 +280,8 @@ class Sandbox:
         if self._state is not _State.STARTING:
             return _invalid_transition(self._state, "InitError")
         if not self._ready.done():
-            # The runtime exits next; the sandbox is of no use whether it does or not.
+            # The runtime would exit next; whoever awaits `start` ends it whether it does or not.
             self._fail_init("error", error_type, payload=body)
-            self._loop.call_later(_EXIT_SECONDS, self.kill)
         return ACCEPTED
 
     # Endings.
