@@ -1,6 +1,7 @@
 """Which room a request is for, with a real server between."""
 
 import json
+import socket
 from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from datetime import timedelta
 from pathlib import Path
@@ -14,7 +15,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
 from support.edge import ALICE_KEY, REGION, ROOT_KEY, Edge, Serving, client
-from velvetrope.edge.app import MAX_GATEWAY_BODY_BYTES
+from velvetrope.edge.bodies import MAX_GATEWAY_BODY_BYTES
 
 Message = MutableMapping[str, Any]
 
@@ -63,7 +64,7 @@ def edge(folder: Path) -> Edge:
 
 @pytest.fixture(scope="module")
 def url(edge: Edge) -> Iterator[str]:
-    with Serving(edge.app) as serving:
+    with Serving(edge.app, gateway=edge.app) as serving:
         yield serving.url
 
 
@@ -116,6 +117,89 @@ def test_a_body_at_the_limit_passes_and_one_above_does_not(url: str) -> None:
         assert (answer.status_code, answer.text) == (413, "HTTP content length exceeded 10485760 bytes.")
         assert answer.headers["content-type"] == "text/plain"
         assert "access-control-allow-origin" not in answer.headers
+
+
+@pytest.fixture(scope="module")
+def api(url: str) -> tuple[str, int]:
+    parts = urlsplit(url)
+    return str(parts.hostname), int(parts.port or 0)
+
+
+def talk(api: tuple[str, int], *sent: bytes) -> bytes:
+    """What comes back for bytes on one connection, until the server closes it."""
+    with socket.create_connection(api, timeout=10) as sock:
+        for part in sent:
+            sock.sendall(part)
+        received = b""
+        while chunk := sock.recv(65_536):
+            received += chunk
+    return received
+
+
+LAST = b"GET /_api/last/prod HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+
+
+def test_api_calls_and_others_share_a_connection_in_order(api: tuple[str, int]) -> None:
+    call = b"POST /_api/a%d/prod HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc"
+    health = b"GET /_velvetrope/health HTTP/1.1\r\nHost: x\r\n\r\n"
+
+    answer = talk(api, call % 1 + health + call % 2 + health + call % 3, LAST)
+
+    assert answer.count(b"HTTP/1.1 200 OK") == 6
+    found = [answer.index(mark) for mark in (b"x-echo: a1", b"x-echo: a2", b"x-echo: a3", b"x-echo: last")]
+    assert found == sorted(found)
+    assert answer.count(b"len 3") == 3
+    assert answer.count(b"date: ") == 6
+
+
+def test_a_chunked_body_in_pieces_is_put_together(api: tuple[str, int]) -> None:
+    head = b"POST /_api/a/prod HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nExpect: 100-continue\r\n\r\n"
+
+    with socket.create_connection(api, timeout=10) as sock:
+        sock.sendall(head)
+        assert sock.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        sock.sendall(b"3\r\nabc\r\n")
+        sock.sendall(b"2\r\nde\r\n0\r\n\r\n")
+        answer = sock.recv(1000)
+
+    assert answer.startswith(b"HTTP/1.1 200 OK")
+    assert answer.endswith(b"len 5")
+
+
+def test_an_http_1_0_client_is_answered_and_closed(api: tuple[str, int]) -> None:
+    answer = talk(api, b"GET /_api/a/prod HTTP/1.0\r\n\r\n")
+
+    assert b"connection: close\r\n" in answer
+    assert answer.endswith(b"len 0")
+
+
+def test_answers_without_a_body_have_none(api: tuple[str, int]) -> None:
+    head = talk(api, b"HEAD /_api/a/prod HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+    gone = talk(api, b"GET /_api/a/prod/gone HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+
+    assert b"Content-Length: 5\r\n" in head
+    assert head.endswith(b"\r\n\r\n")
+    assert gone.startswith(b"HTTP/1.1 204 No Content\r\n")
+    assert gone.endswith(b"\r\n\r\n")
+
+
+def test_nothing_a_function_says_can_split_an_answer(api: tuple[str, int]) -> None:
+    split = talk(api, b"GET /_api/a/prod/split HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+    switch = talk(api, b"GET /_api/a/prod/switch HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+
+    assert b"x-injected" not in split
+    assert b"x y" not in split
+    assert switch.startswith(b"HTTP/1.1 502 Bad Gateway\r\n")
+
+
+def test_other_asgi_servers_reach_the_lane_too(edge: Edge) -> None:
+    """Without our listener the same call goes through the first layer of the app."""
+    with Serving(edge.app) as serving:
+        answer = requests.post(f"{serving.url}/_api/abc123/prod", data=b"body", timeout=10)
+        above = requests.post(f"{serving.url}/_api/a/b", data=b"x" * (MAX_GATEWAY_BODY_BYTES + 1), timeout=30)
+
+    assert (answer.text, answer.headers["x-echo"]) == ("len 4", "abc123")
+    assert (above.status_code, above.text) == (413, "HTTP content length exceeded 10485760 bytes.")
 
 
 def test_a_lane_that_fails_is_a_500_without_its_text(url: str, caplog: pytest.LogCaptureFixture) -> None:

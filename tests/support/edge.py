@@ -22,6 +22,7 @@ from velvetrope.clock import Clock, CountingEntropy
 from velvetrope.decisions import DecisionLog
 from velvetrope.edge.app import EdgeApp, HostedPages
 from velvetrope.edge.dispatcher import OperationDispatcher
+from velvetrope.edge.gateway_cycle import GatewayDoor
 from velvetrope.edge.listener import Listener, bind
 from velvetrope.edge.own_pages import OwnPages
 from velvetrope.edge.signatures import SignatureVerifier
@@ -231,8 +232,14 @@ class EchoLane:
         self.seen.append(incoming)
         if incoming.stage_path == b"/prod/broken":
             raise RuntimeError("secret text")
-        headers = [(b"content-type", b"text/plain"), (b"x-echo", incoming.api_id.encode())]
-        return GatewayResponse(status=200, headers=headers, body=b"len %d" % len(incoming.body))
+        if incoming.stage_path == b"/prod/gone":
+            return GatewayResponse(status=204, headers=[], body=b"")
+        body = b"len %d" % len(incoming.body)
+        headers = [(b"content-type", b"text/plain"), (b"Content-Length", b"%d" % len(body))]
+        if incoming.stage_path == b"/prod/split":
+            headers += [(b"x-split", b"a\r\nx-injected: b"), (b"x y", b"c")]
+        status = 101 if incoming.stage_path == b"/prod/switch" else 200
+        return GatewayResponse(status=status, headers=[*headers, (b"x-echo", incoming.api_id.encode())], body=body)
 
 
 class Edge:
@@ -284,6 +291,7 @@ class Serving(AbstractContextManager["Serving"]):
         self,
         app: Callable[..., Any],
         *,
+        gateway: GatewayDoor | None = None,
         tls: Callable[[], ssl.SSLContext] | None = None,
         loop_factory: Callable[[], asyncio.AbstractEventLoop] | None = None,
         **listener_options: float,
@@ -291,7 +299,7 @@ class Serving(AbstractContextManager["Serving"]):
         self._socket = bind("127.0.0.1", 0)
         self.port = int(self._socket.getsockname()[1])
         self.url = f"http://127.0.0.1:{self.port}"
-        self.listener = Listener(app, self._socket, tls=tls, **listener_options)
+        self.listener = Listener(app, self._socket, gateway=gateway, tls=tls, **listener_options)
         self._ready = threading.Event()
         self._loop_factory = loop_factory
         self._thread = threading.Thread(target=self._run, daemon=True)

@@ -5,7 +5,8 @@
 Requests to deployed APIs go first: `/_api/{apiId}/…`, or by host `{apiId}.execute-api.…`; nothing is looked up for
 them but those two. Everything else passes the layers listed in `EdgeApp.__init__`, from the outside in, and then is
 told apart by `_dispatch`: preflights and calls of the control plane, the hosted pages, our own pages, static files.
-Every layer has ASGI's one signature.
+Every layer has ASGI's one signature. (Our listener asks for the first of them, the request lane, by `find_gateway_call`
+and `answer_gateway` directly: see `gateway_cycle.py` for what that saves.)
 
 The listener bounds the head and the pace of a request (431, 408) because only it sees them before memory is spent;
 bodies are bounded here. Errors of a room never leave it as exceptions; what does come here is a fault of ours and
@@ -16,11 +17,11 @@ behind the request lane see them in lower case.
 """
 
 import logging
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from typing import Any, Final, Protocol
 
 from velvetrope.clock import Clock, Entropy
-from velvetrope.edge.bodies import BodyTooLarge, ClientGone, read_body
+from velvetrope.edge.bodies import MAX_GATEWAY_BODY_BYTES, BodyTooLarge, ClientGone, GatewayCall, read_body
 from velvetrope.edge.cors import answer_preflight
 from velvetrope.edge.dispatcher import OperationDispatcher
 from velvetrope.edge.finding import is_control_call
@@ -37,8 +38,6 @@ AsgiApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 Layer = Callable[[AsgiApp], AsgiApp]
 
 API_PREFIX: Final = b"/_api/"
-MAX_GATEWAY_BODY_BYTES: Final = 10_485_760
-"""API Gateway quotas: "Payload size: 10 MB"."""
 MAX_UPLOAD_BODY_BYTES: Final = 73_400_320
 """Lambda takes a zip file of 50 MB, which is 70 MB in base64."""
 MAX_CALL_BODY_BYTES: Final = 2_097_152
@@ -108,55 +107,85 @@ class EdgeApp:
             raise NotImplementedError(f"{scope['type']} is not served here")
         await self._app(scope, receive, send)
 
-    def _request_lane_first(self, app: AsgiApp) -> AsgiApp:
-        async def layer(scope: Scope, receive: Receive, send: Send) -> None:
-            raw_path: bytes = scope["raw_path"]
-            if raw_path.startswith(API_PREFIX):
-                api_id, slash, rest = raw_path[len(API_PREFIX) :].partition(b"/")
-                await self._answer_gateway(api_id.decode("latin-1"), slash + rest, scope, receive, send)
-                return
-            for name, value in scope["headers"]:
-                if len(name) == 4 and name.lower() == b"host":
-                    api_id, dot, rest = value.partition(b".")
-                    if dot and rest.startswith(b"execute-api."):
-                        await self._answer_gateway(api_id.decode("latin-1").lower(), raw_path, scope, receive, send)
-                        return
-                    break
-            await app(scope, receive, send)
+    def find_gateway_call(self, raw_path: bytes, headers: Sequence[tuple[bytes, bytes]]) -> GatewayCall | None:
+        """The API that is named by `/_api/{apiId}/…`, else by the host `{apiId}.execute-api.…`."""
+        if raw_path.startswith(API_PREFIX):
+            api_id, slash, rest = raw_path[len(API_PREFIX) :].partition(b"/")
+            return api_id.decode("latin-1"), slash + rest or b"/"
+        for name, value in headers:
+            if len(name) == 4 and name.lower() == b"host":
+                label, _, domain = value.partition(b".")
+                if domain.startswith(b"execute-api."):
+                    return label.decode("latin-1").lower(), raw_path
+                break
+        return None
 
-        return layer
-
-    async def _answer_gateway(self, api_id: str, stage_path: bytes, scope: Scope, receive: Receive, send: Send) -> None:
+    async def answer_gateway(
+        self,
+        call: GatewayCall,
+        *,
+        method: str,
+        raw_path: bytes,
+        query_string: bytes,
+        headers: tuple[tuple[bytes, bytes], ...],
+        body: bytes,
+        source_ip: str,
+        scheme: str,
+        http_version: str,
+    ) -> GatewayResponse:
+        """The request lane's answer, or a 500 if it fails."""
         try:
-            body = await read_body(scope, receive, limit=MAX_GATEWAY_BODY_BYTES)
-            client = scope["client"]
-            response = await self._lane.answer(
+            return await self._lane.answer(
                 IncomingRequest(
-                    api_id=api_id,
-                    method=scope["method"],
-                    raw_path=scope["raw_path"],
-                    stage_path=stage_path or b"/",
-                    query_string=scope["query_string"],
-                    headers=tuple(scope["headers"]),
+                    api_id=call[0],
+                    method=method,
+                    raw_path=raw_path,
+                    stage_path=call[1],
+                    query_string=query_string,
+                    headers=headers,
                     body=body,
-                    source_ip=client[0] if client is not None else "",
-                    scheme=scope["scheme"],
-                    http_version=scope["http_version"],
+                    source_ip=source_ip,
+                    scheme=scheme,
+                    http_version=http_version,
                     received_at=self._clock.now(),
                 )
             )
-        except BodyTooLarge:
-            # Plain text, not customisable, no CORS headers (execute-api.md section 2 of the reference).
-            await _send(send, WireAnswer(413, b"HTTP content length exceeded 10485760 bytes.", [_PLAIN]))
-            return
-        except ClientGone:
-            return
         except Exception:  # noqa: BLE001 - where faults of ours stop
-            _log.exception("the request lane failed on %s", api_id)
-            await _send(send, WireAnswer(500, b'{"message": "Internal server error"}', [_JSON]))
-            return
-        await send({"type": "http.response.start", "status": response.status, "headers": response.headers})
-        await send({"type": "http.response.body", "body": response.body})
+            _log.exception("the request lane failed on %s", call[0])
+            return _gateway_response(500, _JSON, b'{"message": "Internal server error"}')
+
+    def refuse_large_body(self) -> GatewayResponse:
+        """Plain text, not customisable, no CORS headers (execute-api.md section 2 of the reference)."""
+        return _gateway_response(413, _PLAIN, b"HTTP content length exceeded 10485760 bytes.")
+
+    def _request_lane_first(self, app: AsgiApp) -> AsgiApp:
+        async def layer(scope: Scope, receive: Receive, send: Send) -> None:
+            call = self.find_gateway_call(scope["raw_path"], scope["headers"])
+            if call is None:
+                await app(scope, receive, send)
+                return
+            try:
+                body = await read_body(scope, receive, limit=MAX_GATEWAY_BODY_BYTES)
+            except ClientGone:
+                return
+            except BodyTooLarge:
+                response = self.refuse_large_body()
+            else:
+                response = await self.answer_gateway(
+                    call,
+                    method=scope["method"],
+                    raw_path=scope["raw_path"],
+                    query_string=scope["query_string"],
+                    headers=tuple(scope["headers"]),
+                    body=body,
+                    source_ip=_source_ip(scope),
+                    scheme=scope["scheme"],
+                    http_version=scope["http_version"],
+                )
+            await send({"type": "http.response.start", "status": response.status, "headers": response.headers})
+            await send({"type": "http.response.body", "body": response.body})
+
+        return layer
 
     def _with_request_id(self, app: AsgiApp) -> AsgiApp:
         async def layer(scope: Scope, receive: Receive, send: Send) -> None:
@@ -192,7 +221,6 @@ class EdgeApp:
         await _send(send, await self._dispatcher.answer(self._request(scope, body)))
 
     def _request(self, scope: Scope, body: bytes) -> ControlRequest:
-        client = scope["client"]
         return ControlRequest(
             method=scope["method"],
             path=scope["path"],
@@ -200,7 +228,7 @@ class EdgeApp:
             query_string=scope["query_string"],
             headers=tuple(scope["headers"]),
             body=body,
-            source_ip=client[0] if client is not None else "",
+            source_ip=_source_ip(scope),
             scheme=scope["scheme"],
             request_id=scope["state"]["request_id"],
             received_at=self._clock.now(),
@@ -209,6 +237,15 @@ class EdgeApp:
 
 _PLAIN: Final = (b"content-type", b"text/plain")
 _JSON: Final = (b"content-type", b"application/json")
+
+
+def _gateway_response(status: int, content_type: tuple[bytes, bytes], body: bytes) -> GatewayResponse:
+    return GatewayResponse(status, [content_type, (b"Content-Length", b"%d" % len(body))], body)
+
+
+def _source_ip(scope: Scope) -> str:
+    client = scope["client"]
+    return "" if client is None else str(client[0])
 
 
 def _with_lower_case_headers(app: AsgiApp) -> AsgiApp:

@@ -5,11 +5,16 @@ before more is taken in, and the sum as it grows. How slowly a body may come is 
 """
 
 from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any
+from typing import Any, Final
 
 from velvetrope.errors import VelvetropeError
 
-__all__ = ["BodyTooLarge", "ClientGone", "read_body"]
+__all__ = ["MAX_GATEWAY_BODY_BYTES", "BodyTooLarge", "ClientGone", "GatewayCall", "read_body"]
+
+GatewayCall = tuple[str, bytes]
+"""A call to a deployed API: which one, and the path behind the part that named it."""
+MAX_GATEWAY_BODY_BYTES: Final = 10_485_760
+"""API Gateway quotas: "Payload size: 10 MB"."""
 
 
 class BodyTooLarge(VelvetropeError):

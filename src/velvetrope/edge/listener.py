@@ -13,8 +13,8 @@ taken (`MSG_PEEK`), and then the event loop takes the socket over. Works on asyn
 HTTP itself is uvicorn's `HttpToolsProtocol`, with four things changed. Header names keep the client's casing
 (`EdgeApp` lower-cases them for everybody but API Gateway's proxy events). Heads are bounded: over 64 KiB is 431. Slow
 senders are bounded: a head or a body that stalls is 408. And malformed requests are answered without a log line each,
-since strangers decide how many there are. One sweep a second looks after all connections, so that no request pays for
-a timer of its own.
+since strangers decide how many there are. Calls to deployed APIs skip ASGI (`gateway_cycle.py`). One sweep a second
+looks after all connections, so that no request pays for a timer of its own.
 
 Sources: RFC 9110 section 15.5.9 (408), RFC 6585 section 5 (431), RFC 8446 section 5.1 (the record type), RFC 7301.
 """
@@ -34,6 +34,7 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
+from velvetrope.edge.gateway_cycle import GatewayCycle, GatewayDoor
 from velvetrope.errors import VelvetropeError
 
 __all__ = ["CannotListen", "Listener", "PortTaken", "bind"]
@@ -94,6 +95,7 @@ class Listener:
         app: Callable[..., Any],
         sock: socket.socket,
         *,
+        gateway: GatewayDoor | None = None,
         tls: Callable[[], ssl.SSLContext] | None = None,
         grace_seconds: float = 5.0,
         head_timeout_seconds: float = HEAD_TIMEOUT_SECONDS,
@@ -101,8 +103,12 @@ class Listener:
         body_timeout_seconds: float = BODY_TIMEOUT_SECONDS,
         sweep_seconds: float = 1.0,
     ) -> None:
-        """`tls` makes the context; it is called once, in a thread, by the first client that speaks TLS."""
+        """`gateway` answers calls to deployed APIs without ASGI (`EdgeApp` does); `app` answers all others.
+
+        `tls` makes the context; it is called once, in a thread, by the first client that speaks TLS.
+        """
         self._socket = sock
+        self._gateway = gateway
         self._make_tls_context = tls
         self._tls_context: asyncio.Task[ssl.SSLContext] | None = None
         self._grace_seconds = grace_seconds
@@ -210,7 +216,7 @@ class Listener:
         return await asyncio.shield(self._tls_context)
 
     def _new_protocol(self) -> asyncio.Protocol:
-        return _EdgeProtocol(self._config, self._state, asyncio.get_running_loop())
+        return _EdgeProtocol(self._config, self._state, asyncio.get_running_loop(), self._gateway)
 
     async def _sweep(self) -> None:
         loop = asyncio.get_running_loop()
@@ -243,8 +249,11 @@ class _HeadTooLarge(Exception):
 class _EdgeProtocol(HttpToolsProtocol):
     """One connection."""
 
-    def __init__(self, config: Config, state: ServerState, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self, config: Config, state: ServerState, loop: asyncio.AbstractEventLoop, gateway: GatewayDoor | None
+    ) -> None:
         super().__init__(config, state, {}, loop)
+        self._gateway = gateway
         self.logger = _log
         self._chunk_bytes = 0
         self._head_bytes = 0
@@ -273,7 +282,9 @@ class _EdgeProtocol(HttpToolsProtocol):
             self._refuse(431, b"Request header fields too large.")
 
     def on_message_begin(self) -> None:
-        super().on_message_begin()
+        self.url = b""
+        self.expect_100_continue = False
+        self.headers = []
         # The head may begin anywhere in this chunk; counting all of it can only make us look closer.
         self._head_bytes = self._chunk_bytes
         self._head_since = self.loop.time()
@@ -291,7 +302,39 @@ class _EdgeProtocol(HttpToolsProtocol):
                 raise _HeadTooLarge
         self._receiving_body = True
         self._body_since = self._body_moved_at = self.loop.time()
-        super().on_headers_complete()
+        if not self._begin_gateway_call():
+            # uvicorn makes the scope when a message begins; ours waits until we know that there is a use for it.
+            url, headers, expects_continue = self.url, self.headers, self.expect_100_continue
+            super().on_message_begin()
+            self.url, self.expect_100_continue = url, expects_continue
+            self.headers += headers
+            super().on_headers_complete()
+
+    def _begin_gateway_call(self) -> bool:
+        """Answer this request without ASGI if it is a call to a deployed API."""
+        if self._gateway is None or b"#" in self.url or not self.url.startswith(b"/") or not self.url.isascii():
+            return False
+        call = self._gateway.find_gateway_call(self.url.partition(b"?")[0], self.headers)
+        if call is None:
+            return False
+        http_version = self.parser.get_http_version()
+        cycle = GatewayCycle(
+            self,
+            self._gateway,
+            call,
+            method=self.parser.get_method().decode("ascii"),
+            http_version=http_version,
+            keep_alive=http_version != "1.0" and self.parser.should_keep_alive(),
+        )
+        is_free = not self._is_answering()
+        # It has the outside of uvicorn's own, and takes its place.
+        self.cycle = cast("RequestResponseCycle", cycle)
+        if is_free:
+            self._start_asgi_task(self.cycle, self.app)
+        else:
+            self.flow.pause_reading()
+            self.pipeline.appendleft((self.cycle, self.app))
+        return True
 
     def on_body(self, body: bytes) -> None:
         self._body_moved_at = self.loop.time()
