@@ -45,10 +45,10 @@ class Session:
     issued_at: datetime
     expires_at: datetime
     policies: tuple[str, ...] | None = None
-    tags: Mapping[str, str] = field(default=_EMPTY)
+    tags: Mapping[str, str] = field(default_factory=lambda: _EMPTY)
     transitive_tag_keys: tuple[str, ...] = ()
     federated_provider: str | None = None
-    claims: Mapping[str, tuple[str, ...]] = field(default=_NO_CLAIMS)
+    claims: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: _NO_CLAIMS)
     source_identity: str | None = None
     multi_factor_at: datetime | None = None
     chained: bool = False
@@ -73,7 +73,7 @@ class Principal:
     name: str = ""
     """The user name, the role name or the service host, whichever `kind` has."""
     access_key_id: str = ""
-    tags: Mapping[str, str] = field(default=_EMPTY)
+    tags: Mapping[str, str] = field(default_factory=lambda: _EMPTY)
     session: Session | None = None
 
     @property

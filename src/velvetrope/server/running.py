@@ -18,7 +18,6 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from velvetrope.server.machine import SystemEntropy
 from velvetrope.server.narration import Narration
 from velvetrope.server.settings import Settings, SettingsError
 from velvetrope.server.state_folder import StateFolder
@@ -26,7 +25,6 @@ from velvetrope.synth.app_file import AppFileError, check_app_file
 
 if TYPE_CHECKING:
     from velvetrope.server.assembly import Server
-
     from velvetrope.synth.child import SynthChild
     from velvetrope.synth.packaging import CodePackage
 
@@ -122,7 +120,7 @@ async def _opened(
     narrator.step("opening the state")
     from velvetrope.server.assembly import Server
 
-    server = await Server.open(settings, folder, port=sockets[0].getsockname()[1], entropy=SystemEntropy())
+    server = await Server.open(settings, folder, port=sockets[0].getsockname()[1])
     try:
         routes: tuple[str, ...] = ()
         users: tuple[tuple[str, str], ...] = ()
@@ -132,8 +130,8 @@ async def _opened(
             routes = synthesized.routes
             users = tuple((user.username, user.password) for user in synthesized.dev_users)
         await server.start(sockets)
-        server.decisions_to(narrator)
         narrator.ready(server.ready(routes=routes, users=users, seconds=time.perf_counter() - started))
+        server.tell_refusals(narrator)
         yield server
     finally:
         await server.stop()

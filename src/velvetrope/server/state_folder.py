@@ -116,12 +116,14 @@ class StateFolder:
         except (ValueError, KeyError, TypeError, AttributeError):
             raise StateFolderError(f"{path} is damaged; the state cannot be read without it.") from None
 
-    def load_root_key(self, entropy: Entropy) -> LoadedRootKey:
-        """The root access key of this state, made at the first start.
+    def load_root_key(self, preset: RootAccessKey | None, entropy: Entropy) -> LoadedRootKey:
+        """The preset root access key, or the one of this state, made at the first start.
 
         Raises:
             StateFolderError: the file is damaged.
         """
+        if preset is not None:
+            return LoadedRootKey(preset, is_new=False)
         path = self.path / "root-access-key.json"
         if path.exists():
             try:

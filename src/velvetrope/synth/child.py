@@ -109,7 +109,7 @@ async def start_synth(path: Path, *, code: CodePackage, region: str, cache_folde
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
-            "velvetrope.synth.child",
+            "velvetrope.synth",
             str(path),
             code.digest,
             region,
@@ -130,19 +130,3 @@ async def start_synth(path: Path, *, code: CodePackage, region: str, cache_folde
             return pipe.read()
 
     return SynthChild(process, asyncio.create_task(asyncio.to_thread(read_all)))
-
-
-def _main() -> None:
-    path, digest, region, cache_folder, descriptor = sys.argv[1:]
-    document: dict[str, Any]
-    try:
-        app = synthesize(Path(path), code_digest=digest, region=region, cache_folder=Path(cache_folder))
-        document = {**vars(app), "dev_users": [vars(user) for user in app.dev_users]}
-    except AppFileError as err:
-        document = {"error": str(err)}
-    with os.fdopen(int(descriptor), "wb") as pipe:
-        pipe.write(json.dumps(document).encode())
-
-
-if __name__ == "__main__":
-    _main()

@@ -1,0 +1,285 @@
+"""Which object is given which: the one place that knows all rooms.
+
+    server = await Server.open(settings, folder, port=4800)
+    await server.apply_app(synthesized, code, progress=print)
+    await server.start(sockets)
+    ...
+    await server.stop()
+
+Rooms on the service floor are strangers to each other; each declares small protocols, and the objects behind them are
+handed over here. No rule is decided here.
+"""
+
+import socket
+from dataclasses import dataclass, field
+from functools import partial
+
+from velvetrope.apigateway import operation_owners as apigateway_operations
+from velvetrope.clock import Clock, Entropy
+from velvetrope.cloudformation import StackEngine, cloudformation_operations
+from velvetrope.decisions import DecisionLog, DecisionRecord
+from velvetrope.edge import EdgeApp, OperationDispatcher, SignatureVerifier
+from velvetrope.edge.hosted import HostedPages
+from velvetrope.edge.listener import Listener
+from velvetrope.edge.own_pages import OwnPages
+from velvetrope.edge.static_files import LandingPage, StaticFiles
+from velvetrope.edge.tls import ensure_certificates, names_for, server_context
+from velvetrope.execute_api import RequestLane
+from velvetrope.functions import FunctionService
+from velvetrope.iam import AccessKeys, ControlPlaneJudge, PolicyGatherer, iam_operations
+from velvetrope.identitypools import IdentityPoolOperations, PoolOpenIdTokens
+from velvetrope.sealing import MasterKeys
+from velvetrope.server.applying import AppApplier, Progress
+from velvetrope.server.connection import Connection
+from velvetrope.server.credentials import AccessKeySource, root_principal
+from velvetrope.server.machine import SystemClock, SystemEntropy
+from velvetrope.server.narration import Narration, Ready, Refusal
+from velvetrope.server.settings import Settings
+from velvetrope.server.state_folder import LoadedRootKey, StateFolder
+from velvetrope.store import Database
+from velvetrope.store.tables.apigateway import ApiGatewayStore
+from velvetrope.store.tables.cloudformation import CloudFormationStore
+from velvetrope.store.tables.hosted_ui import HostedUiStore
+from velvetrope.store.tables.iam import IamStore
+from velvetrope.store.tables.identitypools import IdentityPoolStore
+from velvetrope.store.tables.usage import UsageStore
+from velvetrope.sts import RoleAssumption, Sessions, StsOperations
+from velvetrope.synth.child import SynthesizedApp
+from velvetrope.synth.packaging import CodePackage
+from velvetrope.userpools import UserPools
+
+__all__ = ["Server"]
+
+
+@dataclass
+class Server:
+    """All rooms, wired. Made by `open`; `start` begins to answer."""
+
+    settings: Settings
+    connection: Connection
+    folder: StateFolder
+    root_key: LoadedRootKey
+    clock: Clock
+    database: Database
+    decisions: DecisionLog
+    functions: FunctionService
+    stacks: StackEngine
+    user_pools: UserPools
+    applier: AppApplier
+    edge: EdgeApp
+    listeners: list[Listener] = field(default_factory=list)
+
+    @classmethod
+    async def open(cls, settings: Settings, folder: StateFolder, *, port: int) -> "Server":
+        """Open the state and wire the rooms.
+
+        Raises:
+            StateFolderError: keys are damaged or missing.
+            SchemaTooNew: the state was written by a newer velvetrope.
+        """
+        clock, entropy = SystemClock(), SystemEntropy()
+        master_keys = folder.load_master_keys(entropy)
+        root_key = folder.load_root_key(settings.root_access_key, entropy)
+        database = await Database.open(folder.database_url, durable=settings.durable)
+        connection = Connection(settings, folder, port=port)
+        server = _wire(cls, settings, connection, folder, root_key, clock, entropy, master_keys, database)
+        await server.stacks.recover()
+        await server.functions.start()
+        return server
+
+    async def apply_app(self, app: SynthesizedApp, code: CodePackage, *, progress: Progress) -> None:
+        """Make the stack of `app` what its template says, and its functions warm.
+
+        Raises:
+            ValidationError, StackFailed: of `cloudformation`; the version before stays.
+        """
+        await self.applier.apply(app, code, progress=progress)
+
+    async def start(self, sockets: list[socket.socket]) -> None:
+        """Begin to answer."""
+        certificates = partial(
+            ensure_certificates,
+            self.folder.path / "ca",
+            names_for(region=self.settings.region, hosts=self.connection.own_hosts),
+            now=self.clock.now(),
+        )
+        for sock in sockets:
+            listener = Listener(self.edge, sock, tls=lambda: server_context(certificates()))
+            await listener.start()
+            self.listeners.append(listener)
+        self.connection.save(self.folder)
+
+    async def stop(self) -> None:
+        """Finish what is under way; end functions; close the state."""
+        for listener in self.listeners:
+            await listener.stop()
+        await self.stacks.close()
+        await self.functions.stop()
+        self.user_pools.close()
+        await self.database.close()
+
+    def tell_refusals(self, narrator: Narration) -> None:
+        """Tell the owner of every refusal from now on."""
+
+        def tell(record: DecisionRecord) -> None:
+            if record.outcome == "refused":
+                narrator.refused(_refusal(record))
+
+        self.decisions.subscribe(tell)
+
+    def ready(self, *, routes: tuple[str, ...], users: tuple[tuple[str, str], ...], seconds: float) -> Ready:
+        """What to tell whoever started the server."""
+        key = self.root_key.key
+        return Ready(
+            address=f"{self.connection.url}/",
+            api_url=self.connection.config.get("api_url", ""),
+            routes=routes,
+            users=users,
+            state_folder=self.folder.path,
+            new_root_key=(key.access_key_id, key.secret_access_key.reveal()) if self.root_key.is_new else None,
+            has_site=self.settings.site_folder is not None,
+            seconds=seconds,
+        )
+
+
+def _wire(
+    server_class: type[Server],
+    settings: Settings,
+    connection: Connection,
+    folder: StateFolder,
+    root_key: LoadedRootKey,
+    clock: Clock,
+    entropy: Entropy,
+    master_keys: MasterKeys,
+    database: Database,
+) -> Server:
+    region, account_id, public_url = settings.region, settings.account_id, settings.public_url
+    decisions = DecisionLog()
+
+    # Who calls, and what they may do.
+    iam_store = IamStore(database)
+    gatherer = PolicyGatherer(iam_store, database.changes)
+    access_keys = AccessKeys(iam_store, master_keys, database.changes)
+    sessions = Sessions(master_keys, entropy)
+    roles = RoleAssumption(iam_store, sessions, gatherer)
+    credentials = AccessKeySource(root_key.key, account_id, access_keys, sessions)
+    verifier = SignatureVerifier(credentials, region=region)
+
+    # The services.
+    user_pools = UserPools(database, master_keys=master_keys, entropy=entropy, public_url=public_url)
+    identity_store = IdentityPoolStore(database)
+    open_id_tokens = PoolOpenIdTokens(identity_store, master_keys, entropy, region=region)
+    identity_pools = IdentityPoolOperations(
+        identity_store,
+        user_pool_tokens=user_pools.token_verifier,
+        role_sessions=roles,
+        gatherer=gatherer,
+        open_id_tokens=open_id_tokens,
+        entropy=entropy,
+        public_url=public_url,
+    )
+    functions = FunctionService(
+        database,
+        folder.path / "functions",
+        roles,
+        clock,
+        entropy,
+        master_keys,
+        endpoint_url=connection.url,
+        region=region,
+        account_id=account_id,
+    )
+    gateway_store, usage_store = ApiGatewayStore(database), UsageStore(database)
+    lane = RequestLane(
+        store=gateway_store,
+        usage=usage_store,
+        changes=database.changes,
+        credentials=credentials,
+        policies=gatherer,
+        functions=functions.invoker,
+        recorder=decisions,
+        master_keys=master_keys,
+        clock=clock,
+        entropy=entropy,
+        region=region,
+        cors_on_gateway_responses=settings.gateway_cors,
+    )
+
+    # The control plane, and the stacks that are applied through it.
+    dispatcher = OperationDispatcher(
+        judge=ControlPlaneJudge(iam_store, gatherer, resource_policies=functions.policies),
+        verifier=verifier,
+        recorder=decisions,
+        clock=clock,
+        entropy=entropy,
+        account_id=account_id,
+        region=region,
+    )
+    stacks = StackEngine(
+        store=CloudFormationStore(database),
+        invoker=dispatcher,
+        master_keys=master_keys,
+        clock=clock,
+        entropy=entropy,
+    )
+    sts = StsOperations(roles, sessions, access_keys=access_keys, web_identity_tokens=open_id_tokens)
+    dispatcher.register("cognito-idp", *user_pools.operations)
+    dispatcher.register("cognito-identity", *identity_pools.owners)
+    dispatcher.register("sts", sts)
+    dispatcher.register("iam", *iam_operations(iam_store, access_keys, entropy=entropy))
+    dispatcher.register("lambda", *functions.operations)
+    dispatcher.register(
+        "apigateway", *apigateway_operations(gateway_store, usage_store, master_keys, entropy, reporter=lane)
+    )
+    dispatcher.register("cloudformation", *cloudformation_operations(stacks, clock=clock, entropy=entropy))
+
+    site = settings.site_folder
+    edge = EdgeApp(
+        dispatcher=dispatcher,
+        request_lane=lane,
+        own_pages=OwnPages(
+            decisions=decisions,
+            verifier=verifier,
+            configuration=connection.for_browsers if settings.config_for_browsers else None,
+        ),
+        files=LandingPage() if site is None else StaticFiles(site),
+        hosted_pages=HostedPages(user_pools.sign_in, HostedUiStore(database), clock, entropy, public_url=public_url),
+        clock=clock,
+        entropy=entropy,
+    )
+    return server_class(
+        settings=settings,
+        connection=connection,
+        folder=folder,
+        root_key=root_key,
+        clock=clock,
+        database=database,
+        decisions=decisions,
+        functions=functions,
+        stacks=stacks,
+        user_pools=user_pools,
+        applier=AppApplier(
+            stacks=stacks,
+            invoker=dispatcher,
+            functions=functions.invoker,
+            connection=connection,
+            folder=folder,
+            master_keys=master_keys,
+            owner=root_principal(account_id),
+            settings=settings,
+            clock=clock,
+        ),
+        edge=edge,
+    )
+
+
+def _refusal(record: DecisionRecord) -> Refusal:
+    refusing = next((step for step in reversed(record.steps) if step.outcome == "refused"), None)
+    what = f"{record.method} {record.path}" if record.service == "execute-api" else f"{record.service}:{record.action}"
+    return Refusal(
+        request_id=record.request_id,
+        what=what,
+        status=record.status,
+        code=record.code,
+        why=refusing.reason if refusing is not None else record.code,
+    )
