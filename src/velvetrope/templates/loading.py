@@ -139,7 +139,7 @@ def _mapping(events: Iterator[yaml.Event], left: int) -> dict[str, Value]:
             raise InvalidTemplate(f"Template format error: a key is not text. {_place(key_event)}")
         # Keys are text whatever they look like: a response's `200:` and a mapping's `true:` are names.
         key = key_event.value
-        if key == "<<" and key_event.style is None:
+        if key == "<<" and not key_event.style:
             raise InvalidTemplate(f"Template format error: YAML hash merges are not allowed. {_place(key_event)}")
         if key in found:
             raise InvalidTemplate(f"Template format error: Duplicate key {key}. {_place(key_event)}")
