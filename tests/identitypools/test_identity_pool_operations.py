@@ -1,6 +1,5 @@
 """Identity pools as their owner sees them, and what the owner is refused."""
 
-import json
 from typing import Any
 
 import pytest
@@ -16,12 +15,10 @@ from velvetrope.identitypools.errors import (
     ResourceNotFoundException,
 )
 from velvetrope.operations import implemented_operations
-from velvetrope.principals import Principal
 from velvetrope.store.tables.identitypools import CognitoIdentityProvider, MappingRule, RoleMapping, RulesConfiguration
 
 NO_POOL = "us-west-2:00000000-0000-4000-8000-000000000000"
 ALICE_ARN = f"arn:aws:iam::{ACCOUNT}:user/alice"
-ALICE = Principal("User", ACCOUNT, ALICE_ARN, ALICE_ARN, "AIDAALICE", name="alice")
 CLIENT_OF_POOL = CognitoIdentityProvider(provider_name=PROVIDER, client_id=CLIENT)
 CREATE: dict[str, Any] = {"identity_pool_name": "demo", "allow_unauthenticated_identities": False}
 TO_MEMBER = MappingRule(claim="custom:kind", match_type="Equals", value="staff", role_arn=role_arn("Member"))
@@ -321,57 +318,6 @@ async def test_roles_that_make_no_sense_are_refused(
     )
 
     assert await world.call("get_identity_pool_roles", by=ROOT, identity_pool_id=pool_id) == before
-
-
-def may_pass(resource: str, service: str = "cognito-identity.amazonaws.com") -> str:
-    statement = {
-        "Effect": "Allow",
-        "Action": "iam:PassRole",
-        "Resource": resource,
-        "Condition": {"StringEquals": {"iam:PassedToService": service}},
-    }
-    return json.dumps({"Version": "2012-10-17", "Statement": statement})
-
-
-async def test_whoever_sets_a_role_must_be_allowed_to_pass_it(world: World) -> None:
-    pool_id = await world.make_pool()
-    setting: dict[str, Any] = {
-        "by": ALICE,
-        "identity_pool_id": pool_id,
-        "roles": {"authenticated": role_arn("Member")},
-    }
-
-    world.gatherer.identity = (may_pass(role_arn("Member")),)
-    await world.call("set_identity_pool_roles", **setting)
-
-    for policies in (
-        (),
-        (may_pass(role_arn("Guest")),),
-        (may_pass("*", service="lambda.amazonaws.com"),),
-    ):
-        world.gatherer.identity = policies
-        message = await refused(world, AccessDeniedException, "set_identity_pool_roles", **setting)
-        assert message == (
-            f"User: {ALICE_ARN} is not authorized to perform: iam:PassRole on resource: {role_arn('Member')} "
-            "because no identity-based policy allows the iam:PassRole action"
-        )
-
-
-async def test_the_roles_of_rules_must_be_passed_too(world: World) -> None:
-    pool_id = await world.make_pool()
-    mapping = RoleMapping(
-        type="Rules", ambiguous_role_resolution="Deny", rules_configuration=RulesConfiguration(rules=(TO_MEMBER,))
-    )
-
-    await refused(
-        world,
-        AccessDeniedException,
-        "set_identity_pool_roles",
-        by=ALICE,
-        identity_pool_id=pool_id,
-        roles={},
-        role_mappings={f"{PROVIDER}:{CLIENT}": mapping},
-    )
 
 
 async def test_a_role_of_another_account_is_refused_even_to_root(world: World) -> None:

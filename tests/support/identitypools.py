@@ -125,7 +125,6 @@ class World:
             self.store,
             user_pool_tokens=self.user_pools,
             role_sessions=self.assumption,
-            gatherer=self.gatherer,
             open_id_tokens=self.tokens,
             entropy=entropy,
             public_url=PUBLIC_URL,

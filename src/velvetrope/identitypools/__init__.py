@@ -13,7 +13,7 @@ from velvetrope.identitypools.identity_operations import IdentityOperations
 from velvetrope.identitypools.open_id_tokens import PoolIdentity, PoolOpenIdTokens
 from velvetrope.identitypools.operations import IdentityPoolOperations
 from velvetrope.identitypools.pool_operations import PoolOperations
-from velvetrope.identitypools.providers import IdentityCredentials, PolicyGatherer, RoleSessions, UserPoolTokens
+from velvetrope.identitypools.providers import IdentityCredentials, RoleSessions, UserPoolTokens
 from velvetrope.identitypools.role_operations import RoleOperations
 
 __all__ = [
@@ -22,7 +22,6 @@ __all__ = [
     "IdentityCredentials",
     "IdentityOperations",
     "IdentityPoolOperations",
-    "PolicyGatherer",
     "PoolIdentity",
     "PoolOpenIdTokens",
     "PoolOperations",

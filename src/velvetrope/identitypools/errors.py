@@ -2,7 +2,7 @@
 
     ServiceError
     └── IdentityPoolError                                  all are HTTP 400 (JSON 1.1, client errors)
-        ├── AccessDeniedException                          a role is handed over by somebody who may not pass it
+        ├── AccessDeniedException                          a role of another account
         ├── InvalidIdentityPoolConfigurationException      no role, or one that cannot be assumed
         ├── InvalidParameterException
         ├── LimitExceededException
@@ -41,7 +41,7 @@ class IdentityPoolError(ServiceError):
 
 
 class AccessDeniedException(IdentityPoolError):
-    """The caller may not pass the role."""
+    """A role of another account cannot be given to a pool."""
 
     code = "AccessDeniedException"
 

@@ -7,7 +7,7 @@ from velvetrope.identitypools.identity_operations import IdentityOperations
 from velvetrope.identitypools.logins import LoginVerifier
 from velvetrope.identitypools.open_id_tokens import PoolOpenIdTokens
 from velvetrope.identitypools.pool_operations import PoolOperations
-from velvetrope.identitypools.providers import PolicyGatherer, RoleSessions, UserPoolTokens
+from velvetrope.identitypools.providers import RoleSessions, UserPoolTokens
 from velvetrope.identitypools.role_operations import RoleOperations
 from velvetrope.store.tables.identitypools import IdentityPoolStore
 
@@ -26,7 +26,6 @@ class IdentityPoolOperations:
         *,
         user_pool_tokens: UserPoolTokens,
         role_sessions: RoleSessions,
-        gatherer: PolicyGatherer,
         open_id_tokens: PoolOpenIdTokens,
         entropy: Entropy,
         public_url: str | None = None,
@@ -34,7 +33,7 @@ class IdentityPoolOperations:
         verifier = LoginVerifier(user_pool_tokens, public_url=public_url)
         resolver = IdentityResolver(store, verifier, entropy)
         self.pools = PoolOperations(store, resolver, entropy)
-        self.roles = RoleOperations(store, resolver, gatherer)
+        self.roles = RoleOperations(store, resolver)
         self.identities = IdentityOperations(store, resolver, verifier)
         self.credentials = CredentialOperations(resolver, role_sessions, open_id_tokens)
 

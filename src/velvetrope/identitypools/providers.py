@@ -1,18 +1,16 @@
 """What identity pools are handed: the protocols that `server` fills in from other rooms.
 
-Identity pools know neither how user pools keep their users nor how roles are judged nor how policies are gathered.
+Identity pools know neither how user pools keep their users nor how roles are judged.
 """
 
 from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Protocol
 
-from velvetrope.policy import PrincipalPolicies
-from velvetrope.principals import Principal
 from velvetrope.secret import Secret
 from velvetrope.tokens import VerifiedToken
 
-__all__ = ["IdentityCredentials", "PolicyGatherer", "RoleSessions", "UserPoolTokens"]
+__all__ = ["IdentityCredentials", "RoleSessions", "UserPoolTokens"]
 
 
 class UserPoolTokens(Protocol):
@@ -64,12 +62,4 @@ class RoleSessions(Protocol):
         Raises:
             velvetrope.errors.ReasonError: no such role, or its trust policy does not let the identity in.
         """
-        ...
-
-
-class PolicyGatherer(Protocol):
-    """Collects what a caller's own policies are."""
-
-    async def policies_for(self, principal: Principal) -> PrincipalPolicies:
-        """Identity policies, boundary and session policies of `principal`."""
         ...

@@ -1,7 +1,7 @@
 """Which roles a pool hands out, and which claims become session tags.
 
-Whoever gives a pool a role lets everybody in the pool use that role; so the caller needs `iam:PassRole` for it, judged
-here, besides the permission to call the operation.
+Whoever gives a pool a role lets everybody in the pool use that role, so the caller needs `iam:PassRole` for it besides
+the permission to call the operation; both were judged before we are called. A role lives in the account of its pool.
 
 Source: Cognito Identity API, SetIdentityPoolRoles, SetPrincipalTagAttributeMap; IAM User Guide, "Grant a user
 permissions to pass a role to an AWS service".
@@ -15,11 +15,9 @@ import msgspec
 from velvetrope.arn import InvalidArn, parse_arn
 from velvetrope.identitypools.errors import AccessDeniedException, InvalidParameterException, pool_missing
 from velvetrope.identitypools.identities import IdentityResolver
-from velvetrope.identitypools.logins import COGNITO_PROVIDER, USER_POOL_PROVIDER
+from velvetrope.identitypools.logins import USER_POOL_PROVIDER
 from velvetrope.identitypools.principal_tags import DEFAULT_TAGS
-from velvetrope.identitypools.providers import PolicyGatherer
 from velvetrope.operations import Answer, Call, operation
-from velvetrope.policy import AuthorizationRequest, evaluate, request_context
 from velvetrope.store.tables.identitypools import IdentityPool, IdentityPoolStore, PrincipalTagMap, RoleMapping
 
 __all__ = ["RoleOperations"]
@@ -30,10 +28,9 @@ _ROLE_KINDS: Final = frozenset(("authenticated", "unauthenticated"))
 class RoleOperations:
     """Roles, role mappings and principal tags of pools."""
 
-    def __init__(self, store: IdentityPoolStore, resolver: IdentityResolver, gatherer: PolicyGatherer) -> None:
+    def __init__(self, store: IdentityPoolStore, resolver: IdentityResolver) -> None:
         self._store = store
         self._resolver = resolver
-        self._gatherer = gatherer
 
     @operation
     async def set_identity_pool_roles(
@@ -48,8 +45,8 @@ class RoleOperations:
         mappings = role_mappings or {}
         _check_roles(roles, mappings)
         pool = await self._resolver.find_pool(identity_pool_id, call)
-        for role_arn in _roles_in(roles, mappings):
-            await self._check_may_pass(role_arn, call)
+        if any(parse_arn(role_arn).account_id != pool.account_id for role_arn in _roles_in(roles, mappings)):
+            raise AccessDeniedException("Cross-account pass role is not allowed.")
         changed = await self._store.change_pool(
             pool.id,
             lambda present: msgspec.structs.replace(present, roles=roles, role_mappings=mappings, modified_at=call.now),
@@ -107,35 +104,6 @@ class RoleOperations:
         pool = await self._resolver.find_pool(identity_pool_id, call)
         mapping = pool.principal_tag_maps.get(identity_provider_name, PrincipalTagMap())
         return _render_map(identity_pool_id, identity_provider_name, mapping)
-
-    async def _check_may_pass(self, role_arn: str, call: Call) -> None:
-        arn = parse_arn(role_arn)
-        if arn.account_id != call.account_id:
-            raise AccessDeniedException("Cross-account pass role is not allowed.")
-        decision = evaluate(
-            AuthorizationRequest(
-                principal=call.principal,
-                action="iam:PassRole",
-                resource=role_arn,
-                resource_account_id=arn.account_id,
-                context=request_context(
-                    call.principal,
-                    now=call.now,
-                    source_ip=call.source_ip,
-                    user_agent=call.user_agent,
-                    secure_transport=call.secure_transport,
-                    region=call.region,
-                    extra={"iam:passedtoservice": (COGNITO_PROVIDER,)},
-                ),
-                policies=await self._gatherer.policies_for(call.principal),
-            )
-        )
-        if not decision.allowed:
-            raise AccessDeniedException(
-                f"User: {call.principal.arn} is not authorized to perform: iam:PassRole on resource: {role_arn} "
-                f"{decision.because}",
-                detail="; ".join(decision.reasons),
-            )
 
 
 def _check_roles(roles: Mapping[str, str], mappings: Mapping[str, RoleMapping]) -> None:
