@@ -32,7 +32,9 @@ __all__ = [
 ]
 
 _VELOCITY = re.compile(r"\$[A-Za-z_{!]|#[A-Za-z@{#*\[]")
-_REFERENCE = re.compile(r"\$(?:\{)?(context|stageVariables)\.([A-Za-z0-9_.]+)(?:\})?")
+_REFERENCE = re.compile(
+    r"\$(?:\{(?P<braced>(?:context|stageVariables)\.[A-Za-z0-9_.]+)\}|(?P<bare>(?:context|stageVariables)\.[A-Za-z0-9_.]+))"
+)
 
 CONTEXT_NAMES = frozenset(
     {
@@ -129,9 +131,9 @@ def parse_gateway_template(text: str) -> GatewayTemplate:
     pieces: list[str | tuple[str, str]] = []
     end = 0
     for found in _REFERENCE.finditer(text):
-        kind, name = found.group(1), found.group(2)
-        trailing = len(name) - len(name.rstrip("."))
-        name = name.rstrip(".")
+        expression = found["braced"] or found["bare"]
+        kind, _, name = expression.rstrip(".").partition(".")
+        trailing = len(expression) - len(expression.rstrip("."))
         if kind == "context" and name not in CONTEXT_NAMES:
             raise UnknownSubstitution(f"$context.{name} is not supported in gateway responses")
         pieces += [text[end : found.start()], (kind, name), "." * trailing]

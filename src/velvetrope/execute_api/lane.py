@@ -29,6 +29,7 @@ from time import perf_counter
 from urllib.parse import unquote
 
 from velvetrope.clock import Clock, Entropy
+from velvetrope.errors import ReasonError
 from velvetrope.execute_api.authentication import METHOD_OVERRIDE, SignatureAuthenticator
 from velvetrope.execute_api.errors import (
     AccessDenied,
@@ -123,14 +124,17 @@ class RequestLane:
         self._meters = Meters(usage, node_id=new_uuid(entropy))
         self._snapshot = Snapshot(stages={}, api_ids=frozenset(), keys={}, key_hash_ids=())
         self._compiled: dict[tuple[str, str], tuple[Stage, CompiledStage]] = {}
-        self._is_stale = True
+        self._broken: Mapping[tuple[str, str], str] = {}
+        # The snapshot is of change `_served`; `_published` counts the changes that we have been told of.
+        self._published = 1
+        self._served = 0
         self._reloading = asyncio.Lock()
-        changes.subscribe("apigateway", self._mark_stale)
+        changes.subscribe("apigateway", self._hear_of_change)
 
     async def answer(self, incoming: IncomingRequest) -> GatewayResponse:
         """Serve one call to a deployed stage. Steps run top to bottom; the first refusal wins."""
         started = perf_counter()
-        if self._is_stale:
+        if self._served != self._published:
             await self._reload()
         ids = self._new_ids()
         trail: Trail = []
@@ -166,8 +170,7 @@ class RequestLane:
     async def close(self) -> None:
         """Give all leases back. The lane may be used again."""
         await self._meters.release(self._clock.now())
-        self._compiled.clear()
-        self._is_stale = True
+        self._published += 1
 
     def serves(self, api_id: str) -> bool:
         """Whether an API of that id has a deployed stage, as of the last request."""
@@ -181,6 +184,8 @@ class RequestLane:
         if stage is None:
             known = incoming.api_id in self._snapshot.api_ids
             detail = f"API {incoming.api_id} has no stage {name}" if known else f"no deployed API {incoming.api_id}"
+            if (incoming.api_id, name) in self._broken:
+                detail = f"stage {name} cannot be served: {self._broken[incoming.api_id, name]}"
             raise UnknownStage(step="stage", detail=detail)
         return stage, path
 
@@ -408,26 +413,24 @@ class RequestLane:
         request_id = f"{text[:8]}-{text[8:12]}-4{text[13:16]}-{variant}{text[17:20]}-{text[20:]}"
         return RequestIds(request_id, b64encode(drawn[16:]).decode())
 
-    def _mark_stale(self) -> None:
-        self._is_stale = True
+    def _hear_of_change(self) -> None:
+        self._published += 1
 
     async def _reload(self) -> None:
         async with self._reloading:
-            if not self._is_stale:
+            if self._served == self._published:
                 return
-            # Before the read: what is committed while we read marks the snapshot stale again.
-            self._is_stale = False
-            try:
-                await self._load_snapshot()
-            except BaseException:
-                self._is_stale = True
-                raise
+            # Noted before the read: what is committed while we read is one more change.
+            published = self._published
+            await self._load_snapshot()
+            self._served = published
 
     async def _load_snapshot(self) -> None:
         known = {(api_id, kept.deployment_id) for (api_id, _), (_, kept) in self._compiled.items()}
         state = await self._store.load_state(known)
         deployments = {(one.rest_api_id, one.id): one for one in state.deployments}
         compiled: dict[tuple[str, str], tuple[Stage, CompiledStage]] = {}
+        broken: dict[tuple[str, str], str] = {}
         for stage in state.stages:
             key = (stage.rest_api_id, stage.stage_name)
             kept = self._compiled.get(key)
@@ -437,9 +440,14 @@ class RequestLane:
             deployment = deployments.get((stage.rest_api_id, stage.deployment_id)) or await self._store.load_deployment(
                 stage.rest_api_id, stage.deployment_id
             )
-            if deployment is not None:
+            if deployment is None:
+                continue
+            try:
                 compiled[key] = stage, compile_stage(deployment, stage, region=self._region, meters=self._meters)
-        self._compiled = compiled
+            except ReasonError as finding:
+                # Written by another version than this one, and not understood: closed, and no reason to close others.
+                broken[key] = finding.message
+        self._compiled, self._broken = compiled, broken
         stages = {key: stage for key, (_, stage) in compiled.items()}
         self._snapshot = compile_snapshot(state, stages, self._meters)
         await self._meters.retire_quotas(self._snapshot.quotas_in_use(), self._clock.now())

@@ -16,7 +16,7 @@ from velvetrope.events import parse_mock_status, parse_quoted_literal
 from velvetrope.execute_api.gateway_responses import GatewayResponses
 from velvetrope.execute_api.meters import LeasedQuota, Meter, Meters
 from velvetrope.metering import BucketLimits
-from velvetrope.policy import Policy, parse_policy
+from velvetrope.policy import Policy, read_policy
 from velvetrope.routes import RouteTree
 from velvetrope.store.tables.apigateway import (
     Deployment,
@@ -238,7 +238,7 @@ def compile_stage(deployment: Deployment, stage: Stage, *, region: str, meters: 
             for resource in api.resources.values()
             for method in resource.methods.values()
         ),
-        resource_policy=None if api.policy is None else parse_policy(api.policy, kind="resource", source=source),
+        resource_policy=None if api.policy is None else read_policy(api.policy, kind="resource", source=source),
         gateway_responses=GatewayResponses(api.gateway_responses),
         variables=stage.variables,
         binary_media_types=api.binary_media_types,

@@ -1,0 +1,349 @@
+"""API Gateway for tests: the control plane called as boto3 names its operations, and a lane with callers who sign."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import botocore.auth
+import botocore.awsrequest
+import botocore.credentials
+import botocore.session
+from botocore import xform_name
+
+from velvetrope.apigateway import UsageReporter, operation_owners
+from velvetrope.clock import CountingEntropy, FrozenClock
+from velvetrope.decisions import DecisionLog
+from velvetrope.execute_api import GatewayResponse, IncomingRequest, RequestLane
+from velvetrope.operations import Call, implemented_operations
+from velvetrope.policy import PrincipalPolicies, parse_policy
+from velvetrope.principals import ANONYMOUS, Principal, Session, SigningCredentials
+from velvetrope.sealing import MasterKeys
+from velvetrope.secret import Secret
+from velvetrope.sigv4 import UnknownAccessKey
+from velvetrope.store import Database
+from velvetrope.store.tables.apigateway import ApiGatewayStore
+from velvetrope.store.tables.usage import UsageStore
+from velvetrope.sts import Sessions, TemporaryCredentials
+
+REGION = "us-west-2"
+ACCOUNT = "111111111111"
+
+
+class NoTraffic:
+    """A request lane that nobody has called."""
+
+    def __init__(self) -> None:
+        self.settled = 0
+
+    async def settle_usage(self) -> None:
+        self.settled += 1
+
+
+class ControlPlane:
+    """`await plane.create_rest_api(name="x")`: the operation's answer."""
+
+    def __init__(self, database: Database, reporter: UsageReporter, master_keys: MasterKeys | None = None) -> None:
+        entropy = CountingEntropy()
+        self.database = database
+        self.store = ApiGatewayStore(database)
+        self.usage = UsageStore(database)
+        self.reporter = reporter
+        self.now = datetime(2026, 1, 1, tzinfo=UTC)
+        owners = operation_owners(
+            self.store, self.usage, master_keys or MasterKeys.generate(entropy), entropy, reporter=reporter
+        )
+        self.operations = {name: method for owner in owners for name, method in implemented_operations(owner).items()}
+        model = botocore.session.get_session().get_service_model("apigateway")
+        self.model = {xform_name(name): model.operation_model(name) for name in model.operation_names}
+
+    def __getattr__(self, name: str) -> Callable[..., Awaitable[Any]]:
+        operation = self.operations[name]
+
+        async def invoke(**parameters: Any) -> Any:
+            answer = await operation(
+                Call(principal=ANONYMOUS, account_id=ACCOUNT, region=REGION, request_id="r", now=self.now),
+                **parameters,
+            )
+            check_members(answer, self.model[name].output_shape, name)
+            return answer
+
+        return invoke
+
+
+def check_members(value: Any, shape: Any, where: str) -> None:
+    """Every member of an answer is one of the model's, at any depth."""
+    if shape is None:
+        assert value is None, where
+        return
+    if value is None:
+        return
+    if shape.type_name == "structure":
+        members = {xform_name(name): member for name, member in shape.members.items()}
+        for name, inner in value.items():
+            assert name in members, f"{where}.{name}"
+            check_members(inner, members[name], f"{where}.{name}")
+    elif shape.type_name == "list":
+        for inner in value:
+            check_members(inner, shape.member, f"{where}[]")
+    elif shape.type_name == "map":
+        for key, inner in value.items():
+            check_members(inner, shape.value, f"{where}.{key}")
+
+
+FUNCTION_ARN = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:demo"
+FUNCTION_URI = f"arn:aws:apigateway:{REGION}:lambda:path/2015-03-31/functions/{FUNCTION_ARN}/invocations"
+API_KEY = "demo-key-value-0123456789"
+
+
+class Invocation:
+    """What a function answered."""
+
+    def __init__(self, payload: bytes, function_error: str | None = None) -> None:
+        self.payload = payload
+        self.function_error = function_error
+
+
+class RecordingInvoker:
+    """Answers what it is told to, or raises it, and keeps what it was called with."""
+
+    def __init__(self) -> None:
+        self.calls: list[dict[str, Any]] = []
+        self.answer: Invocation | Exception | Callable[[], Awaitable[Invocation]] = Invocation(b'{"statusCode": 200}')
+
+    async def invoke(
+        self, function_arn: str, payload: bytes, *, caller: Principal, source_arn: str | None, now: datetime
+    ) -> Invocation:
+        self.calls.append(
+            {"function_arn": function_arn, "payload": payload, "caller": caller, "source_arn": source_arn, "now": now}
+        )
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answer if isinstance(self.answer, Invocation) else await self.answer()
+
+
+class Callers:
+    """A credential source and policy gatherer of a few callers."""
+
+    def __init__(self, sessions: Sessions) -> None:
+        self._sessions = sessions
+        self.users: dict[str, SigningCredentials] = {}
+        self.policies: dict[str, PrincipalPolicies] = {}
+
+    async def find_credentials(
+        self, access_key_id: str, session_token: str | None, now: datetime
+    ) -> SigningCredentials:
+        if session_token is not None:
+            return self._sessions.open(access_key_id, session_token, now)
+        if access_key_id not in self.users:
+            raise UnknownAccessKey
+        return self.users[access_key_id]
+
+    async def policies_for(self, principal: Principal) -> PrincipalPolicies:
+        return self.policies.get(principal.policy_arn, PrincipalPolicies())
+
+
+def allow(resource: str, *, effect: str = "Allow", source: str = "inline policy invoke-api") -> PrincipalPolicies:
+    """One identity policy about execute-api:Invoke on `resource`."""
+    text = (
+        f'{{"Version":"2012-10-17","Statement":[{{"Sid":"Invoke","Effect":"{effect}",'
+        f'"Action":"execute-api:Invoke","Resource":"{resource}"}}]}}'
+    )
+    return PrincipalPolicies(identity=(parse_policy(text, kind="identity", source=source),))
+
+
+class Gateway:
+    """A lane over a real store, with a frozen clock, a recording function, and callers who sign."""
+
+    def __init__(self, database: Database, *, cors: bool = False, seed: int = 0) -> None:
+        entropy = CountingEntropy()
+        entropy.token_bytes(32 * seed)  # another seed makes another server's keys
+        self.master_keys = MasterKeys.generate(entropy)
+        self.sessions = Sessions(self.master_keys, entropy)
+        self.callers = Callers(self.sessions)
+        self.functions = RecordingInvoker()
+        self.log = DecisionLog()
+        self.clock = FrozenClock()
+        self.database = database
+        self.lane = self.make_lane(cors=cors)
+        self.plane = ControlPlane(database, self.lane, self.master_keys)
+        self.api_id = ""
+
+    def make_lane(self, *, cors: bool = False) -> RequestLane:
+        """One more node over the same store."""
+        return RequestLane(
+            store=ApiGatewayStore(self.database),
+            usage=UsageStore(self.database),
+            changes=self.database.changes,
+            credentials=self.callers,
+            policies=self.callers,
+            functions=self.functions,
+            recorder=self.log,
+            master_keys=self.master_keys,
+            clock=self.clock,
+            entropy=_SystemEntropy(),
+            region=REGION,
+            cors_on_gateway_responses=cors,
+        )
+
+    async def deploy(self, document: Mapping[str, Any], *, stage: str = "latest") -> str:
+        """Import and deploy an OpenAPI document."""
+        import json
+
+        body = json.dumps({"openapi": "3.0.1", "info": {"title": "demo"}, **document}).encode()
+        if self.api_id:
+            await self.plane.put_rest_api(rest_api_id=self.api_id, mode="overwrite", body=body)
+        else:
+            self.api_id = (await self.plane.import_rest_api(body=body))["id"]
+        await self.plane.create_deployment(rest_api_id=self.api_id, stage_name=stage)
+        return self.api_id
+
+    async def plan_with_key(
+        self, *, rate: float | None = 10.0, burst: int | None = 20, quota: int | None = 10_000, value: str = API_KEY
+    ) -> tuple[str, str]:
+        """A usage plan for the stage, with one enabled key: their ids."""
+        from velvetrope.apigateway.usage_plans import ApiStageInput, QuotaSettings, ThrottleSettings
+
+        plan = await self.plane.create_usage_plan(
+            name="plan",
+            api_stages=[ApiStageInput(api_id=self.api_id, stage="latest")],
+            throttle=None if rate is None and burst is None else ThrottleSettings(rate_limit=rate, burst_limit=burst),
+            quota=None if quota is None else QuotaSettings(limit=quota, period="DAY"),
+        )
+        key = await self.plane.create_api_key(name="key", value=value, enabled=True)
+        await self.plane.create_usage_plan_key(usage_plan_id=plan["id"], key_id=key["id"], key_type="API_KEY")
+        return str(plan["id"]), str(key["id"])
+
+    def arn(self, method_and_path: str) -> str:
+        """The ARN of a method of the stage `latest`."""
+        return f"arn:aws:execute-api:{REGION}:{ACCOUNT}:{self.api_id}/latest/{method_and_path}"
+
+    def role_session(
+        self, role: str = "authenticated", *, claims: Mapping[str, tuple[str, ...]] | None = None
+    ) -> TemporaryCredentials:
+        """Temporary credentials of a role, good for one hour."""
+        now = self.clock.now()
+        principal = Principal(
+            kind="AssumedRole",
+            account_id=ACCOUNT,
+            arn=f"arn:aws:sts::{ACCOUNT}:assumed-role/{role}/CognitoIdentityCredentials",
+            policy_arn=f"arn:aws:iam::{ACCOUNT}:role/{role}",
+            unique_id="AROAEXAMPLEEXAMPLE123:CognitoIdentityCredentials",
+            name=role,
+            session=Session(issued_at=now, expires_at=now + timedelta(hours=1), claims=claims or {}),
+        )
+        return self.sessions.issue(principal)
+
+    def user(self, name: str = "alice") -> TemporaryCredentials:
+        """Long-term credentials of a user; the token is empty."""
+        credentials = SigningCredentials(
+            access_key_id="AKIAEXAMPLEEXAMPLE12",
+            secret_access_key=Secret("user-secret"),
+            principal=Principal(
+                kind="User",
+                account_id=ACCOUNT,
+                arn=f"arn:aws:iam::{ACCOUNT}:user/{name}",
+                policy_arn=f"arn:aws:iam::{ACCOUNT}:user/{name}",
+                unique_id="AIDAEXAMPLEEXAMPLE123",
+                name=name,
+                access_key_id="AKIAEXAMPLEEXAMPLE12",
+            ),
+        )
+        self.callers.users[credentials.access_key_id] = credentials
+        return TemporaryCredentials(
+            credentials.access_key_id, credentials.secret_access_key, "", self.clock.now() + timedelta(days=1)
+        )
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        body: bytes = b"",
+        api_key: str | None = None,
+        stage: str = "latest",
+        scheme: str = "http",
+    ) -> IncomingRequest:
+        """A request to the path-style address of a stage. `path` may have a query."""
+        raw_path, _, query = f"/_api/{self.api_id}/{stage}{path}".partition("?")
+        sent = {"Host": "localhost:4800", "User-Agent": "tests", **(headers or {})}
+        if api_key is not None:
+            sent["x-api-key"] = api_key
+        return IncomingRequest(
+            api_id=self.api_id,
+            method=method,
+            raw_path=raw_path.encode(),
+            stage_path=raw_path.removeprefix(f"/_api/{self.api_id}").encode(),
+            query_string=query.encode(),
+            headers=tuple((name.encode(), value.encode()) for name, value in sent.items()),
+            body=body,
+            source_ip="127.0.0.1",
+            scheme=scheme,
+            http_version="1.1",
+            received_at=self.clock.now(),
+        )
+
+    def signed(
+        self,
+        request: IncomingRequest,
+        credentials: TemporaryCredentials,
+        *,
+        service: str = "execute-api",
+        region: str = REGION,
+        secret: str | None = None,
+    ) -> IncomingRequest:
+        """`request` as botocore signs it, at the frozen time."""
+        import msgspec
+
+        query = f"?{request.query_string.decode()}" if request.query_string else ""
+        aws_request = botocore.awsrequest.AWSRequest(
+            method=request.method,
+            url=f"http://localhost:4800{request.raw_path.decode()}{query}",
+            headers={name.decode(): value.decode() for name, value in request.headers},
+            data=request.body,
+        )
+        signer = _FrozenSigner(
+            botocore.credentials.Credentials(
+                credentials.access_key_id,
+                secret or credentials.secret_access_key.reveal(),
+                credentials.session_token or None,
+            ),
+            service,
+            region,
+        )
+        signer.now = request.received_at
+        signer.add_auth(aws_request)
+        headers = tuple((name.encode(), str(value).encode()) for name, value in aws_request.headers.items())
+        return msgspec.structs.replace(request, headers=headers)
+
+    async def call(self, request: IncomingRequest) -> GatewayResponse:
+        return await self.lane.answer(request)
+
+    async def get(self, path: str, **options: Any) -> GatewayResponse:
+        """An unsigned GET."""
+        return await self.call(self.request("GET", path, **options))
+
+
+class _FrozenSigner(botocore.auth.SigV4Auth):  # type: ignore[misc]  # botocore has no types
+    now: datetime
+
+    def add_auth(self, request: Any) -> None:
+        request.context["timestamp"] = self.now.astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
+        self._modify_request_before_signing(request)
+        canonical_request = self.canonical_request(request)
+        string_to_sign = self.string_to_sign(request, canonical_request)
+        self._inject_signature_to_request(request, self.signature(string_to_sign, request))
+
+
+class _SystemEntropy:
+    def token_bytes(self, count: int) -> bytes:
+        import os
+
+        return os.urandom(count)
+
+
+def header(response: GatewayResponse, name: str) -> str | None:
+    """The value of a header with exactly this casing."""
+    return next((value.decode() for found, value in response.headers if found.decode() == name), None)
