@@ -21,10 +21,13 @@ Message = MutableMapping[str, Any]
 
 
 class Pages:
-    """Hosted pages that own `/oauth2/` and echo the body, or break."""
+    """Hosted pages that own `/oauth2/` and one host, and echo the body, or break."""
 
     def owns(self, path: str) -> bool:
         return path.startswith("/oauth2/")
+
+    def owns_host(self, host: str) -> bool:
+        return host == f"demo.auth.{REGION}.amazoncognito.com"
 
     async def __call__(
         self,
@@ -214,6 +217,12 @@ def test_hosted_pages_get_what_they_own_with_lower_case_headers(url: str) -> Non
 
     assert answer.json()["body"] == "grant_type=x"
     assert "user-agent" in answer.json()["headers"]
+
+
+def test_hosted_pages_get_all_of_their_own_host(url: str) -> None:
+    answer = requests.post(f"{url}/anything", headers={"Host": f"demo.auth.{REGION}.amazoncognito.com"}, timeout=10)
+
+    assert answer.json()["body"] == ""
 
 
 def test_a_page_that_fails_is_a_500_without_its_text(url: str, caplog: pytest.LogCaptureFixture) -> None:

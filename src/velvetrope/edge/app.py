@@ -54,9 +54,11 @@ class RequestAnswerer(Protocol):
 
 
 class HostedPages(Protocol):
-    """An ASGI app that knows which paths are its own."""
+    """An ASGI app that knows which paths and hosts are its own."""
 
     def owns(self, path: str, /) -> bool: ...
+
+    def owns_host(self, host: str, /) -> bool: ...
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send, /) -> None: ...
 
@@ -201,7 +203,9 @@ class EdgeApp:
             await _send(send, preflight)
         elif is_control_call(method, path, scope["query_string"], headers):
             await self._answer_call(scope, receive, send)
-        elif self._hosted_pages is not None and self._hosted_pages.owns(path):
+        elif self._hosted_pages is not None and (
+            self._hosted_pages.owns(path) or self._hosted_pages.owns_host(_host(headers))
+        ):
             await self._hosted_pages(scope, receive, send)
         else:
             pages = self._own_pages if path.startswith("/_velvetrope/") else self._files
@@ -241,6 +245,10 @@ _JSON: Final = (b"content-type", b"application/json")
 
 def _gateway_response(status: int, content_type: tuple[bytes, bytes], body: bytes) -> GatewayResponse:
     return GatewayResponse(status, [content_type, (b"Content-Length", b"%d" % len(body))], body)
+
+
+def _host(headers: Sequence[tuple[bytes, bytes]]) -> str:
+    return next((value.decode("latin-1") for name, value in headers if name == b"host"), "")
 
 
 def _source_ip(scope: Scope) -> str:
