@@ -297,6 +297,13 @@ async def test_a_user_is_deleted_only_as_the_condition_sees_its_keys(store: IamS
     assert await store.load_access_key("AKIA1") is None
 
 
+async def test_roles_and_users_are_found_by_unique_id(store: IamStore) -> None:
+    await store.save_new_role(_role())
+    await store.save_new_user(_user())
+
+    assert await store.load_arns(_ACCOUNT, ["AROA1", "AIDA1", "AROA2"]) == {"AROA1": _role().arn, "AIDA1": _user().arn}
+
+
 async def test_every_change_is_said_to_the_change_feed(store: IamStore, database: Database) -> None:
     heard: list[str] = []
     database.changes.subscribe("iam", lambda: heard.append("iam"))

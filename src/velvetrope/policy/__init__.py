@@ -16,7 +16,7 @@ from velvetrope.policy.context import request_context
 from velvetrope.policy.decision import Decision
 from velvetrope.policy.documents import parse_policy, read_policy
 from velvetrope.policy.errors import MalformedPolicy
-from velvetrope.policy.evaluation import evaluate
+from velvetrope.policy.evaluation import allow_unjudged, evaluate
 from velvetrope.policy.positions import Position, Span, statement_spans
 from velvetrope.policy.requests import AuthorizationRequest, PrincipalPolicies
 from velvetrope.policy.statements import Policy, PolicyKind, Statement
@@ -31,6 +31,7 @@ __all__ = [
     "PrincipalPolicies",
     "Span",
     "Statement",
+    "allow_unjudged",
     "evaluate",
     "parse_policy",
     "read_policy",

@@ -16,12 +16,14 @@ Who is weighed how:
 Source: IAM User Guide, "Policy evaluation logic", "Cross-account policy evaluation logic".
 """
 
+from dataclasses import replace
+
 from velvetrope.policy.decision import Decision, allow, deny_explicitly, deny_implicitly
 from velvetrope.policy.principal_elements import Naming
-from velvetrope.policy.requests import AuthorizationRequest, Facts
+from velvetrope.policy.requests import AuthorizationRequest, Facts, PrincipalPolicies
 from velvetrope.policy.statements import Look, Policy, PolicyKind, look_at
 
-__all__ = ["evaluate"]
+__all__ = ["allow_unjudged", "evaluate"]
 
 
 def evaluate(request: AuthorizationRequest) -> Decision:
@@ -80,6 +82,14 @@ def evaluate(request: AuthorizationRequest) -> Decision:
     if identity is not None:
         return allow(facts, identity.allowing, "an identity policy allows it")
     return allow(facts, None if grant is None else grant.allowing, "the resource policy allows it")
+
+
+def allow_unjudged(request: AuthorizationRequest, because: str) -> Decision:
+    """The decision on an action that needs no permission, or that somebody else decides; `because` says which.
+
+    No policy has been looked at.
+    """
+    return allow(Facts(replace(request, policies=PrincipalPolicies(), resource_policy=None)), None, because)
 
 
 def _look_at_all(policies: tuple[Policy, ...], facts: Facts) -> Look | None:

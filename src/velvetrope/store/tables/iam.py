@@ -78,6 +78,10 @@ class Role(msgspec.Struct, frozen=True, kw_only=True):
     def name(self) -> str:
         return self.role_name
 
+    @property
+    def unique_id(self) -> str:
+        return self.role_id
+
 
 class User(msgspec.Struct, frozen=True, kw_only=True):
     """One user."""
@@ -96,6 +100,10 @@ class User(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def name(self) -> str:
         return self.user_name
+
+    @property
+    def unique_id(self) -> str:
+        return self.user_id
 
 
 class PolicyVersion(msgspec.Struct, frozen=True, kw_only=True):
@@ -163,9 +171,11 @@ def _entity_table(name: str, record: type[Role] | type[User]) -> Table:
         Column("account_id", String(12), primary_key=True),
         Column("name", String(64), primary_key=True),
         Column("name_key", String(64), nullable=False),
+        Column("unique_id", String(128), nullable=False),
         Column("path", String(512), nullable=False),
         Column("record", Record(record), nullable=False),
         Index(f"{name}_by_name_key", "account_id", "name_key", unique=True),
+        Index(f"{name}_by_unique_id", "unique_id"),
     )
 
 
@@ -286,6 +296,17 @@ class IamStore:
             await _delete_entity(tx.connection, "user", account_id, user_name)
             tx.changed(_TOPIC)
             return user
+
+    async def load_arns(self, account_id: str, unique_ids: Sequence[str]) -> dict[str, str]:
+        """The ARNs of those roles and users that exist, by unique id."""
+        found: dict[str, str] = {}
+        async with self._database.read() as connection:
+            for table in _ENTITY_TABLES.values():
+                rows = await connection.execute(
+                    select(table.c.record).where(table.c.account_id == account_id, table.c.unique_id.in_(unique_ids))
+                )
+                found.update((entity.unique_id, entity.arn) for entity in rows.scalars())
+        return found
 
     # Attachments
 
@@ -534,6 +555,7 @@ class IamStore:
                         account_id=entity.account_id,
                         name=entity.name,
                         name_key=entity.name.lower(),
+                        unique_id=entity.unique_id,
                         path=entity.path,
                         record=_bare(entity),
                     )

@@ -1,0 +1,183 @@
+"""May this caller perform this operation of ours: every call of the control plane comes through here.
+
+    judged = await judge.judge("lambda", "CreateFunction", {"FunctionName": "f", "Role": ...}, call)
+    judged.action, judged.resource, judged.decision.allowed
+
+The operation's rule says which action on which resources it is (`operation_rules`); the request names the resources
+(`resource_names`) and fills in condition keys (`request_keys`); it may need more than one permission
+(`further_permissions`). All are asked of `policy.evaluate`, and the first refusal is the answer.
+
+What is not known never helps the caller: a resource that cannot be told is asked for as "anything", which only an Allow
+on everything grants and any Deny of the action refuses; a condition on a key that cannot be told holds in a Deny only.
+
+Three operations are not judged here. GetCallerIdentity cannot be forbidden to anybody. AssumeRole is judged by `sts`,
+because the role's trust policy has a say. GetSessionToken needs no permission but heeds an explicit deny (UNVERIFIED).
+Operations that AWS leaves unsigned are not brought here by `edge`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from velvetrope.arn import InvalidArn, parse_arn
+from velvetrope.iam.aws_managed import AWS_ACCOUNT
+from velvetrope.iam.further_permissions import passed_roles, second_action
+from velvetrope.iam.gatherer import PolicyGatherer
+from velvetrope.iam.operation_rules import operation_rule
+from velvetrope.iam.request_keys import keys_of_request, unknown_keys_of
+from velvetrope.iam.resource_names import NamedResource, ResourceNames
+from velvetrope.operations import Call
+from velvetrope.policy import (
+    AuthorizationRequest,
+    Decision,
+    Policy,
+    PrincipalPolicies,
+    allow_unjudged,
+    evaluate,
+    request_context,
+)
+from velvetrope.store.tables.iam import IamStore
+
+__all__ = ["ControlPlaneJudge", "JudgedOperation", "ResourcePolicies"]
+
+_NEVER_JUDGED = {
+    ("sts", "GetCallerIdentity"): "GetCallerIdentity needs no permission",
+    ("sts", "AssumeRole"): "AssumeRole is judged together with the role's trust policy",
+}
+_ONLY_FORBIDDEN = {("sts", "GetSessionToken"): "GetSessionToken needs no permission"}
+_RESOURCE_TAGS = ("aws:resourcetag/", "iam:resourcetag/")
+
+
+class ResourcePolicies(Protocol):
+    """Resource policies of what other rooms keep; for now those of functions."""
+
+    async def find(self, resource_arn: str, /) -> Policy | None:
+        """The policy of that ARN; None if it has none."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedOperation:
+    """The action and resource that decided, and how."""
+
+    action: str
+    resource: str
+    decision: Decision
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """One permission that a call needs."""
+
+    action: str
+    resource: NamedResource
+    keys: Mapping[str, tuple[str, ...]]
+    unknown_keys: tuple[str, ...]
+
+
+class ControlPlaneJudge:
+    """Judges calls of the control plane."""
+
+    def __init__(
+        self, store: IamStore, gatherer: PolicyGatherer, *, resource_policies: ResourcePolicies | None = None
+    ) -> None:
+        self._names = ResourceNames(store)
+        self._gatherer = gatherer
+        self._resource_policies = resource_policies
+
+    async def judge(
+        self, service: str, operation: str, parameters: Mapping[str, object], call: Call
+    ) -> JudgedOperation:
+        """The verdict on a call whose signature has been verified.
+
+        `service` is botocore's name; `operation` and `parameters` are the wire's.
+        """
+        policies = await self._gatherer.policies_for(call.principal)
+        questions = await self._questions(service, operation, parameters, call)
+        if (service, operation) in _NEVER_JUDGED:
+            return _unjudged(questions[0], call, _NEVER_JUDGED[service, operation])
+        judged = [await self._ask(question, policies, call) for question in questions]
+        refused = next((verdict for verdict in judged if not verdict.decision.allowed), None)
+        if refused is not None and (service, operation) in _ONLY_FORBIDDEN:
+            if refused.decision.outcome == "explicitDeny":
+                return refused
+            return _unjudged(questions[0], call, _ONLY_FORBIDDEN[service, operation])
+        return judged[0] if refused is None else refused
+
+    async def _questions(
+        self, service: str, operation: str, parameters: Mapping[str, object], call: Call
+    ) -> list[_Question]:
+        rule = operation_rule(service, operation)
+        resources = [await self._names.name(template, parameters, call) for template in rule.resources]
+        questions = []
+        for resource in resources or [NamedResource("*")]:
+            # Tags of what other rooms keep are not known here; those of roles and users are, and "*" has none.
+            tags_known = resource.entity is not None or not resources
+            questions.append(
+                _Question(
+                    rule.action,
+                    resource,
+                    keys_of_request(rule, parameters, resource.entity),
+                    (*unknown_keys_of(rule), *(() if tags_known else _RESOURCE_TAGS)),
+                )
+            )
+        second = second_action(service, operation, parameters)
+        if second is not None:
+            # What is being made may have no ARN yet; then the permission is asked for on whatever it will be.
+            made = [q if resources else replace(q, resource=NamedResource("*", is_partial=True)) for q in questions]
+            questions += [replace(question, action=second) for question in made]
+        for passed in passed_roles(service, operation, parameters):
+            name = passed.role_arn.rpartition("/")[2]
+            role = await self._names.name("@role:RoleName", {"RoleName": name}, call)
+            same = role.entity is not None and role.entity.arn == passed.role_arn
+            resource = role if same else NamedResource(passed.role_arn)
+            keys: dict[str, tuple[str, ...]] = {"iam:passedtoservice": (passed.service,)}
+            if resource.entity is not None:
+                keys.update(keys_of_request(replace(rule, condition_keys=()), {}, resource.entity))
+            questions.append(
+                _Question(
+                    "iam:PassRole", resource, keys, ("iam:associatedresourcearn", *(() if same else _RESOURCE_TAGS))
+                )
+            )
+        return questions
+
+    async def _ask(self, question: _Question, policies: PrincipalPolicies, call: Call) -> JudgedOperation:
+        request = _request(question, policies, call)
+        if self._resource_policies is not None and question.resource.arn.startswith("arn:aws:lambda:"):
+            request = replace(request, resource_policy=await self._resource_policies.find(question.resource.arn))
+        return JudgedOperation(question.action, question.resource.arn, evaluate(request))
+
+
+def _request(question: _Question, policies: PrincipalPolicies, call: Call) -> AuthorizationRequest:
+    return AuthorizationRequest(
+        principal=call.principal,
+        action=question.action,
+        resource=question.resource.arn,
+        resource_account_id=_account_of(question.resource.arn, call.account_id),
+        context=request_context(
+            call.principal,
+            now=call.now,
+            source_ip=call.source_ip,
+            user_agent=call.user_agent,
+            secure_transport=call.secure_transport,
+            region=call.region,
+            extra=question.keys,
+        ),
+        policies=policies,
+        resource_is_partial=question.resource.is_partial,
+        unknown_keys=question.unknown_keys,
+    )
+
+
+def _unjudged(question: _Question, call: Call, because: str) -> JudgedOperation:
+    decision = allow_unjudged(_request(question, PrincipalPolicies(), call), because)
+    return JudgedOperation(question.action, question.resource.arn, decision)
+
+
+def _account_of(resource: str, account_id: str) -> str:
+    """The account that owns the resource; AWS's own policies and resources without an account count as ours."""
+    try:
+        found = parse_arn(resource).account_id
+    except InvalidArn:
+        return account_id
+    return account_id if found in {"", AWS_ACCOUNT} else found

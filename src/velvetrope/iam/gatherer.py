@@ -1,0 +1,138 @@
+"""Which policies a caller has: collected, compiled, and remembered until something about IAM is committed.
+
+A role session has its role's policies, a user its own, a federated user those of the user who issued the session; each
+with the session's own policies where some were passed. The role or user must be the one that the credentials were made
+for: a new one under the old name has another unique id, and old sessions get nothing from it. Whoever is not found has
+no policies, which means that everything is denied. The root user has none either: `policy.evaluate` knows it by kind.
+
+A managed policy or boundary that is gone, or a document that cannot be read, denies everything (`policy.read_policy`).
+"""
+
+from collections.abc import Iterable
+from typing import TypeVar
+
+from velvetrope.iam.aws_managed import aws_managed_policies
+from velvetrope.policy import Policy, PolicyKind, PrincipalPolicies, parse_policy, read_policy
+from velvetrope.principals import Principal
+from velvetrope.store import ChangeFeed
+from velvetrope.store.tables.iam import IamStore, Role, User
+
+__all__ = ["PolicyGatherer", "policies_of_entity"]
+
+K = TypeVar("K")
+
+_MAX_REMEMBERED = 4096
+_NOTHING = PrincipalPolicies()
+_EVERYTHING = parse_policy(
+    '{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"*","Resource":"*"}}',
+    kind="identity",
+    source="the root user",
+)
+
+
+class PolicyGatherer:
+    """Collects the policies of callers."""
+
+    def __init__(self, store: IamStore, changes: ChangeFeed) -> None:
+        self._store = store
+        self._own: dict[tuple[str, str, str, str], PrincipalPolicies] = {}
+        self._whole: dict[tuple[tuple[str, str, str, str], tuple[str, ...]], PrincipalPolicies] = {}
+        self._generation = 0
+        changes.subscribe("iam", self._forget)
+
+    async def policies_for(self, principal: Principal) -> PrincipalPolicies:
+        """Identity policies, boundary and session policies of `principal`."""
+        key = (principal.kind, principal.account_id, principal.policy_arn, principal.unique_id.partition(":")[0])
+        if principal.kind == "FederatedUser":
+            # The issuer must be older than the session, so what one session gets says nothing about another.
+            issued_at = "" if principal.session is None else principal.session.issued_at.isoformat()
+            key = (principal.kind, principal.account_id, principal.name, issued_at)
+        texts = None if principal.session is None else principal.session.policies
+        if texts is not None:
+            whole = self._whole.get((key, texts))
+            if whole is not None:
+                return whole
+        generation = self._generation
+        own = self._own.get(key)
+        if own is None:
+            own = await self._load(principal)
+            if own is not _NOTHING and generation == self._generation:
+                _remember(self._own, key, own)
+        if texts is None:
+            return own
+        sessions = tuple(
+            read_policy(text, kind="session", source=f"session policy {n}") for n, text in enumerate(texts, 1)
+        )
+        whole = PrincipalPolicies(own.identity, own.boundary, sessions)
+        if own is not _NOTHING and generation == self._generation:
+            _remember(self._whole, (key, texts), whole)
+        return whole
+
+    async def _load(self, principal: Principal) -> PrincipalPolicies:
+        if principal.kind == "AssumedRole":
+            role = await self._store.load_role(principal.account_id, principal.name)
+            same = role is not None and (role.arn, role.role_id) == (
+                principal.policy_arn,
+                principal.unique_id.partition(":")[0],
+            )
+            return await policies_of_entity(self._store, role) if role is not None and same else _NOTHING
+        if principal.kind == "User":
+            user = await self._store.load_user(principal.account_id, principal.name)
+            same = user is not None and (user.arn, user.user_id) == (principal.policy_arn, principal.unique_id)
+            return await policies_of_entity(self._store, user) if user is not None and same else _NOTHING
+        if principal.kind == "FederatedUser" and principal.account_id:
+            return await self._load_issuer(principal)
+        return _NOTHING
+
+    async def _load_issuer(self, principal: Principal) -> PrincipalPolicies:
+        """The policies of who called GetFederationToken; an issuer without a name is the root user."""
+        if not principal.name:
+            return PrincipalPolicies(identity=(_EVERYTHING,))
+        user = await self._store.load_user(principal.account_id, principal.name)
+        session = principal.session
+        if user is None or session is None or user.created_at > session.issued_at:
+            return _NOTHING
+        return await policies_of_entity(self._store, user)
+
+    def _forget(self) -> None:
+        self._generation += 1
+        self._own.clear()
+        self._whole.clear()
+
+
+def _remember(known: dict[K, PrincipalPolicies], key: K, value: PrincipalPolicies) -> None:
+    if len(known) >= _MAX_REMEMBERED:
+        known.clear()
+    known[key] = value
+
+
+async def policies_of_entity(store: IamStore, entity: Role | User) -> PrincipalPolicies:
+    """The compiled policies of a role or user."""
+    kind = "role" if isinstance(entity, Role) else "user"
+    inline = tuple(
+        read_policy(text, kind="identity", source=f"{kind} {entity.name} inline {name}")
+        for name, text in sorted(entity.inline_policies.items())
+    )
+    arns = entity.attached_policy_arns
+    boundary = entity.permissions_boundary_arn
+    documents = await _documents(store, arns if boundary is None else (*arns, boundary))
+    managed = tuple(_managed(documents, arn, kind="identity") for arn in arns)
+    return PrincipalPolicies(
+        identity=(*inline, *managed),
+        boundary=None if boundary is None else _managed(documents, boundary, kind="boundary"),
+    )
+
+
+async def _documents(store: IamStore, arns: Iterable[str]) -> dict[str, str]:
+    known = aws_managed_policies()
+    documents = {arn: known[arn].document for arn in arns if arn in known}
+    customers = [arn for arn in arns if arn not in known]
+    if customers:
+        found = await store.load_policies(customers)
+        documents.update((arn, policy.default_version.document) for arn, policy in found.items())
+    return documents
+
+
+def _managed(documents: dict[str, str], arn: str, *, kind: PolicyKind) -> Policy:
+    # An empty text cannot be read, and what cannot be read denies everything.
+    return read_policy(documents.get(arn, ""), kind=kind, source=arn)

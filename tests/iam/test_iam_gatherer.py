@@ -1,0 +1,168 @@
+"""Whose policies are which, and that old credentials get nothing from new names."""
+
+import json
+from dataclasses import replace
+from datetime import timedelta
+
+from support.iam import ACCOUNT, NOW, ROOT, Iam, allow, deny, document, make_role, make_user, session_of
+from velvetrope.iam.aws_managed import aws_managed_policies
+from velvetrope.policy import AuthorizationRequest, Decision, PrincipalPolicies, evaluate, parse_policy
+from velvetrope.principals import ANONYMOUS, Principal, Session, service_principal
+from velvetrope.store.tables.iam import Role
+
+READ_ONLY = "arn:aws:iam::aws:policy/ReadOnlyAccess"
+
+
+async def decide(iam: Iam, caller: Principal, action: str) -> Decision:
+    policies = await iam.gatherer.policies_for(caller)
+    return evaluate(AuthorizationRequest(caller, action, "*", ACCOUNT, {}, policies))
+
+
+async def test_inline_and_attached_policies_all_count(iam: Iam) -> None:
+    arn = (await iam.call("create_policy", policy_name="P", policy_document=document(allow("b:Do"))))["policy"]["arn"]
+    role = await make_role(iam, allow("a:Do"))
+    for policy_arn in (arn, READ_ONLY):
+        await iam.call("attach_role_policy", role_name="Caller", policy_arn=policy_arn)
+
+    for action in ("a:Do", "b:Do", "lambda:ListFunctions"):
+        assert (await decide(iam, role, action)).allowed
+    assert not (await decide(iam, role, "lambda:DeleteFunction")).allowed
+
+
+async def test_the_default_version_counts(iam: Iam) -> None:
+    user = await make_user(iam)
+    arn = (await iam.call("create_policy", policy_name="P", policy_document=document(allow("a:Do"))))["policy"]["arn"]
+    await iam.call("attach_user_policy", user_name="alice", policy_arn=arn)
+    await iam.call("create_policy_version", policy_arn=arn, policy_document=document(allow("b:Do")))
+
+    assert (await decide(iam, user, "a:Do")).allowed
+    await iam.call("set_default_policy_version", policy_arn=arn, version_id="v2")
+    assert not (await decide(iam, user, "a:Do")).allowed
+    assert (await decide(iam, user, "b:Do")).allowed
+
+
+async def test_a_change_is_seen_at_once(iam: Iam) -> None:
+    role = await make_role(iam, allow("a:Do"))
+    assert (await decide(iam, role, "a:Do")).allowed
+
+    await iam.call("delete_role_policy", role_name="Caller", policy_name="own")
+
+    assert not (await decide(iam, role, "a:Do")).allowed
+
+
+async def test_policies_are_remembered_between_changes(iam: Iam) -> None:
+    role = await make_role(iam, allow("a:Do"))
+
+    assert await iam.gatherer.policies_for(role) is await iam.gatherer.policies_for(role)
+
+
+async def test_a_boundary_limits(iam: Iam) -> None:
+    role = await make_role(iam, allow("*"), permissions_boundary=READ_ONLY)
+
+    assert (await decide(iam, role, "lambda:ListFunctions")).allowed
+    decision = await decide(iam, role, "lambda:DeleteFunction")
+    assert decision.because == "because no permissions boundary allows the lambda:DeleteFunction action"
+
+
+async def test_a_session_policy_limits(iam: Iam) -> None:
+    role = await make_role(iam, allow("a:*"))
+    session = Session(NOW, NOW + timedelta(hours=1), policies=(document(allow("a:Do")), document(allow("b:Do"))))
+    limited = replace(role, session=session)
+
+    assert (await decide(iam, limited, "a:Do")).allowed
+    assert not (await decide(iam, limited, "a:Other")).allowed
+    assert not (await decide(iam, limited, "b:Do")).allowed
+    assert (await decide(iam, role, "a:Other")).allowed
+    assert await iam.gatherer.policies_for(limited) is await iam.gatherer.policies_for(limited)
+
+
+async def test_a_session_policy_that_cannot_be_read_denies_everything(iam: Iam) -> None:
+    role = await make_role(iam, allow("*"))
+    session = Session(NOW, NOW + timedelta(hours=1), policies=("{",))
+
+    assert (await decide(iam, replace(role, session=session), "a:Do")).outcome == "explicitDeny"
+
+
+async def test_a_session_of_a_deleted_role_gets_nothing_from_a_new_one_of_its_name(iam: Iam) -> None:
+    old = await make_role(iam, name="R")
+    await iam.call("delete_role", role_name="R")
+    new = await make_role(iam, allow("*"), name="R")
+
+    assert await iam.gatherer.policies_for(old) == PrincipalPolicies()
+    assert (await decide(iam, new, "a:Do")).allowed
+
+
+async def test_a_user_made_again_is_another_user(iam: Iam) -> None:
+    old = await make_user(iam)
+    await iam.call("delete_user", user_name="alice")
+    await make_user(iam, allow("*"))
+
+    assert await iam.gatherer.policies_for(old) == PrincipalPolicies()
+
+
+async def test_who_is_not_known_has_nothing(iam: Iam) -> None:
+    stranger = session_of(
+        {"role_name": "None", "arn": f"arn:aws:iam::{ACCOUNT}:role/None", "role_id": "AROANONENONENONENONE"}
+    )
+
+    for caller in (stranger, ANONYMOUS, service_principal("lambda.amazonaws.com")):
+        assert await iam.gatherer.policies_for(caller) == PrincipalPolicies()
+
+
+async def test_the_root_user_may_do_everything_within_its_session_policy(iam: Iam) -> None:
+    assert (await decide(iam, ROOT, "a:Do")).allowed
+    session = Session(NOW, NOW + timedelta(hours=1), policies=(document(allow("*"), deny("iam:*")),))
+
+    limited = replace(ROOT, session=session)
+
+    assert (await decide(iam, limited, "a:Do")).allowed
+    assert (await decide(iam, limited, "iam:ListRoles")).outcome == "explicitDeny"
+
+
+async def test_a_federated_user_has_the_issuer_s_policies_within_the_session_policy(iam: Iam) -> None:
+    await make_user(iam, allow("a:*"))
+    arn = f"arn:aws:sts::{ACCOUNT}:federated-user/guest"
+    session = Session(NOW, NOW + timedelta(hours=1), policies=(document(allow("*")),))
+    guest = Principal("FederatedUser", ACCOUNT, arn, arn, f"{ACCOUNT}:guest", name="alice", session=session)
+
+    assert (await decide(iam, guest, "a:Do")).allowed
+    assert not (await decide(iam, guest, "b:Do")).allowed
+    bare = replace(guest, session=replace(session, policies=None))
+    assert (await decide(iam, bare, "a:Do")).because == "because no session policy allows the a:Do action"
+    issued_before = replace(guest, session=replace(session, issued_at=NOW - timedelta(days=1)))
+    assert not (await decide(iam, issued_before, "a:Do")).allowed
+    by_root = replace(guest, name="")
+    assert (await decide(iam, by_root, "b:Do")).allowed
+
+
+async def test_a_policy_that_is_gone_denies_everything(iam: Iam) -> None:
+    """A boundary may be deleted between the check that it exists and the role's creation."""
+    await make_role(iam, allow("*"), name="Template")
+    template = await iam.store.load_role(ACCOUNT, "Template")
+    assert template is not None
+    gone = f"arn:aws:iam::{ACCOUNT}:policy/gone"
+    role = Role(
+        account_id=ACCOUNT,
+        role_name="R",
+        role_id="AROAGONE",
+        arn=f"arn:aws:iam::{ACCOUNT}:role/R",
+        path="/",
+        assume_role_policy_document=template.assume_role_policy_document,
+        created_at=NOW,
+        inline_policies=template.inline_policies,
+        permissions_boundary_arn=gone,
+    )
+    await iam.store.save_new_role(role)
+
+    caller = session_of({"role_name": "R", "arn": role.arn, "role_id": "AROAGONE"})
+
+    assert (await decide(iam, caller, "a:Do")).outcome == "explicitDeny"
+
+
+def test_aws_s_policies_are_all_well_formed_and_within_the_limit() -> None:
+    for arn, policy in aws_managed_policies().items():
+        parsed = parse_policy(policy.document, kind="identity", source=arn)
+
+        assert parsed.version == "2012-10-17"
+        assert len(json.dumps(json.loads(policy.document), separators=(",", ":"))) <= 6144
+        assert arn == f"arn:aws:iam::aws:policy{policy.path}{policy.policy_name}"
