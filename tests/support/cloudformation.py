@@ -67,6 +67,7 @@ class World:
     """What is there: an id, and the operation that made it."""
     gate: asyncio.Event | None = None
     """If set, every call waits for it."""
+    _news: asyncio.Event = field(default_factory=asyncio.Event)
     _numbers: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
 
     async def invoke(
@@ -77,11 +78,18 @@ class World:
         assert not report.has_errors(), f"{service}:{operation}: {report.generate_report()}"
         assert call.principal == ROOT
         self.told.append(Told(service, operation, parameters))
+        self._news.set()
         if self.gate is not None:
             await self.gate.wait()
         if operation in self.refusing:
             raise Refused(self.refusing[operation])
         return self._answer(operation, dict(parameters))
+
+    async def heard(self, count: int) -> None:
+        """Come back when it has been told `count` things."""
+        while len(self.told) < count:
+            self._news.clear()
+            await self._news.wait()
 
     def names(self) -> list[str]:
         """The operations it was told, in order."""

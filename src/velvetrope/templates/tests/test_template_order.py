@@ -85,7 +85,8 @@ def test_a_resource_that_names_itself_is_a_circle() -> None:
 
 
 def unresolved(name: str, block: str, place: str) -> str:
-    return f"Template format error: Unresolved resource dependencies [{name}] in the {block} block of the template ({place})"
+    found = f"Template format error: Unresolved resource dependencies [{name}]"
+    return f"{found} in the {block} block of the template ({place})"
 
 
 SWITCHED_OFF = "Conditions: {Never: !Equals [a, b]}\nResources: {A: {Type: T, Condition: Never}, B: {Type: T, %s}}"
