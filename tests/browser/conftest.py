@@ -31,7 +31,9 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture
 def context(browser: Browser) -> Iterator[BrowserContext]:
     """A browser that has accepted the demo's certificate."""
-    context = browser.new_context(ignore_https_errors=True, viewport={"width": 1280, "height": 860})
+    context = browser.new_context(
+        ignore_https_errors=True, viewport={"width": 1280, "height": 860}, reduced_motion="reduce"
+    )
     context.set_default_timeout(15_000)
     yield context
     context.close()

@@ -112,6 +112,7 @@ def test_it_fits_the_screen_in_light_and_dark(
         ignore_https_errors=True,
         viewport={"width": width, "height": 812},
         color_scheme="dark" if scheme == "dark" else "light",
+        reduced_motion="reduce",
     )
     try:
         page = context.new_page()

@@ -49,7 +49,7 @@ class RunningServer:
             stderr=subprocess.STDOUT,
             text=True,
             env=env | dict(environment or {}),
-            cwd=state_folder.parent,
+            cwd=REPOSITORY,
             start_new_session=True,
         )
         self._reader = threading.Thread(target=self._read, daemon=True)
@@ -61,6 +61,7 @@ class RunningServer:
             self.output.append(line)
             if "Ctrl-C stops the server" in line:
                 self._ready.set()
+        self.process.wait()
         self._ready.set()
 
     def __enter__(self) -> Self:

@@ -6,6 +6,8 @@ import hmac
 import json
 import os
 import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -231,20 +233,21 @@ def test_the_aws_cli_finds_its_way_by_the_environment(demo: RunningServer) -> No
     key_id, secret = ROOT_KEY
     environment = clean_environment(
         AWS_ENDPOINT_URL=demo.url,
-        AWS_REGION=demo.config["region"],
+        AWS_DEFAULT_REGION=demo.config["region"],
         AWS_ACCESS_KEY_ID=key_id,
         AWS_SECRET_ACCESS_KEY=secret,
         AWS_CONFIG_FILE=os.devnull,
         AWS_SHARED_CREDENTIALS_FILE=os.devnull,
     )
     done = subprocess.run(
-        [*("aws", "sts", "get-caller-identity", "--output", "json")],
+        [Path(sys.executable).with_name("aws"), "sts", "get-caller-identity", "--output", "json"],
         capture_output=True,
         text=True,
-        check=True,
+        check=False,
         env=environment,
     )
 
+    assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["Arn"] == f"arn:aws:iam::{demo.config['account_id']}:root"
 
 

@@ -104,7 +104,7 @@ class Server:
             now=self.clock.now(),
         )
         for sock in sockets:
-            listener = Listener(self.edge, sock, tls=lambda: server_context(certificates()))
+            listener = Listener(self.edge, sock, gateway=self.edge, tls=lambda: server_context(certificates()))
             await listener.start()
             self.listeners.append(listener)
         self.connection.save(self.folder)
@@ -173,7 +173,6 @@ def _wire(
         identity_store,
         user_pool_tokens=user_pools.token_verifier,
         role_sessions=roles,
-        gatherer=gatherer,
         open_id_tokens=open_id_tokens,
         entropy=entropy,
         public_url=public_url,

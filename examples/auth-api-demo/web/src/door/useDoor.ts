@@ -77,6 +77,13 @@ export function useDoor(config: DemoConfig): Door {
     return stop;
   }, [config, look]);
 
+  // A toast says what happened and leaves; the panel keeps the whole of it.
+  useEffect(() => {
+    if (toast === undefined) return undefined;
+    const timer = setTimeout(() => setToast(undefined), toast.tone === "let-in" ? 6_000 : 12_000);
+    return () => clearTimeout(timer);
+  }, [toast]);
+
   const run = useCallback(async (work: () => Promise<CallRecord>) => {
     setBusy(true);
     try {
