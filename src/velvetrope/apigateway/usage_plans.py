@@ -276,8 +276,8 @@ def _throttle(settings: ThrottleSettings) -> Throttle:
 
 
 def _check_throttle(throttle: Throttle) -> None:
-    # A rate without a burst (or the other way round) would be half a bucket. AWS takes 0 for the missing one and lets
-    # nobody through; what it says is UNVERIFIED. We keep what was given and refuse negative numbers.
+    # A rate without a burst (or the other way round) is half a bucket; the lane takes the account's limit for the other
+    # half (UNVERIFIED on AWS).
     if (throttle.rate_limit is not None and throttle.rate_limit < 0) or (
         throttle.burst_limit is not None and throttle.burst_limit < 0
     ):

@@ -33,8 +33,8 @@ class SignatureAuthenticator:
         self._credentials = credentials
         self._region = region
 
-    async def authenticate(self, incoming: IncomingRequest) -> Principal:
-        """The principal whose key signed `incoming`.
+    async def authenticate(self, incoming: IncomingRequest, *, overrides_method: bool) -> Principal:
+        """The principal whose key signed `incoming`; `overrides_method` says that it has the header of that name.
 
         Raises:
             GatewayRefusal: the one that belongs to the first finding.
@@ -52,9 +52,7 @@ class SignatureAuthenticator:
             )
         except SignatureRefused as finding:
             raise _refusal(finding) from None
-        if METHOD_OVERRIDE not in verified.signed_headers and any(
-            name.lower() == METHOD_OVERRIDE for name, _ in incoming.headers
-        ):
+        if overrides_method and METHOD_OVERRIDE not in verified.signed_headers:
             raise InvalidSignature(
                 "X-HTTP-Method-Override must be a 'SignedHeader' in the AWS Authorization.",
                 step="authentication",

@@ -25,11 +25,13 @@ AWS for the order.
 import asyncio
 from base64 import b64encode
 from collections.abc import Mapping
+from dataclasses import replace
 from time import perf_counter
 from urllib.parse import unquote
 
 from velvetrope.clock import Clock, Entropy
 from velvetrope.errors import ReasonError
+from velvetrope.execute_api.allowed_before import AllowedBefore
 from velvetrope.execute_api.authentication import METHOD_OVERRIDE, SignatureAuthenticator
 from velvetrope.execute_api.errors import (
     AccessDenied,
@@ -60,6 +62,7 @@ from velvetrope.execute_api.requests import (
 )
 from velvetrope.execute_api.snapshot import (
     ApiKeyInPlan,
+    CompiledKey,
     CompiledStage,
     MockIntegration,
     Snapshot,
@@ -79,6 +82,7 @@ __all__ = ["RequestLane"]
 _ACTION = "execute-api:Invoke"
 _MAX_METHOD_ARN_BYTES = 1_600  # API Gateway quotas: method ARN of a method with authorization
 _MAX_BODY_BYTES = 10_485_760  # API Gateway quotas: payload size
+_MAX_PRESENTED_KEYS = 4_096
 _NO_CONTENT = frozenset({204, 304})  # RFC 9110 section 8.6: no body, and 204 has no Content-Length
 _TOO_LONG = b"HTTP content length exceeded 10485760 bytes."
 _KEY_LOOKUP = "apigateway api key lookup"  # the purpose under which `apigateway` hashes key values
@@ -120,7 +124,9 @@ class RequestLane:
         self._entropy = entropy
         self._region = region
         self._cors = cors_on_gateway_responses
+        self._drawn: list[bytes] = []
         self._authenticator = SignatureAuthenticator(credentials, region=region)
+        self._allowed = AllowedBefore()
         self._meters = Meters(usage, node_id=new_uuid(entropy))
         self._snapshot = Snapshot(stages={}, api_ids=frozenset(), keys={}, key_hash_ids=())
         self._compiled: dict[tuple[str, str], tuple[Stage, CompiledStage]] = {}
@@ -199,13 +205,16 @@ class RequestLane:
         found = stage.tree.match(path, http_method)
         if found is None:
             if b"authorization" in headers or b"X-Amz-Algorithm" in incoming.query_string:
-                await self._authenticator.authenticate(incoming)
+                await self._authenticator.authenticate(incoming, overrides_method=METHOD_OVERRIDE in headers)
             raise MissingAuthenticationToken(
                 step="route", detail=f"no resource of stage {stage.name} has {http_method} {path}"
             )
         method = found.target
         trail.append(("route", "allowed", method.route_reason))
-        return MatchedRequest(incoming, headers, ids, stage, method, http_method, path, found.path_parameters, trail)
+        method_arn = f"{stage.arn_prefix}{http_method}/{path[1:].removesuffix('/')}"
+        return MatchedRequest(
+            incoming, headers, ids, stage, method, http_method, path, found.path_parameters, method_arn, trail
+        )
 
     async def _authenticate(self, matched: MatchedRequest) -> AuthenticatedCaller:
         method = matched.method
@@ -215,7 +224,9 @@ class RequestLane:
             raise AuthorizerConfiguration(
                 step="authentication", detail=f"the authorization type {method.authorization_type} is not known here"
             )
-        principal = await self._authenticator.authenticate(matched.incoming)
+        principal = await self._authenticator.authenticate(
+            matched.incoming, overrides_method=METHOD_OVERRIDE in matched.headers
+        )
         reason = f"signed with {principal.access_key_id or 'a key'} of {principal.arn}"
         matched.trail.append(("authentication", "allowed", reason))
         return AuthenticatedCaller(matched, principal)
@@ -226,12 +237,31 @@ class RequestLane:
         if matched.method.authorization == "NONE" and stage.resource_policy is None:
             matched.trail.append(_NO_AUTHORIZATION)
             return AuthorizedRequest(caller, None)
-        incoming = matched.incoming
-        resource = _method_arn(matched)
+        resource = matched.method_arn
         if len(resource) > _MAX_METHOD_ARN_BYTES:
             raise UriTooLong(step="authorization", detail=f"the method ARN has {len(resource)} bytes")
         policies = _NO_POLICIES if principal is ANONYMOUS else await self._policies.policies_for(principal)
-        headers = matched.headers
+        if stage.resource_policy is None:
+            known = self._allowed.find(policies, principal, resource)
+            if known is not None:
+                matched.trail.append(known)
+                return AuthorizedRequest(caller, known)
+        decision = self._evaluate(matched, principal, policies)
+        if not decision.allowed:
+            raise AccessDenied(
+                f"User: {principal.arn} is not authorized to perform: {_ACTION} on resource: "
+                f"{_masked(resource, stage.account_id)} {decision.because}",
+                step="authorization",
+                detail=_explain(principal, resource, decision),
+            )
+        step: Step = ("authorization", "allowed", _allowed_by(decision))
+        if stage.resource_policy is None:
+            self._allowed.keep(policies, principal, resource, step)
+        matched.trail.append(step)
+        return AuthorizedRequest(caller, step)
+
+    def _evaluate(self, matched: MatchedRequest, principal: Principal, policies: PrincipalPolicies) -> Decision:
+        incoming, headers, stage = matched.incoming, matched.headers, matched.stage
         context = request_context(
             principal,
             now=incoming.received_at,
@@ -241,26 +271,13 @@ class RequestLane:
             secure_transport=incoming.scheme == "https",
             region=self._region,
         )
-        decision = evaluate(
-            AuthorizationRequest(
-                principal, _ACTION, resource, stage.account_id, context, policies, stage.resource_policy
-            )
+        question = AuthorizationRequest(
+            principal, _ACTION, matched.method_arn, stage.account_id, context, policies, stage.resource_policy
         )
-        if decision.allowed and "%" in resource:
-            decision = evaluate(
-                AuthorizationRequest(
-                    principal, _ACTION, unquote(resource), stage.account_id, context, policies, stage.resource_policy
-                )
-            )
-        if not decision.allowed:
-            raise AccessDenied(
-                f"User: {principal.arn} is not authorized to perform: {_ACTION} on resource: "
-                f"{_masked(resource, stage.account_id)} {decision.because}",
-                step="authorization",
-                detail=_explain(principal, resource, decision),
-            )
-        matched.trail.append(("authorization", "allowed", _allowed_by(decision)))
-        return AuthorizedRequest(caller, decision)
+        decision = evaluate(question)
+        if decision.allowed and "%" in matched.method_arn:
+            decision = evaluate(replace(question, resource=unquote(matched.method_arn)))
+        return decision
 
     async def _admit(self, authorized: AuthorizedRequest) -> AdmittedRequest:
         matched = authorized.caller.matched
@@ -307,13 +324,8 @@ class RequestLane:
         value = matched.headers.get(b"x-api-key")
         if value is None:
             raise InvalidApiKey(step="api key", detail="the method needs an API key and there is no x-api-key header")
-        snapshot = self._snapshot
-        for key_id in snapshot.key_hash_ids:
-            digest = self._master_keys.derive(purpose=_KEY_LOOKUP, info=value, key_id=key_id)
-            key = snapshot.keys.get(f"{key_id.hex()}.{digest.hex()}")
-            if key is not None:
-                break
-        else:
+        key = self._snapshot.presented.get(value) or self._look_up(value)
+        if key is None:
             raise InvalidApiKey(step="api key", detail="no API key has the value of the x-api-key header")
         if not key.enabled:
             raise InvalidApiKey(step="api key", detail=f"API key {key.key_id} is disabled")
@@ -325,6 +337,17 @@ class RequestLane:
                 detail=f"API key {key.key_id} is in no usage plan for stage {stage.name} of API {stage.api_id}",
             )
         return in_plan, value.decode("latin-1")
+
+    def _look_up(self, value: bytes) -> CompiledKey | None:
+        snapshot = self._snapshot
+        for key_id in snapshot.key_hash_ids:
+            digest = self._master_keys.derive(purpose=_KEY_LOOKUP, info=value, key_id=key_id)
+            key = snapshot.keys.get(f"{key_id.hex()}.{digest.hex()}")
+            if key is not None:
+                if len(snapshot.presented) < _MAX_PRESENTED_KEYS:
+                    snapshot.presented[value] = key
+                return key
+        return None
 
     async def _count(self, matched: MatchedRequest, meter: Meter, in_plan: ApiKeyInPlan | None) -> None:
         now = matched.incoming.received_at
@@ -393,7 +416,7 @@ class RequestLane:
             incoming.received_at,
             "execute-api",
             _ACTION,
-            "" if matched is None else _method_arn(matched),
+            "" if matched is None else matched.method_arn,
             incoming.method,
             incoming.raw_path.decode("latin-1"),
             incoming.source_ip,
@@ -406,12 +429,18 @@ class RequestLane:
         )
 
     def _new_ids(self) -> RequestIds:
-        # One draw: 16 bytes for the request id, 11 for the extended one, which so ends in one `=` as AWS's do.
-        drawn = self._entropy.token_bytes(27)
+        # 16 bytes for the request id, 11 for the extended one, which so ends in one `=` as AWS's do.
+        drawn = self._drawn.pop() if self._drawn else self._draw()
         text = drawn[:16].hex()
         variant = "89ab"[drawn[8] >> 6]
         request_id = f"{text[:8]}-{text[8:12]}-4{text[13:16]}-{variant}{text[17:20]}-{text[20:]}"
         return RequestIds(request_id, b64encode(drawn[16:]).decode())
+
+    def _draw(self) -> bytes:
+        # Two hundred at once: a draw is a system call.
+        block = self._entropy.token_bytes(27 * 200)
+        self._drawn = [block[at : at + 27] for at in range(0, len(block), 27)]
+        return self._drawn.pop()
 
     def _hear_of_change(self) -> None:
         self._published += 1
@@ -451,12 +480,6 @@ class RequestLane:
         stages = {key: stage for key, (_, stage) in compiled.items()}
         self._snapshot = compile_snapshot(state, stages, self._meters)
         await self._meters.retire_quotas(self._snapshot.quotas_in_use(), self._clock.now())
-
-
-def _method_arn(matched: MatchedRequest) -> str:
-    # Routes ignore one trailing slash, so policies do not see it either.
-    path = matched.path[1:].removesuffix("/")
-    return f"{matched.stage.arn_prefix}{matched.http_method}/{path}"
 
 
 def _masked(method_arn: str, account_id: str) -> str:

@@ -2,10 +2,12 @@
 
 A request reads and writes only this file's objects. A bucket's piece is leased from the store for one second at a time
 (`metering.slices` has the arithmetic and why no limit is exceeded by any number of nodes); the first request after that
-second waits for one transaction, all others for nothing. Of a quota a hundredth is taken at a time, at least one and at
-most 1,000 requests: on the demo plan (10,000 a day) that is one transaction for every hundred requests, and a crash
-loses 99 at the most. One node alone takes until nothing is left, so its limit is exact to the request; when several
-share a quota, what the others hold is not there for a caller who comes to the last one.
+second waits for one transaction, all others for nothing. Of a quota a hundredth is taken at a time (at least one
+request, at most 1,000): of 10,000 a day that is one transaction for every hundred requests, and a crash loses 99. A key
+that spends a slice in less than a second gets one of twice the size, up to a tenth of the quota, so that a busy key
+does not wait for the store more than once a second or so. One node alone takes until nothing is left, so its limit is
+exact to the request; when several share a quota, what the others hold is not there for a caller who comes to the last
+one.
 
 A request that a bucket refuses takes nothing from any bucket and nothing from the quota (AWS is reported to do so,
 UNVERIFIED). A bucket is looked at before the quota: an over-quota caller who also calls too fast hears "Too Many
@@ -13,7 +15,7 @@ Requests".
 """
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime, timedelta
 from typing import Literal
 
@@ -34,7 +36,7 @@ __all__ = ["LeasedBucket", "LeasedQuota", "Meter", "Meters", "Verdict", "epoch_u
 Verdict = Literal["admitted", "throttled", "over quota"]
 
 _TERM_US = MICROS
-_MAX_QUOTA_SLICE = 1_000
+_LEAST_QUOTA_SLICE = 1_000
 _RETRY_EXHAUSTED_US = MICROS  # other nodes may give quota back; ask again once a second
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -111,7 +113,19 @@ class LeasedQuota:
     Without a `quota` there is nothing to lease and requests are only counted.
     """
 
-    __slots__ = ("ask_again_us", "key_id", "left", "lock", "period_end_us", "period_start", "plan_id", "quota", "spent")
+    __slots__ = (
+        "_slice",
+        "_taken_us",
+        "ask_again_us",
+        "key_id",
+        "left",
+        "lock",
+        "period_end_us",
+        "period_start",
+        "plan_id",
+        "quota",
+        "spent",
+    )
 
     def __init__(self, plan_id: str, key_id: str, quota: Quota | None) -> None:
         self.plan_id = plan_id
@@ -122,6 +136,8 @@ class LeasedQuota:
         self.period_start = date.min
         self.period_end_us = 0
         self.ask_again_us = 0
+        self._slice = 0 if quota is None else _least_slice(quota)
+        self._taken_us = 0
         self.spent: dict[int, int] = {}
         """Requests let through by day since 1970."""
 
@@ -139,41 +155,51 @@ class LeasedQuota:
             start = quota_period_start(period, now)
             returned = self.left if start == self.period_start else 0
             self.left = 0
-            wanted = max(1, min(quota.limit // 100, _MAX_QUOTA_SLICE))
-            allowance = _allowance(quota, now)
+            self._resize(quota, now_us)
+            # Out of our hands before the write: if that fails, requests go unreported and the limit still holds.
+            spent, self.spent = self.spent, {}
             taken = await usage.take_quota(
-                self.plan_id, self.key_id, start, allowance=allowance, wanted=wanted, returned=returned
+                self.plan_id,
+                self.key_id,
+                start,
+                allowance=_allowance(quota, now),
+                wanted=self._slice,
+                returned=returned,
+                used_by_day=_by_date(spent),
             )
             self.period_start, self.period_end_us = start, epoch_us(quota_period_end(period, now))
             self.left = taken.count
             self.ask_again_us = 0 if taken.count else now_us + _RETRY_EXHAUSTED_US
-            await self._report(usage, start, allowance)
 
     async def settle(self, usage: UsageStore, now: datetime) -> None:
         """Give back what was not spent and report what was."""
         async with self.lock:
             left, self.left = self.left, 0
+            spent, self.spent = self.spent, {}
             self.ask_again_us = 0
-            if self.quota is None:
-                await self._report(usage, None, 0)
+            if not left and not spent:
                 return
-            if left:
-                await usage.take_quota(
-                    self.plan_id, self.key_id, self.period_start, allowance=0, wanted=0, returned=left
-                )
-            await self._report(usage, quota_period_start(_period(self.quota), now), _allowance(self.quota, now))
-
-    async def _report(self, usage: UsageStore, start: date | None, allowance: int) -> None:
-        if not self.spent:
-            return
-        spent, self.spent = self.spent, {}
-        remaining = 0
-        if start is not None:
-            remaining = self.left + await usage.load_quota_remaining(
-                self.plan_id, self.key_id, start, allowance=allowance
+            if self.quota is None:
+                await usage.save_used(self.plan_id, self.key_id, _by_date(spent), remaining=0)
+                return
+            start = quota_period_start(_period(self.quota), now)
+            await usage.take_quota(
+                self.plan_id,
+                self.key_id,
+                start,
+                allowance=_allowance(self.quota, now),
+                wanted=0,
+                returned=left if start == self.period_start else 0,
+                used_by_day=_by_date(spent),
             )
-        by_day = {_EPOCH.date() + timedelta(days=day): count for day, count in spent.items()}
-        await usage.save_used(self.plan_id, self.key_id, by_day, remaining=remaining)
+
+    def _resize(self, quota: Quota, now_us: int) -> None:
+        lasted_us = now_us - self._taken_us
+        if lasted_us < MICROS:
+            self._slice = max(self._slice, min(self._slice * 2, quota.limit // 10))
+        elif lasted_us > 10 * MICROS:
+            self._slice = max(_least_slice(quota), self._slice // 2)
+        self._taken_us = now_us
 
 
 class Meter:
@@ -262,6 +288,14 @@ class Meters:
         for bucket in tuple(self._buckets.values()):
             await bucket.release(self._usage, self._node_id, now_us)
         await self.settle(now)
+
+
+def _least_slice(quota: Quota) -> int:
+    return max(1, min(quota.limit // 100, _LEAST_QUOTA_SLICE))
+
+
+def _by_date(spent: Mapping[int, int]) -> dict[date, int]:
+    return {_EPOCH.date() + timedelta(days=day): count for day, count in spent.items()}
 
 
 def _period(quota: Quota) -> QuotaPeriod:

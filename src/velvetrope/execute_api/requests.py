@@ -13,7 +13,6 @@ from typing import Literal
 import msgspec
 
 from velvetrope.execute_api.snapshot import ApiKeyInPlan, CompiledMethod, CompiledStage
-from velvetrope.policy import Decision
 from velvetrope.principals import Principal
 
 __all__ = [
@@ -81,6 +80,8 @@ class MatchedRequest(msgspec.Struct, frozen=True):
     path: str
     """As received, without the stage."""
     path_parameters: Mapping[str, str]
+    method_arn: str
+    """Of the path that was called, without a trailing slash: routes ignore one, so policies do not see it either."""
     trail: Trail
 
 
@@ -92,10 +93,10 @@ class AuthenticatedCaller(msgspec.Struct, frozen=True):
 
 
 class AuthorizedRequest(msgspec.Struct, frozen=True):
-    """Policies allow this caller this method; `decision` is None where no policy has a say."""
+    """Policies allow this caller this method; `allowed_by` says which, and is None where no policy has a say."""
 
     caller: AuthenticatedCaller
-    decision: Decision | None
+    allowed_by: Step | None
 
 
 class AdmittedRequest(msgspec.Struct, frozen=True):

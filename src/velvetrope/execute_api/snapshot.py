@@ -182,6 +182,9 @@ class Snapshot:
     key_hash_ids: tuple[bytes, ...]
     """The master keys under which values are hashed: one, but for the time after a rotation."""
 
+    presented: dict[bytes, CompiledKey] = field(default_factory=dict, repr=False)
+    """Values that callers have sent and that were found, so that a busy key is not hashed for every request."""
+
     def quotas_in_use(self) -> Iterable[LeasedQuota]:
         """Every quota that a request could be counted against."""
         return (in_plan.quota for key in self.keys.values() for in_plan in key.plans.values())

@@ -32,6 +32,8 @@ from velvetrope.store.schema import METADATA
 
 __all__ = ["DayOfUsage", "QuotaTaken", "UsageStore"]
 
+_NOTHING_USED: Mapping[date, int] = {}
+
 _buckets = Table(
     "usage_buckets",
     METADATA,
@@ -122,9 +124,20 @@ class UsageStore:
                 )
 
     async def take_quota(
-        self, usage_plan_id: str, key_id: str, period_start: date, *, allowance: int, wanted: int, returned: int = 0
+        self,
+        usage_plan_id: str,
+        key_id: str,
+        period_start: date,
+        *,
+        allowance: int,
+        wanted: int,
+        returned: int = 0,
+        used_by_day: Mapping[date, int] = _NOTHING_USED,
     ) -> QuotaTaken:
-        """Take up to `wanted` requests of a period's allowance, after giving `returned` unspent ones back."""
+        """Take up to `wanted` requests of a period's allowance, after giving `returned` unspent ones back.
+
+        `used_by_day` is what the node has let through since its last report, as for `save_used`.
+        """
         async with self._database.transaction() as tx:
             taken, granted = await _find_quota(tx.connection, usage_plan_id, key_id, period_start)
             left = (allowance if granted is None else granted) - (taken - returned)
@@ -134,6 +147,7 @@ class UsageStore:
                 .where(*_quota_key(usage_plan_id, key_id, period_start))
                 .values(taken=max(0, taken - returned) + count)
             )
+            await _add_used(tx.connection, usage_plan_id, key_id, used_by_day, remaining=max(0, left))
             return QuotaTaken(count=count)
 
     async def load_quota_remaining(self, usage_plan_id: str, key_id: str, period_start: date, *, allowance: int) -> int:
@@ -166,17 +180,7 @@ class UsageStore:
     ) -> None:
         """Add what a node has let through since its last report."""
         async with self._database.transaction() as tx:
-            for day, used in used_by_day.items():
-                where = (_days.c.usage_plan_id == usage_plan_id, _days.c.key_id == key_id, _days.c.day == day)
-                changed = await tx.connection.execute(
-                    update(_days).where(*where).values(used=_days.c.used + used, remaining=remaining)
-                )
-                if changed.rowcount == 0:
-                    await tx.connection.execute(
-                        insert(_days).values(
-                            usage_plan_id=usage_plan_id, key_id=key_id, day=day, used=used, remaining=remaining
-                        )
-                    )
+            await _add_used(tx.connection, usage_plan_id, key_id, used_by_day, remaining=remaining)
 
     async def load_used(self, usage_plan_id: str, start: date, end: date, key_id: str | None) -> list[DayOfUsage]:
         """The days with usage from `start` to `end`, both included; of one key, or of all."""
@@ -221,3 +225,20 @@ async def _find_quota(
         insert(_quotas).values(usage_plan_id=usage_plan_id, key_id=key_id, period_start=period_start, taken=0)
     )
     return 0, None
+
+
+async def _add_used(
+    connection: AsyncConnection, usage_plan_id: str, key_id: str, used_by_day: Mapping[date, int], *, remaining: int
+) -> None:
+    for day, used in used_by_day.items():
+        changed = await connection.execute(
+            update(_days)
+            .where(_days.c.usage_plan_id == usage_plan_id, _days.c.key_id == key_id, _days.c.day == day)
+            .values(used=_days.c.used + used, remaining=remaining)
+        )
+        if changed.rowcount == 0:
+            await connection.execute(
+                insert(_days).values(
+                    usage_plan_id=usage_plan_id, key_id=key_id, day=day, used=used, remaining=remaining
+                )
+            )
