@@ -9,6 +9,7 @@ import pytest
 from botocore import xform_name
 
 from velvetrope.apigateway import BadRequestException, ConflictException, NotFoundException, NotSupported
+from velvetrope.apigateway.api_keys import StageKey
 from velvetrope.apigateway.patches import PatchOperation
 from velvetrope.apigateway.usage_plans import ApiStageInput, QuotaSettings, ThrottleSettings
 from velvetrope.errors import ServiceError
@@ -77,6 +78,7 @@ async def test_apis_are_patched_member_by_member(plane: Plane) -> None:
         *_patch("replace", "/name", "renamed"),
         *_patch("add", "/binaryMediaTypes/image~1png"),
         *_patch("replace", "/description", "text"),
+        *_patch("replace", "/version", "2"),
     )
 
     changed = await plane.update_rest_api(rest_api_id=api["id"], patch_operations=patches)
@@ -280,12 +282,16 @@ async def test_a_deployment_that_is_served_stays(plane: Plane) -> None:
     deployment = (await plane.get_deployments(rest_api_id=api_id))["items"][0]["id"]
     shown = await plane.get_deployment(rest_api_id=api_id, deployment_id=deployment, embed=["apisummary"])
 
+    described = await plane.update_deployment(
+        rest_api_id=api_id, deployment_id=deployment, patch_operations=_patch("replace", "/description", "first")
+    )
     with pytest.raises(BadRequestException) as refused:
         await plane.delete_deployment(rest_api_id=api_id, deployment_id=deployment)
     await plane.delete_stage(rest_api_id=api_id, stage_name="latest")
     await plane.delete_deployment(rest_api_id=api_id, deployment_id=deployment)
 
     assert shown["api_summary"]["/pets"]["GET"] == {"authorization_type": "AWS_IAM", "api_key_required": True}
+    assert described["description"] == "first"
     assert refused.value.message == "Active stages pointing to this deployment must be moved or deleted"
 
 
@@ -355,6 +361,19 @@ async def test_keys_that_cannot_be(
         await plane.create_api_key(**parameters)
 
     assert refused.value.message == text
+
+
+async def test_stages_of_old_style_keys_are_kept_and_shown(plane: Plane) -> None:
+    key = await plane.create_api_key(stage_keys=[StageKey(rest_api_id="a", stage_name="b")])
+    patches = (
+        *_patch("add", "/stages", "c/d"),
+        *_patch("remove", "/stages", "a/b"),
+        *_patch("replace", "/enabled", "true"),
+    )
+
+    changed = await plane.update_api_key(api_key=key["id"], patch_operations=patches)
+
+    assert (key["stage_keys"], changed["stage_keys"], changed["enabled"]) == (["a/b"], ["c/d"], True)
 
 
 async def test_keys_are_listed_by_the_start_of_their_name_in_pages(plane: Plane) -> None:

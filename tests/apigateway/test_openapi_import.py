@@ -119,6 +119,7 @@ async def test_yaml_is_read_too(plane: Any) -> None:
 async def test_merge_keeps_what_the_document_does_not_name_and_overwrite_does_not(plane: Any) -> None:
     api = await plane.import_rest_api(body=json.dumps(_DOCUMENT).encode())
     smaller = copy.deepcopy(_DOCUMENT)
+    smaller["info"]["title"] = "renamed"
     smaller["paths"] = {"/new": smaller["paths"]["/no-auth"]}
     body = json.dumps(smaller).encode()
 
@@ -126,12 +127,13 @@ async def test_merge_keeps_what_the_document_does_not_name_and_overwrite_does_no
         return [item["path"] for item in (await plane.get_resources(rest_api_id=api["id"]))["items"]]
 
     before = {item["path"]: item["id"] for item in (await plane.get_resources(rest_api_id=api["id"]))["items"]}
-    await plane.put_rest_api(rest_api_id=api["id"], mode="merge", body=body)
+    kept_name = (await plane.put_rest_api(rest_api_id=api["id"], mode="merge", body=body))["name"]
     merged = await paths()
-    await plane.put_rest_api(rest_api_id=api["id"], mode="overwrite", body=body)
+    new_name = (await plane.put_rest_api(rest_api_id=api["id"], mode="overwrite", body=body))["name"]
     overwritten = await paths()
     await plane.put_rest_api(rest_api_id=api["id"], mode="merge", body=json.dumps(_DOCUMENT).encode())
 
+    assert (kept_name, new_name) == ("demo-stack", "renamed")
     assert merged == ["/", "/new", "/no-auth", "/pets", "/pets/{id}", "/pets/{id}/{proxy+}"]
     assert overwritten == ["/", "/new"]
     root = (await plane.get_resources(rest_api_id=api["id"]))["items"][0]

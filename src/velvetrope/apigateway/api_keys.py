@@ -13,7 +13,7 @@ import msgspec
 from velvetrope.apigateway.errors import BadRequestException, ConflictException, NotFoundException
 from velvetrope.apigateway.key_values import hashes_of_value, open_value, seal_value, value_hash
 from velvetrope.apigateway.pages import page_of
-from velvetrope.apigateway.patches import PatchOperation, invalid_patch, patch_bool, pointer_parts
+from velvetrope.apigateway.patches import PatchOperation, invalid_patch, patch_bool, pointer_parts, required_value
 from velvetrope.clock import Entropy
 from velvetrope.identifiers import new_alphanumeric
 from velvetrope.operations import Answer, Call, operation
@@ -26,7 +26,7 @@ __all__ = ["ApiKeyOperations", "StageKey", "no_such_key"]
 _MIN_VALUE = 20
 _MAX_VALUE = 128
 _MAX_NAME = 1024
-_PATCHES = ("/name", "/description", "/enabled", "/customerId")
+_PATCHES = ("/name", "/description", "/enabled", "/customerId", "/stages")
 
 
 class StageKey(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -172,5 +172,10 @@ def _patched(key: ApiKey, patch: PatchOperation) -> ApiKey:
             return replace(key, customer_id=patch.value or None)
         case "replace", ("enabled",):
             return replace(key, enabled=patch_bool(patch))
+        case "add", ("stages",):
+            kept = [stage for stage in key.stage_keys if stage != required_value(patch)]
+            return replace(key, stage_keys=(*kept, required_value(patch)))
+        case "remove", ("stages",):
+            return replace(key, stage_keys=tuple(stage for stage in key.stage_keys if stage != required_value(patch)))
         case _:
             raise invalid_patch(patch, _PATCHES)

@@ -11,6 +11,7 @@ import msgspec
 from velvetrope.apigateway.authoring import check_deployable
 from velvetrope.apigateway.errors import BadRequestException, NotFoundException
 from velvetrope.apigateway.pages import page_of
+from velvetrope.apigateway.patches import PatchOperation, invalid_patch, pointer_parts
 from velvetrope.apigateway.rest_apis import no_such_api
 from velvetrope.apigateway.stages import check_stage_name, check_variables
 from velvetrope.clock import Entropy
@@ -22,7 +23,7 @@ __all__ = ["DeploymentOperations"]
 
 
 class DeploymentOperations:
-    """CreateDeployment, GetDeployment(s), DeleteDeployment."""
+    """CreateDeployment, GetDeployment(s), UpdateDeployment, DeleteDeployment."""
 
     def __init__(self, store: ApiGatewayStore, entropy: Entropy) -> None:
         self._store = store
@@ -98,6 +99,28 @@ class DeploymentOperations:
         await self._check_api(call, rest_api_id)
         items, following = page_of(await self._store.load_deployments(rest_api_id), position, limit)
         return {"items": [_render(item) for item in items], "position": following}
+
+    @operation
+    async def update_deployment(
+        self,
+        call: Call,
+        *,
+        rest_api_id: str,
+        deployment_id: str,
+        patch_operations: tuple[PatchOperation, ...] = (),
+    ) -> Answer:
+        def change(deployment: Deployment) -> Deployment:
+            for patch in patch_operations:
+                if (patch.op, pointer_parts(patch.path)) != ("replace", ("description",)):
+                    raise invalid_patch(patch, ("/description",))
+                deployment = msgspec.structs.replace(deployment, description=patch.value or None)
+            return deployment
+
+        await self._check_api(call, rest_api_id)
+        changed = await self._store.change_deployment(rest_api_id, deployment_id, change)
+        if changed is None:
+            raise NotFoundException("Invalid Deployment identifier specified")
+        return _render(changed)
 
     @operation
     async def delete_deployment(self, call: Call, *, rest_api_id: str, deployment_id: str) -> None:

@@ -1,8 +1,7 @@
 """REST APIs: create, import, read, change, delete.
 
 An import (`ImportRestApi`, `PutRestApi`) reads an OpenAPI document and makes of it what the single operations would
-have made; see `openapi`. `PutRestApi` leaves the API's name as it is: the name is the owner's, the title the document's
-(whether AWS renames the API is UNVERIFIED).
+have made; see `openapi`. An import that overwrites names the API after the document's title; one that merges does not.
 """
 
 from collections.abc import Mapping
@@ -25,6 +24,7 @@ __all__ = ["EndpointConfiguration", "RestApiOperations", "no_such_api"]
 _PATCHES = (
     "/name",
     "/description",
+    "/version",
     "/apiKeySource",
     "/policy",
     "/binaryMediaTypes/…",
@@ -114,6 +114,8 @@ class RestApiOperations:
 
         def change(api: RestApi) -> RestApi:
             api = _with_import_parameters(api, parameters or {})
+            if mode == "overwrite":
+                api = msgspec.structs.replace(api, name=document.title or api.name)
             return self._with_document(call, api, document, overwrite=mode == "overwrite")
 
         changed = await self._store.change_rest_api(call.account_id, rest_api_id, change)
@@ -236,6 +238,8 @@ def _patched(call: Call, api: RestApi, patch: PatchOperation) -> RestApi:
             return replace(api, name=required_value(patch))
         case "replace", ("description",):
             return replace(api, description=patch.value or None)
+        case "replace", ("version",):
+            return replace(api, version=patch.value or None)
         case "replace", ("apiKeySource",):
             return replace(api, api_key_source=_key_source(required_value(patch)))
         case "replace", ("policy",):

@@ -14,6 +14,7 @@ from velvetrope.apigateway.errors import BadRequestException, ConflictException,
 from velvetrope.apigateway.patches import (
     PatchOperation,
     invalid_patch,
+    patch_bool,
     patch_int,
     patch_number,
     pointer_parts,
@@ -31,6 +32,7 @@ _VARIABLE_VALUE = re.compile(r"[A-Za-z0-9._~:/?#&=,-]{0,512}")
 _PATCHES = (
     "/deploymentId",
     "/description",
+    "/tracingEnabled",
     "/variables/…",
     "/{resource}/{method}/throttling/rateLimit",
     "/{resource}/{method}/throttling/burstLimit",
@@ -143,6 +145,10 @@ def _patched(stage: Stage, patch: PatchOperation, deployment_ids: Collection[str
             return replace(stage, deployment_id=required_value(patch))
         case "replace", ("description",):
             return replace(stage, description=patch.value or None)
+        case "replace", ("tracingEnabled",):
+            if patch_bool(patch):
+                raise NotSupported("Tracing of a stage")
+            return stage
         case (("add" | "replace"), ("variables", name)):
             variables = {**stage.variables, name: required_value(patch)}
             check_variables(variables)

@@ -338,7 +338,7 @@ def _patched(call: Call, plan: UsagePlan, patch: PatchOperation) -> UsagePlan:
             gone = _named_stage(patch)
             left = tuple(one for one in plan.api_stages if (one.api_id, one.stage) != (gone.api_id, gone.stage))
             if len(left) == len(plan.api_stages):
-                raise BadRequestException("Invalid API Stage specified")
+                raise NotFoundException("Invalid API Stage specified")
             return replace(plan, api_stages=left)
         case (("add" | "replace"), ("apiStages", named, "throttle", path, verb, ("rateLimit" | "burstLimit") as limit)):
             key = f"{path}/{verb}"
