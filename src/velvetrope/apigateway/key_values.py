@@ -8,17 +8,19 @@ rotation older rows are still found by asking for the hashes under all keys.
 
 from velvetrope.clock import Entropy
 from velvetrope.sealing import MasterKeys
+from velvetrope.store.tables.apigateway import API_KEY_HASH_PURPOSE
 
-__all__ = ["HASH_PURPOSE", "hashes_of_value", "open_value", "seal_value", "value_hash"]
+__all__ = ["hashes_of_value", "open_value", "seal_value", "value_hash"]
 
-HASH_PURPOSE = "apigateway api key lookup"
 _SEAL_PURPOSE = "apigateway api key value"
 
 
 def value_hash(master_keys: MasterKeys, value: str, *, key_id: bytes | None = None) -> str:
     """The hash of `value` under one master key (the current one unless told), with that key's id before it."""
     chosen = master_keys.current if key_id is None else key_id
-    return f"{chosen.hex()}.{master_keys.derive(purpose=HASH_PURPOSE, info=value.encode(), key_id=chosen).hex()}"
+    return (
+        f"{chosen.hex()}.{master_keys.derive(purpose=API_KEY_HASH_PURPOSE, info=value.encode(), key_id=chosen).hex()}"
+    )
 
 
 def hashes_of_value(master_keys: MasterKeys, value: str) -> list[str]:

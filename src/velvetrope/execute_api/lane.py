@@ -74,7 +74,7 @@ from velvetrope.policy import AuthorizationRequest, Decision, PrincipalPolicies,
 from velvetrope.principals import ANONYMOUS, CredentialSource, Principal
 from velvetrope.sealing import MasterKeys
 from velvetrope.store import ChangeFeed
-from velvetrope.store.tables.apigateway import ApiGatewayStore, Stage
+from velvetrope.store.tables.apigateway import API_KEY_HASH_PURPOSE, ApiGatewayStore, Stage
 from velvetrope.store.tables.usage import UsageStore
 
 __all__ = ["RequestLane"]
@@ -85,7 +85,6 @@ _MAX_BODY_BYTES = 10_485_760  # API Gateway quotas: payload size
 _MAX_PRESENTED_KEYS = 4_096
 _NO_CONTENT = frozenset({204, 304})  # RFC 9110 section 8.6: no body, and 204 has no Content-Length
 _TOO_LONG = b"HTTP content length exceeded 10485760 bytes."
-_KEY_LOOKUP = "apigateway api key lookup"  # the purpose under which `apigateway` hashes key values
 _NO_GATEWAY_RESPONSES = GatewayResponses({})
 _NO_POLICIES = PrincipalPolicies()
 _EMPTY: Mapping[str, str] = {}
@@ -341,7 +340,7 @@ class RequestLane:
     def _look_up(self, value: bytes) -> CompiledKey | None:
         snapshot = self._snapshot
         for key_id in snapshot.key_hash_ids:
-            digest = self._master_keys.derive(purpose=_KEY_LOOKUP, info=value, key_id=key_id)
+            digest = self._master_keys.derive(purpose=API_KEY_HASH_PURPOSE, info=value, key_id=key_id)
             key = snapshot.keys.get(f"{key_id.hex()}.{digest.hex()}")
             if key is not None:
                 if len(snapshot.presented) < _MAX_PRESENTED_KEYS:

@@ -24,6 +24,7 @@ from velvetrope.store.database import Database
 from velvetrope.store.schema import METADATA
 
 __all__ = [
+    "API_KEY_HASH_PURPOSE",
     "ApiGatewayStore",
     "ApiKey",
     "ApiStage",
@@ -45,6 +46,9 @@ __all__ = [
 ]
 
 TOPIC = "apigateway"
+
+API_KEY_HASH_PURPOSE = "apigateway api key lookup"
+"""The master keys' purpose for `ApiKey.value_hash`: the control plane makes the hash, the request lane finds by it."""
 
 
 class IntegrationResponse(msgspec.Struct, frozen=True, kw_only=True):
