@@ -5,7 +5,8 @@ from pathlib import Path
 
 from support.cloudformation import ACCOUNT, CALL, REGION, Stacks
 from support.running import REPOSITORY
-from velvetrope.synth import load_app, render_template, sam_template
+from velvetrope.synth.app_file import load_app
+from velvetrope.synth.sam import render_template, sam_template
 
 CODE = {"Bucket": "velvetrope-local", "Key": "0123"}
 ARTIFACTS = {("velvetrope-local", "0123"): b"a zip"}

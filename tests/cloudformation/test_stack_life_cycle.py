@@ -1,6 +1,7 @@
 """Given what is there, when a template is applied, then the services are told exactly this."""
 
 import asyncio
+import json
 
 import pytest
 
@@ -555,3 +556,32 @@ async def test_a_failed_creation_does_what_its_caller_chose(
     assert stack is not None
     assert stack.status == status
     assert list(stacks.world.things) == left
+
+
+async def test_what_a_failed_rollback_left_is_put_right_by_the_next_update(stacks: Stacks) -> None:
+    """The role is between two versions of itself, and the group that was made for the failed one is still there."""
+    template = """
+Resources:
+  Role:
+    Type: AWS::IAM::Role
+    Properties:
+      AssumeRolePolicyDocument: {Version: 2012-10-17, Statement: []}
+      Description: %s
+      Policies: [{PolicyName: p, PolicyDocument: {Version: 2012-10-17, Statement: [], Id: %s}}]
+"""
+    group = "  Group: {Type: AWS::Cognito::UserPoolGroup, Properties: {UserPoolId: us-west-2_x, GroupName: %s}}\n"
+    await stacks.apply(template % ("one", "one") + group % "one")
+    stacks.world.refusing["PutRolePolicy"] = "No"
+    with pytest.raises(StackFailed) as failed:
+        await stacks.apply(template % ("two", "two") + group % "two")
+    assert failed.value.status == "UPDATE_ROLLBACK_FAILED"
+    assert "group two" in stacks.world.things
+    stacks.world.refusing.clear()
+    stacks.world.forget()
+
+    await stacks.apply(template % ("two", "one") + group % "two")
+
+    assert [given["Description"] for given in stacks.world.of("UpdateRole")] == ["one", "two"]
+    assert [json.loads(given["PolicyDocument"])["Id"] for given in stacks.world.of("PutRolePolicy")] == ["one"]
+    assert sorted(thing for thing in stacks.world.things if "group" in thing) == ["group two"]
+    assert stacks.world.names().index("DeleteGroup") < stacks.world.names().index("CreateGroup")

@@ -46,12 +46,16 @@ class StackContents(msgspec.Struct, frozen=True):
 
 
 class ResourceContents(msgspec.Struct, frozen=True):
-    """A resource's properties as they were carried out, and what `Ref` and `Fn::GetAtt` give."""
+    """A resource's properties as they were carried out, and what `Ref` and `Fn::GetAtt` give.
+
+    `attempted` are those of an update that failed half-way and could not be put back.
+    """
 
     properties: dict[str, Any]
     ref: str
     attributes: dict[str, Any]
     name: str = ""
+    attempted: dict[str, Any] | None = None
 
 
 class ChangeSetContents(msgspec.Struct, frozen=True):

@@ -153,6 +153,7 @@ class StackRun:
 
         On success the outputs are in `contents`. Deletions are not done here.
         """
+        self.failures = {}
         known = KnownResources()
         waiting = {instruction.definition.logical_id: instruction for instruction in plan.instructions}
         running: dict[asyncio.Task[None], str] = {}
@@ -257,15 +258,17 @@ class StackRun:
         handler = self._services.catalog.handlers[definition.type]
         after = replace(with_policies(existing, definition, waits_for), properties=properties)
         self._undo.append(_Undo("updated", after, existing))
+        at, made = self._call_for(definition.logical_id), existing.made
         try:
-            made = await handler.update(
-                self._call_for(definition.logical_id), existing.made, existing.properties, properties
-            )
+            if existing.attempted is not None:
+                # An earlier update failed half-way and was not put back: only now is it known what it is.
+                made = await handler.update(at, made, existing.attempted, existing.properties)
+            made = await handler.update(at, made, existing.properties, properties)
         except _REFUSALS as refusal:
-            self._put(replace(existing, status="UPDATE_FAILED"))
+            self._put(replace(existing, status="UPDATE_FAILED", attempted=properties))
             self._fail(definition, existing, "UPDATE_FAILED", refusal)
             return
-        self._put(replace(after, made=made, status="UPDATE_COMPLETE"))
+        self._put(replace(after, made=made, status="UPDATE_COMPLETE", attempted=None))
         known.made[definition.logical_id] = made
         self._resource_event(definition, made.physical_id, "UPDATE_COMPLETE")
 
@@ -283,6 +286,8 @@ class StackRun:
         # What an earlier operation left half made is of no use, and its name may be the new one's.
         if await self._delete_one(existing):
             await self._create(definition, properties, waits_for, known)
+        else:
+            self.reasons[definition.logical_id] = self.failures[definition.logical_id]
 
     def _set_outputs(self, active: ActiveTemplate, known: KnownResources) -> bool:
         try:
@@ -338,10 +343,10 @@ class StackRun:
         except _REFUSALS as refusal:
             reason = self._reason(refusal)
             self.failures[before.logical_id] = reason
-            self._put(replace(before, status="UPDATE_FAILED"))
+            self._put(replace(before, status="UPDATE_FAILED", attempted=after.properties))
             self._event(before.logical_id, before.type, physical_id, "UPDATE_FAILED", reason)
             return
-        self._put(replace(before, made=made, status="UPDATE_COMPLETE"))
+        self._put(replace(before, made=made, status="UPDATE_COMPLETE", attempted=None))
         self._event(before.logical_id, before.type, physical_id, "UPDATE_COMPLETE")
 
     # Deleting
@@ -458,6 +463,7 @@ class StackRun:
             ref=existing.made.ref,
             attributes=dict(existing.made.attributes),
             name=existing.made.name,
+            attempted=None if existing.attempted is None else dict(existing.attempted),
         )
         stack_id = self.stack.stack_id
         return ResourceRecord(
@@ -491,6 +497,7 @@ def existing_of(record: ResourceRecord, vault: Vault) -> Existing:
         deletion_policy=record.deletion_policy,
         update_replace_policy=record.update_replace_policy,
         retired=record.retired,
+        attempted=contents.attempted,
     )
 
 

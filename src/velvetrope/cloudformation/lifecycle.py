@@ -61,6 +61,9 @@ async def update_stack(
     run: StackRun, plan: Plan, active: ActiveTemplate, on_failure: OnFailure, *, before: StackContents
 ) -> None:
     """Make a stack another; `before` is what it was."""
+    # What an earlier update had made and could not clean up may hold a name that this one needs.
+    leftovers = [one for one in run.resources.values() if one.retired]
+    await run.delete([Condemned(one, retained=_stays_in_the_world(one)) for one in deletion_order(leftovers)])
     if await run.carry_out(plan, active):
         await _clean_up(run, plan)
         run.enter("UPDATE_COMPLETE")

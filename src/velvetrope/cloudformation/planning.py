@@ -60,7 +60,10 @@ COMPLETE: Final = frozenset({"CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLB
 
 @dataclass(frozen=True, slots=True)
 class Existing:
-    """A resource that is there: one incarnation of a logical id."""
+    """A resource that is there: one incarnation of a logical id.
+
+    One whose update failed is somewhere between its `properties` and those that were `attempted`.
+    """
 
     logical_id: str
     type: str
@@ -72,6 +75,7 @@ class Existing:
     deletion_policy: str = "Delete"
     update_replace_policy: str = "Delete"
     retired: bool = False
+    attempted: Properties | None = None
 
     @property
     def is_complete(self) -> bool:
@@ -249,7 +253,7 @@ def decide(
     names = sorted({*properties, *existing.properties})
     changed = tuple(name for name in names if _differs(properties, existing.properties, name))
     if existing.status == "UPDATE_FAILED":
-        # What it is now is between the two: all of it is set again.
+        # It is first put back to what is recorded, and then made what is wanted; that can be the same.
         changed = changed or tuple(names)
     elif not existing.is_complete:
         return ReplaceResource(definition, existing, changed or tuple(names))
@@ -259,8 +263,9 @@ def decide(
         return KeepResource(definition, existing, policies_changed=policies != was)
     certain = not any(contains_unknown(properties.get(name)) for name in changed)
     for name in changed:
-        if name in catalog.handlers[definition.type].fixed and not contains_unknown(properties.get(name)):
-            raise ResourceRefused(catalog.handlers[definition.type].fixed[name])
+        refusal = catalog.handlers[definition.type].fixed.get(name)
+        if refusal is not None and _certainly_differs(properties, existing.properties, name):
+            raise ResourceRefused(refusal)
     schema = catalog.schemas[definition.type]
     if not any(_differs(properties, existing.properties, name) for name in schema.create_only):
         return UpdateResource(definition, existing, changed, certain)
@@ -272,6 +277,10 @@ def _differs(new: Properties, old: Properties, name: str) -> bool:
     missing = object()
     before, after = old.get(name, missing), new.get(name, missing)
     return contains_unknown(after) or before != after
+
+
+def _certainly_differs(new: Properties, old: Properties, name: str) -> bool:
+    return not contains_unknown(new.get(name)) and _differs(new, old, name)
 
 
 def _check_name_is_free(schema: ResourceSchema, properties: Properties, existing: Existing) -> None:

@@ -281,8 +281,9 @@ class DeploymentHandler:
 
     async def update(self, at: ResourceCall, made: Made, old: Properties, new: Properties) -> Made:
         operations = list(scalar_patches(old, new, {"Description": "/description"}))
-        parameters = {"restApiId": new["RestApiId"], "deploymentId": made.physical_id, "patchOperations": operations}
-        await at.invoke(_SERVICE, "UpdateDeployment", parameters)
+        if operations:
+            key = {"restApiId": new["RestApiId"], "deploymentId": made.physical_id}
+            await at.invoke(_SERVICE, "UpdateDeployment", {**key, "patchOperations": operations})
         return made
 
     async def delete(self, at: ResourceCall, made: Made, properties: Properties) -> None:

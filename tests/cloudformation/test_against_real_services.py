@@ -1,0 +1,87 @@
+"""One of every resource type, made, changed property by property, put back and deleted, by the services themselves."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from velvetrope.cloudformation import AppliedStack
+from velvetrope.cloudformation.resources import HANDLERS
+from velvetrope.operations import Call
+from velvetrope.principals import Principal
+from velvetrope.server.assembly import Server
+from velvetrope.server.settings import Settings
+from velvetrope.server.state_folder import StateFolder
+from velvetrope.templates import parse_template
+
+EVERY_TYPE = (Path(__file__).parent / "cases" / "every_type.yaml").read_text()
+CHANGES = {
+    "MinimumLength: '10'": "MinimumLength: '12'",
+    "Timeout: 5": "Timeout: 6",
+    "RateLimit: 10": "RateLimit: 11",
+    "Description: first": "Description: second",
+    "MaxSessionDuration: 3600": "MaxSessionDuration: 7200",
+    "PathPart: pets": "PathPart: dogs",
+    "Precedence: 1": "Precedence: 2",
+    "ThrottlingRateLimit: 5": "ThrottlingRateLimit: 6",
+    "GenerateSecret: false": "GenerateSecret: true",
+    "AllowUnauthenticatedIdentities: false": "AllowUnauthenticatedIdentities: true",
+    "execute-api:Invoke": "execute-api:*",
+    "StatusCode: 403": "StatusCode: 401",
+    "Name: shop": "Name: market",
+    "Enabled: true": "Enabled: false",
+    "return 1": "return 2",
+    "SourceAccount: '123456789012'": "SourceAccount: '123456789013'",
+    "Tags: [{Key: a, Value: b}]": "Tags: [{Key: a, Value: c}]",
+    "ReservedConcurrentExecutions: 2": "ReservedConcurrentExecutions: 3",
+    "title: imported": "title: imported again",
+    "Variables: {colour: red}": "Variables: {colour: blue}",
+    "'lambda:list*'": "'lambda:get*'",
+}
+
+
+@pytest.fixture
+async def server(tmp_path: Path) -> AsyncIterator[Server]:
+    folder = StateFolder.open(tmp_path / "state")
+    opened = await Server.open(Settings(state_folder=folder.path, durable=False), folder, port=4800)
+    yield opened
+    await opened.stop()
+    folder.close()
+
+
+async def apply(server: Server, template: str) -> AppliedStack:
+    return await server.stacks.apply(template, stack_name="every", call=call_of(server))
+
+
+def call_of(server: Server) -> Call:
+    account_id, region = server.settings.account_id, server.settings.region
+    arn = f"arn:aws:iam::{account_id}:root"
+    root = Principal("Account", account_id, arn, arn, account_id)
+    return Call(root, account_id, region, "request-1", server.clock.now())
+
+
+def test_the_case_has_every_type() -> None:
+    assert {one.type for one in parse_template(EVERY_TYPE).resources.values()} == HANDLERS.keys()
+
+
+async def test_every_type_is_made_changed_put_back_and_deleted(server: Server) -> None:
+    applied = await apply(server, EVERY_TYPE)
+    template = EVERY_TYPE
+    for before, after in CHANGES.items():
+        assert before in template, before
+        template = template.replace(before, after)
+        assert (await apply(server, template)).changed, before
+    back = await apply(server, EVERY_TYPE)
+    call = call_of(server)
+    stack = await server.stacks.store.load_stack(call.account_id, call.region, "every")
+    assert stack is not None
+    await server.stacks.delete(stack, call)
+    await server.stacks.settled(stack.stack_id)
+
+    assert back.resources.keys() == applied.resources.keys()
+    gone = await server.stacks.store.load_stack(call.account_id, call.region, stack.stack_id)
+    assert gone is not None
+    assert (gone.status, gone.status_reason) == ("DELETE_COMPLETE", "")
+    assert await server.stacks.store.load_resources(stack.stack_id) == []
+    events = await server.stacks.store.load_events(stack.stack_id, limit=1000)
+    assert [f"{event.logical_id} {event.status_reason}" for _, event in events if "FAILED" in event.status] == []
