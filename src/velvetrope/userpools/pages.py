@@ -24,7 +24,7 @@ def page_start(token: str | None, *, member: str) -> str:
     if token is None:
         return ""
     try:
-        return base64.urlsafe_b64decode(token.encode()).decode()
+        return base64.b64decode(token, altchars=b"-_", validate=True).decode()
     except (binascii.Error, ValueError):
         raise InvalidParameterException(f"Invalid {member}") from None
 

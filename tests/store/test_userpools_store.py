@@ -1,0 +1,373 @@
+"""The promises of the user pools' stores, with racing callers, on a real file."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from velvetrope.store import Database
+from velvetrope.store.tables.userpools import (
+    OutgoingMessage,
+    PasswordPolicySettings,
+    StoredCode,
+    User,
+    UserConflict,
+    UserPool,
+    UserPoolStore,
+)
+from velvetrope.store.tables.userpools_sign_in import SignInStore, TokenFamily
+
+NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
+POOL = "us-west-2_AbCdEfGhI"
+LOCKS = (timedelta(0), timedelta(seconds=1), timedelta(seconds=2))
+QUIET = timedelta(minutes=15)
+
+
+@pytest.fixture
+async def database(tmp_path: Path) -> AsyncIterator[Database]:
+    opened = await Database.open(f"sqlite+aiosqlite:///{tmp_path / 'state.db'}", durable=False)
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+def store(database: Database) -> UserPoolStore:
+    return UserPoolStore(database)
+
+
+@pytest.fixture
+def sign_ins(database: Database) -> SignInStore:
+    return SignInStore(database)
+
+
+def pool(pool_id: str = POOL) -> UserPool:
+    return UserPool(
+        id=pool_id,
+        name="people",
+        account_id="123456789012",
+        region="us-west-2",
+        created_at=NOW,
+        modified_at=NOW,
+        password_policy=PasswordPolicySettings(),
+        schema_attributes=(),
+    )
+
+
+def user(name: str, **changes: Any) -> User:
+    fields: dict[str, Any] = {
+        "user_pool_id": POOL,
+        "username": name,
+        "sub": f"sub-of-{name}",
+        "attributes": {},
+        "enabled": True,
+        "status": "CONFIRMED",
+        "created_at": NOW,
+        "modified_at": NOW,
+    }
+    return User(**{**fields, **changes})
+
+
+def family(origin_jti: str = "o", **changes: Any) -> TokenFamily:
+    fields: dict[str, Any] = {
+        "origin_jti": origin_jti,
+        "user_pool_id": POOL,
+        "client_id": "c",
+        "sub": "sub-of-anna",
+        "scopes": ("openid",),
+        "authenticated_at": NOW,
+        "expires_at": NOW + timedelta(days=30),
+    }
+    return TokenFamily(**{**fields, **changes})
+
+
+CODE = StoredCode(purpose="sign_up", mac=b"m", key_id=b"k", expires_at=NOW + timedelta(days=1), proves="email")
+
+
+async def test_record_comes_back_as_it_was_kept(store: UserPoolStore) -> None:
+    await store.create_pool(pool(), [])
+    anna = user("anna", attributes={"email": "anna@example.com"}, sign_in_aliases={"email": "anna@example.com"})
+    await store.create_user(anna, "anna", password_sealed=b"\x00sealed")
+
+    found = await store.load_user(POOL, "anna")
+
+    assert await store.load_pool(POOL) == pool()
+    assert found is not None
+    assert (found.user, found.password_sealed) == (anna, b"\x00sealed")
+    assert await store.load_user_by_sub(POOL, "sub-of-anna") == found
+
+
+async def test_of_racing_creations_one_gets_the_name(store: UserPoolStore) -> None:
+    answers = await asyncio.gather(
+        *(store.create_user(user("anna", sub=f"s{n}"), "anna", password_sealed=None) for n in range(8))
+    )
+
+    assert answers.count(None) == 1
+    assert answers.count(UserConflict("username")) == 7
+
+
+async def test_refused_creation_leaves_nothing_behind(store: UserPoolStore) -> None:
+    await store.create_user(user("anna", sign_in_aliases={"email": "e"}), "anna", password_sealed=None)
+    message = OutgoingMessage(
+        id="m",
+        user_pool_id=POOL,
+        username="berta",
+        medium="EMAIL",
+        destination="e",
+        kind="k",
+        body_sealed=b"b",
+        created_at=NOW,
+    )
+
+    conflict = await store.create_user(
+        user("berta", sign_in_aliases={"preferred_username": "p", "email": "e"}),
+        "berta",
+        password_sealed=None,
+        code=CODE,
+        messages_to_send=[message],
+    )
+
+    assert conflict == UserConflict("email")
+    assert await store.load_user(POOL, "berta") is None
+    assert await store.load_messages(POOL, limit=9) == []
+    assert await store.take_code_attempt(POOL, "berta", "sign_up", now=NOW, limit=9) == "no_code"
+    carla = user("carla", sign_in_aliases={"preferred_username": "p"})
+    assert await store.create_user(carla, "carla", password_sealed=None) is None
+
+
+async def test_alias_finds_its_owner_and_only_as_the_kinds_asked_for(store: UserPoolStore) -> None:
+    await store.create_user(user("anna", sign_in_aliases={"email": "e"}), "anna", password_sealed=None)
+
+    async def find(name: str, *kinds: Any) -> str | None:
+        found = await store.load_user_by_any_name(POOL, name, alias=name, alias_kinds=kinds)
+        return None if found is None else found.user.username
+
+    assert await find("e", "email", "phone_number") == "anna"
+    assert await find("e", "phone_number") is None
+    assert await find("e") is None
+    assert await find("anna") == "anna"
+
+
+async def test_changed_aliases_free_the_old_ones(store: UserPoolStore) -> None:
+    await store.create_user(user("anna", sign_in_aliases={"email": "old"}), "anna", password_sealed=None)
+    await store.change_user(POOL, "anna", lambda u: msgspec.structs.replace(u, sign_in_aliases={"email": "new"}))
+
+    assert await store.create_user(user("b", sign_in_aliases={"email": "old"}), "b", password_sealed=None) is None
+    assert await store.create_user(
+        user("c", sign_in_aliases={"email": "new"}), "c", password_sealed=None
+    ) == UserConflict("email")
+
+
+async def test_two_changes_at_once_both_take_effect(store: UserPoolStore) -> None:
+    await store.create_user(user("anna"), "anna", password_sealed=None)
+
+    def add(name: str) -> Any:
+        return lambda u: msgspec.structs.replace(u, attributes={**u.attributes, name: "x"})
+
+    await asyncio.gather(*(store.change_user(POOL, "anna", add(f"a{n}")) for n in range(6)))
+
+    found = await store.load_user(POOL, "anna")
+    assert found is not None
+    assert len(found.user.attributes) == 6
+
+
+async def test_password_is_replaced_only_if_it_is_still_the_expected_one(store: UserPoolStore) -> None:
+    await store.create_user(user("anna"), "anna", password_sealed=b"old")
+
+    async def change(new: bytes) -> object:
+        return await store.change_user(POOL, "anna", lambda u: u, password_sealed=new, expected_password=b"old")
+
+    answers = await asyncio.gather(*(change(bytes([n])) for n in range(5)))
+
+    assert sum(answer is not None for answer in answers) == 1
+
+
+async def test_code_is_spent_once_and_with_the_change(store: UserPoolStore) -> None:
+    await store.create_user(user("anna"), "anna", password_sealed=None, code=CODE)
+
+    async def spend() -> object:
+        return await store.change_user(POOL, "anna", lambda u: u, spend_code=CODE)
+
+    answers = await asyncio.gather(*(spend() for _ in range(5)))
+
+    assert sum(answer is not None for answer in answers) == 1
+
+
+async def test_guesses_are_counted_one_by_one_and_by_the_hour(store: UserPoolStore) -> None:
+    await store.create_user(user("anna"), "anna", password_sealed=None, code=CODE)
+
+    async def guess(now: datetime) -> object:
+        return await store.take_code_attempt(POOL, "anna", "sign_up", now=now, limit=3)
+
+    answers = await asyncio.gather(*(guess(NOW) for _ in range(5)))
+    assert answers.count(CODE) == 3
+    assert answers.count("too_many") == 2
+    assert await guess(NOW + timedelta(hours=1, microseconds=-1)) == "too_many"
+    assert await guess(NOW + timedelta(hours=1)) == CODE
+
+
+async def test_deleting_a_user_takes_what_is_theirs(store: UserPoolStore, sign_ins: SignInStore) -> None:
+    await store.create_user(user("anna", sign_in_aliases={"email": "e"}), "anna", password_sealed=None, code=CODE)
+    await store.create_user(user("berta"), "berta", password_sealed=None)
+    await sign_ins.create_family(family(), token_hash="t", now=NOW)
+    await sign_ins.create_family(family("other", sub="sub-of-berta"), token_hash="u", now=NOW)
+
+    assert await store.delete_user(POOL, "anna")
+    assert not await store.delete_user(POOL, "anna")
+
+    assert await sign_ins.load_family("o") is None
+    assert await sign_ins.load_family_of_token("t") is None
+    assert await sign_ins.load_family("other") is not None
+    assert await store.create_user(user("b", sign_in_aliases={"email": "e"}), "b", password_sealed=None) is None
+
+
+async def test_challenge_is_spent_once(sign_ins: SignInStore) -> None:
+    end = NOW + timedelta(minutes=1)
+
+    answers = await asyncio.gather(*(sign_ins.spend_challenge("x", expires_at=end, now=NOW) for _ in range(8)))
+
+    assert answers.count(True) == 1
+    assert await sign_ins.spend_challenge("y", expires_at=end, now=NOW)
+
+
+async def test_failures_lock_by_their_number(sign_ins: SignInStore) -> None:
+    async def fail(now: datetime) -> Any:
+        await sign_ins.record_failure(POOL, "n", now=now, locks=LOCKS, forget_after=QUIET)
+        return await sign_ins.load_attempts(POOL, "n")
+
+    assert (await fail(NOW)).locked_until == NOW
+    assert (await fail(NOW)).locked_until == NOW + timedelta(seconds=1)
+    assert (await fail(NOW)).failures == 2, "a failure during the lock does not count"
+    at = NOW + timedelta(seconds=1)
+    assert (await fail(at)).locked_until == at + timedelta(seconds=2)
+    later = at + timedelta(seconds=2)
+    assert (await fail(later)).locked_until == later + timedelta(seconds=2), "the last lock is the longest"
+    assert (await fail(later + QUIET)).failures == 1
+
+
+async def test_racing_failures_are_all_counted_until_the_lock(sign_ins: SignInStore) -> None:
+    locks = (*[timedelta(0)] * 4, timedelta(minutes=1))
+
+    await asyncio.gather(
+        *(sign_ins.record_failure(POOL, "n", now=NOW, locks=locks, forget_after=QUIET) for _ in range(12))
+    )
+
+    attempts = await sign_ins.load_attempts(POOL, "n")
+    assert attempts is not None
+    assert attempts.failures == 5
+
+
+async def test_failures_are_forgotten_unless_locked(sign_ins: SignInStore) -> None:
+    assert await sign_ins.forget_failures(POOL, "n", now=NOW)
+    for _ in range(2):
+        await sign_ins.record_failure(POOL, "n", now=NOW, locks=LOCKS, forget_after=QUIET)
+
+    assert not await sign_ins.forget_failures(POOL, "n", now=NOW)
+    assert await sign_ins.forget_failures(POOL, "n", now=NOW + timedelta(seconds=1))
+    assert await sign_ins.load_attempts(POOL, "n") is None
+
+
+async def test_of_racing_rotations_one_wins_and_the_rest_end_the_family(sign_ins: SignInStore) -> None:
+    await sign_ins.create_family(family(), token_hash="t", now=NOW)
+
+    outcomes = await asyncio.gather(
+        *(
+            sign_ins.rotate_refresh_token("t", new_token_hash=f"n{n}", client_id="c", now=NOW, grace=timedelta(0))
+            for n in range(5)
+        )
+    )
+
+    found = [rotation.outcome for rotation in outcomes]
+    assert (found.count("rotated"), found.count("reused"), found.count("not_current")) == (1, 1, 3)
+    ended = await sign_ins.load_family("o")
+    assert ended is not None
+    assert ended.revoked_at == NOW
+
+
+async def test_rotation_forgives_within_the_grace_period(sign_ins: SignInStore) -> None:
+    await sign_ins.create_family(family(), token_hash="t", now=NOW)
+
+    async def rotate(name: str, now: datetime) -> str:
+        rotation = await sign_ins.rotate_refresh_token(
+            "t", new_token_hash=name, client_id="c", now=now, grace=timedelta(seconds=10)
+        )
+        return rotation.outcome
+
+    assert await rotate("a", NOW) == "rotated"
+    assert await rotate("b", NOW + timedelta(seconds=10, microseconds=-1)) == "rotated"
+    assert await rotate("c", NOW + timedelta(seconds=10)) == "reused"
+    assert await rotate("d", NOW) == "not_current"
+
+
+@pytest.mark.parametrize(
+    ("token", "client_id", "after"),
+    [("nobody", "c", timedelta(0)), ("t", "other", timedelta(0)), ("t", "c", timedelta(days=30))],
+)
+async def test_foreign_and_expired_tokens_are_not_rotated(
+    sign_ins: SignInStore, token: str, client_id: str, after: timedelta
+) -> None:
+    await sign_ins.create_family(family(), token_hash="t", now=NOW)
+
+    rotation = await sign_ins.rotate_refresh_token(
+        token, new_token_hash="n", client_id=client_id, now=NOW + after, grace=timedelta(0)
+    )
+
+    assert rotation.outcome == "not_current"
+    assert await sign_ins.load_family_of_token("n") is None
+
+
+async def test_family_is_revoked_once_and_says_when(sign_ins: SignInStore) -> None:
+    await sign_ins.create_family(family(), token_hash=None, now=NOW)
+
+    answers = await asyncio.gather(*(sign_ins.revoke_family("o", now=NOW) for _ in range(4)))
+
+    assert answers.count(True) == 1
+    assert not await sign_ins.revoke_family("nobody", now=NOW)
+
+
+async def test_family_is_remembered_a_day_longer_than_its_tokens(sign_ins: SignInStore) -> None:
+    """Its last access token lives up to a day longer than its refresh token, and is judged by the family."""
+    await sign_ins.create_family(family(), token_hash="t", now=NOW)
+    end = NOW + timedelta(days=31)
+
+    await sign_ins.create_family(family("two"), token_hash=None, now=end - timedelta(microseconds=1))
+    assert await sign_ins.load_family("o") is not None
+    await sign_ins.create_family(family("three"), token_hash=None, now=end)
+    assert await sign_ins.load_family("o") is None
+    assert await sign_ins.load_family_of_token("t") is None
+
+
+async def test_messages_are_forgotten_after_a_week(store: UserPoolStore) -> None:
+    def message(name: str, at: datetime) -> OutgoingMessage:
+        return OutgoingMessage(
+            id=name,
+            user_pool_id=POOL,
+            username="anna",
+            medium="EMAIL",
+            destination="e",
+            kind="k",
+            body_sealed=b"b",
+            created_at=at,
+        )
+
+    await store.create_user(user("anna"), "anna", password_sealed=None, messages_to_send=[message("a", NOW)])
+    later = NOW + timedelta(days=7)
+    await store.change_user(POOL, "anna", lambda u: u, messages_to_send=[message("b", later)])
+    assert [m.id for m in await store.load_messages(POOL, limit=9)] == ["b", "a"]
+    await store.change_user(
+        POOL, "anna", lambda u: u, messages_to_send=[message("c", later + timedelta(microseconds=1))]
+    )
+    assert [m.id for m in await store.load_messages(POOL, limit=9)] == ["c", "b"]
+
+
+async def test_changes_are_told_to_the_feed_after_the_commit(database: Database, store: UserPoolStore) -> None:
+    heard: list[str] = []
+    database.changes.subscribe("userpools", lambda: heard.append("userpools"))
+
+    await store.create_user(user("anna"), "anna", password_sealed=None)
+    await store.create_user(user("anna"), "anna", password_sealed=None)
+
+    assert heard == ["userpools"]
