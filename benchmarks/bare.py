@@ -6,7 +6,8 @@ from typing import Any
 
 import uvloop
 
-from velvetrope.edge.listener import Listener, bind
+from velvetrope.edge.listener import Listener
+from velvetrope.server.sockets import bind
 
 _BODY = b'{"message":"You\'re past the velvet rope!"}'
 _START = {

@@ -17,8 +17,9 @@ import requests
 import uvloop
 
 from support.edge import Serving, SystemClock
-from velvetrope.edge.listener import MAX_HEAD_BYTES, CannotListen, PortTaken, bind
+from velvetrope.edge.listener import MAX_HEAD_BYTES
 from velvetrope.edge.tls import CertificateFiles, ensure_certificates, names_for, server_context
+from velvetrope.server.sockets import CannotListen, PortTaken, bind
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]

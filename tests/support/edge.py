@@ -23,7 +23,7 @@ from velvetrope.decisions import DecisionLog
 from velvetrope.edge.app import EdgeApp, HostedPages
 from velvetrope.edge.dispatcher import OperationDispatcher
 from velvetrope.edge.gateway_cycle import GatewayDoor
-from velvetrope.edge.listener import Listener, bind
+from velvetrope.edge.listener import Listener
 from velvetrope.edge.own_pages import OwnPages
 from velvetrope.edge.signatures import SignatureVerifier
 from velvetrope.edge.static_files import LandingPage, StaticFiles
@@ -32,6 +32,7 @@ from velvetrope.execute_api import GatewayResponse, IncomingRequest
 from velvetrope.operations import Answer, Call, operation
 from velvetrope.principals import Principal, SigningCredentials
 from velvetrope.secret import Secret
+from velvetrope.server.sockets import bind
 
 ACCOUNT = "123456789012"
 REGION = "us-west-2"

@@ -12,8 +12,11 @@ import yaml
 
 from support.running import REPOSITORY
 from velvetrope.builder import Api, IdentityPool, UserPool
-from velvetrope.synth import AppFileError, load_app, package_folder, render_template, sam_template
+from velvetrope.synth.app_file import load_app
 from velvetrope.synth.child import start_synth
+from velvetrope.synth.errors import AppFileError
+from velvetrope.synth.packaging import package_folder
+from velvetrope.synth.sam import render_template, sam_template
 
 DEMO = REPOSITORY / "examples" / "auth-api-demo" / "app.py"
 
@@ -188,11 +191,11 @@ def test_a_package_holds_the_code_and_nothing_else(tmp_path: Path) -> None:
     assert package_folder(tmp_path).digest != package.digest
 
 
-async def test_the_child_reads_an_app_without_importing_it_here(tmp_path: Path) -> None:
+def test_the_child_reads_an_app_without_importing_it_here(tmp_path: Path) -> None:
     path = app_file(tmp_path, DEMO.read_text() + "\nprint('to the terminal')\n")
 
-    child = await start_synth(path, code=package_folder(tmp_path), region="eu-west-1", cache_folder=tmp_path / "kept")
-    app = await child.result()
+    child = start_synth(path, code=package_folder(tmp_path), region="eu-west-1", cache_folder=tmp_path / "kept")
+    app = child.result()
 
     assert "an_app" not in sys.modules
     assert app.name == "auth-api-demo"
@@ -202,20 +205,20 @@ async def test_the_child_reads_an_app_without_importing_it_here(tmp_path: Path) 
     assert list((tmp_path / "kept").glob("*.json"))
 
 
-async def test_the_childs_refusal_is_the_app_files(tmp_path: Path) -> None:
+def test_the_childs_refusal_is_the_app_files(tmp_path: Path) -> None:
     path = app_file(tmp_path, "import nowhere_at_all\n")
-    child = await start_synth(path, code=package_folder(tmp_path), region="eu-west-1", cache_folder=tmp_path / "kept")
+    child = start_synth(path, code=package_folder(tmp_path), region="eu-west-1", cache_folder=tmp_path / "kept")
 
     with pytest.raises(AppFileError, match="No module named 'nowhere_at_all'"):
-        await child.result()
+        child.result()
 
 
-async def test_an_app_that_ends_its_process_is_told_so(tmp_path: Path) -> None:
+def test_an_app_that_ends_its_process_is_told_so(tmp_path: Path) -> None:
     path = app_file(tmp_path, "import os\nos._exit(7)\n")
-    child = await start_synth(path, code=package_folder(tmp_path), region="eu-west-1", cache_folder=tmp_path / "kept")
+    child = start_synth(path, code=package_folder(tmp_path), region="eu-west-1", cache_folder=tmp_path / "kept")
 
     with pytest.raises(AppFileError, match="exit status 7"):
-        await child.result()
+        child.result()
 
 
 def test_a_pool_is_safe_unless_told_otherwise() -> None:

@@ -12,7 +12,7 @@ from velvetrope import __version__
 from velvetrope.cli import options
 
 if TYPE_CHECKING:
-    from velvetrope.server import Settings
+    from velvetrope.server.settings import Settings
 
 __all__ = ["main"]
 
@@ -147,7 +147,9 @@ def serve(
 @_cli.command()
 def synth(app: AppFile) -> None:
     """Print the SAM template of an app file."""
-    from velvetrope.synth import AppFileError, load_app, render_template, sam_template
+    from velvetrope.synth.app_file import load_app
+    from velvetrope.synth.errors import AppFileError
+    from velvetrope.synth.sam import render_template, sam_template
 
     try:
         declaration = load_app(app)
@@ -231,20 +233,21 @@ def _demo_files() -> tuple[Path, Path]:
     import velvetrope
 
     package = Path(velvetrope.__file__).parent
-    for folder in (package.parents[1] / "examples" / "auth-api-demo", package / "_demo"):
-        app, site = folder / "app.py", folder / "web" / "dist"
-        if app.is_file():
-            if not (site / "index.html").is_file():
-                _fail("The demo's page is not built. Run `make demo`, which builds it and starts the demo.")
-            return app, site
-    _fail("This installation of velvetrope does not carry the demo.")
+    folders = (package.parents[1] / "examples" / "auth-api-demo", package / "_demo")
+    folder = next((folder for folder in folders if (folder / "app.py").is_file()), None)
+    if folder is None:
+        _fail("This installation of velvetrope does not carry the demo.")
+    site = folder / "web" / "dist"
+    if not (site / "index.html").is_file():
+        _fail("The demo's page is not built. Run `make demo`, which builds it and starts the demo.")
+    return folder / "app.py", site
 
 
 def _settings(
     *, root_key: tuple[str | None, str | None], state_folder: Path, **given: str | int | bool | Path | None
 ) -> "Settings":
     from velvetrope.secret import Secret
-    from velvetrope.server import RootAccessKey, Settings, SettingsError
+    from velvetrope.server.settings import RootAccessKey, Settings, SettingsError
 
     key_id, secret = root_key
     if (key_id is None) != (secret is None):
@@ -260,8 +263,8 @@ def _settings(
 def _run(settings: "Settings", app: Path | None, *, reload: bool) -> None:
     from velvetrope.cli.narrator import Narrator
     from velvetrope.errors import VelvetropeError
-    from velvetrope.server import run
-    from velvetrope.synth.app_file import AppFileError
+    from velvetrope.server.running import run
+    from velvetrope.synth.errors import AppFileError
 
     # What the server was told in secret is not for the functions it starts, nor for anybody who reads its environment.
     os.environ.pop("VELVETROPE_ROOT_SECRET_ACCESS_KEY", None)

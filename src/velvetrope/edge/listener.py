@@ -1,7 +1,6 @@
 """One port for http and https, and manners for whoever connects to it.
 
-    sock = bind("127.0.0.1", 4800)            # first of all: a taken port is found before anything heavy is loaded
-    listener = Listener(app, sock, tls=lambda: server_context(certificates))
+    listener = Listener(app, sock, tls=lambda: server_context(certificates))     # `sock` listens already
     await listener.start()
     ...
     await listener.stop()                     # finishes what is being answered, a few seconds at most
@@ -35,9 +34,8 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from velvetrope.edge.gateway_cycle import GatewayCycle, GatewayDoor
-from velvetrope.errors import VelvetropeError
 
-__all__ = ["CannotListen", "Listener", "PortTaken", "bind"]
+__all__ = ["Listener"]
 
 MAX_HEAD_BYTES: Final = 65_536
 """Request line and headers together. API Gateway's own limit (10,240) is held by its room."""
@@ -47,7 +45,6 @@ BODY_STALL_SECONDS: Final = 20.0
 BODY_TIMEOUT_SECONDS: Final = 300.0
 KEEP_ALIVE_SECONDS: Final = 75
 """Longer than SDKs keep idle connections, so that they close first and no call meets a closing socket."""
-_BACKLOG: Final = 2048
 _TLS_HANDSHAKE_RECORD: Final = b"\x16"
 _OUT_OF_RESOURCES: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
@@ -55,36 +52,6 @@ _OUT_OF_RESOURCES: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS,
 _log = logging.getLogger(__name__)
 # Requests that are cut off when the grace period ends are no faults.
 _log.addFilter(lambda record: not (record.exc_info and isinstance(record.exc_info[1], asyncio.CancelledError)))
-
-
-class CannotListen(VelvetropeError):
-    """The address cannot be listened on."""
-
-
-class PortTaken(CannotListen):
-    """Another process listens there."""
-
-
-def bind(host: str, port: int) -> socket.socket:
-    """A listening socket on `host`; port 0 takes a free one. Connections wait in its backlog until they are accepted.
-
-    Raises:
-        PortTaken: another process listens on this port.
-        CannotListen: no such address here, or no right to take the port.
-    """
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    sock = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        sock.bind((host, port))
-        sock.listen(_BACKLOG)
-        sock.setblocking(False)
-    except OSError as error:
-        sock.close()
-        if error.errno == errno.EADDRINUSE:
-            raise PortTaken(f"port {port} on {host} is already in use") from error
-        raise CannotListen(f"cannot listen on port {port} of {host}: {error.strerror}") from error
-    return sock
 
 
 class Listener:

@@ -9,7 +9,7 @@ digest in the state folder, so that a user who changed it keeps the changed one.
 import asyncio
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +24,8 @@ from velvetrope.server.connection import Connection
 from velvetrope.server.settings import Settings
 from velvetrope.server.state_folder import StateFolder
 from velvetrope.store.tables.cloudformation import EventRecord
-from velvetrope.synth.child import LOCAL_BUCKET, SynthesizedApp
+from velvetrope.synth.child import LOCAL_BUCKET, DevUserDeclaration, SynthesizedApp
 from velvetrope.synth.packaging import CodePackage
-from velvetrope.synth.sam import DevUserDeclaration
 
 __all__ = ["AppApplier", "Progress"]
 
@@ -66,33 +65,56 @@ class AppApplier:
             ValidationError: CloudFormation refuses the template; nothing was done.
             StackFailed: a resource failed, and everything is as it was before.
         """
-        total = len(app.expanded["Resources"])
+        resources = app.expanded["Resources"]
         done: set[str] = set()
+        early: dict[str, asyncio.Task[None]] = {}
 
         def on_event(event: EventRecord) -> None:
-            if event.status in ("CREATE_COMPLETE", "UPDATE_COMPLETE") and event.logical_id in app.expanded["Resources"]:
-                done.add(event.logical_id)
-            progress(f"applying {len(done)} of {total}: {event.logical_id} {event.status.replace('_', ' ').lower()}")
+            name, status = event.logical_id, event.status
+            if name in resources and status in ("CREATE_COMPLETE", "UPDATE_COMPLETE"):
+                done.add(name)
+                # Users and warm functions take a moment each; they need not wait for the rest of the stack.
+                if name not in early and (work := self._work_after(name, event.physical_id, app)) is not None:
+                    early[name] = asyncio.get_running_loop().create_task(work)
+            progress(f"applying {len(done)} of {len(resources)}: {name} {status.replace('_', ' ').lower()}")
 
-        stack = await self._stacks.apply(
-            json.dumps(app.expanded),
-            stack_name=_stack_name(app.name),
-            call=self._call(),
-            parameters={"SiteUrls": ",".join(self._connection.site_urls)},
-            artifacts={(LOCAL_BUCKET, code.digest): code.zip_bytes},
-            on_event=on_event,
-        )
+        try:
+            stack = await self._stacks.apply(
+                json.dumps(app.expanded),
+                stack_name=_stack_name(app.name),
+                call=self._call(),
+                parameters={"SiteUrls": ",".join(self._connection.site_urls)},
+                artifacts={(LOCAL_BUCKET, code.digest): code.zip_bytes},
+                on_event=on_event,
+            )
+        except BaseException:
+            for task in early.values():
+                task.cancel()
+            await asyncio.gather(*early.values(), return_exceptions=True)
+            raise
         progress("making users and warming functions")
-        _, _, api_key = await asyncio.gather(
-            self._ensure_dev_users(stack, app.dev_users), self._prewarm(stack), self._api_key(stack)
-        )
-        self._connection.describe_app(stack.outputs, api_key)
+        late = {
+            name: asyncio.get_running_loop().create_task(work)
+            for name, resource in stack.resources.items()
+            if name not in early and (work := self._work_after(name, resource.physical_id, app)) is not None
+        }
+        await asyncio.gather(*early.values(), *late.values())
+        self._connection.describe_app(stack.outputs, await self._api_key(stack))
         self._connection.save(self._folder)
 
-    async def _ensure_dev_users(self, stack: AppliedStack, users: list[DevUserDeclaration]) -> None:
+    def _work_after(self, name: str, physical_id: str, app: SynthesizedApp) -> Coroutine[None, None, None] | None:
+        """What is to be done once this resource is there; None for most."""
+        match app.expanded["Resources"].get(name, {}).get("Type"):
+            case "AWS::Cognito::UserPool":
+                users = [user for user in app.dev_users if user.user_pool_logical_id == name]
+                return self._ensure_dev_users(physical_id, users)
+            case "AWS::Lambda::Function":
+                return self._prewarm(physical_id)
+        return None
+
+    async def _ensure_dev_users(self, pool_id: str, users: list[DevUserDeclaration]) -> None:
         kept = _KeptPasswords(self._folder.path / "dev-users.json", self._master_keys)
         for user in users:
-            pool_id = stack.resources[user.user_pool_logical_id].physical_id
             name = {"UserPoolId": pool_id, "Username": user.username}
             try:
                 await self._invoke("cognito-idp", "AdminGetUser", name)
@@ -106,10 +128,8 @@ class AppApplier:
             await self._invoke("cognito-idp", "AdminSetUserPassword", password)
             kept.keep(pool_id, user)
 
-    async def _prewarm(self, stack: AppliedStack) -> None:
-        names = [r.physical_id for r in stack.resources.values() if r.type == "AWS::Lambda::Function"]
-        call = self._call()
-        await asyncio.gather(*(self._functions.prewarm(call.arn("lambda", f"function:{name}")) for name in names))
+    async def _prewarm(self, function_name: str) -> None:
+        await self._functions.prewarm(self._call().arn("lambda", f"function:{function_name}"))
 
     async def _api_key(self, stack: AppliedStack) -> str | None:
         key_id = stack.outputs.get("ApiKeyId")

@@ -1,14 +1,14 @@
 """Run a server from its first second to its last: listen, open, apply the app, tell, watch, stop.
 
-The order is for speed and for clear refusals. The port is taken before anything heavy is imported, so that a taken one
-is said at once. The app file is read in a child process while this one imports and opens its rooms. The server answers
-only when everything is applied: there is no moment in which a door is there and its lock is not.
+The order is for speed and for clear refusals. What can be refused at once (settings, the port, the state folder, the
+app file's name) is looked at before anything heavy is imported. The app file is read in a child process while this one
+imports and opens its rooms. The server answers only when everything is applied: there is no moment in which a door is
+there and its lock is not.
 
 Ctrl-C and SIGTERM stop it: requests under way are finished, functions are ended, the database is closed. A second
 Ctrl-C does not wait.
 """
 
-import asyncio
 import contextlib
 import os
 import signal
@@ -20,13 +20,16 @@ from typing import TYPE_CHECKING
 
 from velvetrope.server.narration import Narration
 from velvetrope.server.settings import Settings, SettingsError
+from velvetrope.server.sockets import CannotListen, PortTaken, bind
 from velvetrope.server.state_folder import StateFolder
-from velvetrope.synth.app_file import AppFileError, check_app_file
+from velvetrope.synth.child import SynthChild, start_synth
+from velvetrope.synth.errors import AppFileError, check_app_file
+from velvetrope.synth.packaging import CodePackage, package_folder
 
 if TYPE_CHECKING:
+    import asyncio
+
     from velvetrope.server.assembly import Server
-    from velvetrope.synth.child import SynthChild
-    from velvetrope.synth.packaging import CodePackage
 
 __all__ = ["run"]
 
@@ -39,23 +42,49 @@ def run(settings: Settings, *, app: Path | None, reload: bool, narrator: Narrati
         AppFileError: the app file is no app.
     """
     started = time.perf_counter()
-    sockets = _listen(settings)
-    try:
-        import uvloop
-
-        runner = asyncio.Runner(loop_factory=uvloop.new_event_loop)
-    except ImportError:
-        runner = asyncio.Runner()
-    with runner, contextlib.ExitStack() as cleanup:
+    with contextlib.ExitStack() as cleanup:
+        if app is not None:
+            check_app_file(app)
+        sockets = _listen(settings)
         for sock in sockets:
             cleanup.callback(sock.close)
-        runner.run(_serve(settings, sockets, app, reload=reload, narrator=narrator, started=started))
+        folder = StateFolder.open(settings.state_folder)
+        cleanup.callback(folder.close)
+        reading = None
+        if app is not None:
+            narrator.step(f"reading {app.name}")
+            reading = _start_reading(app, folder, settings.region)
+            cleanup.callback(reading.child.stop)
+        narrator.step("loading")
+        import asyncio
+
+        try:
+            import uvloop
+
+            runner = cleanup.enter_context(asyncio.Runner(loop_factory=uvloop.new_event_loop))
+        except ImportError:
+            runner = cleanup.enter_context(asyncio.Runner())
+        life = _Life(settings, sockets, folder, narrator, started)
+        runner.run(life.serve(reading, reload=reload))
+
+
+class _Reading:
+    """An app file that is being read by a child."""
+
+    def __init__(self, app: Path, code: CodePackage, child: SynthChild) -> None:
+        self.app = app
+        self.code = code
+        self.child = child
+
+
+def _start_reading(app: Path, folder: StateFolder, region: str) -> _Reading:
+    check_app_file(app)
+    code = package_folder(app.parent)
+    return _Reading(app, code, start_synth(app, code=code, region=region, cache_folder=folder.path / "synth"))
 
 
 def _listen(settings: Settings) -> list[socket.socket]:
     """One socket, or both loopback addresses on one port for `localhost`."""
-    from velvetrope.edge.listener import CannotListen, PortTaken, bind
-
     try:
         if settings.host != "localhost":
             return [bind(settings.host, settings.port)]
@@ -77,98 +106,91 @@ def _listen(settings: Settings) -> list[socket.socket]:
         ) from None
 
 
-async def _serve(
-    settings: Settings,
-    sockets: list[socket.socket],
-    app: Path | None,
-    *,
-    reload: bool,
-    narrator: Narration,
-    started: float,
-) -> None:
-    stop = asyncio.Event()
-    _stop_on_signals(stop)
-    folder = StateFolder.open(settings.state_folder)
-    try:
-        async with _opened(settings, sockets, folder, app, narrator, started) as server:
-            watching = (
-                asyncio.create_task(_reapply_on_change(server, app, folder, narrator)) if app and reload else None
-            )
+class _Life:
+    """One server's life inside the event loop."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        sockets: list[socket.socket],
+        folder: StateFolder,
+        narrator: Narration,
+        started: float,
+    ) -> None:
+        self._settings = settings
+        self._sockets = sockets
+        self._folder = folder
+        self._narrator = narrator
+        self._started = started
+
+    async def serve(self, reading: _Reading | None, *, reload: bool) -> None:
+        """Start, answer until a signal comes, stop."""
+        import asyncio
+
+        stop = asyncio.Event()
+        _stop_on_signals(stop)
+        async with self._opened(reading) as server:
+            watching = None
+            if reading is not None and reload:
+                watching = asyncio.create_task(self._reapply_on_change(server, reading.app))
             await stop.wait()
-            narrator.say("  stopping")
+            self._narrator.say("  stopping")
             if watching is not None:
                 watching.cancel()
                 await asyncio.gather(watching, return_exceptions=True)
-    finally:
-        folder.close()
 
+    @contextlib.asynccontextmanager
+    async def _opened(self, reading: _Reading | None) -> AsyncIterator["Server"]:
+        """A server that answers, with the app applied."""
+        import asyncio
 
-@contextlib.asynccontextmanager
-async def _opened(
-    settings: Settings,
-    sockets: list[socket.socket],
-    folder: StateFolder,
-    app: Path | None,
-    narrator: Narration,
-    started: float,
-) -> AsyncIterator["Server"]:
-    """A server that answers, with `app` applied."""
-    code = child = None
-    if app is not None:
-        narrator.step(f"reading {app.name}")
-        code, child = await _start_reading(app, folder, settings.region)
-    narrator.step("opening the state")
-    from velvetrope.server.assembly import Server
+        from velvetrope.server.assembly import Server
 
-    server = await Server.open(settings, folder, port=sockets[0].getsockname()[1])
-    try:
-        routes: tuple[str, ...] = ()
-        users: tuple[tuple[str, str], ...] = ()
-        if child is not None and code is not None:
-            synthesized = await child.result()
-            await server.apply_app(synthesized, code, progress=narrator.step)
-            routes = synthesized.routes
-            users = tuple((user.username, user.password) for user in synthesized.dev_users)
-        await server.start(sockets)
-        narrator.ready(server.ready(routes=routes, users=users, seconds=time.perf_counter() - started))
-        server.tell_refusals(narrator)
-        yield server
-    finally:
-        await server.stop()
-
-
-async def _start_reading(app: Path, folder: StateFolder, region: str) -> "tuple[CodePackage, SynthChild]":
-    from velvetrope.synth.child import start_synth
-    from velvetrope.synth.packaging import package_folder
-
-    check_app_file(app)
-    code = package_folder(app.parent)
-    return code, await start_synth(app, code=code, region=region, cache_folder=folder.path / "synth")
-
-
-async def _reapply_on_change(server: "Server", app: Path, folder: StateFolder, narrator: Narration) -> None:
-    """Apply the app again when a file of its folder changes. A mistake is told, and the old version keeps answering."""
-    from watchfiles import DefaultFilter, awatch
-
-    from velvetrope.errors import VelvetropeError
-
-    applied = None
-    watched = [app.parent]
-    async for _ in awatch(*watched, watch_filter=DefaultFilter(ignore_paths=[folder.path, app.parent / "web"])):
+        self._narrator.step("opening the state")
+        server = await Server.open(self._settings, self._folder, port=self._sockets[0].getsockname()[1])
         try:
-            code, child = await _start_reading(app, folder, server.settings.region)
-            if code.digest == applied:
-                continue
-            began = time.perf_counter()
-            synthesized = await child.result()
-            await server.apply_app(synthesized, code, progress=narrator.step)
-            applied = code.digest
-            narrator.say(f"  applied {app.name} again in {time.perf_counter() - began:.1f} s")
-        except (AppFileError, VelvetropeError) as err:
-            narrator.say(f"  {app.name} was not applied; the version before it keeps answering.\n{err}")
+            routes: tuple[str, ...] = ()
+            users: tuple[tuple[str, str], ...] = ()
+            if reading is not None:
+                app = await asyncio.to_thread(reading.child.result)
+                await server.apply_app(app, reading.code, progress=self._narrator.step)
+                routes = app.routes
+                users = tuple((user.username, user.password) for user in app.dev_users)
+            await server.start(self._sockets)
+            seconds = time.perf_counter() - self._started
+            self._narrator.ready(server.ready(routes=routes, users=users, seconds=seconds))
+            server.tell_refusals(self._narrator)
+            yield server
+        finally:
+            await server.stop()
+
+    async def _reapply_on_change(self, server: "Server", app: Path) -> None:
+        """Apply the app again when its code changes. A mistake is told, and the old version keeps answering."""
+        import asyncio
+
+        from watchfiles import awatch
+
+        from velvetrope.errors import VelvetropeError
+
+        applied = package_folder(app.parent).digest
+        async for _ in awatch(app.parent, ignore_permission_denied=True):
+            try:
+                code = package_folder(app.parent)
+                if code.digest == applied:
+                    continue  # nothing that belongs to the function
+                began = time.perf_counter()
+                reading = _start_reading(app, self._folder, self._settings.region)
+                synthesized = await asyncio.to_thread(reading.child.result)
+                await server.apply_app(synthesized, reading.code, progress=self._narrator.step)
+                applied = reading.code.digest
+                self._narrator.say(f"  applied {app.name} again in {time.perf_counter() - began:.1f} s")
+            except (AppFileError, VelvetropeError, OSError) as err:
+                self._narrator.say(f"  {app.name} was not applied; the version before it keeps answering.\n{err}")
 
 
-def _stop_on_signals(stop: asyncio.Event) -> None:
+def _stop_on_signals(stop: "asyncio.Event") -> None:
+    import asyncio
+
     loop = asyncio.get_running_loop()
 
     def on_signal() -> None:

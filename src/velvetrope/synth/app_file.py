@@ -12,12 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from velvetrope.builder import Api, IdentityPool, UserPool
+from velvetrope.synth.errors import AppFileError, check_app_file
 
-__all__ = ["AppDeclaration", "AppFileError", "check_app_file", "load_app"]
-
-
-class AppFileError(Exception):
-    """The app file cannot be read as an app. The message is for the person who wrote it."""
+__all__ = ["AppDeclaration", "load_app"]
 
 
 @dataclass(frozen=True)
@@ -61,18 +58,6 @@ def load_app(path: Path) -> AppDeclaration:
     identity_pools = tuple(dict.fromkeys(value for value in bound.values() if isinstance(value, IdentityPool)))
     _check_connected(path, api, user_pools, identity_pools)
     return AppDeclaration(api, f"{path.stem}.{name}", user_pools, identity_pools)
-
-
-def check_app_file(path: Path) -> None:
-    """Refuse what cannot be an app file by its name alone.
-
-    Raises:
-        AppFileError: there is no such file, or its name is no module name.
-    """
-    if not path.is_file():
-        raise AppFileError(f"There is no file {path}.")
-    if path.suffix != ".py" or not path.stem.isidentifier():
-        raise AppFileError(f"{path.name} is not the name of a Python module.")
 
 
 def _check_connected(

@@ -11,7 +11,6 @@ trust and permissions"; API Gateway Developer Guide, "Control access for invokin
 import re
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import yaml
@@ -19,22 +18,14 @@ import yaml
 from velvetrope.builder import IdentityPool, IdentityPoolRole, Route, UserPool
 from velvetrope.builder.api import CORS_ALLOW_HEADERS, Api
 from velvetrope.synth.app_file import AppDeclaration
+from velvetrope.synth.child import DevUserDeclaration
 
-__all__ = ["DevUserDeclaration", "dev_users", "logical_id", "render_template", "sam_template"]
+__all__ = ["Template", "dev_users", "logical_id", "render_template", "sam_template"]
 
 Template = dict[str, Any]
 """A CloudFormation document as plain data: the format is JSON, so values are what JSON has."""
 
 _COGNITO = "cognito-identity.amazonaws.com"
-
-
-@dataclass(frozen=True)
-class DevUserDeclaration:
-    """A user for `velvetrope dev`: the logical id of its pool, its name and its password."""
-
-    user_pool_logical_id: str
-    username: str
-    password: str
 
 
 def logical_id(name: str, suffix: str = "") -> str:
