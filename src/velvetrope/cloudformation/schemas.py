@@ -12,7 +12,7 @@ Source: CloudFormation User Guide, "Resource type schema"; the messages are thos
 
 from collections.abc import Iterator, Mapping
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 import msgspec
@@ -52,7 +52,7 @@ class _SchemaFile(msgspec.Struct, frozen=True):
 @cache
 def load_schemas() -> Mapping[str, ResourceSchema]:
     """The schemas by resource type. Read once."""
-    text = files("velvetrope.cloudformation").joinpath("resource_types.json").read_bytes()
+    text = Path(__file__).with_name("resource_types.json").read_bytes()
     return msgspec.json.decode(text, type=_SchemaFile).resource_types
 
 

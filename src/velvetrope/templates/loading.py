@@ -1,43 +1,20 @@
-"""Text of a template to plain data: JSON, or YAML with CloudFormation's short forms.
+"""Text of a template to plain data: JSON here, YAML in `yaml_documents.py`.
 
-`!Ref X` becomes `{"Ref": "X"}`, `!GetAtt A.B` becomes `{"Fn::GetAtt": ["A", "B"]}`, `!Name x` becomes
-`{"Fn::Name": x}`: past this file nobody sees a tag. Which functions exist is not decided here, except that a tag which
-is no function of CloudFormation's at all is refused.
+Past this file nobody sees which of the two it was. Refused: a key that is written twice (JSON would let the last one
+win), and documents nested deeper than `MAX_DEPTH`.
 
-Refused, as CloudFormation refuses them: aliases (and with them documents that unfold without end), hash merges, the
-binary, omap, pairs, set and timestamp tags, and a key that is written twice. Dates are text, so that
-`Version: 2012-10-17` means what its writer meant.
+YAML is imported when the first YAML template comes, since reading it takes longer to import than to do, and a server
+that starts with an app is handed JSON.
 
-YAML is built from libyaml's events and not from its node tree, since the tree's recursion has no limit: fifty thousand
-opening brackets would end the process. Here depth is counted.
-
-Source: CloudFormation User Guide, "Template formats" (YAML), "Intrinsic function reference" (short forms).
+Source: CloudFormation User Guide, "Template formats".
 """
 
 import json
-from collections.abc import Iterator
-from typing import Final
-
-import yaml
-from yaml.constructor import SafeConstructor
-from yaml.resolver import Resolver
 
 from velvetrope.templates.errors import InvalidTemplate
-from velvetrope.templates.values import Value
+from velvetrope.templates.values import MAX_DEPTH, Value, too_deep
 
 __all__ = ["load_document"]
-
-MAX_DEPTH: Final = 100
-"""Levels of lists and maps. CloudFormation's own bound is not documented; no real template comes near this one."""
-
-_SHORT_FORMS: Final = frozenset(
-    {"And", "Base64", "Cidr", "Equals", "FindInMap", "ForEach", "GetAZs", "GetAtt", "If", "ImportValue", "Join"}
-    | {"Length", "Not", "Or", "Select", "Split", "Sub", "ToJsonString", "Transform"}
-)
-_TAG: Final = "tag:yaml.org,2002:"
-_LOADER: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-_constructor: Final = SafeConstructor()
-_resolver: Final = Resolver()
 
 
 def load_document(text: str) -> dict[str, Value]:
@@ -73,14 +50,14 @@ def _load_json(text: str) -> Value:
     except ValueError:  # a number of more digits than Python reads
         raise InvalidTemplate("Template format error: JSON not well-formed.") from None
     except RecursionError:
-        raise _too_deep() from None
+        raise too_deep() from None
     _check_depth(loaded, MAX_DEPTH)
     return loaded
 
 
 def _check_depth(value: Value, left: int) -> None:
     if left == 0:
-        raise _too_deep()
+        raise too_deep()
     if isinstance(value, dict):
         for item in value.values():
             _check_depth(item, left - 1)
@@ -89,108 +66,7 @@ def _check_depth(value: Value, left: int) -> None:
             _check_depth(item, left - 1)
 
 
-def _too_deep() -> InvalidTemplate:
-    return InvalidTemplate(f"Template format error: lists and maps are nested more than {MAX_DEPTH} levels deep.")
-
-
 def _load_yaml(text: str) -> Value:
-    try:
-        events: Iterator[yaml.Event] = iter(yaml.parse(text, Loader=_LOADER))
-        document: Value = None
-        documents = 0
-        for event in events:
-            if isinstance(event, yaml.DocumentStartEvent):
-                documents += 1
-                if documents > 1:
-                    raise InvalidTemplate("Template format error: a template is one YAML document.")
-                document = _build(next(events), events, MAX_DEPTH)
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark
-        where = f" (line {mark.line + 1}, column {mark.column + 1})" if mark is not None else ""
-        raise InvalidTemplate(f"Template format error: YAML not well-formed.{where}") from None
-    except (yaml.YAMLError, ValueError):  # ValueError: a number of more digits than Python reads
-        raise InvalidTemplate("Template format error: YAML not well-formed.") from None
-    return document
+    from velvetrope.templates.yaml_documents import load_yaml
 
-
-def _build(event: yaml.Event, events: Iterator[yaml.Event], left: int) -> Value:
-    if left == 0:
-        raise _too_deep()
-    if isinstance(event, yaml.AliasEvent):
-        raise InvalidTemplate("Template error: YAML aliases are not allowed in CloudFormation templates")
-    if isinstance(event, yaml.ScalarEvent):
-        return _scalar(event)
-    if isinstance(event, yaml.SequenceStartEvent):
-        items: list[Value] = []
-        while not isinstance(inner := next(events), yaml.SequenceEndEvent):
-            items.append(_build(inner, events, left - 1))
-        return _tagged(event, items)
-    if isinstance(event, yaml.MappingStartEvent):
-        return _tagged(event, _mapping(events, left - 1))
-    raise InvalidTemplate("Template format error: YAML not well-formed.")
-
-
-def _mapping(events: Iterator[yaml.Event], left: int) -> dict[str, Value]:
-    found: dict[str, Value] = {}
-    while not isinstance(key_event := next(events), yaml.MappingEndEvent):
-        if isinstance(key_event, yaml.AliasEvent):
-            raise InvalidTemplate("Template error: YAML aliases are not allowed in CloudFormation templates")
-        if not isinstance(key_event, yaml.ScalarEvent) or (key_event.tag or "").startswith("!"):
-            raise InvalidTemplate(f"Template format error: a key is not text. {_place(key_event)}")
-        # Keys are text whatever they look like: a response's `200:` and a mapping's `true:` are names.
-        key = key_event.value
-        if key == "<<" and not key_event.style:
-            raise InvalidTemplate(f"Template format error: YAML hash merges are not allowed. {_place(key_event)}")
-        if key in found:
-            raise InvalidTemplate(f"Template format error: Duplicate key {key}. {_place(key_event)}")
-        found[key] = _build(next(events), events, left)
-    return found
-
-
-def _scalar(event: yaml.ScalarEvent) -> Value:
-    tag: str | None = event.tag
-    if tag is not None and tag.startswith("!") and tag != "!":
-        return _short_form(tag, event.value, event)
-    if tag is None or tag == "!":
-        tag = str(_resolver.resolve(yaml.ScalarNode, event.value, event.implicit))  # type: ignore[no-untyped-call]  # the stubs leave it out
-    node = yaml.ScalarNode(tag=tag, value=event.value)
-    match tag.removeprefix(_TAG):
-        case "str" | "timestamp" if event.tag is None or event.tag in ("!", f"{_TAG}str"):
-            return str(event.value)
-        case "int":
-            return int(_constructor.construct_yaml_int(node))
-        case "float":
-            return float(_constructor.construct_yaml_float(node))
-        case "bool":
-            return bool(_constructor.construct_yaml_bool(node))
-        case "null":
-            return None
-        case _:
-            raise InvalidTemplate(f"Template format error: the YAML tag {tag} is not supported. {_place(event)}")
-
-
-def _tagged(event: yaml.CollectionStartEvent, value: Value) -> Value:
-    tag: str | None = event.tag
-    if tag is None or tag in ("!", f"{_TAG}seq", f"{_TAG}map"):
-        return value
-    if tag.startswith("!"):
-        return _short_form(tag, value, event)
-    raise InvalidTemplate(f"Template format error: the YAML tag {tag} is not supported. {_place(event)}")
-
-
-def _short_form(tag: str, value: Value, event: yaml.Event) -> Value:
-    name = tag[1:]
-    if name in ("Ref", "Condition"):
-        return {name: value}
-    if name not in _SHORT_FORMS:
-        raise InvalidTemplate(f"Template format error: Encountered unsupported tag {tag}. {_place(event)}")
-    if name == "GetAtt" and isinstance(value, str):
-        # The first dot ends the logical id; attributes have dots of their own (`Outputs.Url`).
-        resource, _, attribute = value.partition(".")
-        return {"Fn::GetAtt": [resource, attribute]}
-    return {f"Fn::{name}": value}
-
-
-def _place(event: yaml.Event) -> str:
-    mark = event.start_mark
-    return "" if mark is None else f"(line {mark.line + 1}, column {mark.column + 1})"
+    return load_yaml(text)

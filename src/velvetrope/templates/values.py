@@ -8,7 +8,12 @@ executing there are none.
 from collections.abc import Mapping
 from typing import Final, TypeAlias, final
 
-__all__ = ["UNKNOWN", "Unknown", "Value", "contains_unknown", "text_of"]
+from velvetrope.templates.errors import InvalidTemplate
+
+__all__ = ["MAX_DEPTH", "UNKNOWN", "Unknown", "Value", "contains_unknown", "text_of", "too_deep"]
+
+MAX_DEPTH: Final = 100
+"""Levels of lists and maps. CloudFormation's own bound is not documented; no real template comes near this one."""
 
 
 @final
@@ -45,3 +50,8 @@ def text_of(value: object) -> str | None:
     if isinstance(value, int | float):
         return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
     return None
+
+
+def too_deep() -> InvalidTemplate:
+    """The refusal of a document that is nested deeper than `MAX_DEPTH`."""
+    return InvalidTemplate(f"Template format error: lists and maps are nested more than {MAX_DEPTH} levels deep.")

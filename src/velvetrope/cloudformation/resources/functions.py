@@ -7,7 +7,6 @@ Source: CloudFormation User Guide, "AWS Lambda resource type reference" (AWS::La
 """
 
 import io
-import zipfile
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -151,6 +150,8 @@ def _code(at: ResourceCall, properties: Properties) -> bytes:
 
 def zip_of_source(source: str, file_name: str) -> bytes:
     """A zip with one file, the same bytes for the same source: its time is 1980-01-01, zip's earliest."""
+    import zipfile  # only inline source needs it
+
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
         entry = zipfile.ZipInfo(file_name, date_time=(1980, 1, 1, 0, 0, 0))

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from velvetrope.templates import InvalidTemplate, Value
-from velvetrope.templates.loading import MAX_DEPTH, load_document
+from velvetrope.templates.loading import load_document
+from velvetrope.templates.values import MAX_DEPTH
 
 
 @pytest.mark.parametrize(
