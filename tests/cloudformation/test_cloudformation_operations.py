@@ -334,6 +334,39 @@ async def test_a_change_set_creates_a_stack_when_it_is_executed(wire: Wire) -> N
     assert (await wire.stack())["StackStatus"] == "CREATE_COMPLETE"
     refused = await wire.refusal("ExecuteChangeSet", ChangeSetName=made["Id"])
     assert refused[:2] == ("InvalidChangeSetStatus", 400)
+    shown = await wire.call("DescribeChangeSet", ChangeSetName=made["Id"])
+    assert shown["ExecutionStatus"] == "EXECUTE_COMPLETE"
+
+
+async def test_a_change_set_hides_what_says_no_echo(wire: Wire) -> None:
+    await wire.made()
+    parameters = [{"ParameterKey": "Hidden", "ParameterValue": "x"}, {"ParameterKey": "Name", "ParameterValue": "y"}]
+    await wire.call(
+        "CreateChangeSet", StackName="demo", ChangeSetName="c", UsePreviousTemplate=True, Parameters=parameters
+    )
+
+    shown = await wire.call("DescribeChangeSet", StackName="demo", ChangeSetName="c")
+
+    assert {one["ParameterKey"]: one["ParameterValue"] for one in shown["Parameters"]} == {
+        "Hidden": "****",
+        "Name": "y",
+    }
+
+
+async def test_a_change_set_whose_execution_was_interrupted_has_failed(wire: Wire) -> None:
+    wire.stacks.world.gate = asyncio.Event()
+    made = await wire.call(
+        "CreateChangeSet", StackName="demo", ChangeSetName="c", TemplateBody=POOL, ChangeSetType="CREATE"
+    )
+    await wire.call("ExecuteChangeSet", ChangeSetName=made["Id"])
+    await wire.stacks.world.heard(1)
+
+    await wire.stacks.engine.close()
+    await wire.stacks.engine.recover()
+
+    assert (await wire.stack())["StackStatus"] == "CREATE_FAILED"
+    shown = await wire.call("DescribeChangeSet", ChangeSetName=made["Id"])
+    assert shown["ExecutionStatus"] == "EXECUTE_FAILED"
 
 
 async def test_a_change_set_shows_what_would_be_replaced(wire: Wire) -> None:

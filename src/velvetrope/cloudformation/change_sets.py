@@ -7,7 +7,6 @@ REVIEW_IN_PROGRESS that holds nothing.
 Source: CloudFormation API Reference, CreateChangeSet, DescribeChangeSet, ExecuteChangeSet.
 """
 
-import asyncio
 from collections.abc import Iterator, Mapping
 from typing import Literal
 
@@ -47,7 +46,6 @@ class ChangeSetOperations:
         self._engine = engine
         self._clock = clock
         self._entropy = entropy
-        self._followers: set[asyncio.Task[None]] = set()
 
     @operation
     async def create_change_set(
@@ -76,19 +74,18 @@ class ChangeSetOperations:
         elif stack is None or stack.deleted_at is not None:
             raise ValidationError(f"Stack [{stack_name}] does not exist")
         previous = None if stack is None else self._engine.vault.open_stack(stack)
-        contents = ChangeSetContents(
-            template_text(template_body, previous=previous, use_previous=use_previous_template),
-            parameter_values(parameters, previous),
-        )
+        template = template_text(template_body, previous=previous, use_previous=use_previous_template)
+        values = parameter_values(parameters, previous)
         stack_id = self._engine.new_stack_id(stack_name, call) if stack is None else stack.stack_id
         prepared = await self._engine.prepare(
-            contents.template,
-            contents.parameters,
+            template,
+            values,
             stack_name=stack_name if stack is None else stack.stack_name,
             stack_id=stack_id,
             call=call,
         )
         check_capabilities(prepared, capabilities)
+        contents = ChangeSetContents(template, values, hidden=prepared.contents().hidden)
         plan = await self._engine.plan(prepared, stack_id)
         if stack is None:
             stack = await self._stack_in_review(stack_name, stack_id, call)
@@ -129,7 +126,8 @@ class ChangeSetOperations:
             "stack_name": change_set.stack_name,
             "description": change_set.description or None,
             "parameters": [
-                {"parameter_key": name, "parameter_value": value} for name, value in contents.parameters.items()
+                {"parameter_key": name, "parameter_value": "****" if name in contents.hidden else value}
+                for name, value in contents.parameters.items()
             ],
             "creation_time": change_set.created_at,
             "execution_status": change_set.execution_status,
@@ -197,13 +195,10 @@ class ChangeSetOperations:
             stack = await self._engine.store.load_stack(call.account_id, call.region, taken.stack_id)
             if stack is None:
                 raise ValidationError(f"Stack [{taken.stack_name}] does not exist")
-            await self._engine.update(request, stack, call, executes_change_set=True)
+            await self._engine.update(request, stack, call, change_set=taken)
         except ServiceError:
             await self._engine.store.finish_change_set(taken, execution_status="EXECUTE_FAILED")
             raise
-        follower = asyncio.create_task(self._follow(taken, call))
-        self._followers.add(follower)
-        follower.add_done_callback(self._followers.discard)
         return {}
 
     @operation
@@ -214,14 +209,6 @@ class ChangeSetOperations:
                 f"ChangeSet [{change_set.change_set_id}] cannot be deleted while it is being executed"
             )
         return {}
-
-    async def _follow(self, taken: ChangeSetRecord, call: Call) -> None:
-        """Write down how the execution went, once it has ended."""
-        await self._engine.settled(taken.stack_id)
-        stack = await self._engine.store.load_stack(call.account_id, call.region, taken.stack_id)
-        succeeded = stack is not None and stack.status in ("CREATE_COMPLETE", "UPDATE_COMPLETE")
-        status = "EXECUTE_COMPLETE" if succeeded else "EXECUTE_FAILED"
-        await self._engine.store.finish_change_set(taken, execution_status=status)
 
     async def _find(self, call: Call, name_or_id: str, stack_name: str | None) -> ChangeSetRecord:
         found: ChangeSetRecord | None = None

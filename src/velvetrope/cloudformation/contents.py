@@ -59,10 +59,11 @@ class ResourceContents(msgspec.Struct, frozen=True):
 
 
 class ChangeSetContents(msgspec.Struct, frozen=True):
-    """What a change set would apply."""
+    """What a change set would apply. `hidden` are the parameters that say NoEcho."""
 
     template: str
     parameters: dict[str, str]
+    hidden: tuple[str, ...] = ()
 
 
 class Vault:

@@ -54,7 +54,7 @@ from velvetrope.cloudformation.schemas import load_schemas
 from velvetrope.identifiers import new_uuid
 from velvetrope.operations import Call, OperationInvoker
 from velvetrope.sealing import MasterKeys
-from velvetrope.store.tables.cloudformation import CloudFormationStore, EventRecord, StackRecord
+from velvetrope.store.tables.cloudformation import ChangeSetRecord, CloudFormationStore, EventRecord, StackRecord
 from velvetrope.templates import InvalidTemplate
 
 __all__ = ["AppliedResource", "AppliedStack", "StackEngine", "StackRequest"]
@@ -218,20 +218,24 @@ class StackEngine:
         claimed = await self._claim_new(request, call, acknowledged=request.capabilities)
         return self._start(claimed.run, _creating(claimed, self._clock))
 
-    async def update(self, request: StackRequest, stack: StackRecord, call: Call, *, executes_change_set: bool) -> str:
-        """Begin to turn `stack` into what `request` says; its id. A change set may also fill a stack in review.
+    async def update(
+        self, request: StackRequest, stack: StackRecord, call: Call, *, change_set: ChangeSetRecord | None = None
+    ) -> str:
+        """Begin to turn `stack` into what `request` says; its id.
+
+        A change set that is executed may also fill a stack in review, and is told in the end how it went.
 
         Raises:
             ValidationError: there is nothing to change, the stack's state admits no update, or the template is refused.
             InsufficientCapabilitiesException: the template does more than was acknowledged.
         """
-        from_statuses = _UPDATABLE | {"REVIEW_IN_PROGRESS"} if executes_change_set else _UPDATABLE
+        from_statuses = _UPDATABLE if change_set is None else _UPDATABLE | {"REVIEW_IN_PROGRESS"}
         claimed = await self._claim(
             request, stack, call, acknowledged=request.capabilities, from_statuses=from_statuses, artifacts={}
         )
         if claimed is None:
             raise ValidationError("No updates are to be performed.")
-        return self._start(claimed.run, _updating(claimed, self._clock))
+        return self._start(claimed.run, _updating(claimed, self._clock), change_set)
 
     async def delete(
         self, stack: StackRecord, call: Call, *, retain: frozenset[str] = frozenset(), client_request_token: str = ""
@@ -475,9 +479,11 @@ class StackEngine:
 
     # Working in the background
 
-    def _start(self, run: StackRun, work: Coroutine[None, None, None]) -> str:
+    def _start(
+        self, run: StackRun, work: Coroutine[None, None, None], change_set: ChangeSetRecord | None = None
+    ) -> str:
         stack_id = run.stack.stack_id
-        task = asyncio.create_task(self._guarded(run, work), name=f"cloudformation {stack_id}")
+        task = asyncio.create_task(self._guarded(run, work, change_set), name=f"cloudformation {stack_id}")
         self._tasks[stack_id] = task
         task.add_done_callback(lambda done: self._forget(stack_id, done))
         return stack_id
@@ -486,7 +492,9 @@ class StackEngine:
         if self._tasks.get(stack_id) is task:
             del self._tasks[stack_id]
 
-    async def _guarded(self, run: StackRun, work: Coroutine[None, None, None]) -> None:
+    async def _guarded(
+        self, run: StackRun, work: Coroutine[None, None, None], change_set: ChangeSetRecord | None
+    ) -> None:
         """Nobody waits for this task, so it is here that a fault of ours becomes a stack that says so."""
         try:
             await work
@@ -497,6 +505,9 @@ class StackEngine:
             run.reasons.setdefault(run.stack.stack_name, "Internal Failure")
             run.enter(_INTERRUPTED.get(run.stack.status, run.stack.status), "Internal Failure")
             await run.save()
+        if change_set is not None:
+            outcome = "EXECUTE_COMPLETE" if run.stack.status in _COMPLETE else "EXECUTE_FAILED"
+            await self.store.finish_change_set(change_set, execution_status=outcome)
 
 
 def _creating(claimed: _Claimed, clock: Clock) -> Coroutine[None, None, None]:

@@ -87,7 +87,7 @@ class StackOperations:
             on_failure="DO_NOTHING" if disable_rollback else "ROLLBACK",
             client_request_token=client_request_token,
         )
-        return {"stack_id": await self._engine.update(request, stack, call, executes_change_set=False)}
+        return {"stack_id": await self._engine.update(request, stack, call)}
 
     @operation
     async def delete_stack(

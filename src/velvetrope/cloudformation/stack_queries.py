@@ -6,7 +6,7 @@ Source: CloudFormation API Reference; messages for missing stacks differ between
 from collections.abc import Mapping
 
 from velvetrope.cloudformation.engine import StackEngine
-from velvetrope.cloudformation.errors import ChangeSetNotFound, ValidationError
+from velvetrope.cloudformation.errors import ValidationError
 from velvetrope.cloudformation.shapes import PAGE_SIZE, page_start, render_parameters
 from velvetrope.operations import Answer, Call, operation
 from velvetrope.store.tables.cloudformation import ResourceRecord, StackRecord
@@ -149,14 +149,9 @@ class StackQueries:
         self,
         call: Call,
         *,
-        stack_name: str | None = None,
-        change_set_name: str | None = None,
+        stack_name: str,
         template_stage: str = "Original",
     ) -> Answer:
-        if change_set_name is not None:
-            raise ChangeSetNotFound("The template of a change set is not supported by velvetrope; ask for its stack's.")
-        if stack_name is None:
-            raise ValidationError("StackName is required")
         contents = self._engine.vault.open_stack(await self._find(call, stack_name))
         body = contents.processed if template_stage == "Processed" else contents.template
         return {"template_body": body, "stages_available": ["Original", "Processed"]}

@@ -250,6 +250,8 @@ class CloudFormationStore:
     async def interrupt_operations(self, outcomes: Mapping[str, str], *, reason: str, at: datetime) -> int:
         """End every operation that is under way: `outcomes` gives the status that follows each status.
 
+        Change sets that were being executed have failed.
+
         For start-up, when no operation of ours can be running. Returns how many there were.
         """
         async with self._database.transaction() as tx:
@@ -263,6 +265,16 @@ class CloudFormationStore:
             for stack in interrupted:
                 await tx.connection.execute(
                     update(_stacks).where(_stacks.c.stack_id == stack.stack_id).values(_stack_row(stack))
+                )
+            executing = await tx.connection.execute(
+                select(_change_sets.c.record).where(_change_sets.c.execution_status == "EXECUTE_IN_PROGRESS")
+            )
+            for change_set in executing.scalars().all():
+                failed = msgspec.structs.replace(change_set, execution_status="EXECUTE_FAILED")
+                await tx.connection.execute(
+                    update(_change_sets)
+                    .where(_change_sets.c.change_set_id == failed.change_set_id)
+                    .values(_change_set_row(failed))
                 )
             if interrupted:
                 tx.changed(_TOPIC)
