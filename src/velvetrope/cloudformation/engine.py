@@ -252,6 +252,7 @@ class StackEngine:
         run = await self._claim_deletion(stack, call, client_request_token=client_request_token)
         if run is None:
             raise ValidationError(f"Stack [{stack.stack_id}] cannot be deleted while in status {stack.status}")
+        self._artifacts.pop(stack.stack_id, None)
         self._start(run, delete_stack(run, retain, self._clock))
 
     # Apply: the same, awaited
