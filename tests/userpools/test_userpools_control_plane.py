@@ -133,10 +133,10 @@ async def test_what_templates_commonly_send_is_accepted_and_shown_back(world: Wo
     [
         ({"mfa_configuration": "ON"}, "MfaConfiguration ON"),
         ({"mfa_configuration": "OPTIONAL"}, "MfaConfiguration OPTIONAL"),
-        ({"lambda_config": LambdaConfig(pre_sign_up="arn:aws:lambda:x")}, "LambdaConfig (pre_sign_up)"),
+        ({"lambda_config": LambdaConfig(pre_sign_up="arn:aws:lambda:x")}, "LambdaConfig (PreSignUp)"),
         (
             {"lambda_config": LambdaConfig(custom_sms_sender=VersionedTrigger(lambda_version="V1_0", lambda_arn="a"))},
-            "LambdaConfig (custom_sms_sender)",
+            "LambdaConfig (CustomSMSSender)",
         ),
         (
             {"policies": UserPoolPolicies(password_policy=PasswordPolicySettings(password_history_size=3))},

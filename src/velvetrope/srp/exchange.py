@@ -20,6 +20,7 @@ __all__ = [
     "Challenge",
     "InvalidPublicValue",
     "claim_key",
+    "decoy_verifier",
     "make_challenge",
     "make_salt",
     "make_verifier",
@@ -65,6 +66,15 @@ def make_verifier(pool_name: str, user_id: str, password: str, salt: int, *, gro
     """v, which proves a password and does not give it away faster than by guessing. Keep it as carefully as a hash."""
     identity = _hash(f"{pool_name}{user_id}:{password}".encode())
     return group.generator_power(int.from_bytes(_hash(_pad(salt) + identity)))
+
+
+def decoy_verifier(seed: bytes, *, group: Group = COGNITO_GROUP) -> int:
+    """A number that looks like a verifier and belongs to no password: for a user who is not there.
+
+    It takes as long to make as a kept verifier takes to read, which an exponentiation would not. The same seed gives
+    the same number.
+    """
+    return int.from_bytes(hashlib.shake_256(seed).digest((group.prime.bit_length() + 7) // 8 + 16)) % group.prime
 
 
 def make_challenge(verifier: int, *, private_value: bytes, group: Group = COGNITO_GROUP) -> Challenge:

@@ -27,6 +27,10 @@ __all__ = [
 ]
 
 
+_WIRE_NAMES = {"custom_sms_sender": "CustomSMSSender", "kms_key_id": "KMSKeyID"}
+"""Members whose names are more than their words with capitals."""
+
+
 class AttributeType(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     name: str
     value: str | None = None
@@ -103,5 +107,6 @@ def shown(settings: msgspec.Struct) -> dict[str, object]:
 
 
 def given_members(settings: msgspec.Struct) -> list[str]:
-    """The members that the caller gave a value, by their Python names."""
-    return [name for name in settings.__struct_fields__ if getattr(settings, name) is not None]
+    """The members that the caller gave a value, by their names on the wire."""
+    given = [name for name in settings.__struct_fields__ if getattr(settings, name) is not None]
+    return [_WIRE_NAMES.get(name, name.title().replace("_", "")) for name in given]

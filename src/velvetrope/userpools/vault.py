@@ -19,7 +19,7 @@ from velvetrope.clock import Entropy
 from velvetrope.passwords import hash_password, password_matches
 from velvetrope.sealing import MasterKeys
 from velvetrope.secret import Secret
-from velvetrope.srp import make_salt, make_verifier
+from velvetrope.srp import decoy_verifier, make_salt, make_verifier
 from velvetrope.store.tables.userpools import UserPool
 from velvetrope.userpools.workers import Workers
 
@@ -86,7 +86,7 @@ class PasswordVault:
         """Salt and verifier for a name nobody has: always the same for one name, until master keys are dropped."""
         seed = self._derived(pool, username_key)
         salt = make_salt(seed[:_SALT_BYTES])
-        return SrpVerifier(salt, make_verifier(pool.short_name, username_key, seed.hex(), salt))
+        return SrpVerifier(salt, decoy_verifier(seed))
 
     def decoy_user_id(self, pool: UserPool, username_key: str) -> str:
         """The internal id of a user that is not there, where internal ids are UUIDs."""

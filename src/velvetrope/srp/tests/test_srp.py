@@ -16,6 +16,7 @@ from velvetrope.srp import (
     InvalidTimestamp,
     claim_key,
     claim_signature,
+    decoy_verifier,
     make_challenge,
     make_salt,
     make_verifier,
@@ -142,6 +143,12 @@ def test_random_bytes_have_one_length() -> None:
         make_salt(b"short")
     with pytest.raises(ValueError, match="32 bytes"):
         make_challenge(4, private_value=b"short")
+
+
+def test_decoy_is_the_same_for_one_seed_and_of_a_verifiers_size() -> None:
+    assert decoy_verifier(b"a") == decoy_verifier(b"a") != decoy_verifier(b"b")
+    assert all(0 < decoy_verifier(bytes([n])) < COGNITO_GROUP.prime for n in range(50))
+    assert max(decoy_verifier(bytes([n])).bit_length() for n in range(50)) == 3072
 
 
 def test_private_value_does_not_show() -> None:
