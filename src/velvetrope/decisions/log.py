@@ -30,7 +30,7 @@ class DecisionLog:
             raise ValueError("a decision log keeps at least one record")
         self._capacity = capacity
         self._records: OrderedDict[str, DecisionRecord | _Fields] = OrderedDict()
-        self._subscribers: list[Callable[[DecisionRecord], None]] = []
+        self._subscribers: list[tuple[Callable[[DecisionRecord], None], bool]] = []
 
     def record(self, record: DecisionRecord) -> None:
         """Keep `record` as the newest."""
@@ -88,20 +88,29 @@ class DecisionLog:
         kept = self._records.get(request_id)
         return None if kept is None else _read(kept)
 
-    def subscribe(self, callback: Callable[[DecisionRecord], None]) -> Callable[[], None]:
-        """Call `callback` with every record from now on; the answer is a function that ends it."""
-        self._subscribers.append(callback)
-        return lambda: self._subscribers.remove(callback)
+    def subscribe(
+        self, callback: Callable[[DecisionRecord], None], *, only_refused: bool = False
+    ) -> Callable[[], None]:
+        """Call `callback` with every record, or every refusal, from now on; the answer is a function that ends it.
+
+        `only_refused` costs requests that are let in nothing: their records are not even made.
+        """
+        entry = (callback, only_refused)
+        self._subscribers.append(entry)
+        return lambda: self._subscribers.remove(entry)
 
     def _keep(self, request_id: str, kept: DecisionRecord | _Fields) -> None:
         records = self._records
         records[request_id] = kept
         if len(records) > self._capacity:
             records.popitem(last=False)
-        if self._subscribers:
-            record = _read(kept)
-            for subscriber in self._subscribers:
-                subscriber(record)
+        for subscriber, only_refused in self._subscribers:
+            if not only_refused or _outcome(kept) == "refused":
+                subscriber(_read(kept))
+
+
+def _outcome(kept: DecisionRecord | _Fields) -> Outcome:
+    return kept.outcome if isinstance(kept, DecisionRecord) else kept[9]
 
 
 def _read(kept: DecisionRecord | _Fields) -> DecisionRecord:

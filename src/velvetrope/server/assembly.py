@@ -66,6 +66,7 @@ class Server:
     stacks: StackEngine
     user_pools: UserPools
     applier: AppApplier
+    lane: RequestLane
     edge: EdgeApp
     listeners: list[Listener] = field(default_factory=list)
 
@@ -85,6 +86,7 @@ class Server:
         server = _wire(cls, settings, connection, folder, root_key, clock, entropy, master_keys, database)
         await server.stacks.recover()
         await server.functions.start()
+        await server.lane.start()
         return server
 
     async def apply_app(self, app: SynthesizedApp, code: CodePackage, *, progress: Progress) -> None:
@@ -115,17 +117,14 @@ class Server:
             await listener.stop()
         await self.stacks.close()
         await self.functions.stop()
+        await self.lane.close()
         self.user_pools.close()
         await self.database.close()
 
     def tell_refusals(self, narrator: Narration) -> None:
         """Tell the owner of every refusal from now on."""
 
-        def tell(record: DecisionRecord) -> None:
-            if record.outcome == "refused":
-                narrator.refused(_refusal(record))
-
-        self.decisions.subscribe(tell)
+        self.decisions.subscribe(lambda record: narrator.refused(_refusal(record)), only_refused=True)
 
     def ready(self, *, routes: tuple[str, ...], users: tuple[tuple[str, str], ...], seconds: float) -> Ready:
         """What to tell whoever started the server."""
@@ -268,6 +267,7 @@ def _wire(
             settings=settings,
             clock=clock,
         ),
+        lane=lane,
         edge=edge,
     )
 

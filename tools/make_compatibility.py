@@ -1,0 +1,316 @@
+"""Prints `docs/compatibility.md`: for each AWS operation, what is done, what is refused, and what differs.
+
+    python tools/make_compatibility.py > docs/compatibility.md
+
+The page is read off the running code. A server is wired as `velvetrope serve` wires it, over an empty state folder;
+what its dispatcher serves is done, and every other operation of botocore's model is refused. The members of an input
+that no parameter (or field of a parameter's Struct) takes are refused by name, and so are values that a `Literal` does
+not list. A test holds the committed page against what this prints.
+
+`DIFFERENCES` is kept by hand, for what signatures cannot say: values that are refused in an operation's body, and
+answers that are not AWS's. A row for an operation that is not done stops the tool.
+"""
+
+import asyncio
+import sys
+import tempfile
+import types
+import typing
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import botocore
+import msgspec
+
+from velvetrope.cloudformation.resources import HANDLERS
+from velvetrope.edge.dispatcher import OperationDispatcher
+from velvetrope.edge.errors import not_supported
+from velvetrope.edge.models import Operation, Shape, load_service_model
+from velvetrope.edge.parameters import SignatureContract
+from velvetrope.edge.services import SERVICES, WireService
+from velvetrope.server.assembly import Server
+from velvetrope.server.settings import Settings
+from velvetrope.server.state_folder import StateFolder
+
+TITLES = {
+    "cognito-idp": "Cognito user pools",
+    "cognito-identity": "Cognito identity pools",
+    "sts": "STS",
+    "iam": "IAM",
+    "lambda": "Lambda",
+    "apigateway": "API Gateway (REST APIs)",
+    "cloudformation": "CloudFormation",
+    "logs": "CloudWatch Logs",
+}
+
+PROTOCOLS = {"json": "JSON 1.1", "query": "query", "rest-json": "REST JSON"}
+
+DIFFERENCES: Mapping[str, Mapping[str, str]] = {
+    "cognito-idp": {
+        "": "Messages are kept, sealed, in an outbox for a week and not sent. `ClientMetadata` and `ValidationData` "
+        "are for triggers, `AnalyticsMetadata`, `UserContextData` and `ContextData` for services that are not here: "
+        "they are taken and have no effect.",
+        "AdminInitiateAuth": "Flows: `USER_SRP_AUTH`, `ADMIN_USER_PASSWORD_AUTH`, `REFRESH_TOKEN_AUTH`. `CUSTOM_AUTH` "
+        "and `USER_AUTH` are refused.",
+        "AdminRespondToAuthChallenge": "Challenges: `PASSWORD_VERIFIER`, `NEW_PASSWORD_REQUIRED`.",
+        "CreateGroup": "No limit on the number of groups in a pool (AWS: 10,000).",
+        "CreateUserPool": "Refused: MFA, triggers (`LambdaConfig`), password history, first factors other than "
+        "`PASSWORD`, verification before an attribute's update, links in messages, SES, threat protection.",
+        "CreateUserPoolClient": "`EnablePropagateAdditionalUserContextData` must be false.",
+        "InitiateAuth": "Flows: `USER_SRP_AUTH`, `USER_PASSWORD_AUTH`, `REFRESH_TOKEN_AUTH`. `CUSTOM_AUTH` and "
+        "`USER_AUTH` are refused.",
+        "RespondToAuthChallenge": "Challenges: `PASSWORD_VERIFIER`, `NEW_PASSWORD_REQUIRED`.",
+        "UpdateUserPool": "As CreateUserPool.",
+        "UpdateUserPoolClient": "As CreateUserPoolClient.",
+    },
+    "cognito-identity": {
+        "": "User pools are the only login providers: any other key of `Logins` is refused as AWS refuses a key that "
+        "it does not know.",
+        "CreateIdentityPool": "`SupportedLoginProviders`, `DeveloperProviderName`, `OpenIdConnectProviderARNs` and "
+        "`SamlProviderARNs` must be empty.",
+        "GetCredentialsForIdentity": "The session policy of guests is our reading of AWS's list of services; AWS does "
+        "not publish its text.",
+        "UpdateIdentityPool": "As CreateIdentityPool. Tags that are left out stay.",
+    },
+    "sts": {
+        "AssumeRoleWithWebIdentity": "Takes tokens of identity pools (GetOpenIdToken) only.",
+        "GetAccessKeyInfo": "Every temporary key (`ASIA…`) is taken for one of this account.",
+    },
+    "iam": {
+        "": "Of AWS's managed policies there are those that users of these services commonly attach, each as version "
+        "`v1`, and they grant what AWS's grant for the services that are here. Limits on the number of roles and users "
+        "are not enforced. There are no groups.",
+        "GetRole": "`RoleLastUsed` is empty.",
+        "SimulateCustomPolicy": "Without the policies of Organizations.",
+        "SimulatePrincipalPolicy": "As SimulateCustomPolicy.",
+    },
+    "lambda": {
+        "": "Functions run in a process each, as the server's own user; nothing freezes between invocations. Their "
+        "logs are kept in memory. `python3.x` is the server's own interpreter, with its packages.",
+        "CreateFunction": "Answers `Active` and `Successful` at once. Runtimes: `python3.x` and `provided*`. A zip "
+        "file in the call; `TracingConfig` `PassThrough` only.",
+        "GetFunction": "`Code` has no `Location`.",
+        "Invoke": "`InvocationType` `Event` is refused.",
+        "ListTags": "Functions only.",
+        "TagResource": "Functions only.",
+        "UntagResource": "Functions only.",
+        "UpdateFunctionCode": "Answers `Successful` at once.",
+        "UpdateFunctionConfiguration": "As CreateFunction.",
+    },
+    "apigateway": {
+        "": "Patch operations are `add`, `remove` and `replace`, on the paths that the resource has here.",
+        "CreateApiKey": "`stageKeys` are kept and shown, and let nobody in: plans do.",
+        "CreateDeployment": "Mapping templates in Velocity are refused; caching and tracing must be off.",
+        "CreateRestApi": "`apiKeySource` `HEADER`; endpoint types `EDGE` and `REGIONAL`; the execute-api endpoint "
+        "cannot be disabled.",
+        "CreateStage": "Caching and tracing must be off.",
+        "GetUsage": "Keyed by the id of the API key.",
+        "ImportRestApi": "OpenAPI 3.0 and Swagger 2.0. A member of the document that is neither understood nor mere "
+        "description is refused.",
+        "PutGatewayResponse": "Templates: text with `$context` and `$stageVariables` values; a name of `$context` that "
+        "is not known here is refused, and so is Velocity.",
+        "PutIntegration": "Types `AWS_PROXY` (functions) and `MOCK`; `connectionType` `INTERNET`.",
+        "PutMethod": "`authorizationType` `NONE` and `AWS_IAM`.",
+        "PutRestApi": "As ImportRestApi. The API keeps its name.",
+        "UpdateRestApi": "As CreateRestApi.",
+        "UpdateStage": "Of the method settings, throttling only.",
+    },
+    "cloudformation": {
+        "": "A template is checked in full before the call answers, where AWS fails the stack later. Tags of a stack "
+        "are kept and not handed on to resources. Resource types that are not here are refused by name.",
+        "DeleteStack": "A stack that is being worked on cannot be deleted.",
+        "GetTemplate": "Not of a change set.",
+        "ValidateTemplate": "Form and resource types; CreateStack checks the rest.",
+    },
+}
+
+INTRODUCTION = """\
+# Compatibility
+
+What velvetrope does of each AWS service that it speaks for, operation by operation, against the models of botocore
+{botocore}. This page is made from the code by `tools/make_compatibility.py`; a test fails when it is out of date.
+
+**Done** means that the operation is parsed and validated by AWS's own model, that its caller's signature and policies
+are judged, and that it does what AWS's does, but for what its row says.
+
+**Refused** means an error that says so, never an empty success:
+
+| What was asked for | Status | Code | Message |
+|---|---|---|---|
+| An operation in the lists of refused ones below | {status} | `{code}` | `{message}` |
+| A member in the column "refused input" | 400 | the service's code for validation, see the summary | \
+`velvetrope does not support CreateUserPool.DeviceConfiguration` |
+| A value that is not among those listed there | 400 | the same | `velvetrope does not support this value in …` |
+| A member that the model does not have | 400 | the same | `velvetrope does not know …` |
+
+The code travels where the protocol has it: in `__type` and `x-amzn-errortype` (JSON 1.1), in `x-amzn-ErrorType` (REST
+JSON), in `<Error><Code>` (query). A refused operation is refused before its signature is looked at; a refused member
+only after the caller was found to be allowed the operation. Members are written with dots between levels; `[]` are the
+elements of a list, and `{{}}` the values of a map.
+
+Deployed APIs (`execute-api`) and the hosted pages (`/oauth2/*`, `/login`, `/logout`) have no model and are not on this
+page; [architecture.md](architecture.md) walks through both.
+"""
+
+
+@dataclass(frozen=True)
+class Done:
+    """One operation that is served."""
+
+    name: str
+    is_unsigned: bool
+    refused_members: tuple[str, ...]
+    limited_values: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """One service: what is served of it, and the names of what is not."""
+
+    service: WireService
+    done: tuple[Done, ...]
+    refused: tuple[str, ...]
+
+
+async def wired_dispatcher() -> OperationDispatcher:
+    """The dispatcher of a server that is wired as a real one. No operation may be called on it any more."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = StateFolder.open(Path(name))
+        try:
+            server = await Server.open(Settings(state_folder=folder.path, durable=False), folder, port=4800)
+            dispatcher = server.edge._dispatcher  # noqa: SLF001  Server has no public name for it
+            await server.stop()
+        finally:
+            folder.close()
+    return dispatcher
+
+
+def coverage_of(dispatcher: OperationDispatcher) -> list[Coverage]:
+    """What `dispatcher` serves of every service that the edge knows, in the order in which they are wired."""
+    registry = dispatcher._registry  # noqa: SLF001  `implemented` has the names and not the methods
+    found = []
+    for service in sorted(SERVICES.values(), key=lambda s: [*registry, s.name].index(s.name)):
+        model = load_service_model(service.name, service.api_version)
+        methods = {model.operation_names[name]: kept.method for name, kept in registry.get(service.name, {}).items()}
+        done = tuple(
+            _look_at(model.operation(name), SignatureContract(name, method)) for name, method in sorted(methods.items())
+        )
+        refused = tuple(sorted(set(model.operation_names.values()) - set(methods)))
+        found.append(Coverage(service, done, refused))
+    return found
+
+
+def _look_at(operation: Operation, contract: SignatureContract) -> Done:
+    if operation.input is None:
+        return Done(operation.name, operation.is_unsigned, (), ())
+    findings = list(_compare(operation.input, contract.annotations, "", (operation.input.name,)))
+    return Done(
+        operation.name,
+        operation.is_unsigned,
+        tuple(f"`{path}`" for path, values in findings if values is None),
+        tuple(f"`{path}` only {values}" for path, values in findings if values is not None),
+    )
+
+
+def _compare(
+    shape: Shape, fields: Mapping[str, object], prefix: str, above: tuple[str, ...]
+) -> Iterator[tuple[str, str | None]]:
+    """(path, None) of each member that `fields` lack, and (path, values) of each that takes fewer than the model."""
+    for member in shape.members.values():
+        path = f"{prefix}{member.name}"
+        if member.snake_name not in fields:
+            yield path, None
+        else:
+            yield from _compare_value(member.shape, fields[member.snake_name], path, above)
+
+
+def _compare_value(
+    shape: Shape, annotation: object, path: str, above: tuple[str, ...]
+) -> Iterator[tuple[str, str | None]]:
+    wanted = _bare(annotation)
+    arguments = typing.get_args(wanted)
+    if shape.type == "structure" and isinstance(wanted, type) and issubclass(wanted, msgspec.Struct):
+        if shape.name not in above:
+            fields = {field.name: field.type for field in msgspec.structs.fields(wanted)}
+            yield from _compare(shape, fields, f"{path}.", (*above, shape.name))
+    elif shape.type == "list" and shape.item is not None and arguments:
+        yield from _compare_value(shape.item.shape, arguments[0], f"{path}[]", above)
+    elif shape.type == "map" and shape.value is not None and len(arguments) > 1:
+        yield from _compare_value(shape.value.shape, arguments[1], f"{path}{{}}", above)
+    elif typing.get_origin(wanted) is typing.Literal and set(shape.enum) - set(arguments):
+        yield path, ", ".join(f"`{value}`" for value in arguments)
+
+
+def _bare(annotation: object) -> object:
+    """`annotation` without `Annotated` and `| None`."""
+    origin = typing.get_origin(annotation)
+    if origin is typing.Annotated:
+        return _bare(typing.get_args(annotation)[0])
+    if origin in {typing.Union, types.UnionType}:
+        left = [a for a in typing.get_args(annotation) if a not in {type(None), msgspec.UnsetType}]
+        return _bare(left[0]) if len(left) == 1 else object
+    return annotation
+
+
+def render(coverage: list[Coverage]) -> str:
+    """The page."""
+    refusal = not_supported("iam", "CreateGroup")
+    lines = [
+        INTRODUCTION.format(
+            botocore=botocore.__version__, status=refusal.http_status, code=refusal.code, message=refusal.message
+        ),
+        "## Summary",
+        "",
+        "| Service | Protocol | API version | Done | Code of a refused member |",
+        "|---|---|---|---|---|",
+    ]
+    for one in coverage:
+        service = one.service
+        title = TITLES[service.name]
+        linked = f"[{title}](#{service.name})" if one.done else title
+        total = len(one.done) + len(one.refused)
+        code = f"`{service.validation_code}`" if one.done else "every operation is refused"
+        protocol, version = PROTOCOLS[service.protocol], service.api_version
+        lines.append(f"| {linked} | {protocol} | {version} | {len(one.done)} of {total} | {code} |")
+    for one in coverage:
+        if one.done:
+            lines += ["", *_section(one)]
+    return "\n".join(lines) + "\n"
+
+
+def _section(one: Coverage) -> Iterator[str]:
+    name = one.service.name
+    differences = dict(DIFFERENCES.get(name, {}))
+    yield f"## {name}"
+    yield ""
+    yield f"{TITLES[name]}: {len(one.done)} operations. {differences.pop('', '')}".rstrip()
+    yield ""
+    unsigned = [done.name for done in one.done if done.is_unsigned]
+    if unsigned:
+        yield f"Taken without a signature, as on AWS: {', '.join(unsigned)}."
+        yield ""
+    if name == "cloudformation":
+        yield f"Resource types: {', '.join(f'`{kind}`' for kind in sorted(HANDLERS))}."
+        yield ""
+    yield "| Done | Refused input | Differs |"
+    yield "|---|---|---|"
+    for done in one.done:
+        refused = ", ".join(done.refused_members)
+        limited = "; ".join(done.limited_values)
+        difference = differences.pop(done.name, "")
+        yield f"| {done.name} | {'; '.join(filter(None, (refused, limited)))} | {difference} |"
+    if differences:
+        raise SystemExit(f"DIFFERENCES has rows of {name} for operations that are not done: {', '.join(differences)}")
+    if one.refused:
+        yield ""
+        yield f"Refused ({len(one.refused)}): {', '.join(one.refused)}."
+
+
+def main() -> None:
+    """Print the page."""
+    sys.stdout.write(render(coverage_of(asyncio.run(wired_dispatcher()))))
+
+
+if __name__ == "__main__":
+    main()
