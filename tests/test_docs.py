@@ -19,7 +19,9 @@ def commands() -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for name, command in group.commands.items():  # type: ignore[attr-defined]  # a group, since it has commands
         flags = [flag for parameter in command.params for flag in parameter.opts if flag.startswith("--")]
-        hidden = {flag for parameter in command.params if getattr(parameter, "hidden", False) for flag in parameter.opts}
+        hidden = {
+            flag for parameter in command.params if getattr(parameter, "hidden", False) for flag in parameter.opts
+        }
         found[name] = [flag for flag in flags if flag not in hidden]
     return found
 
@@ -31,7 +33,9 @@ def test_every_command_is_documented(command: str) -> None:
 
 def test_every_flag_is_documented() -> None:
     text = (DOCS / "cli.md").read_text()
-    missing = {flag for flags in commands().values() for flag in flags if flag not in text and f"--no-{flag[2:]}" not in text}
+    missing = {
+        flag for flags in commands().values() for flag in flags if flag not in text and f"--no-{flag[2:]}" not in text
+    }
 
     assert missing == set()
 

@@ -11,6 +11,6 @@ from velvetrope.store import Database
 
 @pytest.fixture
 async def plane(tmp_path: Path) -> AsyncIterator[ControlPlane]:
-    database = await Database.open(f"sqlite+aiosqlite:///{tmp_path}/gateway.db", durable=False)
+    database = await Database.open(f"sqlite:///{tmp_path}/gateway.db", durable=False)
     yield ControlPlane(database, NoTraffic())
     await database.close()

@@ -431,7 +431,7 @@ def test_boto3_creates_waits_and_deletes(tmp_path_factory: pytest.TempPathFactor
     with Serving(edge.app) as serving:
 
         async def open_room() -> tuple[Database, Stacks]:
-            opened = await Database.open(f"sqlite+aiosqlite:///{folder / 'state.db'}", durable=False)
+            opened = await Database.open(f"sqlite:///{folder / 'state.db'}", durable=False)
             return opened, make_stacks(opened)
 
         database, stacks = asyncio.run_coroutine_threadsafe(open_room(), serving.loop).result(10)

@@ -47,7 +47,7 @@ ROUTES: dict[str, Any] = {
 
 @pytest.fixture
 async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    opened = await Database.open(f"sqlite+aiosqlite:///{tmp_path}/gateway.db", durable=False)
+    opened = await Database.open(f"sqlite:///{tmp_path}/gateway.db", durable=False)
     yield opened
     await opened.close()
 

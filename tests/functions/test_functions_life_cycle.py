@@ -22,7 +22,7 @@ from support.functions import OWNER, WallClock, running_lambda
 from velvetrope.store import Database
 
 async def main(folder):
-    database = await Database.open(f"sqlite+aiosqlite:///{folder}/velvetrope.db", durable=False)
+    database = await Database.open(f"sqlite:///{folder}/velvetrope.db", durable=False)
     async with running_lambda(database, folder / "functions") as functions:
         arn = await functions.create("import os\\ndef handler(event, context): return os.getpid()")
         print((await functions.invoke(arn)).payload.decode(), flush=True)
@@ -34,7 +34,7 @@ asyncio.run(main(Path(sys.argv[1])))
 
 async def crash_and_go_on(folder: Path) -> list[object]:
     """Invoke, crash, invoke again: what came back. Ends the service and leaves no process."""
-    database = await Database.open(f"sqlite+aiosqlite:///{folder}/velvetrope.db", durable=False)
+    database = await Database.open(f"sqlite:///{folder}/velvetrope.db", durable=False)
     async with running_lambda(database, folder / "functions") as functions:
         source = "import os\ndef handler(event, context): return os._exit(event) if event else os.getpid()"
         arn = await functions.create(source)

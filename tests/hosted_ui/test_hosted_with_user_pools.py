@@ -74,7 +74,7 @@ def _member(record: object, name: str) -> object:
 
 @pytest.fixture
 async def house(tmp_path: Path) -> AsyncIterator[House]:
-    database = await Database.open(f"sqlite+aiosqlite:///{tmp_path / 'house.db'}", durable=False)
+    database = await Database.open(f"sqlite:///{tmp_path / 'house.db'}", durable=False)
     entropy, clock = CountingEntropy(), FrozenClock()
     pools = UserPools(database, master_keys=MasterKeys.generate(entropy), entropy=entropy)
     house = House(pools, HostedPages(pools.sign_in, HostedUiStore(database), clock, entropy), clock)

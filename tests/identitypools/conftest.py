@@ -12,6 +12,6 @@ from velvetrope.store.tables.identitypools import IdentityPoolStore
 
 @pytest.fixture
 async def world(tmp_path: Path) -> AsyncIterator[World]:
-    database = await Database.open(f"sqlite+aiosqlite:///{tmp_path}/pools.db", durable=False)
+    database = await Database.open(f"sqlite:///{tmp_path}/pools.db", durable=False)
     yield World(IdentityPoolStore(database))
     await database.close()

@@ -25,7 +25,7 @@ _NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 @pytest.fixture
 async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    database = await Database.open(f"sqlite+aiosqlite:///{tmp_path}/apigateway.db", durable=False)
+    database = await Database.open(f"sqlite:///{tmp_path}/apigateway.db", durable=False)
     yield database
     await database.close()
 

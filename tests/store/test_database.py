@@ -21,7 +21,7 @@ probes = Table("probes", metadata, Column("id", String, primary_key=True), Colum
 
 
 async def open_database(folder: Path) -> Database:
-    return await Database.open(f"sqlite+aiosqlite:///{folder / 'test.db'}", durable=False)
+    return await Database.open(f"sqlite:///{folder / 'test.db'}", durable=False)
 
 
 async def with_probes(folder: Path) -> Database:
@@ -71,6 +71,28 @@ async def test_a_change_is_told_after_it_can_be_read(tmp_path: Path) -> None:
     await database.close()
 
 
+async def test_a_cancelled_writer_either_tells_or_changes_nothing(tmp_path: Path) -> None:
+    """Whenever the cancellation comes: what was committed was told, and what was not told was not committed."""
+    database = await with_probes(tmp_path)
+    told: list[int] = []
+    database.changes.subscribe("probes", lambda: told.append(1))
+
+    async def add_one() -> None:
+        async with database.transaction() as tx:
+            await tx.connection.execute(update(probes).values(count=probes.c.count + 1))
+            tx.changed("probes")
+
+    for steps in range(12):
+        task = asyncio.create_task(add_one())
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.wait([task])
+
+        assert await count_of(database) == len(told)
+    await database.close()
+
+
 async def test_racing_writers_lose_no_update(tmp_path: Path) -> None:
     database = await with_probes(tmp_path)
 
@@ -111,7 +133,9 @@ async def test_a_newer_schema_is_refused(tmp_path: Path) -> None:
         await open_database(tmp_path)
 
 
-@pytest.mark.parametrize("url", ["mysql://localhost/x", "sqlite:///x.db", "postgresql+psycopg://localhost/x"])
+@pytest.mark.parametrize(
+    "url", ["mysql://localhost/x", "sqlite+pysqlcipher:///x.db", "postgresql+psycopg://localhost/x"]
+)
 async def test_an_unknown_database_is_refused_by_name(url: str) -> None:
     with pytest.raises(DatabaseUnsupported):
         await Database.open(url, durable=True)

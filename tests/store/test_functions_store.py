@@ -44,7 +44,7 @@ def publish(function: Function, newest: FunctionConfiguration | None) -> Functio
 
 @pytest.fixture
 async def store(tmp_path: Path) -> AsyncIterator[FunctionStore]:
-    database = await Database.open(f"sqlite+aiosqlite:///{tmp_path}/velvetrope.db", durable=False)
+    database = await Database.open(f"sqlite:///{tmp_path}/velvetrope.db", durable=False)
     yield FunctionStore(database)
     await database.close()
 

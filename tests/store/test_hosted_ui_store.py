@@ -19,7 +19,7 @@ POOL, CLIENT = "us-west-2_Demo12345", "1example23456789"
 
 @pytest.fixture
 async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    database = await Database.open(f"sqlite+aiosqlite:///{tmp_path / 'store.db'}", durable=False)
+    database = await Database.open(f"sqlite:///{tmp_path / 'store.db'}", durable=False)
     yield database
     await database.close()
 

@@ -21,7 +21,7 @@ class Refused(Exception):
 
 @pytest.fixture
 async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    database = await Database.open(f"sqlite+aiosqlite:///{tmp_path}/iam.db", durable=False)
+    database = await Database.open(f"sqlite:///{tmp_path}/iam.db", durable=False)
     yield database
     await database.close()
 

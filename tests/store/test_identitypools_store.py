@@ -35,7 +35,7 @@ ALICE_ELSEWHERE = {"pool-b": "alice"}
 
 @pytest.fixture
 async def store(tmp_path: Path) -> AsyncIterator[IdentityPoolStore]:
-    database = await Database.open(f"sqlite+aiosqlite:///{tmp_path}/pools.db", durable=False)
+    database = await Database.open(f"sqlite:///{tmp_path}/pools.db", durable=False)
     store = IdentityPoolStore(database)
     await store.save_pool(POOL)
     yield store

@@ -18,7 +18,7 @@ _NOW = 1_767_225_600_000_000
 
 @pytest.fixture
 async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    database = await Database.open(f"sqlite+aiosqlite:///{tmp_path}/usage.db", durable=False)
+    database = await Database.open(f"sqlite:///{tmp_path}/usage.db", durable=False)
     yield database
     await database.close()
 
@@ -65,7 +65,7 @@ async def test_what_is_given_back_can_be_taken_again(database: Database) -> None
 
 
 async def test_taken_quota_survives_a_restart(tmp_path: Path) -> None:
-    url = f"sqlite+aiosqlite:///{tmp_path}/restart.db"
+    url = f"sqlite:///{tmp_path}/restart.db"
     first = await Database.open(url, durable=False)
     await UsageStore(first).take_quota("plan", "key", _TODAY, allowance=10, wanted=7)
     await first.close()

@@ -29,7 +29,7 @@ QUIET = timedelta(minutes=15)
 
 @pytest.fixture
 async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    opened = await Database.open(f"sqlite+aiosqlite:///{tmp_path / 'state.db'}", durable=False)
+    opened = await Database.open(f"sqlite:///{tmp_path / 'state.db'}", durable=False)
     yield opened
     await opened.close()
 

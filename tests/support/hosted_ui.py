@@ -408,7 +408,7 @@ class Door:
 
     @classmethod
     async def open(cls, folder: Path, *, public_url: str | None = None) -> "Door":
-        database = await Database.open(f"sqlite+aiosqlite:///{folder / 'door.db'}", durable=False)
+        database = await Database.open(f"sqlite:///{folder / 'door.db'}", durable=False)
         directory, clock = FakeDirectory.with_demo(), FrozenClock()
         pages = HostedPages(directory, HostedUiStore(database), clock, CountingEntropy(), public_url=public_url)
         return cls(directory, database, clock, pages)

@@ -44,7 +44,7 @@ def call_by(caller: Principal) -> Call:
 @asynccontextmanager
 async def open_iam(folder: Path) -> AsyncIterator[Iam]:
     """IAM with a database of its own in `folder`."""
-    database = await Database.open(f"sqlite+aiosqlite:///{folder}/iam.db", durable=False)
+    database = await Database.open(f"sqlite:///{folder}/iam.db", durable=False)
     store = IamStore(database)
     entropy = CountingEntropy()
     keys = AccessKeys(store, MasterKeys.generate(entropy), database.changes)

@@ -82,7 +82,7 @@ class StateFolder:
 
     @property
     def database_url(self) -> str:
-        return f"sqlite+aiosqlite:///{self.path / 'velvetrope.db'}"
+        return f"sqlite:///{self.path / 'velvetrope.db'}"
 
     def load_master_keys(self, entropy: Entropy) -> MasterKeys:
         """The master keys, made at the first start.

@@ -6,13 +6,14 @@ database; services are handed the store classes they need.
 """
 
 from velvetrope.store.columns import Record, UtcTime
-from velvetrope.store.database import ChangeFeed, Database, Transaction
+from velvetrope.store.database import ChangeFeed, Connection, Database, Transaction
 from velvetrope.store.dialects.sqlite import DatabaseUnsupported
 from velvetrope.store.schema import METADATA, SchemaTooNew
 
 __all__ = [
     "METADATA",
     "ChangeFeed",
+    "Connection",
     "Database",
     "DatabaseUnsupported",
     "Record",

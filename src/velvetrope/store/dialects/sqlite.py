@@ -1,47 +1,92 @@
-"""SQLite: pragmas, and transactions that begin when we say so.
+"""SQLite: pragmas, transactions that begin when we say so, and rows that are read where the statement runs.
 
 Python's driver starts transactions by itself, late and as readers; two such transactions that both go on to write end
 in `database is locked`. The driver's own handling is switched off and `BEGIN` or `BEGIN IMMEDIATE` sent by us.
 
+SQLite computes rows while they are fetched. Statements run in the store's threads and results are read on the event
+loop, so the cursor fetches everything at once, in the thread: a long list never holds the loop up.
+
 Source: https://www.sqlite.org/lang_transaction.html, https://www.sqlite.org/pragma.html.
 """
 
-from sqlalchemy import Connection, Engine, event
+import sqlite3
+from collections import deque
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL
 from sqlalchemy.engine.interfaces import DBAPIConnection
 
 from velvetrope.errors import VelvetropeError
 
-__all__ = ["CONNECT_ARGS", "DatabaseUnsupported", "begin", "check_url", "prepare_engine"]
+__all__ = ["DatabaseUnsupported", "begin", "open_engine"]
 
-CONNECT_ARGS = {"isolation_level": None, "timeout": 10.0}
-"""`isolation_level=None` leaves BEGIN to us; `timeout` is in seconds."""
+_BUSY_SECONDS = 10.0
 
 
 class DatabaseUnsupported(VelvetropeError):
     """The database URL names a driver that we do not know."""
 
 
-def check_url(url: URL) -> None:
-    """Refuse everything but SQLite.
+class _Cursor(sqlite3.Cursor):
+    """Has all rows as soon as the statement has run."""
+
+    _rows: deque[Any]
+
+    def execute(self, sql: str, parameters: Any = (), /) -> "_Cursor":  # noqa: ANN401  whatever the driver binds
+        super().execute(sql, parameters)
+        self._rows = deque(super().fetchall()) if self.description is not None else deque()
+        return self
+
+    def fetchone(self) -> Any:  # noqa: ANN401  a row is what the driver makes of it
+        return self._rows.popleft() if self._rows else None
+
+    def fetchmany(self, size: int | None = None) -> list[Any]:
+        return [self._rows.popleft() for _ in range(min(self.arraysize if size is None else size, len(self._rows)))]
+
+    def fetchall(self) -> list[Any]:
+        rows = list(self._rows)
+        self._rows.clear()
+        return rows
+
+    def __iter__(self) -> Iterator[Any]:  # type: ignore[override]  # typeshed says Self; a cursor is iterated for its rows
+        return iter(self.fetchall())
+
+
+class _Connection(sqlite3.Connection):
+    def cursor(self, _factory: object = None, /) -> _Cursor:  # type: ignore[override]  # one kind of cursor only
+        return super().cursor(_Cursor)
+
+
+def open_engine(url: URL, *, durable: bool) -> Engine:
+    """An engine whose connections are set up: WAL, foreign keys on, and how long a commit waits for the disk.
 
     Raises:
         DatabaseUnsupported: another dialect or driver.
     """
-    if url.drivername != "sqlite+aiosqlite":
-        raise DatabaseUnsupported(f"The database {url.drivername} is not supported; use sqlite+aiosqlite:///FILE.")
-
-
-def prepare_engine(engine: Engine, *, durable: bool) -> None:
-    """Set each new connection up: WAL, foreign keys on, and how long a commit waits for the disk."""
+    if url.drivername != "sqlite":
+        raise DatabaseUnsupported(f"The database {url.drivername} is not supported; use sqlite:///FILE.")
+    engine = create_engine(
+        url,
+        connect_args={
+            "isolation_level": None,  # leaves BEGIN to us
+            "timeout": _BUSY_SECONDS,
+            "check_same_thread": False,  # the store runs one statement of a connection at a time
+            "factory": _Connection,
+        },
+    )
     synchronous = "FULL" if durable else "NORMAL"
+    pragmas: Sequence[str] = ("journal_mode=WAL", f"synchronous={synchronous}", "foreign_keys=ON", "temp_store=MEMORY")
 
     @event.listens_for(engine, "connect")
     def connect(dbapi_connection: DBAPIConnection, _record: object) -> None:
         cursor = dbapi_connection.cursor()
-        for pragma in ("journal_mode=WAL", f"synchronous={synchronous}", "foreign_keys=ON", "temp_store=MEMORY"):
+        for pragma in pragmas:
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
+
+    return engine
 
 
 def begin(connection: Connection, *, writes: bool) -> None:

@@ -17,10 +17,9 @@ from typing import Any
 import msgspec
 from sqlalchemy import Column, ForeignKeyConstraint, Select, String, Table, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from velvetrope.store.columns import Record
-from velvetrope.store.database import Database
+from velvetrope.store.database import Connection, Database
 from velvetrope.store.schema import METADATA
 
 __all__ = [
@@ -673,7 +672,7 @@ def _plan_query(account_id: str, plan_id: str) -> Select[Any]:
     return select(_plans.c.record).where(_plans.c.id == plan_id, _plans.c.account_id == account_id)
 
 
-async def _find_deployment(connection: AsyncConnection, rest_api_id: str, deployment_id: str) -> Deployment | None:
+async def _find_deployment(connection: Connection, rest_api_id: str, deployment_id: str) -> Deployment | None:
     found: Deployment | None = (
         await connection.execute(
             select(_deployments.c.record).where(
@@ -684,7 +683,7 @@ async def _find_deployment(connection: AsyncConnection, rest_api_id: str, deploy
     return found
 
 
-async def _write_stage(connection: AsyncConnection, stage: Stage, *, is_new: bool) -> None:
+async def _write_stage(connection: Connection, stage: Stage, *, is_new: bool) -> None:
     if is_new:
         await connection.execute(
             insert(_stages).values(
@@ -702,9 +701,7 @@ async def _write_stage(connection: AsyncConnection, stage: Stage, *, is_new: boo
     )
 
 
-async def _forget_stages(
-    connection: AsyncConnection, account_id: str, rest_api_id: str, stage_name: str | None
-) -> None:
+async def _forget_stages(connection: Connection, account_id: str, rest_api_id: str, stage_name: str | None) -> None:
     # Plans lose the stage (all stages of the API for None), as on AWS when a stage is deleted and made anew.
     plans = (await connection.execute(select(_plans.c.record).where(_plans.c.account_id == account_id))).scalars()
     for plan in list(plans):

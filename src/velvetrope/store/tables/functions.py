@@ -18,10 +18,9 @@ from typing import Any, TypeVar
 import msgspec
 from sqlalchemy import Column, ColumnElement, ForeignKey, Integer, Select, String, Table, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from velvetrope.store.columns import Record
-from velvetrope.store.database import Database
+from velvetrope.store.database import Connection, Database
 from velvetrope.store.schema import METADATA
 
 __all__ = [
@@ -386,29 +385,29 @@ class FunctionStore:
             tx.changed(TOPIC)
             return found
 
-    async def _load(self, query: Select[tuple[T]]) -> T | None:
+    async def _load(self, query: Select[T]) -> T | None:
         async with self._database.read() as connection:
             return await _one(connection, query)
 
-    async def _load_all(self, query: Select[tuple[T]]) -> list[T]:
+    async def _load_all(self, query: Select[T]) -> list[T]:
         async with self._database.read() as connection:
             return list((await connection.execute(query)).scalars())
 
 
-def _select_version(function_arn: str, version: int) -> Select[tuple[Any]]:
+def _select_version(function_arn: str, version: int) -> Select[Any]:
     return select(_versions.c.record).where(_versions.c.function_arn == function_arn, _versions.c.version == version)
 
 
-def _select_alias(function_arn: str, name: str) -> Select[tuple[Any]]:
+def _select_alias(function_arn: str, name: str) -> Select[Any]:
     return select(_aliases.c.record).where(_aliases.c.function_arn == function_arn, _aliases.c.name == name)
 
 
-def _select_policy(function_arn: str, qualifier: str) -> Select[tuple[Any]]:
+def _select_policy(function_arn: str, qualifier: str) -> Select[Any]:
     return select(_policies.c.record).where(
         _policies.c.function_arn == function_arn, _policies.c.qualifier == qualifier
     )
 
 
-async def _one(connection: AsyncConnection, query: Select[tuple[T]]) -> T | None:
+async def _one(connection: Connection, query: Select[T]) -> T | None:
     row = (await connection.execute(query)).one_or_none()
     return None if row is None else row[0]

@@ -15,7 +15,6 @@ from datetime import date
 
 import msgspec
 from sqlalchemy import BigInteger, Column, ColumnElement, Date, Index, String, Table, insert, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from velvetrope.metering import (
     BucketLedger,
@@ -27,7 +26,7 @@ from velvetrope.metering import (
     take_slice,
 )
 from velvetrope.store.columns import Record
-from velvetrope.store.database import Database
+from velvetrope.store.database import Connection, Database
 from velvetrope.store.schema import METADATA
 
 __all__ = ["DayOfUsage", "QuotaTaken", "UsageStore"]
@@ -194,7 +193,7 @@ class UsageStore:
             return [DayOfUsage(key_id=row.key_id, day=row.day, used=row.used, remaining=row.remaining) for row in rows]
 
 
-async def _find_ledger(connection: AsyncConnection, bucket_id: str) -> BucketLedger | None:
+async def _find_ledger(connection: Connection, bucket_id: str) -> BucketLedger | None:
     found: BucketLedger | None = (
         await connection.execute(select(_buckets.c.record).where(_buckets.c.bucket_id == bucket_id).with_for_update())
     ).scalar_one_or_none()
@@ -210,7 +209,7 @@ def _quota_key(usage_plan_id: str, key_id: str, period_start: date) -> tuple[Col
 
 
 async def _find_quota(
-    connection: AsyncConnection, usage_plan_id: str, key_id: str, period_start: date
+    connection: Connection, usage_plan_id: str, key_id: str, period_start: date
 ) -> tuple[int, int | None]:
     row = (
         await connection.execute(
@@ -228,7 +227,7 @@ async def _find_quota(
 
 
 async def _add_used(
-    connection: AsyncConnection, usage_plan_id: str, key_id: str, used_by_day: Mapping[date, int], *, remaining: int
+    connection: Connection, usage_plan_id: str, key_id: str, used_by_day: Mapping[date, int], *, remaining: int
 ) -> None:
     for day, used in used_by_day.items():
         changed = await connection.execute(

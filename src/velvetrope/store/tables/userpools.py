@@ -39,10 +39,9 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from velvetrope.store.columns import Record, UtcTime
-from velvetrope.store.database import Database
+from velvetrope.store.database import Connection, Database
 from velvetrope.store.schema import METADATA
 from velvetrope.store.tables import userpools_sign_in
 
@@ -996,20 +995,18 @@ class _Undo(Exception):
         self.answer = answer
 
 
-async def _pool_exists(connection: AsyncConnection, user_pool_id: str) -> bool:
+async def _pool_exists(connection: Connection, user_pool_id: str) -> bool:
     found = await connection.execute(select(pools.c.id).where(pools.c.id == user_pool_id))
     return found.one_or_none() is not None
 
 
-async def _one_user(connection: AsyncConnection, condition: ColumnElement[bool]) -> StoredUser | None:
+async def _one_user(connection: Connection, condition: ColumnElement[bool]) -> StoredUser | None:
     statement = select(users.c.record, users.c.username_key, users.c.password_sealed).where(condition)
     row = (await connection.execute(statement)).one_or_none()
     return None if row is None else StoredUser(row.record, row.username_key, row.password_sealed)
 
 
-async def _take_aliases(
-    connection: AsyncConnection, user: User, username_key: str, *, force: bool
-) -> UserConflict | None:
+async def _take_aliases(connection: Connection, user: User, username_key: str, *, force: bool) -> UserConflict | None:
     """Make the alias rows those of `user.sign_in_aliases`, unless somebody else has one of them."""
     here = aliases.c.user_pool_id == user.user_pool_id
     for kind, alias in user.sign_in_aliases.items():
@@ -1028,7 +1025,7 @@ async def _take_aliases(
     return None
 
 
-async def _take_alias_from(connection: AsyncConnection, user_pool_id: str, owner_key: str, kind: AliasKind) -> None:
+async def _take_alias_from(connection: Connection, user_pool_id: str, owner_key: str, kind: AliasKind) -> None:
     """The former owner keeps the attribute, but it is no longer verified and no longer signs them in."""
     theirs = and_(users.c.user_pool_id == user_pool_id, users.c.username_key == owner_key)
     await connection.execute(
@@ -1049,7 +1046,7 @@ async def _take_alias_from(connection: AsyncConnection, user_pool_id: str, owner
 
 
 async def _save_code(
-    connection: AsyncConnection, user_pool_id: str, username_key: str, code: StoredCode, *, now: datetime
+    connection: Connection, user_pool_id: str, username_key: str, code: StoredCode, *, now: datetime
 ) -> None:
     """Replace the code of that purpose. Guesses already counted in this hour stay counted."""
     mine = and_(
@@ -1074,7 +1071,7 @@ async def _save_code(
         )
 
 
-async def _save_message(connection: AsyncConnection, message: OutgoingMessage) -> None:
+async def _save_message(connection: Connection, message: OutgoingMessage) -> None:
     await connection.execute(delete(messages).where(messages.c.created_at < message.created_at - _MESSAGES_KEPT_FOR))
     await connection.execute(
         insert(messages).values(

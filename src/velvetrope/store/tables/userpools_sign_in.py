@@ -33,10 +33,9 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from velvetrope.store.columns import Record, UtcTime
-from velvetrope.store.database import Database
+from velvetrope.store.database import Connection, Database
 from velvetrope.store.schema import METADATA
 
 __all__ = ["Attempts", "Rotation", "SignInStore", "TokenFamily"]
@@ -307,7 +306,7 @@ class SignInStore:
         return True
 
 
-async def _one_family(connection: AsyncConnection, origin_jti: str) -> TokenFamily | None:
+async def _one_family(connection: Connection, origin_jti: str) -> TokenFamily | None:
     row = (
         await connection.execute(
             select(families.c.record, families.c.revoked_at).where(families.c.origin_jti == origin_jti)
@@ -316,7 +315,7 @@ async def _one_family(connection: AsyncConnection, origin_jti: str) -> TokenFami
     return None if row is None else msgspec.structs.replace(row.record, revoked_at=row.revoked_at)
 
 
-async def _revoke(connection: AsyncConnection, family: TokenFamily, now: datetime) -> None:
+async def _revoke(connection: Connection, family: TokenFamily, now: datetime) -> None:
     await connection.execute(
         update(families)
         .where(families.c.origin_jti == family.origin_jti, families.c.revoked_at.is_(None))
@@ -327,7 +326,7 @@ async def _revoke(connection: AsyncConnection, family: TokenFamily, now: datetim
 # Parts of the transactions of `userpools.UserPoolStore`
 
 
-async def revoke_of_user(connection: AsyncConnection, user_pool_id: str, sub: str, now: datetime) -> None:
+async def revoke_of_user(connection: Connection, user_pool_id: str, sub: str, now: datetime) -> None:
     """End every session of the user."""
     await connection.execute(
         update(families)
@@ -336,23 +335,23 @@ async def revoke_of_user(connection: AsyncConnection, user_pool_id: str, sub: st
     )
 
 
-async def delete_of_user(connection: AsyncConnection, user_pool_id: str, sub: str) -> None:
+async def delete_of_user(connection: Connection, user_pool_id: str, sub: str) -> None:
     """Forget every session of the user; a token whose family is not there is dead."""
     await _forget(connection, and_(families.c.user_pool_id == user_pool_id, families.c.sub == sub))
 
 
-async def delete_of_client(connection: AsyncConnection, client_id: str) -> None:
+async def delete_of_client(connection: Connection, client_id: str) -> None:
     """Forget every session that was started through the client."""
     await _forget(connection, families.c.client_id == client_id)
 
 
-async def delete_of_pool(connection: AsyncConnection, user_pool_id: str) -> None:
+async def delete_of_pool(connection: Connection, user_pool_id: str) -> None:
     """Forget every session and every failed attempt of the pool."""
     await _forget(connection, families.c.user_pool_id == user_pool_id)
     await connection.execute(delete(attempts).where(attempts.c.user_pool_id == user_pool_id))
 
 
-async def _forget(connection: AsyncConnection, which: ColumnElement[bool]) -> None:
+async def _forget(connection: Connection, which: ColumnElement[bool]) -> None:
     theirs = select(families.c.origin_jti).where(which)
     await connection.execute(delete(refresh_tokens).where(refresh_tokens.c.origin_jti.in_(theirs)))
     await connection.execute(delete(families).where(which))
