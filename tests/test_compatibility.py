@@ -6,12 +6,13 @@ from pathlib import Path
 
 from support.running import REPOSITORY, clean_environment
 from velvetrope.server.assembly import Server
+from velvetrope.server.machine import SystemEntropy
 from velvetrope.server.settings import Settings
 from velvetrope.server.state_folder import StateFolder
 
 
 async def test_every_operation_and_parameter_of_the_wired_server_is_in_its_model(tmp_path: Path) -> None:
-    folder = StateFolder.open(tmp_path / "state")
+    folder = StateFolder.open(tmp_path / "state", SystemEntropy())
     server = await Server.open(Settings(state_folder=folder.path, durable=False), folder, port=4800)
     try:
         findings = server.edge._dispatcher.check_registry()

@@ -30,6 +30,7 @@ from velvetrope.edge.models import Operation, Shape, load_service_model
 from velvetrope.edge.parameters import SignatureContract
 from velvetrope.edge.services import SERVICES, WireService
 from velvetrope.server.assembly import Server
+from velvetrope.server.machine import SystemEntropy
 from velvetrope.server.settings import Settings
 from velvetrope.server.state_folder import StateFolder
 
@@ -176,10 +177,10 @@ class Coverage:
 async def wired_dispatcher() -> OperationDispatcher:
     """The dispatcher of a server that is wired as a real one. No operation may be called on it any more."""
     with tempfile.TemporaryDirectory() as name:
-        folder = StateFolder.open(Path(name))
+        folder = StateFolder.open(Path(name) / "state", SystemEntropy())
         try:
             server = await Server.open(Settings(state_folder=folder.path, durable=False), folder, port=4800)
-            dispatcher = server.edge._dispatcher  # noqa: SLF001  Server has no public name for it
+            dispatcher = server.dispatcher
             await server.stop()
         finally:
             folder.close()

@@ -46,9 +46,7 @@ def main(message: str) -> None:
                 sys.exit("The migrations lead to the tables in the code; there is nothing to write.")
 
         number = f"{len(versions) + 1:04d}"
-        command.revision(
-            config, message, autogenerate=True, rev_id=number, process_revision_directives=nothing_to_do
-        )
+        command.revision(config, message, autogenerate=True, rev_id=number, process_revision_directives=nothing_to_do)
     print(f"Wrote migration {number}. HEAD in store/schema.py is {HEAD}.")
 
 

@@ -43,6 +43,7 @@ SOURCES = {
     ("sts", "federated-user"): ("{Name}",),
     ("iam", "role"): ("@role:RoleName", "@arn:PolicySourceArn"),
     ("iam", "user"): ("@user:UserName", "@arn:PolicySourceArn"),
+    ("iam", "group"): ("@group:GroupName",),
     ("iam", "policy"): ("@arn:PolicyArn",),
     ("iam", "oidc-provider"): ("@arn:OpenIDConnectProviderArn",),
     ("iam", "saml-provider"): ("@arn:SAMLProviderArn", "{Name}"),
@@ -62,6 +63,10 @@ SOURCES = {
 TEMPLATES = {
     ("iam", "CreateRole"): ["arn:aws:iam::{account}:role{Path=/}{RoleName}"],
     ("iam", "CreateUser"): ["arn:aws:iam::{account}:user{Path=/}{UserName}"],
+    ("iam", "CreateGroup"): ["arn:aws:iam::{account}:group{Path=/}{GroupName}"],
+    # IAM API Reference, UpdateGroup: the old name and the new one must both be allowed.
+    ("iam", "UpdateGroup"): ["@group:GroupName", "@moved_group:GroupName"],
+    ("iam", "GetAccessKeyLastUsed"): ["@key:AccessKeyId"],
     ("iam", "CreatePolicy"): ["arn:aws:iam::{account}:policy{Path=/}{PolicyName}"],
     ("iam", "CreateOpenIDConnectProvider"): ["@oidc:Url"],
     ("lambda", "GetLayerVersionByArn"): ["@arn:Arn"],

@@ -10,6 +10,7 @@ from velvetrope.cloudformation.resources import HANDLERS
 from velvetrope.operations import Call
 from velvetrope.principals import Principal
 from velvetrope.server.assembly import Server
+from velvetrope.server.machine import SystemEntropy
 from velvetrope.server.settings import Settings
 from velvetrope.server.state_folder import StateFolder
 from velvetrope.templates import parse_template
@@ -42,7 +43,7 @@ CHANGES = {
 
 @pytest.fixture
 async def server(tmp_path: Path) -> AsyncIterator[Server]:
-    folder = StateFolder.open(tmp_path / "state")
+    folder = StateFolder.open(tmp_path / "state", SystemEntropy())
     opened = await Server.open(Settings(state_folder=folder.path, durable=False), folder, port=4800)
     yield opened
     await opened.stop()

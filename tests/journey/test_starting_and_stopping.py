@@ -127,6 +127,31 @@ def test_a_state_folder_in_use_is_said_in_one_sentence(demo: RunningServer) -> N
     assert "is in use by a velvetrope that is running" in line
 
 
+def test_a_folder_with_other_things_in_it_is_not_taken_for_state(tmp_path: Path) -> None:
+    (tmp_path / "project").mkdir()
+    (tmp_path / "project" / "thesis.txt").write_text("precious")
+
+    line = failing_start("serve", state_folder=tmp_path / "project")
+
+    assert "holds files that are not a server's state" in line
+    assert [path.name for path in (tmp_path / "project").iterdir()] == ["thesis.txt"]
+
+
+def test_the_root_key_cannot_be_exported_where_it_was_preset(demo: RunningServer) -> None:
+    done = command("env", "--root-key", "--state-folder", str(demo.state_folder))
+
+    assert done.returncode == 1
+    assert "keeps no root access key: it was preset" in done.stderr
+
+
+def test_a_call_for_a_service_that_we_do_not_have_is_no_page(demo: RunningServer) -> None:
+    with requests.Session() as session:
+        response = session.send(signed(demo, user_credentials(demo), service="s3", url=demo.url + "/bucket/key"))
+
+    assert response.status_code >= 400
+    assert "<html" not in response.text
+
+
 def test_lost_master_keys_are_not_replaced_by_new_ones(tmp_path: Path) -> None:
     folder = tmp_path / "state"
     with RunningServer("demo", state_folder=folder):

@@ -74,11 +74,12 @@ def signed(
     headers: Mapping[str, str] | None = None,
     service: str = "execute-api",
     region: str | None = None,
+    url: str | None = None,
 ) -> requests.PreparedRequest:
     """A request to the demo's API, signed by botocore, ready for `requests` to send; with the API key unless told."""
     given = {"x-api-key": server.config["api_key"]} if headers is None else dict(headers)
     request = AWSRequest(
-        method=method, url=server.config["api_url"] + path, data=data, params=dict(params or {}), headers=given
+        method=method, url=url or server.config["api_url"] + path, data=data, params=dict(params or {}), headers=given
     )
     SigV4Auth(credentials, service, region or server.config["region"]).add_auth(request)
     prepared = request.prepare()

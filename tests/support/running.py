@@ -67,6 +67,7 @@ class RunningServer:
     def __enter__(self) -> Self:
         if not self._ready.wait(60) or self.process.poll() is not None:
             self.process.kill()
+            self._close()
             raise StartFailed("".join(self.output))
         return self
 
@@ -82,10 +83,13 @@ class RunningServer:
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 raise
+        self._close()
+        return self.process.returncode
+
+    def _close(self) -> None:
         self._reader.join(5)
         if self.process.stdout is not None:
             self.process.stdout.close()
-        return self.process.returncode
 
     @property
     def text(self) -> str:

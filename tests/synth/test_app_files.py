@@ -176,7 +176,16 @@ def test_an_api_answers_in_functions_only() -> None:
 
 
 def test_a_package_holds_the_code_and_nothing_else(tmp_path: Path) -> None:
-    for name in ("app.py", "lib/rules.py", "data.json", ".env", "__pycache__/app.pyc", "web/package.json", "web/x.js"):
+    for name in (
+        "app.py",
+        "lib/rules.py",
+        "data.json",
+        ".env",
+        "__pycache__/app.pyc",
+        "web/package.json",
+        "web/x.js",
+        "state/master-keys.json",
+    ):
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(name)
@@ -189,6 +198,14 @@ def test_a_package_holds_the_code_and_nothing_else(tmp_path: Path) -> None:
     assert package_folder(tmp_path).digest == package.digest
     (tmp_path / "app.py").write_text("changed")
     assert package_folder(tmp_path).digest != package.digest
+
+
+def test_a_state_folder_never_becomes_code(tmp_path: Path) -> None:
+    app_file(tmp_path, MINIMAL)
+    (tmp_path / "master-keys.json").write_text("{}")
+
+    with pytest.raises(AppFileError, match="is a state folder"):
+        package_folder(tmp_path)
 
 
 def test_the_child_reads_an_app_without_importing_it_here(tmp_path: Path) -> None:

@@ -174,14 +174,15 @@ def env(
         _fail("--root-key goes with --format shell: the other forms are for browsers.")
     try:
         connection = read_connection(state_folder)
+        match output:
+            case "json":
+                print(json.dumps(connection["config"], indent=2))
+            case "amplify":
+                print(amplify_configuration(connection["config"]))
+            case _:
+                print(shell_exports(connection, state_folder, with_root_key=root_key))
     except StateFolderError as err:
         _fail(err.message)
-    if output == "json":
-        print(json.dumps(connection["config"], indent=2))
-    elif output == "amplify":
-        print(amplify_configuration(connection["config"]))
-    else:
-        print(shell_exports(connection, state_folder, with_root_key=root_key))
 
 
 @_cli.command()

@@ -281,7 +281,7 @@ class OperationDispatcher:
         trail.begin("operation")
         service = target.service
         if service is None:
-            raise errors.unknown_operation("json")
+            raise errors.unknown_operation("json", "velvetrope does not speak for the service that this call is for.")
         trail.service, trail.action = service.name, f"{service.name}:{target.operation}"
         model = load_service_model(service.name, service.api_version)
         if not model.has_operation(target.operation):

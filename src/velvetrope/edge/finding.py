@@ -48,8 +48,11 @@ def is_control_call(method: str, path: str, query_string: bytes, headers: Sequen
         return True
     if scope is None and b"X-Amz-Credential=" in query_string:
         scope = _scope_in_query(query_string)
-    service = SERVICES.get(scope or "")
-    return service is not None and (service.protocol == "rest-json" or path == "/")
+    if scope is None or path.startswith("/_velvetrope/"):
+        return False
+    service = SERVICES.get(scope)
+    # Whoever signs for a service that we do not have is told so; a page would look like an answer.
+    return service is None or service.protocol == "rest-json" or path == "/"
 
 
 def find_target(request: ControlRequest) -> Target:

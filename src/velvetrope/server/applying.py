@@ -10,7 +10,6 @@ import asyncio
 import json
 import re
 from collections.abc import Callable, Coroutine, Mapping
-from pathlib import Path
 from typing import Any
 
 from velvetrope.clock import Clock
@@ -30,6 +29,8 @@ from velvetrope.synth.packaging import CodePackage
 __all__ = ["AppApplier", "Progress"]
 
 Progress = Callable[[str], None]
+
+_DEV_USERS = "dev-users.json"
 
 
 class AppApplier:
@@ -113,7 +114,7 @@ class AppApplier:
         return None
 
     async def _ensure_dev_users(self, pool_id: str, users: list[DevUserDeclaration]) -> None:
-        kept = _KeptPasswords(self._folder.path / "dev-users.json", self._master_keys)
+        kept = _KeptPasswords(self._folder, self._master_keys)
         for user in users:
             name = {"UserPoolId": pool_id, "Username": user.username}
             try:
@@ -156,11 +157,11 @@ class AppApplier:
 class _KeptPasswords:
     """Which password each user for development was given last, as a digest that only the master key can make."""
 
-    def __init__(self, path: Path, master_keys: MasterKeys) -> None:
-        self._path = path
+    def __init__(self, folder: StateFolder, master_keys: MasterKeys) -> None:
+        self._folder = folder
         self._master_keys = master_keys
         try:
-            self._digests: dict[str, str] = json.loads(path.read_bytes())
+            self._digests: dict[str, str] = json.loads((folder.path / _DEV_USERS).read_bytes())
         except (OSError, ValueError):
             self._digests = {}
 
@@ -169,8 +170,7 @@ class _KeptPasswords:
 
     def keep(self, pool_id: str, user: DevUserDeclaration) -> None:
         self._digests[f"{pool_id}/{user.username}"] = self._digest(pool_id, user)
-        self._path.touch(mode=0o600)
-        self._path.write_text(json.dumps(self._digests))
+        self._folder.save_private(_DEV_USERS, self._digests)
 
     def _digest(self, pool_id: str, user: DevUserDeclaration) -> str:
         info = json.dumps([pool_id, user.username, user.password]).encode()

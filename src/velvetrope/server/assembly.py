@@ -10,9 +10,11 @@ Rooms on the service floor are strangers to each other; each declares small prot
 handed over here. No rule is decided here.
 """
 
+import asyncio
+import contextlib
 import socket
+import ssl
 from dataclasses import dataclass, field
-from functools import partial
 
 from velvetrope.apigateway import operation_owners as apigateway_operations
 from velvetrope.clock import Clock, Entropy
@@ -28,7 +30,6 @@ from velvetrope.execute_api import RequestLane
 from velvetrope.functions import FunctionService
 from velvetrope.iam import AccessKeys, ControlPlaneJudge, PolicyGatherer, iam_operations
 from velvetrope.identitypools import IdentityPoolOperations, PoolOpenIdTokens
-from velvetrope.sealing import MasterKeys
 from velvetrope.server.applying import AppApplier, Progress
 from velvetrope.server.connection import Connection
 from velvetrope.server.credentials import AccessKeySource, root_principal
@@ -65,6 +66,7 @@ class Server:
     functions: FunctionService
     stacks: StackEngine
     user_pools: UserPools
+    dispatcher: OperationDispatcher
     applier: AppApplier
     lane: RequestLane
     edge: EdgeApp
@@ -75,15 +77,14 @@ class Server:
         """Open the state and wire the rooms.
 
         Raises:
-            StateFolderError: keys are damaged or missing.
+            StateFolderError: the root access key's file is damaged.
             SchemaTooNew: the state was written by a newer velvetrope.
         """
         clock, entropy = SystemClock(), SystemEntropy()
-        master_keys = folder.load_master_keys(entropy)
         root_key = folder.load_root_key(settings.root_access_key, entropy)
         database = await Database.open(folder.database_url, durable=settings.durable)
         connection = Connection(settings, folder, port=port)
-        server = _wire(cls, settings, connection, folder, root_key, clock, entropy, master_keys, database)
+        server = _wire(cls, settings, connection, folder, root_key, clock, entropy, database)
         await server.stacks.recover()
         await server.functions.start()
         await server.lane.start()
@@ -99,27 +100,30 @@ class Server:
 
     async def start(self, sockets: list[socket.socket]) -> None:
         """Begin to answer."""
-        certificates = partial(
-            ensure_certificates,
-            self.folder.path / "ca",
-            names_for(region=self.settings.region, hosts=self.connection.own_hosts),
-            now=self.clock.now(),
-        )
+        loop = asyncio.get_running_loop()
+        # Made beside the first requests: `velvetrope trust` wants the authority before anybody has spoken TLS.
+        context = loop.run_in_executor(None, self._make_tls_context)
         for sock in sockets:
-            listener = Listener(self.edge, sock, gateway=self.edge, tls=lambda: server_context(certificates()))
+            listener = Listener(self.edge, sock, gateway=self.edge, tls=lambda: _wait_for(context, loop))
             await listener.start()
             self.listeners.append(listener)
         self.connection.save(self.folder)
 
+    def _make_tls_context(self) -> ssl.SSLContext:
+        names = names_for(region=self.settings.region, hosts=self.connection.own_hosts)
+        return server_context(ensure_certificates(self.folder.path / "ca", names, now=self.clock.now()))
+
     async def stop(self) -> None:
         """Finish what is under way; end functions; close the state."""
-        for listener in self.listeners:
-            await listener.stop()
-        await self.stacks.close()
-        await self.functions.stop()
-        await self.lane.close()
-        self.user_pools.close()
-        await self.database.close()
+        async with contextlib.AsyncExitStack() as last_first:
+            # Whatever fails on the way, the rest is closed too.
+            last_first.push_async_callback(self.database.close)
+            last_first.callback(self.user_pools.close)
+            last_first.push_async_callback(self.lane.close)
+            last_first.push_async_callback(self.functions.stop)
+            last_first.push_async_callback(self.stacks.close)
+            for listener in self.listeners:
+                last_first.push_async_callback(listener.stop)
 
     def tell_refusals(self, narrator: Narration) -> None:
         """Tell the owner of every refusal from now on."""
@@ -149,9 +153,9 @@ def _wire(
     root_key: LoadedRootKey,
     clock: Clock,
     entropy: Entropy,
-    master_keys: MasterKeys,
     database: Database,
 ) -> Server:
+    master_keys = folder.master_keys
     region, account_id, public_url = settings.region, settings.account_id, settings.public_url
     decisions = DecisionLog()
 
@@ -256,6 +260,7 @@ def _wire(
         functions=functions,
         stacks=stacks,
         user_pools=user_pools,
+        dispatcher=dispatcher,
         applier=AppApplier(
             stacks=stacks,
             invoker=dispatcher,
@@ -274,7 +279,7 @@ def _wire(
 
 def _refusal(record: DecisionRecord) -> Refusal:
     refusing = next((step for step in reversed(record.steps) if step.outcome == "refused"), None)
-    what = f"{record.method} {record.path}" if record.service == "execute-api" else f"{record.service}:{record.action}"
+    what = record.action if record.service not in ("", "execute-api") else f"{record.method} {record.path}"
     return Refusal(
         request_id=record.request_id,
         what=what,
@@ -282,3 +287,12 @@ def _refusal(record: DecisionRecord) -> Refusal:
         code=record.code,
         why=refusing.reason if refusing is not None else record.code,
     )
+
+
+def _wait_for(context: "asyncio.Future[ssl.SSLContext]", loop: asyncio.AbstractEventLoop) -> ssl.SSLContext:
+    """The context, from a thread of a listener's."""
+
+    async def wait() -> ssl.SSLContext:
+        return await context
+
+    return asyncio.run_coroutine_threadsafe(wait(), loop).result()

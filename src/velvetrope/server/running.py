@@ -18,6 +18,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from velvetrope.server.machine import SystemEntropy
 from velvetrope.server.narration import Narration
 from velvetrope.server.settings import Settings, SettingsError
 from velvetrope.server.sockets import CannotListen, PortTaken, bind
@@ -48,7 +49,7 @@ def run(settings: Settings, *, app: Path | None, reload: bool, narrator: Narrati
         sockets = _listen(settings)
         for sock in sockets:
             cleanup.callback(sock.close)
-        folder = StateFolder.open(settings.state_folder)
+        folder = StateFolder.open(settings.state_folder, SystemEntropy())
         cleanup.callback(folder.close)
         reading = None
         if app is not None:
@@ -172,14 +173,14 @@ class _Life:
 
         from velvetrope.errors import VelvetropeError
 
-        applied = package_folder(app.parent).digest
+        applied = (await asyncio.to_thread(package_folder, app.parent)).digest
         async for _ in awatch(app.parent, ignore_permission_denied=True):
             try:
-                code = package_folder(app.parent)
+                code = await asyncio.to_thread(package_folder, app.parent)
                 if code.digest == applied:
                     continue  # nothing that belongs to the function
                 began = time.perf_counter()
-                reading = _start_reading(app, self._folder, self._settings.region)
+                reading = await asyncio.to_thread(_start_reading, app, self._folder, self._settings.region)
                 synthesized = await asyncio.to_thread(reading.child.result)
                 await server.apply_app(synthesized, reading.code, progress=self._narrator.step)
                 applied = reading.code.digest

@@ -4,7 +4,8 @@
     master-keys.json         what seals the secrets in it; mode 0600, never in the database
     root-access-key.json     the account's root key; mode 0600
     connection.json          how tools reach the server that ran last (`velvetrope env` reads it); mode 0600
-    ca/  code/  synth/       certificates; function code by digest; expanded templates
+    dev-users.json           keyed digests of the passwords that `dev_user`s were given; mode 0600
+    ca/  functions/  synth/  certificates; function code by digest; expanded templates
 
 The folder is made with mode 0700. A lock file held for the life of the process keeps a second server out: two processes
 would each keep their own caches over one database.
@@ -14,6 +15,7 @@ import base64
 import fcntl
 import json
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -43,18 +45,25 @@ class LoadedRootKey:
 class StateFolder:
     """An open, locked state folder."""
 
-    def __init__(self, path: Path, lock_descriptor: int) -> None:
+    def __init__(self, path: Path, lock_descriptor: int, master_keys: MasterKeys) -> None:
         self.path = path
+        self.master_keys = master_keys
         self._lock_descriptor = lock_descriptor
 
     @classmethod
-    def open(cls, path: Path) -> "StateFolder":
-        """Make the folder if there is none, and lock it.
+    def open(cls, path: Path, entropy: Entropy) -> "StateFolder":
+        """Make the folder and its master keys if there are none, and lock it.
 
         Raises:
-            StateFolderError: it cannot be written, is no folder, or another server uses it.
+            StateFolderError: it cannot be written, is no folder, holds other things, or another server uses it; or its
+                keys are damaged or missing.
         """
         path = path.absolute()
+        if path.is_dir() and not (path / "lock").exists() and any(path.iterdir()):
+            raise StateFolderError(
+                f"{path} holds files that are not a server's state. Choose an empty folder, or a new one, with "
+                "--state-folder."
+            )
         try:
             path.mkdir(mode=0o700, parents=True, exist_ok=True)
             descriptor = os.open(path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -74,7 +83,11 @@ class StateFolder:
             ) from None
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
-        return cls(path, descriptor)
+        try:
+            return cls(path, descriptor, _load_master_keys(path, entropy))
+        except BaseException:
+            os.close(descriptor)
+            raise
 
     def close(self) -> None:
         """Let another server have it."""
@@ -83,38 +96,6 @@ class StateFolder:
     @property
     def database_url(self) -> str:
         return f"sqlite:///{self.path / 'velvetrope.db'}"
-
-    def load_master_keys(self, entropy: Entropy) -> MasterKeys:
-        """The master keys, made at the first start.
-
-        Raises:
-            StateFolderError: the file is damaged, or it is gone while the database it opened is still there.
-        """
-        path = self.path / "master-keys.json"
-        if not path.exists():
-            if (self.path / "velvetrope.db").exists():
-                raise StateFolderError(
-                    f"{path} is missing, and the database beside it cannot be read without it. Put it back, or start "
-                    "afresh with another --state-folder."
-                )
-            keys = MasterKeys.generate(entropy)
-            document = {
-                "current": keys.current.hex(),
-                "keys": {key_id.hex(): base64.b64encode(key.reveal()).decode() for key_id, key in keys.keys.items()},
-            }
-            _write_private(path, document)
-            return keys
-        try:
-            document = json.loads(path.read_bytes())
-            return MasterKeys(
-                current=bytes.fromhex(document["current"]),
-                keys={
-                    bytes.fromhex(key_id): Secret(base64.b64decode(key, validate=True))
-                    for key_id, key in document["keys"].items()
-                },
-            )
-        except (ValueError, KeyError, TypeError, AttributeError):
-            raise StateFolderError(f"{path} is damaged; the state cannot be read without it.") from None
 
     def load_root_key(self, preset: RootAccessKey | None, entropy: Entropy) -> LoadedRootKey:
         """The preset root access key, or the one of this state, made at the first start.
@@ -139,7 +120,11 @@ class StateFolder:
 
     def save_connection(self, document: dict[str, Any]) -> None:
         """Keep how this server is reached, for `velvetrope env` and `velvetrope explain`."""
-        _write_private(self.path / "connection.json", document)
+        self.save_private("connection.json", document)
+
+    def save_private(self, name: str, document: Mapping[str, Any]) -> None:
+        """Keep a JSON document that only the folder's owner may read, in one piece."""
+        _write_private(self.path / name, document)
 
 
 def read_connection(path: Path) -> dict[str, Any]:
@@ -157,7 +142,36 @@ def read_connection(path: Path) -> dict[str, Any]:
     return document
 
 
-def _write_private(path: Path, document: dict[str, Any]) -> None:
+def _load_master_keys(folder: Path, entropy: Entropy) -> MasterKeys:
+    """The master keys, made at the first start; without them, a database that they opened is not to be started over."""
+    path = folder / "master-keys.json"
+    if not path.exists():
+        if (folder / "velvetrope.db").exists():
+            raise StateFolderError(
+                f"{path} is missing, and the database beside it cannot be read without it. Put it back, or start "
+                "afresh with another --state-folder."
+            )
+        keys = MasterKeys.generate(entropy)
+        document = {
+            "current": keys.current.hex(),
+            "keys": {key_id.hex(): base64.b64encode(key.reveal()).decode() for key_id, key in keys.keys.items()},
+        }
+        _write_private(path, document)
+        return keys
+    try:
+        document = json.loads(path.read_bytes())
+        return MasterKeys(
+            current=bytes.fromhex(document["current"]),
+            keys={
+                bytes.fromhex(key_id): Secret(base64.b64decode(key, validate=True))
+                for key_id, key in document["keys"].items()
+            },
+        )
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise StateFolderError(f"{path} is damaged; the state cannot be read without it.") from None
+
+
+def _write_private(path: Path, document: Mapping[str, Any]) -> None:
     # Written beside and renamed, so that a crash leaves the old file or the new one, and never with a wider mode.
     unfinished = path.with_name(f".{path.name}.{os.getpid()}")
     descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)

@@ -1,8 +1,8 @@
 """The zip of a function's code: the app's folder, the same bytes for the same content.
 
-Left out are hidden files, caches, virtual environments, and folders that are JavaScript projects (they hold a
-`package.json`): none of them is code of a Python function. Entries are sorted and carry a fixed time, so the digest
-changes exactly when the content does.
+Left out are hidden files, caches, virtual environments, folders that are JavaScript projects (they hold a
+`package.json`) and state folders (they hold master keys): none of them is code of a Python function. Entries are sorted
+and carry a fixed time, so the digest changes exactly when the content does.
 """
 
 import hashlib
@@ -12,9 +12,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from velvetrope.synth.errors import AppFileError
+
 __all__ = ["CodePackage", "package_files", "package_folder"]
 
 _SKIPPED_FOLDERS = frozenset({"__pycache__", "node_modules", "venv", "dist", "build"})
+_NOT_CODE = ("package.json", "master-keys.json", "pyvenv.cfg")
+"""What marks a folder that is something else: a JavaScript project, a state folder, a virtual environment."""
 _FIXED_TIME = (1980, 1, 1, 0, 0, 0)
 
 
@@ -32,14 +36,20 @@ def package_files(folder: Path) -> Iterator[Path]:
         if path.name.startswith(".") or path.is_symlink():
             continue
         if path.is_dir():
-            if path.name not in _SKIPPED_FOLDERS and not (path / "package.json").exists():
+            if path.name not in _SKIPPED_FOLDERS and not any((path / name).exists() for name in _NOT_CODE):
                 yield from package_files(path)
         elif path.suffix != ".pyc":
             yield path
 
 
 def package_folder(folder: Path) -> CodePackage:
-    """The function's code as Lambda takes it."""
+    """The function's code as Lambda takes it.
+
+    Raises:
+        AppFileError: the folder holds a server's state, which must never become part of a function.
+    """
+    if (folder / "master-keys.json").exists():
+        raise AppFileError(f"{folder} is a state folder, and an app's code goes into its function. Keep them apart.")
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         for path in package_files(folder):
