@@ -3,6 +3,7 @@
     ServiceError
     └── IdentityPoolError                                  all are HTTP 400 (JSON 1.1, client errors)
         ├── AccessDeniedException                          a role of another account
+        ├── DeveloperUserAlreadyRegisteredException        a developer's user who has another identity
         ├── InvalidIdentityPoolConfigurationException      no role, or one that cannot be assumed
         ├── InvalidParameterException
         ├── LimitExceededException
@@ -16,9 +17,11 @@ Source: botocore's cognito-identity model; texts as listed in the project's refe
 """
 
 from velvetrope.errors import ServiceError
+from velvetrope.store.tables.identitypools import MAX_LOGINS, LinkRefusal
 
 __all__ = [
     "AccessDeniedException",
+    "DeveloperUserAlreadyRegisteredException",
     "IdentityPoolError",
     "InvalidIdentityPoolConfigurationException",
     "InvalidParameterException",
@@ -31,6 +34,7 @@ __all__ = [
     "guests_refused",
     "identity_forbidden",
     "identity_missing",
+    "link_refused",
     "logins_do_not_match",
     "pool_missing",
 ]
@@ -44,6 +48,12 @@ class AccessDeniedException(IdentityPoolError):
     """A role of another account cannot be given to a pool."""
 
     code = "AccessDeniedException"
+
+
+class DeveloperUserAlreadyRegisteredException(IdentityPoolError):
+    """The developer's user identifier leads to another identity than the one named."""
+
+    code = "DeveloperUserAlreadyRegisteredException"
 
 
 class InvalidIdentityPoolConfigurationException(IdentityPoolError):
@@ -106,6 +116,26 @@ def logins_do_not_match() -> NotAuthorizedException:
     return NotAuthorizedException(
         "Logins don't match. Please include at least one valid login for this identity or identity pool."
     )
+
+
+def link_refused(refusal: LinkRefusal, identity_id: str) -> IdentityPoolError:
+    """Why logins were not linked to `identity_id`. The codes are AWS's, sentences without a source are UNVERIFIED."""
+    match refusal.reason:
+        case "gone":
+            return identity_missing(identity_id)
+        case "disabled":
+            return identity_forbidden(
+                identity_id, detail="the identity was merged into another, which the logins are not"
+            )
+        case "no login matches":
+            return logins_do_not_match()
+        case "registered elsewhere":
+            return DeveloperUserAlreadyRegisteredException(
+                "The developer user identifier is already registered under a different identity ID."
+            )
+        case "too many logins":
+            return ResourceConflictException(f"An identity can have {MAX_LOGINS} linked logins.")
+    return ResourceConflictException("Logins are already linked to another account.", detail=refusal.reason)
 
 
 def bad_configuration(detail: str) -> InvalidIdentityPoolConfigurationException:

@@ -13,12 +13,10 @@ from dataclasses import dataclass
 from velvetrope.clock import Entropy
 from velvetrope.identifiers import new_uuid
 from velvetrope.identitypools.errors import (
-    IdentityPoolError,
-    ResourceConflictException,
     guests_refused,
     identity_forbidden,
     identity_missing,
-    logins_do_not_match,
+    link_refused,
     pool_missing,
 )
 from velvetrope.identitypools.logins import LoginVerifier, VerifiedLogin
@@ -97,7 +95,7 @@ class IdentityResolver:
         verified = await self._verifier.verify_logins(pool, logins, now=call.now)
         outcome = await self._store.take_identity(fresh, _subjects(verified), now=call.now)
         if isinstance(outcome, LinkRefusal):
-            raise pool_missing(pool.id) if outcome.reason == "gone" else _link_refused(outcome, fresh.id)
+            raise pool_missing(pool.id) if outcome.reason == "gone" else link_refused(outcome, fresh.id)
         return outcome.identity.id
 
     async def resolve(
@@ -124,20 +122,9 @@ class IdentityResolver:
             return ResolvedIdentity(pool, identity.id, verified)
         outcome = await self._store.link_logins(identity.id, subjects, now=call.now)
         if isinstance(outcome, LinkRefusal):
-            raise _link_refused(outcome, identity.id)
+            raise link_refused(outcome, identity.id)
         return ResolvedIdentity(pool, outcome.identity.id, verified)
 
 
 def _subjects(logins: tuple[VerifiedLogin, ...]) -> dict[str, str]:
     return {login.provider: login.subject for login in logins}
-
-
-def _link_refused(refusal: LinkRefusal, identity_id: str) -> IdentityPoolError:
-    if refusal.reason == "gone":
-        return identity_missing(identity_id)
-    if refusal.reason == "disabled":
-        return identity_forbidden(identity_id, detail="the identity was merged into another, which the logins are not")
-    if refusal.reason == "no login matches":
-        return logins_do_not_match()
-    # UNVERIFIED: the code is AWS's, the sentence is not known.
-    return ResourceConflictException("Logins are already linked to another account.", detail=refusal.reason)

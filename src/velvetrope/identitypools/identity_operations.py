@@ -87,7 +87,9 @@ class IdentityOperations:
         stored, pool = await self._resolver.find_identity(identity_id, call)
         verified = await self._verifier.verify_logins(pool, logins, now=call.now)
         proven = {login.provider: login.subject for login in verified}
-        removed = [self._verifier.provider_of(key) for key in logins_to_remove]
+        removed = [
+            key if key in stored.logins else self._verifier.provider_of(pool, key).name for key in logins_to_remove
+        ]
         # One login of the identity proves it; what is removed must be linked to it. (How AWS says no is UNVERIFIED.)
         if not proven.items() & dict(stored.logins).items() or not set(removed) <= set(stored.logins):
             raise logins_do_not_match()
@@ -98,7 +100,7 @@ class IdentityOperations:
 def _render_identity(stored: StoredIdentity) -> dict[str, object]:
     return {
         "identity_id": stored.identity.id,
-        "logins": list(stored.logins) or None,
+        "logins": list(dict.fromkeys([*stored.logins, *(login.provider for login in stored.developer_logins)])) or None,
         "creation_date": stored.identity.created_at,
         "last_modified_date": stored.identity.modified_at,
     }

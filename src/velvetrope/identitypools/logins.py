@@ -1,12 +1,18 @@
 """The Logins map of a call: which provider each key names, and what each token proves.
 
-A key names a user pool as `cognito-idp.REGION.amazonaws.com/POOLID`. Where a public URL is set, tokens are issued under
-it and clients such as Amplify make the key from the token's `iss`; so `PUBLIC-HOST/POOLID` is another name of the same
-provider. Inside, and in everything that others see, it has AWS's name.
+A key names
+- a user pool, as `cognito-idp.REGION.amazonaws.com/POOLID`. Where a public URL is set, tokens are issued under it and
+  clients such as Amplify make the key from the token's `iss`; so `PUBLIC-HOST/POOLID` is another name of the same
+  provider. Inside, and in everything that others see, it has AWS's name;
+- an OpenID Connect provider of IAM that the pool lists, by its URL without `https://`;
+- a public provider whose ID tokens can be verified, `accounts.google.com` or `appleid.apple.com`, if the pool has a
+  client id for it.
 
-All tokens of a map must be good; the first that is not refuses the call. User pool tokens get no grace past `exp`, as
-seen on AWS. Facebook, Google, Amazon, Apple, Twitter, other OpenID Connect providers and SAML are not supported: their
-keys are refused as not being valid public providers, which is what AWS says of keys it does not know.
+All tokens of a map must be good; the first that is not refuses the call. No token gets grace past `exp`: that is what
+AWS does with user pool tokens, and the safer reading for the others (its documentation speaks of five minutes).
+Facebook, Amazon and Twitter hand out access tokens, which prove nothing about whom they were made for unless the
+provider is asked; they, and SAML, are not supported. Their keys are refused as not being valid public providers, which
+is what AWS says of keys it does not know, and so is the developer provider's name: it is for signed calls only.
 
 Source: Cognito Developer Guide, "External identity providers", "Identity pools authentication flow"; texts from the
 project's reference on identity pools, section 5.
@@ -16,10 +22,10 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from velvetrope.identitypools.errors import NotAuthorizedException, bad_provider
-from velvetrope.identitypools.providers import UserPoolTokens
+from velvetrope.identitypools.providers import OpenIdProviders, UserPoolTokens
 from velvetrope.store.tables.identitypools import IdentityPool
 from velvetrope.tokens import (
     AudienceMismatch,
@@ -32,13 +38,42 @@ from velvetrope.tokens import (
     WrongTokenUse,
 )
 
-__all__ = ["COGNITO_PROVIDER", "USER_POOL_PROVIDER", "LoginVerifier", "VerifiedLogin"]
+__all__ = [
+    "COGNITO_PROVIDER",
+    "PUBLIC_ISSUERS",
+    "USER_POOL_PROVIDER",
+    "LoginProvider",
+    "LoginVerifier",
+    "VerifiedLogin",
+    "bad_login",
+    "open_id_login_key",
+]
 
 COGNITO_PROVIDER: Final = "cognito-identity.amazonaws.com"
 """The name under which identity pools themselves are a provider."""
 
+PUBLIC_ISSUERS: Final = {
+    "accounts.google.com": "https://accounts.google.com",
+    "appleid.apple.com": "https://appleid.apple.com",
+}
+"""Public providers that issue ID tokens, and their issuers."""
+
 USER_POOL_PROVIDER: Final = re.compile(r"cognito-idp\.([a-z0-9-]+)\.amazonaws\.com/(\1_[0-9A-Za-z]+)")
 _USER_POOL_ID: Final = re.compile(r"([a-z0-9-]+)_[0-9A-Za-z]+")
+
+
+def open_id_login_key(provider_arn: str) -> str:
+    """The key of Logins for an OpenID Connect provider of IAM; empty if the ARN is not one's."""
+    return provider_arn.partition(":oidc-provider/")[2]
+
+
+@dataclass(frozen=True, slots=True)
+class LoginProvider:
+    """Who vouches for a login. `name` is AWS's name of it; `arn` is that of an IAM provider, else empty."""
+
+    kind: Literal["user pool", "open id", "public"]
+    name: str
+    arn: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,35 +84,65 @@ class VerifiedLogin:
     subject: str
     audience: str
     claims: Mapping[str, Any]
+    kind: Literal["user pool", "open id", "public"] = "user pool"
+    provider_arn: str = ""
 
     @property
     def amr(self) -> tuple[str, str]:
-        """What this login adds to `cognito-identity.amazonaws.com:amr`."""
-        return self.provider, f"{self.provider}:CognitoSignIn:{self.subject}"
+        """What this login adds to `cognito-identity.amazonaws.com:amr`. Of public providers UNVERIFIED."""
+        if self.kind == "user pool":
+            return self.provider, f"{self.provider}:CognitoSignIn:{self.subject}"
+        if self.kind == "open id":
+            return self.provider, f"{self.provider_arn}:OIDC:{self.subject}"
+        return self.provider, f"{self.provider}:{self.audience}:{self.subject}"
+
+    @property
+    def role_mapping_key(self) -> str:
+        """Under which a pool keeps this login's role mapping."""
+        if self.kind == "user pool":
+            return f"{self.provider}:{self.audience}"
+        return self.provider_arn or self.provider
+
+    @property
+    def tag_map_key(self) -> str:
+        """Under which a pool keeps this login's map of principal tags."""
+        return self.provider_arn or self.provider
 
 
 class LoginVerifier:
     """Reads and verifies Logins maps."""
 
-    def __init__(self, user_pool_tokens: UserPoolTokens, *, public_url: str | None = None) -> None:
+    def __init__(
+        self,
+        user_pool_tokens: UserPoolTokens,
+        *,
+        open_id_providers: OpenIdProviders | None = None,
+        public_url: str | None = None,
+    ) -> None:
         self._user_pool_tokens = user_pool_tokens
+        self._open_id_providers = open_id_providers
         self._public_name = None if public_url is None else public_url.partition("://")[2].rstrip("/")
 
-    def provider_of(self, key: str) -> str:
-        """The provider that a key of Logins names, by AWS's name.
+    def provider_of(self, pool: IdentityPool, key: str) -> LoginProvider:
+        """The provider that a key of Logins names. That the pool takes its tokens is proven with the token.
 
         Raises:
             NotAuthorizedException: the key of pool tokens, which prove an identity and not a login.
             InvalidParameterException: a provider that we do not support, or none.
         """
         if USER_POOL_PROVIDER.fullmatch(key):
-            return key
+            return LoginProvider("user pool", key)
         name, slash, pool_id = key.rpartition("/")
         if slash and name == self._public_name and (match := _USER_POOL_ID.fullmatch(pool_id)):
-            return f"cognito-idp.{match.group(1)}.amazonaws.com/{pool_id}"
+            return LoginProvider("user pool", f"cognito-idp.{match.group(1)}.amazonaws.com/{pool_id}")
         if key == COGNITO_PROVIDER:
             raise NotAuthorizedException("Invalid login token. Can't pass in a Cognito token.")
-        raise bad_provider(detail=f"{key} names no user pool; other login providers are not supported")
+        if key in pool.supported_login_providers:
+            return LoginProvider("public", key)
+        for arn in pool.open_id_connect_provider_arns:
+            if key and open_id_login_key(arn) == key:
+                return LoginProvider("open id", key, arn)
+        raise bad_provider(detail=f"{key} names no user pool and no login provider of this pool that is supported")
 
     async def verify_logins(
         self, pool: IdentityPool, logins: Mapping[str, str], *, now: datetime
@@ -88,23 +153,46 @@ class LoginVerifier:
             InvalidParameterException: a key names no provider, or two name the same.
             NotAuthorizedException: a token is not good for this pool.
         """
-        tokens: dict[str, str] = {}
+        tokens: dict[LoginProvider, str] = {}
         for key, token in logins.items():
-            provider = self.provider_of(key)
+            provider = self.provider_of(pool, key)
             if provider in tokens:
-                raise bad_provider(detail=f"{provider} is named twice")
+                raise bad_provider(detail=f"{provider.name} is named twice")
             tokens[provider] = token
         verified = [await self._verify(pool, provider, token, now) for provider, token in tokens.items()]
         return tuple(verified)
 
-    async def _verify(self, pool: IdentityPool, provider: str, token: str, now: datetime) -> VerifiedLogin:
+    async def _verify(self, pool: IdentityPool, provider: LoginProvider, token: str, now: datetime) -> VerifiedLogin:
+        if provider.kind == "user pool":
+            return await self._verify_user_pool_token(pool, provider.name, token, now)
+        if self._open_id_providers is None:
+            raise bad_provider(detail="this server verifies tokens of user pools only")
+        try:
+            if provider.kind == "open id":
+                found = await self._open_id_providers.verify_provider_token(token, provider_arn=provider.arn, now=now)
+            else:
+                found = await self._open_id_providers.verify_issuer_token(
+                    token,
+                    issuer=PUBLIC_ISSUERS[provider.name],
+                    audiences=(pool.supported_login_providers[provider.name],),
+                    now=now,
+                )
+        except InvalidToken as error:
+            raise bad_login(error) from error
+        return VerifiedLogin(
+            provider.name, found.subject, found.audience, found.claims, kind=provider.kind, provider_arn=provider.arn
+        )
+
+    async def _verify_user_pool_token(
+        self, pool: IdentityPool, provider: str, token: str, now: datetime
+    ) -> VerifiedLogin:
         clients = [client for client in pool.cognito_identity_providers if client.provider_name == provider]
         checked = {client.client_id for client in clients if client.server_side_token_check}
         unchecked = {client.client_id for client in clients} - checked
         try:
             found = await self._verify_for(provider, token, now, checked=checked, unchecked=unchecked)
         except InvalidToken as error:
-            raise _refusal(error, known=bool(clients)) from error
+            raise bad_login(error, known=bool(clients)) from error
         return VerifiedLogin(provider, found.sub, _audience(found), found.claims)
 
     async def _verify_for(
@@ -129,7 +217,8 @@ def _audience(token: VerifiedToken) -> str:
     return str(token.claims["aud"])
 
 
-def _refusal(error: InvalidToken, *, known: bool) -> NotAuthorizedException:
+def bad_login(error: InvalidToken, *, known: bool = True) -> NotAuthorizedException:
+    """AWS's sentence for what is wrong with a login's token; `known` if its provider is one of the pool's."""
     detail = error.message
     if isinstance(error, NotAToken | WrongTokenUse):
         message = "Invalid login token. Not a valid OpenId Connect identity token."

@@ -3,9 +3,11 @@
     token = await tokens.issue(pool, identity_id, logins, now=now)          # GetOpenIdToken
     identity = await tokens.verify_web_identity_token(token, now=now)       # AssumeRoleWithWebIdentity
 
-A token is RS512, lives ten minutes, and names the identity (`sub`), its pool (`aud`) and how it signed in (`amr`). One
-key signs for all pools of the server; it is made when the first token is asked for and kept sealed. The algorithm is
-ours and never read from a token; a token is dead at `exp`, and so is one whose identity was deleted or merged away.
+A token is RS512, lives ten minutes unless a developer's backend asks for another time, and names the identity (`sub`),
+its pool (`aud`) and how it signed in (`amr`). What verifies it is published: `discovery()` is the issuer's document at
+`/.well-known/openid-configuration`, `jwks()` the one at `/.well-known/jwks_uri`. One key signs for all pools of the
+server; it is made when the first token is asked for and kept sealed. The algorithm is ours and never read from a token;
+a token is dead at `exp`, and so is one whose identity was deleted or merged away.
 
 Source: Cognito Identity API, GetOpenIdToken; header, claims and their order as seen on AWS.
 """
@@ -15,6 +17,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
 from typing import Any, Final
 
 from velvetrope.clock import Entropy
@@ -22,7 +25,7 @@ from velvetrope.identitypools.logins import COGNITO_PROVIDER, VerifiedLogin
 from velvetrope.identitypools.principal_tags import principal_tags
 from velvetrope.sealing import MasterKeys
 from velvetrope.secret import Secret
-from velvetrope.store.tables.identitypools import IdentityPool, IdentityPoolStore, OpenIdKey
+from velvetrope.store.tables.identitypools import DeveloperLogin, IdentityPool, IdentityPoolStore, OpenIdKey
 from velvetrope.tokens import (
     MAX_TOKEN_CHARACTERS,
     AudienceMismatch,
@@ -33,7 +36,14 @@ from velvetrope.tokens import (
     TokenSignatureMismatch,
 )
 
-__all__ = ["ISSUER", "PoolIdentity", "PoolOpenIdTokens", "authentication_methods", "federation_claims"]
+__all__ = [
+    "ISSUER",
+    "PoolIdentity",
+    "PoolOpenIdTokens",
+    "authentication_methods",
+    "developer_login_in",
+    "federation_claims",
+]
 
 ISSUER: Final = f"https://{COGNITO_PROVIDER}"
 _ALGORITHM: Final = "RS512"
@@ -53,13 +63,31 @@ class PoolIdentity:
     claims: Mapping[str, tuple[str, ...]]
     tags: Mapping[str, str]
     transitive_tag_keys: tuple[str, ...] = ()
+    source_identity: str | None = None
+
+    @property
+    def authentication_methods(self) -> tuple[str, ...]:
+        return self.claims[f"{COGNITO_PROVIDER}:amr"]
 
 
-def authentication_methods(logins: Sequence[VerifiedLogin]) -> tuple[str, ...]:
-    """`cognito-identity.amazonaws.com:amr` of an identity with these logins."""
-    if not logins:
-        return ("unauthenticated",)
-    return ("authenticated", *(method for login in logins for method in login.amr))
+def authentication_methods(
+    pool_id: str, logins: Sequence[VerifiedLogin], developer_login: DeveloperLogin | None = None
+) -> tuple[str, ...]:
+    """`cognito-identity.amazonaws.com:amr` of an identity of this pool with these logins."""
+    methods = [method for login in logins for method in login.amr]
+    if developer_login is not None:
+        provider = developer_login.provider
+        methods = [provider, f"{provider}:{pool_id}:{developer_login.user_identifier}", *methods]
+    return ("authenticated", *methods) if methods else ("unauthenticated",)
+
+
+def developer_login_in(methods: tuple[str, ...], pool: IdentityPool) -> DeveloperLogin | None:
+    """The developer login that `amr` names, if it names one of this pool's developer provider."""
+    provider = pool.developer_provider_name
+    if provider is None or methods[:2] != ("authenticated", provider) or len(methods) < 3:
+        return None
+    prefix = f"{provider}:{pool.id}:"
+    return DeveloperLogin(provider, methods[2].removeprefix(prefix)) if methods[2].startswith(prefix) else None
 
 
 def federation_claims(pool_id: str, identity_id: str, methods: Sequence[str]) -> dict[str, tuple[str, ...]]:
@@ -83,24 +111,35 @@ class PoolOpenIdTokens:
         self._signing_kid: str | None = None
 
     async def issue(
-        self, pool: IdentityPool, identity_id: str, logins: Sequence[VerifiedLogin], *, now: datetime
+        self,
+        pool: IdentityPool,
+        identity_id: str,
+        logins: Sequence[VerifiedLogin],
+        *,
+        now: datetime,
+        developer_login: DeveloperLogin | None = None,
+        tags: Mapping[str, str] = MappingProxyType({}),
+        lifetime: timedelta = _LIFETIME,
     ) -> str:
-        """A token for an identity that has proven these logins, or none as a guest."""
+        """A token for an identity that has proven these logins, or none as a guest.
+
+        `tags` go before those that the pool makes from claims.
+        """
         from joserfc import jws
 
         issued_at = int(now.timestamp())
         claims: dict[str, object] = {
             "sub": identity_id,
             "aud": pool.id,
-            "amr": list(authentication_methods(logins)),
+            "amr": list(authentication_methods(pool.id, logins, developer_login)),
         }
-        tags = principal_tags(pool, logins)
-        if tags:
-            claims[_TAGS_CLAIM] = {"principal_tags": {key: [value] for key, value in tags.items()}}
+        all_tags = principal_tags(pool, logins, given=tags)
+        if all_tags:
+            claims[_TAGS_CLAIM] = {"principal_tags": {key: [value] for key, value in all_tags.items()}}
         claims["iss"] = ISSUER
-        if logins:
+        if logins or developer_login is not None:
             claims[_POOL_ARN_CLAIM] = f"arn:aws:cognito-identity:{pool.region}:{pool.account_id}:identitypool/{pool.id}"
-        claims |= {"exp": issued_at + int(_LIFETIME.total_seconds()), "iat": issued_at}
+        claims |= {"exp": issued_at + int(lifetime.total_seconds()), "iat": issued_at}
         kid, key = await self._signing_key(now)
         header = {"kid": kid, "typ": "JWS", "alg": _ALGORITHM}
         payload = json.dumps(claims, separators=(",", ":")).encode()
@@ -136,6 +175,20 @@ class PoolOpenIdTokens:
             claims=federation_claims(audience, subject, methods),
             tags=_tags_of(claims),
         )
+
+    def discovery(self, *, address: str = ISSUER) -> dict[str, object]:
+        """What `https://cognito-identity.amazonaws.com/.well-known/openid-configuration` says.
+
+        `address` is where the keys are served; the issuer is always AWS's, since tokens say so.
+        """
+        return {
+            "issuer": ISSUER,
+            "jwks_uri": f"{address}/.well-known/jwks_uri",
+            "authorization_endpoint": ISSUER,
+            "response_types_supported": ["token"],
+            "subject_types_supported": ["public"],
+            "id_token_signing_alg_values_supported": [_ALGORITHM],
+        }
 
     async def jwks(self) -> dict[str, object]:
         """The public keys, as `https://cognito-identity.amazonaws.com/.well-known/jwks_uri` publishes them."""

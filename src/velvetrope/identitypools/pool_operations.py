@@ -1,15 +1,16 @@
 """Identity pools as their owner sees them: made, shown, changed, tagged, deleted.
 
-Login providers that we do not support (public ones, other OpenID Connect providers, SAML, developer identities) are
-refused by name when they are configured, so that nobody builds a pool that later turns its users away. Empty lists of
-them are fine, since tools send those.
+Login providers that we do not support (SAML, public ones whose tokens cannot be verified, OpenID Connect providers that
+IAM does not have) are refused by name when they are configured, so that nobody builds a pool that later turns its users
+away. Empty lists of them are fine, since tools send those. A developer provider's name stands beside words and names
+that policies trust (`amr`), so it may be none of those; once set it does not change.
 
 Source: Cognito Identity API; limits from the Cognito Developer Guide, "Quotas in Amazon Cognito".
 """
 
 import base64
 import binascii
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Final
 
 import msgspec
@@ -19,7 +20,8 @@ from velvetrope.clock import Entropy
 from velvetrope.identifiers import new_uuid
 from velvetrope.identitypools.errors import InvalidParameterException, LimitExceededException, pool_missing
 from velvetrope.identitypools.identities import IdentityResolver
-from velvetrope.identitypools.logins import USER_POOL_PROVIDER
+from velvetrope.identitypools.logins import COGNITO_PROVIDER, PUBLIC_ISSUERS, USER_POOL_PROVIDER, open_id_login_key
+from velvetrope.identitypools.providers import OpenIdProviders
 from velvetrope.operations import Answer, Call, operation
 from velvetrope.store.tables.identitypools import CognitoIdentityProvider, IdentityPool, IdentityPoolStore
 
@@ -28,15 +30,35 @@ __all__ = ["PoolOperations", "parse_page_token", "render_page_token"]
 _MAX_POOLS: Final = 1000
 _MAX_USER_POOL_CLIENTS: Final = 50
 _MAX_TAGS: Final = 50
+_RESERVED_NAMES: Final = frozenset(
+    {
+        "authenticated",
+        "unauthenticated",
+        COGNITO_PROVIDER,
+        *PUBLIC_ISSUERS,
+        "graph.facebook.com",
+        "www.amazon.com",
+        "api.twitter.com",
+        "www.digits.com",
+    }
+)
 
 
 class PoolOperations:
     """The control plane of identity pools."""
 
-    def __init__(self, store: IdentityPoolStore, resolver: IdentityResolver, entropy: Entropy) -> None:
+    def __init__(
+        self,
+        store: IdentityPoolStore,
+        resolver: IdentityResolver,
+        entropy: Entropy,
+        *,
+        open_id_providers: OpenIdProviders | None = None,
+    ) -> None:
         self._store = store
         self._resolver = resolver
         self._entropy = entropy
+        self._open_id_providers = open_id_providers
 
     @operation
     async def create_identity_pool(
@@ -54,8 +76,13 @@ class PoolOperations:
         saml_provider_arns: tuple[str, ...] = (),
     ) -> Answer:
         """A new pool. It has no roles yet: see SetIdentityPoolRoles."""
-        _check_supported(
-            supported_login_providers, developer_provider_name, open_id_connect_provider_arns, saml_provider_arns
+        await _check_login_providers(
+            call,
+            self._open_id_providers,
+            supported_login_providers=supported_login_providers or {},
+            developer_provider_name=developer_provider_name,
+            open_id_connect_provider_arns=open_id_connect_provider_arns,
+            saml_provider_arns=saml_provider_arns,
         )
         _check_user_pool_clients(cognito_identity_providers)
         _check_tags(identity_pool_tags or {})
@@ -72,6 +99,9 @@ class PoolOperations:
             allow_classic_flow=allow_classic_flow,
             cognito_identity_providers=cognito_identity_providers,
             tags=identity_pool_tags or {},
+            developer_provider_name=developer_provider_name,
+            open_id_connect_provider_arns=open_id_connect_provider_arns,
+            supported_login_providers=supported_login_providers or {},
         )
         await self._store.save_pool(pool)
         return _render_pool(pool)
@@ -97,16 +127,25 @@ class PoolOperations:
         open_id_connect_provider_arns: tuple[str, ...] = (),
         saml_provider_arns: tuple[str, ...] = (),
     ) -> Answer:
-        """The pool made anew from what is given: what is left out falls back to its default. Tags left out stay.
+        """The pool made anew from what is given: what is left out falls back to its default.
 
-        That tags stay is UNVERIFIED; losing them for want of being named would be the worse surprise.
+        Tags and the developer provider's name stay when they are left out. For tags that is UNVERIFIED; losing them for
+        want of being named would be the worse surprise.
         """
-        _check_supported(
-            supported_login_providers, developer_provider_name, open_id_connect_provider_arns, saml_provider_arns
+        await _check_login_providers(
+            call,
+            self._open_id_providers,
+            supported_login_providers=supported_login_providers or {},
+            developer_provider_name=developer_provider_name,
+            open_id_connect_provider_arns=open_id_connect_provider_arns,
+            saml_provider_arns=saml_provider_arns,
         )
         _check_user_pool_clients(cognito_identity_providers)
         _check_tags(identity_pool_tags or {})
-        await self._resolver.find_pool(identity_pool_id, call)
+        present = await self._resolver.find_pool(identity_pool_id, call)
+        named = present.developer_provider_name
+        if named is not None and developer_provider_name not in {None, named}:
+            raise InvalidParameterException("The developer provider name of an identity pool cannot be changed.")
         return _render_pool(
             await self._change(
                 identity_pool_id,
@@ -115,6 +154,9 @@ class PoolOperations:
                 allow_unauthenticated_identities=allow_unauthenticated_identities,
                 allow_classic_flow=allow_classic_flow,
                 cognito_identity_providers=cognito_identity_providers,
+                developer_provider_name=named or developer_provider_name,
+                open_id_connect_provider_arns=open_id_connect_provider_arns,
+                supported_login_providers=supported_login_providers or {},
                 **({} if identity_pool_tags is None else {"tags": identity_pool_tags}),
             )
         )
@@ -200,22 +242,46 @@ def parse_page_token(token: str | None) -> str:
         raise InvalidParameterException("Invalid NextToken.") from None
 
 
-def _check_supported(
-    supported_login_providers: dict[str, str] | None,
+async def _check_login_providers(
+    call: Call,
+    known: OpenIdProviders | None,
+    *,
+    supported_login_providers: Mapping[str, str],
     developer_provider_name: str | None,
     open_id_connect_provider_arns: Collection[str],
     saml_provider_arns: Collection[str],
 ) -> None:
-    asked = {
-        "SupportedLoginProviders": supported_login_providers,
-        "DeveloperProviderName": developer_provider_name,
-        "OpenIdConnectProviderARNs": open_id_connect_provider_arns,
-        "SamlProviderARNs": saml_provider_arns,
-    }
-    for name, value in asked.items():
-        if value:
+    """Refuse a login provider whose users could not sign in, and a developer provider that poses as another.
+
+    Raises:
+        InvalidParameterException: it says which provider and why.
+    """
+    if saml_provider_arns:
+        raise InvalidParameterException("SamlProviderARNs is not supported by velvetrope.")
+    for member, asked in (
+        ("SupportedLoginProviders", supported_login_providers),
+        ("OpenIdConnectProviderARNs", open_id_connect_provider_arns),
+    ):
+        if asked and known is None:
             raise InvalidParameterException(
-                f"{name} is not supported by velvetrope; user pools are, as CognitoIdentityProviders."
+                f"{member} is not supported by this velvetrope; user pools are, as CognitoIdentityProviders."
+            )
+    for provider in supported_login_providers:
+        if provider not in PUBLIC_ISSUERS:
+            raise InvalidParameterException(
+                f"{provider} is not supported by velvetrope: of SupportedLoginProviders it takes those whose ID tokens "
+                f"can be verified, {' and '.join(PUBLIC_ISSUERS)}."
+            )
+    for provider_arn in open_id_connect_provider_arns:
+        is_ours = provider_arn.startswith(f"arn:aws:iam::{call.account_id}:oidc-provider/")
+        if not is_ours or known is None or not await known.has_provider(provider_arn):
+            # UNVERIFIED: the sentence.
+            raise InvalidParameterException(f"{provider_arn} is not an OpenID Connect provider of this account.")
+    if developer_provider_name is not None:
+        taken = {open_id_login_key(arn) for arn in open_id_connect_provider_arns}
+        if developer_provider_name in _RESERVED_NAMES | taken or USER_POOL_PROVIDER.match(developer_provider_name):
+            raise InvalidParameterException(
+                f"{developer_provider_name} names something else and cannot be a developer provider."
             )
 
 
@@ -246,5 +312,8 @@ def _render_pool(pool: IdentityPool) -> dict[str, object]:
         "allow_unauthenticated_identities": pool.allow_unauthenticated_identities,
         "allow_classic_flow": pool.allow_classic_flow,
         "cognito_identity_providers": pool.cognito_identity_providers or None,
+        "developer_provider_name": pool.developer_provider_name,
+        "open_id_connect_provider_arns": pool.open_id_connect_provider_arns or None,
+        "supported_login_providers": pool.supported_login_providers or None,
         "identity_pool_tags": pool.tags,
     }

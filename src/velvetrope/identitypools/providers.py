@@ -5,12 +5,12 @@ Identity pools know neither how user pools keep their users nor how roles are ju
 
 from collections.abc import Collection, Mapping
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Protocol
 
 from velvetrope.secret import Secret
 from velvetrope.tokens import VerifiedToken
 
-__all__ = ["IdentityCredentials", "RoleSessions", "UserPoolTokens"]
+__all__ = ["IdentityCredentials", "OpenIdLogin", "OpenIdProviders", "RoleSessions", "UserPoolTokens"]
 
 
 class UserPoolTokens(Protocol):
@@ -25,6 +25,43 @@ class UserPoolTokens(Protocol):
 
         Raises:
             velvetrope.tokens.InvalidToken: any of its kinds. Form, issuer, use and audience come before the signature.
+        """
+        ...
+
+
+class OpenIdLogin(Protocol):
+    """What a verified ID token of another provider says. `audience` is the client that it was issued to."""
+
+    @property
+    def subject(self) -> str: ...
+    @property
+    def audience(self) -> str: ...
+    @property
+    def claims(self) -> Mapping[str, Any]: ...
+
+
+class OpenIdProviders(Protocol):
+    """Knows the OpenID Connect providers of IAM, and verifies ID tokens of theirs and of others."""
+
+    async def has_provider(self, provider_arn: str) -> bool:
+        """Whether IAM has this provider."""
+        ...
+
+    async def verify_provider_token(self, token: str, *, provider_arn: str, now: datetime) -> OpenIdLogin:
+        """The claims of an ID token that this provider of IAM issued to one of its client ids.
+
+        Raises:
+            velvetrope.tokens.InvalidToken: any of its kinds; so if the provider is gone or cannot be reached.
+        """
+        ...
+
+    async def verify_issuer_token(
+        self, token: str, *, issuer: str, audiences: Collection[str], now: datetime
+    ) -> OpenIdLogin:
+        """The claims of an ID token that `issuer` issued to one of `audiences`.
+
+        Raises:
+            velvetrope.tokens.InvalidToken: any of its kinds; so if the issuer cannot be reached.
         """
         ...
 

@@ -1,7 +1,8 @@
 """Which role an identity gets in the enhanced flow.
 
     1  no logins: the `unauthenticated` role; a custom role cannot be asked for
-    2  a role mapping for the login's `provider:client id`: what the token says, or the first rule that matches
+    2  a role mapping for the login (of a user pool, its `provider:client id`): what the token says, or the first rule
+       that matches
     3  no mapping: the `authenticated` role
     4  nothing decided: the mapping's AmbiguousRoleResolution, the `authenticated` role or nobody's
 
@@ -36,7 +37,7 @@ def choose_role(pool: IdentityPool, logins: Sequence[VerifiedLogin], *, custom_r
             raise _refused("a guest cannot choose a role")
         return _default_role(pool, "unauthenticated")
     for login in logins:
-        mapping = pool.role_mappings.get(f"{login.provider}:{login.audience}")
+        mapping = pool.role_mappings.get(login.role_mapping_key)
         if mapping is not None:
             return _mapped_role(pool, mapping, login.claims, custom_role_arn)
     if custom_role_arn is not None:

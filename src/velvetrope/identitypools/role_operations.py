@@ -15,7 +15,7 @@ import msgspec
 from velvetrope.arn import InvalidArn, parse_arn
 from velvetrope.identitypools.errors import AccessDeniedException, InvalidParameterException, pool_missing
 from velvetrope.identitypools.identities import IdentityResolver
-from velvetrope.identitypools.logins import USER_POOL_PROVIDER
+from velvetrope.identitypools.logins import PUBLIC_ISSUERS, USER_POOL_PROVIDER, open_id_login_key
 from velvetrope.identitypools.principal_tags import DEFAULT_TAGS
 from velvetrope.operations import Answer, Call, operation
 from velvetrope.store.tables.identitypools import IdentityPool, IdentityPoolStore, PrincipalTagMap, RoleMapping
@@ -76,9 +76,11 @@ class RoleOperations:
         principal_tags: dict[str, str] | None = None,
     ) -> Answer:
         """Sessions of users of this provider carry these tags. The default map takes the place of `principal_tags`."""
-        if not USER_POOL_PROVIDER.fullmatch(identity_provider_name):
+        if not USER_POOL_PROVIDER.fullmatch(identity_provider_name) and not _is_other_provider(identity_provider_name):
             raise InvalidParameterException(
-                f"{identity_provider_name} is not a supported provider: it is cognito-idp.REGION.amazonaws.com/POOL_ID."
+                f"{identity_provider_name} is not a supported provider: it is "
+                "cognito-idp.REGION.amazonaws.com/POOL_ID, the ARN of an OpenID Connect provider, or a public provider "
+                "that issues ID tokens."
             )
         tags = principal_tags or {}
         if any(key.lower().startswith("aws:") for key in tags):
@@ -124,10 +126,16 @@ def _check_roles(roles: Mapping[str, str], mappings: Mapping[str, RoleMapping]) 
             raise InvalidParameterException(f"AmbiguousRoleResolution is required in the role mapping of {provider}.")
         if (mapping.type == "Rules") != (mapping.rules_configuration is not None):
             raise InvalidParameterException(f"RulesConfiguration goes with a role mapping of type Rules: {provider}.")
-        if not USER_POOL_PROVIDER.fullmatch(provider.rpartition(":")[0]):
+        if not USER_POOL_PROVIDER.fullmatch(provider.rpartition(":")[0]) and not _is_other_provider(provider):
             raise InvalidParameterException(
-                f"{provider} is not a supported provider: it is cognito-idp.REGION.amazonaws.com/POOL_ID:CLIENT_ID."
+                f"{provider} is not a supported provider: it is cognito-idp.REGION.amazonaws.com/POOL_ID:CLIENT_ID, "
+                "the ARN of an OpenID Connect provider, or a public provider that issues ID tokens."
             )
+
+
+def _is_other_provider(key: str) -> bool:
+    """Whether the key names a provider of logins that is no user pool. A mapping for one the pool lacks is idle."""
+    return key in PUBLIC_ISSUERS or bool(key.startswith("arn:aws:iam::") and open_id_login_key(key))
 
 
 def _roles_in(roles: Mapping[str, str], mappings: Mapping[str, RoleMapping]) -> list[str]:

@@ -1,10 +1,12 @@
 """Identity pools, the identities in them, the logins that lead to an identity, and the key that signs pool tokens.
 
 A login is a provider and the subject that the provider calls its user by. One login leads to one identity of a pool,
-and an identity has one login of a provider at the most: the database itself refuses anything else. An identity without
-logins is a guest until it gets its first one; from then on it is `authenticated` for good, and losing its last login
-makes it inaccessible and not a guest again. Merging moves the logins of one identity to another and disables the one
-that they left.
+and an identity has one login of a provider at the most: the database itself refuses anything else. A developer login is
+a name that the owner's own backend calls somebody by; it leads to one identity too, but an identity may have several.
+
+An identity without logins is a guest until it gets its first one; from then on it is `authenticated` for good, and
+losing its last login makes it inaccessible and not a guest again. Merging moves the logins of one identity to another
+and disables the one that they left. An identity has `MAX_LOGINS` of both kinds together at the most.
 
 Deciding about links and making them is one transaction, so that two sign-ins at once do not both create an identity for
 the same login. Every change is published as topic `identitypools`.
@@ -29,14 +31,15 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from velvetrope.store.columns import Record
-from velvetrope.store.database import Database, Transaction
+from velvetrope.store.database import Connection, Database, Transaction
 from velvetrope.store.schema import METADATA
 
 __all__ = [
+    "MAX_LOGINS",
     "CognitoIdentityProvider",
+    "DeveloperLogin",
     "Identity",
     "IdentityPool",
     "IdentityPoolStore",
@@ -50,6 +53,9 @@ __all__ = [
 ]
 
 TOPIC = "identitypools"
+
+MAX_LOGINS = 20
+"""Of one identity. Source: Cognito Developer Guide, "Quotas in Amazon Cognito"."""
 
 
 class CognitoIdentityProvider(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -106,6 +112,10 @@ class IdentityPool(msgspec.Struct, frozen=True, kw_only=True):
     roles: dict[str, str] = {}
     role_mappings: dict[str, RoleMapping] = {}
     principal_tag_maps: dict[str, PrincipalTagMap] = {}
+    developer_provider_name: str | None = None
+    open_id_connect_provider_arns: tuple[str, ...] = ()
+    supported_login_providers: dict[str, str] = {}
+    """Client ids by provider: `accounts.google.com` and the like."""
 
 
 class Identity(msgspec.Struct, frozen=True, kw_only=True):
@@ -123,19 +133,36 @@ class Identity(msgspec.Struct, frozen=True, kw_only=True):
         return self.merged_into is None
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class DeveloperLogin:
+    """What the owner's backend calls somebody by, under the pool's developer provider name."""
+
+    provider: str
+    user_identifier: str
+
+
 @dataclass(frozen=True, slots=True)
 class StoredIdentity:
-    """An identity and its logins: subjects by provider."""
+    """An identity and its logins: subjects by provider, and those of the developer provider in their order."""
 
     identity: Identity
     logins: Mapping[str, str]
+    developer_logins: tuple[DeveloperLogin, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class LinkRefusal:
     """Why logins were not linked; nothing was changed."""
 
-    reason: Literal["gone", "disabled", "no login matches", "provider has another login"]
+    reason: Literal[
+        "gone",
+        "disabled",
+        "no login matches",
+        "provider has another login",
+        "registered elsewhere",
+        "login linked elsewhere",
+        "too many logins",
+    ]
 
 
 class OpenIdKey(msgspec.Struct, frozen=True, kw_only=True):
@@ -174,6 +201,16 @@ _logins = Table(
     Column("subject", String(256), primary_key=True),
     Column("identity_id", String(64), ForeignKey("identitypools_identities.id", ondelete="CASCADE"), nullable=False),
     UniqueConstraint("identity_id", "provider"),
+)
+
+_developer_logins = Table(
+    "identitypools_developer_logins",
+    METADATA,
+    Column("identity_pool_id", String(64), primary_key=True),
+    Column("provider", String(128), primary_key=True),
+    Column("user_identifier", String(1024), primary_key=True),
+    Column("identity_id", String(64), ForeignKey("identitypools_identities.id", ondelete="CASCADE"), nullable=False),
+    Index("identitypools_developer_logins_of_identity", "identity_id"),
 )
 
 _keys = Table(
@@ -261,7 +298,7 @@ class IdentityPoolStore:
             wanted = wanted.where(_identities.c.enabled)
         async with self._database.read() as connection:
             records = list((await connection.execute(wanted.order_by(_identities.c.id).limit(limit))).scalars())
-            return [StoredIdentity(record, await _logins_of(connection, record.id)) for record in records]
+            return [await _with_logins(connection, record) for record in records]
 
     async def delete_identities(self, identity_ids: Collection[str]) -> None:
         """Forget these identities and their logins."""
@@ -295,8 +332,9 @@ class IdentityPoolStore:
 
         A guest becomes authenticated by its first login, or, if that login leads elsewhere, is merged into the identity
         there, which is the answer. Asking for the guest that was merged away has the same answer, since clients go on
-        asking for the id that they remember; for anybody else it is disabled. An authenticated identity needs one of its own logins among those given; the others
-        are linked to it, and identities that they led to are merged into it.
+        asking for the id that they remember; for anybody else it is disabled. An authenticated identity needs
+        one of its own logins among those given; the others are linked to it, and identities that they led to are merged
+        into it.
         """
         async with self._database.transaction() as tx:
             asked = await _load_identity(tx.connection, identity_id)
@@ -327,6 +365,82 @@ class IdentityPoolStore:
             if found is not None:
                 await _save_identity(tx, msgspec.structs.replace(found.identity, modified_at=now))
 
+    # Developer identities
+
+    async def find_developer_identity(self, pool_id: str, login: DeveloperLogin) -> StoredIdentity | None:
+        """The identity that this developer login leads to."""
+        async with self._database.read() as connection:
+            owner = await _developer_owner(connection, pool_id, login)
+            return None if owner is None else await _load_identity(connection, owner)
+
+    async def take_developer_identity(
+        self, fresh: Identity, login: DeveloperLogin, logins: Mapping[str, str], *, now: datetime
+    ) -> StoredIdentity | LinkRefusal:
+        """The identity that the developer login or any of `logins` leads to, or `fresh`; all of them are linked to it.
+
+        Logins that lead to different identities are refused: those are merged on purpose only.
+        """
+        async with self._database.transaction() as tx:
+            if not await _pool_exists(tx.connection, fresh.identity_pool_id):
+                return LinkRefusal("gone")
+            developer_owner = await _developer_owner(tx.connection, fresh.identity_pool_id, login)
+            owners = {*await _owners(tx.connection, fresh.identity_pool_id, logins)}
+            if developer_owner is not None:
+                owners.add(developer_owner)
+            if len(owners) > 1:
+                return LinkRefusal("login linked elsewhere")
+            if not owners:
+                await _insert_identity(tx, fresh)
+            target = await _load_identity(tx.connection, next(iter(owners), fresh.id))
+            if target is None:
+                return LinkRefusal("gone")
+            return await _link(tx, target, logins, (), developer_logins=(login,), now=now)
+
+    async def link_developer_login(
+        self, identity_id: str, login: DeveloperLogin, logins: Mapping[str, str], *, now: datetime
+    ) -> StoredIdentity | LinkRefusal:
+        """The identity `identity_id`, guest or not, with all these logins linked to it. None may lead elsewhere."""
+        async with self._database.transaction() as tx:
+            asked = await _load_identity(tx.connection, identity_id)
+            if asked is None:
+                return LinkRefusal("gone")
+            if not asked.identity.enabled:
+                return LinkRefusal("disabled")
+            pool_id = asked.identity.identity_pool_id
+            if await _developer_owner(tx.connection, pool_id, login) not in {None, identity_id}:
+                return LinkRefusal("registered elsewhere")
+            if {*await _owners(tx.connection, pool_id, logins)} - {identity_id}:
+                return LinkRefusal("login linked elsewhere")
+            return await _link(tx, asked, logins, (), developer_logins=(login,), now=now)
+
+    async def merge_developer_identities(
+        self, pool_id: str, *, source: DeveloperLogin, destination: DeveloperLogin, now: datetime
+    ) -> StoredIdentity | LinkRefusal:
+        """The identity of `destination`, with all logins of the one that `source` led to; that one is disabled."""
+        async with self._database.transaction() as tx:
+            source_id = await _developer_owner(tx.connection, pool_id, source)
+            destination_id = await _developer_owner(tx.connection, pool_id, destination)
+            target = None if destination_id is None else await _load_identity(tx.connection, destination_id)
+            if source_id is None or target is None:
+                return LinkRefusal("gone")
+            return await _link(tx, target, {}, [source_id], now=now)
+
+    async def unlink_developer_login(self, identity_id: str, login: DeveloperLogin, *, now: datetime) -> bool:
+        """Take the developer login from the identity; it is nobody's from now on. False if it was not this one's."""
+        async with self._database.transaction() as tx:
+            removed = await tx.connection.execute(
+                delete(_developer_logins).where(
+                    _developer_logins.c.identity_id == identity_id,
+                    _developer_logins.c.provider == login.provider,
+                    _developer_logins.c.user_identifier == login.user_identifier,
+                )
+            )
+            found = await _load_identity(tx.connection, identity_id)
+            if removed.rowcount != 1 or found is None:
+                return False
+            await _save_identity(tx, msgspec.structs.replace(found.identity, modified_at=now))
+            return True
+
     # The key of pool tokens
 
     async def load_open_id_keys(self) -> list[OpenIdKey]:
@@ -346,18 +460,41 @@ class IdentityPoolStore:
             return fresh
 
 
-async def _pool_exists(connection: AsyncConnection, pool_id: str) -> bool:
+async def _pool_exists(connection: Connection, pool_id: str) -> bool:
     return (await connection.execute(select(_pools.c.id).where(_pools.c.id == pool_id))).first() is not None
 
 
-async def _load_identity(connection: AsyncConnection, identity_id: str) -> StoredIdentity | None:
+async def _load_identity(connection: Connection, identity_id: str) -> StoredIdentity | None:
     record = (
         await connection.execute(select(_identities.c.record).where(_identities.c.id == identity_id))
     ).scalar_one_or_none()
-    return None if record is None else StoredIdentity(record, await _logins_of(connection, identity_id))
+    return None if record is None else await _with_logins(connection, record)
 
 
-async def _logins_of(connection: AsyncConnection, identity_id: str) -> dict[str, str]:
+async def _with_logins(connection: Connection, identity: Identity) -> StoredIdentity:
+    rows = await connection.execute(
+        select(_developer_logins.c.provider, _developer_logins.c.user_identifier)
+        .where(_developer_logins.c.identity_id == identity.id)
+        .order_by(_developer_logins.c.provider, _developer_logins.c.user_identifier)
+    )
+    developer_logins = tuple(DeveloperLogin(row.provider, row.user_identifier) for row in rows)
+    return StoredIdentity(identity, await _logins_of(connection, identity.id), developer_logins)
+
+
+async def _developer_owner(connection: Connection, pool_id: str, login: DeveloperLogin) -> str | None:
+    """The id of the identity that this developer login leads to."""
+    row = await connection.execute(
+        select(_developer_logins.c.identity_id).where(
+            _developer_logins.c.identity_pool_id == pool_id,
+            _developer_logins.c.provider == login.provider,
+            _developer_logins.c.user_identifier == login.user_identifier,
+        )
+    )
+    owner: str | None = row.scalar_one_or_none()
+    return owner
+
+
+async def _logins_of(connection: Connection, identity_id: str) -> dict[str, str]:
     rows = await connection.execute(
         select(_logins.c.provider, _logins.c.subject)
         .where(_logins.c.identity_id == identity_id)
@@ -382,7 +519,7 @@ async def _save_identity(tx: Transaction, identity: Identity) -> None:
     tx.changed(TOPIC)
 
 
-async def _owners(connection: AsyncConnection, pool_id: str, logins: Mapping[str, str]) -> list[str]:
+async def _owners(connection: Connection, pool_id: str, logins: Mapping[str, str]) -> list[str]:
     """The identities that these logins lead to, each once, in the order of the logins."""
     owners: dict[str, None] = {}
     for provider, subject in logins.items():
@@ -398,9 +535,18 @@ async def _owners(connection: AsyncConnection, pool_id: str, logins: Mapping[str
 
 
 async def _link(
-    tx: Transaction, target: StoredIdentity, logins: Mapping[str, str], owners: Collection[str], *, now: datetime
+    tx: Transaction,
+    target: StoredIdentity,
+    logins: Mapping[str, str],
+    owners: Collection[str],
+    *,
+    developer_logins: Collection[DeveloperLogin] = (),
+    now: datetime,
 ) -> StoredIdentity | LinkRefusal:
-    """Link `logins` to `target` and merge every other identity of `owners` into it. All is planned before any write."""
+    """Link all these logins to `target` and merge every other identity of `owners` into it.
+
+    Everything is planned before anything is written.
+    """
     merged = dict(target.logins)
     others: list[StoredIdentity] = []
     for owner in owners:
@@ -414,10 +560,20 @@ async def _link(
         for provider, subject in brought.items():
             if merged.setdefault(provider, subject) != subject:
                 return LinkRefusal("provider has another login")
-    if not others and merged == dict(target.logins):
+    moved = {login for other in others for login in other.developer_logins}
+    added_developer_logins = {*developer_logins} - {*target.developer_logins} - moved
+    merged_developer_logins = tuple(sorted({*target.developer_logins, *moved, *added_developer_logins}))
+    if not others and not added_developer_logins and merged == dict(target.logins):
         return target
+    if len(merged) + len(merged_developer_logins) > MAX_LOGINS:
+        return LinkRefusal("too many logins")
     for other in others:
         await tx.connection.execute(delete(_logins).where(_logins.c.identity_id == other.identity.id))
+        await tx.connection.execute(
+            update(_developer_logins)
+            .where(_developer_logins.c.identity_id == other.identity.id)
+            .values(identity_id=target.identity.id)
+        )
         left = msgspec.structs.replace(other.identity, modified_at=now, merged_into=target.identity.id)
         await _save_identity(tx, left)
     added = [
@@ -432,6 +588,19 @@ async def _link(
     ]
     if added:
         await tx.connection.execute(insert(_logins), added)
+    if added_developer_logins:
+        await tx.connection.execute(
+            insert(_developer_logins),
+            [
+                {
+                    "identity_pool_id": target.identity.identity_pool_id,
+                    "provider": login.provider,
+                    "user_identifier": login.user_identifier,
+                    "identity_id": target.identity.id,
+                }
+                for login in sorted(added_developer_logins)
+            ],
+        )
     identity = msgspec.structs.replace(target.identity, modified_at=now, authenticated=True)
     await _save_identity(tx, identity)
-    return replace(target, identity=identity, logins=merged)
+    return replace(target, identity=identity, logins=merged, developer_logins=merged_developer_logins)
