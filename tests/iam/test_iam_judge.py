@@ -99,14 +99,43 @@ async def test_an_auditor_reads_everything_and_changes_nothing(iam: Iam) -> None
 
 
 async def test_what_cannot_be_told_is_for_those_who_may_do_it_to_everything(iam: Iam) -> None:
-    some = await make_role(iam, allow("iam:AddUserToGroup", f"arn:aws:iam::{ACCOUNT}:group/*"), name="Some")
-    everything = await make_role(iam, allow("iam:AddUserToGroup"), name="Everything")
-    but_one = await make_role(iam, allow("iam:*"), deny("iam:*", f"arn:aws:iam::{ACCOUNT}:group/admins"), name="ButOne")
+    action, profile = "iam:AddRoleToInstanceProfile", f"arn:aws:iam::{ACCOUNT}:instance-profile"
+    some = await make_role(iam, allow(action, f"{profile}/*"), name="Some")
+    everything = await make_role(iam, allow(action), name="Everything")
+    but_one = await make_role(iam, allow("iam:*"), deny("iam:*", f"{profile}/admins"), name="ButOne")
 
-    parameters = {"GroupName": "admins", "UserName": "u"}
-    assert not (await judge(iam, some, "iam", "AddUserToGroup", parameters)).decision.allowed
-    assert (await judge(iam, everything, "iam", "AddUserToGroup", parameters)).decision.allowed
-    assert (await judge(iam, but_one, "iam", "AddUserToGroup", parameters)).decision.outcome == "explicitDeny"
+    parameters = {"InstanceProfileName": "admins", "RoleName": "r"}
+    assert not (await judge(iam, some, "iam", "AddRoleToInstanceProfile", parameters)).decision.allowed
+    assert (await judge(iam, everything, "iam", "AddRoleToInstanceProfile", parameters)).decision.allowed
+    assert (await judge(iam, but_one, "iam", "AddRoleToInstanceProfile", parameters)).decision.outcome == "explicitDeny"
+
+
+async def test_a_group_is_judged_with_its_path_and_under_its_new_name_too(iam: Iam) -> None:
+    await iam.call("create_group", group_name="Managers", path="/staff/")
+    groups = f"arn:aws:iam::{ACCOUNT}:group"
+    caller = await make_role(iam, allow("iam:*", [f"{groups}/staff/Managers", f"{groups}/staff/MGRs"]))
+
+    for operation, parameters, allowed in (
+        ("AddUserToGroup", {"GroupName": "Managers", "UserName": "u"}, True),
+        ("AddUserToGroup", {"GroupName": "Admins", "UserName": "u"}, False),
+        ("UpdateGroup", {"GroupName": "Managers", "NewGroupName": "MGRs"}, True),
+        ("UpdateGroup", {"GroupName": "Managers", "NewGroupName": "Admins"}, False),
+        ("UpdateGroup", {"GroupName": "Managers", "NewPath": "/"}, False),
+        ("CreateGroup", {"GroupName": "MGRs", "Path": "/staff/"}, True),
+        ("CreateGroup", {"GroupName": "MGRs"}, False),
+    ):
+        judged = await judge(iam, caller, "iam", operation, parameters)
+        assert judged.decision.allowed is allowed, (operation, parameters, judged.resource)
+
+
+async def test_asking_for_a_key_s_use_is_asking_about_its_user(iam: Iam) -> None:
+    alice = await make_user(iam)
+    key = (await iam.call("create_access_key", user_name="alice"))["access_key"]["access_key_id"]
+    caller = await make_role(iam, allow("iam:GetAccessKeyLastUsed", alice.arn))
+
+    assert (await judge(iam, caller, "iam", "GetAccessKeyLastUsed", {"AccessKeyId": key})).decision.allowed
+    unknown = await judge(iam, caller, "iam", "GetAccessKeyLastUsed", {"AccessKeyId": "AKIAUNKNOWN000000000"})
+    assert not unknown.decision.allowed
 
 
 async def test_an_operation_that_the_data_lacks_is_judged_all_the_same(iam: Iam) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 from urllib.parse import unquote
 
 import pytest
+from sqlalchemy import text
 
 from support.iam import ACCOUNT, LAMBDA_TRUST, ROOT, Iam, allow, document, make_role, make_user, trust
 from velvetrope.errors import ServiceError
@@ -316,7 +317,7 @@ async def test_a_policy_in_use_is_not_deleted(iam: Iam) -> None:
     assert (policy["attachment_count"], policy["permissions_boundary_usage_count"]) == (1, 1)
     entities = await iam.call("list_entities_for_policy", policy_arn=arn)
     assert [user["user_name"] for user in entities["policy_users"]] == ["alice"]
-    assert entities["policy_roles"] == []
+    assert [role["role_name"] for role in entities["policy_roles"]] == ["R"]
     await iam.call("detach_user_policy", user_name="alice", policy_arn=arn)
     assert await refused(iam.call("delete_policy", policy_arn=arn)) == conflict
     await iam.call("delete_role_permissions_boundary", role_name="R")
@@ -417,7 +418,7 @@ async def test_the_secret_is_nowhere_in_the_database(iam: Iam) -> None:
     secret = (await iam.call("create_access_key", user_name="alice"))["access_key"]["secret_access_key"]
 
     async with iam.database.read() as connection:
-        rows = await connection.exec_driver_sql("SELECT * FROM iam_access_keys")
+        rows = await connection.execute(text("SELECT * FROM iam_access_keys"))
         assert secret not in repr(rows.all())
 
 

@@ -1,7 +1,7 @@
 """IAM's records: names are unique without regard to case, limits hold for racing callers, nothing dangles."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -9,7 +9,19 @@ import msgspec
 import pytest
 
 from velvetrope.store import Database
-from velvetrope.store.tables.iam import AccessKey, IamStore, ManagedPolicy, ManagedPolicyUse, PolicyVersion, Role, User
+from velvetrope.store.tables.iam import (
+    AccessKey,
+    AccountCounts,
+    Group,
+    IamStore,
+    KeyUse,
+    ManagedPolicy,
+    ManagedPolicyUse,
+    PolicyHolder,
+    PolicyVersion,
+    Role,
+    User,
+)
 
 _ACCOUNT = "111111111111"
 _NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -47,6 +59,11 @@ def _role(name: str = "Reader", path: str = "/", boundary: str | None = None) ->
 def _user(name: str = "alice") -> User:
     arn = f"arn:aws:iam::{_ACCOUNT}:user/{name}"
     return User(account_id=_ACCOUNT, user_name=name, user_id="AIDA1", arn=arn, path="/", created_at=_NOW)
+
+
+def _group(name: str = "Readers") -> Group:
+    arn = f"arn:aws:iam::{_ACCOUNT}:group/{name}"
+    return Group(account_id=_ACCOUNT, group_name=name, group_id="AGPA1", arn=arn, path="/", created_at=_NOW)
 
 
 def _policy(name: str = "P") -> ManagedPolicy:
@@ -150,7 +167,7 @@ async def test_a_condition_that_raises_leaves_the_role_alone(store: IamStore) ->
 async def test_an_attachment_limit_holds_for_racing_callers(store: IamStore) -> None:
     await store.save_new_role(_role())
 
-    def at_most_one(entity: Role | User) -> None:
+    def at_most_one(entity: PolicyHolder) -> None:
         if entity.attached_policy_arns:
             raise Refused
 
@@ -286,13 +303,16 @@ async def test_a_key_is_switched_off_and_forgotten_only_by_its_owner(store: IamS
 async def test_a_user_is_deleted_only_as_the_condition_sees_its_keys(store: IamStore) -> None:
     await store.save_new_user(_user())
     await store.save_new_access_key(_key(), _pass)
-    seen: list[int] = []
+    await store.save_new_group(_group())
+    await store.add_member(_ACCOUNT, "Readers", "alice", _pass)
+    seen: list[tuple[int, int]] = []
 
-    def note(_user: User, keys: int) -> None:
-        seen.append(keys)
+    def note(_user: User, keys: int, groups: int) -> None:
+        seen.append((keys, groups))
 
     assert await store.delete_user(_ACCOUNT, "alice", note) == _user()
-    assert seen == [1]
+    assert seen == [(1, 1)]
+    assert await store.list_members(_ACCOUNT, "Readers") == []
     await store.save_new_user(_user())
     assert await store.load_access_key("AKIA1") is None
 
@@ -312,3 +332,116 @@ async def test_every_change_is_said_to_the_change_feed(store: IamStore, database
     await store.set_boundary(_ACCOUNT, "role", "Reader", "arn:aws:iam::aws:policy/B", is_row=False)
 
     assert heard == ["iam", "iam"]
+
+
+async def test_a_user_is_put_into_a_group_once_and_both_must_exist(store: IamStore) -> None:
+    await store.save_new_group(_group())
+    await store.save_new_user(_user())
+    counts: list[int] = []
+
+    assert await store.add_member(_ACCOUNT, "None", "alice", counts.append) == "no group"
+    assert await store.add_member(_ACCOUNT, "Readers", "bob", counts.append) == "no user"
+    assert await store.add_member(_ACCOUNT, "Readers", "alice", counts.append) == "done"
+    assert await store.add_member(_ACCOUNT, "Readers", "alice", counts.append) == "done"
+    assert counts == [0]
+    assert await store.list_members(_ACCOUNT, "Readers") == [_user()]
+    assert await store.list_groups_of_user(_ACCOUNT, "alice") == [_group()]
+    assert await store.remove_member(_ACCOUNT, "Readers", "alice") == "done"
+    assert await store.list_members(_ACCOUNT, "Readers") == []
+
+
+async def test_the_limit_of_groups_holds_for_racing_callers(store: IamStore) -> None:
+    await store.save_new_user(_user())
+    for name in "abcd":
+        await store.save_new_group(_group(name))
+
+    def at_most_two(count: int) -> None:
+        if count >= 2:
+            raise Refused
+
+    async def add(name: str) -> str:
+        try:
+            return await store.add_member(_ACCOUNT, name, "alice", at_most_two)
+        except Refused:
+            return "refused"
+
+    assert sorted(await asyncio.gather(*map(add, "abcd"))) == ["done", "done", "refused", "refused"]
+
+
+async def test_a_renamed_group_keeps_its_users_and_policies(store: IamStore) -> None:
+    await store.save_new_group(_group())
+    await store.save_new_group(_group("Taken"))
+    await store.save_new_user(_user())
+    await store.add_member(_ACCOUNT, "Readers", "alice", _pass)
+    policy = "arn:aws:iam::aws:policy/P"
+    await store.attach_policy(_ACCOUNT, "group", "Readers", policy, check=_pass, is_row=False)
+
+    def named(name: str) -> Callable[[Group], Group]:
+        return lambda group: msgspec.structs.replace(group, group_name=name)
+
+    assert await store.rename_group(_ACCOUNT, "Readers", named("TAKEN")) == "taken"
+    assert await store.rename_group(_ACCOUNT, "None", named("X")) == "no entity"
+    assert await store.rename_group(_ACCOUNT, "Readers", named("Writers")) == "renamed"
+
+    group = await store.load_group(_ACCOUNT, "Writers")
+    assert group is not None
+    assert group.attached_policy_arns == (policy,)
+    assert await store.load_group(_ACCOUNT, "Readers") is None
+    assert await store.list_groups_of_user(_ACCOUNT, "alice") == [group]
+
+
+async def test_a_group_is_deleted_only_as_the_condition_sees_its_members(store: IamStore) -> None:
+    await store.save_new_group(_group())
+    await store.save_new_user(_user())
+    await store.add_member(_ACCOUNT, "Readers", "alice", _pass)
+
+    def refuse(_group: Group, members: int) -> None:
+        assert members == 1
+        raise Refused
+
+    with pytest.raises(Refused):
+        await store.delete_group(_ACCOUNT, "Readers", refuse)
+    assert await store.delete_group(_ACCOUNT, "Readers", _pass) == _group()
+    assert await store.delete_group(_ACCOUNT, "Readers", _pass) is None
+    await store.save_new_group(_group())
+    assert await store.list_members(_ACCOUNT, "Readers") == []
+
+
+async def test_an_alias_belongs_to_one_account(store: IamStore) -> None:
+    assert await store.save_alias(_ACCOUNT, "first")
+    assert await store.save_alias(_ACCOUNT, "second")
+    assert not await store.save_alias("222222222222", "second")
+
+    assert await store.load_alias(_ACCOUNT) == "second"
+    assert not await store.delete_alias(_ACCOUNT, "first")
+    assert await store.delete_alias(_ACCOUNT, "second")
+    assert await store.load_alias(_ACCOUNT) is None
+
+
+async def test_what_an_account_has_is_counted_and_counted_before_more_is_made(store: IamStore) -> None:
+    seen: list[int] = []
+    await store.save_new_role(_role("a"), seen.append)
+    await store.save_new_role(_role("b"), seen.append)
+    await store.save_new_user(_user(), seen.append)
+    await store.save_new_group(_group(), seen.append)
+    await store.save_new_policy(_policy(), seen.append)
+
+    assert seen == [0, 1, 0, 0, 0]
+    assert await store.count_all(_ACCOUNT) == AccountCounts(roles=2, users=1, groups=1, policies=1, policy_versions=1)
+
+
+async def test_a_key_s_use_is_kept_and_nobody_is_told(store: IamStore, database: Database) -> None:
+    await store.save_new_user(_user())
+    await store.save_new_access_key(_key(), _pass)
+    told: list[None] = []
+    database.changes.subscribe("iam", lambda: told.append(None))
+    use = KeyUse(at=_NOW, service="iam", region="us-west-2")
+
+    await store.save_key_use("AKIA1", use)
+    await store.save_key_use("AKIA-unknown", use)
+
+    found = await store.load_access_key("AKIA1")
+    assert found is not None
+    assert found[0].last_use == use
+    assert found[0].secret_sealed == b"sealed"
+    assert told == []

@@ -12,10 +12,20 @@ The operations are spread over one class per noun. What an operation of any serv
 from velvetrope.clock import Entropy
 from velvetrope.iam.access_key_operations import AccessKeyOperations
 from velvetrope.iam.access_keys import AccessKeys
-from velvetrope.iam.attached_policies import RoleAttachedPolicyOperations, UserAttachedPolicyOperations
+from velvetrope.iam.account_operations import AccountOperations
+from velvetrope.iam.attached_policies import (
+    GroupAttachedPolicyOperations,
+    RoleAttachedPolicyOperations,
+    UserAttachedPolicyOperations,
+)
 from velvetrope.iam.control_plane_judge import ControlPlaneJudge, JudgedOperation, ResourcePolicies
 from velvetrope.iam.gatherer import PolicyGatherer
-from velvetrope.iam.inline_policies import RoleInlinePolicyOperations, UserInlinePolicyOperations
+from velvetrope.iam.group_operations import GroupOperations
+from velvetrope.iam.inline_policies import (
+    GroupInlinePolicyOperations,
+    RoleInlinePolicyOperations,
+    UserInlinePolicyOperations,
+)
 from velvetrope.iam.managed_policy_operations import ManagedPolicyOperations
 from velvetrope.iam.role_operations import RoleOperations
 from velvetrope.iam.simulation import SimulationOperations
@@ -41,7 +51,11 @@ def iam_operations(store: IamStore, access_keys: AccessKeys, *, entropy: Entropy
         UserOperations(store, entropy=entropy),
         UserInlinePolicyOperations(store),
         UserAttachedPolicyOperations(store),
+        GroupOperations(store, entropy=entropy),
+        GroupInlinePolicyOperations(store),
+        GroupAttachedPolicyOperations(store),
         AccessKeyOperations(store, access_keys, entropy=entropy),
         ManagedPolicyOperations(store, entropy=entropy),
+        AccountOperations(store),
         SimulationOperations(store),
     )

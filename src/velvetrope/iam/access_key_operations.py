@@ -8,8 +8,9 @@ from typing import Literal
 from velvetrope.clock import Entropy
 from velvetrope.iam.access_keys import AccessKeys
 from velvetrope.iam.entities import caller_user_name, no_such_entity
-from velvetrope.iam.errors import LimitExceeded, NoSuchEntity
+from velvetrope.iam.errors import NoSuchEntity
 from velvetrope.iam.paging import page_of
+from velvetrope.iam.quotas import within_quota
 from velvetrope.identifiers import new_access_key_id, new_alphanumeric
 from velvetrope.operations import Answer, Call, operation
 from velvetrope.secret import Secret
@@ -17,7 +18,6 @@ from velvetrope.store.tables.iam import AccessKey, IamStore
 
 __all__ = ["AccessKeyOperations"]
 
-MAX_KEYS = 2
 SECRET_CHARACTERS = 40
 
 
@@ -43,11 +43,7 @@ class AccessKeyOperations:
             created_at=call.now.replace(microsecond=0),
         )
 
-        def check(count: int) -> None:
-            if count >= MAX_KEYS:
-                raise LimitExceeded(f"Cannot exceed quota for AccessKeysPerUser: {MAX_KEYS}")
-
-        if not await self._store.save_new_access_key(key, check):
+        if not await self._store.save_new_access_key(key, within_quota("AccessKeysPerUser")):
             raise no_such_entity("user", name)
         return {"access_key": {**_render(key), "secret_access_key": secret.reveal()}}
 
@@ -81,6 +77,24 @@ class AccessKeyOperations:
         if await self._store.delete_access_key(call.account_id, name, access_key_id) is None:
             raise await self._missing(call, name, access_key_id)
         return None
+
+    @operation
+    async def get_access_key_last_used(self, call: Call, *, access_key_id: str) -> Answer:
+        """When and for what the key was last used on the control plane (see `key_uses`); `N/A` if never."""
+        found = await self._store.load_access_key(access_key_id)
+        if found is None or found[0].account_id != call.account_id:
+            # AWS's answer is UNVERIFIED; this is what its siblings say.
+            raise NoSuchEntity(f"The Access Key with id {access_key_id} cannot be found.")
+        key, user = found
+        use = key.last_use
+        return {
+            "user_name": user.user_name,
+            "access_key_last_used": {
+                "last_used_date": None if use is None else use.at,
+                "service_name": "N/A" if use is None else use.service,
+                "region": "N/A" if use is None else use.region,
+            },
+        }
 
     async def _missing(self, call: Call, name: str, access_key_id: str) -> NoSuchEntity:
         if await self._store.load_user(call.account_id, name) is None:

@@ -1,18 +1,23 @@
-"""Managed policies on roles and users: attached, detached, listed. Ten at the most on each.
+"""Managed policies on roles, users and groups: attached, detached, listed. Ten at the most on each.
 
 Source: IAM API Reference, AttachRolePolicy and its siblings; IAM User Guide, "IAM and AWS STS quotas".
 """
 
 from velvetrope.iam.aws_managed import aws_managed_policies, is_aws_managed
 from velvetrope.iam.entities import found_or_refused, no_such_entity, no_such_policy, policy_name_of
-from velvetrope.iam.errors import LimitExceeded, NoSuchEntity
+from velvetrope.iam.errors import NoSuchEntity
 from velvetrope.iam.paging import page_of
+from velvetrope.iam.quotas import Quota, within_quota
 from velvetrope.operations import Answer, Call, operation
-from velvetrope.store.tables.iam import EntityKind, IamStore, Role, User
+from velvetrope.store.tables.iam import EntityKind, IamStore, PolicyHolder
 
-__all__ = ["RoleAttachedPolicyOperations", "UserAttachedPolicyOperations"]
+__all__ = ["GroupAttachedPolicyOperations", "RoleAttachedPolicyOperations", "UserAttachedPolicyOperations"]
 
-MAX_ATTACHED = 10
+_QUOTAS: dict[EntityKind, Quota] = {
+    "role": "PoliciesPerRole",
+    "user": "PoliciesPerUser",
+    "group": "PoliciesPerGroup",
+}
 
 
 class _AttachedPolicies:
@@ -26,9 +31,8 @@ class _AttachedPolicies:
         if is_aws_managed(policy_arn) and policy_arn not in aws_managed_policies():
             raise no_such_policy(policy_arn)
 
-        def check(entity: Role | User) -> None:
-            if len(entity.attached_policy_arns) >= MAX_ATTACHED:
-                raise LimitExceeded(f"Cannot exceed quota for PoliciesPer{self._kind.title()}: {MAX_ATTACHED}")
+        def check(entity: PolicyHolder) -> None:
+            within_quota(_QUOTAS[self._kind])(len(entity.attached_policy_arns))
 
         outcome = await self._store.attach_policy(
             call.account_id, self._kind, name, policy_arn, check=check, is_row=not is_aws_managed(policy_arn)
@@ -112,3 +116,30 @@ class UserAttachedPolicyOperations:
         max_items: int | None = None,
     ) -> Answer:
         return await self._policies.list(call, user_name, path_prefix, marker, max_items)
+
+
+class GroupAttachedPolicyOperations:
+    """AttachGroupPolicy, DetachGroupPolicy, ListAttachedGroupPolicies."""
+
+    def __init__(self, store: IamStore) -> None:
+        self._policies = _AttachedPolicies(store, "group")
+
+    @operation
+    async def attach_group_policy(self, call: Call, *, group_name: str, policy_arn: str) -> Answer:
+        return await self._policies.attach(call, group_name, policy_arn)
+
+    @operation
+    async def detach_group_policy(self, call: Call, *, group_name: str, policy_arn: str) -> Answer:
+        return await self._policies.detach(call, group_name, policy_arn)
+
+    @operation
+    async def list_attached_group_policies(
+        self,
+        call: Call,
+        *,
+        group_name: str,
+        path_prefix: str = "/",
+        marker: str | None = None,
+        max_items: int | None = None,
+    ) -> Answer:
+        return await self._policies.list(call, group_name, path_prefix, marker, max_items)

@@ -23,6 +23,7 @@ from velvetrope.arn import InvalidArn, parse_arn
 from velvetrope.iam.aws_managed import AWS_ACCOUNT
 from velvetrope.iam.further_permissions import passed_roles, second_action
 from velvetrope.iam.gatherer import PolicyGatherer
+from velvetrope.iam.key_uses import KeyUses
 from velvetrope.iam.operation_rules import operation_rule
 from velvetrope.iam.request_keys import keys_of_request, unknown_keys_of
 from velvetrope.iam.resource_names import NamedResource, ResourceNames
@@ -83,6 +84,7 @@ class ControlPlaneJudge:
     ) -> None:
         self._names = ResourceNames(store)
         self._gatherer = gatherer
+        self._key_uses = KeyUses(store)
         self._resource_policies = resource_policies
 
     async def judge(
@@ -92,6 +94,7 @@ class ControlPlaneJudge:
 
         `service` is botocore's name; `operation` and `parameters` are the wire's.
         """
+        await self._key_uses.note(service, call)
         policies = await self._gatherer.policies_for(call.principal)
         questions = await self._questions(service, operation, parameters, call)
         if (service, operation) in _NEVER_JUDGED:

@@ -1,4 +1,4 @@
-"""What roles and users have in common: how they are found, named, counted and shown.
+"""What roles, users and groups have in common: how they are found, named and shown.
 
 Sources: IAM User Guide, "IAM identifiers", "IAM and AWS STS quotas"; texts as seen on AWS.
 """
@@ -6,12 +6,13 @@ Sources: IAM User Guide, "IAM identifiers", "IAM and AWS STS quotas"; texts as s
 from velvetrope.iam.aws_managed import aws_managed_policies, is_aws_managed
 from velvetrope.iam.errors import NoSuchEntity, ValidationError
 from velvetrope.operations import Call
-from velvetrope.store.tables.iam import EntityKind, IamStore, Role, User
+from velvetrope.store.tables.iam import EntityKind, IamStore, PolicyHolder, Role, User
 
 __all__ = [
     "boundary_of",
     "caller_user_name",
     "check_boundary_exists",
+    "find_holder",
     "found_or_refused",
     "no_such_entity",
     "no_such_policy",
@@ -21,7 +22,7 @@ __all__ = [
 
 
 def no_such_entity(kind: EntityKind, name: str) -> NoSuchEntity:
-    """AWS's answer when there is no such role or user."""
+    """AWS's answer when there is no such role, user or group."""
     return NoSuchEntity(f"The {kind} with name {name} cannot be found.")
 
 
@@ -30,15 +31,22 @@ def no_such_policy(arn: str) -> NoSuchEntity:
     return NoSuchEntity(f"Policy {arn} does not exist or is not attachable.")
 
 
-async def found_or_refused(store: IamStore, kind: EntityKind, account_id: str, name: str) -> Role | User:
-    """The role or user of this name.
+async def find_holder(store: IamStore, kind: EntityKind, account_id: str, name: str) -> PolicyHolder | None:
+    """The role, user or group of this name; None if there is none."""
+    if kind == "role":
+        return await store.load_role(account_id, name)
+    if kind == "user":
+        return await store.load_user(account_id, name)
+    return await store.load_group(account_id, name)
+
+
+async def found_or_refused(store: IamStore, kind: EntityKind, account_id: str, name: str) -> PolicyHolder:
+    """The role, user or group of this name.
 
     Raises:
         NoSuchEntity: there is none.
     """
-    found: Role | User | None = (
-        await store.load_role(account_id, name) if kind == "role" else await store.load_user(account_id, name)
-    )
+    found = await find_holder(store, kind, account_id, name)
     if found is None:
         raise no_such_entity(kind, name)
     return found

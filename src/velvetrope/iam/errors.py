@@ -66,7 +66,7 @@ class MalformedPolicyDocument(ServiceError):
 
 
 class NoSuchEntity(ServiceError):
-    """There is no such role, user, policy or key."""
+    """There is no such role, user, group, policy, key or alias."""
 
     code = "NoSuchEntity"
     http_status = 404

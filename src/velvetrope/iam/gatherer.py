@@ -1,21 +1,22 @@
 """Which policies a caller has: collected, compiled, and remembered until something about IAM is committed.
 
-A role session has its role's policies, a user its own, a federated user those of the user who issued the session; each
-with the session's own policies where some were passed. The role or user must be the one that the credentials were made
-for: a new one under the old name has another unique id, and old sessions get nothing from it. Whoever is not found has
-no policies, which means that everything is denied. The root user has none either: `policy.evaluate` knows it by kind.
+A role session has its role's policies, a user its own and those of its groups, a federated user those of the user who
+issued the session; each with the session's own policies where some were passed. The role or user must be the one that
+the credentials were made for: a new one under the old name has another unique id, and old sessions get nothing from it.
+Whoever is not found has no policies, which means that everything is denied. The root user has none either:
+`policy.evaluate` knows it by kind.
 
 A managed policy or boundary that is gone, or a document that cannot be read, denies everything (`policy.read_policy`).
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from typing import TypeVar
 
 from velvetrope.iam.aws_managed import aws_managed_policies
 from velvetrope.policy import Policy, PolicyKind, PrincipalPolicies, parse_policy, read_policy
 from velvetrope.principals import Principal
 from velvetrope.store import ChangeFeed
-from velvetrope.store.tables.iam import IamStore, Role, User
+from velvetrope.store.tables.iam import Group, IamStore, PolicyHolder, Role, User
 
 __all__ = ["PolicyGatherer", "policies_of_entity"]
 
@@ -106,24 +107,34 @@ def _remember(known: dict[K, PrincipalPolicies], key: K, value: PrincipalPolicie
     known[key] = value
 
 
-async def policies_of_entity(store: IamStore, entity: Role | User) -> PrincipalPolicies:
-    """The compiled policies of a role or user."""
-    kind = "role" if isinstance(entity, Role) else "user"
-    inline = tuple(
-        read_policy(text, kind="identity", source=f"{kind} {entity.name} inline {name}")
-        for name, text in sorted(entity.inline_policies.items())
-    )
-    arns = entity.attached_policy_arns
-    boundary = entity.permissions_boundary_arn
+async def policies_of_entity(store: IamStore, entity: PolicyHolder) -> PrincipalPolicies:
+    """The compiled policies of a role, a group, or a user with the groups that the user is in.
+
+    A managed policy that comes by several ways counts once.
+    """
+    holders: list[PolicyHolder] = [entity]
+    if isinstance(entity, User):
+        holders += await store.list_groups_of_user(entity.account_id, entity.user_name)
+    inline = [policy for holder in holders for policy in _inline(holder)]
+    arns = dict.fromkeys(arn for holder in holders for arn in holder.attached_policy_arns)
+    boundary = None if isinstance(entity, Group) else entity.permissions_boundary_arn
     documents = await _documents(store, arns if boundary is None else (*arns, boundary))
-    managed = tuple(_managed(documents, arn, kind="identity") for arn in arns)
+    managed = [_managed(documents, arn, kind="identity") for arn in arns]
     return PrincipalPolicies(
         identity=(*inline, *managed),
         boundary=None if boundary is None else _managed(documents, boundary, kind="boundary"),
     )
 
 
-async def _documents(store: IamStore, arns: Iterable[str]) -> dict[str, str]:
+def _inline(holder: PolicyHolder) -> list[Policy]:
+    kind = "role" if isinstance(holder, Role) else "user" if isinstance(holder, User) else "group"
+    return [
+        read_policy(text, kind="identity", source=f"{kind} {holder.name} inline {name}")
+        for name, text in sorted(holder.inline_policies.items())
+    ]
+
+
+async def _documents(store: IamStore, arns: Collection[str]) -> dict[str, str]:
     known = aws_managed_policies()
     documents = {arn: known[arn].document for arn in arns if arn in known}
     customers = [arn for arn in arns if arn not in known]

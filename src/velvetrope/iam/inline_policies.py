@@ -1,6 +1,6 @@
-"""Inline policies of roles and users: documents that live and die with whom they belong to.
+"""Inline policies of roles, users and groups: documents that live and die with whom they belong to.
 
-Roles and users have the same four operations under different names; `_InlinePolicies` is what they share.
+All three have the same four operations under different names; `_InlinePolicies` is what they share.
 
 Source: IAM API Reference, PutRolePolicy and its siblings; texts as seen on AWS.
 """
@@ -14,11 +14,11 @@ from velvetrope.iam.errors import NoSuchEntity
 from velvetrope.iam.paging import page_of
 from velvetrope.iam.policy_documents import check_inline_size, parse_document, render_document
 from velvetrope.operations import Answer, Call, operation
-from velvetrope.store.tables.iam import EntityKind, IamStore, Role, User
+from velvetrope.store.tables.iam import EntityKind, Group, IamStore, PolicyHolder, Role, User
 
-__all__ = ["RoleInlinePolicyOperations", "UserInlinePolicyOperations"]
+__all__ = ["GroupInlinePolicyOperations", "RoleInlinePolicyOperations", "UserInlinePolicyOperations"]
 
-E = TypeVar("E", Role, User)
+E = TypeVar("E", Role, User, Group)
 
 
 class _InlinePolicies:
@@ -36,11 +36,13 @@ class _InlinePolicies:
             check_inline_size(self._kind, name, documents)
             return msgspec.structs.replace(entity, inline_policies=documents)
 
-        changed: Role | User | None
+        changed: PolicyHolder | None
         if self._kind == "role":
             changed = await self._store.change_role(call.account_id, name, change)
-        else:
+        elif self._kind == "user":
             changed = await self._store.change_user(call.account_id, name, change)
+        else:
+            changed = await self._store.change_group(call.account_id, name, change)
         if changed is None:
             raise no_such_entity(self._kind, name)
         return None
@@ -67,11 +69,13 @@ class _InlinePolicies:
             kept = {key: text for key, text in entity.inline_policies.items() if key != policy_name}
             return msgspec.structs.replace(entity, inline_policies=kept)
 
-        changed: Role | User | None
+        changed: PolicyHolder | None
         if self._kind == "role":
             changed = await self._store.change_role(call.account_id, name, change)
-        else:
+        elif self._kind == "user":
             changed = await self._store.change_user(call.account_id, name, change)
+        else:
+            changed = await self._store.change_group(call.account_id, name, change)
         if changed is None:
             raise no_such_entity(self._kind, name)
         return None
@@ -128,3 +132,28 @@ class UserInlinePolicyOperations:
     @operation
     async def delete_user_policy(self, call: Call, *, user_name: str, policy_name: str) -> Answer:
         return await self._policies.delete(call, user_name, policy_name)
+
+
+class GroupInlinePolicyOperations:
+    """PutGroupPolicy, GetGroupPolicy, ListGroupPolicies, DeleteGroupPolicy."""
+
+    def __init__(self, store: IamStore) -> None:
+        self._policies = _InlinePolicies(store, "group")
+
+    @operation
+    async def put_group_policy(self, call: Call, *, group_name: str, policy_name: str, policy_document: str) -> Answer:
+        return await self._policies.put(call, group_name, policy_name, policy_document)
+
+    @operation
+    async def get_group_policy(self, call: Call, *, group_name: str, policy_name: str) -> Answer:
+        return await self._policies.get(call, group_name, policy_name)
+
+    @operation
+    async def list_group_policies(
+        self, call: Call, *, group_name: str, marker: str | None = None, max_items: int | None = None
+    ) -> Answer:
+        return await self._policies.list(call, group_name, marker, max_items)
+
+    @operation
+    async def delete_group_policy(self, call: Call, *, group_name: str, policy_name: str) -> Answer:
+        return await self._policies.delete(call, group_name, policy_name)

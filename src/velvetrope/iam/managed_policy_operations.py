@@ -11,6 +11,7 @@ import msgspec
 
 from velvetrope.clock import Entropy
 from velvetrope.iam.aws_managed import AwsManagedPolicy, aws_managed_policies, is_aws_managed
+from velvetrope.iam.entities import find_holder
 from velvetrope.iam.errors import (
     DeleteConflict,
     EntityAlreadyExists,
@@ -20,20 +21,32 @@ from velvetrope.iam.errors import (
 )
 from velvetrope.iam.paging import page_of
 from velvetrope.iam.policy_documents import check_managed_document, render_document
+from velvetrope.iam.quotas import quota, within_quota
 from velvetrope.iam.tags import Tag, add_tags, new_tags, remove_tags, render_tags
 from velvetrope.identifiers import new_iam_unique_id
 from velvetrope.operations import Answer, Call, operation
-from velvetrope.store.tables.iam import Attachment, IamStore, ManagedPolicy, ManagedPolicyUse, PolicyVersion
+from velvetrope.store.tables.iam import (
+    EntityKind,
+    Group,
+    IamStore,
+    ManagedPolicy,
+    ManagedPolicyUse,
+    PolicyVersion,
+    Role,
+    Usage,
+    User,
+)
 
-__all__ = ["ManagedPolicyOperations"]
+__all__ = ["ManagedPolicyOperations", "aws_policy_detail", "customer_policy_detail"]
 
-MAX_VERSIONS = 5
 _ALL = 10_000
 """More than an account may have."""
 _AWS_SINCE = datetime(2015, 2, 6, tzinfo=UTC)
 """AWS's policies show the day on which managed policies began; their real days differ."""
 
 _NO_USE = ManagedPolicyUse()
+_KINDS: dict[str, EntityKind] = {"User": "user", "Role": "role", "Group": "group"}
+_USAGES: dict[str, Usage] = {"PermissionsPolicy": "policy", "PermissionsBoundary": "boundary"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +93,7 @@ class ManagedPolicyOperations:
             description=description,
             tags=new_tags(tags),
         )
-        if not await self._store.save_new_policy(policy):
+        if not await self._store.save_new_policy(policy, within_quota("PoliciesPerAccount")):
             raise EntityAlreadyExists(f"A policy called {policy_name} already exists. Duplicate names are not allowed.")
         return {"policy": {**_render(policy, _NO_USE), "description": None}}
 
@@ -154,10 +167,11 @@ class ManagedPolicyOperations:
         now = call.now.replace(microsecond=0)
 
         def change(policy: ManagedPolicy) -> ManagedPolicy:
-            if len(policy.versions) >= MAX_VERSIONS:
+            limit = quota("VersionsPerPolicy")
+            if len(policy.versions) >= limit:
                 raise LimitExceeded(
-                    f"A managed policy can have up to {MAX_VERSIONS} versions. Before you create a new version, you "
-                    "must delete an existing version."
+                    f"A managed policy can have up to {limit} versions. Before you create a new version, you must "
+                    "delete an existing version."
                 )
             number = policy.last_version_number + 1
             version = PolicyVersion(version_id=f"v{number}", document=policy_document, created_at=now)
@@ -244,24 +258,51 @@ class ManagedPolicyOperations:
 
     @operation
     async def list_entities_for_policy(
-        self, call: Call, *, policy_arn: str, marker: str | None = None, max_items: int | None = None
+        self,
+        call: Call,
+        *,
+        policy_arn: str,
+        entity_filter: Literal["User", "Role", "Group"] | None = None,
+        policy_usage_filter: Literal["PermissionsPolicy", "PermissionsBoundary"] | None = None,
+        path_prefix: str = "/",
+        marker: str | None = None,
+        max_items: int | None = None,
     ) -> Answer:
-        """Who carries the policy. Groups are always none."""
+        """Who carries the policy, or is bounded by it."""
         if is_aws_managed(policy_arn):
             _known(policy_arn)
         else:
             await self._load(call, policy_arn)
-        uses = await self._store.list_attachments(call.account_id, policy_arn)
+        usage = None if policy_usage_filter is None else _USAGES[policy_usage_filter]
+        asked = None if entity_filter is None else _KINDS[entity_filter]
+        wanted = {
+            (use.entity_kind, use.entity_name)
+            for use in await self._store.list_attachments(call.account_id, policy_arn)
+            if usage in {None, use.usage} and asked in {None, use.entity_kind}
+        }
+        holders = [await find_holder(self._store, kind, call.account_id, name) for kind, name in sorted(wanted)]
         page = page_of(
-            [use for use in uses if use.usage == "policy"],
-            lambda use: f"{use.entity_kind}/{use.entity_name}",
+            [holder for holder in holders if holder is not None and holder.path.startswith(path_prefix)],
+            lambda holder: holder.arn,
             marker=marker,
             max_items=max_items,
         )
         return {
-            "policy_groups": [],
-            "policy_users": await self._render_holders(call, page.items, "user"),
-            "policy_roles": await self._render_holders(call, page.items, "role"),
+            "policy_groups": [
+                {"group_name": holder.name, "group_id": holder.unique_id}
+                for holder in page.items
+                if isinstance(holder, Group)
+            ],
+            "policy_users": [
+                {"user_name": holder.name, "user_id": holder.unique_id}
+                for holder in page.items
+                if isinstance(holder, User)
+            ],
+            "policy_roles": [
+                {"role_name": holder.name, "role_id": holder.unique_id}
+                for holder in page.items
+                if isinstance(holder, Role)
+            ],
             "is_truncated": page.marker is not None,
             "marker": page.marker,
         }
@@ -298,28 +339,27 @@ class ManagedPolicyOperations:
         page = page_of(render_tags(policy.tags), lambda tag: tag["key"], marker=marker, max_items=max_items)
         return page.answer("tags", page.items)
 
-    async def _render_holders(
-        self, call: Call, uses: list[Attachment], kind: Literal["role", "user"]
-    ) -> list[dict[str, str]]:
-        out = []
-        for use in uses:
-            if use.entity_kind != kind:
-                continue
-            if kind == "role":
-                role = await self._store.load_role(call.account_id, use.entity_name)
-                if role is not None:
-                    out.append({"role_name": role.role_name, "role_id": role.role_id})
-            else:
-                user = await self._store.load_user(call.account_id, use.entity_name)
-                if user is not None:
-                    out.append({"user_name": user.user_name, "user_id": user.user_id})
-        return out
-
     async def _load(self, call: Call, policy_arn: str) -> ManagedPolicy:
         policy = await self._store.load_policy(policy_arn)
         if policy is None or policy.account_id != call.account_id:
             raise _not_found(policy_arn)
         return policy
+
+
+def customer_policy_detail(policy: ManagedPolicy, use: ManagedPolicyUse) -> dict[str, object]:
+    """A customer's policy with all its versions, as GetAccountAuthorizationDetails shows it."""
+    versions = [
+        _render_version(version, is_default=version.version_id == policy.default_version_id)
+        for version in policy.versions
+    ]
+    shown = _render(policy, use)
+    shown.pop("tags")
+    return {**shown, "policy_version_list": versions}
+
+
+def aws_policy_detail(policy: AwsManagedPolicy, use: ManagedPolicyUse) -> dict[str, object]:
+    """One of AWS's policies, likewise."""
+    return {**_render_aws(policy, use), "policy_version_list": [_render_version(_aws_version(policy), is_default=True)]}
 
 
 def _check_customer_managed(policy_arn: str) -> None:

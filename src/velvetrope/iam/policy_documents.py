@@ -17,6 +17,9 @@ from velvetrope.iam.errors import LimitExceeded, MalformedPolicyDocument
 from velvetrope.policy import MalformedPolicy, Policy, PolicyKind, Statement, parse_policy
 
 __all__ = [
+    "MAX_INLINE_CHARACTERS",
+    "MAX_MANAGED_CHARACTERS",
+    "MAX_TRUST_CHARACTERS",
     "check_inline_size",
     "check_managed_document",
     "check_trust_document",
@@ -27,7 +30,7 @@ __all__ = [
 
 MAX_MANAGED_CHARACTERS = 6144
 MAX_TRUST_CHARACTERS = 2048
-MAX_INLINE_CHARACTERS = {"role": 10_240, "user": 2048}
+MAX_INLINE_CHARACTERS = {"role": 10_240, "user": 2048, "group": 5120}
 
 _COGNITO = "cognito-identity.amazonaws.com"
 _POSITIVE_AUDIENCE = ("StringEquals", "ForAnyValue:StringEquals")

@@ -3,7 +3,10 @@
 A template is an ARN with members of the request in braces, or `@kind:Member` for names that need more than filling in:
 
 - `@arn:Member`: the member is the ARN itself;
-- `@role:`, `@user:`: a name; the ARN has the path, which the store knows. A user that is not named is the caller;
+- `@role:`, `@user:`, `@group:`: a name; the ARN has the path, which the store knows. A user that is not named is the
+  caller;
+- `@moved_group:`: the same for the name and path that UpdateGroup gives the group;
+- `@key:`: an access key, which stands for its user;
 - `@function:`: a function's name, partial ARN or ARN, with a qualifier in it or beside it;
 - `@stack:`: a stack's name or ARN. Its id is not known from its name, so the ARN ends in `*` and is partial;
 - `@oidc:`: a provider's URL.
@@ -65,6 +68,13 @@ class ResourceNames:
             return await self._role(value, call)
         if kind == "user":
             return await self._user(value, call)
+        if kind == "group":
+            return await self._group(value, call)
+        if kind == "moved_group":
+            return await self._moved_group(value, parameters, call)
+        if kind == "key":
+            found = await self._store.load_access_key(value)
+            return _UNKNOWN if found is None else NamedResource(found[1].arn, entity=found[1])
         if kind == "function":
             return _function(value, parameters.get("Qualifier"), call)
         if kind == "stack":
@@ -84,6 +94,16 @@ class ResourceNames:
         user = await self._store.load_user(call.account_id, name)
         arn = call.arn("iam", f"user/{name}", region="") if user is None else user.arn
         return NamedResource(arn, entity=user)
+
+    async def _group(self, name: str, call: Call) -> NamedResource:
+        group = await self._store.load_group(call.account_id, name)
+        return NamedResource(call.arn("iam", f"group/{name}", region="") if group is None else group.arn)
+
+    async def _moved_group(self, name: str, parameters: Mapping[str, object], call: Call) -> NamedResource:
+        group = await self._store.load_group(call.account_id, name)
+        path = parameters.get("NewPath", "/" if group is None else group.path)
+        new_name = parameters.get("NewGroupName", name)
+        return NamedResource(call.arn("iam", f"group{path}{new_name}", region=""))
 
 
 def _filled(template: str, parameters: Mapping[str, object], call: Call) -> NamedResource:

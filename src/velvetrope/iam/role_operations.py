@@ -1,7 +1,6 @@
 """Roles: made, shown, changed and deleted, with their trust policies, tags and boundaries.
 
-Not kept: when a role was last used (`RoleLastUsed` is always empty, as on AWS for a role that never was). Account-wide
-quotas of roles and users are not enforced.
+Not kept: when a role was last used (`RoleLastUsed` is always empty, as on AWS for a role that never was).
 
 Source: IAM API Reference.
 """
@@ -16,6 +15,7 @@ from velvetrope.iam.entities import boundary_of, check_boundary_exists, no_such_
 from velvetrope.iam.errors import DeleteConflict, EntityAlreadyExists, NoSuchEntity
 from velvetrope.iam.paging import DEFAULT_MAX_ITEMS, page_of, parse_marker
 from velvetrope.iam.policy_documents import render_document
+from velvetrope.iam.quotas import within_quota
 from velvetrope.iam.tags import Tag, add_tags, new_tags, remove_tags, render_tags
 from velvetrope.iam.trust_policies import prepare_trust_policy, show_trust_policy
 from velvetrope.identifiers import new_iam_unique_id
@@ -62,7 +62,7 @@ class RoleOperations:
             tags=new_tags(tags),
             permissions_boundary_arn=permissions_boundary,
         )
-        if not await self._store.save_new_role(role):
+        if not await self._store.save_new_role(role, within_quota("RolesPerAccount")):
             raise EntityAlreadyExists(f"Role with name {role_name} already exists.")
         return {"role": self._render(role, assume_role_policy_document)}
 

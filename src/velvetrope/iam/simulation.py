@@ -1,11 +1,13 @@
 """What would happen: SimulateCustomPolicy and SimulatePrincipalPolicy, answered by the same `policy.evaluate`.
 
+Which keys their context may need: GetContextKeysForCustomPolicy and GetContextKeysForPrincipalPolicy.
+
 A simulation knows only the context that it is given, and, for a principal, who that is; nothing is taken from the
 call itself. Keys that the policies read and nobody gave are `MissingContextValues`; their conditions are judged as for
 an absent key. Each action is tried on each resource, one result each, in the order asked.
 
-Not simulated, and refused by name: Organizations' policies, EC2's resource handling options. Policies of groups are not
-looked at, for there are none.
+Not simulated, and refused by name: Organizations' policies, EC2's resource handling options. A group is simulated as a
+user who has nothing but the group's policies.
 
 Source: IAM API Reference, SimulateCustomPolicy, SimulatePrincipalPolicy; IAM User Guide, "IAM policy testing with the
 IAM policy simulator".
@@ -19,7 +21,7 @@ import msgspec
 from velvetrope.arn import InvalidArn, parse_arn
 from velvetrope.iam.access_keys import user_principal
 from velvetrope.iam.aws_managed import is_aws_managed
-from velvetrope.iam.entities import no_such_entity, policy_name_of
+from velvetrope.iam.entities import find_holder, no_such_entity, policy_name_of
 from velvetrope.iam.errors import InvalidInput
 from velvetrope.iam.gatherer import policies_of_entity
 from velvetrope.iam.paging import page_of
@@ -36,11 +38,12 @@ from velvetrope.policy import (
     statement_spans,
 )
 from velvetrope.principals import Principal
-from velvetrope.store.tables.iam import IamStore, Role, User
+from velvetrope.store.tables.iam import EntityKind, Group, IamStore, PolicyHolder, Role, User
 
 __all__ = ["ContextEntry", "SimulationOperations"]
 
 _INLINE = " inline "
+_SOURCES: dict[str, EntityKind] = {"role": "role", "user": "user", "group": "group"}
 
 
 class ContextEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -137,7 +140,7 @@ class SimulationOperations:
         max_items: int | None = None,
         marker: str | None = None,
     ) -> Answer:
-        """What a role or user could do, with more policies or another boundary if given."""
+        """What a role, a user or a group's users could do, with more policies or another boundary if given."""
         source = await self._source(call, policy_source_arn)
         own = await policies_of_entity(self._store, source)
         boundary = _parse_boundary(permissions_boundary_policy_input_list)
@@ -145,7 +148,10 @@ class SimulationOperations:
             identity=(*own.identity, *_parse_all(policy_input_list, "identity", "PolicyInputList")),
             boundary=own.boundary if boundary is None else boundary,
         )
-        caller = _principal_of(source) if caller_arn is None else await self._caller(call, caller_arn)
+        if caller_arn is None and not isinstance(source, Group):
+            caller = _principal_of(source)
+        else:
+            caller = await self._caller(call, caller_arn)
         situation = _Situation(
             caller,
             policies,
@@ -155,25 +161,34 @@ class SimulationOperations:
         )
         return _answer(situation, action_names, resource_arns, marker=marker, max_items=max_items)
 
-    async def _source(self, call: Call, arn_text: str) -> Role | User:
+    @operation
+    async def get_context_keys_for_custom_policy(self, call: Call, *, policy_input_list: tuple[str, ...]) -> Answer:  # noqa: ARG002
+        """Every context key that the policies read."""
+        return _context_keys(_parse_all(policy_input_list, "identity", "PolicyInputList"))
+
+    @operation
+    async def get_context_keys_for_principal_policy(
+        self, call: Call, *, policy_source_arn: str, policy_input_list: tuple[str, ...] = ()
+    ) -> Answer:
+        """Every context key that the policies of a role, user or group read, and those given beside them."""
+        own = await policies_of_entity(self._store, await self._source(call, policy_source_arn))
+        boundary = () if own.boundary is None else (own.boundary,)
+        return _context_keys((*own.identity, *boundary, *_parse_all(policy_input_list, "identity", "PolicyInputList")))
+
+    async def _source(self, call: Call, arn_text: str) -> PolicyHolder:
         try:
             arn = parse_arn(arn_text)
         except InvalidArn:
             raise InvalidInput(
                 f"Invalid Entity Arn: {arn_text} does not clearly define entity type and name."
             ) from None
-        name = arn.resource.rpartition("/")[2]
-        found: Role | User | None
-        if arn.service == "iam" and arn.resource_type == "role":
-            found = await self._store.load_role(call.account_id, name)
-            kind = "role"
-        elif arn.service == "iam" and arn.resource_type == "user":
-            found = await self._store.load_user(call.account_id, name)
-            kind = "user"
-        else:
+        kind = _SOURCES.get(arn.resource_type) if arn.service == "iam" else None
+        if kind is None:
             raise _invalid_entity(arn_text)
+        name = arn.resource.rpartition("/")[2]
+        found = await find_holder(self._store, kind, call.account_id, name)
         if found is None or found.arn != arn_text:
-            raise no_such_entity("role" if kind == "role" else "user", name)
+            raise no_such_entity(kind, name)
         return found
 
     async def _caller(self, call: Call, caller_arn: str | None) -> Principal:
@@ -223,6 +238,11 @@ def _context(caller: Principal | None, entries: Sequence[ContextEntry]) -> dict[
         context.update((f"aws:principaltag/{key.lower()}", (value,)) for key, value in caller.tags.items())
     context.update((entry.context_key_name.lower(), entry.context_key_values) for entry in entries)
     return context
+
+
+def _context_keys(policies: Sequence[Policy]) -> Answer:
+    # In lower case, which is how keys are compared; AWS answers with the spelling of the policy.
+    return {"context_key_names": sorted({key for policy in policies for key in policy.context_keys})}
 
 
 def _parse_all(texts: Sequence[str], kind: PolicyKind, name: str) -> tuple[Policy, ...]:

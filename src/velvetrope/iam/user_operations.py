@@ -1,6 +1,6 @@
 """Users: made, shown, renamed never, deleted; their tags and boundaries.
 
-Groups, login profiles and multi-factor devices are not supported: their operations answer that they are not.
+Login profiles and multi-factor devices are not supported: their operations answer that they are not.
 
 Source: IAM API Reference.
 """
@@ -18,12 +18,13 @@ from velvetrope.iam.entities import (
 )
 from velvetrope.iam.errors import DeleteConflict, EntityAlreadyExists, NoSuchEntity
 from velvetrope.iam.paging import DEFAULT_MAX_ITEMS, page_of, parse_marker
+from velvetrope.iam.quotas import within_quota
 from velvetrope.iam.tags import Tag, add_tags, new_tags, remove_tags, render_tags
 from velvetrope.identifiers import new_iam_unique_id
 from velvetrope.operations import Answer, Call, operation
 from velvetrope.store.tables.iam import IamStore, User
 
-__all__ = ["UserOperations"]
+__all__ = ["UserOperations", "render_listed_user"]
 
 
 class UserOperations:
@@ -56,7 +57,7 @@ class UserOperations:
             tags=new_tags(tags),
             permissions_boundary_arn=permissions_boundary,
         )
-        if not await self._store.save_new_user(user):
+        if not await self._store.save_new_user(user, within_quota("UsersPerAccount")):
             raise EntityAlreadyExists(f"User with name {user_name} already exists.")
         return {"user": _render(user)}
 
@@ -86,14 +87,16 @@ class UserOperations:
             call.account_id, path_prefix=path_prefix, after=parse_marker(marker), limit=limit + 1
         )
         page = page_of(found, lambda user: user.user_name, marker=marker, max_items=max_items)
-        bare = [{**_render(user), "tags": None, "permissions_boundary": None} for user in page.items]
+        bare = [render_listed_user(user) for user in page.items]
         return page.answer("users", bare)
 
     @operation
     async def delete_user(self, call: Call, *, user_name: str) -> Answer:
-        """Delete a user who has no keys and no policies any more."""
+        """Delete a user who has no keys and no policies, and is in no group, any more."""
 
-        def check(user: User, keys: int) -> None:
+        def check(user: User, keys: int, groups: int) -> None:
+            if groups:
+                raise DeleteConflict("Cannot delete entity, must remove users from group first.")
             if keys:
                 raise DeleteConflict("Cannot delete entity, must delete access keys first.")
             if user.attached_policy_arns:
@@ -156,6 +159,11 @@ class UserOperations:
         if user is None:
             raise no_such_entity("user", user_name)
         return user
+
+
+def render_listed_user(user: User) -> dict[str, object]:
+    """A user as lists show it."""
+    return {**_render(user), "tags": None, "permissions_boundary": None}
 
 
 def _render(user: User) -> dict[str, object]:
