@@ -36,8 +36,8 @@ def checkout(tmp_path: Path) -> Path:
 
 
 def bare_environment(home: Path) -> dict[str, str]:
-    """What a new account has: a PATH without this project's environment, and what the machine says about its network."""
-    ours = {str(Path(path).resolve()) for path in (REPOSITORY / ".venv" / "bin", REPOSITORY / ".tools" / "bin")}
+    """What a new account has: a PATH without this environment, and what the machine says about its network."""
+    ours = {str((REPOSITORY / name / "bin").resolve()) for name in (".venv", ".tools")}
     path = os.pathsep.join(p for p in os.environ["PATH"].split(os.pathsep) if str(Path(p).resolve()) not in ours)
     network = ("PROXY", "CERT", "CA_BUNDLE", "SSL_", "PIP_", "NPM_", "UV_INDEX", "UV_DEFAULT_INDEX")
     kept = {k: v for k, v in os.environ.items() if any(part in k.upper() for part in network)}
