@@ -25,7 +25,7 @@ from typing import Any
 
 from botocore.loaders import Loader
 
-SERVICES = ("cognito-idp", "cognito-identity", "sts", "iam", "lambda", "apigateway", "cloudformation")
+SERVICES = ("cognito-idp", "cognito-identity", "sts", "iam", "lambda", "apigateway", "cloudformation", "logs")
 TARGET = Path(__file__).parent.parent / "src" / "velvetrope" / "iam" / "data" / "service_authorization.json"
 
 # Operations whose action has another name. Source: Service Authorization Reference, AWS Lambda.
@@ -57,6 +57,14 @@ SOURCES = {
     ("lambda", "durable execution"): ("@arn:DurableExecutionArn",),
     ("lambda", "capacityProvider"): ("{CapacityProviderName}", "@arn:Resource"),
     ("cloudformation", "stack"): ("@stack:StackName",),
+    # Policies are written for `log-group:NAME:*`, so a group is asked for as AWS's refusals name it, with the colon.
+    ("logs", "log-group"): (
+        "{logGroupName}:log-stream:",
+        "{logGroupIdentifier}:log-stream:",
+        "@arn:resourceArn",
+        "@arn:resourceIdentifier",
+    ),
+    ("logs", "log-stream"): ("{logGroupName}:log-stream:{logStreamName}", "{logGroupName}:log-stream:*"),
 }
 
 # What an operation is about before the thing exists, or where the type's usual member means something else.

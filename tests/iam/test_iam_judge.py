@@ -16,7 +16,7 @@ from velvetrope.iam.tags import Tag
 from velvetrope.policy import Policy, parse_policy
 from velvetrope.principals import Principal, Session
 
-SERVICES = ("cognito-idp", "cognito-identity", "sts", "iam", "lambda", "apigateway", "cloudformation")
+SERVICES = ("cognito-idp", "cognito-identity", "sts", "iam", "lambda", "apigateway", "cloudformation", "logs")
 POOL = f"arn:aws:cognito-idp:us-west-2:{ACCOUNT}:userpool/us-west-2_a"
 FUNCTION = f"arn:aws:lambda:us-west-2:{ACCOUNT}:function:f"
 STACK = f"arn:aws:cloudformation:us-west-2:{ACCOUNT}:stack"

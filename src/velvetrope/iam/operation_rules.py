@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-__all__ = ["UNKNOWN_RESOURCE", "OperationRule", "operation_rule"]
+__all__ = ["UNKNOWN_RESOURCE", "OperationRule", "has_rule", "operation_rule"]
 
 UNKNOWN_RESOURCE = "?"
 """The resource of a rule when nobody can tell what the operation is about."""
@@ -31,6 +31,11 @@ def operation_rule(service: str, operation: str) -> OperationRule:
     """The rule of botocore's `service` and the wire's `operation`."""
     found = _rules().get((service, operation))
     return found if found is not None else OperationRule(f"{service}:{operation}", (UNKNOWN_RESOURCE,), ())
+
+
+def has_rule(service: str, operation: str) -> bool:
+    """Whether the data knows the operation; one that it lacks is judged all the same, as about anything."""
+    return (service, operation) in _rules()
 
 
 @cache
