@@ -37,7 +37,7 @@ lint: setup
 	$(BIN)/codespell src tests docs examples/auth-api-demo/app.py *.md changelog.d benchmarks
 
 types: setup
-	$(BIN)/mypy src tests benchmarks
+	$(BIN)/mypy src tests benchmarks tools
 
 imports: setup
 	$(BIN)/lint-imports --no-logo
