@@ -23,7 +23,7 @@ from velvetrope.sigv4.errors import (
     SignatureRefused,
     UnknownAccessKey,
 )
-from velvetrope.sigv4.requests import PresentedSignature, SignedRequest, VerifiedSignature
+from velvetrope.sigv4.requests import PresentedSignature, SignedRequest, VerifiedSignature, first_by_name
 from velvetrope.sigv4.signing import sign_request
 from velvetrope.sigv4.verification import verify_signature
 
@@ -47,6 +47,7 @@ __all__ = [
     "VerifiedSignature",
     "canonical_request",
     "check_scope",
+    "first_by_name",
     "parse_authorization",
     "sign_request",
     "string_to_sign",

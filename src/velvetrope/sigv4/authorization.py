@@ -9,6 +9,9 @@ Checks run in AWS's order and the first refusal wins: header or query, not both;
 key=value; all parameters there; host signed; date readable; not too old; not too new; five elements in the credential.
 The scope comes next (`check_scope`), before the key is looked up. Nothing is proven yet when this file is done.
 
+Most requests are alike but for their signature: the header up to it says who signs, for which day, and which headers.
+What a regular header says up to there is remembered (`_read_claim`); every other one takes the whole way.
+
 Of a repeated parameter in the header the last counts; of a repeated header or query parameter the first. Texts quote a
 SHA-256 of the Authorization header and never the header itself, as AWS does since about 2022 (over what exactly is
 UNVERIFIED; here it is the header's whole value).
@@ -18,6 +21,7 @@ reference on SigV4, sections 3 and 5 to 8.
 """
 
 import base64
+from collections.abc import Mapping
 from datetime import datetime
 from functools import lru_cache
 from hashlib import sha256
@@ -31,6 +35,11 @@ from velvetrope.sigv4.timestamps import MAX_EXPIRES_SECONDS, check_window, parse
 __all__ = ["TERMINATOR", "check_scope", "parse_authorization"]
 
 TERMINATOR: Final = "aws4_request"
+
+_CREDENTIAL_ELEMENTS: Final = 5
+_SIGNATURE_DIGITS: Final = 64
+_MAX_REMEMBERED_BYTES: Final = 1024
+"""Longer Authorization headers are read each time: strangers send them, and 1,024 of them are remembered."""
 
 _QUERY_PARAMETERS: Final = (
     "X-Amz-Algorithm",
@@ -53,9 +62,7 @@ def parse_authorization(request: SignedRequest, *, now: datetime) -> PresentedSi
         SignatureMismatch: signed in both ways at once, or (HostNotSigned) not for one host.
         SignatureExpired, SignatureNotYetCurrent: signed too far from `now`.
     """
-    headers: dict[bytes, bytes] = {}
-    for name, value in request.headers:
-        headers.setdefault(name.lower(), value)
+    headers = request.first_by_name()
     authorization = headers.get(b"authorization")
     # Looked for as written: a presigned query whose own names are percent-encoded counts as unsigned.
     if b"X-Amz-Algorithm" in request.query_string:
@@ -68,10 +75,63 @@ def parse_authorization(request: SignedRequest, *, now: datetime) -> PresentedSi
             return _from_query({name.decode("latin-1"): value.decode("latin-1") for name, value in query.items()}, now)
     if authorization is None:
         raise NoSignature
-    return _from_header(authorization.decode("latin-1"), headers, now)
+    return _from_regular_header(authorization, headers, now) or _from_header(
+        authorization.decode("latin-1"), headers, now
+    )
 
 
-def _from_header(authorization: str, headers: dict[bytes, bytes], now: datetime) -> PresentedSignature:
+def _from_regular_header(
+    authorization: bytes, headers: Mapping[bytes, bytes], now: datetime
+) -> PresentedSignature | None:
+    """The same as `_from_header`, for a header that has nothing wrong with it and ends in its signature; else None."""
+    signature, date_header = authorization[-_SIGNATURE_DIGITS:], headers.get(b"x-amz-date")
+    if not (signature.isalnum() and date_header and len(authorization) <= _MAX_REMEMBERED_BYTES):
+        return None
+    claim = _read_claim(authorization[:-_SIGNATURE_DIGITS])
+    if claim is None:
+        return None
+    timestamp, basic_text = parse_timestamp(date_header.decode("latin-1").strip())
+    check_window(timestamp, now=now)
+    token = headers.get(b"x-amz-security-token")
+    access_key_id, date, region, service, terminator, signed_headers = claim
+    return PresentedSignature(
+        access_key_id=access_key_id,
+        session_token=None if token is None else token.decode("latin-1").strip(),
+        date=date,
+        region=region,
+        service=service,
+        terminator=terminator,
+        signed_headers=signed_headers,
+        signature=signature.decode("ascii"),
+        timestamp=timestamp,
+        timestamp_text=basic_text,
+        in_query=False,
+    )
+
+
+@lru_cache(maxsize=1024)
+def _read_claim(text: bytes) -> tuple[str, str, str, str, str, tuple[bytes, ...]] | None:
+    """The five elements of the credential and the signed headers of a header up to its signature.
+
+    None if anything about it would be refused, or if the signature is not a parameter of its own.
+    """
+    algorithm, _, rest = text.decode("latin-1").partition(" ")
+    if algorithm != ALGORITHM or not rest.endswith((" Signature=", ",Signature=")):
+        return None
+    parts = rest.replace(",", " ").split()
+    parameters = {name: value for name, _, value in (part.partition("=") for part in parts)}
+    credential, signed_headers = parameters.get("Credential", ""), parameters.get("SignedHeaders", "")
+    names = _header_names(signed_headers)
+    if not all("=" in part for part in parts) or not (b"host" in names or b":authority" in names):
+        return None
+    elements = credential.split("/")
+    if len(elements) != _CREDENTIAL_ELEMENTS:
+        return None
+    access_key_id, date, region, service, terminator = elements
+    return access_key_id, date, region, service, terminator, names
+
+
+def _from_header(authorization: str, headers: Mapping[bytes, bytes], now: datetime) -> PresentedSignature:
     algorithm, _, rest = authorization.strip().partition(" ")
     date_header = headers.get(b"x-amz-date") or headers.get(b"date")
     if not algorithm.startswith("AWS4-"):
@@ -138,7 +198,7 @@ def _presented(
     expires_in_seconds = None if expires is None else _parse_expires(expires)
     check_window(timestamp, now=now, expires_in_seconds=expires_in_seconds)
     elements = credential.split("/")
-    if len(elements) != 5:
+    if len(elements) != _CREDENTIAL_ELEMENTS:
         raise SignatureIncomplete(
             "Credential must have exactly 5 slash-delimited elements, e.g. keyid/date/region/service/term, "
             f"got '{credential}'"
@@ -188,11 +248,11 @@ def check_scope(presented: PresentedSignature, *, service: str, region: str) -> 
         ScopeMismatch: one sentence for each part that differs, in AWS's order.
     """
     day = presented.timestamp_text[:8]
-    if (presented.region, presented.service, presented.terminator, presented.date) == (
-        region,
-        service,
-        TERMINATOR,
-        day,
+    if (
+        presented.region == region
+        and presented.service == service
+        and presented.terminator == TERMINATOR
+        and presented.date == day
     ):
         return
     sentences = []

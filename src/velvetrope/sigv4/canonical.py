@@ -28,6 +28,7 @@ _PATH_SAFE: Final = _UNRESERVED + b"/"
 _QUERY_SAFE: Final = _UNRESERVED + b"=&"
 _HEX_DIGITS: Final = frozenset(b"0123456789abcdefABCDEF")
 _ENCODED: Final = tuple(bytes((b,)) if b in _UNRESERVED else b"%%%02X" % b for b in range(256))
+_EMPTY_HASH: Final = sha256(b"").hexdigest().encode()
 _PATH_ENCODED: Final = tuple(b"/" if b == ord("/") else encoded for b, encoded in enumerate(_ENCODED))
 
 
@@ -144,23 +145,29 @@ def canonical_request(
     Raises:
         MalformedPath, MalformedQueryString: see `canonical_path` and `canonical_query`.
     """
-    values: dict[bytes, bytes | None] = dict.fromkeys(signed_headers)
-    for name, value in request.headers:
-        lowered = name.lower()
-        if lowered in values:
-            before = values[lowered]
-            trimmed = b" ".join(value.split())
-            values[lowered] = trimmed if before is None else before + b"," + trimmed
+    values = request.first_by_name()
+    if len(values) != len(request.headers):
+        values = _joined_by_name(request)
     lines = [
         request.method.encode(),
         canonical_path(request.raw_path),
         canonical_query(request.query_string, without_signature=without_signature),
-        *[name + b":" + (value or b"") for name, value in values.items()],
+        *[name + b":" + b" ".join(values.get(name, b"").split()) for name in signed_headers],
         b"",
         b";".join(signed_headers),
-        sha256(request.body).hexdigest().encode(),
+        sha256(request.body).hexdigest().encode() if request.body else _EMPTY_HASH,
     ]
     return b"\n".join(lines)
+
+
+def _joined_by_name(request: SignedRequest) -> dict[bytes, bytes]:
+    """All values of each header. They are trimmed before they are joined: a comma may stand beside no space."""
+    values: dict[bytes, bytes] = {}
+    for name, value in request.headers:
+        lowered = name.lower()
+        trimmed = b" ".join(value.split())
+        values[lowered] = values[lowered] + b"," + trimmed if lowered in values else trimmed
+    return values
 
 
 def string_to_sign(presented: PresentedSignature, canonical: bytes) -> str:

@@ -7,9 +7,10 @@ Everything that is sent is signed, except the headers that hops on the way rewri
 Source: IAM User Guide, "Create a signed AWS API request"; the list is the one AWS's SDKs leave out.
 """
 
-from dataclasses import replace
 from datetime import datetime
 from typing import Final
+
+from msgspec.structs import replace
 
 from velvetrope.secret import Secret
 from velvetrope.sigv4.authorization import TERMINATOR

@@ -18,6 +18,9 @@ from velvetrope.sigv4.errors import SignatureExpired, SignatureIncomplete, Signa
 __all__ = ["MAX_EXPIRES_SECONDS", "check_window", "parse_timestamp", "render_timestamp"]
 
 _SKEW: Final = timedelta(minutes=5)
+_WELL_AFTER: Final = timedelta(minutes=4, seconds=59)
+_WELL_BEFORE: Final = -_WELL_AFTER
+"""Nearer to `now` than this is within five minutes of `now` in whole seconds, too: nothing has to be rounded."""
 MAX_EXPIRES_SECONDS: Final = 604_800
 """Seven days. Source: Amazon S3 User Guide, "Authenticating Requests: Using Query Parameters"."""
 
@@ -75,6 +78,8 @@ def check_window(timestamp: datetime, *, now: datetime, expires_in_seconds: int 
         SignatureExpired: too long ago.
         SignatureNotYetCurrent: too far in the future.
     """
+    if expires_in_seconds is None and _WELL_BEFORE < timestamp - now < _WELL_AFTER:
+        return
     now = now.replace(microsecond=0)
     if timestamp < now - _SKEW:
         raise _expired(timestamp, now, now - _SKEW, "5 min")

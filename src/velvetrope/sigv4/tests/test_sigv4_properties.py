@@ -1,5 +1,7 @@
 """What botocore signs we verify; with any one byte changed, we refuse it."""
 
+import hmac
+from collections.abc import Callable
 from datetime import UTC, datetime
 from unittest.mock import patch
 
@@ -12,6 +14,7 @@ from hypothesis import strategies as st
 
 from velvetrope.secret import Secret
 from velvetrope.sigv4 import (
+    PresentedSignature,
     SignatureRefused,
     SignedRequest,
     VerifiedSignature,
@@ -19,7 +22,9 @@ from velvetrope.sigv4 import (
     sign_request,
     verify_signature,
 )
+from velvetrope.sigv4.authorization import _from_header, _from_regular_header
 from velvetrope.sigv4.canonical import canonical_path, canonical_query
+from velvetrope.sigv4.verification import calculate_signature
 
 SECRET = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"
 NOW = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
@@ -156,3 +161,94 @@ def test_what_we_sign_we_verify(
     )
 
     assert verify(signed).access_key_id == "AKIDEXAMPLE"
+
+
+HEADER_PIECES = st.sampled_from(
+    [
+        "AWS4-HMAC-SHA256",
+        "AWS4-ECDSA-P256-SHA256",
+        "Bearer",
+        " ",
+        "  ",
+        ", ",
+        ",",
+        "\u00a0",
+        "=",
+        "Credential=AKIDEXAMPLE/20260304/us-west-2/execute-api/aws4_request",
+        "Credential=AKIDEXAMPLE/20260304/us-west-2/execute-api",
+        "Credential=",
+        "SignedHeaders=host;x-amz-date",
+        "SignedHeaders=x-amz-date;Host;host",
+        "SignedHeaders=x-amz-date",
+        "SignedHeaders",
+        "Signature=",
+        "xSignature=",
+        "a" * 64,
+        "0f" * 31,
+        "A" * 65,
+        "nothing",
+    ]
+)
+REGULAR_HEADER = [
+    "AWS4-HMAC-SHA256",
+    " ",
+    "Credential=AKIDEXAMPLE/20260304/us-west-2/execute-api/aws4_request",
+    ", ",
+    "SignedHeaders=host;x-amz-date",
+    ", ",
+    "Signature=",
+    "a" * 64,
+]
+
+
+@st.composite
+def nearly_regular_headers(draw: st.DrawFn) -> bytes:
+    """A header as clients send it, with a few of its pieces changed, gone or doubled."""
+    pieces = list(REGULAR_HEADER)
+    for _ in range(draw(st.integers(0, 3))):
+        at = draw(st.integers(0, len(pieces) - 1)) if pieces else 0
+        pieces[at : at + draw(st.integers(0, 2))] = draw(st.lists(HEADER_PIECES, max_size=2))
+    return "".join(pieces).encode("latin-1")
+
+
+DATES = st.sampled_from(
+    [b"20260304T050607Z", b" 20260304T050607Z ", b"20260304T060607Z", b"20200101T000000Z", b"x", b""]
+)
+
+
+def outcome_of(read: Callable[[], PresentedSignature | None]) -> object:
+    try:
+        return read()
+    except SignatureRefused as refusal:
+        return type(refusal), refusal.message
+
+
+@given(nearly_regular_headers(), DATES, st.sampled_from([None, b"token", b" token "]))
+def test_a_header_read_by_the_short_way_means_what_it_means_by_the_long_one(
+    authorization: bytes, date: bytes, token: bytes | None
+) -> None:
+    headers = {b"x-amz-date": date} | ({} if token is None else {b"x-amz-security-token": token})
+
+    short = outcome_of(lambda: _from_regular_header(authorization, headers, NOW))
+
+    if short is not None:
+        assert short == outcome_of(lambda: _from_header(authorization.decode("latin-1"), headers, NOW))
+
+
+def test_the_header_that_clients_send_takes_the_short_way() -> None:
+    headers = {b"x-amz-date": b"20260304T050607Z"}
+
+    assert _from_regular_header("".join(REGULAR_HEADER).encode(), headers, NOW) is not None
+
+
+@given(st.text(min_size=1, max_size=40), st.text(max_size=300))
+def test_a_signature_is_the_hmac_of_the_text_under_the_derived_key(secret: str, text: str) -> None:
+    key = f"AWS4{secret}".encode()
+    for part in ("20260304", "us-west-2", "execute-api", "aws4_request"):
+        key = hmac.digest(key, part.encode(), "sha256")
+
+    signature = calculate_signature(
+        text, secret=Secret(secret), date="20260304", service="execute-api", region="us-west-2"
+    )
+
+    assert signature == hmac.digest(key, text.encode(), "sha256").hex()
