@@ -267,6 +267,35 @@ def test_a_changed_policy_counts_at_once(demo: RunningServer) -> None:
     assert (without, curl(demo, credentials)[0]) == (403, 200)
 
 
+def test_every_refusal_is_explained_to_the_owner_and_to_nobody_else(demo: RunningServer) -> None:
+    """By the id that the refused caller was given: at the gateway, at the control plane, at the hosted pages."""
+    key_id, secret = ROOT_KEY
+    environment = clean_environment(VELVETROPE_ROOT_ACCESS_KEY_ID=key_id, VELVETROPE_ROOT_SECRET_ACCESS_KEY=secret)
+    at_the_gateway = requests.get(demo.config["api_url"] + "/no-auth").headers["x-amzn-RequestId"]
+    with pytest.raises(ClientError) as refused:
+        aws_client(demo, "iam", guest_credentials(demo)).list_roles()
+    at_the_control_plane = refused.value.response["ResponseMetadata"]["RequestId"]
+    form = {"grant_type": "authorization_code", "client_id": demo.config["user_pool_client_id"], "code": "stolen"}
+    answer = requests.post(demo.url + "/oauth2/token", data=form | {"redirect_uri": demo.url + "/"})
+    at_the_hosted_pages = answer.headers["x-amz-cognito-request-id"]
+
+    def explained(request_id: str) -> str:
+        done = subprocess.run(
+            [sys.executable, "-m", "velvetrope.cli", "explain", request_id, "--state-folder", str(demo.state_folder)],
+            capture_output=True,
+            text=True,
+            check=True,
+            env=environment,
+        )
+        return done.stdout
+
+    assert "there is no x-api-key header" in explained(at_the_gateway)
+    assert "iam:ListRoles" in explained(at_the_control_plane)
+    assert "invalid_grant" in explained(at_the_hosted_pages)
+    assert "stolen" not in explained(at_the_hosted_pages)
+    assert requests.get(demo.url + "/_velvetrope/decisions").status_code == 403
+
+
 def test_the_function_has_its_own_role(demo: RunningServer) -> None:
     """The role that runs the function is not the caller's, and may do no more than write logs."""
     functions = boto3.client(

@@ -245,7 +245,9 @@ def _wire(
             configuration=connection.for_browsers if settings.config_for_browsers else None,
         ),
         files=LandingPage() if site is None else StaticFiles(site),
-        hosted_pages=HostedPages(user_pools.sign_in, HostedUiStore(database), clock, entropy, public_url=public_url),
+        hosted_pages=HostedPages(
+            user_pools.sign_in, HostedUiStore(database), clock, entropy, public_url=public_url, recorder=decisions
+        ),
         clock=clock,
         entropy=entropy,
     )

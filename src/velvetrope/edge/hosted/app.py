@@ -18,10 +18,11 @@ Source: hosted-ui reference, sections 1 to 10.
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol
 from urllib.parse import urlencode, urlsplit
 
 from velvetrope.clock import Clock, Entropy
+from velvetrope.decisions import DecisionRecord, DecisionStep
 from velvetrope.edge.hosted import cookies, pages
 from velvetrope.edge.hosted.addresses import (
     HostedAddress,
@@ -84,6 +85,12 @@ class _Arrived:
         return self.pool.domain or self.pool.id
 
 
+class DecisionRecorder(Protocol):
+    """Keeps decision records: `decisions.DecisionLog`."""
+
+    def record(self, record: DecisionRecord, /) -> None: ...
+
+
 Answer = Callable[[_Arrived], Awaitable[HostedResponse]]
 
 
@@ -109,7 +116,9 @@ class HostedPages:
         entropy: Entropy,
         *,
         public_url: str | None = None,
+        recorder: DecisionRecorder | None = None,
     ) -> None:
+        self._recorder = recorder
         self._directory = directory
         self._flows = HostedUi(directory, store, entropy)
         self._clock = clock
@@ -236,6 +245,7 @@ class HostedPages:
             request, arrived.domain, fields.get("_csrf"), own_origins=self._own_origins(request)
         ):
             form = await self._flows.authorization.login_page(arrived.pool, parameters)
+            self._record(request, arrived.address, 403, "CsrfMismatch", "the form does not carry this browser's token")
             return self._login_form(arrived, form, status=403, problem=_FORM_NOT_OURS)
         credentials = Credentials(fields.get("username") or "", Secret(fields.get("password") or ""))
         try:
@@ -247,7 +257,7 @@ class HostedPages:
                 now=request.now,
             )
         except SignInRefused as refusal:
-            _log.info("sign-in refused (request %s): %s", request.request_id, refusal.detail or refusal.message)
+            self._record(request, arrived.address, 400, "SignInRefused", refusal.detail or refusal.message)
             return self._login_form(arrived, refusal.form, status=400, problem=refusal.message)
         response = redirect_response(signed_in.uri)
         max_age = int(SESSION_LIFETIME.total_seconds())
@@ -364,6 +374,29 @@ class HostedPages:
         response.headers.append(("set-cookie", cookies.render_csrf_cookie(arrived.request, arrived.domain, token)))
         return response
 
+    def _record(self, request: HostedRequest, address: HostedAddress, status: int, code: str, reason: str) -> None:
+        """Leave a decision record: the owner is told why, whoever was refused is told what Cognito would say."""
+        if self._recorder is None:
+            return
+        self._recorder.record(
+            DecisionRecord(
+                request_id=request.request_id,
+                at=request.now,
+                service="hosted-ui",
+                action=f"hosted-ui:{address.endpoint}",
+                resource=address.pool,
+                method=request.method,
+                path=request.path,
+                source_ip=request.peer,
+                principal_arn="",
+                outcome="refused",
+                status=status,
+                code=code,
+                steps=(DecisionStep(address.endpoint, "refused", reason),),
+                duration_ms=(self._clock.now() - request.now).total_seconds() * 1000,
+            )
+        )
+
     def _new_csrf_cookie(self, arrived: _Arrived) -> tuple[str, str]:
         token = cookies.new_csrf_token(self._entropy)
         return "set-cookie", cookies.render_csrf_cookie(arrived.request, arrived.domain, token)
@@ -372,13 +405,8 @@ class HostedPages:
         self, refusal: OAuthError, request: HostedRequest, address: HostedAddress, endpoint: _Endpoint
     ) -> HostedResponse:
         """The one place where an OAuth error becomes an answer. Only one with a return address is redirected to it."""
-        _log.info(
-            "%s refused with %s (request %s): %s",
-            address.endpoint,
-            refusal.error,
-            request.request_id,
-            refusal.detail or refusal.description,
-        )
+        reason = refusal.detail or refusal.description or refusal.error
+        self._record(request, address, refusal.http_status, refusal.error, reason)
         if endpoint.kind != "page":
             return _render_json(refusal, address.endpoint)
         members = {"error": refusal.error}
