@@ -1,12 +1,11 @@
 """The newest decision records, in memory.
 
-Recording is on the path of every request, so it only appends; the record that falls out at the other end is the oldest.
+Recording is on the path of every request, so it only overwrites the oldest record; finding one looks through them all.
 `record_request` takes the fields as they are and makes a `DecisionRecord` of them when somebody reads. Subscribers are
 called at once and must be quick: put the record in a queue, set an event.
 """
 
-from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Literal
 
@@ -28,13 +27,14 @@ class DecisionLog:
     def __init__(self, capacity: int = 10_000) -> None:
         if capacity < 1:
             raise ValueError("a decision log keeps at least one record")
-        self._capacity = capacity
-        self._records: OrderedDict[str, DecisionRecord | _Fields] = OrderedDict()
+        self._records: list[DecisionRecord | _Fields | None] = [None] * capacity
+        self._next = 0
+        """Where the next record goes: the place after the newest, which is the oldest's."""
         self._subscribers: list[tuple[Callable[[DecisionRecord], None], bool]] = []
 
     def record(self, record: DecisionRecord) -> None:
         """Keep `record` as the newest."""
-        self._keep(record.request_id, record)
+        self._keep(record)
 
     def record_request(
         self,
@@ -70,12 +70,12 @@ class DecisionLog:
             steps,
             duration_ms,
         )
-        self._keep(request_id, fields)
+        self._keep(fields)
 
     def recent(self, limit: int, only_refused: bool = False) -> list[DecisionRecord]:
         """At most `limit` records, newest first."""
         found: list[DecisionRecord] = []
-        for kept in reversed(self._records.values()):
+        for kept in self._newest_first():
             if len(found) >= limit:
                 break
             record = _read(kept)
@@ -85,8 +85,10 @@ class DecisionLog:
 
     def find(self, request_id: str) -> DecisionRecord | None:
         """The record of one request, if it is still kept."""
-        kept = self._records.get(request_id)
-        return None if kept is None else _read(kept)
+        for kept in self._newest_first():
+            if _request_id(kept) == request_id:
+                return _read(kept)
+        return None
 
     def subscribe(
         self, callback: Callable[[DecisionRecord], None], *, only_refused: bool = False
@@ -99,14 +101,24 @@ class DecisionLog:
         self._subscribers.append(entry)
         return lambda: self._subscribers.remove(entry)
 
-    def _keep(self, request_id: str, kept: DecisionRecord | _Fields) -> None:
-        records = self._records
-        records[request_id] = kept
-        if len(records) > self._capacity:
-            records.popitem(last=False)
+    def _newest_first(self) -> Iterator[DecisionRecord | _Fields]:
+        for at in range(self._next - 1, self._next - 1 - len(self._records), -1):
+            kept = self._records[at]
+            if kept is None:
+                return
+            yield kept
+
+    def _keep(self, kept: DecisionRecord | _Fields) -> None:
+        at = self._next
+        self._records[at] = kept
+        self._next = at + 1 if at + 1 < len(self._records) else 0
         for subscriber, only_refused in self._subscribers:
             if not only_refused or _outcome(kept) == "refused":
                 subscriber(_read(kept))
+
+
+def _request_id(kept: DecisionRecord | _Fields) -> str:
+    return kept.request_id if isinstance(kept, DecisionRecord) else kept[0]
 
 
 def _outcome(kept: DecisionRecord | _Fields) -> Outcome:

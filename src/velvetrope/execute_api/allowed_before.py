@@ -12,7 +12,7 @@ is never kept.
 
 from collections import OrderedDict
 
-from velvetrope.execute_api.requests import Step
+from velvetrope.execute_api.snapshot import Step
 from velvetrope.policy import PrincipalPolicies
 from velvetrope.principals import Principal
 

@@ -7,6 +7,8 @@ wins and becomes a refusal by `errors.SIGNATURE_REFUSALS`. A signature covers th
 Source: IAM User Guide, "Create a signed AWS API request"; orders and texts as in the project's reference on SigV4.
 """
 
+from collections.abc import Mapping
+
 from velvetrope.errors import ReasonError
 from velvetrope.execute_api.errors import SIGNATURE_REFUSALS, GatewayRefusal, InvalidSignature
 from velvetrope.execute_api.requests import IncomingRequest
@@ -33,15 +35,15 @@ class SignatureAuthenticator:
         self._credentials = credentials
         self._region = region
 
-    async def authenticate(self, incoming: IncomingRequest, *, overrides_method: bool) -> Principal:
-        """The principal whose key signed `incoming`; `overrides_method` says that it has the header of that name.
+    async def authenticate(self, incoming: IncomingRequest, headers: Mapping[bytes, bytes]) -> Principal:
+        """The principal whose key signed `incoming`; `headers` are its headers by lower-case name.
 
         Raises:
             GatewayRefusal: the one that belongs to the first finding.
         """
         now = incoming.received_at
         request = SignedRequest(
-            incoming.method, incoming.raw_path, incoming.query_string, incoming.headers, incoming.body
+            incoming.method, incoming.raw_path, incoming.query_string, incoming.headers, incoming.body, headers
         )
         try:
             presented = parse_authorization(request, now=now)
@@ -52,7 +54,7 @@ class SignatureAuthenticator:
             )
         except SignatureRefused as finding:
             raise _refusal(finding) from None
-        if overrides_method and METHOD_OVERRIDE not in verified.signed_headers:
+        if METHOD_OVERRIDE in headers and METHOD_OVERRIDE not in verified.signed_headers:
             raise InvalidSignature(
                 "X-HTTP-Method-Override must be a 'SignedHeader' in the AWS Authorization.",
                 step="authentication",

@@ -61,12 +61,12 @@ def answer_mock(mock: MockIntegration, request: MatchedRequest) -> Answer:
     if answer is None:
         raise ApiConfiguration(step="integration", detail=f"no integration response takes the status {status}")
     content_type, body = _body_for(answer, headers.get(b"accept", b""))
-    return answer.status, [(b"Content-Type", content_type.encode()), *answer.headers], body
+    return answer.status, [(b"Content-Type", content_type), *answer.headers], body
 
 
-def _body_for(answer: MockAnswer, accept: bytes) -> tuple[str, bytes]:
+def _body_for(answer: MockAnswer, accept: bytes) -> tuple[bytes, bytes]:
     if len(answer.bodies) > 1 and accept:
-        wanted = accept.decode("latin-1").split(",", 1)[0].split(";", 1)[0].strip().lower()
+        wanted = accept.split(b",", 1)[0].split(b";", 1)[0].strip().lower()
         for content_type, body in answer.bodies:
             if content_type.lower() == wanted:
                 return content_type, body

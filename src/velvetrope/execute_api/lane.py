@@ -23,9 +23,9 @@ AWS for the order.
 """
 
 import asyncio
-from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import lru_cache
 from time import perf_counter
 from urllib.parse import unquote
 
@@ -50,6 +50,7 @@ from velvetrope.execute_api.integrations import answer_mock, invoke_function, pa
 from velvetrope.execute_api.meters import Meter, Meters, epoch_us
 from velvetrope.execute_api.protocols import DecisionRecorder, FunctionInvoker, PolicyGatherer
 from velvetrope.execute_api.requests import (
+    RANDOM_BYTES,
     AdmittedRequest,
     AuthenticatedCaller,
     AuthorizedRequest,
@@ -57,15 +58,16 @@ from velvetrope.execute_api.requests import (
     IncomingRequest,
     MatchedRequest,
     RequestIds,
-    Step,
     Trail,
 )
 from velvetrope.execute_api.snapshot import (
     ApiKeyInPlan,
     CompiledKey,
     CompiledStage,
+    FixedRoute,
     MockIntegration,
     Snapshot,
+    Step,
     compile_snapshot,
     compile_stage,
 )
@@ -73,6 +75,7 @@ from velvetrope.identifiers import new_uuid
 from velvetrope.policy import AuthorizationRequest, Decision, PrincipalPolicies, evaluate, request_context
 from velvetrope.principals import ANONYMOUS, CredentialSource, Principal
 from velvetrope.sealing import MasterKeys
+from velvetrope.sigv4 import first_by_name
 from velvetrope.store import ChangeFeed
 from velvetrope.store.tables.apigateway import API_KEY_HASH_PURPOSE, ApiGatewayStore, Stage
 from velvetrope.store.tables.usage import UsageStore
@@ -123,7 +126,7 @@ class RequestLane:
         self._entropy = entropy
         self._region = region
         self._cors = cors_on_gateway_responses
-        self._drawn: list[bytes] = []
+        self._drawn: list[RequestIds] = []
         self._authenticator = SignatureAuthenticator(credentials, region=region)
         self._allowed = AllowedBefore()
         self._meters = Meters(usage, node_id=new_uuid(entropy))
@@ -150,8 +153,7 @@ class RequestLane:
             self._record(incoming, None, principal, ids, 413, "PayloadTooLarge", trail, started)
             return _too_long(ids)
         try:
-            stage, path = self._find_stage(incoming)
-            matched = await self._match_route(incoming, stage, path, ids, trail)
+            matched = await self._match_route(incoming, ids, trail)
             caller = await self._authenticate(matched)
             principal = caller.principal
             allowed = await self._authorize(caller)
@@ -194,25 +196,40 @@ class RequestLane:
             raise UnknownStage(step="stage", detail=detail)
         return stage, path
 
-    async def _match_route(
-        self, incoming: IncomingRequest, stage: CompiledStage, path: str, ids: RequestIds, trail: Trail
-    ) -> MatchedRequest:
-        headers = {name.lower(): value for name, value in reversed(incoming.headers)}
+    async def _match_route(self, incoming: IncomingRequest, ids: RequestIds, trail: Trail) -> MatchedRequest:
+        headers = first_by_name(incoming.headers)
         http_method = incoming.method
         if METHOD_OVERRIDE in headers:
             http_method = headers[METHOD_OVERRIDE].decode("latin-1").strip().upper()
-        found = stage.tree.match(path, http_method)
-        if found is None:
-            if b"authorization" in headers or b"X-Amz-Algorithm" in incoming.query_string:
-                await self._authenticator.authenticate(incoming, overrides_method=METHOD_OVERRIDE in headers)
-            raise MissingAuthenticationToken(
-                step="route", detail=f"no resource of stage {stage.name} has {http_method} {path}"
+        routes, called = self._snapshot.routes, (incoming.api_id, incoming.stage_path, http_method)
+        route, parameters = routes.get(called), _EMPTY
+        if route is None:
+            stage, path = self._find_stage(incoming)
+            found = stage.tree.match(path, http_method)
+            if found is None:
+                if b"authorization" in headers or b"X-Amz-Algorithm" in incoming.query_string:
+                    await self._authenticator.authenticate(incoming, headers)
+                raise MissingAuthenticationToken(
+                    step="route", detail=f"no resource of stage {stage.name} has {http_method} {path}"
+                )
+            parameters = found.path_parameters
+            route = FixedRoute(
+                stage, found.target, path, f"{stage.arn_prefix}{http_method}/{path[1:].removesuffix('/')}"
             )
-        method = found.target
-        trail.append(("route", "allowed", method.route_reason))
-        method_arn = f"{stage.arn_prefix}{http_method}/{path[1:].removesuffix('/')}"
+            if not parameters:
+                routes[called] = route
+        trail.append(route.method.matched)
         return MatchedRequest(
-            incoming, headers, ids, stage, method, http_method, path, found.path_parameters, method_arn, trail
+            incoming,
+            headers,
+            ids,
+            route.stage,
+            route.method,
+            http_method,
+            route.path,
+            parameters,
+            route.method_arn,
+            trail,
         )
 
     async def _authenticate(self, matched: MatchedRequest) -> AuthenticatedCaller:
@@ -223,11 +240,8 @@ class RequestLane:
             raise AuthorizerConfiguration(
                 step="authentication", detail=f"the authorization type {method.authorization_type} is not known here"
             )
-        principal = await self._authenticator.authenticate(
-            matched.incoming, overrides_method=METHOD_OVERRIDE in matched.headers
-        )
-        reason = f"signed with {principal.access_key_id or 'a key'} of {principal.arn}"
-        matched.trail.append(("authentication", "allowed", reason))
+        principal = await self._authenticator.authenticate(matched.incoming, matched.headers)
+        matched.trail.append(_signed_by(principal.access_key_id, principal.arn))
         return AuthenticatedCaller(matched, principal)
 
     async def _authorize(self, caller: AuthenticatedCaller) -> AuthorizedRequest:
@@ -292,9 +306,7 @@ class RequestLane:
             matched.trail.append(_NO_KEY_NEEDED)
         if meter is not None:
             await self._count(matched, meter, in_plan)
-            matched.trail.append(
-                _WITHIN_STAGE_LIMITS if in_plan is None else ("usage plan", "allowed", in_plan.admitted_reason)
-            )
+            matched.trail.append(_WITHIN_STAGE_LIMITS if in_plan is None else in_plan.admitted)
         return AdmittedRequest(authorized, in_plan, presented)
 
     async def _integrate(self, admitted: AdmittedRequest) -> GatewayResponse:
@@ -313,8 +325,8 @@ class RequestLane:
             body = b""
         else:
             headers.append((b"Content-Length", b"%d" % len(body)))
-        headers.append((b"x-amzn-RequestId", ids.request_id.encode()))
-        headers.append((b"x-amz-apigw-id", ids.extended_request_id.encode()))
+        headers.append(ids.request_id_header)
+        headers.append(ids.extended_request_id_header)
         return GatewayResponse(status, headers, body)
 
     # What the steps use
@@ -376,7 +388,7 @@ class RequestLane:
         trail.append((refusal.step, "refused", refusal.detail or refusal.message))
         stage_name, path = path_without_stage(incoming)
         stage = self._snapshot.stages.get((incoming.api_id, stage_name))
-        headers = {name.lower(): value for name, value in reversed(incoming.headers)}
+        headers = first_by_name(incoming.headers)
         context = RefusalContext(
             values={
                 "accountId": "" if stage is None else stage.account_id,
@@ -428,17 +440,10 @@ class RequestLane:
         )
 
     def _new_ids(self) -> RequestIds:
-        # 16 bytes for the request id, 11 for the extended one, which so ends in one `=` as AWS's do.
-        drawn = self._drawn.pop() if self._drawn else self._draw()
-        text = drawn[:16].hex()
-        variant = "89ab"[drawn[8] >> 6]
-        request_id = f"{text[:8]}-{text[8:12]}-4{text[13:16]}-{variant}{text[17:20]}-{text[20:]}"
-        return RequestIds(request_id, b64encode(drawn[16:]).decode())
-
-    def _draw(self) -> bytes:
-        # Two hundred at once: a draw is a system call.
-        block = self._entropy.token_bytes(27 * 200)
-        self._drawn = [block[at : at + 27] for at in range(0, len(block), 27)]
+        if not self._drawn:
+            # A hundred at once: a draw is a system call.
+            block = self._entropy.token_bytes(RANDOM_BYTES * 100)
+            self._drawn = [RequestIds.of(block[at : at + RANDOM_BYTES]) for at in range(0, len(block), RANDOM_BYTES)]
         return self._drawn.pop()
 
     def _hear_of_change(self) -> None:
@@ -496,11 +501,13 @@ def _allowed_by(decision: Decision) -> str:
     return f"{decision.step}: {statement.source}, {statement.name}"
 
 
+@lru_cache(maxsize=1024)
+def _signed_by(access_key_id: str, arn: str) -> Step:
+    return "authentication", "allowed", f"signed with {access_key_id or 'a key'} of {arn}"
+
+
 def _id_headers(ids: RequestIds) -> tuple[tuple[bytes, bytes], ...]:
-    return (
-        (b"x-amzn-RequestId", ids.request_id.encode()),
-        (b"x-amz-apigw-id", ids.extended_request_id.encode()),
-    )
+    return ids.request_id_header, ids.extended_request_id_header
 
 
 def _too_long(ids: RequestIds) -> GatewayResponse:

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Literal, Protocol
 
-from velvetrope.execute_api.requests import Step
+from velvetrope.execute_api.snapshot import Step
 from velvetrope.policy import PrincipalPolicies
 from velvetrope.principals import Principal
 

@@ -3,36 +3,36 @@
     IncomingRequest -> MatchedRequest -> AuthenticatedCaller -> AuthorizedRequest -> AdmittedRequest -> GatewayResponse
 
 Each step takes what the last one proved, so that the steps only fit in one order. (Structs and not dataclasses: five
-are made for every request, and these cost a tenth.)
+are made for every request, and these cost a tenth. They hold no cycles, so the collector need not look at them.)
 """
 
+from base64 import b64encode
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Literal
 
 import msgspec
 
-from velvetrope.execute_api.snapshot import ApiKeyInPlan, CompiledMethod, CompiledStage
+from velvetrope.execute_api.snapshot import ApiKeyInPlan, CompiledMethod, CompiledStage, Step
 from velvetrope.principals import Principal
 
 __all__ = [
+    "RANDOM_BYTES",
     "AdmittedRequest",
     "AuthenticatedCaller",
     "AuthorizedRequest",
     "GatewayResponse",
     "IncomingRequest",
     "MatchedRequest",
+    "RequestIds",
     "Step",
     "Trail",
 ]
 
-Step = tuple[str, Literal["allowed", "refused", "skipped"], str]
-"""(name, outcome, reason) for the decision record."""
 Trail = list[Step]
 """The steps that a request has passed. Written by every step, read by nobody but the record."""
 
 
-class IncomingRequest(msgspec.Struct, frozen=True, kw_only=True):
+class IncomingRequest(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One call as it arrived.
 
     `raw_path` is all of the path, as received: what was signed. `stage_path` is what follows `/_api/{apiId}` when the
@@ -52,7 +52,7 @@ class IncomingRequest(msgspec.Struct, frozen=True, kw_only=True):
     received_at: datetime
 
 
-class GatewayResponse(msgspec.Struct, frozen=True):
+class GatewayResponse(msgspec.Struct, frozen=True, gc=False):
     """The answer, complete with `Content-Length`; `Date` is the server's to add."""
 
     status: int
@@ -60,14 +60,34 @@ class GatewayResponse(msgspec.Struct, frozen=True):
     body: bytes
 
 
-class RequestIds(msgspec.Struct, frozen=True):
-    """The ids of one request: `x-amzn-RequestId`, and `x-amz-apigw-id` (`$context.extendedRequestId`)."""
+class RequestIds(msgspec.Struct, frozen=True, gc=False):
+    """The ids of one request, and the headers that tell them: `extended_request_id` is AWS's name in templates."""
 
     request_id: str
     extended_request_id: str
+    request_id_header: tuple[bytes, bytes]
+    extended_request_id_header: tuple[bytes, bytes]
+
+    @classmethod
+    def of(cls, random_bytes: bytes) -> "RequestIds":
+        """New ids from `RANDOM_BYTES` bytes: a version 4 UUID, and an extended id that ends in one `=` as AWS's do."""
+        text = random_bytes[:16].hex()
+        variant = "89ab"[random_bytes[8] >> 6]
+        request_id = f"{text[:8]}-{text[8:12]}-4{text[13:16]}-{variant}{text[17:20]}-{text[20:]}"
+        extended = b64encode(random_bytes[16:])
+        return cls(
+            request_id,
+            extended.decode(),
+            (b"x-amzn-RequestId", request_id.encode()),
+            (b"x-amz-apigw-id", extended),
+        )
 
 
-class MatchedRequest(msgspec.Struct, frozen=True):
+RANDOM_BYTES = 27
+"""Of one `RequestIds`: 16 for the request id, 11 for the extended one."""
+
+
+class MatchedRequest(msgspec.Struct, frozen=True, gc=False):
     """The request means this method of this stage. Nothing is known about the caller."""
 
     incoming: IncomingRequest
@@ -85,21 +105,21 @@ class MatchedRequest(msgspec.Struct, frozen=True):
     trail: Trail
 
 
-class AuthenticatedCaller(msgspec.Struct, frozen=True):
+class AuthenticatedCaller(msgspec.Struct, frozen=True, gc=False):
     """Who called: proven by a signature, or `ANONYMOUS` where the method asks for none."""
 
     matched: MatchedRequest
     principal: Principal
 
 
-class AuthorizedRequest(msgspec.Struct, frozen=True):
+class AuthorizedRequest(msgspec.Struct, frozen=True, gc=False):
     """Policies allow this caller this method; `allowed_by` says which, and is None where no policy has a say."""
 
     caller: AuthenticatedCaller
     allowed_by: Step | None
 
 
-class AdmittedRequest(msgspec.Struct, frozen=True):
+class AdmittedRequest(msgspec.Struct, frozen=True, gc=False):
     """The request has been counted: against the plan of its API key (None without one) and the stage's throttle."""
 
     authorized: AuthorizedRequest

@@ -35,16 +35,21 @@ __all__ = [
     "CompiledKey",
     "CompiledMethod",
     "CompiledStage",
+    "FixedRoute",
     "FunctionIntegration",
     "MockAnswer",
     "MockIntegration",
     "Snapshot",
+    "Step",
     "compile_snapshot",
     "compile_stage",
 ]
 
 _FUNCTION = re.compile(r".*:lambda:path/2015-03-31/functions/(?P<arn>[^/]+)/invocations")
 _STAGE_VARIABLE = re.compile(r"\$\{stageVariables\.([A-Za-z0-9_]+)\}")
+
+Step = tuple[str, Literal["allowed", "refused", "skipped"], str]
+"""(name, outcome, reason) of one step, for the decision record."""
 
 _ACCOUNT_RATE = 10_000.0
 _ACCOUNT_BURST = 5_000
@@ -58,7 +63,7 @@ class MockAnswer:
     status: int
     pattern: re.Pattern[str] | None
     headers: tuple[tuple[bytes, bytes], ...]
-    bodies: tuple[tuple[str, bytes], ...]
+    bodies: tuple[tuple[bytes, bytes], ...]
 
 
 @dataclass(frozen=True)
@@ -104,7 +109,8 @@ class CompiledMethod:
     integration: MockIntegration | FunctionIntegration | None
     meter: Meter | None
     """The stage's own throttle of this method, for callers without a plan."""
-    route_reason: str
+    matched: Step
+    """How a record tells that a request meant this method."""
 
     __hash__ = object.__hash__
 
@@ -138,7 +144,7 @@ class ApiKeyInPlan:
     stage_key: tuple[str, str]
     throttles: Mapping[str, Throttle]
     quota: LeasedQuota
-    admitted_reason: str
+    admitted: Step
     meters: dict[CompiledMethod, Meter] = field(default_factory=dict)
 
     def meter_of(self, method: CompiledMethod, meters: Meters) -> Meter:
@@ -163,6 +169,16 @@ class ApiKeyInPlan:
 
 
 @dataclass(frozen=True)
+class FixedRoute:
+    """All that a path and a method mean when the route has no variables."""
+
+    stage: CompiledStage
+    method: CompiledMethod
+    path: str
+    method_arn: str
+
+
+@dataclass(frozen=True)
 class CompiledKey:
     """A key by its value: whether it is enabled, and its plan for each (API id, stage name)."""
 
@@ -184,6 +200,8 @@ class Snapshot:
 
     presented: dict[bytes, CompiledKey] = field(default_factory=dict, repr=False)
     """Values that callers have sent and that were found, so that a busy key is not hashed for every request."""
+    routes: dict[tuple[str, bytes, str], "FixedRoute"] = field(default_factory=dict, repr=False)
+    """By API id, path with stage and method: calls that matched a route without variables. No more than there are."""
 
     def quotas_in_use(self) -> Iterable[LeasedQuota]:
         """Every quota that a request could be counted against."""
@@ -220,7 +238,11 @@ def _plans_by_stage(key_id: str, plans: Iterable[UsagePlan], meters: Meters) -> 
                 stage_key=stage_key,
                 throttles=stage.throttle,
                 quota=meters.quota(plan.id, key_id, plan.quota),
-                admitted_reason=f"API key {key_id} is in usage plan {plan.id} ({plan.name}), within its limits",
+                admitted=(
+                    "usage plan",
+                    "allowed",
+                    f"API key {key_id} is in usage plan {plan.id} ({plan.name}), within its limits",
+                ),
             )
     return found
 
@@ -268,7 +290,11 @@ def _compile_method(
         api_key_required=method.api_key_required,
         integration=_compile_integration(resource, method, stage, arn_prefix),
         meter=None if limits is None else Meter((meters.bucket(name, limits),), None),
-        route_reason=f"{method.http_method} {resource.path} of API {stage.rest_api_id}, stage {stage.stage_name}",
+        matched=(
+            "route",
+            "allowed",
+            f"{method.http_method} {resource.path} of API {stage.rest_api_id}, stage {stage.stage_name}",
+        ),
     )
 
 
@@ -317,8 +343,8 @@ def _compile_answer(answer: IntegrationResponse) -> MockAnswer:
             (name.removeprefix("method.response.header.").encode(), parse_quoted_literal(expression).encode())
             for name, expression in answer.response_parameters.items()
         ),
-        bodies=tuple((content_type, template.encode()) for content_type, template in templates)
-        or (("application/json", b""),),
+        bodies=tuple((content_type.encode(), template.encode()) for content_type, template in templates)
+        or ((b"application/json", b""),),
     )
 
 
