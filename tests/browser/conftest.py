@@ -13,8 +13,10 @@ from support.running import REPOSITORY
 ARTIFACTS = REPOSITORY / "artifacts" / "screenshots"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    """One Chromium for a module's tests. Its driver runs an event loop in this thread until it is stopped, so it must
+    not outlive the module: the asynchronous tests that come after need the thread."""
     names = (os.environ.get("CHROMIUM", ""), "chromium", "chromium-browser", "google-chrome")
     path = next(filter(None, (shutil.which(name) for name in names if name)), None)
     assert path is not None, "no Chromium; `make browser-tools` installs one"
