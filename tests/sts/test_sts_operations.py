@@ -31,6 +31,7 @@ from velvetrope.sts import (
 from velvetrope.sts.errors import (
     AccessDenied,
     ExpiredTokenException,
+    InvalidAuthorizationMessageException,
     InvalidIdentityToken,
     InvalidParameterValue,
     MalformedPolicyDocument,
@@ -131,6 +132,7 @@ class Verified:
     claims: Mapping[str, tuple[str, ...]]
     tags: Mapping[str, str]
     transitive_tag_keys: tuple[str, ...] = ()
+    source_identity: str | None = None
 
 
 @dataclass
@@ -757,6 +759,7 @@ def test_every_operation_is_marked() -> None:
     assert sorted(implemented_operations(Sts().operations)) == [
         "assume_role",
         "assume_role_with_web_identity",
+        "decode_authorization_message",
         "get_access_key_info",
         "get_caller_identity",
         "get_federation_token",
@@ -774,5 +777,11 @@ def test_our_codes_and_statuses_are_those_of_the_model() -> None:
         if shape.get("exception")
     }
 
-    for kind in (MalformedPolicyDocument, PackedPolicyTooLarge, InvalidIdentityToken, ExpiredTokenException):
+    for kind in (
+        MalformedPolicyDocument,
+        PackedPolicyTooLarge,
+        InvalidIdentityToken,
+        ExpiredTokenException,
+        InvalidAuthorizationMessageException,
+    ):
         assert modelled[kind.code] == kind.http_status

@@ -154,6 +154,22 @@ def test_former_sessions_outlive_a_rotation_of_the_master_key() -> None:
         Sessions(KEYS, CountingEntropy()).open(fresh.access_key_id, fresh.session_token, NOW)
 
 
+def test_a_rotation_does_not_make_a_session_last_longer_and_losing_its_key_ends_it() -> None:
+    issued = Sessions(KEYS, CountingEntropy()).issue(role_session())
+    entropy = CountingEntropy()
+    entropy.token_bytes(1024)
+    rotated = KEYS.rotated(entropy).rotated(entropy)
+    without = MasterKeys(rotated.current, {k: v for k, v in rotated.keys.items() if k != KEYS.current})
+    sessions = Sessions(rotated, CountingEntropy())
+
+    opened = sessions.open(issued.access_key_id, issued.session_token, NOW + timedelta(seconds=3599))
+    assert opened.secret_access_key == issued.secret_access_key
+    with pytest.raises(ExpiredSessionToken):
+        sessions.open(issued.access_key_id, issued.session_token, NOW + timedelta(hours=1))
+    with pytest.raises(InvalidSessionToken):
+        Sessions(without, CountingEntropy()).open(issued.access_key_id, issued.session_token, NOW)
+
+
 def test_only_so_many_opened_tokens_are_remembered() -> None:
     sessions = Sessions(KEYS, CountingEntropy())
     first = sessions.issue(role_session())

@@ -1,11 +1,17 @@
 """Temporary credentials: issued, opened again, and who may have them.
 
 `Sessions` makes and opens session tokens without keeping anything; `RoleAssumption` judges trust policies;
-`StsOperations` is the service as AWS's clients see it.
+`OpenIdProviders` verifies ID tokens of the providers that IAM knows; `StsOperations` is the service as AWS's clients
+see it.
 """
 
 from velvetrope.sts.assumption import AssumedRole, RoleAssumption, RoleSessionRequest
+from velvetrope.sts.authorization_messages import AuthorizationMessages
 from velvetrope.sts.errors import RoleNotAssumable
+from velvetrope.sts.http_documents import DocumentUnavailable, HttpDocuments
+from velvetrope.sts.managed_policies import ManagedSessionPolicies
+from velvetrope.sts.open_id_keys import IssuerKeys
+from velvetrope.sts.open_id_tokens import OpenIdProviders
 from velvetrope.sts.operations import StsOperations
 from velvetrope.sts.providers import (
     AccessKeyDirectory,
@@ -20,6 +26,12 @@ from velvetrope.sts.sessions import Sessions, TemporaryCredentials
 __all__ = [
     "AccessKeyDirectory",
     "AssumedRole",
+    "AuthorizationMessages",
+    "DocumentUnavailable",
+    "HttpDocuments",
+    "IssuerKeys",
+    "ManagedSessionPolicies",
+    "OpenIdProviders",
     "PolicyGatherer",
     "RoleAssumption",
     "RoleNotAssumable",

@@ -179,6 +179,8 @@ class RoleAssumption:
         self._check_allowed(role, caller, "sts:AssumeRoleWithWebIdentity", PrincipalPolicies(), asked)
         if request.requested_tags:
             self._check_allowed(role, caller, "sts:TagSession", PrincipalPolicies(), asked)
+        if request.source_identity is not None:
+            self._check_allowed(role, caller, "sts:SetSourceIdentity", PrincipalPolicies(), asked)
         check_duration(request.duration_seconds, role_maximum_seconds=role.max_session_duration_seconds, chained=False)
         session = Session(request.now, request.now, federated_provider=provider, claims=_federation_keys(claims))
         return self._session_of(role, request, session)

@@ -7,7 +7,8 @@
     ├── MalformedPolicyDocument     400  a session policy
     ├── PackedPolicyTooLarge        400  session policies and tags together
     ├── InvalidIdentityToken        400  a web identity token that is not a good one
-    └── ExpiredTokenException       400  a web identity token past its `exp`
+    ├── ExpiredTokenException       400  a web identity token past its `exp`
+    └── InvalidAuthorizationMessageException  400
 
     ReasonError
     └── RoleNotAssumable                 for rooms that assume roles on somebody's behalf; they have their own codes
@@ -22,6 +23,7 @@ from velvetrope.errors import ReasonError, ServiceError
 __all__ = [
     "AccessDenied",
     "ExpiredTokenException",
+    "InvalidAuthorizationMessageException",
     "InvalidIdentityToken",
     "InvalidParameterValue",
     "MalformedPolicyDocument",
@@ -72,6 +74,12 @@ class ExpiredTokenException(ServiceError):
     """The web identity token was good, but is past its `exp`."""
 
     code = "ExpiredTokenException"
+
+
+class InvalidAuthorizationMessageException(ServiceError):
+    """The text is no authorization message that this server handed out."""
+
+    code = "InvalidAuthorizationMessageException"
 
 
 class RoleNotAssumable(ReasonError):

@@ -4,14 +4,19 @@
 and GetAccessKeyInfo. AssumeRole is judged here and nowhere else, because the role's trust policy has a say in it: a
 caller whom it names needs no policy of its own. GetCallerIdentity and GetSessionToken need no permission.
 
-Refused by name, because no parameter here bears it: `PolicyArns` (managed session policies), `SerialNumber` and
-`TokenCode` (multi-factor), `ProviderId` (access tokens of social providers), `ProvidedContexts`.
+A web identity token is an identity pool's, or one of an OpenID Connect provider that the role's account has registered
+with IAM; the issuer it names decides which.
+
+Refused by name: `SerialNumber` and `TokenCode`, since we know no multi-factor devices of IAM users that could be
+verified; and, because no parameter here bears them, `ProviderId` (access tokens of social providers) and
+`ProvidedContexts`. AssumeRoleWithSAML is not here.
 
 Sources: AWS STS API reference; texts as listed in the project's reference on STS, section 1.3.
 """
 
 import base64
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
@@ -23,13 +28,17 @@ from velvetrope.errors import ServiceError
 from velvetrope.operations import Answer, Call, operation
 from velvetrope.principals import Principal, Session
 from velvetrope.sts.assumption import AssumedRole, RoleAssumption, RoleSessionRequest, role_arn_parts
+from velvetrope.sts.authorization_messages import AuthorizationMessages
 from velvetrope.sts.errors import (
     AccessDenied,
     ExpiredTokenException,
+    InvalidAuthorizationMessageException,
     InvalidIdentityToken,
     RoleNotAssumable,
     ValidationError,
 )
+from velvetrope.sts.managed_policies import ManagedSessionPolicies
+from velvetrope.sts.open_id_tokens import OpenIdProviders
 from velvetrope.sts.providers import AccessKeyDirectory, WebIdentity, WebIdentityTokens
 from velvetrope.sts.session_limits import check_packed_size, check_session_policy, merge_tags
 from velvetrope.sts.sessions import Sessions, TemporaryCredentials
@@ -42,7 +51,7 @@ from velvetrope.tokens import (
     WrongTokenUse,
 )
 
-__all__ = ["StsOperations", "Tag"]
+__all__ = ["PolicyDescriptor", "StsOperations", "Tag"]
 
 _DEFAULT_ROLE_SECONDS: Final = 3600
 _DEFAULT_TOKEN_SECONDS: Final = 43_200
@@ -64,8 +73,19 @@ class Tag(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     value: str
 
 
+class PolicyDescriptor(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A managed policy, named as a session policy."""
+
+    arn: str
+
+
 class StsOperations:
-    """STS, as far as we have it. `web_identity_tokens` knows the identity pools' own tokens."""
+    """STS, as far as we have it.
+
+    `web_identity_tokens` knows the identity pools' own tokens. What is not given is refused: without
+    `open_id_providers` no other token, without `managed_policies` any `PolicyArns`, and without
+    `authorization_messages` no message is one of ours.
+    """
 
     def __init__(
         self,
@@ -74,11 +94,17 @@ class StsOperations:
         *,
         access_keys: AccessKeyDirectory,
         web_identity_tokens: WebIdentityTokens,
+        open_id_providers: OpenIdProviders | None = None,
+        managed_policies: ManagedSessionPolicies | None = None,
+        authorization_messages: AuthorizationMessages | None = None,
     ) -> None:
         self._assumption = assumption
         self._sessions = sessions
         self._access_keys = access_keys
         self._web_identity_tokens = web_identity_tokens
+        self._open_id_providers = open_id_providers
+        self._managed_policies = managed_policies
+        self._authorization_messages = authorization_messages
 
     @operation
     async def get_caller_identity(self, call: Call) -> Answer:
@@ -101,6 +127,13 @@ class StsOperations:
         return {"account": found.principal.account_id}
 
     @operation
+    async def decode_authorization_message(self, call: Call, *, encoded_message: str) -> Answer:  # noqa: ARG002
+        """Why somebody was refused, from the message that they were given."""
+        if self._authorization_messages is None:
+            raise InvalidAuthorizationMessageException("The message is not a valid authorization message.")
+        return {"decoded_message": self._authorization_messages.decode(encoded_message)}
+
+    @operation
     async def assume_role(
         self,
         call: Call,
@@ -108,29 +141,32 @@ class StsOperations:
         role_arn: str,
         role_session_name: str,
         policy: str | None = None,
+        policy_arns: tuple[PolicyDescriptor, ...] = (),
         duration_seconds: int = _DEFAULT_ROLE_SECONDS,
         tags: tuple[Tag, ...] = (),
         transitive_tag_keys: tuple[str, ...] = (),
         external_id: str | None = None,
         source_identity: str | None = None,
+        serial_number: str | None = None,
+        token_code: str | None = None,
     ) -> Answer:
         """Credentials of a role, for a caller whom its trust policy lets in."""
         caller = call.principal
-        _check_role_arn(role_arn)
+        role_account_id = _account_of_role(role_arn)
+        _check_no_multi_factor(serial_number, token_code)
         if caller.is_root:
             raise AccessDenied("Roles may not be assumed by root accounts.")
-        if policy is not None:
-            check_session_policy(policy)
+        managed = await self._session_policies(policy, policy_arns, account_id=role_account_id)
         merged, transitive = merge_tags(
             [(tag.key, tag.value) for tag in tags], transitive_tag_keys, inherited=_inherited_tags(caller)
         )
-        packed = check_packed_size([] if policy is None else [policy], merged)
+        packed = check_packed_size([] if policy is None else [policy], merged, managed=managed)
         request = RoleSessionRequest(
             role_arn=role_arn,
             session_name=role_session_name,
             duration_seconds=duration_seconds,
             now=call.now,
-            policies=None if policy is None else (policy,),
+            policies=_together(policy, managed),
             tags=merged,
             requested_tags={tag.key: tag.value for tag in tags},
             transitive_tag_keys=transitive,
@@ -144,7 +180,7 @@ class StsOperations:
             raise AccessDenied(_not_authorized(caller, error.action, role_arn), detail=error.detail) from error
         return {
             **_role_answer(assumed),
-            "packed_policy_size": packed if policy is not None or merged else None,
+            "packed_policy_size": packed if request.policies is not None or merged else None,
             "source_identity": request.source_identity,
         }
 
@@ -157,23 +193,25 @@ class StsOperations:
         role_session_name: str,
         web_identity_token: str,
         policy: str | None = None,
+        policy_arns: tuple[PolicyDescriptor, ...] = (),
         duration_seconds: int = _DEFAULT_ROLE_SECONDS,
     ) -> Answer:
-        """Credentials of a role, for whoever holds a token of an identity pool. The call is not signed."""
-        _check_role_arn(role_arn)
-        if policy is not None:
-            check_session_policy(policy)
-        identity = await self._verify_web_identity(web_identity_token, call.now)
-        packed = check_packed_size([] if policy is None else [policy], identity.tags)
+        """Credentials of a role, for whoever holds a token of a provider that it trusts. The call is not signed."""
+        role_account_id = _account_of_role(role_arn)
+        identity = await self._verify_web_identity(web_identity_token, role_account_id, call.now)
+        managed = await self._session_policies(policy, policy_arns, account_id=role_account_id)
+        tags, transitive = merge_tags(list(identity.tags.items()), identity.transitive_tag_keys, inherited={})
+        packed = check_packed_size([] if policy is None else [policy], tags, managed=managed)
         request = RoleSessionRequest(
             role_arn=role_arn,
             session_name=role_session_name,
             duration_seconds=duration_seconds,
             now=call.now,
-            policies=None if policy is None else (policy,),
-            tags=identity.tags,
-            requested_tags=identity.tags,
-            transitive_tag_keys=identity.transitive_tag_keys,
+            policies=_together(policy, managed),
+            tags=tags,
+            requested_tags=tags,
+            transitive_tag_keys=transitive,
+            source_identity=identity.source_identity,
             context=_request_keys(call),
         )
         try:
@@ -185,19 +223,28 @@ class StsOperations:
             raise AccessDenied(message, detail=error.detail) from error
         return {
             **_role_answer(assumed),
-            "packed_policy_size": packed if policy is not None or identity.tags else None,
+            "packed_policy_size": packed if request.policies is not None or tags else None,
             "subject_from_web_identity_token": identity.subject,
             "audience": identity.audience,
             "provider": identity.provider,
+            "source_identity": identity.source_identity,
         }
 
     @operation
-    async def get_session_token(self, call: Call, *, duration_seconds: int = _DEFAULT_TOKEN_SECONDS) -> Answer:
+    async def get_session_token(
+        self,
+        call: Call,
+        *,
+        duration_seconds: int = _DEFAULT_TOKEN_SECONDS,
+        serial_number: str | None = None,
+        token_code: str | None = None,
+    ) -> Answer:
         """Temporary credentials for the user that calls, with the user's own permissions but for IAM and STS.
 
         Those of the root user last an hour at the most, whatever was asked for.
         """
         caller = call.principal
+        _check_no_multi_factor(serial_number, token_code)
         if caller.session is not None or caller.kind not in {"User", "Account"}:
             raise AccessDenied("Cannot call GetSessionToken with session credentials")
         seconds = min(duration_seconds, _ROOT_SECONDS) if caller.is_root else duration_seconds
@@ -211,6 +258,7 @@ class StsOperations:
         *,
         name: str,
         policy: str | None = None,
+        policy_arns: tuple[PolicyDescriptor, ...] = (),
         duration_seconds: int = _DEFAULT_TOKEN_SECONDS,
         tags: tuple[Tag, ...] = (),
     ) -> Answer:
@@ -221,10 +269,9 @@ class StsOperations:
         caller = call.principal
         if caller.session is not None or caller.kind not in {"User", "Account"}:
             raise AccessDenied("Cannot call GetFederationToken with session credentials")
-        if policy is not None:
-            check_session_policy(policy)
+        managed = await self._session_policies(policy, policy_arns, account_id=caller.account_id)
         merged, _ = merge_tags([(tag.key, tag.value) for tag in tags], (), inherited={})
-        packed = check_packed_size([] if policy is None else [policy], merged)
+        packed = check_packed_size([] if policy is None else [policy], merged, managed=managed)
         arn = f"arn:aws:sts::{caller.account_id}:federated-user/{name}"
         federated = Principal(
             kind="FederatedUser",
@@ -236,7 +283,7 @@ class StsOperations:
             name=caller.name,
         )
         seconds = min(duration_seconds, _ROOT_SECONDS) if caller.is_root else duration_seconds
-        policies = None if policy is None else (policy,)
+        policies = _together(policy, managed)
         credentials = self._issue(federated, call.now, seconds, policies=policies, tags=merged)
         return {
             "credentials": _render_credentials(credentials),
@@ -262,9 +309,26 @@ class StsOperations:
         )
         return self._sessions.issue(replace(principal, session=session))
 
-    async def _verify_web_identity(self, token: str, now: datetime) -> WebIdentity:
+    async def _session_policies(
+        self, policy: str | None, policy_arns: Sequence[PolicyDescriptor], *, account_id: str
+    ) -> tuple[str, ...]:
+        """The documents of the managed session policies; the inline one is checked along with them."""
+        arns = [descriptor.arn for descriptor in policy_arns]
+        check_session_policy(policy, arns)
+        if not arns:
+            return ()
+        if self._managed_policies is None:
+            raise ValidationError("PolicyArns is not supported by this velvetrope; an inline Policy is.")
+        return await self._managed_policies.load_documents(arns, account_id=account_id)
+
+    async def _verify_web_identity(self, token: str, account_id: str, now: datetime) -> WebIdentity:
         try:
-            return await self._web_identity_tokens.verify_web_identity_token(token, now=now)
+            try:
+                return await self._web_identity_tokens.verify_web_identity_token(token, now=now)
+            except IssuerMismatch:
+                if self._open_id_providers is None:
+                    raise
+                return await self._open_id_providers.verify_web_identity(token, account_id=account_id, now=now)
         except InvalidToken as error:
             raise _token_refusal(error, token) from error
 
@@ -301,11 +365,25 @@ def _claimed_issuer(token: str) -> str:
         return "the token's issuer"
 
 
-def _check_role_arn(role_arn: str) -> None:
+def _account_of_role(role_arn: str) -> str:
     try:
-        role_arn_parts(role_arn)
+        return role_arn_parts(role_arn)[0].account_id
     except InvalidArn:
         raise ValidationError(f"{role_arn} is invalid") from None
+
+
+def _check_no_multi_factor(serial_number: str | None, token_code: str | None) -> None:
+    # Taking a code that nobody verified would set aws:MultiFactorAuthPresent for the asking.
+    if serial_number is not None or token_code is not None:
+        raise ValidationError(
+            "SerialNumber and TokenCode are not supported by velvetrope: it knows no multi-factor devices of IAM users."
+        )
+
+
+def _together(policy: str | None, managed: tuple[str, ...]) -> tuple[str, ...] | None:
+    """All session policies, inline and managed; None if none was passed."""
+    policies = managed if policy is None else (policy, *managed)
+    return policies or None
 
 
 def _inherited_tags(caller: Principal) -> dict[str, str]:

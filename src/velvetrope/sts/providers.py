@@ -71,10 +71,12 @@ class WebIdentity(Protocol):
     def tags(self) -> Mapping[str, str]: ...
     @property
     def transitive_tag_keys(self) -> tuple[str, ...]: ...
+    @property
+    def source_identity(self) -> str | None: ...
 
 
 class WebIdentityTokens(Protocol):
-    """Verifies the tokens of one web identity provider."""
+    """Verifies the tokens of one web identity provider: identity pools."""
 
     async def verify_web_identity_token(self, token: str, *, now: datetime) -> WebIdentity:
         """The identity that `token` proves.

@@ -1,7 +1,8 @@
 """What a session may carry and how long it may last: policies, tags, sizes, durations.
 
-The packed size is that of policies and tags deflated together, as a percentage of `_PACKED_BYTES`. AWS packs in a
-format of its own and says only the percentage (UNVERIFIED); what matters is that a token fits into a header.
+The packed size is that of inline policies and tags deflated together, as a percentage of `_PACKED_BYTES`. AWS packs in
+a format of its own and says only the percentage (UNVERIFIED); what matters is that a token fits into a header. Managed
+policies travel in the token too, and have a limit of their own.
 
 Sources: AWS STS API reference, AssumeRole (Policy, Tags, TransitiveTagKeys, DurationSeconds); IAM User Guide, "Pass
 session tags in AWS STS", "Roles terms and concepts" (role chaining), "IAM and AWS STS quotas".
@@ -24,41 +25,55 @@ from velvetrope.sts.errors import (
 __all__ = ["check_duration", "check_packed_size", "check_session_policy", "merge_tags"]
 
 _PACKED_BYTES: Final = 2048
+_MANAGED_BYTES: Final = 4096
 _PLAIN_POLICY_CHARACTERS: Final = 2048
 _CHAINED_SECONDS: Final = 3600
 
 
-def check_session_policy(document: str) -> None:
-    """The text is a policy that can limit a session.
+def check_session_policy(document: str | None, policy_arns: Sequence[str] = ()) -> None:
+    """The text, if there is one, is a policy that can limit a session, and is not too long with these ARNs.
 
     Raises:
         MalformedPolicyDocument: it is not one.
-        PackedPolicyTooLarge: it is longer than 2048 characters.
+        PackedPolicyTooLarge: it is longer than 2048 characters, the ARNs of managed policies included.
     """
-    if len(document) > _PLAIN_POLICY_CHARACTERS:
-        percent = -(-len(document) * 100 // _PLAIN_POLICY_CHARACTERS)
+    characters = len(document or "") + sum(len(arn) for arn in policy_arns)
+    if characters > _PLAIN_POLICY_CHARACTERS:
+        percent = -(-characters * 100 // _PLAIN_POLICY_CHARACTERS)
         raise PackedPolicyTooLarge(f"Packed policy consumes {percent}% of allotted space, please use smaller policy.")
+    if document is None:
+        return
     try:
         parse_policy(document, kind="session", source="session policy")
     except MalformedPolicy as error:
         raise MalformedPolicyDocument(error.message, detail=error.detail) from error
 
 
-def check_packed_size(policies: Sequence[str], tags: Mapping[str, str]) -> int:
-    """How much of its space a session uses, in percent, rounded up.
+def check_packed_size(policies: Sequence[str], tags: Mapping[str, str], *, managed: Sequence[str] = ()) -> int:
+    """How much of its space a session uses, in percent, rounded up. `managed` documents have space of their own.
 
     Raises:
         PackedPolicyTooLarge: more than all of it.
     """
+    if managed:
+        percent = -(-_packed_bytes(managed) * 100 // _MANAGED_BYTES)
+        if percent > 100:
+            raise PackedPolicyTooLarge(
+                f"Packed managed policies consume {percent}% of allotted space, please use smaller policies."
+            )
     if not policies and not tags:
         return 0
-    packed = len(zlib.compress(msgspec.json.encode([list(policies), dict(tags)]), 9))
+    packed = _packed_bytes([list(policies), dict(tags)])
     percent = -(-packed * 100 // _PACKED_BYTES)
     if percent > 100 and policies:
         raise PackedPolicyTooLarge(f"Packed policy consumes {percent}% of allotted space, please use smaller policy.")
     if percent > 100:
         raise PackedPolicyTooLarge(f"Packed size of session tags consumes {percent}% of allotted space.")
     return percent
+
+
+def _packed_bytes(value: object) -> int:
+    return len(zlib.compress(msgspec.json.encode(value), 9))
 
 
 def check_duration(seconds: int, *, role_maximum_seconds: int, chained: bool) -> None:
