@@ -12,7 +12,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["Step", "TrustError", "run_steps", "trust_steps", "untrust_steps"]
+__all__ = ["ANCHORS", "Anchors", "Step", "TrustError", "run_steps", "trust_steps", "untrust_steps"]
 
 _NAME = "velvetrope-development-ca"
 
@@ -30,15 +30,17 @@ class Step:
     needs_root: bool = False
 
 
-# Where distributions keep anchors, and what makes them count.
-_ANCHORS = (
+Anchors = tuple[tuple[Path, tuple[str, ...]], ...]
+"""Folders in which a distribution keeps anchors, each with the command that makes them count."""
+
+ANCHORS: Anchors = (
     (Path("/usr/local/share/ca-certificates"), ("update-ca-certificates",)),  # Debian, Ubuntu, Alpine
     (Path("/etc/pki/ca-trust/source/anchors"), ("update-ca-trust", "extract")),  # Fedora, RHEL
     (Path("/etc/ca-certificates/trust-source/anchors"), ("trust", "extract-compat")),  # Arch
 )
 
 
-def trust_steps(certificate: Path, home: Path) -> list[Step]:
+def trust_steps(certificate: Path, home: Path, anchors: Anchors = ANCHORS) -> list[Step]:
     """What trusting `certificate` takes on this machine.
 
     Raises:
@@ -49,7 +51,7 @@ def trust_steps(certificate: Path, home: Path) -> list[Step]:
         command = ("security", "add-trusted-cert", "-r", "trustRoot", "-k", keychain, str(certificate))
         return [Step("add it to your login keychain", command)]
     steps: list[Step] = []
-    for folder, update in _ANCHORS:
+    for folder, update in anchors:
         if folder.is_dir() and shutil.which(update[0]):
             target = folder / f"{_NAME}.crt"
             words = f"copy it to {target}"
@@ -71,12 +73,12 @@ def trust_steps(certificate: Path, home: Path) -> list[Step]:
     return steps
 
 
-def untrust_steps(certificate: Path, home: Path) -> list[Step]:
+def untrust_steps(certificate: Path, home: Path, anchors: Anchors = ANCHORS) -> list[Step]:
     """What taking it back takes; an empty list if nothing was installed."""
     if sys.platform == "darwin":
         return [Step("remove it from your keychain", ("security", "remove-trusted-cert", str(certificate)))]
     steps: list[Step] = []
-    for folder, update in _ANCHORS:
+    for folder, update in anchors:
         target = folder / f"{_NAME}.crt"
         if target.exists():
             again = (*update, "--fresh") if update[0] == "update-ca-certificates" else update

@@ -14,7 +14,6 @@ from typing import Any
 
 from velvetrope.clock import Clock
 from velvetrope.cloudformation import AppliedStack, StackEngine
-from velvetrope.errors import ServiceError
 from velvetrope.functions import FunctionInvoker
 from velvetrope.operations import Call, OperationInvoker
 from velvetrope.principals import Principal
@@ -117,14 +116,14 @@ class AppApplier:
         kept = _KeptPasswords(self._folder, self._master_keys)
         for user in users:
             name = {"UserPoolId": pool_id, "Username": user.username}
-            try:
-                await self._invoke("cognito-idp", "AdminGetUser", name)
-                if kept.is_same(pool_id, user):
-                    continue
-            except ServiceError as err:
-                if err.code != "UserNotFoundException":
-                    raise
+            quoted = user.username.replace("\\", "\\\\").replace('"', '\\"')
+            found = await self._invoke(
+                "cognito-idp", "ListUsers", {"UserPoolId": pool_id, "Filter": f'username = "{quoted}"'}
+            )
+            if not found["Users"]:
                 await self._invoke("cognito-idp", "AdminCreateUser", {**name, "MessageAction": "SUPPRESS"})
+            elif kept.is_same(pool_id, user):
+                continue
             password = {**name, "Password": user.password, "Permanent": True}
             await self._invoke("cognito-idp", "AdminSetUserPassword", password)
             kept.keep(pool_id, user)

@@ -100,11 +100,9 @@ class Server:
 
     async def start(self, sockets: list[socket.socket]) -> None:
         """Begin to answer."""
-        loop = asyncio.get_running_loop()
-        # Made beside the first requests: `velvetrope trust` wants the authority before anybody has spoken TLS.
-        context = loop.run_in_executor(None, self._make_tls_context)
+        context = await asyncio.to_thread(self._make_tls_context)
         for sock in sockets:
-            listener = Listener(self.edge, sock, gateway=self.edge, tls=lambda: _wait_for(context, loop))
+            listener = Listener(self.edge, sock, gateway=self.edge, tls=lambda: context)
             await listener.start()
             self.listeners.append(listener)
         self.connection.save(self.folder)
@@ -289,12 +287,3 @@ def _refusal(record: DecisionRecord) -> Refusal:
         code=record.code,
         why=refusing.reason if refusing is not None else record.code,
     )
-
-
-def _wait_for(context: "asyncio.Future[ssl.SSLContext]", loop: asyncio.AbstractEventLoop) -> ssl.SSLContext:
-    """The context, from a thread of a listener's."""
-
-    async def wait() -> ssl.SSLContext:
-        return await context
-
-    return asyncio.run_coroutine_threadsafe(wait(), loop).result()

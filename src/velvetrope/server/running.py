@@ -173,17 +173,17 @@ class _Life:
 
         from velvetrope.errors import VelvetropeError
 
-        applied = (await asyncio.to_thread(package_folder, app.parent)).digest
+        tried = (await asyncio.to_thread(package_folder, app.parent)).digest
         async for _ in awatch(app.parent, ignore_permission_denied=True):
             try:
                 code = await asyncio.to_thread(package_folder, app.parent)
-                if code.digest == applied:
+                if code.digest == tried:
                     continue  # nothing that belongs to the function
+                tried = code.digest
                 began = time.perf_counter()
                 reading = await asyncio.to_thread(_start_reading, app, self._folder, self._settings.region)
                 synthesized = await asyncio.to_thread(reading.child.result)
                 await server.apply_app(synthesized, reading.code, progress=self._narrator.step)
-                applied = reading.code.digest
                 self._narrator.say(f"  applied {app.name} again in {time.perf_counter() - began:.1f} s")
             except (AppFileError, VelvetropeError, OSError) as err:
                 self._narrator.say(f"  {app.name} was not applied; the version before it keeps answering.\n{err}")
