@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from velvetrope.clock import CountingEntropy, FrozenClock
-from velvetrope.identitypools import IdentityPoolOperations, PoolOpenIdTokens
+from velvetrope.identitypools import IdentityPoolOperations, OpenIdProviders, PoolOpenIdTokens
 from velvetrope.operations import Call, implemented_operations
 from velvetrope.policy import PrincipalPolicies, parse_policy
 from velvetrope.principals import ANONYMOUS, Principal
@@ -114,6 +114,7 @@ class World:
     roles: Roles = field(default_factory=Roles)
     gatherer: Gatherer = field(default_factory=Gatherer)
     user_pools: UserPools = field(default_factory=UserPools)
+    open_id_providers: OpenIdProviders | None = None
 
     def __post_init__(self) -> None:
         entropy = CountingEntropy()
@@ -127,6 +128,7 @@ class World:
             role_sessions=self.assumption,
             open_id_tokens=self.tokens,
             entropy=entropy,
+            open_id_providers=self.open_id_providers,
             public_url=PUBLIC_URL,
         )
 

@@ -132,20 +132,20 @@ class PoolOperations:
         Tags and the developer provider's name stay when they are left out. For tags that is UNVERIFIED; losing them for
         want of being named would be the worse surprise.
         """
+        present = await self._resolver.find_pool(identity_pool_id, call)
+        named = present.developer_provider_name
+        if named is not None and developer_provider_name not in {None, named}:
+            raise InvalidParameterException("The developer provider name of an identity pool cannot be changed.")
         await _check_login_providers(
             call,
             self._open_id_providers,
             supported_login_providers=supported_login_providers or {},
-            developer_provider_name=developer_provider_name,
+            developer_provider_name=named or developer_provider_name,
             open_id_connect_provider_arns=open_id_connect_provider_arns,
             saml_provider_arns=saml_provider_arns,
         )
         _check_user_pool_clients(cognito_identity_providers)
         _check_tags(identity_pool_tags or {})
-        present = await self._resolver.find_pool(identity_pool_id, call)
-        named = present.developer_provider_name
-        if named is not None and developer_provider_name not in {None, named}:
-            raise InvalidParameterException("The developer provider name of an identity pool cannot be changed.")
         return _render_pool(
             await self._change(
                 identity_pool_id,
