@@ -12,6 +12,8 @@ from botocore.exceptions import ClientError
 
 from support.edge import ALICE_ARN, ALICE_KEY, ROOT_KEY, Edge, Serving, client
 
+FOREIGN = "velvetrope does not speak for the service that this call is for."
+
 
 @pytest.fixture(scope="module")
 def edge() -> Edge:
@@ -388,8 +390,8 @@ def test_a_fault_of_ours_is_told_without_its_text(url: str, edge: Edge, caplog: 
     ("target", "body", "status", "document"),
     [
         ("AWSCognitoIdentityProviderService.Fly", "{}", 400, {"__type": "UnknownOperationException", "message": ""}),
-        ("DynamoDB_20120810.PutItem", "{}", 400, {"__type": "UnknownOperationException", "message": ""}),
-        ("nonsense", "{}", 400, {"__type": "UnknownOperationException", "message": ""}),
+        ("DynamoDB_20120810.PutItem", "{}", 400, {"__type": "UnknownOperationException", "message": FOREIGN}),
+        ("nonsense", "{}", 400, {"__type": "UnknownOperationException", "message": FOREIGN}),
         (SIGN_UP, "{", 400, {"__type": "SerializationException", "message": "the body is not valid JSON"}),
         (
             SIGN_UP,

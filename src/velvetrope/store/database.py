@@ -181,8 +181,8 @@ class Database:
         return database
 
     async def close(self) -> None:
-        """Let go of all connections and threads."""
-        await _in_thread(self._threads, self._engine.dispose)
+        """Let go of all connections and threads. Closing twice does nothing more."""
+        await asyncio.to_thread(self._engine.dispose)
         self._threads.shutdown()
 
     @asynccontextmanager
