@@ -437,7 +437,10 @@ next() {
     return FunctionCode(zip_file=make_zip({"bootstrap": head + script}, executable=("bootstrap",)))
 
 
-async def test_calls_of_the_runtime_api_out_of_turn_are_refused_as_aws_refuses_them(functions: Lambda) -> None:
+async def test_calls_of_the_runtime_api_out_of_turn_are_refused_as_aws_refuses_them(
+    database: Database, tmp_path: Path
+) -> None:
+    """One sandbox only: a second one would begin the script anew when the first is still busy with its last calls."""
     script = """
 s=$(post runtime/invocation/none/response '{}')
 next
@@ -452,10 +455,11 @@ next
 post runtime/invocation/$id/response "[${s// /,}0]"
 next
 """
-    arn = await functions.create("", runtime="provided.al2023", handler="any", code=bootstrap(script))
+    async with running_lambda(database, tmp_path / "functions", max_sandboxes_per_version=1) as functions:
+        arn = await functions.create("", runtime="provided.al2023", handler="any", code=bootstrap(script))
 
-    await functions.invoke(arn)
-    second = await functions.invoke(arn)
+        await functions.invoke(arn)
+        second = await functions.invoke(arn)
 
     assert json.loads(second.payload) == [403, 400, 403, 404, 405, 404, 202, 403, 0]
 
