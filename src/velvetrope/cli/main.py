@@ -10,6 +10,7 @@ import typer
 
 from velvetrope import __version__
 from velvetrope.cli import options
+from velvetrope.cli.policy import policy_commands
 
 if TYPE_CHECKING:
     from velvetrope.server.settings import Settings
@@ -23,6 +24,8 @@ _cli = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+
+_cli.add_typer(policy_commands)
 
 AppFile = Annotated[Path, typer.Argument(metavar="APP", help="The Python file that declares the app.")]
 

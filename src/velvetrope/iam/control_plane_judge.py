@@ -152,11 +152,12 @@ class ControlPlaneJudge:
 
 
 def _request(question: _Question, policies: PrincipalPolicies, call: Call) -> AuthorizationRequest:
+    resource_account_id = _account_of(question.resource.arn, call.account_id)
     return AuthorizationRequest(
         principal=call.principal,
         action=question.action,
         resource=question.resource.arn,
-        resource_account_id=_account_of(question.resource.arn, call.account_id),
+        resource_account_id=resource_account_id,
         context=request_context(
             call.principal,
             now=call.now,
@@ -164,7 +165,7 @@ def _request(question: _Question, policies: PrincipalPolicies, call: Call) -> Au
             user_agent=call.user_agent,
             secure_transport=call.secure_transport,
             region=call.region,
-            extra=question.keys,
+            extra={"aws:resourceaccount": (resource_account_id,), **question.keys},
         ),
         policies=policies,
         resource_is_partial=question.resource.is_partial,

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from velvetrope.iam.operation_rules import OperationRule
 from velvetrope.store.tables.iam import Role, User
 
-__all__ = ["keys_of_request", "unknown_keys_of"]
+__all__ = ["FILLED_KEYS", "keys_of_request", "unknown_keys_of"]
 
 Context = dict[str, tuple[str, ...]]
 
@@ -40,6 +40,15 @@ _FIXED: Mapping[str, tuple[str, ...]] = {"lambda:invokedviafunctionurl": ("false
 _BOUNDARY = "iam:permissionsboundary"
 _TAG_KEYS = "aws:tagkeys"
 _REQUEST_TAG = "aws:requesttag/"
+
+_RESOURCE_ACCOUNT = "aws:resourceaccount"
+
+FILLED_KEYS = frozenset({*_MEMBERS, *_FIXED, _BOUNDARY, _TAG_KEYS, _REQUEST_TAG, _RESOURCE_ACCOUNT}) | {
+    "aws:resourcetag/",
+    "iam:passedtoservice",
+    "iam:resourcetag/",
+}
+"""Every key that a request to the control plane may have here, in lower case."""
 
 
 def keys_of_request(rule: OperationRule, parameters: Mapping[str, object], entity: Role | User | None) -> Context:

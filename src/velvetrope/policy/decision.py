@@ -11,7 +11,7 @@ Source: IAM User Guide, "Troubleshoot access denied error messages".
 from typing import Literal, NamedTuple
 
 from velvetrope.policy.requests import Facts
-from velvetrope.policy.statements import Policy, PolicyKind, Statement, look_at
+from velvetrope.policy.statements import Policy, PolicyKind, Statement, look_thoroughly
 
 __all__ = ["KIND_NAMES", "Decision", "Outcome", "allow", "deny_explicitly", "deny_implicitly"]
 
@@ -57,13 +57,13 @@ class Decision(NamedTuple):
     @property
     def reasons(self) -> tuple[str, ...]:
         """The step that decided, then one line per policy looked at."""
-        looks = (look_at(policy, self.facts, thorough=True).describe() for policy in self.policies)
+        looks = (look_thoroughly(policy, self.facts).describe() for policy in self.policies)
         return (self.step, *looks)
 
     @property
     def matched_statements(self) -> tuple[Statement, ...]:
         """Every statement, of every policy looked at, that is about the request."""
-        return tuple(s for policy in self.policies for s in look_at(policy, self.facts, thorough=True).matched)
+        return tuple(s for policy in self.policies for s in look_thoroughly(policy, self.facts).matched)
 
 
 def allow(facts: Facts, statement: Statement | None, step: str) -> Decision:

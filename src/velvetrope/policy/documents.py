@@ -81,7 +81,7 @@ def _deny_everything(kind: PolicyKind, source: str, text: str) -> Policy:
         policy = _Reader("resource", source, strict=True).compiled({"Statement": statement}, text)
     else:
         policy = _Reader(kind, source, strict=True).compiled({"Statement": statement | {"Resource": "*"}}, text)
-    return Policy(kind, source, text, "", "", policy.statements, policy.statements, ())
+    return Policy(kind, source, text, "", "", policy.statements)
 
 
 class _Reader:
@@ -117,9 +117,7 @@ class _Reader:
         sids = [statement.sid for statement in statements if statement.sid]
         if len(set(sids)) != len(sids):
             raise MalformedPolicy("Statement IDs (SID) in a single policy must be unique.")
-        denying = tuple(s for s in statements if s.effect == "Deny")
-        allowing = tuple(s for s in statements if s.effect == "Allow")
-        return Policy(self._kind, self._source, text, str(version), str(policy_id), statements, denying, allowing)
+        return Policy(self._kind, self._source, text, str(version), str(policy_id), statements)
 
     def _json(self, text: str) -> object:
         try:
@@ -130,9 +128,9 @@ class _Reader:
                 parse_float=_Number,
                 parse_constant=_refuse_constant,
             )
-        except (ValueError, RecursionError):
+        except (ValueError, RecursionError) as err:
             message = "This policy contains invalid Json" if self._names_principals else _SYNTAX
-            raise MalformedPolicy(message, detail="the document is not JSON") from None
+            raise MalformedPolicy(message, detail=f"the document cannot be read: {err}") from None
 
     def _check_fields(self, given: Mapping[str, object], known: frozenset[str]) -> None:
         for name in given:
@@ -266,7 +264,7 @@ def _without_duplicates(pairs: Iterable[tuple[str, object]]) -> dict[str, object
     out: dict[str, object] = {}
     for name, value in pairs:
         if name in out:
-            raise ValueError("duplicate key")
+            raise ValueError(f"{name} is given twice")
         out[name] = value
     return out
 

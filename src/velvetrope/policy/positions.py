@@ -1,4 +1,4 @@
-"""Where each statement of a document stands, by line and column (both from 1), for messages and for the simulator.
+"""Where the statements and values of a document stand, by line and column (both from 1).
 
 The document must be one that was parsed; nothing is checked a second time.
 """
@@ -7,7 +7,10 @@ import json
 import re
 from dataclasses import dataclass
 
-__all__ = ["Position", "Span", "statement_spans"]
+__all__ = ["Path", "Position", "Span", "statement_spans", "value_positions"]
+
+Path = tuple[str | int, ...]
+"""The way from the document to a value in it: names of members and indices of arrays."""
 
 _DECODER = json.JSONDecoder()
 _SPACE = re.compile(r"[\s,:]*")
@@ -38,6 +41,30 @@ def statement_spans(text: str) -> tuple[Span, ...]:
         _, position = _DECODER.raw_decode(text, position)
         position = _skip(text, position)
     return ()
+
+
+def value_positions(text: str) -> dict[Path, Position]:
+    """Where each value of `text` begins; the document itself has the empty path."""
+    found: dict[Path, Position] = {}
+    _walk(text, _skip(text, 0), (), found)
+    return found
+
+
+def _walk(text: str, start: int, path: Path, found: dict[Path, Position]) -> int:
+    """Note the value that begins at `start` and all that is in it; where it ends."""
+    found[path] = _position(text, start)
+    if text[start] not in "{[":
+        return _DECODER.raw_decode(text, start)[1]
+    position = _skip(text, start + 1)
+    index = 0
+    while text[position] not in "}]":
+        step: str | int = index
+        if text[start] == "{":
+            step, position = _DECODER.raw_decode(text, position)
+            position = _skip(text, position)
+        position = _skip(text, _walk(text, position, (*path, step), found))
+        index += 1
+    return position + 1
 
 
 def _offsets(text: str, position: int) -> list[tuple[int, int]]:

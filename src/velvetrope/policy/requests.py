@@ -55,7 +55,7 @@ class AuthorizationRequest:
 class Facts:
     """A request as statements look at it: prepared once, read by every matcher."""
 
-    __slots__ = ("action", "context", "partial", "principal", "request", "resource", "resource_parts", "unknown_keys")
+    __slots__ = ("_parts", "action", "context", "partial", "principal", "request", "resource", "unknown_keys")
 
     def __init__(self, request: AuthorizationRequest) -> None:
         self.request = request
@@ -63,9 +63,16 @@ class Facts:
         self.action = request.action.lower()
         self.context = request.context
         self.resource = request.resource
-        self.resource_parts = request.resource.split(":", 5)
+        self._parts: list[str] | None = None
         self.partial = request.resource_is_partial
         self.unknown_keys = request.unknown_keys
+
+    @property
+    def resource_parts(self) -> list[str]:
+        """The parts of the resource's ARN, split when the first pattern asks for them; most never do."""
+        if self._parts is None:
+            self._parts = self.resource.split(":", 5)
+        return self._parts
 
     def is_unknown(self, key: str) -> bool:
         """Whether `key`, which the context lacks, may have a value all the same."""

@@ -2,7 +2,8 @@
 
 A statement is about a request when its Action, Resource, Principal (where its kind of policy has one) and every
 Condition hold. `Statement.failing` gives the first element that does not hold, so matching and explaining are the same
-walk. `look_at` walks a policy: Deny statements first, since one of them settles it.
+walk. `look_at` walks a policy: Deny statements first, since one of them settles it. A policy remembers which of its
+statements speak of an action at all, so that a long one costs no more than those.
 """
 
 from dataclasses import dataclass, field
@@ -14,10 +15,13 @@ from velvetrope.policy.principal_elements import Naming, PrincipalElement
 from velvetrope.policy.requests import Facts
 from velvetrope.policy.resources import ResourceElement
 
-__all__ = ["Effect", "Element", "Look", "Policy", "PolicyKind", "Statement", "look_at"]
+__all__ = ["Effect", "Element", "Look", "Policy", "PolicyKind", "Statement", "look_at", "look_thoroughly"]
 
 Effect = Literal["Allow", "Deny"]
 PolicyKind = Literal["identity", "resource", "trust", "boundary", "session"]
+
+_MAX_ACTIONS = 256
+"""Actions that a policy remembers; the simulator is asked about actions that anybody makes up."""
 
 
 class Element(Protocol):
@@ -59,6 +63,9 @@ class Statement:
         return None
 
 
+_Halves = tuple[tuple[Statement, ...], tuple[Statement, ...]]
+
+
 @dataclass(frozen=True, slots=True)
 class Policy:
     """A validated, compiled document. `source` is what reasons call it (a name or an ARN)."""
@@ -69,8 +76,21 @@ class Policy:
     version: str
     policy_id: str
     statements: tuple[Statement, ...]
-    _denying: tuple[Statement, ...] = field(repr=False, compare=False, default=())
-    _allowing: tuple[Statement, ...] = field(repr=False, compare=False, default=())
+    _about: dict[str, _Halves] = field(repr=False, compare=False, default_factory=dict)
+
+    def about(self, action: str) -> _Halves:
+        """The Deny and the Allow statements that speak of `action`, which is in lower case."""
+        halves = self._about.get(action)
+        if halves is None:
+            named = [statement for statement in self.statements if statement.action.mentions(action)]
+            halves = (
+                tuple(statement for statement in named if statement.effect == "Deny"),
+                tuple(statement for statement in named if statement.effect == "Allow"),
+            )
+            if len(self._about) >= _MAX_ACTIONS:
+                self._about.clear()
+            self._about[action] = halves
+        return halves
 
     @property
     def context_keys(self) -> frozenset[str]:
@@ -105,39 +125,34 @@ class Look(NamedTuple):
         return f"{where}: nothing matches" + (f" ({misses})" if misses else "")
 
 
-def look_at(policy: Policy, facts: Facts, *, thorough: bool = False) -> Look:
-    """Match every statement that could still change the answer; with `thorough`, every one."""
-    denying: Statement | None = None
-    allowing: Statement | None = None
+def look_at(policy: Policy, facts: Facts) -> Look:
+    """Match every statement that could still change the answer."""
+    denying, allowing = policy.about(facts.action)
+    for statement in denying:
+        if statement.failing(facts) is None:
+            return Look(policy, statement)
+    closest: Statement | None = None
     naming = Naming.NOBODY
-    matched: list[Statement] = []
-    failed: list[tuple[Statement, Element]] = []
-    for statement in policy._denying:  # noqa: SLF001  the two halves of a policy, split once when it was compiled
-        element = statement.failing(facts)
-        if element is None:
-            denying = denying or statement
-            matched.append(statement)
-            if not thorough:
-                return Look(policy, denying)
-        elif thorough:
-            failed.append((statement, element))
-    for statement in policy._allowing:  # noqa: SLF001
-        element = statement.failing(facts)
-        if element is None:
-            closeness = _closeness(statement, facts)
-            if allowing is None or closeness > naming:
-                allowing, naming = statement, closeness
-            matched.append(statement)
-            if not thorough and (statement.principal is None or closeness is Naming.EXACTLY):
-                break
-        elif thorough:
-            failed.append((statement, element))
-    if not thorough:
-        return Look(policy, None, allowing, naming)
-    return Look(policy, denying, allowing, naming, tuple(matched), tuple(failed))
+    for statement in allowing:
+        if statement.failing(facts) is not None:
+            continue
+        if statement.principal is None:
+            return Look(policy, None, statement)
+        closeness = statement.principal.naming(facts.principal, denies=False)
+        if closest is None or closeness > naming:
+            closest, naming = statement, closeness
+        if naming is Naming.EXACTLY:
+            break
+    return Look(policy, None, closest, naming)
 
 
-def _closeness(statement: Statement, facts: Facts) -> Naming:
-    if statement.principal is None:
-        return Naming.NOBODY
-    return statement.principal.naming(facts.principal, denies=False)
+def look_thoroughly(policy: Policy, facts: Facts) -> Look:
+    """The same look, with what came of every statement."""
+    found = [(statement, statement.failing(facts)) for statement in sorted(policy.statements, key=_deny_first)]
+    matched = tuple(statement for statement, element in found if element is None)
+    failed = tuple((statement, element) for statement, element in found if element is not None)
+    return look_at(policy, facts)._replace(matched=matched, failed=failed)
+
+
+def _deny_first(statement: Statement) -> tuple[bool, int]:
+    return statement.effect == "Allow", statement.index

@@ -15,6 +15,7 @@ from velvetrope.policy import (
     request_context,
     statement_spans,
 )
+from velvetrope.policy.context import ABSENT_KEYS, CALLER_KEYS
 from velvetrope.principals import ANONYMOUS, Principal, Session, service_principal
 
 ACCOUNT = "123456789012"
@@ -205,10 +206,52 @@ def test_the_context_has_every_global_key_of_a_role_session() -> None:
 
 
 def test_the_anonymous_have_no_principal_keys() -> None:
+    """IAM User Guide, principal table: of an anonymous caller only the type and the userid `anonymous` are there."""
     context = request_context(ANONYMOUS, now=NOW, source_ip="203.0.113.7")
 
     assert context["aws:principaltype"] == ("Anonymous",)
-    assert not {"aws:principalarn", "aws:userid", "aws:username", "aws:tokenissuetime", "aws:referer"} & set(context)
+    assert context["aws:userid"] == ("anonymous",)
+    assert not {"aws:principalarn", "aws:principalaccount", "aws:username", "aws:tokenissuetime", "aws:referer"} & set(
+        context
+    )
+
+
+def test_every_key_of_a_context_is_one_that_is_listed() -> None:
+    for principal in (ROLE, ANONYMOUS, service_principal("lambda.amazonaws.com")):
+        context = request_context(
+            principal, now=NOW, source_ip="203.0.113.7", user_agent="curl/8", region="us-west-2", referer="r"
+        )
+        unlisted = {key for key in context if key not in CALLER_KEYS}
+        assert all(key.startswith(("aws:principaltag/", "cognito-identity.amazonaws.com:")) for key in unlisted)
+    assert not CALLER_KEYS & ABSENT_KEYS
+
+
+def test_what_is_remembered_of_a_principal_is_never_another_s_nor_of_another_moment() -> None:
+    for number in range(5000):
+        name = f"user{number}"
+        arn = f"arn:aws:iam::{ACCOUNT}:user/{name}"
+        caller = Principal("User", ACCOUNT, arn, arn, f"AIDA{number}", name)
+        now = NOW + timedelta(seconds=number % 3)
+        context = request_context(caller, now=now, source_ip="203.0.113.7")
+        assert context["aws:username"] == (name,)
+        assert context["aws:epochtime"] == (str(1767268800 + number % 3),)
+        context["aws:username"] = ("forged",)
+        assert request_context(caller, now=now, source_ip="")["aws:username"] == (name,)
+
+
+def test_a_policy_forgets_actions_before_they_fill_the_memory() -> None:
+    policy = parse_policy(
+        '{"Statement":[{"Effect":"Allow","Action":"a:*","Resource":"*"},{"Effect":"Deny","Action":"a:1*","Resource":"*"}]}',
+        kind="identity",
+    )
+
+    outcomes = [
+        evaluate(AuthorizationRequest(ROLE, f"a:{n}", "*", ACCOUNT, {}, PrincipalPolicies((policy,)))).outcome
+        for n in range(1000)
+    ]
+
+    assert outcomes == ["explicitDeny" if str(n).startswith("1") else "allowed" for n in range(1000)]
+    assert len(policy._about) <= 256
 
 
 def test_a_user_has_a_name_and_no_session_keys() -> None:
