@@ -29,6 +29,8 @@ from velvetrope.edge.tls import ensure_certificates, names_for, server_context
 from velvetrope.execute_api import RequestLane
 from velvetrope.functions import FunctionService
 from velvetrope.iam import AccessKeys, ControlPlaneJudge, PolicyGatherer, iam_operations
+from velvetrope.iam.aws_managed import aws_managed_policies
+from velvetrope.iam.identity_provider_operations import OpenIdProviderOperations
 from velvetrope.identitypools import IdentityPoolOperations, PoolOpenIdTokens
 from velvetrope.server.applying import AppApplier, Progress
 from velvetrope.server.connection import Connection
@@ -42,9 +44,19 @@ from velvetrope.store.tables.apigateway import ApiGatewayStore
 from velvetrope.store.tables.cloudformation import CloudFormationStore
 from velvetrope.store.tables.hosted_ui import HostedUiStore
 from velvetrope.store.tables.iam import IamStore
+from velvetrope.store.tables.iam_providers import IamProviderStore
 from velvetrope.store.tables.identitypools import IdentityPoolStore
 from velvetrope.store.tables.usage import UsageStore
-from velvetrope.sts import RoleAssumption, Sessions, StsOperations
+from velvetrope.sts import (
+    AuthorizationMessages,
+    HttpDocuments,
+    IssuerKeys,
+    ManagedSessionPolicies,
+    OpenIdProviders,
+    RoleAssumption,
+    Sessions,
+    StsOperations,
+)
 from velvetrope.synth.child import SynthesizedApp
 from velvetrope.synth.packaging import CodePackage
 from velvetrope.userpools import UserPools
@@ -170,6 +182,8 @@ def _wire(
     user_pools = UserPools(database, master_keys=master_keys, entropy=entropy, public_url=public_url)
     identity_store = IdentityPoolStore(database)
     open_id_tokens = PoolOpenIdTokens(identity_store, master_keys, entropy, region=region)
+    provider_store = IamProviderStore(database)
+    open_id_providers = OpenIdProviders(provider_store, IssuerKeys(HttpDocuments()))
     identity_pools = IdentityPoolOperations(
         identity_store,
         user_pool_tokens=user_pools.token_verifier,
@@ -177,6 +191,7 @@ def _wire(
         open_id_tokens=open_id_tokens,
         entropy=entropy,
         public_url=public_url,
+        open_id_providers=open_id_providers,
     )
     functions = FunctionService(
         database,
@@ -222,11 +237,20 @@ def _wire(
         clock=clock,
         entropy=entropy,
     )
-    sts = StsOperations(roles, sessions, access_keys=access_keys, web_identity_tokens=open_id_tokens)
+    sts = StsOperations(
+        roles,
+        sessions,
+        access_keys=access_keys,
+        web_identity_tokens=open_id_tokens,
+        open_id_providers=open_id_providers,
+        managed_policies=ManagedSessionPolicies(iam_store, aws_managed_policies),
+        authorization_messages=AuthorizationMessages(master_keys, entropy),
+    )
     dispatcher.register("cognito-idp", *user_pools.operations)
     dispatcher.register("cognito-identity", *identity_pools.owners)
     dispatcher.register("sts", sts)
     dispatcher.register("iam", *iam_operations(iam_store, access_keys, entropy=entropy))
+    dispatcher.register("iam", OpenIdProviderOperations(provider_store))
     dispatcher.register("lambda", *functions.operations)
     dispatcher.register(
         "apigateway", *apigateway_operations(gateway_store, usage_store, master_keys, entropy, reporter=lane)
