@@ -80,8 +80,11 @@ DIFFERENCES: Mapping[str, Mapping[str, str]] = {
     },
     "iam": {
         "": "Of AWS's managed policies there are those that users of these services commonly attach, each as version "
-        "`v1`, and they grant what AWS's grant for the services that are here. Limits on the number of roles and users "
-        "are not enforced. There are no groups.",
+        "`v1`, and they grant what AWS's grant for the services that are here. Quotas are AWS's defaults.",
+        "GetAccessKeyLastUsed": "Knows of calls to the services; calls of deployed APIs are not noted.",
+        "GetAccountSummary": "Without the quotas of what is not here.",
+        "GetContextKeysForCustomPolicy": "Keys are in lower case.",
+        "GetContextKeysForPrincipalPolicy": "As GetContextKeysForCustomPolicy.",
         "GetRole": "`RoleLastUsed` is empty.",
         "SimulateCustomPolicy": "Without the policies of Organizations.",
         "SimulatePrincipalPolicy": "As SimulateCustomPolicy.",
@@ -256,7 +259,7 @@ def _bare(annotation: object) -> object:
 
 def render(coverage: list[Coverage]) -> str:
     """The page."""
-    refusal = not_supported("iam", "CreateGroup")
+    refusal = not_supported("iam", "CreateSAMLProvider")
     lines = [
         INTRODUCTION.format(
             botocore=botocore.__version__, status=refusal.http_status, code=refusal.code, message=refusal.message

@@ -149,7 +149,7 @@ class _Reader:
         action = self._action(given, where)
         resource = self._resource(given, where, variables=variables)
         conditions = self._conditions(given.get("Condition", {}), where, variables=variables)
-        present: tuple[Element | None, ...] = (action, resource, principal, *conditions)
+        further: tuple[Element | None, ...] = (resource, principal, *conditions)
         return Statement(
             self._source,
             self._kind,
@@ -160,7 +160,7 @@ class _Reader:
             resource,
             principal,
             conditions,
-            tuple(element for element in present if element is not None),
+            tuple(element for element in further if element is not None),
         )
 
     def _sid(self, given: object, where: str) -> str | None:

@@ -6,13 +6,14 @@ A `Glob` is made once from literal runs and wildcards and then asked in three wa
 - `covers(partial)`: does every text that `partial` could stand for fit (`*` in `partial` is a part we do not know);
 - `overlaps(partial)`: could any text that `partial` stands for fit.
 
-No regular expressions: pieces between stars are searched from left to right, so the work is at most the product of the
-two lengths, whatever the pattern. Patterns come from strangers.
+No regular expression does the matching: pieces between stars are searched from left to right, so the work is at most
+the product of the two lengths, whatever the pattern. Patterns come from strangers.
 
 Literals and wildcards are kept apart from the start, so a `*` that came out of a policy variable (a caller's tag, say)
 stays a plain character.
 """
 
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -38,6 +39,9 @@ class _Wildcard:
 ANY_RUN: Final = _Wildcard("*")
 ANY_CHARACTER: Final = _Wildcard("?")
 
+_WILDCARDS: Final[dict[str, _Wildcard]] = {"*": ANY_RUN, "?": ANY_CHARACTER}
+_PIECES: Final = re.compile(r"([*?])")
+
 Token = str | _Wildcard
 """A literal run of text, or one of the two wildcards."""
 
@@ -47,19 +51,7 @@ _Piece = tuple[str | None, ...]
 
 def tokens_of(pattern: str) -> tuple[Token, ...]:
     """`pattern` read with its wildcards."""
-    out: list[Token] = []
-    literal = ""
-    for character in pattern:
-        if character in "*?":
-            if literal:
-                out.append(literal)
-                literal = ""
-            out.append(ANY_RUN if character == "*" else ANY_CHARACTER)
-        else:
-            literal += character
-    if literal:
-        out.append(literal)
-    return tuple(out)
+    return tuple(_WILDCARDS.get(piece, piece) for piece in _PIECES.split(pattern) if piece)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +107,9 @@ def _matcher(tokens: tuple[Token, ...]) -> Callable[[str], bool]:
         if len(tokens) == 2 and tokens[1] is ANY_RUN:
             return lambda text: text.startswith(first)
     pieces = _pieces(tokens)
+    if isinstance(first, str):
+        # Most texts that do not match differ at the beginning.
+        return lambda text: text.startswith(first) and _match_pieces(pieces, text)
     return lambda text: _match_pieces(pieces, text)
 
 

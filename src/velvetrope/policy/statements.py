@@ -47,17 +47,26 @@ class Statement:
     resource: ResourceElement | None
     principal: PrincipalElement | None
     conditions: tuple[Condition, ...]
-    _elements: tuple[Element, ...] = field(repr=False, compare=False, default=())
+    _further: tuple[Element, ...] = field(repr=False, compare=False, default=())
+    """All that is there but the Action."""
 
     @property
     def name(self) -> str:
         """How reasons call it: its Sid and its place."""
         return f"statement {self.index}" if self.sid is None else f"statement {self.index} ({self.sid})"
 
+    def applies(self, facts: Facts) -> bool:
+        """Whether the statement, which speaks of the action (`Policy.about`), is about the request."""
+        denies = self.effect == "Deny"
+        for element in self._further:  # noqa: SIM110  a generator costs more than all that it asks
+            if not element.holds(facts, denies=denies):
+                return False
+        return True
+
     def failing(self, facts: Facts) -> Element | None:
         """The first part that does not hold; None if the statement is about the request."""
         denies = self.effect == "Deny"
-        for element in self._elements:
+        for element in (self.action, *self._further):
             if not element.holds(facts, denies=denies):
                 return element
         return None
@@ -129,12 +138,12 @@ def look_at(policy: Policy, facts: Facts) -> Look:
     """Match every statement that could still change the answer."""
     denying, allowing = policy.about(facts.action)
     for statement in denying:
-        if statement.failing(facts) is None:
+        if statement.applies(facts):
             return Look(policy, statement)
     closest: Statement | None = None
     naming = Naming.NOBODY
     for statement in allowing:
-        if statement.failing(facts) is not None:
+        if not statement.applies(facts):
             continue
         if statement.principal is None:
             return Look(policy, None, statement)
