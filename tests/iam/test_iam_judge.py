@@ -128,6 +128,23 @@ async def test_a_group_is_judged_with_its_path_and_under_its_new_name_too(iam: I
         assert judged.decision.allowed is allowed, (operation, parameters, judged.resource)
 
 
+async def test_a_group_has_no_tags_and_that_is_known(iam: Iam) -> None:
+    await iam.call("create_group", group_name="g")
+    untagged = {"Null": {"aws:ResourceTag/team": "true"}}
+    caller = await make_role(iam, allow("iam:GetGroup", "*", untagged))
+
+    assert (await judge(iam, caller, "iam", "GetGroup", {"GroupName": "g"})).decision.allowed
+
+
+async def test_whose_the_resource_is_can_be_asked(iam: Iam) -> None:
+    ours = {"StringEquals": {"aws:ResourceAccount": ACCOUNT}}
+    theirs = {"StringEquals": {"aws:ResourceAccount": "222222222222"}}
+    caller = await make_role(iam, allow("iam:GetRole", "*", ours), allow("iam:ListRoles", "*", theirs))
+
+    assert (await judge(iam, caller, "iam", "GetRole", {"RoleName": "r"})).decision.allowed
+    assert not (await judge(iam, caller, "iam", "ListRoles")).decision.allowed
+
+
 async def test_asking_for_a_key_s_use_is_asking_about_its_user(iam: Iam) -> None:
     alice = await make_user(iam)
     key = (await iam.call("create_access_key", user_name="alice"))["access_key"]["access_key_id"]

@@ -114,8 +114,8 @@ class ControlPlaneJudge:
         resources = [await self._names.name(template, parameters, call) for template in rule.resources]
         questions = []
         for resource in resources or [NamedResource("*")]:
-            # Tags of what other rooms keep are not known here; those of roles and users are, and "*" has none.
-            tags_known = resource.entity is not None or not resources
+            # Tags of what other rooms keep are not known here; of roles and users they are; groups and "*" have none.
+            tags_known = resource.entity is not None or resource.is_never_tagged or not resources
             questions.append(
                 _Question(
                     rule.action,

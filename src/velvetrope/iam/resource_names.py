@@ -41,6 +41,8 @@ class NamedResource:
     arn: str
     is_partial: bool = False
     entity: Role | User | None = None
+    is_never_tagged: bool = False
+    """Its tags are known without looking: groups have none."""
 
 
 _UNKNOWN = NamedResource("*", is_partial=True)
@@ -97,13 +99,14 @@ class ResourceNames:
 
     async def _group(self, name: str, call: Call) -> NamedResource:
         group = await self._store.load_group(call.account_id, name)
-        return NamedResource(call.arn("iam", f"group/{name}", region="") if group is None else group.arn)
+        arn = call.arn("iam", f"group/{name}", region="") if group is None else group.arn
+        return NamedResource(arn, is_never_tagged=True)
 
     async def _moved_group(self, name: str, parameters: Mapping[str, object], call: Call) -> NamedResource:
         group = await self._store.load_group(call.account_id, name)
         path = parameters.get("NewPath", "/" if group is None else group.path)
         new_name = parameters.get("NewGroupName", name)
-        return NamedResource(call.arn("iam", f"group{path}{new_name}", region=""))
+        return NamedResource(call.arn("iam", f"group{path}{new_name}", region=""), is_never_tagged=True)
 
 
 def _filled(template: str, parameters: Mapping[str, object], call: Call) -> NamedResource:
