@@ -12,8 +12,9 @@ taken (`MSG_PEEK`), and then the event loop takes the socket over. Works on asyn
 HTTP itself is uvicorn's `HttpToolsProtocol`, with four things changed. Header names keep the client's casing
 (`EdgeApp` lower-cases them for everybody but API Gateway's proxy events). Heads are bounded: over 64 KiB is 431. Slow
 senders are bounded: a head or a body that stalls is 408. And malformed requests are answered without a log line each,
-since strangers decide how many there are. Calls to deployed APIs skip ASGI (`gateway_cycle.py`). One sweep a second
-looks after all connections, so that no request pays for a timer of its own.
+since strangers decide how many there are. Calls to deployed APIs skip ASGI (`gateway_cycle.py`), and those that have
+arrived together are answered one right after the other (`_Turn`). One sweep a second looks after all connections, idle
+ones too, so that no request pays for a timer of its own.
 
 Sources: RFC 9110 section 15.5.9 (408), RFC 6585 section 5 (431), RFC 8446 section 5.1 (the record type), RFC 7301.
 """
@@ -45,6 +46,7 @@ BODY_STALL_SECONDS: Final = 20.0
 BODY_TIMEOUT_SECONDS: Final = 300.0
 KEEP_ALIVE_SECONDS: Final = 75
 """Longer than SDKs keep idle connections, so that they close first and no call meets a closing socket."""
+_NUMBER_SIGN: Final = 0x23
 _TLS_HANDSHAKE_RECORD: Final = b"\x16"
 _OUT_OF_RESOURCES: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
@@ -68,6 +70,7 @@ class Listener:
         head_timeout_seconds: float = HEAD_TIMEOUT_SECONDS,
         body_stall_seconds: float = BODY_STALL_SECONDS,
         body_timeout_seconds: float = BODY_TIMEOUT_SECONDS,
+        keep_alive_seconds: float = KEEP_ALIVE_SECONDS,
         sweep_seconds: float = 1.0,
     ) -> None:
         """`gateway` answers calls to deployed APIs without ASGI (`EdgeApp` does); `app` answers all others.
@@ -79,7 +82,7 @@ class Listener:
         self._make_tls_context = tls
         self._tls_context: asyncio.Task[ssl.SSLContext] | None = None
         self._grace_seconds = grace_seconds
-        self._pace = _Pace(head_timeout_seconds, body_stall_seconds, body_timeout_seconds)
+        self._pace = _Pace(head_timeout_seconds, body_stall_seconds, body_timeout_seconds, keep_alive_seconds)
         self._sweep_seconds = sweep_seconds
         self._config = Config(
             app,
@@ -91,9 +94,9 @@ class Listener:
             access_log=False,
             proxy_headers=False,
             server_header=False,
-            timeout_keep_alive=KEEP_ALIVE_SECONDS,
         )
         self._state = ServerState()
+        self._turn = _Turn(self._state)
         self._greetings: set[asyncio.Task[None]] = set()
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -183,7 +186,7 @@ class Listener:
         return await asyncio.shield(self._tls_context)
 
     def _new_protocol(self) -> asyncio.Protocol:
-        return _EdgeProtocol(self._config, self._state, asyncio.get_running_loop(), self._gateway)
+        return _EdgeProtocol(self._config, self._state, asyncio.get_running_loop(), self._gateway, self._turn)
 
     async def _sweep(self) -> None:
         loop = asyncio.get_running_loop()
@@ -199,11 +202,12 @@ class Listener:
 
 
 class _Pace:
-    """How slow a sender may be."""
+    """How slow a sender may be, and how long idle."""
 
-    __slots__ = ("body_stall_seconds", "body_timeout_seconds", "head_timeout_seconds")
+    __slots__ = ("body_stall_seconds", "body_timeout_seconds", "head_timeout_seconds", "keep_alive_seconds")
 
-    def __init__(self, head_timeout: float, body_stall: float, body_timeout: float) -> None:
+    def __init__(self, head_timeout: float, body_stall: float, body_timeout: float, keep_alive: float) -> None:
+        self.keep_alive_seconds = keep_alive
         self.head_timeout_seconds = head_timeout
         self.body_stall_seconds = body_stall
         self.body_timeout_seconds = body_timeout
@@ -213,25 +217,68 @@ class _HeadTooLarge(Exception):
     """Raised inside the parser to stop it."""
 
 
+class _Turn:
+    """The calls that were read in one turn of the loop, to be answered in its next.
+
+    Answering them one right after the other, and not each after its own read from a socket, costs a tenth less: each
+    finds code and data where the last one left them, in the processor's caches. Most wait for nothing and need no task.
+    """
+
+    def __init__(self, state: ServerState) -> None:
+        self._tasks = state.tasks
+        self._calls: list[GatewayCycle] = []
+
+    def add(self, call: GatewayCycle, loop: asyncio.AbstractEventLoop) -> None:
+        """Have `call`, whose request is complete, answered."""
+        if not self._calls:
+            loop.call_soon(self._answer, loop)
+        self._calls.append(call)
+
+    def _answer(self, loop: asyncio.AbstractEventLoop) -> None:
+        calls, self._calls = self._calls, []
+        for call in calls:
+            try:
+                rest = call.answer_at_once()
+            except Exception:  # noqa: BLE001 - a fault of ours, and none of those who are still to be answered
+                _log.exception("a call could not be answered")
+                call.give_up()
+                continue
+            if rest is not None:
+                task = loop.create_task(rest)
+                self._tasks.add(task)
+                task.add_done_callback(self._tasks.discard)
+
+
 class _EdgeProtocol(HttpToolsProtocol):
     """One connection."""
 
     def __init__(
-        self, config: Config, state: ServerState, loop: asyncio.AbstractEventLoop, gateway: GatewayDoor | None
+        self,
+        config: Config,
+        state: ServerState,
+        loop: asyncio.AbstractEventLoop,
+        gateway: GatewayDoor | None,
+        turn: _Turn,
     ) -> None:
         super().__init__(config, state, {}, loop)
         self._gateway = gateway
+        self._turn = turn
         self.logger = _log
         self._chunk_bytes = 0
         self._head_bytes = 0
+        # A new connection owes us a head. Times are taken where a chunk ends, since most requests end there too.
+        self._receiving_head = True
         self._head_since: float | None = loop.time()
-        """When the head that is being read began; None between heads."""
         self._receiving_body = False
-        self._body_since = 0.0
+        self._body_since: float | None = None
         self._body_moved_at = 0.0
+        self._idle_since: float | None = None
+        """When a sweep first found nothing to read or to answer."""
+        self._unstarted: GatewayCycle | None = None
+        """A call whose head has been read, while the rest of the chunk is."""
 
     def data_received(self, data: bytes) -> None:
-        self._unset_keepalive_if_required()
+        self._idle_since = None
         self._chunk_bytes = len(data)
         self._head_bytes += self._chunk_bytes
         try:
@@ -244,9 +291,21 @@ class _EdgeProtocol(HttpToolsProtocol):
                 self._refuse(431, b"Request header fields too large.")
             else:
                 self._refuse(400, b"Invalid HTTP request received.")
+            self._unstarted = None
             return
-        if self._head_since is not None and self._head_bytes > MAX_HEAD_BYTES:
-            self._refuse(431, b"Request header fields too large.")
+        if self._receiving_head:
+            if self._head_since is None:
+                self._head_since = self.loop.time()
+            if self._head_bytes > MAX_HEAD_BYTES:
+                self._refuse(431, b"Request header fields too large.")
+        elif self._receiving_body:
+            self._body_moved_at = self.loop.time()
+            if self._body_since is None:
+                self._body_since = self._body_moved_at
+            if self._unstarted is not None:
+                # It begins without the rest of its body, and will wait for it.
+                cycle, self._unstarted = self._unstarted, None
+                self._start_asgi_task(cast("RequestResponseCycle", cycle), self.app)
 
     def on_message_begin(self) -> None:
         self.url = b""
@@ -254,7 +313,8 @@ class _EdgeProtocol(HttpToolsProtocol):
         self.headers = []
         # The head may begin anywhere in this chunk; counting all of it can only make us look closer.
         self._head_bytes = self._chunk_bytes
-        self._head_since = self.loop.time()
+        self._receiving_head = True
+        self._head_since = None
 
     def on_header(self, name: bytes, value: bytes) -> None:
         if len(name) == 6 and name.lower() == b"expect" and value.lower() == b"100-continue":
@@ -262,13 +322,13 @@ class _EdgeProtocol(HttpToolsProtocol):
         self.headers.append((name, value))
 
     def on_headers_complete(self) -> None:
-        self._head_since = None
+        self._receiving_head = False
         if self._head_bytes > MAX_HEAD_BYTES:
             size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
             if size > MAX_HEAD_BYTES:
                 raise _HeadTooLarge
         self._receiving_body = True
-        self._body_since = self._body_moved_at = self.loop.time()
+        self._body_since = None
         if not self._begin_gateway_call():
             # uvicorn makes the scope when a message begins; ours waits until we know that there is a use for it.
             url, headers, expects_continue = self.url, self.headers, self.expect_100_continue
@@ -279,9 +339,11 @@ class _EdgeProtocol(HttpToolsProtocol):
 
     def _begin_gateway_call(self) -> bool:
         """Answer this request without ASGI if it is a call to a deployed API."""
-        if self._gateway is None or b"#" in self.url or not self.url.startswith(b"/") or not self.url.isascii():
+        url = self.url
+        if self._gateway is None or _NUMBER_SIGN in url or not url.startswith(b"/") or not url.isascii():
             return False
-        call = self._gateway.find_gateway_call(self.url.partition(b"?")[0], self.headers)
+        raw_path, _, query_string = url.partition(b"?")
+        call = self._gateway.find_gateway_call(raw_path, self.headers)
         if call is None:
             return False
         http_version = self.parser.get_http_version()
@@ -289,47 +351,70 @@ class _EdgeProtocol(HttpToolsProtocol):
             self,
             self._gateway,
             call,
-            method=self.parser.get_method().decode("ascii"),
-            http_version=http_version,
-            keep_alive=http_version != "1.0" and self.parser.should_keep_alive(),
+            self.parser.get_method().decode("ascii"),
+            raw_path,
+            query_string,
+            http_version,
+            http_version != "1.0" and self.parser.should_keep_alive(),
         )
         is_free = not self._is_answering()
         # It has the outside of uvicorn's own, and takes its place.
         self.cycle = cast("RequestResponseCycle", cycle)
         if is_free:
-            self._start_asgi_task(self.cycle, self.app)
+            self._unstarted = cycle
         else:
             self.flow.pause_reading()
             self.pipeline.appendleft((self.cycle, self.app))
         return True
 
-    def on_body(self, body: bytes) -> None:
-        self._body_moved_at = self.loop.time()
-        super().on_body(body)
-
     def on_message_complete(self) -> None:
         self._receiving_body = False
-        super().on_message_complete()
+        cycle = self._unstarted
+        if cycle is None:
+            super().on_message_complete()
+            return
+        self._unstarted = None
+        cycle.more_body = False
+        self._turn.add(cycle, self.loop)
+
+    def on_response_complete(self) -> None:
+        # As uvicorn has it, but for the timer: the sweep finds idle connections.
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            return
+        self.flow.resume_reading()
+        if self.pipeline:
+            cycle, app = self.pipeline.pop()
+            self._start_asgi_task(cycle, app)
 
     def _should_upgrade(self) -> bool:
         return False
 
     def check_pace(self, now: float, pace: _Pace) -> None:
-        """Close the connection if its sender has kept us waiting for too long."""
+        """Close the connection if its sender has kept us waiting for too long, or has had nothing to say."""
         if self.transport.is_closing():
             return
-        if self._head_since is not None:
-            if not self._is_answering() and now - self._head_since > pace.head_timeout_seconds:
+        if self._receiving_head:
+            if (
+                self._head_since is not None
+                and not self._is_answering()
+                and now - self._head_since > pace.head_timeout_seconds
+            ):
                 self._refuse(408, b"Request timeout.")
         elif self._receiving_body:
             if self.flow.read_paused:
                 # We are the slow side: the app has not read what is there.
                 self._body_moved_at = now
-            elif (
+            elif self._body_since is not None and (
                 now - self._body_moved_at > pace.body_stall_seconds
                 or now - self._body_since > pace.body_timeout_seconds
             ):
                 self._refuse(408, b"Request timeout.")
+        elif not self._is_answering():
+            if self._idle_since is None:
+                self._idle_since = now
+            elif now - self._idle_since > pace.keep_alive_seconds:
+                self.transport.close()
 
     def _cycle(self) -> RequestResponseCycle | None:
         """The latest request; there is none before the first."""

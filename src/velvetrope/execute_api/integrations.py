@@ -83,6 +83,9 @@ async def invoke_function(
         raise ApiConfiguration(step="integration", detail="a stage variable in the function's name has no value")
     trace = trace_id(request)
     payload = render_proxy_event(_event(admitted, caller.principal, trace))
+    if asyncio.current_task() is None:
+        # A call that has waited for nothing so far may run in no task, and timeouts end tasks. This makes it one.
+        await asyncio.sleep(0)
     try:
         async with asyncio.timeout(integration.timeout_seconds):
             result = await invoker.invoke(

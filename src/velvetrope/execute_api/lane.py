@@ -207,7 +207,7 @@ class RequestLane:
             stage, path = self._find_stage(incoming)
             found = stage.tree.match(path, http_method)
             if found is None:
-                if b"authorization" in headers or b"X-Amz-Algorithm" in incoming.query_string:
+                if b"authorization" in headers or incoming.query_string.find(b"X-Amz-Algorithm") >= 0:
                     await self._authenticator.authenticate(incoming, headers)
                 raise MissingAuthenticationToken(
                     step="route", detail=f"no resource of stage {stage.name} has {http_method} {path}"

@@ -77,7 +77,7 @@ def _check_coverage(request: SignedRequest, signed: tuple[bytes, ...]) -> None:
     uncovered = [
         name.decode("latin-1")
         for name in request.first_by_name()
-        if name[:6] == b"x-amz-" and name not in signed and name not in _MAY_BE_UNSIGNED
+        if name.startswith(b"x-amz-") and name not in _MAY_BE_UNSIGNED and name not in signed
     ]
     if uncovered:
         raise HeadersNotSigned(tuple(uncovered))

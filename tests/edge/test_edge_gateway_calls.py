@@ -1,0 +1,199 @@
+"""Calls to deployed APIs as the listener takes them: at once, in turns, in pieces, and when they have to wait."""
+
+import asyncio
+import contextlib
+import socket
+import threading
+from collections.abc import Awaitable, Callable, Iterator, MutableMapping, Sequence
+from typing import Any
+
+import pytest
+import uvloop
+
+from support.edge import Serving
+from velvetrope.edge.bodies import GatewayCall
+from velvetrope.execute_api import GatewayResponse
+
+LOOPS = {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
+
+
+class EchoDoor:
+    """Answers calls under `/_api/` with what it was told. Some wait for something, as calls of functions do."""
+
+    def __init__(self) -> None:
+        self.waiting = threading.Event()
+        self.may_go_on = threading.Event()
+
+    def find_gateway_call(self, raw_path: bytes, headers: Sequence[tuple[bytes, bytes]], /) -> GatewayCall | None:
+        return ("api", raw_path[5:]) if raw_path.startswith(b"/_api/") else None
+
+    async def answer_gateway(
+        self,
+        call: GatewayCall,
+        /,
+        *,
+        method: str,
+        raw_path: bytes,
+        query_string: bytes,
+        headers: tuple[tuple[bytes, bytes], ...],
+        body: bytes,
+        source_ip: str,
+        scheme: str,
+        http_version: str,
+    ) -> GatewayResponse:
+        path = call[1]
+        if path == b"/wait":
+            self.waiting.set()
+            await asyncio.to_thread(self.may_go_on.wait, 10)
+        elif path == b"/turns":
+            for _ in range(3):
+                await asyncio.sleep(0)
+        elif path == b"/caught":
+            try:
+                await asyncio.wait_for(asyncio.Event().wait(), 0.01)
+            except TimeoutError:
+                body = b"timed out"
+        elif path == b"/fault":
+            raise ZeroDivisionError
+        text = b"%s %s?%s %s" % (method.encode(), path, query_string, body)
+        own = [(b"x-good", b"1"), (b"x bad", b"1"), (b"x-split", b"1\r\nx-smuggled: 1"), (b"x-nul", b"\0")]
+        return GatewayResponse(200, [(b"Content-Length", b"%d" % len(text)), *own], text)
+
+    def refuse_large_body(self) -> GatewayResponse:
+        return GatewayResponse(413, [(b"Content-Length", b"0")], b"")
+
+
+async def no_app(
+    _scope: MutableMapping[str, Any],
+    _receive: Callable[[], Awaitable[MutableMapping[str, Any]]],
+    send: Callable[[MutableMapping[str, Any]], Awaitable[None]],
+) -> None:
+    await send({"type": "http.response.start", "status": 404, "headers": [(b"content-length", b"0")]})
+    await send({"type": "http.response.body", "body": b""})
+
+
+@pytest.fixture
+def door() -> EchoDoor:
+    return EchoDoor()
+
+
+@pytest.fixture(params=LOOPS)
+def serving(request: pytest.FixtureRequest, door: EchoDoor) -> Iterator[Serving]:
+    with Serving(
+        no_app, gateway=door, loop_factory=LOOPS[request.param], sweep_seconds=0.05, keep_alive_seconds=0.3
+    ) as serving:
+        yield serving
+        door.may_go_on.set()
+
+
+def connect(serving: Serving) -> socket.socket:
+    return socket.create_connection(("127.0.0.1", serving.port), timeout=10)
+
+
+def request(path: str, *, body: bytes = b"", last: bool = False) -> bytes:
+    head = f"POST /_api{path} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n"
+    return head.encode() + (b"Connection: close\r\n" if last else b"") + b"\r\n" + body
+
+
+def read_all(sock: socket.socket) -> bytes:
+    received = b""
+    while chunk := sock.recv(65_536):
+        received += chunk
+    return received
+
+
+def read_until(sock: socket.socket, end: bytes) -> bytes:
+    received = b""
+    while not received.endswith(end):
+        received += sock.recv(65_536)
+    return received
+
+
+def test_calls_are_answered_on_one_connection_one_after_the_other(serving: Serving) -> None:
+    with connect(serving) as sock:
+        for number in range(3):
+            sock.sendall(request(f"/a?n={number}", body=b"xyz"))
+            assert read_until(sock, b"POST /a?n=%d xyz" % number).startswith(b"HTTP/1.1 200 OK\r\n")
+
+
+def test_pipelined_calls_are_answered_in_order_whether_they_wait_or_not(serving: Serving) -> None:
+    paths = ["/a", "/turns", "/b", "/caught", "/c", "/turns", "/d"]
+
+    with connect(serving) as sock:
+        sock.sendall(b"".join(request(f"{path}?{n}") for n, path in enumerate(paths)) + request("/end", last=True))
+        answer = read_all(sock)
+
+    positions = [answer.index(f"POST {path}?{n} ".encode()) for n, path in enumerate(paths)]
+    assert positions == sorted(positions)
+    assert answer.count(b"HTTP/1.1 200 OK") == len(paths) + 1
+    assert b"POST /caught?3 timed out" in answer
+
+
+def test_a_body_may_come_in_pieces(serving: Serving) -> None:
+    whole = request("/a", body=b"0123456789", last=True)
+
+    with connect(serving) as sock:
+        for at in range(0, len(whole), 7):
+            sock.sendall(whole[at : at + 7])
+
+        assert read_all(sock).endswith(b"POST /a? 0123456789")
+
+
+def test_a_client_that_waits_for_100_is_told_to_go_on(serving: Serving) -> None:
+    with connect(serving) as sock:
+        head, _, body = request("/a", body=b"abc", last=True).partition(b"\r\n\r\n")
+        sock.sendall(head + b"\r\nExpect: 100-continue\r\n\r\n")
+        assert sock.recv(1000) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        sock.sendall(body)
+
+        assert read_all(sock).endswith(b"POST /a? abc")
+
+
+def test_a_call_that_waits_keeps_no_other_waiting(serving: Serving, door: EchoDoor) -> None:
+    with connect(serving) as slow, connect(serving) as quick:
+        slow.sendall(request("/wait", last=True))
+        assert door.waiting.wait(10)
+        quick.sendall(request("/a", last=True))
+        assert read_all(quick).endswith(b"POST /a? ")
+
+        door.may_go_on.set()
+        assert read_all(slow).endswith(b"POST /wait? ")
+
+
+def test_a_client_that_leaves_while_its_call_waits_harms_nobody(serving: Serving, door: EchoDoor) -> None:
+    with connect(serving) as leaving:
+        leaving.sendall(request("/wait"))
+        assert door.waiting.wait(10)
+    door.may_go_on.set()
+
+    with connect(serving) as sock:
+        sock.sendall(request("/a", last=True))
+        assert read_all(sock).endswith(b"POST /a? ")
+
+
+def test_a_fault_closes_its_own_connection_and_no_other(serving: Serving) -> None:
+    with connect(serving) as unlucky, connect(serving) as other:
+        unlucky.sendall(request("/fault"))
+        other.sendall(request("/a", last=True))
+
+        assert read_all(other).endswith(b"POST /a? ")
+        with contextlib.suppress(ConnectionResetError):
+            assert read_all(unlucky) == b""
+
+
+def test_headers_that_would_split_the_answer_are_left_out(serving: Serving) -> None:
+    with connect(serving) as sock:
+        sock.sendall(request("/a", last=True))
+        answer = read_all(sock)
+
+    assert b"x-good: 1\r\n" in answer
+    assert b"x bad" not in answer
+    assert b"smuggled" not in answer
+    assert b"x-nul" not in answer
+
+
+def test_an_idle_connection_is_closed_after_a_while(serving: Serving) -> None:
+    with connect(serving) as sock:
+        sock.sendall(request("/a"))
+
+        assert read_all(sock).endswith(b"POST /a? ")
