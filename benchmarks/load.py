@@ -35,11 +35,11 @@ def cpu_seconds(pid: int) -> float:
 
 
 def resident_mib(pids: Sequence[int]) -> float:
-    """Resident memory of the processes together. Pages that they share are counted once for each: an upper bound."""
+    """Resident memory of the processes together: a page that several of them hold counts once (Linux's PSS)."""
     total = 0
     for pid in pids:
-        for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-            if line.startswith("VmRSS:"):
+        for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+            if line.startswith("Pss:"):
                 total += int(line.split()[1])
     return total / 1024
 
