@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Literal
 
+import msgspec
+
 from velvetrope.decisions.records import DecisionRecord, DecisionStep
 
 __all__ = ["DecisionLog"]
@@ -18,7 +20,31 @@ StepOutcome = Literal["allowed", "refused", "skipped"]
 Steps = tuple[tuple[str, StepOutcome, str], ...]
 """(name, outcome, reason) of each step."""
 
-_Fields = tuple[str, datetime, str, str, str, str, str, str, str, Outcome, int, str, Steps, float]
+
+class _Unread(msgspec.Struct, frozen=True, gc=False):
+    """A record as it was handed over; its fields are those of `DecisionRecord`.
+
+    It holds no cycles and is kept for long: the garbage collector would look at thousands of them again and again.
+    """
+
+    request_id: str
+    at: datetime
+    service: str
+    action: str
+    resource: str
+    method: str
+    path: str
+    source_ip: str
+    principal_arn: str
+    outcome: Outcome
+    status: int
+    code: str
+    steps: Steps
+    duration_ms: float
+
+    def read(self) -> DecisionRecord:
+        fields = {name: getattr(self, name) for name in self.__struct_fields__}
+        return DecisionRecord(**fields | {"steps": tuple(DecisionStep(*step) for step in self.steps)})
 
 
 class DecisionLog:
@@ -27,7 +53,7 @@ class DecisionLog:
     def __init__(self, capacity: int = 10_000) -> None:
         if capacity < 1:
             raise ValueError("a decision log keeps at least one record")
-        self._records: list[DecisionRecord | _Fields | None] = [None] * capacity
+        self._records: list[DecisionRecord | _Unread | None] = [None] * capacity
         self._next = 0
         """Where the next record goes: the place after the newest, which is the oldest's."""
         self._subscribers: list[tuple[Callable[[DecisionRecord], None], bool]] = []
@@ -54,23 +80,24 @@ class DecisionLog:
         duration_ms: float,
     ) -> None:
         """Keep the record that these fields make. For rooms on the request path, which do not import this one."""
-        fields = (
-            request_id,
-            at,
-            service,
-            action,
-            resource,
-            method,
-            path,
-            source_ip,
-            principal_arn,
-            outcome,
-            status,
-            code,
-            steps,
-            duration_ms,
+        self._keep(
+            _Unread(
+                request_id,
+                at,
+                service,
+                action,
+                resource,
+                method,
+                path,
+                source_ip,
+                principal_arn,
+                outcome,
+                status,
+                code,
+                steps,
+                duration_ms,
+            )
         )
-        self._keep(fields)
 
     def recent(self, limit: int, only_refused: bool = False) -> list[DecisionRecord]:
         """At most `limit` records, newest first."""
@@ -86,7 +113,7 @@ class DecisionLog:
     def find(self, request_id: str) -> DecisionRecord | None:
         """The record of one request, if it is still kept."""
         for kept in self._newest_first():
-            if _request_id(kept) == request_id:
+            if kept.request_id == request_id:
                 return _read(kept)
         return None
 
@@ -101,46 +128,21 @@ class DecisionLog:
         self._subscribers.append(entry)
         return lambda: self._subscribers.remove(entry)
 
-    def _newest_first(self) -> Iterator[DecisionRecord | _Fields]:
+    def _newest_first(self) -> Iterator[DecisionRecord | _Unread]:
         for at in range(self._next - 1, self._next - 1 - len(self._records), -1):
             kept = self._records[at]
             if kept is None:
                 return
             yield kept
 
-    def _keep(self, kept: DecisionRecord | _Fields) -> None:
+    def _keep(self, kept: DecisionRecord | _Unread) -> None:
         at = self._next
         self._records[at] = kept
         self._next = at + 1 if at + 1 < len(self._records) else 0
         for subscriber, only_refused in self._subscribers:
-            if not only_refused or _outcome(kept) == "refused":
+            if not only_refused or kept.outcome == "refused":
                 subscriber(_read(kept))
 
 
-def _request_id(kept: DecisionRecord | _Fields) -> str:
-    return kept.request_id if isinstance(kept, DecisionRecord) else kept[0]
-
-
-def _outcome(kept: DecisionRecord | _Fields) -> Outcome:
-    return kept.outcome if isinstance(kept, DecisionRecord) else kept[9]
-
-
-def _read(kept: DecisionRecord | _Fields) -> DecisionRecord:
-    if isinstance(kept, DecisionRecord):
-        return kept
-    return DecisionRecord(
-        request_id=kept[0],
-        at=kept[1],
-        service=kept[2],
-        action=kept[3],
-        resource=kept[4],
-        method=kept[5],
-        path=kept[6],
-        source_ip=kept[7],
-        principal_arn=kept[8],
-        outcome=kept[9],
-        status=kept[10],
-        code=kept[11],
-        steps=tuple(DecisionStep(*step) for step in kept[12]),
-        duration_ms=kept[13],
-    )
+def _read(kept: DecisionRecord | _Unread) -> DecisionRecord:
+    return kept if isinstance(kept, DecisionRecord) else kept.read()

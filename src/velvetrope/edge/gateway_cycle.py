@@ -88,7 +88,6 @@ class GatewayCycle:
         "body",
         "disconnected",
         "keep_alive",
-        "message_event",
         "more_body",
         "response_complete",
         "response_started",
@@ -122,7 +121,11 @@ class GatewayCycle:
         self.disconnected = False
         self.response_started = False
         self.response_complete = False
-        self.message_event = self
+
+    @property
+    def message_event(self) -> "GatewayCycle":
+        # Computed and not kept: with a reference to itself each call would be left, headers and all, to the collector.
+        return self
 
     def set(self) -> None:
         """Told by the protocol: more of the body is here, or the client has gone."""
