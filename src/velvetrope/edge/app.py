@@ -153,8 +153,11 @@ class EdgeApp:
                 )
             )
         except Exception:  # noqa: BLE001 - where faults of ours stop
-            _log.exception("the request lane failed on %s", call[0])
-            return _gateway_response(500, _JSON, b'{"message": "Internal server error"}')
+            request_id = new_uuid(self._entropy)
+            _log.exception("the request lane failed on %s (request %s)", call[0], request_id)
+            fault = _gateway_response(500, _JSON, b'{"message": "Internal server error"}')
+            fault.headers.append((b"x-amzn-RequestId", request_id.encode()))
+            return fault
 
     def refuse_large_body(self) -> GatewayResponse:
         """Plain text, not customisable, no CORS headers (execute-api.md section 2 of the reference)."""

@@ -32,7 +32,7 @@ from velvetrope.execute_api.errors import (
     UnsupportedMediaType,
 )
 from velvetrope.execute_api.protocols import FunctionInvoker
-from velvetrope.execute_api.requests import AdmittedRequest, IncomingRequest, MatchedRequest
+from velvetrope.execute_api.requests import AdmittedRequest, IncomingRequest, MatchedRequest, host_and_port
 from velvetrope.execute_api.snapshot import FunctionIntegration, MockAnswer, MockIntegration
 from velvetrope.principals import Principal, service_principal
 
@@ -140,8 +140,7 @@ def trace_id(request: MatchedRequest) -> str:
 def _event(admitted: AdmittedRequest, principal: Principal, trace: str) -> ProxyEvent:
     request = admitted.authorized.caller.matched
     incoming = request.incoming
-    host = request.headers.get(b"host", b"").decode("latin-1")
-    name, _, port = host.partition(":")
+    name, port = host_and_port(request.headers)
     key = admitted.api_key
     user_agent = request.headers.get(b"user-agent")
     return ProxyEvent(

@@ -59,6 +59,7 @@ from velvetrope.execute_api.requests import (
     MatchedRequest,
     RequestIds,
     Trail,
+    host_and_port,
 )
 from velvetrope.execute_api.snapshot import (
     ApiKeyInPlan,
@@ -393,7 +394,7 @@ class RequestLane:
             values={
                 "accountId": "" if stage is None else stage.account_id,
                 "apiId": incoming.api_id,
-                "domainName": headers.get(b"host", b"").decode("latin-1").partition(":")[0],
+                "domainName": host_and_port(headers)[0],
                 "extendedRequestId": ids.extended_request_id,
                 "httpMethod": incoming.method,
                 "identity.sourceIp": incoming.source_ip,

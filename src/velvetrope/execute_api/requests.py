@@ -26,10 +26,19 @@ __all__ = [
     "RequestIds",
     "Step",
     "Trail",
+    "host_and_port",
 ]
 
 Trail = list[Step]
 """The steps that a request has passed. Written by every step, read by nobody but the record."""
+
+
+def host_and_port(headers: Mapping[bytes, bytes]) -> tuple[str, str]:
+    """The Host header's two parts; the port may be empty. An IPv6 address keeps its brackets and colons."""
+    host = headers.get(b"host", b"").decode("latin-1")
+    end_of_address = host.find("]") + 1
+    name, _, port = host[end_of_address:].partition(":")
+    return host[:end_of_address] + name, port
 
 
 class IncomingRequest(msgspec.Struct, frozen=True, kw_only=True, gc=False):
