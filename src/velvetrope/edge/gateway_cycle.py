@@ -153,7 +153,7 @@ class GatewayCycle:
         """Answer the call. The name is uvicorn's: its protocol starts cycles by it."""
         protocol = self._protocol
         try:
-            body = await self._read_body()
+            body = await self._read_body() if self.more_body or self.body or self.disconnected else b""
         except ClientGone:
             return
         except BodyTooLarge:

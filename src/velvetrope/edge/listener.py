@@ -358,8 +358,7 @@ class _EdgeProtocol(HttpToolsProtocol):
             http_version != "1.0" and self.parser.should_keep_alive(),
         )
         is_free = not self._is_answering()
-        # It has the outside of uvicorn's own, and takes its place.
-        self.cycle = cast("RequestResponseCycle", cycle)
+        self.cycle = cycle  # type: ignore[assignment]  # it has the outside of uvicorn's own, and takes its place
         if is_free:
             self._unstarted = cycle
         else:
@@ -382,7 +381,8 @@ class _EdgeProtocol(HttpToolsProtocol):
         self.server_state.total_requests += 1
         if self.transport.is_closing():
             return
-        self.flow.resume_reading()
+        if self.flow.read_paused:
+            self.flow.resume_reading()
         if self.pipeline:
             cycle, app = self.pipeline.pop()
             self._start_asgi_task(cycle, app)
@@ -416,19 +416,15 @@ class _EdgeProtocol(HttpToolsProtocol):
             elif now - self._idle_since > pace.keep_alive_seconds:
                 self.transport.close()
 
-    def _cycle(self) -> RequestResponseCycle | None:
-        """The latest request; there is none before the first."""
-        return cast("RequestResponseCycle | None", self.cycle)
-
     def _is_answering(self) -> bool:
-        cycle = self._cycle()
+        cycle: RequestResponseCycle | None = self.cycle  # None before the first request, whatever uvicorn declares
         return cycle is not None and not cycle.response_complete
 
     def _refuse(self, status: int, text: bytes) -> None:
         """Answer, unless another answer is on the wire already, and close."""
         if self.transport.is_closing():
             return
-        cycle = self._cycle()
+        cycle: RequestResponseCycle | None = self.cycle
         if cycle is None or cycle.response_complete or not cycle.response_started:
             lines = [STATUS_LINE[status]]
             for name, value in self.server_state.default_headers:

@@ -6,7 +6,7 @@ Each step takes what the last one proved, so that the steps only fit in one orde
 are made for every request, and these cost a tenth. They hold no cycles, so the collector need not look at them.)
 """
 
-from base64 import b64encode
+from binascii import b2a_base64
 from collections.abc import Mapping
 from datetime import datetime
 
@@ -83,7 +83,7 @@ class RequestIds(msgspec.Struct, frozen=True, gc=False):
         text = random_bytes[:16].hex()
         variant = "89ab"[random_bytes[8] >> 6]
         request_id = f"{text[:8]}-{text[8:12]}-4{text[13:16]}-{variant}{text[17:20]}-{text[20:]}"
-        extended = b64encode(random_bytes[16:])
+        extended = b2a_base64(random_bytes[16:], newline=False)
         return cls(
             request_id,
             extended.decode(),
