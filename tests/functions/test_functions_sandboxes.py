@@ -13,6 +13,7 @@ from support.functions import ROLE, Lambda, make_zip, process_is_alive, running_
 from velvetrope.functions import InvocationResult
 from velvetrope.functions.configurations import Environment, FunctionCode
 from velvetrope.functions.errors import AccessDeniedException
+from velvetrope.functions.pools import PROCESSORS
 from velvetrope.functions.sandbox import Sandbox
 from velvetrope.store import Database
 
@@ -286,6 +287,18 @@ async def test_two_invocations_at_once_run_in_two_processes(functions: Lambda) -
     results = await asyncio.gather(functions.invoke(arn, event), functions.invoke(arn, event))
 
     assert len({json.loads(result.payload)["pid"] for result in results}) == 2
+
+
+async def test_a_line_that_never_ends_gets_a_second_process_however_quickly_it_moves(functions: Lambda) -> None:
+    arn = await functions.create(DOES_AS_TOLD)
+    expected, seen = min(2, PROCESSORS), set[int]()
+
+    async def keep_asking() -> None:
+        while len(seen) < expected:
+            seen.add(json.loads((await functions.invoke(arn)).payload)["pid"])
+
+    async with asyncio.timeout(20):
+        await asyncio.gather(*(keep_asking() for _ in range(6)))
 
 
 async def test_past_the_limit_of_sandboxes_invocations_wait_in_line(database: Database, tmp_path: Path) -> None:

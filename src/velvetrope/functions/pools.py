@@ -4,8 +4,9 @@ An invocation takes the sandbox that was used last. If none is free it waits in 
 sandbox at all starts one at once, and who waits on adds one every `SCALE_OUT_SECONDS`, up to `limit`, as long as more
 wait than are starting. (Lambda adds one for every invocation that finds none free. Here a start costs many times what a
 quick handler does, on the same processors, so that a short line is the faster way; a slow handler still gets its
-sandboxes, as many at once as there are processors to start them.) Past `limit` invocations go on waiting, in order, up
-to `MAX_WAITING`; then they are throttled.
+sandboxes, as many at once as there are processors to start them.) A line that moves quickly but never ends, for
+`STANDING_LINE_SECONDS`, adds one too, up to one for each processor. Past `limit` invocations go on waiting, in order,
+up to `MAX_WAITING`; then they are throttled.
 
 A sandbox that ends, however that came about, is replaced when somebody waits. A sandbox whose start fails answers who
 waits for it: everybody if nothing else of the pool lives, for they would fail alike; else the first in line.
@@ -27,7 +28,11 @@ __all__ = ["MakeSandbox", "SandboxPool"]
 SCALE_OUT_SECONDS = 0.025
 """A line of quick invocations moves on within this, even while another sandbox's start takes processor time."""
 
-MAX_STARTS = os.cpu_count() or 1
+STANDING_LINE_SECONDS = 0.1
+"""A line that somebody has stood in all this time is no burst: its sandboxes are always busy."""
+
+PROCESSORS = os.cpu_count() or 1
+MAX_STARTS = PROCESSORS
 """Starts at once, beyond the first: more of them would only wait for each other."""
 
 MAX_WAITING = 1000
@@ -54,6 +59,8 @@ class SandboxPool:
         self._idle: list[Sandbox] = []
         """The one used last is last."""
         self._waiters: deque[asyncio.Future[Sandbox]] = deque()
+        self._line_since = 0.0
+        """When somebody came to wait while nobody else did, or when the line was last given a sandbox."""
         self._starts: set[asyncio.Task[None]] = set()
         self._retired = False
         self._closed = False
@@ -145,8 +152,11 @@ class SandboxPool:
         if len(self._waiters) >= MAX_WAITING:
             raise TooManyRequestsException(reason="ConcurrentInvocationLimitExceeded")
         waiter: asyncio.Future[Sandbox] = self._loop.create_future()
+        if not self._waiters:
+            self._line_since = self._loop.time()
         self._waiters.append(waiter)
         self._keep_moving()
+        self._help_standing_line()
         self._loop.call_later(SCALE_OUT_SECONDS, self._scale_out, waiter)
         try:
             return await waiter
@@ -161,6 +171,13 @@ class SandboxPool:
     def _keep_moving(self) -> None:
         """Whoever waits is waited for by something: a start, or a sandbox that will be idle again."""
         if self._waiters and not self._live and not self._starts and not self._closed:
+            self._start()
+
+    def _help_standing_line(self) -> None:
+        now = self._loop.time()
+        stands = now - self._line_since > STANDING_LINE_SECONDS
+        if stands and not self._starts and len(self._live) < min(self._limit, PROCESSORS):
+            self._line_since = now
             self._start()
 
     def _scale_out(self, waiter: asyncio.Future[Sandbox]) -> None:
