@@ -1,5 +1,6 @@
 """The child's side of `child`: `python -m velvetrope.synth APP DIGEST REGION CACHE DESCRIPTOR`."""
 
+import gc
 import hashlib
 import json
 import os
@@ -49,6 +50,7 @@ def _expanded(template: Template, region: str, cache_folder: Path) -> Template:
 
 
 def _main() -> None:
+    gc.disable()  # this process is over before there is garbage worth looking for
     path, digest, region, cache_folder, descriptor = sys.argv[1:]
     document: dict[str, Any]
     try:
