@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from support.functions import make_zip
-from velvetrope.functions import CodeStore, zip_folder
+from velvetrope.functions import CodeStore
 from velvetrope.functions.code import MAX_ENTRIES, MAX_ZIPPED_BYTES
 from velvetrope.functions.errors import InvalidParameterValueException, RequestEntityTooLargeException
+from velvetrope.synth.packaging import package_folder
 
 CANNOT_UNZIP = "Could not unzip uploaded file. Please check your file, then try to upload again."
 
@@ -141,13 +142,13 @@ def test_a_folder_becomes_the_same_zip_every_time_without_what_is_not_code(code:
     (folder / "bootstrap").write_text("#!/bin/sh")
     (folder / "bootstrap").chmod(0o755)
     (folder / "link").symlink_to("/etc/passwd")
-    first = zip_folder(folder)
+    first = package_folder(folder).zip_bytes
 
     os.utime(folder / "app.py", (0, 0))
-    stored = code.put_zip(zip_folder(folder))
+    stored = code.put_zip(package_folder(folder).zip_bytes)
 
     unpacked = code.folder_of(stored.sha256)
-    assert zip_folder(folder) == first
+    assert package_folder(folder).zip_bytes == first
     assert sorted(path.relative_to(unpacked).as_posix() for path in unpacked.rglob("*")) == [
         "app.py",
         "bootstrap",

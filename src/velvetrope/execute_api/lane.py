@@ -180,10 +180,6 @@ class RequestLane:
         await self._meters.release(self._clock.now())
         self._published += 1
 
-    def serves(self, api_id: str) -> bool:
-        """Whether an API of that id has a deployed stage, as of the last request."""
-        return api_id in self._snapshot.api_ids
-
     # Steps
 
     def _find_stage(self, incoming: IncomingRequest) -> tuple[CompiledStage, str]:

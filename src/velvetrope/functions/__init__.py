@@ -12,7 +12,7 @@ What is refused by name: runtimes other than python3.x and provided.*, asynchron
 S3, function URLs, event source mappings, alias routing, active tracing. What is not isolated is said in `sandboxes`.
 """
 
-from velvetrope.functions.code import CodeStore, StoredCode, zip_folder
+from velvetrope.functions.code import CodeStore, StoredCode
 from velvetrope.functions.errors import InvokeNotPermitted
 from velvetrope.functions.invoker import FunctionInvoker, InvocationResult
 from velvetrope.functions.logs import FunctionLogs, LogEvent
@@ -32,5 +32,4 @@ __all__ = [
     "LogEvent",
     "ResourcePolicies",
     "StoredCode",
-    "zip_folder",
 ]

@@ -23,13 +23,13 @@ import stat
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from velvetrope.functions.errors import InvalidParameterValueException, RequestEntityTooLargeException
 
-__all__ = ["CodeStore", "StoredCode", "zip_folder"]
+__all__ = ["CodeStore", "StoredCode"]
 
 MAX_ZIPPED_BYTES = 52_428_800
 MAX_UNZIPPED_BYTES = 262_144_000
@@ -37,8 +37,6 @@ MAX_ENTRIES = 65_535
 """As many as a zip without the ZIP64 extension can name. Lambda publishes no figure of its own."""
 
 _CANNOT_UNZIP = "Could not unzip uploaded file. Please check your file, then try to upload again."
-_EPOCH_OF_ZIP = (1980, 1, 1, 0, 0, 0)
-_NOT_CODE = frozenset({"__pycache__", ".git", ".venv", ".velvetrope", "node_modules"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,32 +91,6 @@ class CodeStore:
             for found in self._folder.iterdir():
                 if found.name not in keep:
                     _remove(found)
-
-
-def zip_folder(folder: Path, *, leave_out: Collection[str] = _NOT_CODE) -> bytes:
-    """`folder` as a zip: the same bytes for the same files, so that unchanged code has an unchanged digest.
-
-    Files and folders named in `leave_out` are skipped, as are links; times are not kept, execute permissions are.
-    """
-    out = io.BytesIO()
-    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
-        for path in _files_of(folder, leave_out):
-            entry = zipfile.ZipInfo(path.relative_to(folder).as_posix(), _EPOCH_OF_ZIP)
-            executable = path.stat().st_mode & stat.S_IXUSR
-            entry.external_attr = (stat.S_IFREG | (0o755 if executable else 0o644)) << 16
-            entry.compress_type = zipfile.ZIP_DEFLATED
-            archive.writestr(entry, path.read_bytes())
-    return out.getvalue()
-
-
-def _files_of(folder: Path, leave_out: Collection[str]) -> Iterator[Path]:
-    for path in sorted(folder.iterdir()):
-        if path.name in leave_out or path.is_symlink():
-            continue
-        if path.is_dir():
-            yield from _files_of(path, leave_out)
-        elif path.is_file():
-            yield path
 
 
 def _unpack(data: bytes, folder: Path) -> None:

@@ -3,7 +3,7 @@
     service = FunctionService(database, state_folder / "functions", role_sessions, clock, entropy, master_keys,
                               endpoint_url="http://127.0.0.1:4800", region="us-west-2", account_id="000000000000")
     await service.start()
-    dispatcher.add("lambda", *service.operations)
+    dispatcher.register("lambda", *service.operations)
     lane = RequestLane(..., invoker=service.invoker)
     ...
     await service.stop()
