@@ -14,10 +14,11 @@ PYTHON ?= python3
 UV := .tools/bin/uv
 BIN := .venv/bin
 WEB := examples/auth-api-demo/web
+CLIENTS := tests/javascript
 WEB_SOURCES := $(shell find $(WEB)/src $(WEB)/public -type f 2>/dev/null) $(WEB)/index.html $(WEB)/vite.config.ts
 PYTEST_ARGS ?=
 
-.PHONY: help demo test check lint types imports setup web browser-tools bench wheel clean
+.PHONY: help demo test check lint types imports setup web javascript-clients browser-tools bench wheel clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -25,7 +26,7 @@ help:  ## List the targets
 demo: .venv/.run $(WEB)/dist/index.html  ## Start the demo: sign in, call, be refused, be let in
 	@exec $(BIN)/velvetrope demo
 
-test: setup web browser-tools  ## Install what the tests need and run all of them
+test: setup web javascript-clients browser-tools  ## Install what the tests need and run all of them
 	@cd $(WEB) && npm test --silent
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
@@ -46,6 +47,8 @@ setup: .venv/.dev  ## Make the virtual environment with everything for developme
 
 web: $(WEB)/dist/index.html  ## Build the demo's single-page app
 
+javascript-clients: $(CLIENTS)/node_modules/.package-lock.json  ## Install other people's JavaScript clients for the tests
+
 browser-tools:  ## Make sure there are a Chromium and a curl for the tests
 	@PYTHON=$(BIN)/python bash tests/install_tools.sh
 
@@ -58,7 +61,7 @@ wheel: .venv/.dev $(WEB)/dist/index.html  ## Build a wheel that carries the demo
 	$(UV) build --wheel && rm -rf src/velvetrope/_demo
 
 clean:  ## Remove what was installed and built
-	rm -rf .venv .tools $(WEB)/node_modules $(WEB)/dist dist artifacts
+	rm -rf .venv .tools $(WEB)/node_modules $(CLIENTS)/node_modules $(WEB)/dist dist artifacts
 
 $(UV):
 	@echo "velvetrope: installing uv into .tools"
@@ -77,10 +80,10 @@ $(UV):
 	@$(UV) sync --quiet --frozen --python "$$($(PYTHON) -c 'import sys; print(sys.executable)')"
 	@touch $@ .venv/.run
 
-$(WEB)/node_modules/.package-lock.json: $(WEB)/package-lock.json $(WEB)/package.json
-	@echo "velvetrope: installing the page's packages"
+%/node_modules/.package-lock.json: %/package-lock.json %/package.json
+	@echo "velvetrope: installing the packages of $*"
 	@node -e 'process.exit(+process.versions.node.split(".")[0] >= 20 ? 0 : 1)' || { echo "velvetrope needs Node 20 or newer; this is $$(node --version)"; exit 1; }
-	@cd $(WEB) && npm ci --silent --no-audit --no-fund --loglevel=error
+	@cd $* && npm ci --silent --no-audit --no-fund --loglevel=error
 	@touch $@
 
 $(WEB)/dist/index.html: $(WEB)/node_modules/.package-lock.json $(WEB_SOURCES)
