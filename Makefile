@@ -28,7 +28,7 @@ demo: .venv/.run $(WEB)/dist/index.html  ## Start the demo: sign in, call, be re
 
 test: setup web javascript-clients browser-tools  ## Install what the tests need and run all of them
 	@cd $(WEB) && npm test --silent
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile $(PYTEST_ARGS)
 
 check: setup lint types imports  ## Lint, types and import contracts
 
