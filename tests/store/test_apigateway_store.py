@@ -12,12 +12,15 @@ from velvetrope.store.tables.apigateway import (
     ApiGatewayStore,
     ApiKey,
     ApiStage,
+    BasePathMapping,
     Deployment,
+    DomainName,
     Resource,
     RestApi,
     Stage,
     UsagePlan,
 )
+from velvetrope.store.tables.apigateway_domains import DomainNameStore
 
 _ACCOUNT = "111111111111"
 _NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -35,6 +38,10 @@ def _api(api_id: str = "api1") -> RestApi:
     return RestApi(
         id=api_id, account_id=_ACCOUNT, name="demo", created_at=_NOW, root_resource_id="root", resources={"root": root}
     )
+
+
+def _anything(_mappings: Collection[BasePathMapping]) -> None:
+    """Whatever leads to an API or a stage, it may go."""
 
 
 def _freeze(api: RestApi) -> Deployment:
@@ -103,7 +110,7 @@ async def test_another_account_finds_nothing(database: Database) -> None:
     await store.save_new_rest_api(_api())
 
     assert await store.load_rest_api("222222222222", "api1") is None
-    assert await store.delete_rest_api("222222222222", "api1") is False
+    assert await store.delete_rest_api("222222222222", "api1", _anything) is False
 
 
 async def test_plans_forget_a_stage_that_is_deleted(database: Database) -> None:
@@ -111,7 +118,7 @@ async def test_plans_forget_a_stage_that_is_deleted(database: Database) -> None:
     await _deployed(store)
     await store.save_new_usage_plan(_plan(ApiStage(api_id="api1", stage="latest"), ApiStage(api_id="x", stage="y")))
 
-    assert await store.delete_stage(_ACCOUNT, "api1", "latest") is True
+    assert await store.delete_stage(_ACCOUNT, "api1", "latest", _anything) is True
 
     plan = await store.load_usage_plan(_ACCOUNT, "plan1")
     assert plan is not None
@@ -122,7 +129,7 @@ async def test_an_api_takes_its_deployments_and_stages_with_it(database: Databas
     store = ApiGatewayStore(database)
     await _deployed(store)
 
-    assert await store.delete_rest_api(_ACCOUNT, "api1") is True
+    assert await store.delete_rest_api(_ACCOUNT, "api1", _anything) is True
 
     state = await store.load_state(())
     assert (state.stages, state.deployments) == ((), ())
@@ -160,3 +167,61 @@ async def test_known_deployments_are_not_read_again(database: Database) -> None:
 
     assert len(state.stages) == 1
     assert state.deployments == ()
+
+
+def _domain(name: str = "api.example.com", account_id: str = _ACCOUNT) -> DomainName:
+    return DomainName(domain_name=name, account_id=account_id, created_at=_NOW)
+
+
+def _mapping(base_path: str = "v1") -> BasePathMapping:
+    return BasePathMapping(domain_name="api.example.com", base_path=base_path, rest_api_id="api1", stage="latest")
+
+
+async def test_a_domain_name_is_one_accounts(database: Database) -> None:
+    domains = DomainNameStore(database)
+    assert await domains.save_new_domain_name(_domain()) is True
+
+    assert await domains.save_new_domain_name(_domain(account_id="222222222222")) is False
+    assert await domains.load_domain_name("222222222222", "api.example.com") is None
+    assert await domains.delete_domain_name("222222222222", "api.example.com") is False
+
+
+async def test_a_base_path_is_taken_once(database: Database) -> None:
+    domains = DomainNameStore(database)
+    await _deployed(ApiGatewayStore(database))
+    await domains.save_new_domain_name(_domain())
+    assert await domains.save_new_base_path_mapping(_mapping()) is True
+
+    assert await domains.save_new_base_path_mapping(_mapping()) is False
+    assert await domains.save_new_base_path_mapping(_mapping("")) is True
+
+
+async def test_what_a_mapping_leads_to_is_seen_before_it_is_deleted(database: Database) -> None:
+    store, domains = ApiGatewayStore(database), DomainNameStore(database)
+    await _deployed(store)
+    await domains.save_new_domain_name(_domain())
+    await domains.save_new_base_path_mapping(_mapping())
+
+    def refuse(mappings: Collection[BasePathMapping]) -> None:
+        if mappings:
+            raise ValueError([mapping.base_path for mapping in mappings])
+
+    with pytest.raises(ValueError, match="v1"):
+        await store.delete_rest_api(_ACCOUNT, "api1", refuse)
+    with pytest.raises(ValueError, match="v1"):
+        await store.delete_stage(_ACCOUNT, "api1", "latest", refuse)
+    state = await store.load_state(())
+    assert (len(state.stages), state.base_path_mappings) == (1, (_mapping(),))
+
+    assert await domains.delete_domain_name(_ACCOUNT, "api.example.com") is True
+    assert await store.delete_rest_api(_ACCOUNT, "api1", refuse) is True
+
+
+async def test_an_account_without_settings_has_the_defaults(database: Database) -> None:
+    domains = DomainNameStore(database)
+    assert (await domains.load_account(_ACCOUNT)).cloudwatch_role_arn is None
+
+    role = "arn:aws:iam::111111111111:role/logs"
+    await domains.change_account(_ACCOUNT, lambda one: msgspec.structs.replace(one, cloudwatch_role_arn=role))
+
+    assert (await domains.load_account(_ACCOUNT)).cloudwatch_role_arn == role

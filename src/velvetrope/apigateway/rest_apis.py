@@ -4,7 +4,7 @@ An import (`ImportRestApi`, `PutRestApi`) reads an OpenAPI document and makes of
 have made; see `openapi`. An import that overwrites names the API after the document's title; one that merges does not.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Literal
 
 import msgspec
@@ -17,9 +17,9 @@ from velvetrope.apigateway.resource_policies import render_policy, saved_policy
 from velvetrope.clock import Entropy
 from velvetrope.identifiers import new_alphanumeric
 from velvetrope.operations import Answer, Call, operation
-from velvetrope.store.tables.apigateway import ApiGatewayStore, Resource, RestApi
+from velvetrope.store.tables.apigateway import ApiGatewayStore, BasePathMapping, Resource, RestApi
 
-__all__ = ["EndpointConfiguration", "RestApiOperations", "no_such_api"]
+__all__ = ["EndpointConfiguration", "RestApiOperations", "check_unmapped", "no_such_api"]
 
 _PATCHES = (
     "/name",
@@ -151,7 +151,7 @@ class RestApiOperations:
 
     @operation
     async def delete_rest_api(self, call: Call, *, rest_api_id: str) -> None:
-        if not await self._store.delete_rest_api(call.account_id, rest_api_id):
+        if not await self._store.delete_rest_api(call.account_id, rest_api_id, check_unmapped):
             raise no_such_api(call, rest_api_id)
 
     def _new_api(self, call: Call, name: str) -> RestApi:
@@ -174,6 +174,15 @@ class RestApiOperations:
         elif overwrite:
             changed = msgspec.structs.replace(changed, policy=None)
         return changed
+
+
+def check_unmapped(mappings: Collection[BasePathMapping]) -> None:
+    """Nothing that a base path mapping leads to is deleted."""
+    for mapping in mappings:
+        # AWS refuses too; its text is UNVERIFIED.
+        raise BadRequestException(
+            f"Please remove the base path mapping {mapping.base_path or '(none)'} of {mapping.domain_name} first"
+        )
 
 
 def no_such_api(call: Call, rest_api_id: str) -> NotFoundException:

@@ -20,7 +20,7 @@ from velvetrope.apigateway.patches import (
     pointer_parts,
     required_value,
 )
-from velvetrope.apigateway.rest_apis import no_such_api
+from velvetrope.apigateway.rest_apis import check_unmapped, no_such_api
 from velvetrope.operations import Answer, Call, operation
 from velvetrope.store.tables.apigateway import ApiGatewayStore, MethodSettings, Stage
 
@@ -113,7 +113,7 @@ class StageOperations:
     @operation
     async def delete_stage(self, call: Call, *, rest_api_id: str, stage_name: str) -> None:
         await self._check_api(call, rest_api_id)
-        if not await self._store.delete_stage(call.account_id, rest_api_id, stage_name):
+        if not await self._store.delete_stage(call.account_id, rest_api_id, stage_name, check_unmapped):
             raise NotFoundException("Invalid stage identifier specified")
 
     async def _check_api(self, call: Call, rest_api_id: str) -> None:

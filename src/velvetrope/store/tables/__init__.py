@@ -2,6 +2,7 @@
 
 from velvetrope.store.tables import (
     apigateway,
+    apigateway_domains,
     cloudformation,
     functions,
     hosted_ui,
@@ -15,6 +16,7 @@ from velvetrope.store.tables import (
 
 __all__ = [
     "apigateway",
+    "apigateway_domains",
     "cloudformation",
     "functions",
     "hosted_ui",

@@ -1,8 +1,9 @@
 """REST APIs as their authors see them, deployments as they were frozen, stages, API keys and usage plans.
 
-A REST API with its resources, methods and integrations is ONE record (AWS allows 300 resources per API): authoring is
-rare and always reads the whole. A deployment is a copy of that record which never changes again; a stage points at one.
-An API key's value is kept sealed, with a keyed hash beside it by which it is found and kept unique.
+A REST API with its resources, methods, integrations, authorizers, models and request validators is ONE record (AWS
+allows 300 resources per API): authoring is rare and always reads the whole. A deployment is a copy of that record which
+never changes again; a stage points at one. An API key's value is kept sealed, with a keyed hash beside it by which it is
+found and kept unique. The records are in `apigateway_records`, domain names in `apigateway_domains`.
 
 Reading and changing one of these is one transaction: a method named `change_` hands the present record to a function
 of the caller's and saves what comes back; if that raises, nothing happened. Rules that span records (a deployment that
@@ -11,7 +12,6 @@ transaction has read. Every change is published as topic `apigateway`.
 """
 
 from collections.abc import Callable, Collection
-from datetime import date, datetime
 from typing import Any
 
 import msgspec
@@ -21,13 +21,44 @@ from sqlalchemy.exc import IntegrityError
 from velvetrope.store.columns import Record
 from velvetrope.store.database import Connection, Database
 from velvetrope.store.schema import METADATA
+from velvetrope.store.tables.apigateway_domains import DOMAIN_NAMES, MAPPINGS
+from velvetrope.store.tables.apigateway_records import (
+    AccessLogSettings,
+    Account,
+    ApiKey,
+    ApiStage,
+    Authorizer,
+    BasePathMapping,
+    Deployment,
+    DomainName,
+    GatewayResponse,
+    Integration,
+    IntegrationResponse,
+    Method,
+    MethodResponse,
+    MethodSettings,
+    Model,
+    Quota,
+    RequestValidator,
+    Resource,
+    RestApi,
+    Stage,
+    Throttle,
+    UsagePlan,
+    UsagePlanKey,
+)
 
 __all__ = [
     "API_KEY_HASH_PURPOSE",
+    "AccessLogSettings",
+    "Account",
     "ApiGatewayStore",
     "ApiKey",
     "ApiStage",
+    "Authorizer",
+    "BasePathMapping",
     "Deployment",
+    "DomainName",
     "GatewayResponse",
     "GatewayState",
     "Integration",
@@ -35,7 +66,9 @@ __all__ = [
     "Method",
     "MethodResponse",
     "MethodSettings",
+    "Model",
     "Quota",
+    "RequestValidator",
     "Resource",
     "RestApi",
     "Stage",
@@ -50,183 +83,6 @@ API_KEY_HASH_PURPOSE = "apigateway api key lookup"
 """The master keys' purpose for `ApiKey.value_hash`: the control plane makes the hash, the request lane finds by it."""
 
 
-class IntegrationResponse(msgspec.Struct, frozen=True, kw_only=True):
-    """What a MOCK integration answers for the results that `selection_pattern` takes; None takes the rest."""
-
-    status_code: str
-    selection_pattern: str | None = None
-    response_parameters: dict[str, str] = {}
-    response_templates: dict[str, str] = {}
-
-
-class Integration(msgspec.Struct, frozen=True, kw_only=True):
-    """What stands behind a method: a function (`AWS_PROXY`) or a fixed answer (`MOCK`)."""
-
-    type: str
-    http_method: str | None = None
-    uri: str | None = None
-    request_templates: dict[str, str] = {}
-    passthrough_behavior: str = "WHEN_NO_MATCH"
-    timeout_in_millis: int = 29_000
-    cache_namespace: str = ""
-    integration_responses: dict[str, IntegrationResponse] = {}
-
-
-class MethodResponse(msgspec.Struct, frozen=True, kw_only=True):
-    """A response that a method declares: for clients' eyes, and for which headers a MOCK may set."""
-
-    status_code: str
-    response_parameters: dict[str, bool] = {}
-    response_models: dict[str, str] = {}
-
-
-class Method(msgspec.Struct, frozen=True, kw_only=True):
-    """One verb (or `ANY`) of a resource, and who may call it."""
-
-    http_method: str
-    authorization_type: str = "NONE"
-    api_key_required: bool = False
-    operation_name: str | None = None
-    request_parameters: dict[str, bool] = {}
-    request_models: dict[str, str] = {}
-    method_responses: dict[str, MethodResponse] = {}
-    integration: Integration | None = None
-
-
-class Resource(msgspec.Struct, frozen=True, kw_only=True):
-    """One path. The root has neither parent nor path part."""
-
-    id: str
-    path: str
-    parent_id: str | None = None
-    path_part: str | None = None
-    methods: dict[str, Method] = {}
-
-
-class GatewayResponse(msgspec.Struct, frozen=True, kw_only=True):
-    """The author's own form of one kind of refusal."""
-
-    response_type: str
-    status_code: str | None = None
-    response_parameters: dict[str, str] = {}
-    response_templates: dict[str, str] = {}
-
-
-class RestApi(msgspec.Struct, frozen=True, kw_only=True):
-    """A REST API under work, or (inside a `Deployment`) as it was deployed."""
-
-    id: str
-    account_id: str
-    name: str
-    created_at: datetime
-    root_resource_id: str
-    resources: dict[str, Resource]
-    description: str | None = None
-    version: str | None = None
-    api_key_source: str = "HEADER"
-    endpoint_type: str = "EDGE"
-    binary_media_types: tuple[str, ...] = ()
-    policy: str | None = None
-    tags: dict[str, str] = {}
-    gateway_responses: dict[str, GatewayResponse] = {}
-
-
-class Deployment(msgspec.Struct, frozen=True, kw_only=True):
-    """A REST API as it was at one moment."""
-
-    id: str
-    rest_api_id: str
-    created_at: datetime
-    rest_api: RestApi
-    description: str | None = None
-
-
-class MethodSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """Throttling of one method of a stage, for all its callers together. -1 means no limit, as on AWS."""
-
-    throttling_rate_limit: float | None = None
-    throttling_burst_limit: int | None = None
-
-
-class Stage(msgspec.Struct, frozen=True, kw_only=True):
-    """A name under which a deployment is served. `method_settings` are keyed `/path/VERB`, `*/*` for all."""
-
-    rest_api_id: str
-    stage_name: str
-    deployment_id: str
-    created_at: datetime
-    modified_at: datetime
-    description: str | None = None
-    variables: dict[str, str] = {}
-    tags: dict[str, str] = {}
-    method_settings: dict[str, MethodSettings] = {}
-
-
-class ApiKey(msgspec.Struct, frozen=True, kw_only=True):
-    """An API key. Its value is in `value_sealed` and nowhere else.
-
-    `value_hash` is the id of a master key, a dot, and a hash of the value under that key; by it the value is found.
-    """
-
-    id: str
-    account_id: str
-    name: str | None
-    value_sealed: bytes
-    value_hash: str
-    created_at: datetime
-    modified_at: datetime
-    enabled: bool = False
-    description: str | None = None
-    customer_id: str | None = None
-    stage_keys: tuple[str, ...] = ()
-    tags: dict[str, str] = {}
-
-
-class Throttle(msgspec.Struct, frozen=True, kw_only=True):
-    """Requests per second and the burst. None means that it was not set."""
-
-    rate_limit: float | None = None
-    burst_limit: int | None = None
-
-
-class Quota(msgspec.Struct, frozen=True, kw_only=True):
-    """Requests per `DAY`, `WEEK` or `MONTH`; `offset` is taken off in the period that holds `first_day`."""
-
-    limit: int
-    period: str
-    offset: int = 0
-    first_day: date
-
-
-class ApiStage(msgspec.Struct, frozen=True, kw_only=True):
-    """A stage that a plan is for. `throttle` is keyed `/path/VERB`; the root is `//GET`."""
-
-    api_id: str
-    stage: str
-    throttle: dict[str, Throttle] = {}
-
-
-class UsagePlan(msgspec.Struct, frozen=True, kw_only=True):
-    """How much each of its keys may call its stages."""
-
-    id: str
-    account_id: str
-    name: str
-    description: str | None = None
-    api_stages: tuple[ApiStage, ...] = ()
-    throttle: Throttle | None = None
-    quota: Quota | None = None
-    product_code: str | None = None
-    tags: dict[str, str] = {}
-
-
-class UsagePlanKey(msgspec.Struct, frozen=True, kw_only=True):
-    """That a key belongs to a plan."""
-
-    usage_plan_id: str
-    key_id: str
-
-
 class GatewayState(msgspec.Struct, frozen=True, kw_only=True):
     """What the request lane serves from, as of one commit. Deployments that the reader knew already are left out."""
 
@@ -235,6 +91,8 @@ class GatewayState(msgspec.Struct, frozen=True, kw_only=True):
     api_keys: tuple[ApiKey, ...]
     usage_plans: tuple[UsagePlan, ...]
     usage_plan_keys: tuple[UsagePlanKey, ...]
+    domain_names: tuple[DomainName, ...] = ()
+    base_path_mappings: tuple[BasePathMapping, ...] = ()
 
 
 _apis = Table(
@@ -331,12 +189,21 @@ class ApiGatewayStore:
             tx.changed(TOPIC)
             return changed
 
-    async def delete_rest_api(self, account_id: str, rest_api_id: str) -> bool:
-        """Remove a REST API with its deployments and stages; plans forget its stages. False if there was none."""
+    async def delete_rest_api(
+        self, account_id: str, rest_api_id: str, check: Callable[[Collection[BasePathMapping]], None]
+    ) -> bool:
+        """Remove a REST API with its deployments and stages; plans forget its stages. False if there was none.
+
+        `check` sees the base path mappings that lead to it first.
+        """
         async with self._database.transaction() as tx:
             found = (await tx.connection.execute(_api_query(account_id, rest_api_id))).scalar_one_or_none()
             if found is None:
                 return False
+            mappings = await tx.connection.execute(
+                select(MAPPINGS.c.record).where(MAPPINGS.c.rest_api_id == rest_api_id)
+            )
+            check(list(mappings.scalars()))
             await _forget_stages(tx.connection, account_id, rest_api_id, None)
             for table in (_stages, _deployments):
                 await tx.connection.execute(delete(table).where(table.c.rest_api_id == rest_api_id))
@@ -467,9 +334,15 @@ class ApiGatewayStore:
             tx.changed(TOPIC)
             return changed
 
-    async def delete_stage(self, account_id: str, rest_api_id: str, stage_name: str) -> bool:
-        """Remove a stage; plans forget it. False if there was none."""
+    async def delete_stage(
+        self, account_id: str, rest_api_id: str, stage_name: str, check: Callable[[Collection[BasePathMapping]], None]
+    ) -> bool:
+        """Remove a stage; plans forget it. `check` sees the mappings of its API first. False if there was none."""
         async with self._database.transaction() as tx:
+            mappings = await tx.connection.execute(
+                select(MAPPINGS.c.record).where(MAPPINGS.c.rest_api_id == rest_api_id)
+            )
+            check([mapping for mapping in mappings.scalars() if mapping.stage == stage_name])
             gone = await tx.connection.execute(
                 delete(_stages).where(_stages.c.rest_api_id == rest_api_id, _stages.c.stage_name == stage_name)
             )
@@ -647,12 +520,16 @@ class ApiGatewayStore:
             keys = list((await connection.execute(select(_keys.c.record))).scalars())
             plans = list((await connection.execute(select(_plans.c.record))).scalars())
             pairs = await connection.execute(select(_plan_keys.c.usage_plan_id, _plan_keys.c.key_id))
+            domains = list((await connection.execute(select(DOMAIN_NAMES.c.record))).scalars())
+            mappings = list((await connection.execute(select(MAPPINGS.c.record))).scalars())
             return GatewayState(
                 stages=tuple(stages),
                 deployments=tuple(deployments),
                 api_keys=tuple(keys),
                 usage_plans=tuple(plans),
                 usage_plan_keys=tuple(UsagePlanKey(usage_plan_id=plan, key_id=key) for plan, key in pairs),
+                domain_names=tuple(domains),
+                base_path_mappings=tuple(mappings),
             )
 
 

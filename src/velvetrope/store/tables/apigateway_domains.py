@@ -1,0 +1,198 @@
+"""Domain names, their base path mappings, and the account's settings.
+
+A domain name belongs to one account, and its base paths to it. What both have in common with REST APIs (an API that a
+mapping leads to is not deleted) is kept by `ApiGatewayStore`, in whose transactions the tables here are read too.
+"""
+
+from collections.abc import Callable, Collection
+from typing import Any
+
+from sqlalchemy import Column, ForeignKeyConstraint, Select, String, Table, delete, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from velvetrope.store.columns import Record
+from velvetrope.store.database import Database
+from velvetrope.store.schema import METADATA
+from velvetrope.store.tables.apigateway_records import Account, BasePathMapping, DomainName
+
+__all__ = ["ACCOUNTS", "DOMAIN_NAMES", "MAPPINGS", "DomainNameStore"]
+
+TOPIC = "apigateway"
+
+DOMAIN_NAMES = Table(
+    "apigateway_domain_names",
+    METADATA,
+    Column("domain_name", String(512), primary_key=True),
+    Column("account_id", String(12), nullable=False, index=True),
+    Column("record", Record(DomainName), nullable=False),
+)
+MAPPINGS = Table(
+    "apigateway_base_path_mappings",
+    METADATA,
+    Column("domain_name", String(512), primary_key=True),
+    Column("base_path", String(300), primary_key=True),
+    Column("rest_api_id", String(64), nullable=False, index=True),
+    Column("record", Record(BasePathMapping), nullable=False),
+    ForeignKeyConstraint(["domain_name"], ["apigateway_domain_names.domain_name"], ondelete="CASCADE"),
+    ForeignKeyConstraint(["rest_api_id"], ["apigateway_rest_apis.id"]),
+)
+ACCOUNTS = Table(
+    "apigateway_accounts",
+    METADATA,
+    Column("account_id", String(12), primary_key=True),
+    Column("record", Record(Account), nullable=False),
+)
+
+
+class DomainNameStore:
+    """The transactions of domain names, mappings and the account."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    # Domain names
+
+    async def save_new_domain_name(self, domain: DomainName) -> bool:
+        """Keep a domain name; False if anybody has it."""
+        try:
+            async with self._database.transaction() as tx:
+                await tx.connection.execute(
+                    insert(DOMAIN_NAMES).values(
+                        domain_name=domain.domain_name, account_id=domain.account_id, record=domain
+                    )
+                )
+                tx.changed(TOPIC)
+        except IntegrityError:
+            return False
+        return True
+
+    async def load_domain_name(self, account_id: str, domain_name: str) -> DomainName | None:
+        async with self._database.read() as connection:
+            found: DomainName | None = (
+                await connection.execute(_domain_query(account_id, domain_name))
+            ).scalar_one_or_none()
+        return found
+
+    async def load_domain_names(self, account_id: str) -> list[DomainName]:
+        """All of an account by name."""
+        async with self._database.read() as connection:
+            rows = await connection.execute(
+                select(DOMAIN_NAMES.c.record)
+                .where(DOMAIN_NAMES.c.account_id == account_id)
+                .order_by(DOMAIN_NAMES.c.domain_name)
+            )
+            return list(rows.scalars())
+
+    async def change_domain_name(
+        self, account_id: str, domain_name: str, change: Callable[[DomainName], DomainName]
+    ) -> DomainName | None:
+        """Save what `change` makes of the domain name; None if there is none."""
+        async with self._database.transaction() as tx:
+            found = (
+                await tx.connection.execute(_domain_query(account_id, domain_name).with_for_update())
+            ).scalar_one_or_none()
+            if found is None:
+                return None
+            changed = change(found)
+            await tx.connection.execute(
+                update(DOMAIN_NAMES).where(DOMAIN_NAMES.c.domain_name == domain_name).values(record=changed)
+            )
+            tx.changed(TOPIC)
+            return changed
+
+    async def delete_domain_name(self, account_id: str, domain_name: str) -> bool:
+        """Remove a domain name and its mappings; False if there was none."""
+        async with self._database.transaction() as tx:
+            if (await tx.connection.execute(_domain_query(account_id, domain_name))).scalar_one_or_none() is None:
+                return False
+            await tx.connection.execute(delete(MAPPINGS).where(MAPPINGS.c.domain_name == domain_name))
+            await tx.connection.execute(delete(DOMAIN_NAMES).where(DOMAIN_NAMES.c.domain_name == domain_name))
+            tx.changed(TOPIC)
+            return True
+
+    async def save_new_base_path_mapping(self, mapping: BasePathMapping) -> bool:
+        """Keep a mapping; False if its base path is taken. Domain name, API and stage: the caller has looked."""
+        try:
+            async with self._database.transaction() as tx:
+                await tx.connection.execute(
+                    insert(MAPPINGS).values(
+                        domain_name=mapping.domain_name,
+                        base_path=mapping.base_path,
+                        rest_api_id=mapping.rest_api_id,
+                        record=mapping,
+                    )
+                )
+                tx.changed(TOPIC)
+        except IntegrityError:
+            return False
+        return True
+
+    async def load_base_path_mappings(self, domain_name: str) -> list[BasePathMapping]:
+        """All of a domain name by base path."""
+        async with self._database.read() as connection:
+            rows = await connection.execute(
+                select(MAPPINGS.c.record).where(MAPPINGS.c.domain_name == domain_name).order_by(MAPPINGS.c.base_path)
+            )
+            return list(rows.scalars())
+
+    async def change_base_path_mapping(
+        self,
+        domain_name: str,
+        base_path: str,
+        change: Callable[[BasePathMapping, Collection[BasePathMapping]], BasePathMapping],
+    ) -> BasePathMapping | None:
+        """Save what `change` makes of the mapping, given all others of its domain name; None if there is none."""
+        async with self._database.transaction() as tx:
+            rows = await tx.connection.execute(
+                select(MAPPINGS.c.record).where(MAPPINGS.c.domain_name == domain_name).with_for_update()
+            )
+            present: dict[str, BasePathMapping] = {mapping.base_path: mapping for mapping in rows.scalars()}
+            found = present.pop(base_path, None)
+            if found is None:
+                return None
+            changed = change(found, list(present.values()))
+            await tx.connection.execute(
+                update(MAPPINGS)
+                .where(MAPPINGS.c.domain_name == domain_name, MAPPINGS.c.base_path == base_path)
+                .values(base_path=changed.base_path, rest_api_id=changed.rest_api_id, record=changed)
+            )
+            tx.changed(TOPIC)
+            return changed
+
+    async def delete_base_path_mapping(self, domain_name: str, base_path: str) -> bool:
+        """Remove a mapping; False if there was none."""
+        async with self._database.transaction() as tx:
+            gone = await tx.connection.execute(
+                delete(MAPPINGS).where(MAPPINGS.c.domain_name == domain_name, MAPPINGS.c.base_path == base_path)
+            )
+            tx.changed(TOPIC)
+            return gone.rowcount > 0
+
+    async def load_account(self, account_id: str) -> Account:
+        """An account's settings; the defaults if nothing was set."""
+        async with self._database.read() as connection:
+            found: Account | None = (await connection.execute(_account_query(account_id))).scalar_one_or_none()
+        return found or Account(account_id=account_id)
+
+    async def change_account(self, account_id: str, change: Callable[[Account], Account]) -> Account:
+        """Save what `change` makes of an account's settings."""
+        async with self._database.transaction() as tx:
+            found = (await tx.connection.execute(_account_query(account_id).with_for_update())).scalar_one_or_none()
+            changed = change(found or Account(account_id=account_id))
+            if found is None:
+                await tx.connection.execute(insert(ACCOUNTS).values(account_id=account_id, record=changed))
+            else:
+                await tx.connection.execute(
+                    update(ACCOUNTS).where(ACCOUNTS.c.account_id == account_id).values(record=changed)
+                )
+            return changed
+
+
+def _domain_query(account_id: str, domain_name: str) -> Select[Any]:
+    return select(DOMAIN_NAMES.c.record).where(
+        DOMAIN_NAMES.c.domain_name == domain_name, DOMAIN_NAMES.c.account_id == account_id
+    )
+
+
+def _account_query(account_id: str) -> Select[Any]:
+    return select(ACCOUNTS.c.record).where(ACCOUNTS.c.account_id == account_id)
