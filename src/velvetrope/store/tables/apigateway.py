@@ -2,8 +2,8 @@
 
 A REST API with its resources, methods, integrations, authorizers, models and request validators is ONE record (AWS
 allows 300 resources per API): authoring is rare and always reads the whole. A deployment is a copy of that record which
-never changes again; a stage points at one. An API key's value is kept sealed, with a keyed hash beside it by which it is
-found and kept unique. The records are in `apigateway_records`, domain names in `apigateway_domains`.
+never changes again; a stage points at one. An API key's value is kept sealed, with a keyed hash beside it by which it
+is found and kept unique. The records are in `apigateway_records`, domain names in `apigateway_domains`.
 
 Reading and changing one of these is one transaction: a method named `change_` hands the present record to a function
 of the caller's and saves what comes back; if that raises, nothing happened. Rules that span records (a deployment that
