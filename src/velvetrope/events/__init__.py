@@ -1,8 +1,9 @@
-"""What API Gateway hands a function, and what it reads from its answer: the Lambda proxy format, payload 1.0.
+"""What API Gateway hands a function, and what it reads from its answer: the Lambda proxy formats, payload 1.0 and 2.0.
 
-`render_proxy_event` makes the event as bytes, `parse_proxy_response` turns the function's payload into status, headers
-and body, or says what is wrong with it; `mapping_templates` are the texts of MOCK integrations and gateway responses.
-Who runs the function is not known here.
+`render_proxy_event` makes the event of format 1.0 as bytes, `parse_proxy_response` turns the function's payload into
+status, headers and body, or says what is wrong with it. `render_payload_v2_event` and `parse_payload_v2_response` do
+the same for format 2.0: HTTP APIs and function URLs. `mapping_templates` are the texts of MOCK integrations and gateway
+responses. Who runs the function is not known here.
 
 Source: API Gateway Developer Guide, "Lambda proxy integrations in API Gateway": input and output format.
 """
@@ -17,6 +18,13 @@ from velvetrope.events.mapping_templates import (
     parse_mock_status,
     parse_quoted_literal,
 )
+from velvetrope.events.payload_v2 import (
+    PayloadV2Event,
+    is_text_media_type,
+    parse_payload_v2_response,
+    render_iam_authorizer,
+    render_payload_v2_event,
+)
 from velvetrope.events.proxy_event import CallerIdentity, ProxyEvent, query_parameters, render_proxy_event
 from velvetrope.events.proxy_response import (
     InvalidProxyResponse,
@@ -30,18 +38,23 @@ __all__ = [
     "CallerIdentity",
     "GatewayTemplate",
     "InvalidProxyResponse",
+    "PayloadV2Event",
     "ProxyEvent",
     "ProxyResponse",
     "ResponseBodyNotBase64",
     "TemplateNeedsVtl",
     "UnknownSubstitution",
     "check_static_template",
+    "is_text_media_type",
     "matches_binary_media_type",
     "parse_gateway_parameter",
     "parse_gateway_template",
     "parse_mock_status",
+    "parse_payload_v2_response",
     "parse_proxy_response",
     "parse_quoted_literal",
     "query_parameters",
+    "render_iam_authorizer",
+    "render_payload_v2_event",
     "render_proxy_event",
 ]

@@ -7,7 +7,7 @@ keep the client's casing. `Content-Length` and `Connection` are left out, and so
 holds a SigV4 signature.
 
 Sources: API Gateway Developer Guide, "Input format of a Lambda function for proxy integration", "Amazon API Gateway
-important notes"; captures of AWS for the order and the nulls. UNVERIFIED: a client's own `X-Amzn-Trace-Id` stays.
+important notes"; captures of AWS for the order and the nulls.
 """
 
 import base64
@@ -18,13 +18,12 @@ from urllib.parse import unquote_plus
 
 import msgspec
 
+from velvetrope.events.forwarding import forwarded_headers, render_clf_time
 from velvetrope.events.proxy_response import matches_binary_media_type
 
 __all__ = ["CallerIdentity", "ProxyEvent", "query_parameters", "render_proxy_event"]
 
 _LEFT_OUT = frozenset({"content-length", "connection"})
-_FORWARDED = frozenset({"x-forwarded-for", "x-forwarded-port", "x-forwarded-proto"})
-_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,25 +117,14 @@ def render_proxy_event(event: ProxyEvent) -> bytes:
 
 
 def _event_headers(event: ProxyEvent) -> list[tuple[str, str]]:
-    headers: list[tuple[str, str]] = []
-    forwarded_for = ""
-    has_trace = False
-    for name, value in event.headers:
-        lower = name.lower()
-        if lower in _LEFT_OUT or (lower == "authorization" and value.lstrip().startswith("AWS4-HMAC-SHA256")):
-            continue
-        if lower in _FORWARDED:
-            if lower == "x-forwarded-for":
-                forwarded_for = f"{forwarded_for}, {value}" if forwarded_for else value
-            continue
-        has_trace = has_trace or lower == "x-amzn-trace-id"
-        headers.append((name, value))
-    if not has_trace:
-        headers.append(("X-Amzn-Trace-Id", event.trace_id))
-    headers.append(("X-Forwarded-For", f"{forwarded_for}, {event.source_ip}" if forwarded_for else event.source_ip))
-    headers.append(("X-Forwarded-Port", event.port))
-    headers.append(("X-Forwarded-Proto", event.scheme))
-    return headers
+    return forwarded_headers(
+        event.headers,
+        source_ip=event.source_ip,
+        port=event.port,
+        scheme=event.scheme,
+        trace_id=event.trace_id,
+        left_out=_LEFT_OUT,
+    )
 
 
 def _multi(pairs: Sequence[tuple[str, str]]) -> dict[str, list[str]] | None:
@@ -148,7 +136,6 @@ def _multi(pairs: Sequence[tuple[str, str]]) -> dict[str, list[str]] | None:
 
 def _request_context(event: ProxyEvent) -> dict[str, object]:
     at = event.received_at
-    request_time = f"{at.day:02}/{_MONTHS[at.month - 1]}/{at.year}:{at.hour:02}:{at.minute:02}:{at.second:02} +0000"
     identity = event.identity
     rendered_identity: dict[str, object] = {
         "accessKey": identity.access_key,
@@ -179,7 +166,7 @@ def _request_context(event: ProxyEvent) -> dict[str, object]:
         "path": event.stage_path,
         "protocol": "HTTP/1.1",
         "requestId": event.request_id,
-        "requestTime": request_time,
+        "requestTime": render_clf_time(at),
         "requestTimeEpoch": int(at.timestamp() * 1000),
         "resourceId": event.resource_id,
         "resourcePath": event.resource_path,

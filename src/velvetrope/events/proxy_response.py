@@ -29,7 +29,10 @@ __all__ = [
     "ProxyResponse",
     "ResponseBodyNotBase64",
     "matches_binary_media_type",
+    "parse_header_value",
     "parse_proxy_response",
+    "parse_status",
+    "render_header_line",
 ]
 
 _MEMBERS = frozenset({"statusCode", "headers", "multiValueHeaders", "body", "isBase64Encoded"})
@@ -103,7 +106,7 @@ def parse_proxy_response(payload: bytes, *, accept: str, binary_media_types: Seq
     encoded = answer.get("isBase64Encoded", False)
     if encoded is not None and not isinstance(encoded, bool):
         raise InvalidProxyResponse("isBase64Encoded must be true or false")
-    status = _status(answer.get("statusCode", 200))
+    status = parse_status(answer.get("statusCode", 200))
     headers = _headers(answer.get("headers"), answer.get("multiValueHeaders"))
     raw = (body or "").encode("utf-8", "surrogatepass")
     if encoded and matches_binary_media_type(accept, binary_media_types):
@@ -114,7 +117,8 @@ def parse_proxy_response(payload: bytes, *, accept: str, binary_media_types: Seq
     return ProxyResponse(status, headers, raw)
 
 
-def _status(value: object) -> int:
+def parse_status(value: object) -> int:
+    """The status that a function gave as a number or its digits. Raises `InvalidProxyResponse`."""
     if isinstance(value, str) and value.isascii() and value.isdigit():
         value = int(value) if len(value) <= 3 else 0
     if not isinstance(value, int) or isinstance(value, bool) or not 100 <= value <= 599:
@@ -132,18 +136,19 @@ def _headers(single: object, multi: object) -> list[tuple[bytes, bytes]]:
             if not isinstance(values, list):
                 raise InvalidProxyResponse(f"multiValueHeaders: the value of {name} must be a list")
             casing[str(name).lower()] = str(name)
-            lines += [(str(name), _header_value(name, value)) for value in values]
+            lines += [(str(name), parse_header_value(name, value)) for value in values]
     if single is not None:
         if not isinstance(single, dict):
             raise InvalidProxyResponse("headers must be an object")
         for name, value in single.items():
-            lines.append((casing.get(str(name).lower()) or str(name), _header_value(name, value)))
+            lines.append((casing.get(str(name).lower()) or str(name), parse_header_value(name, value)))
     if not any(name.lower() == "content-type" for name, _ in lines):
         lines.append(("Content-Type", "application/json"))
-    return [_header_line(name, value) for name, value in lines]
+    return [render_header_line(name, value) for name, value in lines]
 
 
-def _header_value(name: str, value: object) -> str:
+def parse_header_value(name: str, value: object) -> str:
+    """The text of a header that a function gave as text, true or false. Raises `InvalidProxyResponse`."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if not isinstance(value, str) or _LINE_BREAKERS.search(value):
@@ -151,7 +156,8 @@ def _header_value(name: str, value: object) -> str:
     return value
 
 
-def _header_line(name: str, value: str) -> tuple[bytes, bytes]:
+def render_header_line(name: str, value: str) -> tuple[bytes, bytes]:
+    """The header as it goes out, renamed if it belongs to the connection. Raises `InvalidProxyResponse`."""
     if not _TOKEN.fullmatch(name):
         raise InvalidProxyResponse(f"{name!r} is not a header name")
     if name.lower() in _REMAPPED:
