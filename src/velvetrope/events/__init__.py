@@ -8,6 +8,8 @@ responses. Who runs the function is not known here.
 Source: API Gateway Developer Guide, "Lambda proxy integrations in API Gateway": input and output format.
 """
 
+from velvetrope.events.context_names import CONTEXT_NAMES, is_context_name
+from velvetrope.events.forwarding import render_clf_time
 from velvetrope.events.mapping_templates import (
     GatewayTemplate,
     TemplateNeedsVtl,
@@ -35,6 +37,7 @@ from velvetrope.events.proxy_response import (
 )
 
 __all__ = [
+    "CONTEXT_NAMES",
     "CallerIdentity",
     "GatewayTemplate",
     "InvalidProxyResponse",
@@ -45,6 +48,7 @@ __all__ = [
     "TemplateNeedsVtl",
     "UnknownSubstitution",
     "check_static_template",
+    "is_context_name",
     "is_text_media_type",
     "matches_binary_media_type",
     "parse_gateway_parameter",
@@ -54,6 +58,7 @@ __all__ = [
     "parse_proxy_response",
     "parse_quoted_literal",
     "query_parameters",
+    "render_clf_time",
     "render_iam_authorizer",
     "render_payload_v2_event",
     "render_proxy_event",

@@ -3,9 +3,9 @@
 A MOCK integration's templates are taken if they are plain text; one that uses Velocity (`$…` references, `#…`
 directives) is `TemplateNeedsVtl`, since rendering it as text would answer something else than AWS does.
 
-Gateway responses have substitutions but no Velocity: `$context.…` and `$stageVariables.…` in a body, the same without
-the `$`, `method.request.header.…` or a `'quoted literal'` in a header. A name that is not in the table below is refused
-when the response is saved.
+Gateway responses have substitutions but no Velocity: `$context.…`, `$stageVariables.…` and
+`$method.request.{header,querystring,path}.…` in a body, the same without the `$` or a `'quoted literal'` in a header. A
+`$context` name that does not exist is refused when the response is saved.
 
 Sources: API Gateway Developer Guide, "Set up mock integrations", "Gateway responses in API Gateway", "API Gateway
 mapping template and access logging variable reference".
@@ -18,9 +18,9 @@ from dataclasses import dataclass, field
 import msgspec
 
 from velvetrope.errors import ReasonError
+from velvetrope.events.context_names import is_context_name
 
 __all__ = [
-    "CONTEXT_NAMES",
     "GatewayTemplate",
     "TemplateNeedsVtl",
     "UnknownSubstitution",
@@ -32,31 +32,9 @@ __all__ = [
 ]
 
 _VELOCITY = re.compile(r"\$[A-Za-z_{!]|#[A-Za-z@{#*\[]")
-_REFERENCE = re.compile(
-    r"\$(?:\{(?P<braced>(?:context|stageVariables)\.[A-Za-z0-9_.]+)\}|(?P<bare>(?:context|stageVariables)\.[A-Za-z0-9_.]+))"
-)
-
-CONTEXT_NAMES = frozenset(
-    {
-        "accountId",
-        "apiId",
-        "domainName",
-        "error.message",
-        "error.messageString",
-        "error.responseType",
-        "extendedRequestId",
-        "httpMethod",
-        "identity.sourceIp",
-        "identity.userAgent",
-        "path",
-        "requestId",
-        "requestTimeEpoch",
-        "resourceId",
-        "resourcePath",
-        "stage",
-    }
-)
-"""The `$context` variables that gateway responses may use here."""
+_NAME = r"(?:context|stageVariables|method\.request\.(?:header|querystring|path))\.[A-Za-z0-9_.-]+"
+_REFERENCE = re.compile(rf"\$(?:\{{(?P<braced>{_NAME})\}}|(?P<bare>{_NAME}))")
+_METHOD_REQUEST = re.compile(r"method\.request\.(?P<kind>header|querystring|path)\.(?P<name>[A-Za-z0-9_.-]+)")
 
 
 class TemplateNeedsVtl(ReasonError):
@@ -102,7 +80,7 @@ def parse_quoted_literal(expression: str) -> str:
 
 
 Lookup = Callable[[str, str], str]
-"""(kind, name) to text; kinds are `context`, `stageVariables` and `header`."""
+"""(kind, name) to text; kinds are `context`, `stageVariables`, `header`, `querystring` and `path`."""
 
 
 @dataclass(frozen=True)
@@ -132,11 +110,8 @@ def parse_gateway_template(text: str) -> GatewayTemplate:
     end = 0
     for found in _REFERENCE.finditer(text):
         expression = found["braced"] or found["bare"]
-        kind, _, name = expression.rstrip(".").partition(".")
-        trailing = len(expression) - len(expression.rstrip("."))
-        if kind == "context" and name not in CONTEXT_NAMES:
-            raise UnknownSubstitution(f"$context.{name} is not supported in gateway responses")
-        pieces += [text[end : found.start()], (kind, name), "." * trailing]
+        bare = expression.rstrip(".-")
+        pieces += [text[end : found.start()], _reference(bare), expression[len(bare) :]]
         end = found.end()
     pieces.append(text[end:])
     if _VELOCITY.search("".join(piece for piece in pieces if isinstance(piece, str))):
@@ -150,9 +125,22 @@ def parse_gateway_parameter(expression: str) -> GatewayTemplate:
     Raises:
         UnknownSubstitution: it is none of these.
     """
-    if expression.startswith("method.request.header."):
-        return GatewayTemplate((("header", expression.removeprefix("method.request.header.")),))
     kind, _, name = expression.partition(".")
-    if kind == "stageVariables" or (kind == "context" and name in CONTEXT_NAMES):
-        return GatewayTemplate(((kind, name),))
+    if _METHOD_REQUEST.fullmatch(expression) or (kind in ("context", "stageVariables") and name):
+        return GatewayTemplate((_reference(expression),))
     return GatewayTemplate((parse_quoted_literal(expression),))
+
+
+def _reference(expression: str) -> tuple[str, str]:
+    """`context.x`, `stageVariables.x` or `method.request.header.x` as what is looked up.
+
+    Raises:
+        UnknownSubstitution: there is no such `context` variable.
+    """
+    of_request = _METHOD_REQUEST.fullmatch(expression)
+    if of_request is not None:
+        return of_request["kind"], of_request["name"]
+    kind, _, name = expression.partition(".")
+    if kind == "context" and not is_context_name(name):
+        raise UnknownSubstitution(f"$context.{name} is not a variable of API Gateway")
+    return kind, name

@@ -12,12 +12,17 @@
         ├── InvalidApiKey               403 ForbiddenException                   INVALID_API_KEY
         ├── Throttled                   429 TooManyRequestsException             THROTTLED
         ├── QuotaExceeded               429 LimitExceededException               QUOTA_EXCEEDED
+        ├── Unauthorized                401 UnauthorizedException                UNAUTHORIZED
+        ├── BadRequestParameters        400 BadRequestException                  BAD_REQUEST_PARAMETERS
+        ├── BadRequestBody              400 BadRequestException                  BAD_REQUEST_BODY
         ├── UnsupportedMediaType        415 BadRequestException                  UNSUPPORTED_MEDIA_TYPE
         ├── RequestTooLarge             413 RequestTooLargeException             REQUEST_TOO_LARGE
         ├── UriTooLong                  414
         ├── AuthorizerConfiguration     500 AuthorizerConfigurationException     AUTHORIZER_CONFIGURATION_ERROR
+        ├── AuthorizerFailure           500 AuthorizerFailureException           AUTHORIZER_FAILURE
         ├── ApiConfiguration            500 InternalServerErrorException         API_CONFIGURATION_ERROR
         ├── IntegrationFailure          502 InternalServerErrorException         INTEGRATION_FAILURE
+        ├── BackendUnreachable          504 InternalServerErrorException         INTEGRATION_FAILURE
         └── IntegrationTimeout          504 InternalServerErrorException         INTEGRATION_TIMEOUT
 
 `code` is what `x-amzn-errortype` says, `response_type` the gateway response that an author can customise. `member` and
@@ -39,6 +44,10 @@ __all__ = [
     "AccessDenied",
     "ApiConfiguration",
     "AuthorizerConfiguration",
+    "AuthorizerFailure",
+    "BackendUnreachable",
+    "BadRequestBody",
+    "BadRequestParameters",
     "ExpiredToken",
     "GatewayRefusal",
     "IncompleteSignature",
@@ -50,6 +59,7 @@ __all__ = [
     "QuotaExceeded",
     "RequestTooLarge",
     "Throttled",
+    "Unauthorized",
     "UnknownStage",
     "UnrecognizedClient",
     "UnsupportedMediaType",
@@ -150,6 +160,41 @@ class QuotaExceeded(GatewayRefusal):
     text = "Limit Exceeded"
 
 
+class Unauthorized(GatewayRefusal):
+    """An authorizer does not know the caller: no token, a bad one, or a function that says `Unauthorized`.
+
+    Which gateway response an expired token of a user pool takes is UNVERIFIED: this one here.
+    """
+
+    code = "UnauthorizedException"
+    response_type = "UNAUTHORIZED"
+    http_status = 401
+    text = "Unauthorized"
+
+
+class BadRequestParameters(GatewayRefusal):
+    """The request validator misses required parameters."""
+
+    code = "BadRequestException"
+    response_type = "BAD_REQUEST_PARAMETERS"
+    http_status = 400
+    spaced = True
+
+
+class BadRequestBody(GatewayRefusal):
+    """The body is not what the model says. `validation_error` is `$context.error.validationErrorString`."""
+
+    code = "BadRequestException"
+    response_type = "BAD_REQUEST_BODY"
+    http_status = 400
+    text = "Invalid request body"
+    spaced = True
+
+    def __init__(self, *, step: str, detail: str, validation_error: str) -> None:
+        super().__init__(step=step, detail=detail)
+        self.validation_error = validation_error
+
+
 class UnsupportedMediaType(GatewayRefusal):
     """No mapping template for this content type, and the integration does not pass it through."""
 
@@ -179,10 +224,19 @@ class UriTooLong(GatewayRefusal):
 
 
 class AuthorizerConfiguration(GatewayRefusal):
-    """The method has an authorization type that this version does not know. Nobody passes."""
+    """The authorizer cannot be asked, or answers what cannot be understood; or its type is not known. Nobody passes."""
 
     code = "AuthorizerConfigurationException"
     response_type = "AUTHORIZER_CONFIGURATION_ERROR"
+    http_status = 500
+    text = None
+
+
+class AuthorizerFailure(GatewayRefusal):
+    """The authorizer's function failed or took too long. (That AWS tells this from a wrong answer is UNVERIFIED.)"""
+
+    code = "AuthorizerFailureException"
+    response_type = "AUTHORIZER_FAILURE"
     http_status = 500
     text = None
 
@@ -205,6 +259,16 @@ class IntegrationFailure(GatewayRefusal):
     response_type = "INTEGRATION_FAILURE"
     http_status = 502
     text = "Internal server error"
+    spaced = True
+
+
+class BackendUnreachable(GatewayRefusal):
+    """No connection to the HTTP backend, or it broke off. What `x-amzn-errortype` says is UNVERIFIED."""
+
+    code = "InternalServerErrorException"
+    response_type = "INTEGRATION_FAILURE"
+    http_status = 504
+    text = "Network error communicating with endpoint"
     spaced = True
 
 

@@ -13,6 +13,7 @@ Source: API Gateway Developer Guide, "Gateway responses in API Gateway"; capture
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 from velvetrope.events import GatewayTemplate, parse_gateway_parameter, parse_gateway_template
 from velvetrope.execute_api.errors import GatewayRefusal
@@ -26,13 +27,12 @@ _CORS = (
 )
 
 
-@dataclass(frozen=True)
-class RefusalContext:
-    """What an author's templates may refer to: `$context` values, stage variables, request headers by lower case."""
+class RefusalContext(Protocol):
+    """What an author's templates may refer to."""
 
-    values: Mapping[str, str]
-    stage_variables: Mapping[str, str]
-    headers: Mapping[bytes, bytes]
+    def lookup(self, kind: str, name: str, /) -> str:
+        """The text of a `context`, `stageVariables`, `header`, `querystring` or `path` name; empty without a value."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -58,11 +58,10 @@ class GatewayResponses:
         status, content_type, body = refusal.http_status, b"application/json", default_body(refusal)
         own: list[tuple[bytes, bytes]] = []
         if customised is not None:
-            lookup = _Lookup(refusal, context)
             status = customised.status or status
-            own = [(name, _one_line(template.render(lookup))) for name, template in customised.headers]
+            own = [(name, _one_line(template.render(context.lookup))) for name, template in customised.headers]
             if customised.body is not None:
-                content_type, body = customised.content_type, customised.body.render(lookup).encode()
+                content_type, body = customised.content_type, customised.body.render(context.lookup).encode()
         names = {name.lower() for name, _ in own}
         headers = [
             *([] if b"content-type" in names else [(b"Content-Type", content_type)]),
@@ -81,27 +80,6 @@ def default_body(refusal: GatewayRefusal) -> bytes:
     message = None if refusal.text is None else refusal.message
     separators = (",", ": ") if refusal.spaced else (",", ":")
     return json.dumps({refusal.member: message}, separators=separators, ensure_ascii=False).encode()
-
-
-class _Lookup:
-    def __init__(self, refusal: GatewayRefusal, context: RefusalContext) -> None:
-        self._refusal = refusal
-        self._context = context
-
-    def __call__(self, kind: str, name: str) -> str:
-        if kind == "stageVariables":
-            return self._context.stage_variables.get(name, "")
-        if kind == "header":
-            return self._context.headers.get(name.lower().encode(), b"").decode("latin-1")
-        match name:
-            case "error.message":
-                return self._refusal.message
-            case "error.messageString":
-                return json.dumps(None if self._refusal.text is None else self._refusal.message, ensure_ascii=False)
-            case "error.responseType":
-                return self._refusal.response_type
-            case _:
-                return self._context.values.get(name, "")
 
 
 def _compile(setting: GatewayResponseSetting) -> _Customised:

@@ -16,7 +16,6 @@ import asyncio
 
 from velvetrope.errors import ServiceError, VelvetropeError
 from velvetrope.events import (
-    CallerIdentity,
     InvalidProxyResponse,
     ProxyEvent,
     ResponseBodyNotBase64,
@@ -24,6 +23,7 @@ from velvetrope.events import (
     parse_proxy_response,
     render_proxy_event,
 )
+from velvetrope.execute_api.caller_identities import caller_identity
 from velvetrope.execute_api.errors import (
     ApiConfiguration,
     IntegrationFailure,
@@ -32,14 +32,13 @@ from velvetrope.execute_api.errors import (
     UnsupportedMediaType,
 )
 from velvetrope.execute_api.protocols import FunctionInvoker
-from velvetrope.execute_api.requests import AdmittedRequest, IncomingRequest, MatchedRequest, host_and_port
+from velvetrope.execute_api.requests import AdmittedRequest, MatchedRequest, host_and_port
 from velvetrope.execute_api.snapshot import FunctionIntegration, MockAnswer, MockIntegration
 from velvetrope.principals import Principal, service_principal
 
 __all__ = ["answer_mock", "invoke_function", "trace_id"]
 
 _API_GATEWAY = service_principal("apigateway.amazonaws.com")
-_COGNITO = "cognito-identity.amazonaws.com:"
 Answer = tuple[int, list[tuple[bytes, bytes]], bytes]
 """Status, headers without length and ids, body."""
 
@@ -158,7 +157,7 @@ def _event(admitted: AdmittedRequest, principal: Principal, trace: str) -> Proxy
         body=incoming.body,
         path_parameters=request.path_parameters,
         stage_variables=request.stage.variables,
-        identity=_identity(principal),
+        identity=caller_identity(principal),
         source_ip=incoming.source_ip,
         user_agent=None if user_agent is None else _text(user_agent),
         scheme=incoming.scheme,
@@ -180,38 +179,3 @@ def _text(value: bytes) -> str:
         return value.decode()
     except UnicodeDecodeError:
         return value.decode("latin-1")
-
-
-def _identity(principal: Principal) -> CallerIdentity:
-    if principal.kind == "Anonymous":
-        return CallerIdentity()
-    session = principal.session
-    claims = {} if session is None else session.claims
-    identity_id = _claim(claims.get(f"{_COGNITO}sub"))
-    provider = authenticated = None
-    if identity_id is not None:
-        # `amr` is `authenticated` (or `unauthenticated`) and then, for users, the provider and its name for the user.
-        amr = claims.get(f"{_COGNITO}amr", ())
-        authenticated = amr[0] if amr else None
-        provider = ",".join(amr[1:]) or None
-    return CallerIdentity(
-        access_key=principal.access_key_id or None,
-        account_id=principal.account_id or None,
-        caller=principal.unique_id,
-        user=principal.unique_id,
-        user_arn=principal.arn,
-        cognito_identity_id=identity_id,
-        cognito_identity_pool_id=_claim(claims.get(f"{_COGNITO}aud")) if identity_id is not None else None,
-        cognito_authentication_type=authenticated,
-        cognito_authentication_provider=provider,
-    )
-
-
-def _claim(values: tuple[str, ...] | None) -> str | None:
-    return values[0] if values else None
-
-
-def path_without_stage(incoming: IncomingRequest) -> tuple[str, str]:
-    """The stage and the rest of the path: `/latest/a/b` is `latest` and `/a/b`, `/latest` is `latest` and `/`."""
-    stage, _, rest = incoming.stage_path[1:].decode("latin-1").partition("/")
-    return stage, f"/{rest}"

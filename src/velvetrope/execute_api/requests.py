@@ -13,6 +13,7 @@ from datetime import datetime
 import msgspec
 
 from velvetrope.execute_api.snapshot import ApiKeyInPlan, CompiledMethod, CompiledStage, Step
+from velvetrope.policy import PrincipalPolicies
 from velvetrope.principals import Principal
 
 __all__ = [
@@ -22,11 +23,15 @@ __all__ = [
     "AuthorizedRequest",
     "GatewayResponse",
     "IncomingRequest",
+    "IntegrationOutcome",
     "MatchedRequest",
+    "Passed",
     "RequestIds",
     "Step",
     "Trail",
+    "Vouched",
     "host_and_port",
+    "path_without_stage",
 ]
 
 Trail = list[Step]
@@ -67,6 +72,15 @@ class GatewayResponse(msgspec.Struct, frozen=True, gc=False):
     status: int
     headers: list[tuple[bytes, bytes]]
     body: bytes
+
+
+class IntegrationOutcome(msgspec.Struct, frozen=True, kw_only=True):
+    """How the integration did: for logs. `service_status` is Lambda's own, `backend_status` what the backend said."""
+
+    latency_ms: float
+    backend_status: int | None = None
+    service_status: int | None = None
+    request_id: str | None = None
 
 
 class RequestIds(msgspec.Struct, frozen=True, gc=False):
@@ -114,11 +128,28 @@ class MatchedRequest(msgspec.Struct, frozen=True, gc=False):
     trail: Trail
 
 
+class Vouched(msgspec.Struct, frozen=True, kw_only=True):
+    """What an authorizer says of the caller.
+
+    `context` is `requestContext.authorizer` of the event, and what `$context.authorizer` names: claims of a user pool's
+    token, or what a function returned. `policies` are a function's; a user pool has none.
+    """
+
+    context: Mapping[str, object]
+    policies: PrincipalPolicies = PrincipalPolicies()
+    usage_identifier_key: str | None = None
+    latency_ms: float = 0.0
+
+
 class AuthenticatedCaller(msgspec.Struct, frozen=True, gc=False):
-    """Who called: proven by a signature, or `ANONYMOUS` where the method asks for none."""
+    """Who called: proven by a signature, vouched for by an authorizer, or `ANONYMOUS` where the method asks for none.
+
+    Who is vouched for is `ANONYMOUS` to policies.
+    """
 
     matched: MatchedRequest
     principal: Principal
+    vouched: Vouched | None = None
 
 
 class AuthorizedRequest(msgspec.Struct, frozen=True, gc=False):
@@ -134,3 +165,13 @@ class AdmittedRequest(msgspec.Struct, frozen=True, gc=False):
     authorized: AuthorizedRequest
     api_key: ApiKeyInPlan | None
     presented_api_key: str | None
+
+
+Passed = MatchedRequest | AuthenticatedCaller | AuthorizedRequest | AdmittedRequest
+"""How far a request came."""
+
+
+def path_without_stage(incoming: IncomingRequest) -> tuple[str, str]:
+    """The stage and the rest of the path: `/latest/a/b` is `latest` and `/a/b`, `/latest` is `latest` and `/`."""
+    stage, _, rest = incoming.stage_path[1:].decode("latin-1").partition("/")
+    return stage, f"/{rest}"

@@ -32,6 +32,7 @@ from velvetrope.store.tables.apigateway import (
 
 __all__ = [
     "ApiKeyInPlan",
+    "Authorization",
     "CompiledKey",
     "CompiledMethod",
     "CompiledStage",
@@ -47,6 +48,9 @@ __all__ = [
 
 _FUNCTION = re.compile(r".*:lambda:path/2015-03-31/functions/(?P<arn>[^/]+)/invocations")
 _STAGE_VARIABLE = re.compile(r"\$\{stageVariables\.([A-Za-z0-9_]+)\}")
+
+Authorization = Literal["NONE", "AWS_IAM", "CUSTOM", "COGNITO_USER_POOLS", "unknown"]
+"""How a method learns who calls. An unknown one lets nobody in."""
 
 Step = tuple[str, Literal["allowed", "refused", "skipped"], str]
 """(name, outcome, reason) of one step, for the decision record."""
@@ -103,7 +107,7 @@ class CompiledMethod:
     resource_path: str
     declared_method: str
     operation_name: str | None
-    authorization: Literal["NONE", "AWS_IAM", "unknown"]
+    authorization: Authorization
     authorization_type: str
     api_key_required: bool
     integration: MockIntegration | FunctionIntegration | None
@@ -133,6 +137,7 @@ class CompiledStage:
     gateway_responses: GatewayResponses
     variables: Mapping[str, str]
     binary_media_types: tuple[str, ...]
+    endpoint_type: str
 
 
 @dataclass(eq=False)
@@ -267,13 +272,14 @@ def compile_stage(deployment: Deployment, stage: Stage, *, region: str, meters: 
         gateway_responses=GatewayResponses(api.gateway_responses),
         variables=stage.variables,
         binary_media_types=api.binary_media_types,
+        endpoint_type=api.endpoint_type,
     )
 
 
 def _compile_method(
     resource: Resource, method: Method, stage: Stage, arn_prefix: str, meters: Meters
 ) -> CompiledMethod:
-    authorization: Literal["NONE", "AWS_IAM", "unknown"] = "unknown"
+    authorization: Authorization = "unknown"
     if method.authorization_type == "NONE":
         authorization = "NONE"
     elif method.authorization_type == "AWS_IAM":
