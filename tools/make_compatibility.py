@@ -93,9 +93,13 @@ DIFFERENCES: Mapping[str, Mapping[str, str]] = {
         "": "Functions run in a process each, as the server's own user; nothing freezes between invocations. Their "
         "logs are kept in memory. `python3.x` is the server's own interpreter, with its packages.",
         "CreateFunction": "Answers `Active` and `Successful` at once. Runtimes: `python3.x` and `provided*`. A zip "
-        "file in the call; `TracingConfig` `PassThrough` only.",
+        "file in the call; `TracingConfig` `PassThrough` only. `DeadLetterConfig`: a standard SQS queue. "
+        "`LoggingConfig.LogGroup`: the function's own.",
         "GetFunction": "`Code` has no `Location`.",
-        "Invoke": "`InvocationType` `Event` is refused.",
+        "Invoke": "Events that wait for their function are in the database as they came.",
+        "PutFunctionEventInvokeConfig": "Destinations: standard SQS queues and functions of the same account and "
+        "region; topics, event buses and buckets are refused. Whether the role may send is seen when it does.",
+        "UpdateFunctionEventInvokeConfig": "As PutFunctionEventInvokeConfig.",
         "ListTags": "Functions only.",
         "TagResource": "Functions only.",
         "UntagResource": "Functions only.",

@@ -377,8 +377,6 @@ async def test_invoke_refuses_payloads_that_lambda_would_refuse(functions: Lambd
         await functions.operate("invoke", function_name="orders", payload=b"{nope")
     with pytest.raises(RequestEntityTooLargeException) as too_large:
         await functions.invoke(arn, b'"' + b"x" * 6_291_455 + b'"')
-    with pytest.raises(InvalidParameterValueException, match="Event is not supported"):
-        await functions.operate("invoke", function_name="orders", invocation_type="Event")
     with pytest.raises(ResourceNotFoundException, match=r"function:nobody:\$LATEST$"):
         await functions.operate("invoke", function_name="nobody")
     with pytest.raises(ResourceNotFoundException, match=r"function:orders:prod$"):

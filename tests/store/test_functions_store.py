@@ -2,12 +2,12 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
 import pytest
 
+from support.functions import new_function
 from velvetrope.store import Database
 from velvetrope.store.tables.functions import (
     LATEST,
@@ -19,23 +19,6 @@ from velvetrope.store.tables.functions import (
 )
 
 ARN = "arn:aws:lambda:us-west-2:000000000000:function:orders"
-
-
-def new_function(name: str = "orders", **changes: object) -> Function:
-    latest = FunctionConfiguration(
-        function_name=name,
-        function_arn=ARN.replace("orders", name),
-        version=LATEST,
-        runtime="python3.12",
-        handler="app.handler",
-        role="arn:aws:iam::000000000000:role/orders",
-        code_sha256="00" * 32,
-        code_size_bytes=1,
-        modified_at=datetime(2026, 1, 1, tzinfo=UTC),
-        revision_id="first",
-    )
-    function = Function(account_id="000000000000", region="us-west-2", latest=latest)
-    return msgspec.structs.replace(function, **changes)
 
 
 def publish(function: Function, newest: FunctionConfiguration | None) -> FunctionConfiguration:

@@ -4,15 +4,17 @@ import asyncio
 import io
 import time
 import zipfile
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from velvetrope.clock import CountingEntropy
-from velvetrope.errors import ReasonError
+import msgspec
+
+from velvetrope.clock import Clock, CountingEntropy
+from velvetrope.errors import ReasonError, ServiceError
 from velvetrope.functions import FunctionService, InvocationResult
 from velvetrope.functions.configurations import FunctionCode
 from velvetrope.operations import Call, implemented_operations
@@ -20,6 +22,7 @@ from velvetrope.principals import Principal
 from velvetrope.sealing import MasterKeys
 from velvetrope.secret import Secret
 from velvetrope.store import Database
+from velvetrope.store.tables.functions import LATEST, Function, FunctionConfiguration
 
 ACCOUNT = "000000000000"
 REGION = "us-west-2"
@@ -34,6 +37,16 @@ class WallClock:
 
     def now(self) -> datetime:
         return datetime.fromtimestamp(time.time_ns() / 1e9, UTC)
+
+
+class MovableClock(WallClock):
+    """The real time, and how far it was moved."""
+
+    def __init__(self) -> None:
+        self.moved = timedelta()
+
+    def now(self) -> datetime:
+        return super().now() + self.moved
 
 
 @dataclass(frozen=True)
@@ -72,6 +85,38 @@ class TrustingRoles:
         number = len(self.asked)
         return GivenSession(f"ASIA{number}", Secret(f"secret-{number}"), f"token-{number}", now + self.lifetime)
 
+    async def act_for_service(
+        self,
+        role_arn: str,
+        *,
+        service: str,
+        session_name: str,
+        duration_seconds: int,
+        now: datetime,
+        source_function_arn: str | None = None,
+    ) -> Principal:
+        if role_arn in self.refused:
+            raise RoleNotTrusting("not trusted")
+        name = role_arn.rpartition("/")[2]
+        arn = f"arn:aws:sts::{ACCOUNT}:assumed-role/{name}/{session_name}"
+        return Principal(kind="AssumedRole", account_id=ACCOUNT, arn=arn, policy_arn=role_arn, unique_id="AROA")
+
+
+@dataclass
+class RecordedOperations:
+    """What is called of other services: kept in order, and refused with `refusal` if there is one."""
+
+    calls: list[tuple[str, str, Mapping[str, Any], Call]] = field(default_factory=list)
+    refusal: ServiceError | None = None
+
+    async def invoke(
+        self, service: str, operation: str, parameters: Mapping[str, object], call: Call
+    ) -> Mapping[str, object]:
+        self.calls.append((service, operation, parameters, call))
+        if self.refusal is not None:
+            raise self.refusal
+        return {}
+
 
 def make_zip(files: dict[str, str], *, executable: tuple[str, ...] = ()) -> bytes:
     """A zip of these texts by name."""
@@ -84,12 +129,31 @@ def make_zip(files: dict[str, str], *, executable: tuple[str, ...] = ()) -> byte
     return out.getvalue()
 
 
+def new_function(name: str = "orders", **changes: object) -> Function:
+    """A function as the store keeps it."""
+    latest = FunctionConfiguration(
+        function_name=name,
+        function_arn=f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{name}",
+        version=LATEST,
+        runtime="python3.12",
+        handler="app.handler",
+        role=ROLE,
+        code_sha256="00" * 32,
+        code_size_bytes=1,
+        modified_at=datetime(2026, 1, 1, tzinfo=UTC),
+        revision_id="first",
+    )
+    function = Function(account_id=ACCOUNT, region=REGION, latest=latest)
+    return msgspec.structs.replace(function, **changes)
+
+
 @dataclass
 class Lambda:
     """A service, and short ways to call it."""
 
     service: FunctionService
     roles: TrustingRoles
+    others: RecordedOperations
 
     def call(self, **changes: Any) -> Call:
         return Call(
@@ -132,15 +196,17 @@ class Lambda:
 
 
 @asynccontextmanager
-async def running_lambda(database: Database, folder: Path, **options: Any) -> AsyncIterator[Lambda]:
+async def running_lambda(
+    database: Database, folder: Path, *, clock: Clock | None = None, **options: Any
+) -> AsyncIterator[Lambda]:
     """A started service; stopped at the end."""
-    roles = TrustingRoles()
+    roles, others = TrustingRoles(), RecordedOperations()
     entropy = CountingEntropy()
     service = FunctionService(
         database,
         folder,
         roles,
-        WallClock(),
+        clock or WallClock(),
         entropy,
         MasterKeys.generate(entropy),
         endpoint_url="http://127.0.0.1:4800",
@@ -148,9 +214,9 @@ async def running_lambda(database: Database, folder: Path, **options: Any) -> As
         account_id=ACCOUNT,
         **options,
     )
-    await service.start()
+    await service.start(others)
     try:
-        yield Lambda(service, roles)
+        yield Lambda(service, roles, others)
     finally:
         await service.stop()
 
@@ -160,6 +226,16 @@ async def until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(10):
         while not condition():  # noqa: ASYNC110  what is waited for happens in other processes
             await asyncio.sleep(0.002)
+
+
+async def until_true(condition: Callable[[], bool | Awaitable[bool]]) -> None:
+    """As `until`, for a condition that may have to be awaited."""
+    async with asyncio.timeout(20):
+        while True:
+            found = condition()
+            if (await found) if isinstance(found, Awaitable) else found:
+                return
+            await asyncio.sleep(0.005)
 
 
 def process_is_alive(pid: int) -> bool:

@@ -10,6 +10,7 @@ section 8.
 import base64
 from collections.abc import Mapping
 from datetime import datetime
+from typing import Literal
 
 import msgspec
 
@@ -17,11 +18,15 @@ from velvetrope.functions.errors import InvalidParameterValueException, Precondi
 from velvetrope.store.tables.functions import FunctionConfiguration
 
 __all__ = [
+    "DeadLetterConfig",
     "Environment",
     "EphemeralStorage",
     "FunctionCode",
+    "LoggingConfig",
+    "SnapStart",
     "TracingConfig",
     "check_limits",
+    "check_logging",
     "check_revision",
     "check_tracing",
     "render_configuration",
@@ -53,6 +58,37 @@ class TracingConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """Whether invocations are traced: `PassThrough` only."""
 
     mode: str = "PassThrough"
+
+
+class DeadLetterConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The queue that gets the events which the function failed on. Empty means none."""
+
+    target_arn: str = ""
+
+
+class LoggingConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How logs are written: as text, and into the function's own group."""
+
+    log_format: Literal["Text"] = "Text"
+    log_group: str | None = None
+
+
+class SnapStart(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Whether sandboxes start from a snapshot: they do not."""
+
+    apply_on: Literal["None"] = "None"
+
+
+def check_logging(logging: LoggingConfig | None, *, function_name: str) -> None:
+    """Refuse a log group that is not the function's own: one function's lines are found by its name here.
+
+    Raises:
+        InvalidParameterValueException: another group.
+    """
+    if logging is not None and logging.log_group not in {None, f"/aws/lambda/{function_name}"}:
+        raise InvalidParameterValueException(
+            f"The log group {logging.log_group} is not supported here: this function's is /aws/lambda/{function_name}."
+        )
 
 
 def check_limits(*, timeout_seconds: int, memory_size_mb: int) -> None:
@@ -114,6 +150,9 @@ def render_configuration(
         "code_sha256": base64.b64encode(bytes.fromhex(configuration.code_sha256)).decode(),
         "version": configuration.version,
         "environment": {"variables": dict(variables)} if variables else None,
+        "dead_letter_config": (
+            {"target_arn": configuration.dead_letter_arn} if configuration.dead_letter_arn else None
+        ),
         "tracing_config": {"mode": configuration.tracing_mode},
         "revision_id": configuration.revision_id,
         "state": "Active",

@@ -2,8 +2,8 @@
 DeleteFunction and ListFunctions.
 
 Code comes as a zip in the call. A change of code or configuration makes a new revision, which takes new sandboxes; a
-change of tags or concurrency does not. What is not a parameter of these methods (VPC, layers, images, S3, dead-letter
-queues, SnapStart, file systems …) is refused by name before they run.
+change of tags or concurrency does not. What is not a parameter of these methods (VPC, images, S3, file systems, KMS
+keys …) is refused by name before they run.
 
 Source: AWS Lambda API Reference; texts as recorded in reference/lambda.md sections 5 and 8, others marked.
 """
@@ -17,15 +17,20 @@ import msgspec
 from velvetrope.clock import Entropy
 from velvetrope.functions.code import CodeStore, StoredCode
 from velvetrope.functions.configurations import (
+    DeadLetterConfig,
     Environment,
     EphemeralStorage,
     FunctionCode,
+    LoggingConfig,
+    SnapStart,
     TracingConfig,
     check_limits,
+    check_logging,
     check_revision,
     check_tracing,
     render_configuration,
 )
+from velvetrope.functions.destinations import check_dead_letter_target
 from velvetrope.functions.environment import EnvironmentBox, check_variables
 from velvetrope.functions.errors import (
     InvalidParameterValueException,
@@ -82,6 +87,9 @@ class FunctionOperations:
         tags: dict[str, str] | None = None,
         architectures: list[str] | None = None,
         ephemeral_storage: EphemeralStorage | None = None,
+        dead_letter_config: DeadLetterConfig | None = None,
+        logging_config: LoggingConfig | None = None,
+        snap_start: SnapStart | None = None,  # noqa: ARG002  it has one value only
     ) -> Answer:
         reference = self._changeable(function_name, call)
         if package_type != "Zip":
@@ -94,6 +102,8 @@ class FunctionOperations:
         parse_runtime(runtime)
         check_limits(timeout_seconds=timeout, memory_size_mb=memory_size)
         check_tracing(tracing_config)
+        check_logging(logging_config, function_name=reference.name)
+        dead_letter_arn = _dead_letter_arn(dead_letter_config, call)
         variables = environment.variables if environment else {}
         check_variables(variables)
         if await self.store.load_function(reference.arn) is not None:
@@ -117,6 +127,7 @@ class FunctionOperations:
             ephemeral_storage_mb=ephemeral_storage.size if ephemeral_storage else 512,
             architectures=tuple(architectures or ["x86_64"]),
             environment_sealed=self.box.seal(variables, reference.arn),
+            dead_letter_arn=dead_letter_arn,
         )
         function = Function(account_id=call.account_id, region=call.region, latest=latest, tags=tags or {})
         if not await self.store.create_function(function):
@@ -194,6 +205,9 @@ class FunctionOperations:
         runtime: str | None = None,
         tracing_config: TracingConfig | None = None,
         ephemeral_storage: EphemeralStorage | None = None,
+        dead_letter_config: DeadLetterConfig | None = None,
+        logging_config: LoggingConfig | None = None,
+        snap_start: SnapStart | None = None,  # noqa: ARG002  it has one value only
         revision_id: str | None = None,
     ) -> Answer:
         reference = self._changeable(function_name, call)
@@ -201,6 +215,7 @@ class FunctionOperations:
             parse_runtime(runtime)
         check_limits(timeout_seconds=timeout or 1, memory_size_mb=memory_size or 128)
         check_tracing(tracing_config)
+        check_logging(logging_config, function_name=reference.name)
         if environment is not None:
             check_variables(environment.variables)
         await self._load(reference)
@@ -214,6 +229,7 @@ class FunctionOperations:
             "memory_size_mb": memory_size,
             "runtime": runtime,
             "ephemeral_storage_mb": ephemeral_storage.size if ephemeral_storage else None,
+            "dead_letter_arn": _dead_letter_arn(dead_letter_config, call) if dead_letter_config else None,
         }
         changes = {name: value for name, value in given.items() if value is not None}
 
@@ -303,6 +319,12 @@ class FunctionOperations:
     def _render(self, configuration: FunctionConfiguration, function_arn: str) -> dict[str, object]:
         variables = self.box.open(configuration.environment_sealed, configuration.function_arn)
         return render_configuration(configuration, function_arn=function_arn, variables=variables)
+
+
+def _dead_letter_arn(config: DeadLetterConfig | None, call: Call) -> str:
+    arn = config.target_arn if config else ""
+    check_dead_letter_target(arn, account_id=call.account_id, region=call.region)
+    return arn
 
 
 def _already_exists(reference: FunctionReference) -> ResourceConflictException:

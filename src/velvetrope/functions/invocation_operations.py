@@ -1,6 +1,5 @@
-"""Invoke: run a function and answer with what it returned. The caller was judged before it came here.
-
-`RequestResponse` and `DryRun` are done; `Event` is refused by name until there is a queue to keep events in.
+"""Invoke and InvokeAsync: run a function and answer with what it returned, or keep an event for it. The caller was
+judged before it came here.
 
 Source: AWS Lambda API Reference, Invoke; reference/lambda.md section 3.
 """
@@ -18,6 +17,9 @@ from velvetrope.functions.names import parse_function_name
 from velvetrope.operations import Answer, Call, operation
 
 __all__ = ["InvocationOperations"]
+
+
+_STATUS_WITHOUT_RESULT = {"Event": 202, "DryRun": 204}
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +53,8 @@ class InvocationOperations:
             client_context=_parse_client_context(client_context) if client_context else None,
             request_id=call.request_id,
         )
-        if invocation_type == "DryRun":
-            return {"status_code": 204}
+        if invocation_type in _STATUS_WITHOUT_RESULT:
+            return {"status_code": _STATUS_WITHOUT_RESULT[invocation_type]}
         return {
             "status_code": 200,
             "function_error": result.function_error,
@@ -60,6 +62,12 @@ class InvocationOperations:
             "payload": result.payload,
             "executed_version": result.executed_version,
         }
+
+    @operation
+    async def invoke_async(self, call: Call, *, function_name: str, invoke_args: bytes) -> Answer:
+        """Invoke with the type Event, as it was called in 2014."""
+        await self.invoke(call, function_name=function_name, invocation_type="Event", payload=invoke_args)
+        return {"status": 202}
 
 
 def _check_json(payload: bytes) -> None:

@@ -19,19 +19,18 @@ import json
 import logging
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal
+from typing import Literal, Protocol
 
 from velvetrope.clock import Entropy
 from velvetrope.errors import ServiceError
 from velvetrope.functions.errors import (
-    InvalidParameterValueException,
     InvalidRequestContentException,
     InvokeNotPermitted,
     RequestEntityTooLargeException,
     ResourceNotFoundException,
     TooManyRequestsException,
 )
-from velvetrope.functions.names import parse_function_name
+from velvetrope.functions.names import FunctionReference, parse_function_name
 from velvetrope.functions.permissions import ResourcePolicies
 from velvetrope.functions.pools import SandboxPool
 from velvetrope.functions.sandbox import InitFailed, Invocation
@@ -40,11 +39,12 @@ from velvetrope.identifiers import new_uuid
 from velvetrope.policy import AuthorizationRequest, Policy, evaluate, request_context
 from velvetrope.principals import Principal
 from velvetrope.store import Database
-from velvetrope.store.tables.functions import LATEST, FunctionConfiguration, FunctionStore
+from velvetrope.store.tables.functions import LATEST, FunctionConfiguration, FunctionStore, InvocationTarget
 
 __all__ = ["FunctionInvoker", "InvocationResult", "InvocationType"]
 
 MAX_PAYLOAD_BYTES = 6_291_456
+MAX_EVENT_BYTES = 1_048_576
 MAX_CLIENT_CONTEXT_BYTES = 3583
 
 InvocationType = Literal["RequestResponse", "Event", "DryRun"]
@@ -55,6 +55,14 @@ _ACTION = "lambda:InvokeFunction"
 _SWEEP_SECONDS = 15.0
 _MAX_REMEMBERED_SOURCES = 1024
 _COGNITO = "cognito-identity.amazonaws.com"
+
+
+class EventAcceptor(Protocol):
+    """Keeps events until they are run: `event_queue.EventQueue`."""
+
+    async def accept(
+        self, reference: FunctionReference, payload: bytes, *, request_id: str, cognito_identity: bytes
+    ) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,19 +85,33 @@ class _PoolKey:
     revision_id: str
 
 
+@dataclass(frozen=True, slots=True)
+class _Share:
+    """The version that an alias gives a part of its calls to; `threshold` of 2**32 go there."""
+
+    version: str
+    pool: SandboxPool
+    threshold: int
+
+
 @dataclass(slots=True)
 class _Target:
     """What one ARN, as asked for, stands for."""
 
-    function_arn: str
-    invoked_arn: str
+    reference: FunctionReference
     version: str
     pool: SandboxPool
+    additional: "_Share | None"
     reserved: int | None
     policy: Policy | None
     decisions: dict[tuple[str, str | None], str] = field(default_factory=dict)
     """Why a caller with a source is refused, empty if it is not. None of the conditions that AddPermission can write
     depends on anything else, so that a decision holds as long as the policy does."""
+
+    @property
+    def invoked_arn(self) -> str:
+        """As it was asked for, with the qualifier if there was one."""
+        return self.reference.qualified_arn
 
 
 class FunctionInvoker:
@@ -100,6 +122,7 @@ class FunctionInvoker:
         database: Database,
         factory: SandboxFactory,
         policies: ResourcePolicies,
+        events: EventAcceptor,
         entropy: Entropy,
         *,
         account_id: str,
@@ -110,6 +133,7 @@ class FunctionInvoker:
         self._store = FunctionStore(database)
         self._factory = factory
         self._policies = policies
+        self._events = events
         self._entropy = entropy
         self._account_id = account_id
         self._region = region
@@ -165,32 +189,69 @@ class FunctionInvoker:
             ResourceNotFoundException: no such function, version or alias.
             TooManyRequestsException: over the reserved concurrency, or too many wait already.
             AccessDeniedException: the execution role cannot be assumed.
-            RequestEntityTooLargeException, InvalidRequestContentException, InvalidParameterValueException: the payload
-                or the client context is not what Lambda takes, or the type of invocation is not supported.
+            RequestEntityTooLargeException, InvalidRequestContentException: the payload or the client context is not
+                what Lambda takes.
         """
         target = self._targets.get(function_arn) or await self._load_target(function_arn)
         if caller.kind == "Service":
             self._check_policy(target, caller, source_arn, now)
-        if len(payload) > MAX_PAYLOAD_BYTES:
+        limit = MAX_EVENT_BYTES if invocation_type == "Event" else MAX_PAYLOAD_BYTES
+        if len(payload) > limit:
             raise RequestEntityTooLargeException(
                 f"{len(payload)} byte payload is too large for the {invocation_type} invocation type "
-                f"(limit {MAX_PAYLOAD_BYTES} bytes)"
+                f"(limit {limit} bytes)"
             )
-        if invocation_type == "Event":
-            raise InvalidParameterValueException("The invocation type Event is not supported here.")
         request_id = request_id or new_uuid(self._entropy)
         if invocation_type == "DryRun":
             return InvocationResult(b"", None, target.version, request_id, b"")
-        invocation = Invocation(
-            request_id=request_id,
-            payload=payload or b"{}",
-            invoked_function_arn=target.invoked_arn,
-            client_context=_render_client_context(client_context) if client_context else b"",
-            cognito_identity=_render_cognito_identity(caller) if caller.session else b"",
+        cognito_identity = _render_cognito_identity(caller) if caller.session else b""
+        if invocation_type == "Event":
+            # A client context is for synchronous invocations only (Lambda API Reference, Invoke, ClientContext).
+            await self._events.accept(
+                target.reference, payload, request_id=request_id, cognito_identity=cognito_identity
+            )
+            return InvocationResult(b"", None, target.version, request_id, b"")
+        return await self._run(
+            target,
+            Invocation(
+                request_id=request_id,
+                payload=payload or b"{}",
+                invoked_function_arn=target.invoked_arn,
+                client_context=_render_client_context(client_context) if client_context else b"",
+                cognito_identity=cognito_identity,
+            ),
         )
+
+    async def run_event(
+        self, function_arn: str, payload: bytes, *, request_id: str, cognito_identity: bytes = b""
+    ) -> InvocationResult:
+        """Run the function on an event that was accepted before; who may was judged then.
+
+        Raises:
+            ResourceNotFoundException: no such function, version or alias (any more).
+            TooManyRequestsException: over the reserved concurrency, or too many wait already.
+            AccessDeniedException: the execution role cannot be assumed.
+        """
+        target = self._targets.get(function_arn) or await self._load_target(function_arn)
+        return await self._run(
+            target,
+            Invocation(
+                request_id=request_id,
+                payload=payload,
+                invoked_function_arn=target.invoked_arn,
+                cognito_identity=cognito_identity,
+            ),
+        )
+
+    async def _run(self, target: _Target, invocation: Invocation) -> InvocationResult:
         self._check_concurrency(target)
-        outcome = await target.pool.invoke(invocation)
-        return InvocationResult(outcome.payload, outcome.function_error, target.version, request_id, outcome.log_tail)
+        version, pool, share = target.version, target.pool, target.additional
+        if share is not None and int.from_bytes(self._entropy.token_bytes(4)) < share.threshold:
+            version, pool = share.version, share.pool
+        outcome = await pool.invoke(invocation)
+        return InvocationResult(
+            outcome.payload, outcome.function_error, version, invocation.request_id, outcome.log_tail
+        )
 
     async def prewarm(self, function_arn: str) -> bool:
         """Have a sandbox ready, so that the next call finds it warm; False if it could not be initialised.
@@ -228,10 +289,10 @@ class FunctionInvoker:
                 break
             # Something was committed while we read; what we have may be of before and after.
         target = _Target(
-            function_arn=reference.arn,
-            invoked_arn=reference.qualified_arn,
+            reference=reference,
             version=found.configuration.version,
             pool=self._pool_of(found.configuration),
+            additional=self._share_of(found),
             reserved=found.function.reserved_concurrency,
             policy=policy,
         )
@@ -241,9 +302,15 @@ class FunctionInvoker:
     def _check_concurrency(self, target: _Target) -> None:
         if target.reserved is None:
             return
-        in_flight = sum(pool.in_flight for key, pool in self._pools.items() if key.function_arn == target.function_arn)
+        in_flight = sum(pool.in_flight for key, pool in self._pools.items() if key.function_arn == target.reference.arn)
         if in_flight >= target.reserved:
             raise TooManyRequestsException(reason="ReservedFunctionConcurrentInvocationLimitExceeded")
+
+    def _share_of(self, found: InvocationTarget) -> _Share | None:
+        if found.additional is None:
+            return None
+        threshold = round(found.additional_weight * 2**32)
+        return _Share(found.additional.version, self._pool_of(found.additional), threshold)
 
     def _pool_of(self, configuration: FunctionConfiguration) -> SandboxPool:
         key = _PoolKey(configuration.function_arn, configuration.version, configuration.revision_id)

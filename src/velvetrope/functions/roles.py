@@ -13,6 +13,7 @@ from typing import Protocol
 from velvetrope.clock import Clock
 from velvetrope.errors import VelvetropeError
 from velvetrope.functions.errors import AccessDeniedException, InvalidParameterValueException
+from velvetrope.principals import Principal
 from velvetrope.secret import Secret
 from velvetrope.store.tables.functions import FunctionConfiguration
 
@@ -58,6 +59,23 @@ class ExecutionRoleSessions(Protocol):
         """
         ...
 
+    async def act_for_service(
+        self,
+        role_arn: str,
+        *,
+        service: str,
+        session_name: str,
+        duration_seconds: int,
+        now: datetime,
+        source_function_arn: str | None = None,
+    ) -> Principal:
+        """As above, but who the session stands for: for calls in process.
+
+        Raises:
+            VelvetropeError: there is no such role, or it does not trust the service.
+        """
+        ...
+
 
 class ExecutionRoles:
     """Sessions for functions."""
@@ -79,6 +97,25 @@ class ExecutionRoles:
             # UNVERIFIED: AWS's code for this at Invoke. The text is that of CreateFunction.
             raise AccessDeniedException(_CANNOT_ASSUME, detail=f"{err.message} {err.detail}".strip()) from err
 
+    async def act_as(self, configuration: FunctionConfiguration) -> Principal:
+        """The function's execution role as a caller, for what Lambda does on the function's behalf: it tells a
+        destination how an event ended, it reads a queue.
+
+        Raises:
+            AccessDeniedException: the role cannot be assumed (any more).
+        """
+        try:
+            return await self._sessions.act_for_service(
+                configuration.role,
+                service=_SERVICE,
+                session_name=_session_name(configuration.function_name),
+                duration_seconds=SESSION_SECONDS,
+                now=self._clock.now(),
+                source_function_arn=configuration.function_arn,
+            )
+        except VelvetropeError as err:
+            raise AccessDeniedException(_CANNOT_ASSUME, detail=f"{err.message} {err.detail}".strip()) from err
+
     async def check_role(self, role_arn: str, *, function_name: str, function_arn: str) -> None:
         """Refuse a role that Lambda may not assume.
 
@@ -95,13 +132,16 @@ class ExecutionRoles:
         return session.expiration - self._clock.now()
 
     async def _assume(self, role_arn: str, *, function_name: str, function_arn: str) -> ExecutionRoleSession:
-        # A role session name has two characters at least. Seen on AWS: one-letter functions get this suffix.
-        session_name = function_name if len(function_name) > 1 else f"{function_name}@lambda_function"
         return await self._sessions.assume_role_for_service(
             role_arn,
             service=_SERVICE,
-            session_name=session_name,
+            session_name=_session_name(function_name),
             duration_seconds=SESSION_SECONDS,
             now=self._clock.now(),
             source_function_arn=function_arn,
         )
+
+
+def _session_name(function_name: str) -> str:
+    """A role session name has two characters at least. Seen on AWS: one-letter functions get this suffix."""
+    return function_name if len(function_name) > 1 else f"{function_name}@lambda_function"

@@ -2,14 +2,14 @@
 
     service = FunctionService(database, state_folder / "functions", role_sessions, clock, entropy, master_keys,
                               endpoint_url="http://127.0.0.1:4800", region="us-west-2", account_id="000000000000")
-    await service.start()
     dispatcher.register("lambda", *service.operations)
     lane = RequestLane(..., invoker=service.invoker)
+    await service.start(dispatcher)
     ...
     await service.stop()
 
 `folder` is the room's own in the state folder: `code/` holds unpacked code by digest and outlives the server,
-`scratch/` belongs to the running sandboxes.
+`scratch/` belongs to the running sandboxes, and `node` is this server's name among those that share a database.
 """
 
 import asyncio
@@ -18,7 +18,10 @@ from pathlib import Path
 from velvetrope.clock import Clock, Entropy
 from velvetrope.functions.code import CodeStore
 from velvetrope.functions.concurrency_operations import ConcurrencyOperations
+from velvetrope.functions.destinations import Destinations
 from velvetrope.functions.environment import EnvironmentBox
+from velvetrope.functions.event_operations import EventOperations
+from velvetrope.functions.event_queue import EventQueue
 from velvetrope.functions.function_operations import FunctionOperations
 from velvetrope.functions.invocation_operations import InvocationOperations
 from velvetrope.functions.invoker import FunctionInvoker
@@ -29,8 +32,11 @@ from velvetrope.functions.roles import ExecutionRoles, ExecutionRoleSessions
 from velvetrope.functions.sandboxes import SandboxFactory, ScratchFolders
 from velvetrope.functions.tag_operations import TagOperations
 from velvetrope.functions.versions import AliasOperations, VersionOperations
+from velvetrope.identifiers import new_uuid
+from velvetrope.operations import OperationInvoker
 from velvetrope.sealing import MasterKeys
 from velvetrope.store import Database
+from velvetrope.store.tables.function_events import EventStore
 from velvetrope.store.tables.functions import FunctionStore
 
 __all__ = ["FunctionService"]
@@ -73,10 +79,16 @@ class FunctionService:
             region=region,
             endpoint_url=endpoint_url,
         )
+        self._clock = clock
+        self._account_id = account_id
+        self._region = region
+        events = EventStore(database)
+        self.events = EventQueue(events, self._store, roles, clock, entropy, taker=_node_name(folder / "node", entropy))
         self.invoker = FunctionInvoker(
             database,
             factory,
             self.policies,
+            self.events,
             entropy,
             account_id=account_id,
             region=region,
@@ -89,21 +101,40 @@ class FunctionService:
             AliasOperations(self._store, entropy),
             PermissionOperations(self._store, entropy),
             InvocationOperations(self.invoker),
+            EventOperations(self._store, events),
             ConcurrencyOperations(self._store),
             TagOperations(self._store),
         )
 
-    async def start(self) -> None:
-        """Clear away what an earlier run left, and look after sandboxes from now on. Needs the running event loop."""
+    async def start(self, operations: OperationInvoker) -> None:
+        """Clear away what an earlier run left, look after sandboxes and run events from now on.
+
+        Needs the running event loop. `operations` is how functions' outcomes get to queues and other functions.
+        """
         digests = await self._store.load_code_digests()
         await asyncio.to_thread(self._clear, digests)
         self.invoker.open()
+        await self.events.open(
+            self.invoker, Destinations(operations, self._clock, account_id=self._account_id, region=self._region)
+        )
 
     async def stop(self) -> None:
-        """End every sandbox. When this returns, none of their processes is left."""
+        """End every sandbox. When this returns, none of their processes is left. Events stay in the store."""
+        await self.events.close()
         await self.invoker.close()
         await asyncio.to_thread(self._scratch.clear)
 
     def _clear(self, digests: set[str]) -> None:
         self._scratch.clear()
         self.code.prune(digests)
+
+
+def _node_name(path: Path, entropy: Entropy) -> str:
+    """This server's name: made once, and the same after a restart."""
+    try:
+        return path.read_text().strip()
+    except FileNotFoundError:
+        name = new_uuid(entropy)
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        path.write_text(name)
+        return name

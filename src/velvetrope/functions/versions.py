@@ -2,8 +2,8 @@
 ListAlias(es).
 
 A version is `$LATEST` as it was, under a number that is never used twice. Publishing what is already the newest version
-gives that version again. An alias is a name for one version; sharing an alias's calls between two versions
-(`RoutingConfig`) is refused by name.
+gives that version again. An alias is a name for one version, or shares its calls between two published ones
+(`RoutingConfig`): each call is decided by chance, so that the shares are right on the whole only.
 
 Source: AWS Lambda Developer Guide, "Manage Lambda function versions", "Create an alias for a Lambda function"; texts as
 recorded in reference/lambda.md sections 8 and 9.
@@ -146,6 +146,12 @@ class VersionOperations:
         return render_configuration(version, function_arn=arn, variables=variables)
 
 
+class RoutingConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which other version gets a share of an alias's calls, from 0.0 to 1.0. Empty takes the share away."""
+
+    additional_version_weights: dict[str, float] = {}
+
+
 @dataclass(frozen=True, slots=True)
 class AliasOperations:
     """Names for versions."""
@@ -155,17 +161,28 @@ class AliasOperations:
 
     @operation
     async def create_alias(
-        self, call: Call, *, function_name: str, name: str, function_version: str, description: str = ""
+        self,
+        call: Call,
+        *,
+        function_name: str,
+        name: str,
+        function_version: str,
+        description: str = "",
+        routing_config: RoutingConfig | None = None,
     ) -> Answer:
         reference = parse_function_name(function_name, account_id=call.account_id, region=call.region)
         await self._check_version(reference, function_version)
+        additional_version, weight = await self._check_routing(reference, routing_config)
         alias = FunctionAlias(
             function_arn=reference.arn,
             name=name,
             function_version=function_version,
             revision_id=new_uuid(self.entropy),
             description=description,
+            additional_version=additional_version,
+            additional_weight=weight,
         )
+        _check_pair(alias)
         if not await self.store.create_alias(alias):
             raise ResourceConflictException(f"Alias already exists: {reference.arn}:{name}")
         return _render_alias(alias)
@@ -188,19 +205,27 @@ class AliasOperations:
         function_version: str | None = None,
         description: str | None = None,
         revision_id: str | None = None,
+        routing_config: RoutingConfig | None = None,
     ) -> Answer:
         reference = parse_function_name(function_name, account_id=call.account_id, region=call.region)
         if function_version is not None:
             await self._check_version(reference, function_version)
+        additional = await self._check_routing(reference, routing_config)
 
         def change(alias: FunctionAlias) -> FunctionAlias:
             check_revision(alias.revision_id, revision_id)
-            return msgspec.structs.replace(
+            changed = msgspec.structs.replace(
                 alias,
                 function_version=function_version or alias.function_version,
                 description=alias.description if description is None else description,
                 revision_id=new_uuid(self.entropy),
             )
+            if routing_config is not None:
+                changed = msgspec.structs.replace(
+                    changed, additional_version=additional[0], additional_weight=additional[1]
+                )
+            _check_pair(changed)
+            return changed
 
         changed = await self.store.change_alias(reference.arn, name, change)
         if changed is None:
@@ -237,6 +262,18 @@ class AliasOperations:
             "next_marker": render_marker(found[size - 1].name) if len(found) > size else None,
         }
 
+    async def _check_routing(self, reference: FunctionReference, routing: RoutingConfig | None) -> tuple[str, float]:
+        """The one additional version and its weight; an empty name if there is none."""
+        weights = routing.additional_version_weights if routing else {}
+        if not weights:
+            return "", 0.0
+        if len(weights) > 1:
+            # UNVERIFIED: AWS's exact words.
+            raise InvalidParameterValueException("Number of items in AdditionalVersionWeights cannot be greater than 1")
+        version, weight = next(iter(weights.items()))
+        await self._check_version(reference, version)
+        return version, weight
+
     async def _check_version(self, reference: FunctionReference, version: str) -> None:
         if version != LATEST and not version.isdecimal():
             raise InvalidParameterValueException(f"The version {version} is not valid.")
@@ -244,11 +281,27 @@ class AliasOperations:
             raise ResourceNotFoundException(f"Function not found: {reference.arn}:{version}")
 
 
+def _check_pair(alias: FunctionAlias) -> None:
+    """Refuse a share for or beside `$LATEST`, and a version that shares with itself."""
+    if not alias.additional_version:
+        return
+    if LATEST in {alias.function_version, alias.additional_version}:
+        raise InvalidParameterValueException("$LATEST is not supported for an alias pointing to more than 1 version")
+    if alias.function_version == alias.additional_version:
+        # UNVERIFIED: AWS's exact words.
+        raise InvalidParameterValueException(
+            f"Invalid function version {alias.function_version}. Function version {alias.function_version} is already "
+            "included in routing configuration."
+        )
+
+
 def _render_alias(alias: FunctionAlias) -> dict[str, object]:
+    shares = {alias.additional_version: alias.additional_weight}
     return {
         "alias_arn": f"{alias.function_arn}:{alias.name}",
         "name": alias.name,
         "function_version": alias.function_version,
         "description": alias.description,
         "revision_id": alias.revision_id,
+        "routing_config": {"additional_version_weights": shares} if alias.additional_version else None,
     }

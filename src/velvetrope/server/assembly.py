@@ -98,7 +98,7 @@ class Server:
         connection = Connection(settings, folder, port=port)
         server = _wire(cls, settings, connection, folder, root_key, clock, entropy, database)
         await server.stacks.recover()
-        await server.functions.start()
+        await server.functions.start(server.dispatcher)
         await server.lane.start()
         return server
 

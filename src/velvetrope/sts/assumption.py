@@ -120,13 +120,46 @@ class RoleAssumption:
         Raises:
             RoleNotAssumable: no such role, or its trust policy does not name the service.
         """
+        assumed = await self._assume_for_service(
+            role_arn, service, session_name, duration_seconds, now, source_function_arn
+        )
+        return assumed.credentials
+
+    async def act_for_service(
+        self,
+        role_arn: str,
+        *,
+        service: str,
+        session_name: str,
+        duration_seconds: int,
+        now: datetime,
+        source_function_arn: str | None = None,
+    ) -> Principal:
+        """Who a service of ours is when it calls another one in process under a role.
+
+        Raises:
+            RoleNotAssumable: no such role, or its trust policy does not name the service.
+        """
+        assumed = await self._assume_for_service(
+            role_arn, service, session_name, duration_seconds, now, source_function_arn
+        )
+        return replace(assumed.principal, access_key_id=assumed.credentials.access_key_id)
+
+    async def _assume_for_service(
+        self,
+        role_arn: str,
+        service: str,
+        session_name: str,
+        duration_seconds: int,
+        now: datetime,
+        source_function_arn: str | None,
+    ) -> AssumedRole:
         request = RoleSessionRequest(
             role_arn=role_arn, session_name=session_name, duration_seconds=duration_seconds, now=now
         )
         role = await self._existing_role(role_arn, "sts:AssumeRole")
         self._check_allowed(role, service_principal(service), "sts:AssumeRole", PrincipalPolicies(), request)
-        assumed = self._session_of(role, request, Session(now, now, source_function_arn=source_function_arn))
-        return assumed.credentials
+        return self._session_of(role, request, Session(now, now, source_function_arn=source_function_arn))
 
     async def assume_role_for_identity(
         self,

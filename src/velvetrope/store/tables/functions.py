@@ -64,6 +64,8 @@ class FunctionConfiguration(msgspec.Struct, frozen=True, kw_only=True):
     tracing_mode: str = "PassThrough"
     environment_sealed: bytes | None = None
     """The variables as JSON, sealed; None when the function has none."""
+    dead_letter_arn: str = ""
+    """The queue that gets the events which the function failed on; empty if none does."""
 
 
 class Function(msgspec.Struct, frozen=True, kw_only=True):
@@ -79,13 +81,17 @@ class Function(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FunctionAlias(msgspec.Struct, frozen=True, kw_only=True):
-    """A name that points to one version."""
+    """A name that points to one version, or shares its calls between two."""
 
     function_arn: str
     name: str
     function_version: str
     revision_id: str
     description: str = ""
+    additional_version: str = ""
+    """The version that gets a share of the calls; empty if none does."""
+    additional_weight: float = 0.0
+    """That share: from 0 to 1."""
 
 
 class FunctionPolicy(msgspec.Struct, frozen=True, kw_only=True):
@@ -102,6 +108,9 @@ class InvocationTarget(msgspec.Struct, frozen=True, kw_only=True):
 
     function: Function
     configuration: FunctionConfiguration
+    additional: FunctionConfiguration | None = None
+    """What an alias gives a share of the calls to."""
+    additional_weight: float = 0.0
 
 
 _functions = Table(
@@ -287,10 +296,10 @@ class FunctionStore:
         return await self._load_all(query)
 
     async def load_aliases_of_version(self, function_arn: str, version: str) -> list[FunctionAlias]:
-        """The aliases that point to `version`."""
+        """The aliases that give `version` calls."""
         query = select(_aliases.c.record).where(_aliases.c.function_arn == function_arn).order_by(_aliases.c.name)
         found: list[FunctionAlias] = await self._load_all(query)
-        return [alias for alias in found if alias.function_version == version]
+        return [alias for alias in found if version in {alias.function_version, alias.additional_version}]
 
     async def change_alias(
         self, function_arn: str, name: str, change: Callable[[FunctionAlias], FunctionAlias]
@@ -348,9 +357,9 @@ class FunctionStore:
             )
             if function is None:
                 return None
-            version = qualifier or LATEST
+            version, alias = qualifier or LATEST, None
             if version != LATEST and not version.isdecimal():
-                alias: FunctionAlias | None = await _one(connection, _select_alias(function_arn, version))
+                alias = await _one(connection, _select_alias(function_arn, version))
                 if alias is None:
                     return None
                 version = alias.function_version
@@ -359,7 +368,11 @@ class FunctionStore:
                 configuration = await _one(connection, _select_version(function_arn, int(version)))
             if configuration is None:
                 return None
-            return InvocationTarget(function=function, configuration=configuration)
+            target = InvocationTarget(function=function, configuration=configuration)
+            if alias is None or not alias.additional_version:
+                return target
+            additional = await _one(connection, _select_version(function_arn, int(alias.additional_version)))
+            return msgspec.structs.replace(target, additional=additional, additional_weight=alias.additional_weight)
 
     async def load_versions_in_use(self, function_arns: Collection[str]) -> set[tuple[str, str, str]]:
         """(function ARN, version, revision id) of every configuration of these functions that can be invoked."""
