@@ -45,4 +45,26 @@ def upgrade() -> None:
         ["rest_api_id"],
         unique=False,
     )
+    op.create_table(
+        "functions_event_configurations",
+        sa.Column("function_arn", sa.String(length=256), nullable=False),
+        sa.Column("qualifier", sa.String(length=128), nullable=False),
+        sa.Column("record", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(["function_arn"], ["functions_functions.function_arn"], ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("function_arn", "qualifier"),
+    )
+    op.create_table(
+        "functions_events",
+        sa.Column("event_id", sa.String(length=36), nullable=False),
+        sa.Column("function_arn", sa.String(length=256), nullable=False),
+        sa.Column("due_at", sa.BigInteger(), nullable=False),
+        sa.Column("taken_by", sa.String(length=36), nullable=True),
+        sa.Column("taken_until", sa.BigInteger(), nullable=True),
+        sa.Column("record", sa.Text(), nullable=False),
+        sa.Column("payload", sa.LargeBinary(), nullable=False),
+        sa.ForeignKeyConstraint(["function_arn"], ["functions_functions.function_arn"], ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("event_id"),
+    )
+    op.create_index(op.f("ix_functions_events_due_at"), "functions_events", ["due_at"], unique=False)
+    op.create_index(op.f("ix_functions_events_function_arn"), "functions_events", ["function_arn"], unique=False)
     # ### end Alembic commands ###
