@@ -11,7 +11,7 @@ a client's own `X-Amzn-Trace-Id` stays.
 from collections.abc import Collection, Iterable
 from datetime import datetime
 
-__all__ = ["forwarded_headers", "render_clf_time"]
+__all__ = ["forwarded_headers", "new_trace_id", "render_clf_time"]
 
 _FORWARDED = frozenset({"x-forwarded-for", "x-forwarded-port", "x-forwarded-proto"})
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
@@ -46,6 +46,11 @@ def forwarded_headers(
     forwarded.append(("X-Forwarded-Port", port))
     forwarded.append(("X-Forwarded-Proto", scheme))
     return forwarded
+
+
+def new_trace_id(at: datetime, request_id: str) -> str:
+    """A trace id for a request that brought none: it begins with the time and goes on with the request id."""
+    return f"Root=1-{int(at.timestamp()):08x}-{request_id.replace('-', '')[:24]}"
 
 
 def render_clf_time(at: datetime) -> str:

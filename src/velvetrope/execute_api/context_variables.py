@@ -19,7 +19,7 @@ from collections.abc import Callable, Mapping
 import msgspec
 
 from velvetrope.events import query_parameters, render_clf_time
-from velvetrope.execute_api.caller_identities import caller_identity
+from velvetrope.events.caller_identities import caller_identity
 from velvetrope.execute_api.errors import BadRequestBody, GatewayRefusal
 from velvetrope.execute_api.requests import (
     AdmittedRequest,

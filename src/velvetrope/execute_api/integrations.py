@@ -23,7 +23,8 @@ from velvetrope.events import (
     parse_proxy_response,
     render_proxy_event,
 )
-from velvetrope.execute_api.caller_identities import caller_identity
+from velvetrope.events.caller_identities import caller_identity
+from velvetrope.events.forwarding import new_trace_id
 from velvetrope.execute_api.errors import (
     ApiConfiguration,
     IntegrationFailure,
@@ -132,8 +133,7 @@ def trace_id(request: MatchedRequest) -> str:
     given = request.headers.get(b"x-amzn-trace-id")
     if given is not None:
         return given.decode("latin-1")
-    epoch = int(request.incoming.received_at.timestamp())
-    return f"Root=1-{epoch:08x}-{request.ids.request_id.replace('-', '')[:24]}"
+    return new_trace_id(request.incoming.received_at, request.ids.request_id)
 
 
 def _event(admitted: AdmittedRequest, principal: Principal, trace: str) -> ProxyEvent:

@@ -4,7 +4,7 @@ Source: API Gateway Developer Guide, "API Gateway mapping template and access lo
 AWS for the Cognito members.
 """
 
-from velvetrope.events import CallerIdentity
+from velvetrope.events.proxy_event import CallerIdentity
 from velvetrope.principals import Principal
 
 __all__ = ["caller_identity"]
