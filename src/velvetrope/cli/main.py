@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn, Optional
 
@@ -10,6 +11,7 @@ import typer
 
 from velvetrope import __version__
 from velvetrope.cli import options
+from velvetrope.cli.options import ServerFlags, with_server_flags
 from velvetrope.cli.policy import policy_commands
 
 if TYPE_CHECKING:
@@ -45,71 +47,32 @@ def _root(
 
 
 @_cli.command()
-def demo(
-    host: options.Host = "localhost",
-    port: options.Port = 4800,
-    state_folder: options.StateFolderPath = Path(".velvetrope"),
-    region: options.Region = "us-west-2",
-    account_id: options.AccountId = "123456789012",
-    root_access_key_id: options.RootAccessKeyId = None,
-    root_secret_access_key: options.RootSecretAccessKey = None,
-) -> None:
+@with_server_flags
+def demo(server: ServerFlags) -> None:
     """Run the demo: one open route, one behind the velvet rope, and a page to try both."""
     app, site = _demo_files()
-    settings = _settings(
-        host=host,
-        port=port,
-        state_folder=state_folder,
-        region=region,
-        account_id=account_id,
-        public_url=None,
-        root_key=(root_access_key_id, root_secret_access_key),
-        config_for_browsers=True,
-        durable=False,
-        site_folder=site,
-    )
-    _run(settings, app, reload=True)
+    _run(_settings(server, config_for_browsers=True, durable=False, site_folder=site), app, reload=True)
 
 
 @_cli.command()
+@with_server_flags
 def dev(
+    server: ServerFlags,
     app: AppFile,
-    host: options.Host = "localhost",
-    port: options.Port = 4800,
-    state_folder: options.StateFolderPath = Path(".velvetrope"),
-    region: options.Region = "us-west-2",
-    account_id: options.AccountId = "123456789012",
     site: Annotated[
         Optional[Path],  # noqa: UP045  typer documents Optional
         typer.Option(help="A folder with a built web page to serve at /."),
     ] = None,
     reload: Annotated[bool, typer.Option(help="Apply the app again whenever its files change.")] = True,
-    root_access_key_id: options.RootAccessKeyId = None,
-    root_secret_access_key: options.RootSecretAccessKey = None,
 ) -> None:
     """Run an app file with its locks on, and apply it again when it changes."""
-    settings = _settings(
-        host=host,
-        port=port,
-        state_folder=state_folder,
-        region=region,
-        account_id=account_id,
-        public_url=None,
-        root_key=(root_access_key_id, root_secret_access_key),
-        config_for_browsers=True,
-        durable=False,
-        site_folder=site,
-    )
-    _run(settings, app, reload=reload)
+    _run(_settings(server, config_for_browsers=True, durable=False, site_folder=site), app, reload=reload)
 
 
 @_cli.command()
+@with_server_flags
 def serve(
-    host: options.Host = "localhost",
-    port: options.Port = 4800,
-    state_folder: options.StateFolderPath = Path(".velvetrope"),
-    region: options.Region = "us-west-2",
-    account_id: options.AccountId = "123456789012",
+    server: ServerFlags,
     public_url: options.PublicUrl = None,
     config_for_browsers: Annotated[
         bool,
@@ -127,22 +90,10 @@ def serve(
             help="Put CORS headers on API Gateway's own refusals; AWS does not.",
         ),
     ] = False,
-    root_access_key_id: options.RootAccessKeyId = None,
-    root_secret_access_key: options.RootSecretAccessKey = None,
 ) -> None:
     """Run the server with no app: make pools, APIs and functions through AWS's own operations."""
     settings = _settings(
-        host=host,
-        port=port,
-        state_folder=state_folder,
-        region=region,
-        account_id=account_id,
-        public_url=public_url,
-        root_key=(root_access_key_id, root_secret_access_key),
-        config_for_browsers=config_for_browsers,
-        gateway_cors=gateway_cors,
-        durable=True,
-        site_folder=None,
+        server, public_url=public_url, config_for_browsers=config_for_browsers, gateway_cors=gateway_cors, durable=True
     )
     _run(settings, None, reload=False)
 
@@ -223,12 +174,13 @@ def explain(
     state_folder: options.StateFolderPath = Path(".velvetrope"),
 ) -> None:
     """Say why a request was refused, or let in."""
-    from velvetrope.cli.explain import ExplainError, explain_request
+    from velvetrope.cli.explain import explain_request
+    from velvetrope.cli.owner import NoAnswer
     from velvetrope.server.state_folder import StateFolderError
 
     try:
         print(explain_request(state_folder, request_id))
-    except (ExplainError, StateFolderError) as err:
+    except (NoAnswer, StateFolderError) as err:
         _fail(str(err))
 
 
@@ -247,21 +199,20 @@ def _demo_files() -> tuple[Path, Path]:
     return folder / "app.py", site
 
 
-def _settings(
-    *, root_key: tuple[str | None, str | None], state_folder: Path, **given: str | int | bool | Path | None
-) -> "Settings":
+def _settings(server: ServerFlags, **of_command: str | bool | Path | None) -> "Settings":
+    """The settings that the flags of a command make; a wrong one ends it."""
     from velvetrope.secret import Secret
     from velvetrope.server.settings import RootAccessKey, Settings, SettingsError
 
-    key_id, secret = root_key
+    shared = {field.name: getattr(server, field.name) for field in fields(server)}
+    key_id, secret = shared.pop("root_access_key_id"), shared.pop("root_secret_access_key")
     if (key_id is None) != (secret is None):
         _fail("VELVETROPE_ROOT_ACCESS_KEY_ID and VELVETROPE_ROOT_SECRET_ACCESS_KEY go together; one is missing.")
-    root_access_key = RootAccessKey(key_id, Secret(secret)) if key_id is not None and secret is not None else None
+    root_access_key = None if key_id is None else RootAccessKey(key_id, Secret(secret))
     try:
-        settings = Settings(state_folder=state_folder, root_access_key=root_access_key, **given)  # type: ignore[arg-type]  # the commands above give each its type
+        return Settings(root_access_key=root_access_key, **shared, **of_command)  # type: ignore[arg-type]  # the commands above give each its type
     except SettingsError as err:
         _fail(err.message)
-    return settings
 
 
 def _run(settings: "Settings", app: Path | None, *, reload: bool) -> None:

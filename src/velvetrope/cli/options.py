@@ -1,7 +1,18 @@
-"""The flags that several commands share, each with its environment variable."""
+"""The flags that several commands share, each with its environment variable.
 
+    @_cli.command()
+    @with_server_flags
+    def serve(server: ServerFlags, public_url: PublicUrl = None) -> None: ...
+
+A command that starts a server takes all of `ServerFlags` as flags of its own; what is added there is at once a flag of
+every such command.
+"""
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import Annotated, Concatenate, Optional, ParamSpec, get_type_hints
 
 import typer
 
@@ -13,8 +24,12 @@ __all__ = [
     "Region",
     "RootAccessKeyId",
     "RootSecretAccessKey",
+    "ServerFlags",
     "StateFolderPath",
+    "with_server_flags",
 ]
+
+P = ParamSpec("P")
 
 # Typer reads annotations at run time, and Optional is what it documents for flags without a default.
 Host = Annotated[
@@ -47,3 +62,41 @@ RootSecretAccessKey = Annotated[
         hidden=True,
     ),
 ]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServerFlags:
+    """The flags of every command that starts a server."""
+
+    host: Host = "localhost"
+    port: Port = 4800
+    state_folder: StateFolderPath = Path(".velvetrope")
+    region: Region = "us-west-2"
+    account_id: AccountId = "123456789012"
+    root_access_key_id: RootAccessKeyId = None
+    root_secret_access_key: RootSecretAccessKey = None
+
+
+def with_server_flags(command: Callable[Concatenate[ServerFlags, P], None]) -> Callable[..., None]:
+    """`command` with the fields of `ServerFlags` as flags beside its own, which come first."""
+    shared = get_type_hints(ServerFlags, include_extras=True)
+    _server, *own = inspect.signature(command).parameters.values()
+    parameters = [
+        *own,
+        *(
+            inspect.Parameter(
+                field.name, inspect.Parameter.KEYWORD_ONLY, default=field.default, annotation=shared[field.name]
+            )
+            for field in fields(ServerFlags)
+        ),
+    ]
+
+    def with_flags(**given: object) -> None:
+        flags = ServerFlags(**{name: given.pop(name) for name in shared})  # type: ignore[arg-type]  # typer gave each the type of its field
+        command(flags, **given)  # type: ignore[arg-type, call-arg]  # typer calls by name what `parameters` lists
+
+    with_flags.__name__ = command.__name__
+    with_flags.__doc__ = command.__doc__
+    with_flags.__annotations__ = {one.name: one.annotation for one in parameters}
+    with_flags.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # what typer reads
+    return with_flags

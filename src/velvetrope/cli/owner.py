@@ -1,0 +1,107 @@
+"""Asking the running server as its owner: requests signed with the account's root key.
+
+    owner = OwnersConnection.open(state_folder)
+    records = owner.ask("GET", "/_velvetrope/decisions", query="refused=1")
+
+The server's own pages below `/_velvetrope/` answer the root user alone; commands of the terminal speak to them here.
+"""
+
+import json
+import os
+import urllib.error
+import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from velvetrope.secret import Secret
+from velvetrope.server.machine import SystemClock
+from velvetrope.server.state_folder import read_connection
+from velvetrope.sigv4 import SignedRequest, sign_request
+
+__all__ = ["NoAnswer", "OwnersConnection"]
+
+_TIMEOUT_SECONDS = 10
+
+
+class NoAnswer(Exception):
+    """The server did not answer, or not this owner. The message is for the person at the terminal."""
+
+
+@dataclass(frozen=True)
+class OwnersConnection:
+    """Where the server is, and the root key to ask it with."""
+
+    endpoint_url: str
+    region: str
+    access_key_id: str
+    secret_access_key: Secret[str]
+
+    @classmethod
+    def open(cls, state_folder: Path) -> "OwnersConnection":
+        """The connection to the server that last ran with this state folder.
+
+        Raises:
+            StateFolderError: no server has run with it.
+            NoAnswer: the root key is not to be found.
+        """
+        config = read_connection(state_folder)["config"]
+        return cls(config["endpoint_url"], config["region"], *_root_key(state_folder))
+
+    def ask(self, method: Literal["GET", "POST"], path: str, *, query: str = "", body: bytes = b"") -> Any:  # noqa: ANN401  whatever JSON the page answers
+        """The JSON that the page at `path` answers; `query` is encoded already.
+
+        Raises:
+            NoAnswer: nobody answers, or the answer is a refusal.
+        """
+        signed = sign_request(
+            SignedRequest(
+                method=method,
+                raw_path=path.encode(),
+                query_string=query.encode(),
+                headers=((b"host", self.endpoint_url.split("://", 1)[1].encode()),),
+                body=body,
+            ),
+            access_key_id=self.access_key_id,
+            secret=self.secret_access_key,
+            service="velvetrope",
+            region=self.region,
+            now=SystemClock().now(),
+        )
+        request = urllib.request.Request(  # noqa: S310  the URL is our own server's
+            f"{self.endpoint_url}{path}" + (f"?{query}" if query else ""),
+            data=body if method == "POST" else None,
+            headers={name.decode(): value.decode() for name, value in signed.headers},
+            method=method,
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=_TIMEOUT_SECONDS) as answer:  # noqa: S310  the same
+                return json.load(answer)
+        except urllib.error.HTTPError as err:
+            with err:
+                raise NoAnswer(_refusal(err)) from None
+        except (urllib.error.URLError, OSError):
+            raise NoAnswer(f"No velvetrope answers at {self.endpoint_url}. Start it, then ask again.") from None
+
+
+def _refusal(err: urllib.error.HTTPError) -> str:
+    if err.code == 403:
+        return f"The server did not accept this state folder's root key ({err.code})."
+    try:
+        return str(json.loads(err.read())["message"])
+    except (ValueError, KeyError, TypeError):
+        return f"The server answered {err.code}."
+
+
+def _root_key(state_folder: Path) -> tuple[str, Secret[str]]:
+    preset = os.environ.get("VELVETROPE_ROOT_ACCESS_KEY_ID"), os.environ.get("VELVETROPE_ROOT_SECRET_ACCESS_KEY")
+    if preset[0] is not None and preset[1] is not None:
+        return preset[0], Secret(preset[1])
+    try:
+        document = json.loads((state_folder / "root-access-key.json").read_bytes())
+        return document["access_key_id"], Secret(document["secret_access_key"])
+    except (OSError, ValueError, KeyError):
+        raise NoAnswer(
+            "The root access key is needed to ask. It was preset: set VELVETROPE_ROOT_ACCESS_KEY_ID and "
+            "VELVETROPE_ROOT_SECRET_ACCESS_KEY here too."
+        ) from None
