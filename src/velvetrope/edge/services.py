@@ -31,7 +31,7 @@ class WireService:
     internal_code: str
     """The wire code of a fault of ours."""
     target_prefix: str = ""
-    """JSON 1.1: what stands before the dot in `X-Amz-Target`."""
+    """JSON 1.0 and 1.1: what stands before the dot in `X-Amz-Target`."""
     path_prefixes: tuple[str, ...] = ()
     """REST: first path segments that belong to no other page of this server, so that no scope is needed to tell."""
     called_by_browsers: bool = False
@@ -68,6 +68,14 @@ SERVICES: dict[str, WireService] = {
             "ValidationException",
             "InternalFailure",
             target_prefix="Logs_20140328",
+        ),
+        WireService(
+            "sqs",
+            "2012-11-05",
+            "json",
+            "InvalidParameterValueException",
+            "InternalError",
+            target_prefix="AmazonSQS",
         ),
         WireService("sts", "2011-06-15", "query", "ValidationError", "InternalFailure", is_global=True),
         WireService("iam", "2010-05-08", "query", "ValidationError", "InternalFailure", is_global=True),

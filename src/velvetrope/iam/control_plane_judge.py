@@ -50,7 +50,7 @@ _RESOURCE_TAGS = ("aws:resourcetag/", "iam:resourcetag/")
 
 
 class ResourcePolicies(Protocol):
-    """Resource policies of what other rooms keep; for now those of functions."""
+    """Resource policies of what another room keeps: functions, queues."""
 
     async def find(self, resource_arn: str, /) -> Policy | None:
         """The policy of that ARN; None if it has none."""
@@ -80,12 +80,17 @@ class ControlPlaneJudge:
     """Judges calls of the control plane."""
 
     def __init__(
-        self, store: IamStore, gatherer: PolicyGatherer, *, resource_policies: ResourcePolicies | None = None
+        self,
+        store: IamStore,
+        gatherer: PolicyGatherer,
+        *,
+        resource_policies: Mapping[str, ResourcePolicies] | None = None,
     ) -> None:
+        """`resource_policies` are by the service in the resource's ARN, such as `lambda`."""
         self._names = ResourceNames(store)
         self._gatherer = gatherer
         self._key_uses = KeyUses(store)
-        self._resource_policies = resource_policies
+        self._resource_policies = dict(resource_policies or {})
 
     async def judge(
         self, service: str, operation: str, parameters: Mapping[str, object], call: Call
@@ -146,8 +151,9 @@ class ControlPlaneJudge:
 
     async def _ask(self, question: _Question, policies: PrincipalPolicies, call: Call) -> JudgedOperation:
         request = _request(question, policies, call)
-        if self._resource_policies is not None and question.resource.arn.startswith("arn:aws:lambda:"):
-            request = replace(request, resource_policy=await self._resource_policies.find(question.resource.arn))
+        policies_of_service = self._resource_policies.get(_service_of(question.resource.arn))
+        if policies_of_service is not None:
+            request = replace(request, resource_policy=await policies_of_service.find(question.resource.arn))
         return JudgedOperation(question.action, question.resource.arn, evaluate(request))
 
 
@@ -176,6 +182,13 @@ def _request(question: _Question, policies: PrincipalPolicies, call: Call) -> Au
 def _unjudged(question: _Question, call: Call, because: str) -> JudgedOperation:
     decision = allow_unjudged(_request(question, PrincipalPolicies(), call), because)
     return JudgedOperation(question.action, question.resource.arn, decision)
+
+
+def _service_of(resource: str) -> str:
+    try:
+        return parse_arn(resource).service
+    except InvalidArn:
+        return ""
 
 
 def _account_of(resource: str, account_id: str) -> str:

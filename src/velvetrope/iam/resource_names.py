@@ -9,7 +9,8 @@ A template is an ARN with members of the request in braces, or `@kind:Member` fo
 - `@key:`: an access key, which stands for its user;
 - `@function:`: a function's name, partial ARN or ARN, with a qualifier in it or beside it;
 - `@stack:`: a stack's name or ARN. Its id is not known from its name, so the ARN ends in `*` and is partial;
-- `@oidc:`: a provider's URL.
+- `@oidc:`: a provider's URL;
+- `@queue:`: a queue's URL, of which account and name count.
 
 What cannot be told is `*`, and partial: only who may do the action to everything gets through. So is an ARN of another
 region, because an operation that looks at the name alone would find something of ours by it.
@@ -32,6 +33,8 @@ _FUNCTION = re.compile(
     r"(?:arn:aws:lambda:(?P<region>[a-z0-9-]+):)?(?:(?P<account>\d{12}):)?(?:function:)?"
     r"(?P<name>[a-zA-Z0-9-_.]+)(?::(?P<qualifier>\$LATEST(?:\.PUBLISHED)?|[a-zA-Z0-9-_]+))?"
 )
+
+_QUEUE_URL = re.compile(r"https?://[^/?#\s]+/(?P<account>\d{12})/(?P<name>[A-Za-z0-9_.-]+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +88,8 @@ class ResourceNames:
             return NamedResource(call.arn("cloudformation", f"stack/{value}/*"), is_partial=True)
         if kind == "oidc":
             return NamedResource(call.arn("iam", f"oidc-provider/{value.partition('://')[2] or value}", region=""))
+        if kind == "queue":
+            return _queue(value, call)
         return _arn_itself(value, call)
 
     async def _role(self, name: str, call: Call) -> NamedResource:
@@ -133,6 +138,13 @@ def _arn_itself(value: str, call: Call) -> NamedResource:
     except InvalidArn:
         return _UNKNOWN
     return NamedResource(value) if arn.region in {"", call.region} else _UNKNOWN
+
+
+def _queue(value: str, call: Call) -> NamedResource:
+    found = _QUEUE_URL.fullmatch(value)
+    if found is None:
+        return _UNKNOWN
+    return NamedResource(f"arn:aws:sqs:{call.region}:{found.group('account')}:{found.group('name')}")
 
 
 def _function(value: str, qualifier: object, call: Call) -> NamedResource:
