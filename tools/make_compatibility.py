@@ -40,6 +40,7 @@ TITLES = {
     "sts": "STS",
     "iam": "IAM",
     "lambda": "Lambda",
+    "sqs": "SQS",
     "apigateway": "API Gateway (REST APIs)",
     "cloudformation": "CloudFormation",
     "logs": "CloudWatch Logs",
@@ -105,6 +106,14 @@ DIFFERENCES: Mapping[str, Mapping[str, str]] = {
         "UntagResource": "Functions only.",
         "UpdateFunctionCode": "Answers `Successful` at once.",
         "UpdateFunctionConfiguration": "As CreateFunction.",
+    },
+    "sqs": {
+        "": "Spoken in JSON 1.0; the query protocol of clients from before November 2023 is refused. Counts of "
+        "messages are exact. A queue URL's host is not looked at. There is no limit on messages in flight.",
+        "CreateQueue": "`KmsMasterKeyId` and `KmsDataKeyReusePeriodSeconds` are refused. A deleted queue's name can be "
+        "used again at once.",
+        "SendMessage": "`MessageGroupId` in a standard queue is kept and shown; it makes no fair queue.",
+        "SetQueueAttributes": "As CreateQueue. Takes effect at once.",
     },
     "apigateway": {
         "": "Patch operations are `add`, `remove` and `replace`, on the paths that the resource has here.",

@@ -30,6 +30,8 @@ OPERATIONS = [
     ("cognito-identity", "SetIdentityPoolRoles"),
     ("cognito-identity", "GetId"),
     ("logs", "FilterLogEvents"),
+    ("sqs", "SendMessage"),
+    ("sqs", "ReceiveMessage"),
     ("sts", "AssumeRole"),
     ("sts", "GetCallerIdentity"),
     ("iam", "CreateRole"),

@@ -25,7 +25,16 @@ NOT_JUDGED_HERE = {
     ("sts", "AssumeRole"): "AssumeRole is judged together with the role's trust policy",
 }
 ARN = "arn:aws:iam::111111111111:role/r"
-SAMPLES = {"role": "r", "user": "u", "group": "g", "moved_group": "g", "function": "f", "stack": "s", "arn": ARN}
+SAMPLES = {
+    "role": "r",
+    "user": "u",
+    "group": "g",
+    "moved_group": "g",
+    "function": "f",
+    "stack": "s",
+    "arn": ARN,
+    "queue": "http://localhost/111111111111/q",
+}
 
 
 @pytest.fixture

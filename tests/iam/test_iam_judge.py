@@ -16,7 +16,7 @@ from velvetrope.iam.tags import Tag
 from velvetrope.policy import Policy, parse_policy
 from velvetrope.principals import Principal, Session
 
-SERVICES = ("cognito-idp", "cognito-identity", "sts", "iam", "lambda", "apigateway", "cloudformation", "logs")
+SERVICES = ("cognito-idp", "cognito-identity", "sts", "iam", "lambda", "apigateway", "cloudformation", "logs", "sqs")
 POOL = f"arn:aws:cognito-idp:us-west-2:{ACCOUNT}:userpool/us-west-2_a"
 FUNCTION = f"arn:aws:lambda:us-west-2:{ACCOUNT}:function:f"
 STACK = f"arn:aws:cloudformation:us-west-2:{ACCOUNT}:stack"
@@ -424,7 +424,7 @@ async def test_a_function_s_resource_policy_lets_in_whom_it_names(iam: Iam) -> N
         async def find(self, resource_arn: str, /) -> Policy | None:
             return parse_policy(text, kind="resource") if resource_arn == FUNCTION else None
 
-    judge_with_functions = ControlPlaneJudge(iam.store, iam.gatherer, resource_policies=Functions())
+    judge_with_functions = ControlPlaneJudge(iam.store, iam.gatherer, resource_policies={"lambda": Functions()})
 
     async def allowed(operation: str, name: str) -> bool:
         judged = await judge_with_functions.judge("lambda", operation, {"FunctionName": name}, call_by(caller))

@@ -30,6 +30,7 @@ from velvetrope.execute_api import RequestLane
 from velvetrope.functions import FunctionService
 from velvetrope.iam import AccessKeys, ControlPlaneJudge, PolicyGatherer, iam_operations
 from velvetrope.iam.aws_managed import aws_managed_policies
+from velvetrope.iam.control_plane_judge import ResourcePolicies
 from velvetrope.iam.identity_provider_operations import OpenIdProviderOperations
 from velvetrope.identitypools import IdentityPoolOperations, PoolOpenIdTokens
 from velvetrope.server.applying import AppApplier, Progress
@@ -39,6 +40,7 @@ from velvetrope.server.machine import SystemClock, SystemEntropy
 from velvetrope.server.narration import Narration, Ready, Refusal
 from velvetrope.server.settings import Settings
 from velvetrope.server.state_folder import LoadedRootKey, StateFolder
+from velvetrope.sqs import QueueService
 from velvetrope.store import Database
 from velvetrope.store.tables.apigateway import ApiGatewayStore
 from velvetrope.store.tables.cloudformation import CloudFormationStore
@@ -76,6 +78,7 @@ class Server:
     database: Database
     decisions: DecisionLog
     functions: FunctionService
+    queues: QueueService
     stacks: StackEngine
     user_pools: UserPools
     dispatcher: OperationDispatcher
@@ -134,6 +137,7 @@ class Server:
             last_first.push_async_callback(self.stacks.close)
             for listener in self.listeners:
                 last_first.push_async_callback(listener.stop)
+            last_first.callback(self.queues.close)
 
     def tell_refusals(self, narrator: Narration) -> None:
         """Tell the owner of every refusal from now on."""
@@ -204,6 +208,7 @@ def _wire(
         region=region,
         account_id=account_id,
     )
+    queues = QueueService(database, clock, entropy, endpoint_url=connection.url)
     gateway_store, usage_store = ApiGatewayStore(database), UsageStore(database)
     lane = RequestLane(
         store=gateway_store,
@@ -221,8 +226,9 @@ def _wire(
     )
 
     # The control plane, and the stacks that are applied through it.
+    resource_policies: dict[str, ResourcePolicies] = {"lambda": functions.policies, "sqs": queues.policies}
     dispatcher = OperationDispatcher(
-        judge=ControlPlaneJudge(iam_store, gatherer, resource_policies=functions.policies),
+        judge=ControlPlaneJudge(iam_store, gatherer, resource_policies=resource_policies),
         verifier=verifier,
         recorder=decisions,
         clock=clock,
@@ -252,6 +258,7 @@ def _wire(
     dispatcher.register("iam", *iam_operations(iam_store, access_keys, entropy=entropy))
     dispatcher.register("iam", OpenIdProviderOperations(provider_store))
     dispatcher.register("lambda", *functions.operations)
+    dispatcher.register("sqs", *queues.operations)
     dispatcher.register(
         "apigateway", *apigateway_operations(gateway_store, usage_store, master_keys, entropy, reporter=lane)
     )
@@ -282,6 +289,7 @@ def _wire(
         database=database,
         decisions=decisions,
         functions=functions,
+        queues=queues,
         stacks=stacks,
         user_pools=user_pools,
         dispatcher=dispatcher,

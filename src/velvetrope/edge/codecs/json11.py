@@ -7,8 +7,8 @@ SQS spoke the query protocol before, and its clients still know its errors by th
 `x-amzn-query-error` as `code;Sender` or `code;Receiver`: a service's own error has its `query_code`, one that the edge
 says has the code that the edge uses in the query protocol.
 
-Source: Smithy 2.0, "AWS JSON 1.1 protocol", "AWS query compatible protocol"; user-pools.md section 1 and identity-pools.md section 1 of the reference
-(the header forms are UNVERIFIED there; clients read the body).
+Source: Smithy 2.0, "AWS JSON 1.1 protocol", "AWS query compatible protocol"; user-pools.md section 1 and
+identity-pools.md section 1 of the reference (the header forms are UNVERIFIED there; clients read the body).
 """
 
 from collections.abc import Mapping
@@ -30,6 +30,7 @@ _QUERY_CODES: Mapping[str, str] = {
     "AccessDeniedException": "AccessDenied",
     "ExpiredTokenException": "ExpiredToken",
     "IncompleteSignatureException": "IncompleteSignature",
+    "InvalidParameterValueException": "InvalidParameterValue",
     "InvalidSignatureException": "SignatureDoesNotMatch",
     "MissingAuthenticationTokenException": "MissingAuthenticationToken",
     "SerializationException": "MalformedInput",

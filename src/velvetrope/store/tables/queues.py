@@ -349,7 +349,7 @@ class QueueStore:
         """
         async with self._database.read() as connection:
             ready = select(func.min(_messages.c.visible_at)).where(*_visible(queue, now))
-            found = await connection.scalar(ready)
+            found: datetime | None = await connection.scalar(ready)
             if found is not None:
                 return found
             later = select(func.min(_messages.c.visible_at)).where(
@@ -357,7 +357,8 @@ class QueueStore:
                 _messages.c.visible_at > now,
                 _messages.c.sent_at > _oldest(queue, now),
             )
-            return await connection.scalar(later)
+            then: datetime | None = await connection.scalar(later)
+            return then
 
     async def receive_messages(
         self, queue: Queue, *, limit: int, visibility: timedelta, now: datetime, new_receipt: Callable[[], str]
@@ -417,7 +418,7 @@ class QueueStore:
             in_flight = found is not None and found > now
             return Visibility(exists=found is not None, in_flight=in_flight, too_long=in_flight)
 
-    async def _load_all(self, query: Select[tuple[Queue]]) -> list[Queue]:
+    async def _load_all(self, query: Select[Any]) -> list[Queue]:
         async with self._database.read() as connection:
             return list((await connection.execute(query)).scalars())
 
@@ -529,9 +530,7 @@ def _forget(connection: EngineConnection, queue: Queue, message_id: str, receipt
         return True
     if connection.execute(gone.where(_messages.c.visible_at > now)).rowcount > 0:
         return True
-    left = select(_messages.c.sequence).where(
-        _messages.c.queue_arn == queue.arn, _messages.c.message_id == message_id
-    )
+    left = select(_messages.c.sequence).where(_messages.c.queue_arn == queue.arn, _messages.c.message_id == message_id)
     return connection.scalar(left) is None
 
 
