@@ -27,6 +27,19 @@ def upgrade() -> None:
         op.f("ix_apigateway_domain_names_account_id"), "apigateway_domain_names", ["account_id"], unique=False
     )
     op.create_table(
+        "queues_queues",
+        sa.Column("queue_arn", sa.String(length=256), nullable=False),
+        sa.Column("account_id", sa.String(length=12), nullable=False),
+        sa.Column("region", sa.String(length=32), nullable=False),
+        sa.Column("name", sa.String(length=80), nullable=False),
+        sa.Column("dead_letter_target_arn", sa.String(length=256), nullable=False),
+        sa.Column("record", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("queue_arn"),
+    )
+    op.create_index(
+        op.f("ix_queues_queues_dead_letter_target_arn"), "queues_queues", ["dead_letter_target_arn"], unique=False
+    )
+    op.create_table(
         "apigateway_base_path_mappings",
         sa.Column("domain_name", sa.String(length=512), nullable=False),
         sa.Column("base_path", sa.String(length=300), nullable=False),
@@ -67,4 +80,41 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_functions_events_due_at"), "functions_events", ["due_at"], unique=False)
     op.create_index(op.f("ix_functions_events_function_arn"), "functions_events", ["function_arn"], unique=False)
+    op.create_table(
+        "queues_deduplications",
+        sa.Column("queue_arn", sa.String(length=256), nullable=False),
+        sa.Column("scope", sa.String(length=128), nullable=False),
+        sa.Column("deduplication_id", sa.String(length=128), nullable=False),
+        sa.Column("message_id", sa.String(length=36), nullable=False),
+        sa.Column("sequence", sa.BigInteger(), nullable=False),
+        sa.Column("expires_at", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(["queue_arn"], ["queues_queues.queue_arn"], ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("queue_arn", "scope", "deduplication_id"),
+    )
+    op.create_index(op.f("ix_queues_deduplications_expires_at"), "queues_deduplications", ["expires_at"], unique=False)
+    op.create_table(
+        "queues_messages",
+        sa.Column("sequence", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("queue_arn", sa.String(length=256), nullable=False),
+        sa.Column("message_id", sa.String(length=36), nullable=False),
+        sa.Column("group_id", sa.String(length=128), nullable=False),
+        sa.Column("sent_at", sa.BigInteger(), nullable=False),
+        sa.Column("visible_at", sa.BigInteger(), nullable=False),
+        sa.Column("receipt", sa.String(length=32), nullable=True),
+        sa.Column("receive_count", sa.Integer(), nullable=False),
+        sa.Column("first_received_at", sa.BigInteger(), nullable=True),
+        sa.Column("received_at", sa.BigInteger(), nullable=True),
+        sa.Column("dead_letter_source_arn", sa.String(length=256), nullable=False),
+        sa.Column("content", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(["queue_arn"], ["queues_queues.queue_arn"], ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("sequence"),
+        sqlite_autoincrement=True,
+    )
+    op.create_index(
+        "ix_queues_messages_group", "queues_messages", ["queue_arn", "group_id", "visible_at"], unique=False
+    )
+    op.create_index("ix_queues_messages_identity", "queues_messages", ["queue_arn", "message_id"], unique=True)
+    op.create_index("ix_queues_messages_order", "queues_messages", ["queue_arn", "sequence"], unique=False)
+    op.create_index("ix_queues_messages_sent", "queues_messages", ["queue_arn", "sent_at"], unique=False)
+    op.create_index("ix_queues_messages_visible", "queues_messages", ["queue_arn", "visible_at"], unique=False)
     # ### end Alembic commands ###
