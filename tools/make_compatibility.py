@@ -289,6 +289,8 @@ def render(coverage: list[Coverage]) -> str:
         total = len(one.done) + len(one.refused)
         code = f"`{service.validation_code}`" if one.done else "every operation is refused"
         protocol, version = PROTOCOLS[service.protocol], service.api_version
+        if service.protocol == "json":
+            protocol = f"JSON {load_service_model(service.name, version).metadata.json_version}"
         lines.append(f"| {linked} | {protocol} | {version} | {len(one.done)} of {total} | {code} |")
     for one in coverage:
         if one.done:
