@@ -1,4 +1,4 @@
-"""API Gateway's control plane: REST APIs, resources, methods, deployments, stages, API keys and usage plans.
+"""API Gateway's control plane: REST APIs and all that belongs to them, stages, domain names, API keys, usage plans.
 
 What is authored here takes effect when it is deployed; what a caller meets is the request lane's (`execute_api`), which
 reads the same store when topic `apigateway` is published. Live traffic is not known here.
@@ -7,6 +7,7 @@ reads the same store when topic `apigateway` is published. Live traffic is not k
 """
 
 from velvetrope.apigateway.api_keys import ApiKeyOperations
+from velvetrope.apigateway.authorizers import AuthorizerOperations
 from velvetrope.apigateway.deployments import DeploymentOperations
 from velvetrope.apigateway.errors import (
     BadRequestException,
@@ -16,7 +17,10 @@ from velvetrope.apigateway.errors import (
     NotSupported,
 )
 from velvetrope.apigateway.gateway_responses import GatewayResponseOperations
-from velvetrope.apigateway.methods import IntegrationOperations, MethodOperations
+from velvetrope.apigateway.integrations import IntegrationOperations
+from velvetrope.apigateway.methods import MethodOperations
+from velvetrope.apigateway.models import ModelOperations
+from velvetrope.apigateway.request_validators import RequestValidatorOperations
 from velvetrope.apigateway.resources import ResourceOperations
 from velvetrope.apigateway.rest_apis import RestApiOperations
 from velvetrope.apigateway.stages import StageOperations
@@ -30,6 +34,7 @@ from velvetrope.store.tables.usage import UsageStore
 
 __all__ = [
     "ApiKeyOperations",
+    "AuthorizerOperations",
     "BadRequestException",
     "ConflictException",
     "DeploymentOperations",
@@ -37,8 +42,10 @@ __all__ = [
     "IntegrationOperations",
     "LimitExceededException",
     "MethodOperations",
+    "ModelOperations",
     "NotFoundException",
     "NotSupported",
+    "RequestValidatorOperations",
     "ResourceOperations",
     "RestApiOperations",
     "StageOperations",
@@ -60,6 +67,9 @@ def operation_owners(
         ResourceOperations(store, entropy),
         MethodOperations(store),
         IntegrationOperations(store),
+        AuthorizerOperations(store, entropy),
+        ModelOperations(store, entropy),
+        RequestValidatorOperations(store, entropy),
         GatewayResponseOperations(store),
         DeploymentOperations(store, entropy),
         StageOperations(store),

@@ -1,8 +1,9 @@
 """Changes to a REST API under work, as functions from one `RestApi` to the next.
 
 The operations of `resources`, `methods` and `gateway_responses` run them inside a store transaction, and the OpenAPI
-import runs them over a whole document; so a rule holds whichever way a method comes in. What API Gateway has and we do
-not (authorizers other than AWS_IAM, integrations other than AWS_PROXY and MOCK …) is refused here by name.
+import runs them over a whole document; so a rule holds whichever way a method comes in. Integrations have rules of
+their own in `integration_rules`, authorizers, models and request validators in theirs. What API Gateway has and we do
+not is refused here by name.
 
 Sources: API Gateway API reference; texts from captures of AWS.
 """
@@ -19,18 +20,11 @@ from velvetrope.apigateway.errors import (
     NotFoundException,
     NotSupported,
 )
-from velvetrope.events import (
-    TemplateNeedsVtl,
-    UnknownSubstitution,
-    check_static_template,
-    parse_gateway_parameter,
-    parse_gateway_template,
-    parse_quoted_literal,
-)
+from velvetrope.apigateway.mapping_expressions import HEADER_TARGET, REQUEST_PARAMETER, mapping_refused
+from velvetrope.events import UnknownSubstitution, parse_gateway_parameter, parse_gateway_template
 from velvetrope.store.tables.apigateway import (
     GatewayResponse,
     Integration,
-    IntegrationResponse,
     Method,
     MethodResponse,
     Resource,
@@ -40,34 +34,28 @@ from velvetrope.store.tables.apigateway import (
 __all__ = [
     "GATEWAY_RESPONSE_TYPES",
     "check_deployable",
+    "check_model_name",
     "find_integration",
     "find_method",
+    "find_method_response",
     "find_resource",
-    "integration_problem",
+    "methods_of",
+    "moved_resource",
     "with_gateway_response",
-    "with_integration",
-    "with_integration_response",
     "with_method",
     "with_method_response",
     "with_new_method",
     "with_resource",
-    "without_integration",
     "without_method",
+    "without_method_response",
     "without_resource",
 ]
 
 _MAX_RESOURCES = 300  # API Gateway quotas: resources per API
 _METHODS = ("GET", "PUT", "POST", "DELETE", "PATCH", "OPTIONS", "HEAD", "ANY")
 _PATH_PART = re.compile(r"[A-Za-z0-9._:-]+|\{[A-Za-z0-9._-]+\+?\}")
-_FUNCTION_URI = re.compile(
-    r"arn:aws[a-z-]*:apigateway:[a-z0-9-]+:lambda:path/2015-03-31/functions/(?P<arn>[^/]+)/invocations"
-)
 _STATUS = re.compile(r"[1-5]\d\d")
-_MODELS = frozenset({"Empty", "Error"})
-_HEADER_TARGET = re.compile(r"method\.response\.header\.[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_REQUEST_PARAMETER = re.compile(
-    r"method\.request\.(header|querystring|multivaluequerystring|multivalueheader|path)\..+"
-)
+_DEFAULT_MODELS = frozenset({"Empty", "Error"})
 
 GATEWAY_RESPONSE_TYPES: Mapping[str, str | None] = {
     "ACCESS_DENIED": "403",
@@ -124,6 +112,39 @@ def find_integration(api: RestApi, resource_id: str, http_method: str) -> Integr
 
 def with_resource(api: RestApi, *, parent_id: str, path_part: str, resource_id: str) -> RestApi:
     """`api` with one more resource under `parent_id`."""
+    if len(api.resources) >= _MAX_RESOURCES:
+        raise LimitExceededException(f"Maximum number of resources for the REST API has been reached: {_MAX_RESOURCES}")
+    path = _checked_path(api, parent_id, path_part, resource_id)
+    resource = Resource(id=resource_id, path=path, parent_id=parent_id, path_part=path_part)
+    return msgspec.structs.replace(api, resources={**api.resources, resource_id: resource})
+
+
+def moved_resource(api: RestApi, resource_id: str, *, parent_id: str, path_part: str) -> RestApi:
+    """`api` with a resource, and all below it, under another name or another parent."""
+    moved = find_resource(api, resource_id)
+    if moved.parent_id is None:
+        raise BadRequestException("Cannot update the root resource")
+    above: str | None = parent_id
+    while above is not None:
+        if above == resource_id:
+            raise BadRequestException("A resource cannot be moved below itself")
+        above = find_resource(api, above).parent_id
+    path = _checked_path(api, parent_id, path_part, resource_id)
+    if path_part.endswith("+}") and any(one.parent_id == resource_id for one in api.resources.values()):
+        raise BadRequestException(f"Cannot create a child of a resource with a greedy path variable: {path_part}")
+    resources: dict[str, Resource] = {}
+    for key, one in api.resources.items():
+        if key == resource_id:
+            resources[key] = msgspec.structs.replace(one, path=path, parent_id=parent_id, path_part=path_part)
+        elif one.path.startswith(f"{moved.path}/"):
+            resources[key] = msgspec.structs.replace(one, path=path + one.path.removeprefix(moved.path))
+        else:
+            resources[key] = one
+    return msgspec.structs.replace(api, resources=resources)
+
+
+def _checked_path(api: RestApi, parent_id: str, path_part: str, resource_id: str) -> str:
+    # The path that a resource of that name has there, if it may be there.
     parent = find_resource(api, parent_id)
     if not _PATH_PART.fullmatch(path_part):
         raise BadRequestException(
@@ -136,8 +157,9 @@ def with_resource(api: RestApi, *, parent_id: str, path_part: str, resource_id: 
         )
     if parent.path == "/" and path_part in {"ping", "sping"}:
         raise BadRequestException(f"/{path_part} is reserved by API Gateway")
-    siblings = [resource for resource in api.resources.values() if resource.parent_id == parent_id]
-    for sibling in siblings:
+    for sibling in api.resources.values():
+        if sibling.parent_id != parent_id or sibling.id == resource_id:
+            continue
         if sibling.path_part == path_part:
             raise ConflictException(f"Another resource with the same parent already has this name: {path_part}")
         if path_part.startswith("{") and (sibling.path_part or "").startswith("{"):
@@ -145,15 +167,7 @@ def with_resource(api: RestApi, *, parent_id: str, path_part: str, resource_id: 
                 f"A sibling ({sibling.path_part}) of this resource already has a variable path part -- "
                 "only one is allowed"
             )
-    if len(api.resources) >= _MAX_RESOURCES:
-        raise LimitExceededException(f"Maximum number of resources for the REST API has been reached: {_MAX_RESOURCES}")
-    resource = Resource(
-        id=resource_id,
-        path=f"{parent.path.rstrip('/')}/{path_part}",
-        parent_id=parent_id,
-        path_part=path_part,
-    )
-    return msgspec.structs.replace(api, resources={**api.resources, resource_id: resource})
+    return f"{parent.path.rstrip('/')}/{path_part}"
 
 
 def without_resource(api: RestApi, resource_id: str) -> RestApi:
@@ -178,12 +192,14 @@ def with_method(api: RestApi, resource_id: str, method: Method) -> RestApi:
     resource = find_resource(api, resource_id)
     if method.http_method not in _METHODS:
         raise BadRequestException(f"Invalid HttpMethod specified. Valid options are {','.join(_METHODS)}")
-    if method.authorization_type not in {"NONE", "AWS_IAM"}:
-        raise NotSupported(f"The authorization type {method.authorization_type} ({resource.path})")
+    _check_authorization(api, resource.path, method)
+    if method.request_validator_id is not None and method.request_validator_id not in api.request_validators:
+        raise BadRequestException("Invalid Request Validator identifier specified")
     for name in method.request_parameters:
-        if not _REQUEST_PARAMETER.fullmatch(name):
-            raise BadRequestException(f"Invalid request parameter: {name}")
-    _check_models(method.request_models)
+        if not REQUEST_PARAMETER.fullmatch(name):
+            raise mapping_refused(f"Invalid mapping expression specified: {name}")
+    for model in method.request_models.values():
+        check_model_name(api, model)
     changed = msgspec.structs.replace(resource, methods={**resource.methods, method.http_method: method})
     return msgspec.structs.replace(api, resources={**api.resources, resource_id: changed})
 
@@ -203,74 +219,28 @@ def with_method_response(api: RestApi, resource_id: str, http_method: str, respo
     if not _STATUS.fullmatch(response.status_code):
         raise BadRequestException(f"Invalid response status code specified: {response.status_code}")
     for name in response.response_parameters:
-        if not _HEADER_TARGET.fullmatch(name):
-            raise BadRequestException(f"Invalid mapping expression specified: {name}")
-    _check_models(response.response_models)
+        if not HEADER_TARGET.fullmatch(name):
+            raise mapping_refused(f"Invalid mapping expression specified: {name}")
+    for model in response.response_models.values():
+        check_model_name(api, model)
     responses = {**method.method_responses, response.status_code: response}
     return with_method(api, resource_id, msgspec.structs.replace(method, method_responses=responses))
 
 
-def with_integration(api: RestApi, resource_id: str, http_method: str, integration: Integration) -> RestApi:
-    """`api` with what stands behind a method; the responses of a former integration are kept only if it has some."""
+def without_method_response(api: RestApi, resource_id: str, http_method: str, status_code: str) -> RestApi:
+    """`api` without a response that a method declares."""
     method = find_method(api, resource_id, http_method)
-    problem = integration_problem(integration)
-    if problem is not None:
-        raise problem
-    if not integration.cache_namespace:
-        integration = msgspec.structs.replace(integration, cache_namespace=resource_id)
-    return with_method(api, resource_id, msgspec.structs.replace(method, integration=integration))
+    find_method_response(method, status_code)
+    left = {status: response for status, response in method.method_responses.items() if status != status_code}
+    return with_method(api, resource_id, msgspec.structs.replace(method, method_responses=left))
 
 
-def integration_problem(integration: Integration) -> BadRequestException | None:
-    """What is wrong with an integration, apart from its templates (see `check_deployable`); None if nothing is."""
-    if integration.type not in {"AWS_PROXY", "MOCK"}:
-        return NotSupported(f"The integration type {integration.type}")
-    if integration.type == "AWS_PROXY":
-        if not integration.http_method:
-            return BadRequestException("Enumeration value for HttpMethod must be non-empty")
-        if integration.uri is None or not _FUNCTION_URI.fullmatch(integration.uri):
-            return BadRequestException("Invalid ARN specified in the request")
-    if integration.passthrough_behavior not in {"WHEN_NO_MATCH", "WHEN_NO_TEMPLATES", "NEVER"}:
-        return BadRequestException(f"Invalid passthrough behavior specified: {integration.passthrough_behavior}")
-    if not 50 <= integration.timeout_in_millis <= 29_000:
-        return BadRequestException("Timeout should be between 50 ms and 29000 ms")
-    return None
-
-
-def without_integration(api: RestApi, resource_id: str, http_method: str) -> RestApi:
-    """`api` with nothing behind that method."""
-    find_integration(api, resource_id, http_method)
-    method = find_method(api, resource_id, http_method)
-    return with_method(api, resource_id, msgspec.structs.replace(method, integration=None))
-
-
-def with_integration_response(
-    api: RestApi, resource_id: str, http_method: str, response: IntegrationResponse
-) -> RestApi:
-    """`api` with one more answer of a MOCK integration; one of the same status is replaced.
-
-    Of a proxy integration AWS keeps such responses and never uses them; so do we.
-    """
-    method = find_method(api, resource_id, http_method)
-    integration = find_integration(api, resource_id, http_method)
-    declared = method.method_responses.get(response.status_code)
-    if declared is None:
+def find_method_response(method: Method, status_code: str) -> MethodResponse:
+    """The response of that status, or AWS's 404."""
+    response = method.method_responses.get(status_code)
+    if response is None:
         raise NotFoundException("Invalid Response status code specified")
-    for name, expression in response.response_parameters.items():
-        if name not in declared.response_parameters:
-            raise BadRequestException(f"Invalid mapping expression parameter specified: {name}")
-        try:
-            parse_quoted_literal(expression)
-        except UnknownSubstitution as unknown:
-            raise NotSupported(f"The response parameter {name}", unknown.message) from None
-    if response.selection_pattern:
-        try:
-            re.compile(response.selection_pattern)
-        except re.error:
-            raise BadRequestException("Invalid selection pattern specified") from None
-    responses = {**integration.integration_responses, response.status_code: response}
-    changed = msgspec.structs.replace(integration, integration_responses=responses)
-    return with_method(api, resource_id, msgspec.structs.replace(method, integration=changed))
+    return response
 
 
 def with_gateway_response(api: RestApi, response: GatewayResponse) -> RestApi:
@@ -292,35 +262,40 @@ def with_gateway_response(api: RestApi, response: GatewayResponse) -> RestApi:
 
 
 def check_deployable(api: RestApi) -> None:
-    """Every method has an integration that we can run, templates included."""
-    if not any(resource.methods for resource in api.resources.values()):
+    """There are methods, and each has an integration."""
+    methods = list(methods_of(api))
+    if not methods:
         raise BadRequestException("The REST API doesn't contain any methods")
-    for where, method in _methods(api):
+    for _, method in methods:
         if method.integration is None:
             raise BadRequestException("No integration defined for method")
-        problem = integration_problem(method.integration)
-        if problem is not None:
-            raise problem
-        if method.integration.type != "MOCK":
-            continue
-        try:
-            for template in method.integration.request_templates.values():
-                check_static_template(template)
-            for response in method.integration.integration_responses.values():
-                for template in response.response_templates.values():
-                    check_static_template(template)
-        except TemplateNeedsVtl as needs:
-            raise NotSupported(f"A mapping template of {where}", needs.message) from None
 
 
-def _methods(api: RestApi) -> Iterator[tuple[str, Method]]:
+def methods_of(api: RestApi) -> Iterator[tuple[Resource, Method]]:
+    """Every method with its resource."""
     for resource in api.resources.values():
         for method in resource.methods.values():
-            yield f"{method.http_method} {resource.path}", method
+            yield resource, method
 
 
-def _check_models(models: Mapping[str, str]) -> None:
-    # Models only matter to request validators, which we refuse; the two that every API has may be named.
-    for name in models.values():
-        if name not in _MODELS:
-            raise BadRequestException(f"Invalid model identifier specified: {name}")
+def check_model_name(api: RestApi, name: str) -> None:
+    """A model of that name exists. `Empty` and `Error` are every API's."""
+    if name not in api.models and name not in _DEFAULT_MODELS:
+        raise BadRequestException(f"Invalid model identifier specified: {name}")
+
+
+def _check_authorization(api: RestApi, path: str, method: Method) -> None:
+    kind = method.authorization_type
+    if kind not in {"NONE", "AWS_IAM", "CUSTOM", "COGNITO_USER_POOLS"}:
+        raise NotSupported(f"The authorization type {kind} ({path})")
+    authorizer = api.authorizers.get(method.authorizer_id or "")
+    wanted = {"CUSTOM": {"TOKEN", "REQUEST"}, "COGNITO_USER_POOLS": {"COGNITO_USER_POOLS"}}.get(kind)
+    # An authorizer on a method that would not ask it is refused: whoever names one means to be protected by it.
+    is_right = method.authorizer_id is None if wanted is None else authorizer is not None and authorizer.type in wanted
+    if not is_right:
+        raise BadRequestException(
+            "Invalid authorizer ID specified. Setting the authorization type to CUSTOM or COGNITO_USER_POOLS requires "
+            "a valid authorizer."
+        )
+    if method.authorization_scopes and kind != "COGNITO_USER_POOLS":
+        raise BadRequestException("Authorization scopes are for methods with COGNITO_USER_POOLS authorization")

@@ -8,11 +8,11 @@ from collections.abc import Collection, Mapping, Sequence
 
 import msgspec
 
+from velvetrope.apigateway.authored_apis import no_such_api
 from velvetrope.apigateway.authoring import check_deployable
 from velvetrope.apigateway.errors import BadRequestException, NotFoundException
 from velvetrope.apigateway.pages import page_of
 from velvetrope.apigateway.patches import PatchOperation, invalid_patch, pointer_parts
-from velvetrope.apigateway.rest_apis import no_such_api
 from velvetrope.apigateway.stages import check_stage_name, check_variables
 from velvetrope.clock import Entropy
 from velvetrope.identifiers import new_alphanumeric

@@ -10,9 +10,11 @@ from collections.abc import Mapping
 
 import msgspec
 
+from velvetrope.apigateway.authored_apis import no_such_api
 from velvetrope.apigateway.authoring import GATEWAY_RESPONSE_TYPES, with_gateway_response
 from velvetrope.apigateway.errors import BadRequestException, NotFoundException
-from velvetrope.apigateway.rest_apis import no_such_api
+from velvetrope.apigateway.pages import page_of
+from velvetrope.apigateway.patches import PatchOperation, invalid_patch, patch_entry, pointer_parts
 from velvetrope.operations import Answer, Call, operation
 from velvetrope.store.tables.apigateway import ApiGatewayStore, GatewayResponse, RestApi
 
@@ -22,7 +24,7 @@ _DEFAULT_TEMPLATES = {"application/json": '{"message":$context.error.messageStri
 
 
 class GatewayResponseOperations:
-    """PutGatewayResponse, GetGatewayResponse(s), DeleteGatewayResponse."""
+    """PutGatewayResponse, GetGatewayResponse(s), UpdateGatewayResponse, DeleteGatewayResponse."""
 
     def __init__(self, store: ApiGatewayStore) -> None:
         self._store = store
@@ -66,13 +68,29 @@ class GatewayResponseOperations:
         call: Call,
         *,
         rest_api_id: str,
-        position: str | None = None,  # noqa: ARG002  there is one page
-        limit: int | None = None,  # noqa: ARG002
+        position: str | None = None,
+        limit: int | None = None,
     ) -> Answer:
         api = await self._store.load_rest_api(call.account_id, rest_api_id)
         if api is None:
             raise no_such_api(call, rest_api_id)
-        return {"items": [_render(api, response_type) for response_type in GATEWAY_RESPONSE_TYPES]}
+        items, following = page_of(list(GATEWAY_RESPONSE_TYPES), position, limit)
+        return {"items": [_render(api, response_type) for response_type in items], "position": following}
+
+    @operation
+    async def update_gateway_response(
+        self, call: Call, *, rest_api_id: str, response_type: str, patch_operations: tuple[PatchOperation, ...] = ()
+    ) -> Answer:
+        def change(api: RestApi) -> RestApi:
+            response = api.gateway_responses.get(response_type) or GatewayResponse(response_type=response_type)
+            for patch in patch_operations:
+                response = _patched(response, patch)
+            return with_gateway_response(api, response)
+
+        changed = await self._store.change_rest_api(call.account_id, rest_api_id, change)
+        if changed is None:
+            raise no_such_api(call, rest_api_id)
+        return _render(changed, response_type)
 
     @operation
     async def delete_gateway_response(self, call: Call, *, rest_api_id: str, response_type: str) -> None:
@@ -84,6 +102,21 @@ class GatewayResponseOperations:
 
         if await self._store.change_rest_api(call.account_id, rest_api_id, change) is None:
             raise no_such_api(call, rest_api_id)
+
+
+def _patched(response: GatewayResponse, patch: PatchOperation) -> GatewayResponse:
+    replace = msgspec.structs.replace
+    match patch.op, pointer_parts(patch.path):
+        case "replace", ("statusCode",):
+            return replace(response, status_code=patch.value or None)
+        case (("add" | "remove" | "replace"), ("responseParameters", name)):
+            entries = patch_entry(response.response_parameters, patch, name, patch.value or "")
+            return replace(response, response_parameters=entries)
+        case (("add" | "remove" | "replace"), ("responseTemplates", content_type)):
+            entries = patch_entry(response.response_templates, patch, content_type, patch.value or "")
+            return replace(response, response_templates=entries)
+        case _:
+            raise invalid_patch(patch, ("/statusCode", "/responseParameters/…", "/responseTemplates/…"))
 
 
 def _render(api: RestApi, response_type: str) -> dict[str, object]:

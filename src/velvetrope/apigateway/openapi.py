@@ -18,7 +18,7 @@ from typing import Any
 
 import msgspec
 
-from velvetrope.apigateway import authoring
+from velvetrope.apigateway import authoring, integration_rules
 from velvetrope.apigateway.errors import BadRequestException, NotSupported
 from velvetrope.store.tables.apigateway import (
     GatewayResponse,
@@ -193,14 +193,14 @@ def apply_document(
             api = authoring.with_method_response(api, resource_id, verb, response)
         if declared.integration is None:
             continue
-        api = authoring.with_integration(api, resource_id, verb, declared.integration)
+        api = integration_rules.with_integration(api, resource_id, verb, declared.integration)
         for answer in declared.integration_responses:
             if answer.status_code not in declared.method.method_responses:
                 empty = MethodResponse(
                     status_code=answer.status_code, response_parameters=dict.fromkeys(answer.response_parameters, False)
                 )
                 api = authoring.with_method_response(api, resource_id, verb, empty)
-            api = authoring.with_integration_response(api, resource_id, verb, answer)
+            api = integration_rules.with_integration_response(api, resource_id, verb, answer)
     for gateway_response in document.gateway_responses:
         api = authoring.with_gateway_response(api, gateway_response)
     if document.binary_media_types is not None:

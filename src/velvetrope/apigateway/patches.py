@@ -5,21 +5,26 @@ text. Each resource says which (op, path) it takes; every other one is refused w
 `test` are not supported.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import TypeVar
 
 import msgspec
 
-from velvetrope.apigateway.errors import BadRequestException
+from velvetrope.apigateway.errors import BadRequestException, NotFoundException
 
 __all__ = [
     "PatchOperation",
     "invalid_patch",
     "patch_bool",
+    "patch_entry",
     "patch_int",
+    "patch_members",
     "patch_number",
     "pointer_parts",
     "required_value",
 ]
+
+T = TypeVar("T")
 
 
 class PatchOperation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -71,3 +76,27 @@ def patch_number(patch: PatchOperation) -> float:
     if number != number or number in {float("inf"), float("-inf")}:
         raise BadRequestException(f"Invalid value '{patch.value}' for the patch path '{patch.path}'")
     return number
+
+
+def patch_entry(present: Mapping[str, T], patch: PatchOperation, name: str, value: T) -> dict[str, T]:
+    """`present` with the entry `name` put (`add`, `replace`) or taken away (`remove`)."""
+    if patch.op in {"add", "replace"}:
+        return {**present, name: value}
+    if patch.op != "remove":
+        raise invalid_patch(patch, (patch.path,))
+    if name not in present:
+        raise NotFoundException("Invalid parameter name specified")
+    return {key: one for key, one in present.items() if key != name}
+
+
+def patch_members(present: Sequence[str], patch: PatchOperation) -> tuple[str, ...]:
+    """`present` with the value added or removed; `replace` puts the values of a comma-separated list in its place."""
+    value = required_value(patch)
+    left = tuple(one for one in present if one != value)
+    if patch.op == "add":
+        return (*left, value)
+    if patch.op == "remove":
+        return left
+    if patch.op == "replace":
+        return tuple(part.strip() for part in value.split(",") if part.strip())
+    raise invalid_patch(patch, (patch.path,))

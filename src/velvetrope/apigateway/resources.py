@@ -5,21 +5,22 @@
 
 from collections.abc import Sequence
 
-from velvetrope.apigateway.authoring import find_resource, with_resource, without_resource
+from velvetrope.apigateway.authored_apis import no_such_api
+from velvetrope.apigateway.authoring import find_resource, moved_resource, with_resource, without_resource
 from velvetrope.apigateway.errors import BadRequestException, NotFoundException
 from velvetrope.apigateway.methods import render_method
 from velvetrope.apigateway.pages import page_of
-from velvetrope.apigateway.rest_apis import no_such_api
+from velvetrope.apigateway.patches import PatchOperation, invalid_patch, pointer_parts, required_value
 from velvetrope.clock import Entropy
 from velvetrope.identifiers import new_alphanumeric
 from velvetrope.operations import Answer, Call, operation
-from velvetrope.store.tables.apigateway import ApiGatewayStore, Resource
+from velvetrope.store.tables.apigateway import ApiGatewayStore, Resource, RestApi
 
 __all__ = ["ResourceOperations"]
 
 
 class ResourceOperations:
-    """CreateResource, GetResource(s), DeleteResource."""
+    """CreateResource, GetResource(s), UpdateResource, DeleteResource."""
 
     def __init__(self, store: ApiGatewayStore, entropy: Entropy) -> None:
         self._store = store
@@ -63,6 +64,34 @@ class ResourceOperations:
         items, following = page_of(resources, position, limit)
         embed_methods = _embeds_methods(embed)
         return {"items": [_render(item, embed_methods=embed_methods) for item in items], "position": following}
+
+    @operation
+    async def update_resource(
+        self,
+        call: Call,
+        *,
+        rest_api_id: str,
+        resource_id: str,
+        patch_operations: tuple[PatchOperation, ...] = (),
+    ) -> Answer:
+        def change(api: RestApi) -> RestApi:
+            for patch in patch_operations:
+                resource = find_resource(api, resource_id)
+                parent_id, path_part = resource.parent_id or "", resource.path_part or ""
+                match patch.op, pointer_parts(patch.path):
+                    case "replace", ("pathPart",):
+                        path_part = required_value(patch)
+                    case "replace", ("parentId",):
+                        parent_id = required_value(patch)
+                    case _:
+                        raise invalid_patch(patch, ("/pathPart", "/parentId"))
+                api = moved_resource(api, resource_id, parent_id=parent_id, path_part=path_part)
+            return api
+
+        changed = await self._store.change_rest_api(call.account_id, rest_api_id, change)
+        if changed is None:
+            raise NotFoundException("Invalid Resource identifier specified")
+        return _render(find_resource(changed, resource_id), embed_methods=False)
 
     @operation
     async def delete_resource(self, call: Call, *, rest_api_id: str, resource_id: str) -> None:

@@ -9,7 +9,8 @@ from typing import Literal
 
 import msgspec
 
-from velvetrope.apigateway.errors import BadRequestException, NotFoundException, NotSupported
+from velvetrope.apigateway.authored_apis import no_such_api
+from velvetrope.apigateway.errors import BadRequestException, NotSupported
 from velvetrope.apigateway.openapi import ApiDocument, apply_document, parse_document
 from velvetrope.apigateway.pages import page_of
 from velvetrope.apigateway.patches import PatchOperation, invalid_patch, patch_bool, pointer_parts, required_value
@@ -19,7 +20,7 @@ from velvetrope.identifiers import new_alphanumeric
 from velvetrope.operations import Answer, Call, operation
 from velvetrope.store.tables.apigateway import ApiGatewayStore, BasePathMapping, Resource, RestApi
 
-__all__ = ["EndpointConfiguration", "RestApiOperations", "check_unmapped", "no_such_api"]
+__all__ = ["EndpointConfiguration", "RestApiOperations", "check_unmapped"]
 
 _PATCHES = (
     "/name",
@@ -183,11 +184,6 @@ def check_unmapped(mappings: Collection[BasePathMapping]) -> None:
         raise BadRequestException(
             f"Please remove the base path mapping {mapping.base_path or '(none)'} of {mapping.domain_name} first"
         )
-
-
-def no_such_api(call: Call, rest_api_id: str) -> NotFoundException:
-    """AWS's 404 for a REST API."""
-    return NotFoundException(f"Invalid API identifier specified {call.account_id}:{rest_api_id}")
 
 
 def _render(api: RestApi) -> dict[str, object]:

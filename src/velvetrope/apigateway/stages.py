@@ -10,6 +10,7 @@ from collections.abc import Collection, Mapping
 
 import msgspec
 
+from velvetrope.apigateway.authored_apis import no_such_api
 from velvetrope.apigateway.errors import BadRequestException, ConflictException, NotFoundException, NotSupported
 from velvetrope.apigateway.patches import (
     PatchOperation,
@@ -20,7 +21,7 @@ from velvetrope.apigateway.patches import (
     pointer_parts,
     required_value,
 )
-from velvetrope.apigateway.rest_apis import check_unmapped, no_such_api
+from velvetrope.apigateway.rest_apis import check_unmapped
 from velvetrope.operations import Answer, Call, operation
 from velvetrope.store.tables.apigateway import ApiGatewayStore, MethodSettings, Stage
 

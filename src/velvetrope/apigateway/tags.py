@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
+from velvetrope.apigateway.authored_apis import no_such_api
 from velvetrope.apigateway.errors import BadRequestException, NotFoundException
-from velvetrope.apigateway.rest_apis import no_such_api
 from velvetrope.arn import InvalidArn, parse_arn
 from velvetrope.operations import Answer, Call, operation
 from velvetrope.store.tables.apigateway import ApiGatewayStore
