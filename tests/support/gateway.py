@@ -13,6 +13,7 @@ import botocore.session
 from botocore import xform_name
 
 from velvetrope.apigateway import UsageReporter, operation_owners
+from velvetrope.apigateway.patches import PatchOperation
 from velvetrope.clock import CountingEntropy, FrozenClock
 from velvetrope.decisions import DecisionLog
 from velvetrope.execute_api import GatewayResponse, IncomingRequest, RequestLane
@@ -347,3 +348,8 @@ class _SystemEntropy:
 def header(response: GatewayResponse, name: str) -> str | None:
     """The value of a header with exactly this casing."""
     return next((value.decode() for found, value in response.headers if found.decode() == name), None)
+
+
+def patch(op: str, path: str, value: str | None = None) -> tuple[PatchOperation, ...]:
+    """One change, as `Update…` operations take it."""
+    return (PatchOperation(op=op, path=path, value=value),)

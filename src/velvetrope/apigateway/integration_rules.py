@@ -1,8 +1,8 @@
 """What may stand behind a method, and what may be made of its answer.
 
 Integrations are `AWS_PROXY` (a function, the proxy format), `AWS` (a function or a service's own action, by mapping
-templates), `HTTP_PROXY`, `HTTP` and `MOCK`. Private integrations (`VPC_LINK`) are refused by name. Whether a function or
-a backend exists is not looked at, as on AWS: stage variables may name it.
+templates), `HTTP_PROXY`, `HTTP` and `MOCK`. Private integrations (`VPC_LINK`) are refused by name. Whether a function
+or a backend exists is not looked at, as on AWS: stage variables may name it.
 
 Sources: API Gateway API reference, PutIntegration, PutIntegrationResponse; Developer Guide, "Set up REST API
 integrations"; texts from captures of AWS, others are marked UNVERIFIED.

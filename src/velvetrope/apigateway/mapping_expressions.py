@@ -22,18 +22,18 @@ __all__ = [
 ]
 
 _NAME = r"[A-Za-z0-9._$-]+"
-_TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
-HEADER_TARGET = re.compile(rf"method\.response\.header\.{_TOKEN}")
+_HEADER_NAME = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
+HEADER_TARGET = re.compile(rf"method\.response\.header\.{_HEADER_NAME}")
 """What a method response declares, and an integration response sets."""
 REQUEST_PARAMETER = re.compile(
-    rf"method\.request\.((multivalue)?header\.{_TOKEN}|(multivalue)?querystring\.[^\s]+|path\.{_NAME})"
+    rf"method\.request\.((multivalue)?header\.{_HEADER_NAME}|(multivalue)?querystring\.[^\s]+|path\.{_NAME})"
 )
 """What a method declares of its requests."""
-_REQUEST_TARGET = re.compile(rf"integration\.request\.(header\.{_TOKEN}|querystring\.[^\s]+|path\.{_NAME})")
+_REQUEST_TARGET = re.compile(rf"integration\.request\.(header\.{_HEADER_NAME}|querystring\.[^\s]+|path\.{_NAME})")
 _STATIC = re.compile(r"'[^\n]*'")
 _ANYWHERE = re.compile(rf"context\.{_NAME}|stageVariables\.[A-Za-z0-9_]+")
 _REQUEST_BODY = re.compile(r"method\.request\.body(\.[^\s]+)?")
-_RESPONSE_SOURCE = re.compile(rf"integration\.response\.((multivalue)?header\.{_TOKEN}|body(\.[^\s]+)?)")
+_RESPONSE_SOURCE = re.compile(rf"integration\.response\.((multivalue)?header\.{_HEADER_NAME}|body(\.[^\s]+)?)")
 
 
 def check_request_mappings(mappings: Mapping[str, str], declared: Collection[str]) -> None:

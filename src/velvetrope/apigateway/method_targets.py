@@ -1,4 +1,4 @@
-"""The REST API of an operation about one method. AWS names the resource in its 404, also when it is the API that is not."""
+"""The REST API of an operation about one method; in its 404 AWS names the resource also when there is no such API."""
 
 from collections.abc import Callable
 

@@ -121,7 +121,7 @@ def _references(value: object) -> Iterator[str]:
             yield from _references(inner)
 
 
-def _with_local_references(value: Any) -> Any:
+def _with_local_references(value: Any) -> Any:  # noqa: ANN401  JSON
     if isinstance(value, dict):
         changed = {key: _with_local_references(inner) for key, inner in value.items()}
         found = _REFERENCE.fullmatch(value["$ref"]) if isinstance(value.get("$ref"), str) else None
@@ -144,6 +144,6 @@ def _target(schema: Mapping[str, Any], reference: str) -> object:
         return None
     at: object = schema
     for part in reference[2:].split("/"):
-        part = part.replace("~1", "/").replace("~0", "~")
-        at = at.get(part) if isinstance(at, dict) else None
+        name = part.replace("~1", "/").replace("~0", "~")
+        at = at.get(name) if isinstance(at, dict) else None
     return at

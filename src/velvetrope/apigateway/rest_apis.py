@@ -18,7 +18,7 @@ from velvetrope.apigateway.resource_policies import render_policy, saved_policy
 from velvetrope.clock import Entropy
 from velvetrope.identifiers import new_alphanumeric
 from velvetrope.operations import Answer, Call, operation
-from velvetrope.store.tables.apigateway import ApiGatewayStore, BasePathMapping, Resource, RestApi
+from velvetrope.store.tables.apigateway import ApiGatewayStore, BasePathMapping, Model, Resource, RestApi
 
 __all__ = ["EndpointConfiguration", "RestApiOperations", "check_unmapped"]
 
@@ -31,6 +31,13 @@ _PATCHES = (
     "/binaryMediaTypes/…",
     "/endpointConfiguration/types/…",
 )
+_FIRST_MODELS = {
+    "Empty": '{\n  "$schema": "http://json-schema.org/draft-04/schema#",\n  "title" : "Empty Schema",\n'
+    '  "type" : "object"\n}',
+    "Error": '{\n  "$schema" : "http://json-schema.org/draft-04/schema#",\n  "title" : "Error Schema",\n'
+    '  "type" : "object",\n  "properties" : {\n    "message" : { "type" : "string" }\n  }\n}',
+}
+"""What every API starts with."""
 _IMPORT_PARAMETERS = {"endpointConfigurationTypes", "basepath", "basePath"}
 
 
@@ -157,6 +164,10 @@ class RestApiOperations:
 
     def _new_api(self, call: Call, name: str) -> RestApi:
         root_id = new_alphanumeric(self._entropy, 10)
+        models = (
+            Model(id=new_alphanumeric(self._entropy, 6), name=name, content_type="application/json", schema=schema)
+            for name, schema in _FIRST_MODELS.items()
+        )
         return RestApi(
             id=new_alphanumeric(self._entropy, 10),
             account_id=call.account_id,
@@ -164,6 +175,7 @@ class RestApiOperations:
             created_at=call.now,
             root_resource_id=root_id,
             resources={root_id: Resource(id=root_id, path="/")},
+            models={model.name: model for model in models},
         )
 
     def _with_document(self, call: Call, api: RestApi, document: ApiDocument, *, overwrite: bool) -> RestApi:
@@ -208,9 +220,7 @@ def _policy(call: Call, rest_api_id: str, text: str) -> str | None:
 
 
 def _key_source(source: str) -> str:
-    if source == "AUTHORIZER":
-        raise NotSupported("The API key source AUTHORIZER", "it needs a Lambda authorizer")
-    if source != "HEADER":
+    if source not in {"HEADER", "AUTHORIZER"}:
         raise BadRequestException(f"Invalid API key source specified: {source}")
     return source
 

@@ -1,6 +1,8 @@
 """Stages: names under which deployments are served.
 
-Of a stage's method settings only throttling is done; logging, metrics and caching settings are refused by name.
+Of a stage's method settings, throttling and logging are done; caching and metrics are refused by name, and so are
+canary releases, tracing, and access logs to Firehose. The account's CloudWatch role is not asked for before logging is
+switched on, as AWS would: our logs need no role.
 
 Sources: API Gateway API reference, CreateStage, UpdateStage ("patch operations"); Developer Guide, "Set up a stage".
 """
@@ -23,7 +25,7 @@ from velvetrope.apigateway.patches import (
 )
 from velvetrope.apigateway.rest_apis import check_unmapped
 from velvetrope.operations import Answer, Call, operation
-from velvetrope.store.tables.apigateway import ApiGatewayStore, MethodSettings, Stage
+from velvetrope.store.tables.apigateway import AccessLogSettings, ApiGatewayStore, MethodSettings, Stage
 
 __all__ = ["StageOperations", "check_stage_name", "check_variables"]
 
@@ -35,9 +37,21 @@ _PATCHES = (
     "/description",
     "/tracingEnabled",
     "/variables/…",
-    "/{resource}/{method}/throttling/rateLimit",
-    "/{resource}/{method}/throttling/burstLimit",
+    "/accessLogSettings",
+    "/accessLogSettings/destinationArn",
+    "/accessLogSettings/format",
+    "/{resourcePath}/{httpMethod}/logging/dataTrace",
+    "/{resourcePath}/{httpMethod}/logging/loglevel",
+    "/{resourcePath}/{httpMethod}/throttling/burstLimit",
+    "/{resourcePath}/{httpMethod}/throttling/rateLimit",
+    "/*/*/logging/dataTrace",
+    "/*/*/logging/loglevel",
+    "/*/*/throttling/burstLimit",
+    "/*/*/throttling/rateLimit",
 )
+_LOG_GROUP = re.compile(r"arn:aws[a-z-]*:logs:[a-z0-9-]+:\d{12}:log-group:[A-Za-z0-9_/.#-]{1,512}(:\*)?")
+_LOG_LEVELS = {"OFF", "ERROR", "INFO"}
+_MAX_LOG_FORMAT_BYTES = 3 * 1024  # API Gateway quotas: access log template size
 
 
 class StageOperations:
@@ -104,6 +118,8 @@ class StageOperations:
         def change(stage: Stage, deployment_ids: Collection[str]) -> Stage:
             for patch in patch_operations:
                 stage = _patched(stage, patch, deployment_ids)
+            if stage.access_log_settings is not None:
+                _check_access_log(stage.access_log_settings)
             return msgspec.structs.replace(stage, modified_at=call.now)
 
         changed = await self._store.change_stage(rest_api_id, stage_name, change)
@@ -156,28 +172,92 @@ def _patched(stage: Stage, patch: PatchOperation, deployment_ids: Collection[str
             return replace(stage, variables=variables)
         case "remove", ("variables", name):
             return replace(stage, variables={k: v for k, v in stage.variables.items() if k != name})
-        case (("add" | "replace"), (path, verb, "throttling", ("rateLimit" | "burstLimit") as limit)):
+        case (("add" | "replace"), ("accessLogSettings", ("destinationArn" | "format") as member)):
+            present = stage.access_log_settings or AccessLogSettings(destination_arn="", format="")
+            value = required_value(patch)
+            if member == "format":
+                return replace(stage, access_log_settings=replace(present, format=value))
+            return replace(stage, access_log_settings=replace(present, destination_arn=value))
+        case "remove", ("accessLogSettings",):
+            return replace(stage, access_log_settings=None)
+        case _, ("canarySettings", *_):
+            raise NotSupported("A canary release of a stage")
+        case _, (("cacheClusterEnabled" | "cacheClusterSize"),):
+            if patch.op == "replace" and patch.path == "/cacheClusterEnabled" and not patch_bool(patch):
+                return stage
+            raise NotSupported("Caching of a stage")
+        case _, (("clientCertificateId" | "documentationVersion" | "webAclArn") as member,):
+            raise NotSupported(f"The {member} of a stage")
+        case (("add" | "replace"), (path, verb, group, member)):
             key = f"{path}/{verb}"
-            settings = stage.method_settings.get(key, MethodSettings())
-            if limit == "rateLimit":
-                settings = replace(settings, throttling_rate_limit=patch_number(patch))
-            else:
-                settings = replace(settings, throttling_burst_limit=patch_int(patch))
+            settings = _with_setting(stage.method_settings.get(key, MethodSettings()), group, member, patch)
             return replace(stage, method_settings={**stage.method_settings, key: settings})
         case "remove", (path, verb):
-            left = {k: v for k, v in stage.method_settings.items() if k != f"{path}/{verb}"}
-            return replace(stage, method_settings=left)
+            key = f"{path}/{verb}"
+            if key not in stage.method_settings:
+                raise BadRequestException(
+                    f"Cannot remove method setting {key} because there is no method setting for this method "
+                )
+            return replace(stage, method_settings={k: v for k, v in stage.method_settings.items() if k != key})
         case _:
             raise invalid_patch(patch, _PATCHES)
+
+
+def _with_setting(settings: MethodSettings, group: str, member: str, patch: PatchOperation) -> MethodSettings:
+    replace = msgspec.structs.replace
+    match group, member:
+        case "throttling", "rateLimit":
+            return replace(settings, throttling_rate_limit=patch_number(patch))
+        case "throttling", "burstLimit":
+            return replace(settings, throttling_burst_limit=patch_int(patch))
+        case "logging", "loglevel":
+            if patch.value not in _LOG_LEVELS:
+                raise BadRequestException(
+                    f"Invalid log level specified: {patch.value}. Must be one of: OFF, ERROR, INFO"
+                )
+            return replace(settings, logging_level=patch.value)
+        case "logging", "dataTrace":
+            return replace(settings, data_trace_enabled=patch_bool(patch))
+        case ("metrics", "enabled") | ("caching", "enabled"):
+            if patch_bool(patch):
+                raise NotSupported(f"The method setting {group}/enabled")
+            return settings
+        case "caching", _:
+            raise NotSupported(f"The method setting caching/{member}")
+        case _:
+            raise invalid_patch(patch, _PATCHES)
+
+
+def _check_access_log(settings: AccessLogSettings) -> None:
+    # Both members come by patches of their own; texts are UNVERIFIED.
+    if settings.destination_arn.partition(":firehose:")[1]:
+        raise NotSupported("An access log to Firehose")
+    if not _LOG_GROUP.fullmatch(settings.destination_arn):
+        raise BadRequestException(f"Invalid ARN specified for the access log destination: {settings.destination_arn}")
+    if len(settings.format.encode()) > _MAX_LOG_FORMAT_BYTES:
+        raise BadRequestException("The access log format is larger than 3 KB")
+    if "$context.requestId" not in settings.format and "$context.extendedRequestId" not in settings.format:
+        raise BadRequestException("The access log format must contain $context.requestId or $context.extendedRequestId")
+    if "\n" in settings.format or "\r" in settings.format:
+        raise BadRequestException("The access log format must be one line")
+
+
+def _render_settings(settings: MethodSettings) -> dict[str, object]:
+    rate, burst = settings.throttling_rate_limit, settings.throttling_burst_limit
+    return {
+        "metrics_enabled": False,
+        "logging_level": settings.logging_level or "OFF",
+        "data_trace_enabled": bool(settings.data_trace_enabled),
+        "throttling_rate_limit": -1.0 if rate is None else rate,
+        "throttling_burst_limit": -1 if burst is None else burst,
+        "caching_enabled": False,
+    }
 
 
 def _render(stage: Stage) -> dict[str, object]:
     settings = {
         # AWS shows resource paths without their first slash, and the root as `~1`.
-        key if key == "*/*" else key.removeprefix("/"): {
-            "throttling_rate_limit": setting.throttling_rate_limit,
-            "throttling_burst_limit": setting.throttling_burst_limit,
-        }
+        key if key == "*/*" else key.removeprefix("/"): _render_settings(setting)
         for key, setting in stage.method_settings.items()
     }
     return {
@@ -188,6 +268,12 @@ def _render(stage: Stage) -> dict[str, object]:
         "cache_cluster_status": "NOT_AVAILABLE",
         "method_settings": settings,
         "variables": stage.variables or None,
+        "access_log_settings": None
+        if stage.access_log_settings is None
+        else {
+            "destination_arn": stage.access_log_settings.destination_arn,
+            "format": stage.access_log_settings.format,
+        },
         "tracing_enabled": False,
         "tags": stage.tags or None,
         "created_date": stage.created_at,

@@ -213,7 +213,6 @@ class MethodSettings(msgspec.Struct, frozen=True, kw_only=True):
     throttling_burst_limit: int | None = None
     logging_level: str | None = None
     data_trace_enabled: bool | None = None
-    metrics_enabled: bool | None = None
 
 
 class AccessLogSettings(msgspec.Struct, frozen=True, kw_only=True):
