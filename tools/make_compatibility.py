@@ -118,20 +118,25 @@ DIFFERENCES: Mapping[str, Mapping[str, str]] = {
     "apigateway": {
         "": "Patch operations are `add`, `remove` and `replace`, on the paths that the resource has here.",
         "CreateApiKey": "`stageKeys` are kept and shown, and let nobody in: plans do.",
-        "CreateDeployment": "Mapping templates in Velocity are refused; caching and tracing must be off.",
-        "CreateRestApi": "`apiKeySource` `HEADER`; endpoint types `EDGE` and `REGIONAL`; the execute-api endpoint "
-        "cannot be disabled.",
+        "CreateAuthorizer": "Types `TOKEN`, `REQUEST` and `COGNITO_USER_POOLS`. `JWT` is refused.",
+        "CreateDeployment": "Caching and tracing must be off.",
+        "CreateModel": "Draft 4. A schema may refer to itself and to models of its API; other references are refused.",
+        "CreateRestApi": "Endpoint types `EDGE` and `REGIONAL`; the execute-api endpoint cannot be disabled.",
         "CreateStage": "Caching and tracing must be off.",
         "GetUsage": "Keyed by the id of the API key.",
         "ImportRestApi": "OpenAPI 3.0 and Swagger 2.0. A member of the document that is neither understood nor mere "
         "description is refused.",
         "PutGatewayResponse": "Templates: text with `$context` and `$stageVariables` values; a name of `$context` that "
         "is not known here is refused, and so is Velocity.",
-        "PutIntegration": "Types `AWS_PROXY` (functions) and `MOCK`; `connectionType` `INTERNET`.",
-        "PutMethod": "`authorizationType` `NONE` and `AWS_IAM`.",
+        "GetModelTemplate": "A sample in the form of the guide's; not AWS's byte for byte.",
+        "PutIntegration": "`AWS_PROXY` is for functions; `connectionType` `INTERNET`; `responseTransferMode` `STREAM` "
+        "for `HTTP_PROXY` only.",
+        "PutMethod": "`authorizationType` `NONE`, `AWS_IAM`, `CUSTOM` and `COGNITO_USER_POOLS`. An authorizer on a "
+        "method that would not ask it is refused.",
         "PutRestApi": "As ImportRestApi. The API keeps its name.",
         "UpdateRestApi": "As CreateRestApi.",
-        "UpdateStage": "Of the method settings, throttling only.",
+        "UpdateStage": "Method settings: throttling, log level, data trace. Access logs go to a log group's ARN; the "
+        "account's CloudWatch role is not asked for. Caching, metrics, tracing and canary releases are refused.",
     },
     "cloudformation": {
         "": "A template is checked in full before the call answers, where AWS fails the stack later. Tags of a stack "

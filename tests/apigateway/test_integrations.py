@@ -132,7 +132,7 @@ async def test_a_response_sets_headers_that_the_method_declares(plane: Plane) ->
     header = "method.response.header.X-Request"
     await plane.put_integration(**where, **_HTTP)
 
-    with pytest.raises(BadRequestException, match="No method response exists for method."):
+    with pytest.raises(BadRequestException, match="No method response exists for method"):
         await plane.put_integration_response(**where, status_code="200")
     await plane.put_method_response(**where, status_code="200", response_parameters={header: False})
     for expression in ("'x'", "integration.response.header.X", "integration.response.body.$.id", "context.requestId"):

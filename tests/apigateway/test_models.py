@@ -166,7 +166,9 @@ async def test_a_method_names_models_and_validators_that_exist(plane: Plane) -> 
         await plane.put_method(**where, authorization_type="NONE", request_validator_id="nope")
     with pytest.raises(BadRequestException, match="Invalid model identifier specified: Nobody"):
         await plane.put_method(**where, authorization_type="NONE", request_models={"application/json": "Nobody"})
-    with pytest.raises(BadRequestException, match="Invalid mapping expression specified: .*method.request.cookie.x"):
+    with pytest.raises(
+        BadRequestException, match=r"Invalid mapping expression specified: .*method\.request\.cookie\.x"
+    ):
         await plane.put_method(**where, authorization_type="NONE", request_parameters={"method.request.cookie.x": True})
     await plane.put_method(**where, authorization_type="NONE", request_models={"application/json": "Empty"})
     with pytest.raises(BadRequestException, match="Invalid model identifier specified: Nobody"):

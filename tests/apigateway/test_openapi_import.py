@@ -163,7 +163,7 @@ _GET = "paths|/no-auth|get"
         (f"{_GET}|x-amazon-apigateway-request-validator", "all", "x-amazon-apigateway-request-validator"),
         (f"{_GET}|security", [{"unknown": []}], "unknown"),
         (f"{_GET}|x-amazon-apigateway-auth", {"type": "CUSTOM"}, "CUSTOM"),
-        (f"{_GET}|x-amazon-apigateway-integration|type", "http_proxy", "HTTP_PROXY"),
+        (f"{_GET}|x-amazon-apigateway-integration|type", "grpc", "GRPC"),
         (f"{_GET}|x-amazon-apigateway-integration|credentials", "arn:aws:iam::*:user/*", "credentials"),
         ("paths|/no-auth|trace", {}, "trace"),
         (
