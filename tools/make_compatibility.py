@@ -96,6 +96,7 @@ DIFFERENCES: Mapping[str, Mapping[str, str]] = {
         "CreateFunction": "Answers `Active` and `Successful` at once. Runtimes: `python3.x` and `provided*`. A zip "
         "file in the call; `TracingConfig` `PassThrough` only. `DeadLetterConfig`: a standard SQS queue. "
         "`LoggingConfig.LogGroup`: the function's own.",
+        "CreateFunctionUrlConfig": "The address is one of this server, `/_url/{id}/`; AWS's host name works too.",
         "GetFunction": "`Code` has no `Location`.",
         "Invoke": "Events that wait for their function are in the database as they came.",
         "PutFunctionEventInvokeConfig": "Destinations: standard SQS queues and functions of the same account and "

@@ -13,7 +13,16 @@ from botocore.credentials import Credentials
 
 from support.running import ROOT_KEY, RunningServer
 
-__all__ = ["DEMO_PASSWORD", "DEMO_USER", "aws_client", "guest_credentials", "id_token", "signed", "user_credentials"]
+__all__ = [
+    "DEMO_PASSWORD",
+    "DEMO_USER",
+    "aws_client",
+    "guest_credentials",
+    "id_token",
+    "new_user",
+    "signed",
+    "user_credentials",
+]
 
 DEMO_USER, DEMO_PASSWORD = "demouser", "demoPASS123"
 
@@ -32,6 +41,17 @@ def aws_client(server: RunningServer, service: str, credentials: Credentials | N
         aws_session_token=token,
         config=Config(retries={"max_attempts": 0}),
     )
+
+
+def new_user(server: RunningServer, name: str, *statements: Mapping[str, Any]) -> Credentials:
+    """Long-term credentials of a new IAM user that may do what `statements` say, and nothing else."""
+    iam = aws_client(server, "iam")
+    iam.create_user(UserName=name)
+    if statements:
+        document = json.dumps({"Version": "2012-10-17", "Statement": list(statements)})
+        iam.put_user_policy(UserName=name, PolicyName="given", PolicyDocument=document)
+    key = iam.create_access_key(UserName=name)["AccessKey"]
+    return Credentials(key["AccessKeyId"], key["SecretAccessKey"])
 
 
 def id_token(server: RunningServer) -> str:

@@ -4,9 +4,9 @@
 
 Requests to deployed APIs go first: `/_api/{apiId}/…`, or by host `{apiId}.execute-api.…`; nothing is looked up for
 them but those two. Everything else passes the layers listed in `EdgeApp.__init__`, from the outside in, and then is
-told apart by `_dispatch`: preflights and calls of the control plane, the hosted pages, our own pages, static files.
-Every layer has ASGI's one signature. (Our listener asks for the first of them, the request lane, by `find_gateway_call`
-and `answer_gateway` directly: see `gateway_cycle.py` for what that saves.)
+told apart by `_dispatch`: function URLs, preflights and calls of the control plane, the hosted pages, our own pages,
+static files. Every layer has ASGI's one signature. (Our listener asks for the first of them, the request lane, by
+`find_gateway_call` and `answer_gateway` directly: see `gateway_cycle.py` for what that saves.)
 
 The listener bounds the head and the pace of a request (431, 408) because only it sees them before memory is spent;
 bodies are bounded here. Errors of a room never leave it as exceptions; what does come here is a fault of ours and
@@ -25,6 +25,7 @@ from velvetrope.edge.bodies import MAX_GATEWAY_BODY_BYTES, BodyTooLarge, ClientG
 from velvetrope.edge.cors import answer_preflight
 from velvetrope.edge.dispatcher import OperationDispatcher
 from velvetrope.edge.finding import is_control_call
+from velvetrope.edge.function_urls import FunctionUrlPages
 from velvetrope.edge.requests import ControlRequest, WireAnswer
 from velvetrope.execute_api import GatewayResponse, IncomingRequest
 from velvetrope.identifiers import new_uuid
@@ -82,6 +83,7 @@ class EdgeApp:
         clock: Clock,
         entropy: Entropy,
         hosted_pages: HostedPages | None = None,
+        function_urls: FunctionUrlPages | None = None,
     ) -> None:
         """`own_pages` answers below `/_velvetrope/`; `files` answers what nobody else claims."""
         self._dispatcher = dispatcher
@@ -91,6 +93,7 @@ class EdgeApp:
         self._clock = clock
         self._entropy = entropy
         self._hosted_pages = hosted_pages
+        self._function_urls = function_urls
         # From the outside in.
         layers: list[Layer] = [
             self._request_lane_first,
@@ -201,6 +204,20 @@ class EdgeApp:
 
     async def _dispatch(self, scope: Scope, receive: Receive, send: Send) -> None:
         method, path, headers = scope["method"], scope["path"], scope["headers"]
+        # Before anything else that a signature for the service lambda could be meant for.
+        url_call = self._function_urls.find(scope["raw_path"], _host(headers)) if self._function_urls else None
+        if self._function_urls is not None and url_call is not None:
+            answer = await self._function_urls.answer(
+                url_call,
+                scope,
+                receive,
+                source_ip=_source_ip(scope),
+                request_id=scope["state"]["request_id"],
+                received_at=self._clock.now(),
+            )
+            if answer is not None:
+                await _send(send, answer)
+            return
         preflight = answer_preflight(method, path, headers)
         if preflight is not None:
             await _send(send, preflight)

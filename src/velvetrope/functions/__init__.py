@@ -8,12 +8,15 @@ From the outside in: `*_operations` and `versions` are the control plane; `invok
 whether a service may invoke it; `pools` keeps the sandboxes of a version; `sandbox` is one of them, made by `sandboxes`
 from `code`, `environment` and `roles`; `runtime_api`, `peers`, `processes` and `launch` are what it consists of.
 
-What is refused by name: runtimes other than python3.x and provided.*, asynchronous invocation, layers, images, code in
-S3, function URLs, event source mappings, alias routing, active tracing. What is not isolated is said in `sandboxes`.
+Events that nobody waits for are in `event_queue` and `destinations`; `function_urls` is how functions are called over
+plain HTTP. What is refused by name: runtimes other than python3.x and provided.*, images, code in S3, streamed
+responses, provisioned concurrency, active tracing. What is not isolated is said in `sandboxes`.
 """
 
 from velvetrope.functions.code import CodeStore, StoredCode
 from velvetrope.functions.errors import InvokeNotPermitted
+from velvetrope.functions.function_url_operations import URL_PREFIX
+from velvetrope.functions.function_urls import FunctionUrls, UrlForbidden, UrlRequest
 from velvetrope.functions.invoker import FunctionInvoker, InvocationResult
 from velvetrope.functions.logs import FunctionLogs, LogEvent
 from velvetrope.functions.permissions import ResourcePolicies
@@ -21,15 +24,19 @@ from velvetrope.functions.roles import ExecutionRoleSession, ExecutionRoleSessio
 from velvetrope.functions.service import FunctionService
 
 __all__ = [
+    "URL_PREFIX",
     "CodeStore",
     "ExecutionRoleSession",
     "ExecutionRoleSessions",
     "FunctionInvoker",
     "FunctionLogs",
     "FunctionService",
+    "FunctionUrls",
     "InvocationResult",
     "InvokeNotPermitted",
     "LogEvent",
     "ResourcePolicies",
     "StoredCode",
+    "UrlForbidden",
+    "UrlRequest",
 ]

@@ -42,6 +42,7 @@ class PermissionOperations:
         revision_id: str | None = None,
         principal_org_id: str | None = None,
         function_url_auth_type: str | None = None,
+        invoked_via_function_url: bool | None = None,
     ) -> Answer:
         reference = parse_function_name(function_name, qualifier, account_id=call.account_id, region=call.region)
         if reference.qualifier == LATEST:
@@ -57,6 +58,7 @@ class PermissionOperations:
             event_source_token=event_source_token,
             principal_org_id=principal_org_id,
             function_url_auth_type=function_url_auth_type,
+            invoked_via_function_url=invoked_via_function_url,
         )
         new_revision_id = new_uuid(self.entropy)
 

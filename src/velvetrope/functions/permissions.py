@@ -50,6 +50,7 @@ def build_statement(
     event_source_token: str | None = None,
     principal_org_id: str | None = None,
     function_url_auth_type: str | None = None,
+    invoked_via_function_url: bool | None = None,
 ) -> Statement:
     """The statement that these fields make.
 
@@ -73,6 +74,8 @@ def build_statement(
     present = {key: value for key, value in equals.items() if value is not None}
     if present:
         conditions["StringEquals"] = present
+    if invoked_via_function_url is not None:
+        conditions["Bool"] = {"lambda:InvokedViaFunctionUrl": "true" if invoked_via_function_url else "false"}
     if source_arn is not None:
         conditions["ArnLike"] = {"AWS:SourceArn": source_arn}
     if conditions:

@@ -23,6 +23,7 @@ from velvetrope.functions.environment import EnvironmentBox
 from velvetrope.functions.event_operations import EventOperations
 from velvetrope.functions.event_queue import EventQueue
 from velvetrope.functions.function_operations import FunctionOperations
+from velvetrope.functions.function_url_operations import FunctionUrlOperations
 from velvetrope.functions.invocation_operations import InvocationOperations
 from velvetrope.functions.invoker import FunctionInvoker
 from velvetrope.functions.logs import FunctionLogs
@@ -37,6 +38,7 @@ from velvetrope.operations import OperationInvoker
 from velvetrope.sealing import MasterKeys
 from velvetrope.store import Database
 from velvetrope.store.tables.function_events import EventStore
+from velvetrope.store.tables.function_urls import FunctionUrlStore
 from velvetrope.store.tables.functions import FunctionStore
 
 __all__ = ["FunctionService"]
@@ -102,6 +104,7 @@ class FunctionService:
             PermissionOperations(self._store, entropy),
             InvocationOperations(self.invoker),
             EventOperations(self._store, events),
+            FunctionUrlOperations(self._store, FunctionUrlStore(database), entropy, endpoint_url),
             ConcurrencyOperations(self._store),
             TagOperations(self._store),
         )

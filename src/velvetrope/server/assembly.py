@@ -21,13 +21,14 @@ from velvetrope.clock import Clock, Entropy
 from velvetrope.cloudformation import StackEngine, cloudformation_operations
 from velvetrope.decisions import DecisionLog, DecisionRecord
 from velvetrope.edge import EdgeApp, OperationDispatcher, SignatureVerifier
+from velvetrope.edge.function_urls import FunctionUrlPages
 from velvetrope.edge.hosted import HostedPages
 from velvetrope.edge.listener import Listener
 from velvetrope.edge.own_pages import OwnPages
 from velvetrope.edge.static_files import LandingPage, StaticFiles
 from velvetrope.edge.tls import ensure_certificates, names_for, server_context
 from velvetrope.execute_api import RequestLane
-from velvetrope.functions import FunctionService
+from velvetrope.functions import FunctionService, FunctionUrls
 from velvetrope.iam import AccessKeys, ControlPlaneJudge, PolicyGatherer, iam_operations
 from velvetrope.iam.aws_managed import aws_managed_policies
 from velvetrope.iam.control_plane_judge import ResourcePolicies
@@ -276,6 +277,19 @@ def _wire(
         files=LandingPage() if site is None else StaticFiles(site),
         hosted_pages=HostedPages(
             user_pools.sign_in, HostedUiStore(database), clock, entropy, public_url=public_url, recorder=decisions
+        ),
+        function_urls=FunctionUrlPages(
+            FunctionUrls(
+                database,
+                functions.invoker,
+                functions.policies,
+                gatherer,
+                clock,
+                account_id=account_id,
+                region=region,
+            ),
+            verifier,
+            decisions,
         ),
         clock=clock,
         entropy=entropy,

@@ -84,6 +84,7 @@ class Connection:
                     f"cognito-identity.{region}.amazonaws.com",
                     f"*.auth.{region}.amazoncognito.com",
                     f"*.execute-api.{region}.amazonaws.com",
+                    f"*.lambda-url.{region}.on.aws",
                 ],
             }
         )

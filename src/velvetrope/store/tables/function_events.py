@@ -32,6 +32,7 @@ from sqlalchemy import (
 from velvetrope.store.columns import Record, UtcTime
 from velvetrope.store.database import Database
 from velvetrope.store.schema import METADATA
+from velvetrope.store.tables.functions import QUALIFIED
 
 __all__ = ["EventConfiguration", "EventStore", "FunctionEvent", "Outcome", "TakenEvent"]
 
@@ -119,6 +120,9 @@ _events = Table(
     Column("record", Record(FunctionEvent), nullable=False),
     Column("payload", LargeBinary, nullable=False),
 )
+
+
+QUALIFIED.append(_configurations)
 
 
 class EventStore:

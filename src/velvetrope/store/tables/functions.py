@@ -158,6 +158,11 @@ _policies = Table(
 )
 
 
+QUALIFIED: list[Table] = [_policies]
+"""Tables whose rows belong to one qualifier, by the columns `function_arn` and `qualifier`: they go with it. Files that
+declare another such table add it here."""
+
+
 class FunctionStore:
     """Functions and what belongs to them. `function_arn` is always without a qualifier."""
 
@@ -265,12 +270,9 @@ class FunctionStore:
         return await self._load_all(query)
 
     async def delete_version(self, function_arn: str, version: int) -> bool:
-        """Forget one published version and its policy; False if there was none."""
+        """Forget one published version and what belongs to it; False if there was none."""
         async with self._database.transaction() as tx:
-            policies = delete(_policies).where(
-                _policies.c.function_arn == function_arn, _policies.c.qualifier == str(version)
-            )
-            await tx.connection.execute(policies)
+            await _delete_of_qualifier(tx.connection, function_arn, str(version))
             gone = delete(_versions).where(_versions.c.function_arn == function_arn, _versions.c.version == version)
             found = (await tx.connection.execute(gone)).rowcount > 0
             tx.changed(TOPIC)
@@ -316,10 +318,9 @@ class FunctionStore:
             return changed
 
     async def delete_alias(self, function_arn: str, name: str) -> bool:
-        """Forget one alias and its policy; False if there was none."""
+        """Forget one alias and what belongs to it; False if there was none."""
         async with self._database.transaction() as tx:
-            policies = delete(_policies).where(_policies.c.function_arn == function_arn, _policies.c.qualifier == name)
-            await tx.connection.execute(policies)
+            await _delete_of_qualifier(tx.connection, function_arn, name)
             gone = delete(_aliases).where(_aliases.c.function_arn == function_arn, _aliases.c.name == name)
             found = (await tx.connection.execute(gone)).rowcount > 0
             tx.changed(TOPIC)
@@ -419,6 +420,12 @@ def _select_policy(function_arn: str, qualifier: str) -> Select[Any]:
     return select(_policies.c.record).where(
         _policies.c.function_arn == function_arn, _policies.c.qualifier == qualifier
     )
+
+
+async def _delete_of_qualifier(connection: Connection, function_arn: str, qualifier: str) -> None:
+    for table in QUALIFIED:
+        here = (table.c.function_arn == function_arn) & (table.c.qualifier == qualifier)
+        await connection.execute(delete(table).where(here))
 
 
 async def _one(connection: Connection, query: Select[T]) -> T | None:
