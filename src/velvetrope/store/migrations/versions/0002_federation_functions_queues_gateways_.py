@@ -81,6 +81,16 @@ def upgrade() -> None:
     op.create_index(op.f("ix_functions_events_due_at"), "functions_events", ["due_at"], unique=False)
     op.create_index(op.f("ix_functions_events_function_arn"), "functions_events", ["function_arn"], unique=False)
     op.create_table(
+        "functions_urls",
+        sa.Column("url_id", sa.String(length=40), nullable=False),
+        sa.Column("function_arn", sa.String(length=256), nullable=False),
+        sa.Column("qualifier", sa.String(length=128), nullable=False),
+        sa.Column("record", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(["function_arn"], ["functions_functions.function_arn"], ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("url_id"),
+        sa.UniqueConstraint("function_arn", "qualifier"),
+    )
+    op.create_table(
         "queues_deduplications",
         sa.Column("queue_arn", sa.String(length=256), nullable=False),
         sa.Column("scope", sa.String(length=128), nullable=False),
