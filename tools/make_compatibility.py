@@ -67,21 +67,24 @@ DIFFERENCES: Mapping[str, Mapping[str, str]] = {
         "UpdateUserPoolClient": "As CreateUserPoolClient.",
     },
     "cognito-identity": {
-        "": "User pools are the only login providers: any other key of `Logins` is refused as AWS refuses a key that "
-        "it does not know.",
-        "CreateIdentityPool": "`SupportedLoginProviders`, `DeveloperProviderName`, `OpenIdConnectProviderARNs` and "
-        "`SamlProviderARNs` must be empty.",
+        "": "Login providers whose tokens can be verified: user pools, OpenID Connect and SAML providers of IAM, "
+        "developer identities, Google, Apple. Facebook, Amazon and Twitter are refused as AWS refuses a key of "
+        "`Logins` that it does not know. Encrypted SAML assertions are taken too; AWS takes them in STS only.",
+        "CreateIdentityPool": "`SupportedLoginProviders`: Google and Apple.",
         "GetCredentialsForIdentity": "The session policy of guests is our reading of AWS's list of services; AWS does "
         "not publish its text.",
         "UpdateIdentityPool": "As CreateIdentityPool. Tags that are left out stay.",
     },
     "sts": {
-        "AssumeRoleWithWebIdentity": "Takes tokens of identity pools (GetOpenIdToken) only.",
+        "AssumeRoleWithSAML": "Signatures and digests with SHA-1 are refused.",
+        "AssumeRoleWithWebIdentity": "Takes tokens of identity pools (GetOpenIdToken) and of OpenID Connect providers "
+        "that IAM has.",
         "GetAccessKeyInfo": "Every temporary key (`ASIA…`) is taken for one of this account.",
     },
     "iam": {
         "": "Of AWS's managed policies there are those that users of these services commonly attach, each as version "
         "`v1`, and they grant what AWS's grant for the services that are here. Quotas are AWS's defaults.",
+        "CreateSAMLProvider": "RSA keys of the provider have 2048 bits or more.",
         "GetAccessKeyLastUsed": "Knows of calls to the services; calls of deployed APIs are not noted.",
         "GetAccountSummary": "Without the quotas of what is not here.",
         "GetContextKeysForCustomPolicy": "Keys are in lower case.",
@@ -278,7 +281,7 @@ def _bare(annotation: object) -> object:
 
 def render(coverage: list[Coverage]) -> str:
     """The page."""
-    refusal = not_supported("iam", "CreateSAMLProvider")
+    refusal = not_supported("iam", "CreateLoginProfile")
     lines = [
         INTRODUCTION.format(
             botocore=botocore.__version__, status=refusal.http_status, code=refusal.code, message=refusal.message

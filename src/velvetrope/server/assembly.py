@@ -33,6 +33,8 @@ from velvetrope.iam import AccessKeys, ControlPlaneJudge, PolicyGatherer, iam_op
 from velvetrope.iam.aws_managed import aws_managed_policies
 from velvetrope.iam.control_plane_judge import ResourcePolicies
 from velvetrope.iam.identity_provider_operations import OpenIdProviderOperations
+from velvetrope.iam.saml_provider_operations import SamlProviderOperations
+from velvetrope.iam.saml_providers import SamlProviders
 from velvetrope.identitypools import IdentityPoolOperations, PoolOpenIdTokens
 from velvetrope.server.applying import AppApplier, Progress
 from velvetrope.server.connection import Connection
@@ -57,6 +59,7 @@ from velvetrope.sts import (
     ManagedSessionPolicies,
     OpenIdProviders,
     RoleAssumption,
+    SamlAssertions,
     Sessions,
     StsOperations,
 )
@@ -189,6 +192,8 @@ def _wire(
     open_id_tokens = PoolOpenIdTokens(identity_store, master_keys, entropy, region=region)
     provider_store = IamProviderStore(database)
     open_id_providers = OpenIdProviders(provider_store, IssuerKeys(HttpDocuments()))
+    saml_providers = SamlProviders(provider_store, master_keys, database.changes)
+    saml_assertions = SamlAssertions(saml_providers, region=region)
     identity_pools = IdentityPoolOperations(
         identity_store,
         user_pool_tokens=user_pools.token_verifier,
@@ -197,6 +202,7 @@ def _wire(
         entropy=entropy,
         public_url=public_url,
         open_id_providers=open_id_providers,
+        saml_providers=saml_assertions,
     )
     functions = FunctionService(
         database,
@@ -250,6 +256,7 @@ def _wire(
         access_keys=access_keys,
         web_identity_tokens=open_id_tokens,
         open_id_providers=open_id_providers,
+        saml_assertions=saml_assertions,
         managed_policies=ManagedSessionPolicies(iam_store, aws_managed_policies),
         authorization_messages=AuthorizationMessages(master_keys, entropy),
     )
@@ -258,6 +265,7 @@ def _wire(
     dispatcher.register("sts", sts)
     dispatcher.register("iam", *iam_operations(iam_store, access_keys, entropy=entropy))
     dispatcher.register("iam", OpenIdProviderOperations(provider_store))
+    dispatcher.register("iam", SamlProviderOperations(provider_store, saml_providers, entropy=entropy))
     dispatcher.register("lambda", *functions.operations)
     dispatcher.register("sqs", *queues.operations)
     dispatcher.register(
