@@ -27,6 +27,14 @@ def upgrade() -> None:
         op.f("ix_apigateway_domain_names_account_id"), "apigateway_domain_names", ["account_id"], unique=False
     )
     op.create_table(
+        "iam_saml_providers",
+        sa.Column("arn", sa.String(length=512), nullable=False),
+        sa.Column("account_id", sa.String(length=12), nullable=False),
+        sa.Column("record", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("arn"),
+    )
+    op.create_index("iam_saml_providers_of_account", "iam_saml_providers", ["account_id", "arn"], unique=False)
+    op.create_table(
         "queues_queues",
         sa.Column("queue_arn", sa.String(length=256), nullable=False),
         sa.Column("account_id", sa.String(length=12), nullable=False),
