@@ -42,6 +42,7 @@ TITLES = {
     "lambda": "Lambda",
     "sqs": "SQS",
     "apigateway": "API Gateway (REST APIs)",
+    "apigatewayv2": "API Gateway version 2 (HTTP APIs)",
     "cloudformation": "CloudFormation",
     "logs": "CloudWatch Logs",
 }
@@ -141,6 +142,28 @@ DIFFERENCES: Mapping[str, Mapping[str, str]] = {
         "UpdateRestApi": "As CreateRestApi.",
         "UpdateStage": "Method settings: throttling, log level, data trace. Access logs go to a log group's ARN; the "
         "account's CloudWatch role is not asked for. Caching, metrics, tracing and canary releases are refused.",
+    },
+    "apigatewayv2": {
+        "": "HTTP APIs. WebSocket APIs and what is only theirs (API keys, models, route and integration responses) are "
+        "refused. `NextToken` pages have 25 items unless `MaxResults` says otherwise.",
+        "CreateApi": "`ProtocolType` `HTTP`. `ApiEndpoint` is an address at which the API can be called here. "
+        "`CredentialsArn` is refused. Quick-created functions get payload format 2.0.",
+        "CreateAuthorizer": "`JWT` (RSA and ECDSA keys; AWS: RSA only) and `REQUEST`. `AuthorizerCredentialsArn` is "
+        "refused.",
+        "CreateDeployment": "A deployment is there at once. Automatic ones are removed when they are replaced.",
+        "CreateIntegration": "`AWS_PROXY` with a function and `HTTP_PROXY`. `CredentialsArn`, subtypes and `VPC_LINK` "
+        "are refused.",
+        "CreateRoute": "Refused: `ApiKeyRequired`; two routes that differ in the names of their variables only.",
+        "CreateStage": "Of the route settings, throttling only.",
+        "ExportApi": "Without `servers`.",
+        "ImportApi": "OpenAPI 3.0. A member of the document that is neither understood nor mere description is "
+        "refused; one security requirement for each operation.",
+        "ReimportApi": "As ImportApi.",
+        "UpdateApi": "As CreateApi.",
+        "UpdateAuthorizer": "As CreateAuthorizer.",
+        "UpdateIntegration": "As CreateIntegration. Maps are merged; empty values take entries out.",
+        "UpdateRoute": "As CreateRoute.",
+        "UpdateStage": "As CreateStage. Maps are merged; a variable of empty text is taken out.",
     },
     "cloudformation": {
         "": "A template is checked in full before the call answers, where AWS fails the stack later. Tags of a stack "

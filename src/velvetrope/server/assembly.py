@@ -17,6 +17,7 @@ import ssl
 from dataclasses import dataclass, field
 
 from velvetrope.apigateway import operation_owners as apigateway_operations
+from velvetrope.apigatewayv2 import operation_owners as http_api_operations
 from velvetrope.clock import Clock, Entropy
 from velvetrope.cloudformation import StackEngine, cloudformation_operations
 from velvetrope.decisions import DecisionLog, DecisionRecord
@@ -46,6 +47,7 @@ from velvetrope.server.state_folder import LoadedRootKey, StateFolder
 from velvetrope.sqs import QueueService
 from velvetrope.store import Database
 from velvetrope.store.tables.apigateway import ApiGatewayStore
+from velvetrope.store.tables.apigatewayv2 import HttpApiStore
 from velvetrope.store.tables.cloudformation import CloudFormationStore
 from velvetrope.store.tables.hosted_ui import HostedUiStore
 from velvetrope.store.tables.iam import IamStore
@@ -217,6 +219,7 @@ def _wire(
     )
     queues = QueueService(database, clock, entropy, endpoint_url=connection.url)
     gateway_store, usage_store = ApiGatewayStore(database), UsageStore(database)
+    http_api_store = HttpApiStore(database)
     lane = RequestLane(
         store=gateway_store,
         usage=usage_store,
@@ -270,6 +273,10 @@ def _wire(
     dispatcher.register("sqs", *queues.operations)
     dispatcher.register(
         "apigateway", *apigateway_operations(gateway_store, usage_store, master_keys, entropy, reporter=lane)
+    )
+    dispatcher.register(
+        "apigatewayv2",
+        *http_api_operations(http_api_store, entropy, endpoint_of=lambda api_id: f"{connection.url}/_api/{api_id}"),
     )
     dispatcher.register("cloudformation", *cloudformation_operations(stacks, clock=clock, entropy=entropy))
 

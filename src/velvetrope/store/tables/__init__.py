@@ -3,6 +3,7 @@
 from velvetrope.store.tables import (
     apigateway,
     apigateway_domains,
+    apigatewayv2,
     cloudformation,
     function_events,
     function_urls,
@@ -20,6 +21,7 @@ from velvetrope.store.tables import (
 __all__ = [
     "apigateway",
     "apigateway_domains",
+    "apigatewayv2",
     "cloudformation",
     "function_events",
     "function_urls",
