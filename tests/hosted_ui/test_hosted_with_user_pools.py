@@ -76,7 +76,7 @@ def _member(record: object, name: str) -> object:
 async def house(tmp_path: Path) -> AsyncIterator[House]:
     database = await Database.open(f"sqlite:///{tmp_path / 'house.db'}", durable=False)
     entropy, clock = CountingEntropy(), FrozenClock()
-    pools = UserPools(database, master_keys=MasterKeys.generate(entropy), entropy=entropy)
+    pools = UserPools(database, master_keys=MasterKeys.generate(entropy), clock=clock, entropy=entropy)
     house = House(pools, HostedPages(pools.sign_in, HostedUiStore(database), clock, entropy), clock)
     try:
         await house.furnish()

@@ -25,6 +25,7 @@ from velvetrope.edge.dispatcher import OperationDispatcher
 from velvetrope.edge.gateway_cycle import GatewayDoor
 from velvetrope.edge.listener import Listener
 from velvetrope.edge.own_pages import OwnPages
+from velvetrope.edge.ownership import OwnerCheck
 from velvetrope.edge.signatures import SignatureVerifier
 from velvetrope.edge.static_files import LandingPage, StaticFiles
 from velvetrope.errors import ServiceError
@@ -277,7 +278,7 @@ class Edge:
         self.app = EdgeApp(
             dispatcher=self.dispatcher,
             request_lane=self.lane,
-            own_pages=OwnPages(decisions=self.decisions, verifier=self.verifier, configuration=configuration),
+            own_pages=OwnPages(decisions=self.decisions, owner=OwnerCheck(self.verifier), configuration=configuration),
             files=StaticFiles(folder) if folder is not None else LandingPage(),
             clock=self.clock,
             entropy=CountingEntropy(),

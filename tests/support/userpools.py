@@ -50,7 +50,9 @@ class World:
         self.master_keys = master_keys
         self.clock = FrozenClock(START)
         self.entropy = CountingEntropy()
-        self.pools = UserPools(database, master_keys=master_keys, entropy=self.entropy, public_url=public_url)
+        self.pools = UserPools(
+            database, master_keys=master_keys, clock=self.clock, entropy=self.entropy, public_url=public_url
+        )
         self.store = UserPoolStore(database)
         self.operations: dict[str, Callable[..., Awaitable[object]]] = {}
         for owner in self.pools.operations:

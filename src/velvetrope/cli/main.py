@@ -29,6 +29,8 @@ _cli = typer.Typer(
 
 _cli.add_typer(policy_commands)
 
+_SECRET_VARIABLES = ("VELVETROPE_ROOT_SECRET_ACCESS_KEY", "VELVETROPE_SMTP_URL", "VELVETROPE_SMS_WEBHOOK_TOKEN")
+
 AppFile = Annotated[Path, typer.Argument(metavar="APP", help="The Python file that declares the app.")]
 
 
@@ -184,6 +186,26 @@ def explain(
         _fail(str(err))
 
 
+@_cli.command()
+def mailbox(
+    to: Annotated[
+        Optional[str],  # noqa: UP045  typer documents Optional
+        typer.Option("--to", help="Only what went to this address or number."),
+    ] = None,
+    limit: Annotated[int, typer.Option("--limit", help="How many messages, at most 100.")] = 10,
+    state_folder: options.StateFolderPath = Path(".velvetrope"),
+) -> None:
+    """Show what user pools sent to people: codes, invitations. Prints a link to the same in a browser."""
+    from velvetrope.cli.mailbox import show_mailbox
+    from velvetrope.cli.owner import NoAnswer
+    from velvetrope.server.state_folder import StateFolderError
+
+    try:
+        print(show_mailbox(state_folder, to=to, limit=limit))
+    except (NoAnswer, StateFolderError) as err:
+        _fail(str(err))
+
+
 def _demo_files() -> tuple[Path, Path]:
     """The demo's app file and built page: of this checkout, or carried by the wheel."""
     import velvetrope
@@ -205,6 +227,8 @@ def _settings(server: ServerFlags, **of_command: str | bool | Path | None) -> "S
     from velvetrope.server.settings import RootAccessKey, Settings, SettingsError
 
     shared = {field.name: getattr(server, field.name) for field in fields(server)}
+    for name in ("smtp_url", "sms_webhook_token"):
+        shared[name] = None if shared[name] is None else Secret(shared[name])
     key_id, secret = shared.pop("root_access_key_id"), shared.pop("root_secret_access_key")
     if (key_id is None) != (secret is None):
         _fail("VELVETROPE_ROOT_ACCESS_KEY_ID and VELVETROPE_ROOT_SECRET_ACCESS_KEY go together; one is missing.")
@@ -222,7 +246,8 @@ def _run(settings: "Settings", app: Path | None, *, reload: bool) -> None:
     from velvetrope.synth.errors import AppFileError
 
     # What the server was told in secret is not for the functions it starts, nor for anybody who reads its environment.
-    os.environ.pop("VELVETROPE_ROOT_SECRET_ACCESS_KEY", None)
+    for told_in_secret in _SECRET_VARIABLES:
+        os.environ.pop(told_in_secret, None)
     try:
         run(settings, app=app, reload=reload, narrator=Narrator(sys.stdout))
     except (VelvetropeError, AppFileError) as err:

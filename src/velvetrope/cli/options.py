@@ -19,12 +19,16 @@ import typer
 __all__ = [
     "AccountId",
     "Host",
+    "MailFrom",
     "Port",
     "PublicUrl",
     "Region",
     "RootAccessKeyId",
     "RootSecretAccessKey",
     "ServerFlags",
+    "SmsWebhookToken",
+    "SmsWebhookUrl",
+    "SmtpUrl",
     "StateFolderPath",
     "with_server_flags",
 ]
@@ -62,6 +66,30 @@ RootSecretAccessKey = Annotated[
         hidden=True,
     ),
 ]
+SmtpUrl = Annotated[
+    Optional[str],  # noqa: UP045
+    typer.Option(
+        envvar="VELVETROPE_SMTP_URL",
+        help="Where mail is handed in. Set the variable: a flag would be seen by every user of the machine.",
+        hidden=True,
+    ),
+]
+MailFrom = Annotated[
+    Optional[str],  # noqa: UP045
+    typer.Option("--mail-from", envvar="VELVETROPE_MAIL_FROM", help="Whom mail comes from; goes with an SMTP server."),
+]
+SmsWebhookUrl = Annotated[
+    Optional[str],  # noqa: UP045
+    typer.Option("--sms-webhook-url", envvar="VELVETROPE_SMS_WEBHOOK_URL", help="Where text messages are posted to."),
+]
+SmsWebhookToken = Annotated[
+    Optional[str],  # noqa: UP045
+    typer.Option(
+        envvar="VELVETROPE_SMS_WEBHOOK_TOKEN",
+        help="The bearer token for it. Set the variable.",
+        hidden=True,
+    ),
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,6 +103,10 @@ class ServerFlags:
     account_id: AccountId = "123456789012"
     root_access_key_id: RootAccessKeyId = None
     root_secret_access_key: RootSecretAccessKey = None
+    smtp_url: SmtpUrl = None
+    mail_from: MailFrom = None
+    sms_webhook_url: SmsWebhookUrl = None
+    sms_webhook_token: SmsWebhookToken = None
 
 
 def with_server_flags(command: Callable[Concatenate[ServerFlags, P], None]) -> Callable[..., None]:

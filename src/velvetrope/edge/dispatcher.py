@@ -307,7 +307,7 @@ class OperationDispatcher:
         try:
             principal = await self._verifier.verify(
                 signed,
-                service=found.service.scope_name,
+                service=found.service.name,
                 is_global=found.service.is_global,
                 now=request.received_at,
             )

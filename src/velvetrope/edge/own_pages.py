@@ -1,7 +1,7 @@
 """Our own pages, below `/_velvetrope/`: health, what a browser app needs to know, and the decision records.
 
 `config.json` is public when it is there at all: the provider decides what it holds, and whether (`None`: 404). The
-decision records are the owner's alone: the request must be signed by the account's root for the service `velvetrope`.
+decision records are the owner's alone (`ownership`). Other subjects have files of their own (`mailbox`).
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -10,17 +10,15 @@ from urllib.parse import parse_qs
 
 import msgspec
 
-from velvetrope import __version__, sigv4
+from velvetrope import __version__
 from velvetrope.decisions import DecisionRecord
-from velvetrope.edge import errors
 from velvetrope.edge.cors import ALLOW_ANY_ORIGIN
+from velvetrope.edge.ownership import OwnerCheck
 from velvetrope.edge.requests import ControlRequest, WireAnswer
-from velvetrope.edge.signatures import SignatureVerifier
 from velvetrope.errors import ServiceError
 
-__all__ = ["ConfigurationProvider", "DecisionReader", "OwnPages"]
+__all__ = ["ConfigurationProvider", "DecisionReader", "FurtherPages", "OwnPages"]
 
-SIGNING_NAME: Final = "velvetrope"
 _MAX_RECORDS: Final = 1000
 _DEFAULT_RECORDS: Final = 100
 _JSON: Final = (b"content-type", b"application/json")
@@ -38,6 +36,14 @@ class DecisionReader(Protocol):
     def find(self, request_id: str) -> DecisionRecord | None: ...
 
 
+class FurtherPages(Protocol):
+    """Pages of one subject, below `/_velvetrope/` too."""
+
+    def owns(self, path: str) -> bool: ...
+
+    async def answer(self, request: ControlRequest) -> WireAnswer: ...
+
+
 class OwnPages:
     """The pages below `/_velvetrope/`."""
 
@@ -45,15 +51,19 @@ class OwnPages:
         self,
         *,
         decisions: DecisionReader,
-        verifier: SignatureVerifier,
+        owner: OwnerCheck,
+        mailbox: FurtherPages | None = None,
         configuration: ConfigurationProvider | None = None,
     ) -> None:
         self._decisions = decisions
-        self._verifier = verifier
+        self._owner = owner
+        self._mailbox = mailbox
         self._configuration = configuration
 
     async def answer(self, request: ControlRequest) -> WireAnswer:
         """The page at `request.path`."""
+        if self._mailbox is not None and self._mailbox.owns(request.path):
+            return await self._mailbox.answer(request)
         if request.method not in {"GET", "HEAD"}:
             return _answer(405, {"message": "Method Not Allowed"}, (b"allow", b"GET, HEAD"))
         match request.path:
@@ -74,7 +84,7 @@ class OwnPages:
     async def _decisions_page(self, request: ControlRequest) -> WireAnswer:
         """Newest first. `?request_id=` asks for one, `?refused=1` for refusals, `?limit=` for up to a thousand."""
         try:
-            await self._check_owner(request)
+            await self._owner.check_owner(request, "velvetrope:ReadDecisions")
         except ServiceError as error:
             header = (b"x-amzn-ErrorType", error.code.encode())
             return _answer(error.http_status, {"message": error.message}, header)
@@ -85,22 +95,6 @@ class OwnPages:
         limit = wanted.get("limit", "")
         count = min(int(limit), _MAX_RECORDS) if limit.isascii() and limit.isdigit() else _DEFAULT_RECORDS
         return _answer(200, self._decisions.recent(count, only_refused=wanted.get("refused") == "1"))
-
-    async def _check_owner(self, request: ControlRequest) -> None:
-        signed = sigv4.SignedRequest(
-            request.method, request.raw_path, request.query_string, request.headers, request.body
-        )
-        try:
-            principal = await self._verifier.verify(signed, service=SIGNING_NAME, now=request.received_at)
-        except sigv4.SignatureRefused as reason:
-            raise errors.refused_signature(reason, "rest-json") from reason
-        if not principal.is_root:
-            raise errors.access_denied(
-                "rest-json",
-                f"User: {principal.arn} is not authorized to perform: velvetrope:ReadDecisions, which is for the "
-                "account's root user alone",
-                detail="only the account's root user reads decision records",
-            )
 
 
 def _answer(status: int, document: object, *headers: tuple[bytes, bytes]) -> WireAnswer:

@@ -19,8 +19,6 @@ from velvetrope.identitypools.providers import (
     OpenIdLogin,
     OpenIdProviders,
     RoleSessions,
-    SamlLogin,
-    SamlProviders,
     UserPoolTokens,
 )
 from velvetrope.identitypools.role_operations import RoleOperations
@@ -39,7 +37,5 @@ __all__ = [
     "PoolOperations",
     "RoleOperations",
     "RoleSessions",
-    "SamlLogin",
-    "SamlProviders",
     "UserPoolTokens",
 ]

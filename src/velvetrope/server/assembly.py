@@ -17,7 +17,6 @@ import ssl
 from dataclasses import dataclass, field
 
 from velvetrope.apigateway import operation_owners as apigateway_operations
-from velvetrope.apigatewayv2 import operation_owners as http_api_operations
 from velvetrope.clock import Clock, Entropy
 from velvetrope.cloudformation import StackEngine, cloudformation_operations
 from velvetrope.decisions import DecisionLog, DecisionRecord
@@ -25,7 +24,9 @@ from velvetrope.edge import EdgeApp, OperationDispatcher, SignatureVerifier
 from velvetrope.edge.function_urls import FunctionUrlPages
 from velvetrope.edge.hosted import HostedPages
 from velvetrope.edge.listener import Listener
+from velvetrope.edge.mailbox import MailboxPages
 from velvetrope.edge.own_pages import OwnPages
+from velvetrope.edge.ownership import OwnerCheck, OwnerSessions
 from velvetrope.edge.static_files import LandingPage, StaticFiles
 from velvetrope.edge.tls import ensure_certificates, names_for, server_context
 from velvetrope.execute_api import RequestLane
@@ -34,20 +35,18 @@ from velvetrope.iam import AccessKeys, ControlPlaneJudge, PolicyGatherer, iam_op
 from velvetrope.iam.aws_managed import aws_managed_policies
 from velvetrope.iam.control_plane_judge import ResourcePolicies
 from velvetrope.iam.identity_provider_operations import OpenIdProviderOperations
-from velvetrope.iam.saml_provider_operations import SamlProviderOperations
-from velvetrope.iam.saml_providers import SamlProviders
 from velvetrope.identitypools import IdentityPoolOperations, PoolOpenIdTokens
 from velvetrope.server.applying import AppApplier, Progress
 from velvetrope.server.connection import Connection
 from velvetrope.server.credentials import AccessKeySource, root_principal
 from velvetrope.server.machine import SystemClock, SystemEntropy
 from velvetrope.server.narration import Narration, Ready, Refusal
+from velvetrope.server.senders import message_senders
 from velvetrope.server.settings import Settings
 from velvetrope.server.state_folder import LoadedRootKey, StateFolder
 from velvetrope.sqs import QueueService
 from velvetrope.store import Database
 from velvetrope.store.tables.apigateway import ApiGatewayStore
-from velvetrope.store.tables.apigatewayv2 import HttpApiStore
 from velvetrope.store.tables.cloudformation import CloudFormationStore
 from velvetrope.store.tables.hosted_ui import HostedUiStore
 from velvetrope.store.tables.iam import IamStore
@@ -61,7 +60,6 @@ from velvetrope.sts import (
     ManagedSessionPolicies,
     OpenIdProviders,
     RoleAssumption,
-    SamlAssertions,
     Sessions,
     StsOperations,
 )
@@ -109,6 +107,7 @@ class Server:
         await server.stacks.recover()
         await server.functions.start(server.dispatcher)
         await server.lane.start()
+        server.user_pools.deliveries.start()
         return server
 
     async def apply_app(self, app: SynthesizedApp, code: CodePackage, *, progress: Progress) -> None:
@@ -138,6 +137,7 @@ class Server:
             # Whatever fails on the way, the rest is closed too.
             last_first.push_async_callback(self.database.close)
             last_first.callback(self.user_pools.close)
+            last_first.push_async_callback(self.user_pools.deliveries.stop)
             last_first.push_async_callback(self.lane.close)
             last_first.push_async_callback(self.functions.stop)
             last_first.push_async_callback(self.stacks.close)
@@ -189,13 +189,18 @@ def _wire(
     verifier = SignatureVerifier(credentials, region=region)
 
     # The services.
-    user_pools = UserPools(database, master_keys=master_keys, entropy=entropy, public_url=public_url)
+    user_pools = UserPools(
+        database,
+        master_keys=master_keys,
+        clock=clock,
+        entropy=entropy,
+        public_url=public_url,
+        senders=message_senders(settings),
+    )
     identity_store = IdentityPoolStore(database)
     open_id_tokens = PoolOpenIdTokens(identity_store, master_keys, entropy, region=region)
     provider_store = IamProviderStore(database)
     open_id_providers = OpenIdProviders(provider_store, IssuerKeys(HttpDocuments()))
-    saml_providers = SamlProviders(provider_store, master_keys, database.changes)
-    saml_assertions = SamlAssertions(saml_providers, region=region)
     identity_pools = IdentityPoolOperations(
         identity_store,
         user_pool_tokens=user_pools.token_verifier,
@@ -204,7 +209,6 @@ def _wire(
         entropy=entropy,
         public_url=public_url,
         open_id_providers=open_id_providers,
-        saml_providers=saml_assertions,
     )
     functions = FunctionService(
         database,
@@ -219,7 +223,6 @@ def _wire(
     )
     queues = QueueService(database, clock, entropy, endpoint_url=connection.url)
     gateway_store, usage_store = ApiGatewayStore(database), UsageStore(database)
-    http_api_store = HttpApiStore(database)
     lane = RequestLane(
         store=gateway_store,
         usage=usage_store,
@@ -259,7 +262,6 @@ def _wire(
         access_keys=access_keys,
         web_identity_tokens=open_id_tokens,
         open_id_providers=open_id_providers,
-        saml_assertions=saml_assertions,
         managed_policies=ManagedSessionPolicies(iam_store, aws_managed_policies),
         authorization_messages=AuthorizationMessages(master_keys, entropy),
     )
@@ -268,25 +270,21 @@ def _wire(
     dispatcher.register("sts", sts)
     dispatcher.register("iam", *iam_operations(iam_store, access_keys, entropy=entropy))
     dispatcher.register("iam", OpenIdProviderOperations(provider_store))
-    dispatcher.register("iam", SamlProviderOperations(provider_store, saml_providers, entropy=entropy))
     dispatcher.register("lambda", *functions.operations)
     dispatcher.register("sqs", *queues.operations)
     dispatcher.register(
         "apigateway", *apigateway_operations(gateway_store, usage_store, master_keys, entropy, reporter=lane)
     )
-    dispatcher.register(
-        "apigatewayv2",
-        *http_api_operations(http_api_store, entropy, endpoint_of=lambda api_id: f"{connection.url}/_api/{api_id}"),
-    )
     dispatcher.register("cloudformation", *cloudformation_operations(stacks, clock=clock, entropy=entropy))
 
-    site = settings.site_folder
+    site, owner = settings.site_folder, OwnerCheck(verifier)
     edge = EdgeApp(
         dispatcher=dispatcher,
         request_lane=lane,
         own_pages=OwnPages(
             decisions=decisions,
-            verifier=verifier,
+            owner=owner,
+            mailbox=MailboxPages(user_pools.deliveries, owner, OwnerSessions(entropy)),
             configuration=connection.for_browsers if settings.config_for_browsers else None,
         ),
         files=LandingPage() if site is None else StaticFiles(site),

@@ -8,6 +8,7 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from velvetrope.delivery import DeliverySettingRefused, check_webhook_url, parse_sender_address, parse_smtp_url
 from velvetrope.errors import VelvetropeError
 from velvetrope.secret import Secret
 
@@ -36,7 +37,8 @@ class Settings:
 
     `host` `localhost` stands for both loopback addresses. `port` 0 picks a free one. `public_url` is where others reach
     this server, without a trailing slash; it becomes the issuer of tokens. `root_access_key` is a preset one; without
-    it the state folder's own is used. `config_for_browsers` serves `/_velvetrope/config.json`.
+    it the state folder's own is used. `config_for_browsers` serves `/_velvetrope/config.json`. Mail and text messages
+    stay in the mailbox where there is no server to hand them to.
     """
 
     host: str = "localhost"
@@ -50,6 +52,10 @@ class Settings:
     gateway_cors: bool = True
     durable: bool = True
     site_folder: Path | None = None
+    smtp_url: Secret[str] | None = None
+    mail_from: str | None = None
+    sms_webhook_url: str | None = None
+    sms_webhook_token: Secret[str] | None = None
 
     def __post_init__(self) -> None:
         if not 0 <= self.port <= 65535:
@@ -69,3 +75,22 @@ class Settings:
                 raise SettingsError("VELVETROPE_ROOT_ACCESS_KEY_ID is 16 to 128 letters, digits and underscores.")
             if len(self.root_access_key.secret_access_key.reveal()) < 16:
                 raise SettingsError("VELVETROPE_ROOT_SECRET_ACCESS_KEY has at least 16 characters.")
+        self._check_delivery()
+
+    def _check_delivery(self) -> None:
+        if (self.smtp_url is None) != (self.mail_from is None):
+            raise SettingsError("VELVETROPE_SMTP_URL and --mail-from go together; one is missing.")
+        if self.sms_webhook_token is not None and self.sms_webhook_url is None:
+            raise SettingsError("VELVETROPE_SMS_WEBHOOK_TOKEN goes with --sms-webhook-url, which is missing.")
+        setting = ""
+        try:
+            if self.smtp_url is not None and self.mail_from is not None:
+                setting = "VELVETROPE_SMTP_URL"
+                parse_smtp_url(self.smtp_url.reveal())
+                setting = "--mail-from"
+                parse_sender_address(self.mail_from)
+            if self.sms_webhook_url is not None:
+                setting = "--sms-webhook-url"
+                check_webhook_url(self.sms_webhook_url)
+        except DeliverySettingRefused as refused:
+            raise SettingsError(f"{setting}: {refused.message}") from None

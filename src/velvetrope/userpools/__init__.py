@@ -9,9 +9,20 @@ Refusals are said in AWS's words by one class per error code (`errors`). MFA, tr
 federation and forgotten passwords are not built; what would need them is refused by name.
 """
 
+from velvetrope.userpools.deliveries import Deliveries, MessageSender
 from velvetrope.userpools.issuing import IssuedTokens
-from velvetrope.userpools.outbox import Outbox, ReadableMessage
+from velvetrope.userpools.outbox import Medium, Outbox, ReadableMessage
 from velvetrope.userpools.pools import UserPools
 from velvetrope.userpools.service import PoolTokenVerifier, SignInService
 
-__all__ = ["IssuedTokens", "Outbox", "PoolTokenVerifier", "ReadableMessage", "SignInService", "UserPools"]
+__all__ = [
+    "Deliveries",
+    "IssuedTokens",
+    "Medium",
+    "MessageSender",
+    "Outbox",
+    "PoolTokenVerifier",
+    "ReadableMessage",
+    "SignInService",
+    "UserPools",
+]

@@ -1,7 +1,7 @@
 """Messages that are to be sent: written down with the change they belong to, read by the owner of the server.
 
-Nothing is sent from here. A message is kept sealed under the master keys, since it holds a code or a temporary
-password; the code itself is kept with the user as a keyed hash only. Messages are forgotten after a week.
+Nothing is sent from here (see `deliveries`). A message is kept sealed under the master keys, since it holds a code or a
+temporary password; the code itself is kept with the user as a keyed hash only. Messages are forgotten after a week.
 
 Texts are the pool's own templates, or AWS's defaults, with `{####}` and `{username}` filled in.
 
@@ -21,7 +21,7 @@ from velvetrope.sealing import MasterKeys
 from velvetrope.secret import Secret
 from velvetrope.store.tables.userpools import OutgoingMessage, StoredCode, UserPool, UserPoolStore
 
-__all__ = ["CodeDelivery", "Outbox", "ReadableMessage", "mask"]
+__all__ = ["CodeDelivery", "Medium", "Outbox", "ReadableMessage", "mask"]
 
 Medium = Literal["EMAIL", "SMS"]
 Address = Literal["email", "phone_number"]
@@ -130,7 +130,7 @@ class Outbox:
 
     async def messages(self, user_pool_id: str, *, limit: int = 100) -> list[ReadableMessage]:
         """The newest messages of a pool, newest first. For the owner of the server: they hold codes and passwords."""
-        return [self._read(message) for message in await self._store.load_messages(user_pool_id, limit=limit)]
+        return [self.read(message) for message in await self._store.load_messages(user_pool_id, limit=limit)]
 
     def _message(
         self,
@@ -160,7 +160,8 @@ class Outbox:
             created_at=now,
         )
 
-    def _read(self, message: OutgoingMessage) -> ReadableMessage:
+    def read(self, message: OutgoingMessage) -> ReadableMessage:
+        """A kept message, opened. For whoever sends it, and for the owner."""
         opened = self._master_keys.open(message.body_sealed, purpose=_MESSAGE, context=message.id.encode())
         body = msgspec.json.decode(opened, type=_Body)
         return ReadableMessage(

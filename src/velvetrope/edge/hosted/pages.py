@@ -1,24 +1,17 @@
 """The three pages: sign in, something is wrong, signed out. Templates and style are in `templates/`.
 
-Every value is escaped by jinja2; a template that names a value it was not given fails. The style sheet is part of each
-page and allowed by its hash, so that a page is one response and nothing in it can load, frame or run anything.
+A page is one response (`edge.html`); nothing in it can load, frame or run anything.
 """
 
-from base64 import b64encode
-from functools import cache
-from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from velvetrope.edge.hosted.responses import HostedResponse
-
-if TYPE_CHECKING:  # imported when the first page is asked for: a server's start shows none
-    from jinja2 import Environment
+from velvetrope.edge.html import PageTemplates
 
 __all__ = ["error_page", "login_page", "signed_out_page"]
 
-_TEMPLATES = Path(__file__).with_name("templates")
+_TEMPLATES = PageTemplates(Path(__file__).with_name("templates"))
 
 _EXPLAINED = {
     "redirect_mismatch": (
@@ -66,10 +59,9 @@ def signed_out_page(*, status: int, text: str) -> HostedResponse:
 
 
 def _page(template: str, status: int, *, redirect_uri: str = "", **values: str) -> HostedResponse:
-    html = _environment().get_template(template).render(style=_style(), **values)
     return HostedResponse(
         status,
-        html.encode(),
+        _TEMPLATES.render(template, **values),
         [
             ("content-type", "text/html;charset=UTF-8"),
             ("content-language", "en"),
@@ -85,7 +77,6 @@ def _content_security_policy(redirect_uri: str) -> str:
     redirect_uri and then to wherever the app goes on to, which may be another origin (an API on one port and its pages
     on another). It still keeps a form from being sent to anything that is not https, loopback or the app's own scheme.
     """
-    style_hash = b64encode(sha256(_style().encode()).digest()).decode()
     form_action = ["'self'", "https:", "http://localhost:*", "http://127.0.0.1:*"]
     parts = urlsplit(redirect_uri)
     if parts.scheme not in {"", "http", "https"} or parts.hostname == "::1":
@@ -94,7 +85,7 @@ def _content_security_policy(redirect_uri: str) -> str:
     return "; ".join(
         (
             "default-src 'none'",
-            f"style-src 'sha256-{style_hash}'",
+            f"style-src {_TEMPLATES.style_source}",
             "img-src data:",
             f"form-action {' '.join(form_action)}",
             "frame-ancestors 'none'",
@@ -107,22 +98,3 @@ def _destination(redirect_uri: str) -> str:
     """What a person would call the place they go back to: its host, or the app's scheme."""
     parts = urlsplit(redirect_uri)
     return parts.netloc if parts.scheme in {"http", "https"} else parts.scheme
-
-
-@cache
-def _style() -> str:
-    return (_TEMPLATES / "style.css").read_text(encoding="utf-8")
-
-
-@cache
-def _environment() -> "Environment":
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    return Environment(
-        loader=FileSystemLoader(_TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        auto_reload=False,
-    )

@@ -3,7 +3,6 @@
 from velvetrope.store.tables import (
     apigateway,
     apigateway_domains,
-    apigatewayv2,
     cloudformation,
     function_events,
     function_urls,
@@ -15,13 +14,13 @@ from velvetrope.store.tables import (
     queues,
     usage,
     userpools,
+    userpools_deliveries,
     userpools_sign_in,
 )
 
 __all__ = [
     "apigateway",
     "apigateway_domains",
-    "apigatewayv2",
     "cloudformation",
     "function_events",
     "function_urls",
@@ -33,5 +32,6 @@ __all__ = [
     "queues",
     "usage",
     "userpools",
+    "userpools_deliveries",
     "userpools_sign_in",
 ]

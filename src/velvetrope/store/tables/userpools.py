@@ -41,11 +41,12 @@ from sqlalchemy import (
 from sqlalchemy.exc import IntegrityError
 
 from velvetrope.store.columns import Record, UtcTime
-from velvetrope.store.database import Connection, Database
+from velvetrope.store.database import Connection, Database, Transaction
 from velvetrope.store.schema import METADATA
 from velvetrope.store.tables import userpools_sign_in
 
 __all__ = [
+    "MESSAGES_TOPIC",
     "AccountRecoverySetting",
     "AdminCreateUserConfig",
     "AliasKind",
@@ -79,6 +80,8 @@ Unit = Literal["seconds", "minutes", "hours", "days"]
 
 _SECONDS: dict[str, int] = {"seconds": 1, "minutes": 60, "hours": 3600, "days": 86400}
 _TOPIC = "userpools"
+MESSAGES_TOPIC = "userpools messages"
+"""What the change feed calls it when there is a message to send."""
 _MESSAGES_KEPT_FOR = timedelta(days=7)
 
 
@@ -419,6 +422,12 @@ messages = Table(
     Column("user_pool_id", String(55), nullable=False),
     Column("created_at", UtcTime, nullable=False, index=True),
     Column("record", Record(OutgoingMessage), nullable=False),
+    # How its delivery goes; see `userpools_deliveries`.
+    Column("medium", String(5), nullable=False, server_default="EMAIL"),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("due_at", UtcTime, index=True),
+    Column("delivered_at", UtcTime),
+    Column("problem", String(300)),
 )
 
 _OF_A_USER = (aliases, memberships, codes, users)
@@ -650,7 +659,7 @@ class UserPoolStore:
                 if code is not None:
                     await _save_code(tx.connection, user.user_pool_id, username_key, code, now=user.created_at)
                 for message in messages_to_send:
-                    await _save_message(tx.connection, message)
+                    await _save_message(tx, message)
                 tx.changed(_TOPIC)
         except _Undo as undo:
             return undo.answer
@@ -767,7 +776,7 @@ class UserPoolStore:
                 if code is not None:
                     await _save_code(tx.connection, user_pool_id, username_key, code, now=user.modified_at)
                 for message in messages_to_send:
-                    await _save_message(tx.connection, message)
+                    await _save_message(tx, message)
                 if end_sessions_at is not None:
                     await userpools_sign_in.revoke_of_user(tx.connection, user_pool_id, user.sub, end_sessions_at)
                 tx.changed(_TOPIC)
@@ -1071,10 +1080,18 @@ async def _save_code(
         )
 
 
-async def _save_message(connection: Connection, message: OutgoingMessage) -> None:
-    await connection.execute(delete(messages).where(messages.c.created_at < message.created_at - _MESSAGES_KEPT_FOR))
-    await connection.execute(
+async def _save_message(tx: Transaction, message: OutgoingMessage) -> None:
+    outdated = messages.c.created_at < message.created_at - _MESSAGES_KEPT_FOR
+    await tx.connection.execute(delete(messages).where(outdated))
+    await tx.connection.execute(
         insert(messages).values(
-            id=message.id, user_pool_id=message.user_pool_id, created_at=message.created_at, record=message
+            id=message.id,
+            user_pool_id=message.user_pool_id,
+            created_at=message.created_at,
+            record=message,
+            medium=message.medium,
+            attempts=0,
+            due_at=message.created_at,
         )
     )
+    tx.changed(MESSAGES_TOPIC)

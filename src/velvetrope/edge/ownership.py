@@ -1,0 +1,91 @@
+"""Whether a request comes from the owner of this server.
+
+Commands of the terminal sign as the account's root user, for the service `velvetrope` (`OwnerCheck`). A browser cannot
+sign; the owner gets it a link from the terminal (`OwnerSessions`). The ticket in that link is good for five minutes and
+one browser, which holds a cookie of its own for an hour from then on. Tickets and sessions are kept in this process as
+hashes, and go with it.
+"""
+
+import hashlib
+from datetime import datetime, timedelta
+from typing import Final
+
+from velvetrope import sigv4
+from velvetrope.clock import Entropy
+from velvetrope.edge import errors
+from velvetrope.edge.requests import ControlRequest
+from velvetrope.edge.signatures import SignatureVerifier
+
+__all__ = ["SESSION_LIFETIME", "TICKET_LIFETIME", "OwnerCheck", "OwnerSessions"]
+
+SIGNING_NAME: Final = "velvetrope"
+TICKET_LIFETIME: Final = timedelta(minutes=5)
+SESSION_LIFETIME: Final = timedelta(hours=1)
+_MAX_KEPT: Final = 64
+_TOKEN_BYTES: Final = 32
+
+
+class OwnerCheck:
+    """Proves that a request is signed by the account's root user."""
+
+    def __init__(self, verifier: SignatureVerifier) -> None:
+        self._verifier = verifier
+
+    async def check_owner(self, request: ControlRequest, action: str) -> None:
+        """Let the root user pass. `action` is what the refusal of anybody else names, as `velvetrope:ReadDecisions`.
+
+        Raises:
+            ServiceError: not signed, not well signed, or not by the root user.
+        """
+        signed = sigv4.SignedRequest(
+            request.method, request.raw_path, request.query_string, request.headers, request.body
+        )
+        try:
+            principal = await self._verifier.verify(signed, service=SIGNING_NAME, now=request.received_at)
+        except sigv4.SignatureRefused as reason:
+            raise errors.refused_signature(reason, "rest-json") from reason
+        if not principal.is_root:
+            raise errors.access_denied(
+                "rest-json",
+                f"User: {principal.arn} is not authorized to perform: {action}, which is for the account's root user "
+                "alone",
+                detail="only the account's root user may",
+            )
+
+
+class OwnerSessions:
+    """Browsers of the owner. See the module."""
+
+    def __init__(self, entropy: Entropy) -> None:
+        self._entropy = entropy
+        self._tickets: dict[bytes, datetime] = {}
+        self._sessions: dict[bytes, datetime] = {}
+
+    def issue_ticket(self, now: datetime) -> str:
+        """A ticket for one browser. Whoever asks has been found to be the owner."""
+        return self._issue(self._tickets, now + TICKET_LIFETIME, now)
+
+    def spend_ticket(self, ticket: str, now: datetime) -> str | None:
+        """A session for the browser that brought the ticket; None if it was spent, is too old, or never was one."""
+        expires_at = self._tickets.pop(_digest(ticket), None)
+        if expires_at is None or now >= expires_at:
+            return None
+        return self._issue(self._sessions, now + SESSION_LIFETIME, now)
+
+    def is_open(self, session: str, now: datetime) -> bool:
+        """Whether a browser with this session is the owner's."""
+        expires_at = self._sessions.get(_digest(session))
+        return expires_at is not None and now < expires_at
+
+    def _issue(self, kept: dict[bytes, datetime], expires_at: datetime, now: datetime) -> str:
+        for digest in [digest for digest, ends in kept.items() if ends <= now]:
+            del kept[digest]
+        while len(kept) >= _MAX_KEPT:
+            del kept[next(iter(kept))]
+        token = self._entropy.token_bytes(_TOKEN_BYTES).hex()
+        kept[_digest(token)] = expires_at
+        return token
+
+
+def _digest(token: str) -> bytes:
+    return hashlib.sha256(token.encode()).digest()

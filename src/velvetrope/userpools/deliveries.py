@@ -1,0 +1,148 @@
+"""Sending what the outbox holds, and showing it to the owner.
+
+    deliveries = Deliveries(store, outbox, {"EMAIL": smtp_sender}, clock, database.changes)
+    deliveries.start()
+    ...
+    await deliveries.stop()
+
+A message is sent as soon as the change that it belongs to is committed, by whichever node takes it first
+(`store.tables.userpools_deliveries`). What was not taken over is tried again, after half a minute, two, ten, and then
+every hour, for a day. A medium without a sender is left to the mailbox.
+
+No text of a message is logged here or anywhere; the reason why one was not delivered is kept with it.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Literal, Protocol
+
+from velvetrope.clock import Clock
+from velvetrope.store import ChangeFeed
+from velvetrope.store.tables.userpools import MESSAGES_TOPIC
+from velvetrope.store.tables.userpools_deliveries import DeliveryStore, KeptMessage, TakenMessage
+from velvetrope.userpools.outbox import Medium, Outbox, ReadableMessage
+
+__all__ = ["Deliveries", "DeliveryState", "MailboxEntry", "MessageSender", "SendingFailure"]
+
+_log = logging.getLogger(__name__)
+
+_TRY_AGAIN_AFTER = (timedelta(seconds=30), timedelta(minutes=2), timedelta(minutes=10), timedelta(hours=1))
+_LONGEST_WAIT = timedelta(minutes=5)
+"""However far the next message is: the clock of the machine may be set meanwhile."""
+
+
+DeliveryState = Literal["sent", "kept here", "not sent", "being sent"]
+
+
+@dataclass(frozen=True, slots=True)
+class MailboxEntry:
+    """A message as the owner is shown it. `problem` is why the last attempt failed, empty if none did."""
+
+    user_pool_id: str
+    message: ReadableMessage
+    state: DeliveryState
+    problem: str
+
+
+class SendingFailure(Protocol):
+    """Why a message was not taken over. `reason` holds nothing of its text."""
+
+    @property
+    def reason(self) -> str: ...
+
+    @property
+    def permanent(self) -> bool: ...
+
+
+class MessageSender(Protocol):
+    """Hands one message to whoever carries it, once."""
+
+    async def send(self, *, message_id: str, to: str, subject: str, text: str) -> SendingFailure | None:
+        """None when it was taken over."""
+        ...
+
+
+class Deliveries:
+    """See the module."""
+
+    def __init__(
+        self,
+        store: DeliveryStore,
+        outbox: Outbox,
+        senders: Mapping[Medium, MessageSender],
+        clock: Clock,
+        changes: ChangeFeed,
+    ) -> None:
+        self._store = store
+        self._outbox = outbox
+        self._senders = senders
+        self._clock = clock
+        self._work = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        changes.subscribe(MESSAGES_TOPIC, self._work.set)
+
+    def start(self) -> None:
+        """Begin to send. Needs the running event loop; does nothing where there is no sender."""
+        if self._senders and self._task is None:
+            self._task = asyncio.get_running_loop().create_task(self._run())
+
+    async def stop(self) -> None:
+        """Stop sending. What was in hand is sent again when its lease ends, unless it got through."""
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+            self._task = None
+
+    async def send_due(self) -> int:
+        """Try everything that is due, and say how many messages that were."""
+        tried = 0
+        while (taken := await self._store.take_due_message(self._senders.keys(), now=self._clock.now())) is not None:
+            await self._try(taken)
+            tried += 1
+        return tried
+
+    async def _run(self) -> None:
+        while True:
+            self._work.clear()
+            await self.send_due()
+            now = self._clock.now()
+            due = await self._store.find_next_due(self._senders.keys(), now=now)
+            wait = _LONGEST_WAIT if due is None else min(max(due - now, timedelta()), _LONGEST_WAIT)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._work.wait(), wait.total_seconds())
+
+    async def _try(self, taken: TakenMessage) -> None:
+        message = self._outbox.read(taken.message)
+        failure = await self._senders[message.medium].send(
+            message_id=taken.message.id, to=message.to, subject=message.subject, text=message.text
+        )
+        now = self._clock.now()
+        if failure is None:
+            await self._store.save_delivered(taken.message.id, now=now)
+            return
+        due_at = None if failure.permanent else now + _TRY_AGAIN_AFTER[min(taken.attempts, len(_TRY_AGAIN_AFTER)) - 1]
+        _log.warning("message %s was not delivered: %s", taken.message.id, failure.reason)
+        await self._store.save_undelivered(taken.message.id, problem=failure.reason, due_at=due_at)
+
+    # For the owner
+
+    async def mailbox(self, *, limit: int) -> list[MailboxEntry]:
+        """The newest messages of all pools, newest first, with what has become of them."""
+        return [self._entry(kept) for kept in await self._store.load_newest(limit=limit)]
+
+    def _entry(self, kept: KeptMessage) -> MailboxEntry:
+        return MailboxEntry(
+            kept.message.user_pool_id, self._outbox.read(kept.message), self._state(kept), kept.problem or ""
+        )
+
+    def _state(self, kept: KeptMessage) -> DeliveryState:
+        if kept.delivered_at is not None:
+            return "sent"
+        if kept.message.medium not in self._senders:
+            return "kept here"
+        return "not sent" if kept.problem else "being sent"

@@ -1,0 +1,118 @@
+"""What the outbox holds is sent, tried again, and shown to the owner."""
+
+from dataclasses import dataclass
+
+import pytest
+
+from support.userpools import World, attribute_list
+from velvetrope.store.tables.userpools_deliveries import DeliveryStore
+from velvetrope.userpools import Deliveries
+
+
+@dataclass
+class Failure:
+    reason: str = "no answer"
+    permanent: bool = False
+
+
+class RecordingSender:
+    """Takes messages over, or fails as it was told to."""
+
+    def __init__(self) -> None:
+        self.sent: list[tuple[str, str, str]] = []
+        self.tried = 0
+        self.failure: Failure | None = None
+
+    async def send(self, *, message_id: str, to: str, subject: str, text: str) -> Failure | None:
+        assert message_id
+        self.tried += 1
+        if self.failure is None:
+            self.sent.append((to, subject, text))
+        return self.failure
+
+
+@dataclass
+class Post:
+    world: World
+    sender: RecordingSender
+    deliveries: Deliveries
+    pool_id: str
+
+    async def state(self) -> tuple[str, str]:
+        [entry] = await self.deliveries.mailbox(limit=9)
+        return entry.state, entry.problem
+
+
+@pytest.fixture
+async def post(world: World) -> Post:
+    sender = RecordingSender()
+    deliveries = Deliveries(
+        DeliveryStore(world.database), world.pools.outbox, {"EMAIL": sender}, world.clock, world.database.changes
+    )
+    pool_id = await world.lax_pool(auto_verified_attributes=("email",))
+    client_id = await world.client(pool_id)
+    await world.sign_up(
+        client_id=client_id,
+        username="anna",
+        password="password",
+        user_attributes=attribute_list(email="anna@b.example"),
+    )
+    return Post(world, sender, deliveries, pool_id)
+
+
+async def test_a_code_is_sent_once_with_the_pool_s_words(post: Post) -> None:
+    assert await post.deliveries.send_due() == 1
+    assert await post.deliveries.send_due() == 0
+
+    [(to, subject, text)] = post.sender.sent
+    assert (to, subject) == ("anna@b.example", "Your verification code")
+    assert text.startswith("Your confirmation code is ")
+    assert await post.state() == ("sent", "")
+
+
+async def test_what_was_not_taken_over_is_tried_after_half_a_minute_two_ten_and_then_hourly(post: Post) -> None:
+    post.sender.failure = Failure()
+    await post.deliveries.send_due()
+    assert await post.state() == ("not sent", "no answer")
+
+    for seconds in (30, 120, 600, 3600, 3600):
+        post.world.later(seconds=seconds - 1)
+        assert await post.deliveries.send_due() == 0
+        post.world.later(seconds=1)
+        assert await post.deliveries.send_due() == 1
+    post.sender.failure = None
+    post.world.later(hours=1)
+    await post.deliveries.send_due()
+
+    assert len(post.sender.sent) == 1
+    assert await post.state() == ("sent", "")
+
+
+async def test_what_will_never_be_taken_over_is_tried_once(post: Post) -> None:
+    post.sender.failure = Failure("no such address", permanent=True)
+    await post.deliveries.send_due()
+    post.world.later(hours=2)
+
+    assert await post.deliveries.send_due() == 0
+    assert post.sender.tried == 1
+    assert await post.state() == ("not sent", "no such address")
+
+
+async def test_without_a_sender_messages_wait_in_the_mailbox(post: Post) -> None:
+    [entry] = await post.world.pools.deliveries.mailbox(limit=9)
+
+    assert await post.world.pools.deliveries.send_due() == 0
+    assert (entry.state, entry.user_pool_id, entry.message.to) == ("kept here", post.pool_id, "anna@b.example")
+    assert "confirmation code" in entry.message.text
+
+
+async def test_a_text_is_in_no_log(post: Post, caplog: pytest.LogCaptureFixture) -> None:
+    post.sender.failure = Failure()
+    [entry] = await post.deliveries.mailbox(limit=1)
+
+    with caplog.at_level("DEBUG"):
+        await post.deliveries.send_due()
+
+    assert "no answer" in caplog.text
+    assert entry.message.text not in caplog.text
+    assert entry.message.to not in caplog.text
