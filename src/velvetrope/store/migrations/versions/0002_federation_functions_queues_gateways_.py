@@ -127,4 +127,12 @@ def upgrade() -> None:
     op.create_index("ix_queues_messages_order", "queues_messages", ["queue_arn", "sequence"], unique=False)
     op.create_index("ix_queues_messages_sent", "queues_messages", ["queue_arn", "sent_at"], unique=False)
     op.create_index("ix_queues_messages_visible", "queues_messages", ["queue_arn", "visible_at"], unique=False)
+    op.add_column(
+        "userpools_messages", sa.Column("medium", sa.String(length=5), server_default="EMAIL", nullable=False)
+    )
+    op.add_column("userpools_messages", sa.Column("attempts", sa.Integer(), server_default="0", nullable=False))
+    op.add_column("userpools_messages", sa.Column("due_at", sa.BigInteger(), nullable=True))
+    op.add_column("userpools_messages", sa.Column("delivered_at", sa.BigInteger(), nullable=True))
+    op.add_column("userpools_messages", sa.Column("problem", sa.String(length=300), nullable=True))
+    op.create_index(op.f("ix_userpools_messages_due_at"), "userpools_messages", ["due_at"], unique=False)
     # ### end Alembic commands ###
