@@ -41,9 +41,12 @@ TYPES = (
     "AWS::IAM::Role",
     "AWS::IAM::User",
     "AWS::Lambda::Alias",
+    "AWS::Lambda::EventSourceMapping",
     "AWS::Lambda::Function",
     "AWS::Lambda::Permission",
     "AWS::Lambda::Version",
+    "AWS::SQS::Queue",
+    "AWS::SQS::QueuePolicy",
 )
 SCALARS = {"boolean", "integer", "number", "string"}
 REGION = "us-west-2"

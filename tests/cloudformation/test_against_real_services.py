@@ -38,6 +38,9 @@ CHANGES = {
     "title: imported": "title: imported again",
     "Variables: {colour: red}": "Variables: {colour: blue}",
     "'lambda:list*'": "'lambda:get*'",
+    "VisibilityTimeout: 60": "DelaySeconds: 1",
+    "Action: sqs:PurgeQueue": "Action: sqs:DeleteQueue",
+    ', FilterCriteria: {Filters: [{Pattern: \'{"body":{"a":[1]}}\'}]}': "",
 }
 
 

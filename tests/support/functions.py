@@ -117,6 +117,9 @@ class RecordedOperations:
             raise self.refusal
         return {}
 
+    async def allows(self, service: str, operation: str, parameters: Mapping[str, object], call: Call) -> bool:
+        return self.refusal is None
+
 
 def make_zip(files: dict[str, str], *, executable: tuple[str, ...] = ()) -> bytes:
     """A zip of these texts by name."""

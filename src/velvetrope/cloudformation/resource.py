@@ -112,7 +112,15 @@ class ResourceCall:
             ) from None
 
 
-_GONE: Final = frozenset({"NoSuchEntity", "NotFoundException", "ResourceNotFoundException", "UserNotFoundException"})
+_GONE: Final = frozenset(
+    {
+        "NoSuchEntity",
+        "NotFoundException",
+        "QueueDoesNotExist",
+        "ResourceNotFoundException",
+        "UserNotFoundException",
+    }
+)
 """What the services answer for something that is not there."""
 
 

@@ -259,6 +259,11 @@ class OperationDispatcher:
                 started=started,
             )
 
+    async def allows(self, service: str, operation: str, parameters: Mapping[str, object], call: Call) -> bool:
+        """Whether policy allows `call.principal` this call. It is not made, not validated and not recorded."""
+        judged = await self._judge.judge(service, operation, parameters, call)
+        return judged.decision.allowed
+
     async def _serve(self, target: Target, request: ControlRequest, trail: _Trail) -> WireAnswer:
         """Steps run top to bottom; the first refusal wins."""
         found = self._find_operation(target, trail)

@@ -22,6 +22,8 @@ from velvetrope.functions.destinations import Destinations
 from velvetrope.functions.environment import EnvironmentBox
 from velvetrope.functions.event_operations import EventOperations
 from velvetrope.functions.event_queue import EventQueue
+from velvetrope.functions.event_source_operations import EventSourceOperations, JudgedOperations
+from velvetrope.functions.event_source_pollers import EventSourcePollers
 from velvetrope.functions.function_operations import FunctionOperations
 from velvetrope.functions.function_url_operations import FunctionUrlOperations
 from velvetrope.functions.invocation_operations import InvocationOperations
@@ -34,9 +36,9 @@ from velvetrope.functions.sandboxes import SandboxFactory, ScratchFolders
 from velvetrope.functions.tag_operations import TagOperations
 from velvetrope.functions.versions import AliasOperations, VersionOperations
 from velvetrope.identifiers import new_uuid
-from velvetrope.operations import OperationInvoker
 from velvetrope.sealing import MasterKeys
 from velvetrope.store import Database
+from velvetrope.store.tables.event_sources import EventSourceStore
 from velvetrope.store.tables.function_events import EventStore
 from velvetrope.store.tables.function_urls import FunctionUrlStore
 from velvetrope.store.tables.functions import FunctionStore
@@ -97,6 +99,10 @@ class FunctionService:
             max_sandboxes_per_version=max_sandboxes_per_version,
             idle_seconds=idle_seconds,
         )
+        self._pollers = EventSourcePollers(database, roles, clock, entropy, account_id=account_id, region=region)
+        self._event_sources = EventSourceOperations(
+            EventSourceStore(database), self._store, self._pollers, roles, entropy
+        )
         self.operations: tuple[object, ...] = (
             FunctionOperations(self._store, self.code, roles, box, self.logs, entropy),
             VersionOperations(self._store, box, entropy),
@@ -105,14 +111,16 @@ class FunctionService:
             InvocationOperations(self.invoker),
             EventOperations(self._store, events),
             FunctionUrlOperations(self._store, FunctionUrlStore(database), entropy, endpoint_url),
+            self._event_sources,
             ConcurrencyOperations(self._store),
             TagOperations(self._store),
         )
 
-    async def start(self, operations: OperationInvoker) -> None:
-        """Clear away what an earlier run left, look after sandboxes and run events from now on.
+    async def start(self, operations: JudgedOperations) -> None:
+        """Clear away what an earlier run left, look after sandboxes, run events and poll queues from now on.
 
-        Needs the running event loop. `operations` is how functions' outcomes get to queues and other functions.
+        Needs the running event loop. `operations` is how messages come from queues, and how functions' outcomes get to
+        queues and other functions.
         """
         digests = await self._store.load_code_digests()
         await asyncio.to_thread(self._clear, digests)
@@ -120,9 +128,12 @@ class FunctionService:
         await self.events.open(
             self.invoker, Destinations(operations, self._clock, account_id=self._account_id, region=self._region)
         )
+        self._event_sources.connect(operations)
+        await self._pollers.open(operations, self.invoker)
 
     async def stop(self) -> None:
         """End every sandbox. When this returns, none of their processes is left. Events stay in the store."""
+        await self._pollers.close()
         await self.events.close()
         await self.invoker.close()
         await asyncio.to_thread(self._scratch.clear)

@@ -7,8 +7,10 @@ from typing import Final
 from velvetrope.cloudformation.resource import ResourceHandler
 from velvetrope.cloudformation.resources.cognito_identity_pools import IDENTITY_POOL_HANDLERS
 from velvetrope.cloudformation.resources.cognito_user_pools import USER_POOL_HANDLERS
+from velvetrope.cloudformation.resources.event_sources import EVENT_SOURCE_HANDLERS
 from velvetrope.cloudformation.resources.functions import FUNCTION_HANDLERS
 from velvetrope.cloudformation.resources.iam import IAM_HANDLERS
+from velvetrope.cloudformation.resources.queues import QUEUE_HANDLERS
 from velvetrope.cloudformation.resources.rest_apis import REST_API_HANDLERS
 from velvetrope.cloudformation.resources.usage_plans import USAGE_PLAN_HANDLERS
 
@@ -22,6 +24,8 @@ HANDLERS: Final[Mapping[str, ResourceHandler]] = MappingProxyType(
             IDENTITY_POOL_HANDLERS,
             IAM_HANDLERS,
             FUNCTION_HANDLERS,
+            QUEUE_HANDLERS,
+            EVENT_SOURCE_HANDLERS,
             REST_API_HANDLERS,
             USAGE_PLAN_HANDLERS,
         )
