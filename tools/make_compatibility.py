@@ -93,6 +93,8 @@ DIFFERENCES: Mapping[str, Mapping[str, str]] = {
     "lambda": {
         "": "Functions run in a process each, as the server's own user; nothing freezes between invocations. Their "
         "logs are kept in memory. `python3.x` is the server's own interpreter, with its packages.",
+        "CreateEventSourceMapping": "Sources: SQS queues of the same account and region. `Enabled` or `Disabled` at "
+        "once; `LastProcessingResult` says what became of the last batch, and is not kept over a restart.",
         "CreateFunction": "Answers `Active` and `Successful` at once. Runtimes: `python3.x` and `provided*`. A zip "
         "file in the call; `TracingConfig` `PassThrough` only. `DeadLetterConfig`: a standard SQS queue. "
         "`LoggingConfig.LogGroup`: the function's own.",
