@@ -9,8 +9,9 @@ whether a service may invoke it; `pools` keeps the sandboxes of a version; `sand
 from `code`, `environment` and `roles`; `runtime_api`, `peers`, `processes` and `launch` are what it consists of.
 
 Events that nobody waits for are in `event_queue` and `destinations`; `event_source_*` is how queues trigger functions;
-`function_urls` is how functions are called over plain HTTP. What is refused by name: runtimes other than python3.x and provided.*, images, code in S3, streamed
-responses, provisioned concurrency, active tracing. What is not isolated is said in `sandboxes`.
+`function_urls` is how functions are called over plain HTTP. What is refused by name: runtimes other than python3.x and
+provided.*, images, code in S3, streamed responses, provisioned concurrency, active tracing. What is not isolated is
+said in `sandboxes`.
 """
 
 from velvetrope.functions.code import CodeStore, StoredCode
