@@ -27,6 +27,20 @@ def upgrade() -> None:
         op.f("ix_apigateway_domain_names_account_id"), "apigateway_domain_names", ["account_id"], unique=False
     )
     op.create_table(
+        "functions_event_source_mappings",
+        sa.Column("mapping_id", sa.String(length=36), nullable=False),
+        sa.Column("function_arn", sa.String(length=256), nullable=False),
+        sa.Column("event_source_arn", sa.String(length=256), nullable=False),
+        sa.Column("record", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("mapping_id"),
+    )
+    op.create_index(
+        "ix_functions_event_source_mappings_pair",
+        "functions_event_source_mappings",
+        ["event_source_arn", "function_arn"],
+        unique=True,
+    )
+    op.create_table(
         "queues_queues",
         sa.Column("queue_arn", sa.String(length=256), nullable=False),
         sa.Column("account_id", sa.String(length=12), nullable=False),
