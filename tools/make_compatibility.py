@@ -42,6 +42,7 @@ TITLES = {
     "lambda": "Lambda",
     "sqs": "SQS",
     "apigateway": "API Gateway (REST APIs)",
+    "apigatewayv2": "API Gateway version 2 (HTTP APIs)",
     "cloudformation": "CloudFormation",
     "logs": "CloudWatch Logs",
 }
@@ -67,21 +68,24 @@ DIFFERENCES: Mapping[str, Mapping[str, str]] = {
         "UpdateUserPoolClient": "As CreateUserPoolClient.",
     },
     "cognito-identity": {
-        "": "User pools are the only login providers: any other key of `Logins` is refused as AWS refuses a key that "
-        "it does not know.",
-        "CreateIdentityPool": "`SupportedLoginProviders`, `DeveloperProviderName`, `OpenIdConnectProviderARNs` and "
-        "`SamlProviderARNs` must be empty.",
+        "": "Login providers whose tokens can be verified: user pools, OpenID Connect and SAML providers of IAM, "
+        "developer identities, Google, Apple. Facebook, Amazon and Twitter are refused as AWS refuses a key of "
+        "`Logins` that it does not know. Encrypted SAML assertions are taken too; AWS takes them in STS only.",
+        "CreateIdentityPool": "`SupportedLoginProviders`: Google and Apple.",
         "GetCredentialsForIdentity": "The session policy of guests is our reading of AWS's list of services; AWS does "
         "not publish its text.",
         "UpdateIdentityPool": "As CreateIdentityPool. Tags that are left out stay.",
     },
     "sts": {
-        "AssumeRoleWithWebIdentity": "Takes tokens of identity pools (GetOpenIdToken) only.",
+        "AssumeRoleWithSAML": "Signatures and digests with SHA-1 are refused.",
+        "AssumeRoleWithWebIdentity": "Takes tokens of identity pools (GetOpenIdToken) and of OpenID Connect providers "
+        "that IAM has.",
         "GetAccessKeyInfo": "Every temporary key (`ASIA…`) is taken for one of this account.",
     },
     "iam": {
         "": "Of AWS's managed policies there are those that users of these services commonly attach, each as version "
         "`v1`, and they grant what AWS's grant for the services that are here. Quotas are AWS's defaults.",
+        "CreateSAMLProvider": "RSA keys of the provider have 2048 bits or more.",
         "GetAccessKeyLastUsed": "Knows of calls to the services; calls of deployed APIs are not noted.",
         "GetAccountSummary": "Without the quotas of what is not here.",
         "GetContextKeysForCustomPolicy": "Keys are in lower case.",
@@ -140,6 +144,28 @@ DIFFERENCES: Mapping[str, Mapping[str, str]] = {
         "UpdateRestApi": "As CreateRestApi.",
         "UpdateStage": "Method settings: throttling, log level, data trace. Access logs go to a log group's ARN; the "
         "account's CloudWatch role is not asked for. Caching, metrics, tracing and canary releases are refused.",
+    },
+    "apigatewayv2": {
+        "": "HTTP APIs. WebSocket APIs and what is only theirs (API keys, models, route and integration responses) are "
+        "refused. `NextToken` pages have 25 items unless `MaxResults` says otherwise.",
+        "CreateApi": "`ProtocolType` `HTTP`. `ApiEndpoint` is an address at which the API can be called here. "
+        "`CredentialsArn` is refused. Quick-created functions get payload format 2.0.",
+        "CreateAuthorizer": "`JWT` (RSA and ECDSA keys; AWS: RSA only) and `REQUEST`. `AuthorizerCredentialsArn` is "
+        "refused.",
+        "CreateDeployment": "A deployment is there at once. Automatic ones are removed when they are replaced.",
+        "CreateIntegration": "`AWS_PROXY` with a function and `HTTP_PROXY`. `CredentialsArn`, subtypes and `VPC_LINK` "
+        "are refused.",
+        "CreateRoute": "Refused: `ApiKeyRequired`; two routes that differ in the names of their variables only.",
+        "CreateStage": "Of the route settings, throttling only.",
+        "ExportApi": "Without `servers`.",
+        "ImportApi": "OpenAPI 3.0. A member of the document that is neither understood nor mere description is "
+        "refused; one security requirement for each operation.",
+        "ReimportApi": "As ImportApi.",
+        "UpdateApi": "As CreateApi.",
+        "UpdateAuthorizer": "As CreateAuthorizer.",
+        "UpdateIntegration": "As CreateIntegration. Maps are merged; empty values take entries out.",
+        "UpdateRoute": "As CreateRoute.",
+        "UpdateStage": "As CreateStage. Maps are merged; a variable of empty text is taken out.",
     },
     "cloudformation": {
         "": "A template is checked in full before the call answers, where AWS fails the stack later. Tags of a stack "
@@ -280,7 +306,7 @@ def _bare(annotation: object) -> object:
 
 def render(coverage: list[Coverage]) -> str:
     """The page."""
-    refusal = not_supported("iam", "CreateSAMLProvider")
+    refusal = not_supported("iam", "CreateLoginProfile")
     lines = [
         INTRODUCTION.format(
             botocore=botocore.__version__, status=refusal.http_status, code=refusal.code, message=refusal.message

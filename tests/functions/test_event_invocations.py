@@ -1,7 +1,9 @@
 """Asynchronous invocation: events are kept, run, tried again on time, and their outcome is told."""
 
 import json
-from collections.abc import AsyncIterator
+import socketserver
+import threading
+from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -25,23 +27,37 @@ QUEUE = f"arn:aws:sqs:{REGION}:{ACCOUNT}:outcomes"
 DEAD_LETTERS = f"arn:aws:sqs:{REGION}:{ACCOUNT}:dead-letters"
 
 NOTES = """
-import json
+import json, socket
+def note(event, context):
+    with socket.create_connection(("127.0.0.1", int(event["notebook"]))) as notebook:
+        notebook.sendall((context.aws_request_id + " " + context.invoked_function_arn + chr(10)).encode())
+        return int(notebook.recv(16))
+
 def handler(event, context):
-    with open(event["path"], "a") as notes:
-        notes.write(context.aws_request_id + " " + context.invoked_function_arn + chr(10))
+    noted = note(event, context)
     if event.get("fails"):
         raise ValueError("cannot " + event["fails"])
     return {"did": event.get("what")}
 """
 
-HANGS_THE_FIRST_TIME = """
-import time
-def handler(event, context):
-    with open(event["path"], "a") as notes:
-        notes.write(context.aws_request_id + chr(10))
-    if len(open(event["path"]).readlines()) == 1:
-        time.sleep(600)
-"""
+
+class Notebook:
+    """Where functions note that they ran, and are told how many notes there are now. Its string is its port."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        notebook = self
+
+        class Note(socketserver.StreamRequestHandler):
+            def handle(self) -> None:
+                notebook.lines.append(self.rfile.readline().decode().strip())
+                self.wfile.write(str(len(notebook.lines)).encode())
+
+        self.server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Note)
+        threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+
+    def __str__(self) -> str:
+        return str(self.server.server_address[1])
 
 
 @pytest.fixture
@@ -56,8 +72,11 @@ async def functions(database: Database, tmp_path: Path, clock: MovableClock) -> 
 
 
 @pytest.fixture
-def notes(tmp_path: Path) -> Path:
-    return tmp_path / "notes"
+def notes() -> Iterator[Notebook]:
+    notebook = Notebook()
+    yield notebook
+    notebook.server.shutdown()
+    notebook.server.server_close()
 
 
 @pytest.fixture
@@ -65,8 +84,8 @@ def events(database: Database) -> EventStore:
     return EventStore(database)
 
 
-def lines(notes: Path) -> list[str]:
-    return notes.read_text().splitlines() if notes.exists() else []
+def lines(notes: Notebook) -> list[str]:
+    return notes.lines
 
 
 async def send(functions: Lambda, arn: str, **event: Any) -> str:
@@ -93,7 +112,7 @@ async def postponed(functions: Lambda) -> None:
     await functions.service.events.wait_idle()
 
 
-async def tried(notes: Path, times: int) -> None:
+async def tried(notes: Notebook, times: int) -> None:
     await until_true(lambda: len(lines(notes)) >= times)
 
 
@@ -105,14 +124,16 @@ def destinations(*, success: str = "", failure: str = "") -> DestinationConfig:
     return DestinationConfig(on_success=OnOutcome(destination=success), on_failure=OnOutcome(destination=failure))
 
 
-async def test_an_event_is_accepted_at_once_and_run_later(functions: Lambda, events: EventStore, notes: Path) -> None:
+async def test_an_event_is_accepted_at_once_and_run_later(
+    functions: Lambda, events: EventStore, notes: Notebook
+) -> None:
     arn = await functions.create(NOTES)
 
     answer = await functions.operate(
         "invoke",
         function_name="orders",
         invocation_type="Event",
-        payload=json.dumps({"path": str(notes)}).encode(),
+        payload=json.dumps({"notebook": str(notes)}).encode(),
     )
 
     assert answer == {"status_code": 202}
@@ -121,10 +142,10 @@ async def test_an_event_is_accepted_at_once_and_run_later(functions: Lambda, eve
 
 
 async def test_a_failing_event_is_tried_again_after_one_minute_and_after_two_more_under_the_same_request_id(
-    functions: Lambda, clock: MovableClock, events: EventStore, notes: Path
+    functions: Lambda, clock: MovableClock, events: EventStore, notes: Notebook
 ) -> None:
     arn = await functions.create(NOTES)
-    request_id = await send(functions, arn, path=notes, fails="count")
+    request_id = await send(functions, arn, notebook=notes, fails="count")
     await tried(notes, 1)
     await postponed(functions)
 
@@ -143,23 +164,25 @@ async def test_a_failing_event_is_tried_again_after_one_minute_and_after_two_mor
     assert lines(notes) == [f"{request_id} {arn}"] * 3
 
 
-async def test_with_no_retries_a_failing_event_is_run_once(functions: Lambda, events: EventStore, notes: Path) -> None:
+async def test_with_no_retries_a_failing_event_is_run_once(
+    functions: Lambda, events: EventStore, notes: Notebook
+) -> None:
     arn = await functions.create(NOTES)
     await configure(functions, maximum_retry_attempts=0)
 
-    await send(functions, arn, path=notes, fails="count")
+    await send(functions, arn, notebook=notes, fails="count")
 
     await settled(functions, events, arn)
     assert len(lines(notes)) == 1
 
 
 async def test_an_event_is_run_again_no_more_once_it_would_be_older_than_its_maximum_age(
-    functions: Lambda, clock: MovableClock, events: EventStore, notes: Path
+    functions: Lambda, clock: MovableClock, events: EventStore, notes: Notebook
 ) -> None:
     arn = await functions.create(NOTES)
     await configure(functions, maximum_event_age_in_seconds=60, destination_config=destinations(failure=QUEUE))
 
-    await send(functions, arn, path=notes, fails="count")
+    await send(functions, arn, notebook=notes, fails="count")
 
     await settled(functions, events, arn)
     assert len(lines(notes)) == 1
@@ -167,12 +190,12 @@ async def test_an_event_is_run_again_no_more_once_it_would_be_older_than_its_max
 
 
 async def test_success_is_told_to_the_destination_of_successes_only(
-    functions: Lambda, events: EventStore, notes: Path
+    functions: Lambda, events: EventStore, notes: Notebook
 ) -> None:
     arn = await functions.create(NOTES)
     await configure(functions, destination_config=destinations(success=QUEUE, failure=DEAD_LETTERS))
 
-    request_id = await send(functions, arn, path=notes, what="ship")
+    request_id = await send(functions, arn, notebook=notes, what="ship")
 
     await settled(functions, events, arn)
     [(service, operation, parameters, call)] = functions.others.calls
@@ -189,19 +212,19 @@ async def test_success_is_told_to_the_destination_of_successes_only(
             "condition": "Success",
             "approximateInvokeCount": 1,
         },
-        "requestPayload": {"path": str(notes), "what": "ship"},
+        "requestPayload": {"notebook": str(notes), "what": "ship"},
         "responseContext": {"statusCode": 200, "executedVersion": "$LATEST"},
         "responsePayload": {"did": "ship"},
     }
 
 
 async def test_failure_is_told_to_the_destination_of_failures_and_the_event_goes_to_the_dead_letter_queue(
-    functions: Lambda, events: EventStore, notes: Path
+    functions: Lambda, events: EventStore, notes: Notebook
 ) -> None:
     arn = await functions.create(NOTES, dead_letter_config=DeadLetterConfig(target_arn=DEAD_LETTERS))
     await configure(functions, maximum_retry_attempts=0, destination_config=destinations(failure=QUEUE))
 
-    request_id = await send(functions, arn, path=notes, fails="count")
+    request_id = await send(functions, arn, notebook=notes, fails="count")
 
     await settled(functions, events, arn)
     record, dead_letter = (parameters for _, _, parameters, _ in functions.others.calls)
@@ -210,7 +233,7 @@ async def test_failure_is_told_to_the_destination_of_failures_and_the_event_goes
     assert told["responseContext"] == {"statusCode": 200, "executedVersion": "$LATEST", "functionError": "Unhandled"}
     assert told["responsePayload"]["errorMessage"] == "cannot count"
     assert dead_letter["QueueUrl"].endswith("/dead-letters")
-    assert json.loads(dead_letter["MessageBody"]) == {"path": str(notes), "fails": "count"}
+    assert json.loads(dead_letter["MessageBody"]) == {"notebook": str(notes), "fails": "count"}
     assert {name: value["StringValue"] for name, value in dead_letter["MessageAttributes"].items()} == {
         "RequestID": request_id,
         "ErrorCode": "200",
@@ -218,12 +241,12 @@ async def test_failure_is_told_to_the_destination_of_failures_and_the_event_goes
     }
 
 
-async def test_a_function_can_be_a_destination(functions: Lambda, events: EventStore, notes: Path) -> None:
+async def test_a_function_can_be_a_destination(functions: Lambda, events: EventStore, notes: Notebook) -> None:
     arn = await functions.create(NOTES)
     told = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:told"
     await configure(functions, destination_config=destinations(success=told))
 
-    await send(functions, arn, path=notes)
+    await send(functions, arn, notebook=notes)
 
     await settled(functions, events, arn)
     [(service, operation, parameters, _)] = functions.others.calls
@@ -232,13 +255,13 @@ async def test_a_function_can_be_a_destination(functions: Lambda, events: EventS
 
 
 async def test_a_function_without_concurrency_is_not_run_and_its_failure_told_at_once(
-    functions: Lambda, events: EventStore, notes: Path
+    functions: Lambda, events: EventStore, notes: Notebook
 ) -> None:
     arn = await functions.create(NOTES)
     await configure(functions, destination_config=destinations(failure=QUEUE))
     await functions.operate("put_function_concurrency", function_name="orders", reserved_concurrent_executions=0)
 
-    await send(functions, arn, path=notes)
+    await send(functions, arn, notebook=notes)
 
     await settled(functions, events, arn)
     context = sent_records(functions)[0]["requestContext"]
@@ -248,7 +271,7 @@ async def test_a_function_without_concurrency_is_not_run_and_its_failure_told_at
 
 
 async def test_a_destination_that_refuses_loses_the_record_and_one_that_cannot_answer_is_asked_again(
-    functions: Lambda, clock: MovableClock, events: EventStore, notes: Path
+    functions: Lambda, clock: MovableClock, events: EventStore, notes: Notebook
 ) -> None:
     class AccessDenied(ServiceError):
         code, http_status = "AccessDenied", 403
@@ -256,12 +279,12 @@ async def test_a_destination_that_refuses_loses_the_record_and_one_that_cannot_a
     arn = await functions.create(NOTES)
     await configure(functions, destination_config=destinations(success=QUEUE))
     functions.others.refusal = AccessDenied("the role may not")
-    await send(functions, arn, path=notes)
+    await send(functions, arn, notebook=notes)
     await settled(functions, events, arn)
     assert len(functions.others.calls) == 1
     functions.others.refusal = ServiceException("later")
 
-    await send(functions, arn, path=notes)
+    await send(functions, arn, notebook=notes)
     await until_true(lambda: len(functions.others.calls) == 2)
     await postponed(functions)
     functions.others.refusal = None
@@ -273,12 +296,12 @@ async def test_a_destination_that_refuses_loses_the_record_and_one_that_cannot_a
 
 
 async def test_an_event_whose_function_cannot_be_run_waits_longer_each_time(
-    functions: Lambda, clock: MovableClock, events: EventStore, notes: Path
+    functions: Lambda, clock: MovableClock, events: EventStore, notes: Notebook
 ) -> None:
     arn = await functions.create(NOTES)
     role = f"arn:aws:iam::{ACCOUNT}:role/orders"
     functions.roles.refused.add(role)
-    await send(functions, arn, path=notes)
+    await send(functions, arn, notebook=notes)
     due = []
     for _ in range(3):
         await postponed(functions)
@@ -297,20 +320,18 @@ async def test_an_event_whose_function_cannot_be_run_waits_longer_each_time(
 
 
 async def test_an_event_that_was_running_when_the_server_went_is_run_again_after_its_restart(
-    database: Database, tmp_path: Path, events: EventStore, notes: Path
+    database: Database, tmp_path: Path, events: EventStore, notes: Notebook
 ) -> None:
     folder = tmp_path / "functions"
     async with running_lambda(database, folder) as first:
         arn = await first.create(NOTES + "    import time; time.sleep(60)\n", timeout=900)
         await first.create(
-            NOTES.replace(
-                "if event", "if len(open(event['path']).readlines()) == 1: __import__('time').sleep(60)\n    if event"
-            ),
+            NOTES.replace("if event", "if noted == 1: __import__('time').sleep(60)\n    if event"),
             name="again",
             timeout=900,
         )
         arn = arn.replace("orders", "again")
-        request_id = await send(first, arn, path=notes)
+        request_id = await send(first, arn, notebook=notes)
         await tried(notes, 1)
 
     async with running_lambda(database, folder) as second:
@@ -320,19 +341,19 @@ async def test_an_event_that_was_running_when_the_server_went_is_run_again_after
 
 
 async def test_events_of_an_alias_go_by_the_aliass_own_configuration(
-    functions: Lambda, events: EventStore, notes: Path
+    functions: Lambda, events: EventStore, notes: Notebook
 ) -> None:
     arn = await functions.create(NOTES, publish=True)
     await functions.operate("create_alias", function_name="orders", name="live", function_version="1")
     await configure(functions, qualifier="live", maximum_retry_attempts=0)
 
-    await send(functions, f"{arn}:live", path=notes, fails="count")
+    await send(functions, f"{arn}:live", notebook=notes, fails="count")
 
     await settled(functions, events, arn)
     assert [line.split()[1] for line in lines(notes)] == [f"{arn}:live"]
 
 
-async def test_an_event_of_one_megabyte_is_taken_and_one_byte_more_is_not(functions: Lambda, notes: Path) -> None:
+async def test_an_event_of_one_megabyte_is_taken_and_one_byte_more_is_not(functions: Lambda, notes: Notebook) -> None:
     arn = await functions.create("def handler(event, context): return None")
 
     await functions.invoke(arn, b'"' + b"a" * 1_048_574 + b'"', invocation_type="Event")
@@ -349,9 +370,11 @@ async def test_an_event_for_a_function_that_is_not_there_is_refused(functions: L
         await send(functions, f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:gone")
 
 
-async def test_a_deleted_function_takes_its_events_along(functions: Lambda, events: EventStore, notes: Path) -> None:
+async def test_a_deleted_function_takes_its_events_along(
+    functions: Lambda, events: EventStore, notes: Notebook
+) -> None:
     arn = await functions.create(NOTES)
-    await send(functions, arn, path=notes, fails="count")
+    await send(functions, arn, notebook=notes, fails="count")
     await tried(notes, 1)
     await postponed(functions)
 

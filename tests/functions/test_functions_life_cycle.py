@@ -12,6 +12,7 @@ import pytest
 import uvloop
 
 from support.functions import process_is_alive, running_lambda, until
+from velvetrope.functions.channels import Refusal
 from velvetrope.functions.runtime_api import RuntimeApi
 from velvetrope.store import Database
 
@@ -74,16 +75,11 @@ async def test_where_peers_cannot_be_known_the_path_is_the_secret() -> None:
     class Owner:
         """Nobody's sandbox."""
 
-        def next_asked(self, connection: object) -> None: ...
-        def connection_lost(self, connection: object) -> None: ...
-        def responded(self, request_id: str, body: bytes | None) -> bytes:
-            return b""
-
-        def failed(self, request_id: str, body: bytes | None) -> bytes:
-            return b""
-
-        def init_failed(self, body: bytes | None, error_type: str) -> bytes:
-            return b""
+        def next_asked(self, waiting: object) -> None: ...
+        def connection_lost(self, waiting: object) -> None: ...
+        def responded(self, request_id: str, body: bytes | None) -> Refusal | None: ...
+        def failed(self, request_id: str, body: bytes | None) -> Refusal | None: ...
+        def init_failed(self, body: bytes | None, error_type: str) -> Refusal | None: ...
 
     api = RuntimeApi(Owner(), secret_path=b"/unguessable")
     await api.open()

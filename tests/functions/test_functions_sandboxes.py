@@ -1,20 +1,22 @@
-"""Sandboxes with real processes: what a function's caller gets, whatever the function does."""
+"""Sandboxes with real processes: what a function's caller gets, whatever the function does.
+
+Every test runs twice: with the runtime behind a socketpair, forked from the zygote, and with AWS's own client executed
+afresh and speaking the Runtime API over HTTP. Nobody who invokes can tell the two apart.
+"""
 
 import asyncio
 import json
 import os
-import socket
+from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from support.functions import ROLE, Lambda, make_zip, process_is_alive, running_lambda, until
-from velvetrope.functions import InvocationResult
-from velvetrope.functions.configurations import Environment, FunctionCode
+from support.functions import ROLE, Lambda, error_of, make_zip, process_is_alive, running_lambda, sandboxes_of, until
+from velvetrope.functions.configurations import Environment
 from velvetrope.functions.errors import AccessDeniedException
 from velvetrope.functions.pools import PROCESSORS
-from velvetrope.functions.sandbox import Sandbox
 from velvetrope.store import Database
 
 SHOWS_ITSELF = """
@@ -52,15 +54,16 @@ def handler(event, context):
 """
 
 
-def error_of(result: InvocationResult) -> dict[str, str]:
-    """The error object that an invocation was answered with."""
-    assert result.function_error == "Unhandled"
-    found: dict[str, str] = json.loads(result.payload)
-    return found
+@pytest.fixture(params=["socketpair", "runtime-api"])
+def over_http(request: pytest.FixtureRequest) -> bool:
+    """Which of the two ways in."""
+    return bool(request.param == "runtime-api")
 
 
-def sandboxes_of(functions: Lambda) -> list[Sandbox]:
-    return [sandbox for pool in functions.service.invoker._pools.values() for sandbox in pool.sandboxes]
+@pytest.fixture
+async def functions(database: Database, tmp_path: Path, over_http: bool) -> AsyncIterator[Lambda]:
+    async with running_lambda(database, tmp_path / "functions", python_over_http=over_http) as started:
+        yield started
 
 
 async def test_a_handler_answers_with_what_it_returns_and_is_told_who_it_is(functions: Lambda) -> None:
@@ -80,7 +83,7 @@ async def test_a_handler_answers_with_what_it_returns_and_is_told_who_it_is(func
 
 
 async def test_the_environment_is_lambdas_and_nothing_of_the_server_gets_in(
-    functions: Lambda, monkeypatch: pytest.MonkeyPatch
+    functions: Lambda, monkeypatch: pytest.MonkeyPatch, over_http: bool
 ) -> None:
     monkeypatch.setenv("SERVER_ONLY", "secret")
     arn = await functions.create(SHOWS_ITSELF, environment=Environment(variables={"TABLE": "orders"}))
@@ -99,7 +102,7 @@ async def test_the_environment_is_lambdas_and_nothing_of_the_server_gets_in(
         "AWS_LAMBDA_INITIALIZATION_TYPE",
         "AWS_LAMBDA_LOG_GROUP_NAME",
         "AWS_LAMBDA_LOG_STREAM_NAME",
-        "AWS_LAMBDA_RUNTIME_API",
+        *(["AWS_LAMBDA_RUNTIME_API"] if over_http else []),
         "AWS_REGION",
         "AWS_SECRET_ACCESS_KEY",
         "AWS_SESSION_TOKEN",
@@ -301,8 +304,12 @@ async def test_a_line_that_never_ends_gets_a_second_process_however_quickly_it_m
         await asyncio.gather(*(keep_asking() for _ in range(6)))
 
 
-async def test_past_the_limit_of_sandboxes_invocations_wait_in_line(database: Database, tmp_path: Path) -> None:
-    async with running_lambda(database, tmp_path / "functions", max_sandboxes_per_version=2) as functions:
+async def test_past_the_limit_of_sandboxes_invocations_wait_in_line(
+    database: Database, tmp_path: Path, over_http: bool
+) -> None:
+    async with running_lambda(
+        database, tmp_path / "functions", python_over_http=over_http, max_sandboxes_per_version=2
+    ) as functions:
         arn = await functions.create(DOES_AS_TOLD)
         event = b'{"do": "sleep", "seconds": 0.05}'
 
@@ -314,9 +321,11 @@ async def test_past_the_limit_of_sandboxes_invocations_wait_in_line(database: Da
 
 
 async def test_an_invocation_whose_caller_left_runs_on_and_its_sandbox_is_used_again(
-    database: Database, tmp_path: Path
+    database: Database, tmp_path: Path, over_http: bool
 ) -> None:
-    async with running_lambda(database, tmp_path / "functions", max_sandboxes_per_version=1) as functions:
+    async with running_lambda(
+        database, tmp_path / "functions", python_over_http=over_http, max_sandboxes_per_version=1
+    ) as functions:
         arn = await functions.create(DOES_AS_TOLD)
         pid = json.loads((await functions.invoke(arn)).payload)["pid"]
         await until(lambda: any(sandbox.idle for sandbox in sandboxes_of(functions)))
@@ -402,8 +411,10 @@ async def test_changed_code_is_what_the_next_invocation_runs_and_a_warm_function
     await until(lambda: len(functions.service.invoker.process_ids()) == 1)
 
 
-async def test_idle_sandboxes_are_ended(database: Database, tmp_path: Path) -> None:
-    async with running_lambda(database, tmp_path / "functions", idle_seconds=0.0) as functions:
+async def test_idle_sandboxes_are_ended(database: Database, tmp_path: Path, over_http: bool) -> None:
+    async with running_lambda(
+        database, tmp_path / "functions", python_over_http=over_http, idle_seconds=0.0
+    ) as functions:
         arn = await functions.create(DOES_AS_TOLD)
         pid = json.loads((await functions.invoke(arn)).payload)["pid"]
 
@@ -415,112 +426,16 @@ async def test_idle_sandboxes_are_ended(database: Database, tmp_path: Path) -> N
         assert not process_is_alive(pid)
 
 
-async def test_a_bootstrap_executable_is_a_runtime_too(functions: Lambda) -> None:
-    # A shell that calls curl: the connection is not the sandbox's first process's own, but one of its children's.
-    script = """#!/bin/bash
-base="http://$AWS_LAMBDA_RUNTIME_API/2018-06-01/runtime/invocation"
-while true; do
-  headers=$(mktemp)
-  event=$(curl -sS -D "$headers" "$base/next") || exit 1
-  id=$(grep -i '^lambda-runtime-aws-request-id:' "$headers" | tr -d '\\r' | cut -d' ' -f2)
-  curl -sS -X POST "$base/$id/response" -d "{\\"echo\\": $event, \\"handler\\": \\"$_HANDLER\\"}" > /dev/null
-done
-"""
-    code = FunctionCode(zip_file=make_zip({"bootstrap": script}, executable=("bootstrap",)))
-    arn = await functions.create("", runtime="provided.al2023", handler="any", code=code)
-
-    results = [await functions.invoke(arn, b'{"n": %d}' % n) for n in range(2)]
-
-    assert [json.loads(result.payload) for result in results] == [
-        {"echo": {"n": 0}, "handler": "any"},
-        {"echo": {"n": 1}, "handler": "any"},
-    ]
-
-
-def bootstrap(script: str) -> FunctionCode:
-    """Code whose bootstrap is this bash script, with a function `post` that prints the status of an answer."""
-    head = """#!/bin/bash
-base="http://$AWS_LAMBDA_RUNTIME_API/2018-06-01"
-post() { curl -s -o /dev/null -w '%{http_code} ' -X POST "$base/$1" -d "$2"; }
-next() {
-  curl -s -D "$TMPDIR/headers" -o /dev/null "$base/runtime/invocation/next" || exit 1
-  id=$(grep -i '^lambda-runtime-aws-request-id:' "$TMPDIR/headers" | tr -d '\\r' | cut -d' ' -f2)
-}
-"""
-    return FunctionCode(zip_file=make_zip({"bootstrap": head + script}, executable=("bootstrap",)))
-
-
-async def test_calls_of_the_runtime_api_out_of_turn_are_refused_as_aws_refuses_them(
-    database: Database, tmp_path: Path
+async def test_stopping_leaves_no_process_of_a_function_or_of_its_children(
+    database: Database, tmp_path: Path, over_http: bool
 ) -> None:
-    """One sandbox only: a second one would begin the script anew when the first is still busy with its last calls."""
-    script = """
-s=$(post runtime/invocation/none/response '{}')
-next
-s+=$(post runtime/invocation/another/response '{}')
-s+=$(post runtime/init/error '{}')
-s+=$(post runtime/invocation/$id/nothing '{}')
-s+=$(post runtime/invocation/next '{}')
-s+=$(post nothing '{}')
-s+=$(post runtime/invocation/$id/response '{}')
-s+=$(post runtime/invocation/$id/response '{}')
-next
-post runtime/invocation/$id/response "[${s// /,}0]"
-next
-"""
-    async with running_lambda(database, tmp_path / "functions", max_sandboxes_per_version=1) as functions:
-        arn = await functions.create("", runtime="provided.al2023", handler="any", code=bootstrap(script))
-
-        await functions.invoke(arn)
-        second = await functions.invoke(arn)
-
-    assert json.loads(second.payload) == [403, 400, 403, 404, 405, 404, 202, 403, 0]
-
-
-async def test_a_runtime_that_reports_an_init_error_gets_no_event_even_if_it_asks(functions: Lambda) -> None:
-    error = '{"errorMessage":"no table","errorType":"Init.NoTable"}'
-    script = f"post runtime/init/error '{error}'\nnext\npost runtime/invocation/$id/response '1'\n"
-    arn = await functions.create("", runtime="provided.al2023", handler="any", code=bootstrap(script))
-
-    results = [await functions.invoke(arn) for _ in range(2)]
-
-    assert [(result.payload, result.function_error) for result in results] == [(error.encode(), "Unhandled")] * 2
-
-
-async def test_code_without_a_bootstrap_is_answered_as_an_invalid_entry_point(functions: Lambda) -> None:
-    arn = await functions.create("", runtime="provided.al2023", handler="any")
-
-    error = error_of(await functions.invoke(arn))
-
-    assert error["errorType"] == "Runtime.InvalidEntrypoint"
-
-
-async def test_another_process_cannot_use_a_sandboxs_runtime_api(functions: Lambda) -> None:
-    arn = await functions.create(SHOWS_ITSELF)
-    address = json.loads((await functions.invoke(arn)).payload)["environment"]["AWS_LAMBDA_RUNTIME_API"]
-    host, port = address.split(":")
-    request = b"GET /2018-06-01/runtime/invocation/next HTTP/1.1\r\nHost: x\r\n\r\n"
-
-    def ask() -> bytes:
-        with socket.create_connection((host, int(port))) as connection:
-            connection.sendall(request)
-            try:
-                return connection.recv(100)
-            except ConnectionResetError:
-                return b""
-
-    assert await asyncio.to_thread(ask) == b""
-    assert (await functions.invoke(arn)).function_error is None
-
-
-async def test_stopping_leaves_no_process_of_a_function_or_of_its_children(database: Database, tmp_path: Path) -> None:
     spawning = """
 import os, subprocess
 def handler(event, context):
     child = subprocess.Popen(["sleep", "300"])
     return [os.getpid(), child.pid]
 """
-    async with running_lambda(database, tmp_path / "functions") as functions:
+    async with running_lambda(database, tmp_path / "functions", python_over_http=over_http) as functions:
         arn = await functions.create(spawning)
         pids = json.loads((await functions.invoke(arn)).payload)
         await functions.service.invoker.prewarm(arn)

@@ -758,6 +758,7 @@ async def test_what_a_provider_claims_cannot_pose_as_a_key_of_aws() -> None:
 def test_every_operation_is_marked() -> None:
     assert sorted(implemented_operations(Sts().operations)) == [
         "assume_role",
+        "assume_role_with_saml",
         "assume_role_with_web_identity",
         "decode_authorization_message",
         "get_access_key_info",

@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+import json
 import time
 import zipfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -17,6 +18,7 @@ from velvetrope.clock import Clock, CountingEntropy
 from velvetrope.errors import ReasonError, ServiceError
 from velvetrope.functions import FunctionService, InvocationResult
 from velvetrope.functions.configurations import FunctionCode
+from velvetrope.functions.sandbox import Sandbox
 from velvetrope.operations import Call, implemented_operations
 from velvetrope.principals import Principal
 from velvetrope.sealing import MasterKeys
@@ -222,6 +224,18 @@ async def running_lambda(
         yield Lambda(service, roles, others)
     finally:
         await service.stop()
+
+
+def error_of(result: InvocationResult) -> dict[str, str]:
+    """The error object that an invocation was answered with."""
+    assert result.function_error == "Unhandled"
+    found: dict[str, str] = json.loads(result.payload)
+    return found
+
+
+def sandboxes_of(functions: Lambda) -> list[Sandbox]:
+    """Those whose process is not gone yet."""
+    return [sandbox for pool in functions.service.invoker._pools.values() for sandbox in pool.sandboxes]
 
 
 async def until(condition: Callable[[], bool]) -> None:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from velvetrope.clock import CountingEntropy, FrozenClock
-from velvetrope.identitypools import IdentityPoolOperations, OpenIdProviders, PoolOpenIdTokens
+from velvetrope.identitypools import IdentityPoolOperations, OpenIdProviders, PoolOpenIdTokens, SamlProviders
 from velvetrope.operations import Call, implemented_operations
 from velvetrope.policy import PrincipalPolicies, parse_policy
 from velvetrope.principals import ANONYMOUS, Principal
@@ -115,6 +115,7 @@ class World:
     gatherer: Gatherer = field(default_factory=Gatherer)
     user_pools: UserPools = field(default_factory=UserPools)
     open_id_providers: OpenIdProviders | None = None
+    saml_providers: SamlProviders | None = None
 
     def __post_init__(self) -> None:
         entropy = CountingEntropy()
@@ -129,6 +130,7 @@ class World:
             open_id_tokens=self.tokens,
             entropy=entropy,
             open_id_providers=self.open_id_providers,
+            saml_providers=self.saml_providers,
             public_url=PUBLIC_URL,
         )
 

@@ -312,7 +312,7 @@ class OperationDispatcher:
         try:
             principal = await self._verifier.verify(
                 signed,
-                service=found.service.name,
+                service=found.service.scope_name,
                 is_global=found.service.is_global,
                 now=request.received_at,
             )

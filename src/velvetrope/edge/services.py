@@ -20,7 +20,8 @@ Protocol = Literal["json", "query", "rest-json"]
 class WireService:
     """How calls of one service are recognised.
 
-    `name` is botocore's, which is also the service's name in a credential scope and the first label of its host name.
+    `name` is botocore's, which is also the service's name in a credential scope (unless `signing_name` is another) and
+    the first label of its host name.
     """
 
     name: str
@@ -36,8 +37,15 @@ class WireService:
     """REST: first path segments that belong to no other page of this server, so that no scope is needed to tell."""
     called_by_browsers: bool = False
     """Whether AWS answers this service's calls with CORS headers."""
+    signing_name: str = ""
+    """The service's name in a credential scope, where two services share one."""
     is_global: bool = False
     """Served from one endpoint: its clients may sign for us-east-1 wherever the server says it is."""
+
+    @property
+    def scope_name(self) -> str:
+        """What a credential scope must say."""
+        return self.signing_name or self.name
 
 
 SERVICES: dict[str, WireService] = {
@@ -87,6 +95,15 @@ SERVICES: dict[str, WireService] = {
             "ValidationException",
             "InternalFailure",
             path_prefixes=("restapis", "apikeys", "usageplans"),
+        ),
+        WireService(
+            "apigatewayv2",
+            "2018-11-29",
+            "rest-json",
+            "BadRequestException",
+            "InternalFailure",
+            path_prefixes=("v2",),
+            signing_name="apigateway",
         ),
         WireService(
             "lambda",

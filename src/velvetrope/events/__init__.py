@@ -20,6 +20,13 @@ from velvetrope.events.mapping_templates import (
     parse_mock_status,
     parse_quoted_literal,
 )
+from velvetrope.events.parameter_mappings import (
+    InvalidParameterMapping,
+    MappingValues,
+    ParameterMapping,
+    parse_request_mapping,
+    parse_response_mapping,
+)
 from velvetrope.events.payload_v2 import (
     PayloadV2Event,
     is_text_media_type,
@@ -40,7 +47,10 @@ __all__ = [
     "CONTEXT_NAMES",
     "CallerIdentity",
     "GatewayTemplate",
+    "InvalidParameterMapping",
     "InvalidProxyResponse",
+    "MappingValues",
+    "ParameterMapping",
     "PayloadV2Event",
     "ProxyEvent",
     "ProxyResponse",
@@ -57,6 +67,8 @@ __all__ = [
     "parse_payload_v2_response",
     "parse_proxy_response",
     "parse_quoted_literal",
+    "parse_request_mapping",
+    "parse_response_mapping",
     "query_parameters",
     "render_clf_time",
     "render_iam_authorizer",

@@ -3,10 +3,12 @@
 The variables are those of Lambda's managed runtimes with these differences, each for a reason:
 
 - `AWS_ENDPOINT_URL` is our own address, so that boto3 in the function calls us.
-- `HOME` and `TMPDIR` are the sandbox's scratch folder: there is no private `/tmp` without a mount namespace, and the
-  owner's `~/.aws` is none of the function's business.
-- `PATH` starts with the interpreter's folder, `LD_LIBRARY_PATH` has the code's own folders only, and there is no
-  `PYTHONPATH`: nothing is at `/var/lang`, `/var/runtime` or `/opt`.
+- `HOME` and `TMPDIR` are the sandbox's own writable folder: `/tmp` where it has a root folder of its own, else one that
+  only they name. The owner's `~/.aws` is none of the function's business.
+- `PATH` starts with the interpreter's folder; `PYTHONPATH` and `NODE_PATH` name the layers' folders only, if there are
+  layers: nothing is at `/var/lang` or `/var/runtime`.
+- No `AWS_LAMBDA_RUNTIME_API` for Python that is forked: it speaks frames over a socketpair, and nobody listens at an
+  address.
 - No X-Ray daemon address: nothing listens there.
 
 A user's variable wins over ours unless its name is reserved, which CreateFunction refuses.
@@ -130,16 +132,20 @@ def build_environment(
     memory_size_mb: int,
     region: str,
     log_stream: str,
-    code_folder: Path,
+    task_root: str,
+    opt: str | None,
+    scratch: str,
     runtime_folder: Path,
-    scratch_folder: Path,
-    runtime_api: str,
+    runtime_api: str | None,
     endpoint_url: str,
     interpreter_folder: Path,
     credentials: RoleCredentials,
     variables: Mapping[str, str],
 ) -> dict[str, str]:
-    """All variables of one sandbox's process. `runtime_api` is `host:port`."""
+    """All variables of one sandbox's process.
+
+    Paths are as seen from inside. `opt` is None where there are no layers, `runtime_api` where frames are spoken.
+    """
     environment = {
         "_HANDLER": handler,
         "AWS_ACCESS_KEY_ID": credentials.access_key_id,
@@ -151,23 +157,27 @@ def build_environment(
         "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
         "AWS_LAMBDA_LOG_GROUP_NAME": f"/aws/lambda/{function_name}",
         "AWS_LAMBDA_LOG_STREAM_NAME": log_stream,
-        "AWS_LAMBDA_RUNTIME_API": runtime_api,
         "AWS_REGION": region,
         "AWS_SECRET_ACCESS_KEY": credentials.secret_access_key.reveal(),
         "AWS_SESSION_TOKEN": credentials.session_token,
         "AWS_XRAY_CONTEXT_MISSING": "LOG_ERROR",
-        "HOME": str(scratch_folder),
+        "HOME": scratch,
         "LAMBDA_RUNTIME_DIR": str(runtime_folder),
-        "LAMBDA_TASK_ROOT": str(code_folder),
+        "LAMBDA_TASK_ROOT": task_root,
         "LANG": "en_US.UTF-8",
-        "LD_LIBRARY_PATH": f"{code_folder}:{code_folder}/lib",
-        "PATH": f"{interpreter_folder}:/usr/local/bin:/usr/bin:/bin",
-        "PWD": str(code_folder),
+        "LD_LIBRARY_PATH": f"{task_root}:{task_root}/lib:{opt or '/opt'}/lib",
+        "PATH": f"{interpreter_folder}:/usr/local/bin:/usr/bin:/bin:{opt or '/opt'}/bin",
+        "PWD": task_root,
         "SHLVL": "0",
-        "TMPDIR": str(scratch_folder),
+        "TMPDIR": scratch,
         "TZ": ":UTC",
     }
+    if runtime_api is not None:
+        environment["AWS_LAMBDA_RUNTIME_API"] = runtime_api
     if runtime.kind == "python":
         environment["AWS_EXECUTION_ENV"] = f"AWS_Lambda_{runtime.name}"
         environment["LC_CTYPE"] = "C.UTF-8"
+        if opt is not None:
+            # Source: Lambda Developer Guide, "Packaging layers", layer paths for each runtime.
+            environment["PYTHONPATH"] = f"{opt}/python:{opt}/python/lib/{runtime.name}/site-packages"
     return environment | dict(variables)

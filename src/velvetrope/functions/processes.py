@@ -1,62 +1,78 @@
-"""One process of a sandbox: started clean, listened to, watched, and ended with all that it started.
+"""One process of a sandbox: forked by the zygote, listened to, measured, and ended with all that it started.
 
-A process begins with no descriptor but its standard three (input is empty, output and error are one pipe to us), in a
-session of its own, so that ending it ends its children too. Its exit is seen through a pidfd, which works alike under
-asyncio and uvloop, needs no thread and leaves SIGCHLD to others; where the system has none, a thread waits.
-
-The process must be started from the event loop's own thread: the kernel ends it when the thread that started it ends
-(see `launch`). Children that start a session of their own escape; keeping those in needs cgroups and is not done here.
+Its standard output and error are one pipe to us. It is killed and waited for by the zygote, whose child it is, so that
+no process id can have been given to somebody else meanwhile.
 """
 
 import asyncio
 import os
 import signal
-import subprocess
-import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import Protocol
 
-__all__ = ["SandboxProcess", "describe_exit"]
+__all__ = ["Killer", "SandboxProcess", "describe_exit"]
 
 _READ_BYTES = 65_536
 _MAX_READS = 16
 """Reads of the output in one go, after which others get their turn."""
 
 
-class SandboxProcess:
-    """A running process, until `on_exit` was called with its return code (negative: the signal that ended it)."""
+class Killer(Protocol):
+    """Whoever forked the process."""
 
-    def __init__(
-        self,
-        arguments: Sequence[str],
-        *,
-        environment: Mapping[str, str],
-        folder: Path,
-        on_output: Callable[[bytes], None],
-        on_exit: Callable[[int], None],
-    ) -> None:
+    def kill(self, pid: int) -> None: ...
+
+
+class SandboxProcess:
+    """A process, until `on_exit` was called with its return code (negative: the signal that ended it)."""
+
+    def __init__(self, killer: Killer, *, on_output: Callable[[bytes], None], on_exit: Callable[[int], None]) -> None:
         self._loop = asyncio.get_running_loop()
+        self._killer = killer
         self._on_output = on_output
         self._on_exit = on_exit
-        self._process = subprocess.Popen(  # noqa: S603  what runs is our launcher
-            arguments,
-            env=dict(environment),
-            cwd=folder,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            bufsize=0,
-            start_new_session=True,
-        )
-        self.pid = self._process.pid
-        self._exited = False
+        self.pid: int | None = None
+        """None until it is forked."""
+        self.on_begin: Callable[[int], None] | None = None
+        """Told of its id once it is forked."""
+        self._ended = self._killed = False
         self._peak_pages = 0
-        self._output = self._process.stdout.fileno() if self._process.stdout else -1
+        self._memory = -1
+        self._output, self._output_end = os.pipe()
         os.set_blocking(self._output, False)
         self._loop.add_reader(self._output, self.drain_output)
-        self._memory = _open_memory(self.pid)
-        self._watch()
+
+    def take_output(self) -> int:
+        """The descriptor that the process writes to; whoever takes it closes it."""
+        descriptor, self._output_end = self._output_end, -1
+        return descriptor
+
+    def begin(self, pid: int) -> None:
+        """It was forked."""
+        self.pid = pid
+        with suppress(OSError):
+            self._memory = os.open(f"/proc/{pid}/statm", os.O_RDONLY | os.O_CLOEXEC)
+        if self.on_begin is not None:
+            self.on_begin(pid)
+        if self._killed:
+            self._killer.kill(pid)
+
+    def end(self, return_code: int, *, peak_kib: int) -> None:
+        """It is gone, and all that it started; or it was never forked."""
+        if self._ended:
+            return
+        self._ended = True
+        self._peak_pages = max(self._peak_pages, peak_kib * 1024 // _PAGE_BYTES)
+        self.drain_output()
+        self._close_output()
+        if self._output_end >= 0:
+            os.close(self.take_output())
+        if self._memory >= 0:
+            os.close(self._memory)
+            self._memory = -1
+        self._on_exit(return_code)
 
     def drain_output(self) -> None:
         """Hand over what the process has written so far."""
@@ -74,56 +90,46 @@ class SandboxProcess:
             if len(data) < _READ_BYTES:
                 return
 
-    def measure_peak_memory_mb(self) -> int:
-        """The most resident memory that was seen at any of these calls, in whole MB; 0 where it cannot be known."""
+    def measure_memory(self) -> int:
+        """The resident memory of the process and its children now, in bytes; 0 where it cannot be known.
+
+        Of pages that it shares with children, each counts its part.
+        """
+        pages = self._measure()
+        if self.pid is None or pages == 0:
+            return 0
+        children = _descendants(self.pid)
+        if not children:
+            return pages * _PAGE_BYTES
+        return sum(_proportional_bytes(pid) for pid in (self.pid, *children))
+
+    def _measure(self) -> int:
         if self._memory >= 0:
             with suppress(OSError, IndexError):
                 # statm: total, resident, … in pages. Source: proc_pid_statm(5).
-                self._peak_pages = max(self._peak_pages, int(os.pread(self._memory, 64, 0).split()[1]))
+                pages = int(os.pread(self._memory, 64, 0).split()[1])
+                self._peak_pages = max(self._peak_pages, pages)
+                return pages
+        return 0
+
+    def peak_memory_mb(self) -> int:
+        """The most resident memory that was seen at any measurement, in whole MB."""
+        self._measure()
         return -(-self._peak_pages * _PAGE_BYTES // 1_048_576)
 
     def kill(self) -> None:
         """End the process and its children now. `on_exit` follows once it is gone."""
-        if not self._exited:
-            # The group's id cannot have been given to others: the process is not waited for yet.
-            with suppress(ProcessLookupError, PermissionError):
-                os.killpg(self.pid, signal.SIGKILL)
-
-    def _watch(self) -> None:
-        if hasattr(os, "pidfd_open"):
-            pidfd = os.pidfd_open(self.pid)
-
-            def gone() -> None:
-                self._loop.remove_reader(pidfd)
-                os.close(pidfd)
-                self._end()
-
-            self._loop.add_reader(pidfd, gone)
+        if self._killed or self._ended:
             return
-
-        def wait() -> None:
-            os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT)
-            with suppress(RuntimeError):  # the loop is closed; nobody listens any more
-                self._loop.call_soon_threadsafe(self._end)
-
-        threading.Thread(target=wait, name=f"sandbox-{self.pid}", daemon=True).start()
-
-    def _end(self) -> None:
-        self.kill()  # what the process left running
-        self._exited = True
-        self.drain_output()
-        self._close_output()
-        if self._memory >= 0:
-            os.close(self._memory)
-            self._memory = -1
-        self._on_exit(self._process.wait())
+        self._killed = True
+        if self.pid is not None:
+            self._killer.kill(self.pid)
 
     def _close_output(self) -> None:
         if self._output >= 0:
             self._loop.remove_reader(self._output)
+            os.close(self._output)
             self._output = -1
-            if self._process.stdout:
-                self._process.stdout.close()
 
 
 def describe_exit(return_code: int) -> str:
@@ -139,8 +145,24 @@ def describe_exit(return_code: int) -> str:
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 
-def _open_memory(pid: int) -> int:
-    try:
-        return os.open(f"/proc/{pid}/statm", os.O_RDONLY | os.O_CLOEXEC)
-    except OSError:
-        return -1
+def _descendants(pid: int) -> list[int]:
+    found: list[int] = []
+    ask = [pid]
+    while ask:
+        parent = ask.pop()
+        # A process may end while it is looked at.
+        with suppress(OSError):
+            for thread in os.listdir(f"/proc/{parent}/task"):  # noqa: PTH208  asked often
+                with suppress(OSError), Path(f"/proc/{parent}/task/{thread}/children").open() as children:
+                    ask += (more := [int(child) for child in children.read().split()])
+                    found += more
+    return found
+
+
+def _proportional_bytes(pid: int) -> int:
+    """The resident memory of a process, of shared pages its part. Source: proc_pid_smaps(5), smaps_rollup."""
+    with suppress(OSError), Path(f"/proc/{pid}/smaps_rollup").open() as rollup:
+        for line in rollup:
+            if line.startswith("Pss:"):
+                return int(line.split()[1]) * 1024
+    return 0

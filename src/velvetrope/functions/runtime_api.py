@@ -7,32 +7,26 @@
     GET  /2018-06-01/ping
 
 HTTP in and out is done here, and who may connect (see `peers`); what a call means in the sandbox's present state is
-its owner's to say (`sandbox.Sandbox`). Requests are parsed by httptools; bodies over Lambda's limit are read to their
-end and thrown away. Responses that a runtime streams are refused by name.
+its owner's to say (`channels.ChannelOwner`). Requests are parsed by httptools; bodies over Lambda's limit are read to
+their end and thrown away. Responses that a runtime streams are refused by name.
 
 Sources: AWS Lambda Developer Guide, "Using the Lambda runtime API"; statuses and bodies of AWS's
 Runtime Interface Emulator (reference/lambda.md section 1).
 """
 
 import asyncio
+import json
 import socket
-from typing import Protocol, cast
+from http import HTTPStatus
+from typing import cast
 
 import httptools
 
 from velvetrope.functions import peers
+from velvetrope.functions.channels import ChannelOwner, Event, Refusal
+from velvetrope.zygote.frames import MAX_ANSWER_BYTES
 
-__all__ = [
-    "ACCEPTED",
-    "MAX_RESPONSE_BYTES",
-    "Connection",
-    "RuntimeApi",
-    "RuntimeApiOwner",
-    "render_refusal",
-]
-
-MAX_RESPONSE_BYTES = 6_291_556
-"""6 MiB and 100 bytes, for a result as for an error."""
+__all__ = ["Connection", "RuntimeApi"]
 
 _MAX_HEAD_BYTES = 2 * 1_048_576
 """AWS's Python client sends up to 1 MiB of X-Ray cause in a header."""
@@ -45,53 +39,48 @@ def _render(status: bytes, body: bytes, content_type: bytes = b"application/json
     return b"HTTP/1.1 %b\r\nContent-Type: %b\r\nContent-Length: %d\r\n\r\n%b" % (status, content_type, len(body), body)
 
 
-def render_refusal(status: bytes, error_type: str, message: str) -> bytes:
-    """An error of the Runtime API itself; `status` is code and phrase. The texts hold no character to escape."""
-    return _render(status, f'{{"errorMessage":"{message}","errorType":"{error_type}"}}'.encode())
+def _render_refusal(refusal: Refusal) -> bytes:
+    status = f"{refusal.status} {HTTPStatus(refusal.status).phrase}".encode()
+    body = {"errorMessage": refusal.message, "errorType": refusal.error_type}
+    return _render(status, json.dumps(body, separators=(",", ":")).encode())
 
 
-ACCEPTED = _render(b"202 Accepted", b'{"status":"OK"}\n')
+def _render_event(event: Event) -> bytes:
+    head = (
+        "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+        f"Lambda-Runtime-Aws-Request-Id: {event.request_id}\r\n"
+        f"Lambda-Runtime-Deadline-Ms: {event.deadline_ms}\r\n"
+        f"Lambda-Runtime-Invoked-Function-Arn: {event.invoked_function_arn}\r\n"
+        f"Content-Length: {len(event.payload)}\r\n"
+    ).encode()
+    if event.trace_id:
+        head += f"Lambda-Runtime-Trace-Id: {event.trace_id}\r\n".encode()
+    if event.client_context:
+        head += b"Lambda-Runtime-Client-Context: %b\r\n" % event.client_context
+    if event.cognito_identity:
+        head += b"Lambda-Runtime-Cognito-Identity: %b\r\n" % event.cognito_identity
+    return head + b"\r\n" + event.payload
+
+
+_ACCEPTED = _render(b"202 Accepted", b'{"status":"OK"}\n')
 _PONG = _render(b"200 OK", b"pong", b"text/plain")
 _NOT_FOUND = _render(b"404 Not Found", b"404 page not found\n", b"text/plain; charset=utf-8")
 _NOT_ALLOWED = _render(b"405 Method Not Allowed", b"", b"text/plain; charset=utf-8")
 _BAD_REQUEST = _render(b"400 Bad Request", b"", b"text/plain; charset=utf-8")
 _HEAD_TOO_LARGE = _render(b"431 Request Header Fields Too Large", b"", b"text/plain; charset=utf-8")
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
-
-
-class RuntimeApiOwner(Protocol):
-    """What a sandbox does when its runtime calls. Answers are whole HTTP responses."""
-
-    def next_asked(self, connection: "Connection") -> None:
-        """The runtime is ready for an event; give it to `connection` when there is one."""
-        ...
-
-    def connection_lost(self, connection: "Connection") -> None:
-        """`connection` is closed; it may have been waiting for an event."""
-        ...
-
-    def responded(self, request_id: str, body: bytes | None) -> bytes:
-        """The result of an invocation; None if it was too large."""
-        ...
-
-    def failed(self, request_id: str, body: bytes | None) -> bytes:
-        """The error of an invocation; None if it was too large."""
-        ...
-
-    def init_failed(self, body: bytes | None, error_type: str) -> bytes:
-        """The error of the initialisation."""
-        ...
+_NOT_STREAMED = Refusal(400, "InvalidFunctionResponseMode", "Streamed responses are not supported")
 
 
 class RuntimeApi:
     """A listener for one sandbox."""
 
-    def __init__(self, owner: RuntimeApiOwner, *, secret_path: bytes) -> None:
+    def __init__(self, owner: ChannelOwner, *, secret_path: bytes) -> None:
         self.owner = owner
         self.base = secret_path + _BASE
         self.connections: set[Connection] = set()
-        self.session_id: int | None = None
-        """The sandbox's process; until it is known nobody is admitted. Not used where a secret path guards."""
+        self._session: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        """The sandbox's process; until it is known nobody is admitted."""
         self._secret_path = secret_path
         self._server: asyncio.Server | None = None
         self._port = 0
@@ -112,19 +101,32 @@ class RuntimeApi:
             listening.close()
             raise
 
+    def drain(self) -> None:
+        """Nothing to do: a runtime waits for the answer to its answer, so none is on its way when it ends."""
+
     def close(self) -> None:
         """Stop listening and drop all connections."""
+        self._session.cancel()
         if self._server is not None:
             self._server.close()
         for connection in list(self.connections):
             connection.abort()
 
-    def admits(self, peer_port: int, own_port: int) -> bool:
-        """Whether the socket with `peer_port` is the sandbox's own. Reads files: not for the event loop's thread."""
+    def belong_to(self, session_id: int) -> None:
+        """Serve the session of this process from now on, and nobody else."""
+        if not self._session.done():
+            self._session.set_result(session_id)
+
+    async def admits(self, peer_port: int, own_port: int) -> bool:
+        """Whether the socket with `peer_port` is the sandbox's own."""
         if self._secret_path:
             return True
-        inode = peers.connection_inode(peer_port, own_port)
-        return inode is not None and self.session_id is not None and peers.session_holds_socket(self.session_id, inode)
+        return await asyncio.to_thread(_session_holds, await asyncio.shield(self._session), peer_port, own_port)
+
+
+def _session_holds(session_id: int, peer_port: int, own_port: int) -> bool:
+    inode = peers.connection_inode(peer_port, own_port)
+    return inode is not None and peers.session_holds_socket(session_id, inode)
 
 
 class Connection(asyncio.Protocol):
@@ -174,8 +176,18 @@ class Connection(asyncio.Protocol):
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
             self._refuse(_BAD_REQUEST)
 
-    def send(self, response: bytes) -> None:
-        """Answer the request that is waiting."""
+    def give(self, event: Event) -> None:
+        """Answer the request that is waiting with an event."""
+        self._send(_render_event(event))
+
+    def refuse(self, refusal: Refusal) -> None:
+        """Answer the request that is waiting with a refusal."""
+        self._send(_render_refusal(refusal))
+
+    def _answer(self, refusal: Refusal | None) -> None:
+        self._send(_ACCEPTED if refusal is None else _render_refusal(refusal))
+
+    def _send(self, response: bytes) -> None:
         if self._transport is not None:
             self._transport.write(response)
             if not self._parser.should_keep_alive():
@@ -215,7 +227,7 @@ class Connection(asyncio.Protocol):
 
     def on_body(self, body: bytes) -> None:
         self._body_bytes += len(body)
-        if self._body_bytes <= MAX_RESPONSE_BYTES:
+        if self._body_bytes <= MAX_ANSWER_BYTES:
             self._body.append(body)
         else:
             self._body.clear()
@@ -223,11 +235,11 @@ class Connection(asyncio.Protocol):
     def on_message_complete(self) -> None:
         self._in_head, self._head_bytes = True, 0
         if not self._url.startswith(self._api.base):
-            self.send(_NOT_FOUND)
+            self._send(_NOT_FOUND)
             return
         route = self._url[len(self._api.base) :].partition(b"?")[0]
         posted = self._parser.get_method() == b"POST"
-        body = b"".join(self._body) if self._body_bytes <= MAX_RESPONSE_BYTES else None
+        body = b"".join(self._body) if self._body_bytes <= MAX_ANSWER_BYTES else None
         self._body.clear()
         self._serve(route, body, posted=posted)
 
@@ -238,27 +250,26 @@ class Connection(asyncio.Protocol):
         elif route.startswith(_INVOCATION) and route.count(b"/") == 3 and posted:  # …/{id}/{what}
             request_id, _, what = route[len(_INVOCATION) :].decode("latin-1").partition("/")
             if what == "response" and self._response_mode:
-                mode = "Streamed responses are not supported"
-                self.send(render_refusal(b"400 Bad Request", "InvalidFunctionResponseMode", mode))
+                self.refuse(_NOT_STREAMED)
             elif what == "response":
-                self.send(owner.responded(request_id, body))
+                self._answer(owner.responded(request_id, body))
             elif what == "error":
-                self.send(owner.failed(request_id, body))
+                self._answer(owner.failed(request_id, body))
             else:
-                self.send(_NOT_FOUND)
+                self._send(_NOT_FOUND)
         elif route == b"runtime/init/error" and posted:
-            self.send(owner.init_failed(body, self._error_type))
+            self._answer(owner.init_failed(body, self._error_type))
         elif route == b"ping" and not posted:
-            self.send(_PONG)
+            self._send(_PONG)
         elif route in {b"runtime/invocation/next", b"runtime/init/error", b"ping"}:
-            self.send(_NOT_ALLOWED)
+            self._send(_NOT_ALLOWED)
         else:
-            self.send(_NOT_FOUND)
+            self._send(_NOT_FOUND)
 
     async def _admit(self, transport: asyncio.Transport) -> None:
         peer_port: int = transport.get_extra_info("peername")[1]
         own_port: int = transport.get_extra_info("sockname")[1]
-        if not await asyncio.to_thread(self._api.admits, peer_port, own_port):
+        if not await self._api.admits(peer_port, own_port):
             transport.abort()
             return
         held, self._held = self._held, None

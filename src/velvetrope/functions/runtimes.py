@@ -10,12 +10,11 @@ Source: AWS Lambda Developer Guide, "Lambda runtimes"; the model's enum `Runtime
 
 import re
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
 from velvetrope.functions.errors import InvalidParameterValueException
 
-__all__ = ["Runtime", "find_bootstrap", "parse_runtime"]
+__all__ = ["Runtime", "parse_runtime"]
 
 _PYTHON = re.compile(r"python3\.\d+")
 _PROVIDED = frozenset({"provided", "provided.al2", "provided.al2023"})
@@ -42,9 +41,3 @@ def parse_runtime(name: str) -> Runtime:
     raise InvalidParameterValueException(
         f"The runtime {name} is not supported here. Use python3.x, or provided.al2023 with an executable bootstrap."
     )
-
-
-def find_bootstrap(code_folder: Path) -> Path | None:
-    """The code's `bootstrap` if there is one that can be executed."""
-    path = code_folder / "bootstrap"
-    return path if path.is_file() and path.stat().st_mode & 0o111 else None

@@ -15,29 +15,24 @@ reference/lambda.md section 3.
 """
 
 import asyncio
-import os
-import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC
 from enum import IntEnum, auto
 from pathlib import Path
+from typing import Protocol
 
 import msgspec
 
 from velvetrope.clock import Clock
+from velvetrope.functions.channels import Channel, ChannelOwner, Event, Refusal, Waiting
 from velvetrope.functions.logs import FunctionLogs, LogEvent, render_report
+from velvetrope.functions.memory import MemoryWatch
 from velvetrope.functions.processes import SandboxProcess, describe_exit
-from velvetrope.functions.runtime_api import (
-    ACCEPTED,
-    MAX_RESPONSE_BYTES,
-    Connection,
-    RuntimeApi,
-    render_refusal,
-)
-from velvetrope.functions.runtimes import Runtime, find_bootstrap
+from velvetrope.functions.runtimes import Runtime
+from velvetrope.zygote.frames import MAX_ANSWER_BYTES
 
-__all__ = ["InitFailed", "Invocation", "Outcome", "Sandbox", "SandboxSettings"]
+__all__ = ["InitFailed", "Invocation", "Launch", "Launched", "Outcome", "Sandbox", "SandboxSettings"]
 
 INIT_SECONDS = 10.0
 """How long initialisation may take. Lambda then tries again under the function's timeout; we add that time at once."""
@@ -48,14 +43,8 @@ _TAIL_BYTES = 4096
 _MAX_LINE_BYTES = 262_144
 """A line longer than a CloudWatch event is kept in pieces."""
 
-_LAUNCHER = Path(__file__).with_name("launch.py")
-
-_INVALID_REQUEST_ID = render_refusal(b"400 Bad Request", "InvalidRequestID", "Invalid request ID")
-_TOO_LARGE = render_refusal(
-    b"413 Request Entity Too Large",
-    "RequestEntityTooLarge",
-    f"Exceeded maximum allowed payload size ({MAX_RESPONSE_BYTES} bytes).",
-)
+_INVALID_REQUEST_ID = Refusal(400, "InvalidRequestID", "Invalid request ID")
+_TOO_LARGE = Refusal(413, "RequestEntityTooLarge", f"Exceeded maximum allowed payload size ({MAX_ANSWER_BYTES} bytes).")
 
 
 class _State(IntEnum):
@@ -76,7 +65,10 @@ class SandboxSettings:
     handler: str
     timeout_seconds: int
     memory_size_mb: int
+    ephemeral_storage_mb: int
     code_folder: Path
+    opt_folder: Path | None = None
+    """What the layers of the version come to: the content of `/opt`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +110,35 @@ class InitFailed(Exception):
         return Outcome(payload, "Unhandled", self._log[-_TAIL_BYTES:])
 
 
+@dataclass(frozen=True, slots=True)
+class Launched:
+    """A sandbox's process, and the way that its runtime speaks to us."""
+
+    process: SandboxProcess
+    channel: Channel
+
+
+class Launch(Protocol):
+    """Starts the process of a sandbox."""
+
+    async def __call__(
+        self,
+        owner: ChannelOwner,
+        *,
+        on_output: Callable[[bytes], None],
+        on_exit: Callable[[int], None],
+        on_broken: Callable[[str], None],
+        took_shape: Callable[[Launched], None],
+    ) -> None:
+        """Start it. `took_shape` is called once there is something to be ended; `on_exit` follows from then on.
+
+        Raises:
+            InitFailed: the code has nothing that could be started.
+            ServiceException: the process could not be started.
+        """
+        ...
+
+
 @dataclass(slots=True)
 class _Running:
     """The invocation that a sandbox is at."""
@@ -137,28 +158,28 @@ class Sandbox:
         self,
         settings: SandboxSettings,
         *,
-        build_environment: Callable[[str], Mapping[str, str]],
+        launch: Launch,
         log_stream: str,
         logs: FunctionLogs,
         clock: Clock,
-        secret_path: bytes,
+        watch: MemoryWatch,
         usable_seconds: float,
         on_idle: Callable[["Sandbox"], None],
         on_ended: Callable[["Sandbox"], None],
     ) -> None:
-        """`build_environment` is given the Runtime API's address."""
         self.settings = settings
-        self._build_environment = build_environment
+        self._launch = launch
         self._log_stream = log_stream
         self._logs = logs
         self._clock = clock
+        self._watch = watch
         self._on_idle = on_idle
         self._on_ended = on_ended
         self._loop = asyncio.get_running_loop()
         self._state = _State.STARTING
-        self._api = RuntimeApi(self, secret_path=secret_path)
         self._process: SandboxProcess | None = None
-        self._waiting: Connection | None = None
+        self._channel: Channel | None = None
+        self._waiting: Waiting | None = None
         self._running: _Running | None = None
         self._ready: asyncio.Future[InitFailed | None] = self._loop.create_future()
         self._gone: asyncio.Future[None] = self._loop.create_future()
@@ -170,6 +191,7 @@ class Sandbox:
         """Written while there was no invocation; the next one's log begins with it."""
         self._partial_line = b""
         self._served = False
+        self._out_of_memory = False
         self._ending = False
         """Killed, or of no use any more; it must not take another invocation, whatever its runtime still asks for."""
         self.idle_since = self._started_at
@@ -185,6 +207,11 @@ class Sandbox:
         return self._state is _State.IDLE and self._waiting is not None and not self._ending
 
     @property
+    def busy(self) -> bool:
+        """Whether its process is at work, as far as we know."""
+        return self._state in {_State.STARTING, _State.INVOKING}
+
+    @property
     def usable(self) -> bool:
         """Whether its credentials will outlive one more invocation. If they never would, they serve for one."""
         once = self._usable_until <= self._started_at and not self._served
@@ -195,21 +222,19 @@ class Sandbox:
 
         Raises:
             InitFailed: it did not come to that.
+            ServiceException: its process could not be started at all.
         """
         try:
-            arguments = self._arguments()
-            await self._api.open()
-            self._log_line(f"INIT_START Runtime Version: {self.settings.runtime.name}")
-            self._process = SandboxProcess(
-                arguments,
-                environment=self._build_environment(self._api.address),
-                folder=self.settings.code_folder,
-                on_output=self._take_output,
-                on_exit=self._exited,
-            )
-            self._api.session_id = self._process.pid
             limit = INIT_SECONDS + self.settings.timeout_seconds
             self._timer = self._loop.call_later(limit, self._init_timed_out)
+            self._log_line(f"INIT_START Runtime Version: {self.settings.runtime.name}")
+            await self._launch(
+                self,
+                on_output=self._take_output,
+                on_exit=self._exited,
+                on_broken=self._channel_broke,
+                took_shape=self._took_shape,
+            )
             failure = await asyncio.shield(self._ready)
             if failure is not None:
                 raise failure
@@ -219,8 +244,8 @@ class Sandbox:
 
     async def invoke(self, invocation: Invocation) -> Outcome:
         """Run one invocation. The sandbox must be idle."""
-        connection = self._waiting
-        if connection is None or not self.idle:
+        waiting = self._waiting
+        if waiting is None or not self.idle:
             raise RuntimeError("the sandbox is not idle")
         self._state, self._waiting, self._served = _State.INVOKING, None, True
         init_ms, self._init_ms = self._init_ms, None
@@ -231,7 +256,8 @@ class Sandbox:
             self._log_between.clear()
         self._log_line(f"START RequestId: {invocation.request_id} Version: {self.settings.version}")
         self._timer = self._loop.call_later(self.settings.timeout_seconds, self._timed_out)
-        connection.send(self._render_event(invocation))
+        self._watch.hurry()
+        waiting.give(self._event(invocation))
         return await running.ended
 
     def kill(self) -> None:
@@ -246,59 +272,81 @@ class Sandbox:
         """Until the process is gone and everything of it is closed."""
         await asyncio.shield(self._gone)
 
-    # What the runtime calls, see runtime_api.RuntimeApiOwner.
+    # What the runtime calls, see channels.ChannelOwner.
 
-    def next_asked(self, connection: Connection) -> None:
+    def next_asked(self, waiting: Waiting) -> None:
         if self._ending:
             return
         if self._state is not _State.STARTING and self._state is not _State.RESPONDED:
             # A second request for an event: the first one is the runtime's, and an invocation is answered before that.
-            connection.send(_invalid_transition(self._state, "Ready"))
+            waiting.refuse(_invalid_transition(self._state, "Ready"))
             return
         self._cancel_timer()
         if self._state is _State.STARTING:
             self._init_ms = (self._loop.time() - self._started_at) * 1000
             self._ready.set_result(None)
         self._state = _State.IDLE
-        self._waiting = connection
+        self._waiting = waiting
         self.idle_since = self._loop.time()
         self._on_idle(self)
 
-    def connection_lost(self, connection: Connection) -> None:
-        if connection is self._waiting:
+    def connection_lost(self, waiting: Waiting) -> None:
+        if waiting is self._waiting:
             # A runtime that stops waiting for events is broken or ending; nothing was given to it that could be lost.
             self._waiting = None
             self.kill()
 
-    def responded(self, request_id: str, body: bytes | None) -> bytes:
+    def responded(self, request_id: str, body: bytes | None) -> Refusal | None:
         return self._take_answer(request_id, body, function_error=None)
 
-    def failed(self, request_id: str, body: bytes | None) -> bytes:
+    def failed(self, request_id: str, body: bytes | None) -> Refusal | None:
         return self._take_answer(request_id, body, function_error="Unhandled")
 
-    def init_failed(self, body: bytes | None, error_type: str) -> bytes:
+    def init_failed(self, body: bytes | None, error_type: str) -> Refusal | None:
         if self._state is not _State.STARTING:
             return _invalid_transition(self._state, "InitError")
         if not self._ready.done():
             # The runtime would exit next; whoever awaits `start` ends it whether it does or not.
             self._fail_init("error", error_type, payload=body)
-        return ACCEPTED
+        return None
+
+    # What happens to the process.
+
+    def exceeds_memory(self) -> bool:
+        """Whether the process holds more memory than the function may have."""
+        process = self._process
+        return process is not None and process.measure_memory() > self.settings.memory_size_mb * 1_048_576
+
+    def end_for_memory(self) -> None:
+        """End the process because it holds more memory than the function may have."""
+        self._out_of_memory = True
+        self.kill()
+
+    def _took_shape(self, launched: Launched) -> None:
+        self._process, self._channel = launched.process, launched.channel
+        self._watch.add(self)
+        if self._ending:
+            self._process.kill()
+
+    def _channel_broke(self, why: str) -> None:
+        self._log_line(f"The runtime broke its protocol: {why}")
+        self.kill()
 
     # Endings.
 
-    def _take_answer(self, request_id: str, body: bytes | None, *, function_error: str | None) -> bytes:
+    def _take_answer(self, request_id: str, body: bytes | None, *, function_error: str | None) -> Refusal | None:
         running = self._running
         if running is None:
             return _invalid_transition(self._state, "InvocationResponse")
         if request_id != running.invocation.request_id:
             return _INVALID_REQUEST_ID
         if body is None:
-            message = f"Response payload size exceeded maximum allowed payload size ({MAX_RESPONSE_BYTES} bytes)."
+            message = f"Response payload size exceeded maximum allowed payload size ({MAX_ANSWER_BYTES} bytes)."
             payload = msgspec.json.encode({"errorMessage": message, "errorType": "Function.ResponseSizeTooLarge"})
             self._answer(running, payload, "Unhandled")
             return _TOO_LARGE
         self._answer(running, body, function_error)
-        return ACCEPTED
+        return None
 
     def _answer(self, running: _Running, payload: bytes, function_error: str | None, *, status: str = "") -> None:
         """Answer the invocation. Its timer runs on until the runtime asks for the next event."""
@@ -308,7 +356,7 @@ class Sandbox:
             request_id=request_id,
             duration_ms=(self._loop.time() - running.started) * 1000,
             memory_size_mb=self.settings.memory_size_mb,
-            max_memory_used_mb=self._process.measure_peak_memory_mb() if self._process else 0,
+            max_memory_used_mb=self._process.peak_memory_mb() if self._process else 0,
             init_duration_ms=running.init_ms,
         )
         self._keep_lines((f"END RequestId: {request_id}", report + status))
@@ -335,12 +383,18 @@ class Sandbox:
         self.kill()
 
     def _exited(self, return_code: int) -> None:
+        self._ending = True
+        if self._channel is not None:
+            self._channel.drain()
         words = describe_exit(return_code)
+        # UNVERIFIED: the newer type, with the text that was always there for it.
+        error_type = "Runtime.OutOfMemory" if self._out_of_memory else "Runtime.ExitError"
         if not self._ready.done():
-            self._fail_init("error", "Runtime.ExitError", message=words)
+            self._fail_init("error", error_type, message=words)
         if self._running is not None:
             message = f"RequestId: {self._running.invocation.request_id} Error: {words}"
-            self._answer(self._running, _render_error("Runtime.ExitError", message), "Unhandled")
+            status = f"Status: error\tError Type: {error_type}\t"
+            self._answer(self._running, _render_error(error_type, message), "Unhandled", status=status)
         self._finish()
 
     def _finish(self) -> None:
@@ -349,7 +403,9 @@ class Sandbox:
         self._state = _State.ENDED
         self._waiting = None
         self._cancel_timer()
-        self._api.close()
+        self._watch.discard(self)
+        if self._channel is not None:
+            self._channel.close()
         self._gone.set_result(None)
         self._on_ended(self)
 
@@ -360,31 +416,16 @@ class Sandbox:
 
     # What goes in and out.
 
-    def _arguments(self) -> list[str]:
-        settings = self.settings
-        if settings.runtime.kind == "provided":
-            bootstrap = find_bootstrap(settings.code_folder)
-            if bootstrap is None:
-                # UNVERIFIED: type and text as AWS's emulator has them, not recorded from AWS itself.
-                message = f"Couldn't find valid bootstrap(s): [{settings.code_folder}/bootstrap]"
-                raise InitFailed(error_type="Runtime.InvalidEntrypoint", message=message, payload=None, log=b"")
-            return [sys.executable, "-s", "-S", str(_LAUNCHER), str(os.getpid()), "provided", str(bootstrap)]
-        return [sys.executable, "-s", str(_LAUNCHER), str(os.getpid()), "python", settings.handler]
-
-    def _render_event(self, invocation: Invocation) -> bytes:
+    def _event(self, invocation: Invocation) -> Event:
         deadline_ms = int(self._clock.now().timestamp() * 1000) + self.settings.timeout_seconds * 1000
-        head = (
-            "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
-            f"Lambda-Runtime-Aws-Request-Id: {invocation.request_id}\r\n"
-            f"Lambda-Runtime-Deadline-Ms: {deadline_ms}\r\n"
-            f"Lambda-Runtime-Invoked-Function-Arn: {invocation.invoked_function_arn}\r\n"
-            f"Content-Length: {len(invocation.payload)}\r\n"
-        ).encode()
-        if invocation.client_context:
-            head += b"Lambda-Runtime-Client-Context: %b\r\n" % invocation.client_context
-        if invocation.cognito_identity:
-            head += b"Lambda-Runtime-Cognito-Identity: %b\r\n" % invocation.cognito_identity
-        return head + b"\r\n" + invocation.payload
+        return Event(
+            invocation.request_id,
+            deadline_ms,
+            invocation.invoked_function_arn,
+            invocation.payload,
+            invocation.client_context,
+            invocation.cognito_identity,
+        )
 
     # Logs.
 
@@ -431,8 +472,8 @@ def _render_error(error_type: str, message: str) -> bytes:
     return msgspec.json.encode({"errorType": error_type, "errorMessage": message})
 
 
-def _invalid_transition(state: _State, to: str) -> bytes:
+def _invalid_transition(state: _State, to: str) -> Refusal:
     # UNVERIFIED: the names of the states. The form of the sentence is the emulator's.
     name = {_State.STARTING: "Started", _State.IDLE: "Ready", _State.INVOKING: "Running"}.get(state, "ResponseSent")
     message = f"State transition from {name} to {to} failed for runtime. Error: State transition is not allowed"
-    return render_refusal(b"403 Forbidden", "InvalidStateTransition", message)
+    return Refusal(403, "InvalidStateTransition", message)

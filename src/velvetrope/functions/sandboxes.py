@@ -1,55 +1,32 @@
-"""How a version's sandboxes are made: credentials, environment, scratch folder, process.
+"""How a version's sandboxes are made: credentials, environment, home, process.
 
 Every sandbox has a session of the execution role of its own, asked for when it is made; it is not used any more when
-that session would end within an invocation. Its scratch folder (`HOME` and `TMPDIR`) is removed with it.
-
-What is not isolated: on a server that runs as root, functions run as root too; they can read what the server's user can
-read. A user of their own needs code, interpreter and packages that such a user may read, which is not so everywhere.
+that session would end within an invocation. Its home (`homes`) is removed with it.
 """
 
-import asyncio
 import importlib.util
-import shutil
 import sys
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 from velvetrope.clock import Clock, Entropy
-from velvetrope.functions import peers
 from velvetrope.functions.code import CodeStore
 from velvetrope.functions.environment import EnvironmentBox, RoleCredentials, build_environment, log_stream_name
+from velvetrope.functions.homes import Homes
+from velvetrope.functions.launches import SandboxLaunch, guarding_path
 from velvetrope.functions.logs import FunctionLogs
+from velvetrope.functions.memory import MemoryWatch
 from velvetrope.functions.pools import MakeSandbox, SandboxCallback
 from velvetrope.functions.roles import ExecutionRoles
 from velvetrope.functions.runtimes import parse_runtime
 from velvetrope.functions.sandbox import Sandbox, SandboxSettings
+from velvetrope.functions.zygotes import Zygote
 from velvetrope.store.tables.functions import FunctionConfiguration
 
-__all__ = ["SandboxFactory", "ScratchFolders"]
+__all__ = ["SandboxFactory"]
 
 _MARGIN_SECONDS = 60.0
 """How much longer than an invocation's time limit the credentials must last when it begins."""
-
-
-class ScratchFolders:
-    """Folders that sandboxes may write to, under one that is emptied at every start."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-
-    def clear(self) -> None:
-        """Remove what is there: left by a server that did not stop in order, or by the one that stops now."""
-        shutil.rmtree(self._folder, ignore_errors=True)
-
-    def make(self) -> Path:
-        """A new, empty folder."""
-        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        return Path(tempfile.mkdtemp(dir=self._folder))
-
-    def remove(self, path: Path) -> None:
-        """Remove one, in a thread: nobody knows how much a function has written."""
-        asyncio.get_running_loop().run_in_executor(None, lambda: shutil.rmtree(path, ignore_errors=True))
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +37,15 @@ class SandboxFactory:
     roles: ExecutionRoles
     box: EnvironmentBox
     logs: FunctionLogs
-    scratch: ScratchFolders
+    homes: Homes
+    zygote: Zygote
+    watch: MemoryWatch
     clock: Clock
     entropy: Entropy
     region: str
     endpoint_url: str
+    python_over_http: bool = False
+    """Whether Python functions speak the Runtime API over HTTP, instead of frames over a socketpair."""
 
     def maker(self, configuration: FunctionConfiguration) -> MakeSandbox:
         """What makes the sandboxes of this version."""
@@ -75,6 +56,7 @@ class SandboxFactory:
             handler=configuration.handler,
             timeout_seconds=configuration.timeout_seconds,
             memory_size_mb=configuration.memory_size_mb,
+            ephemeral_storage_mb=configuration.ephemeral_storage_mb,
             code_folder=self.code.folder_of(configuration.code_sha256),
         )
 
@@ -93,9 +75,9 @@ class SandboxFactory:
         session = await self.roles.issue_session(configuration)
         variables = self.box.open(configuration.environment_sealed, configuration.function_arn)
         log_stream = log_stream_name(configuration.version, self.clock.now(), self.entropy)
-        scratch_folder = self.scratch.make()
+        home = await self.homes.make(settings)
 
-        def environment(runtime_api: str) -> dict[str, str]:
+        def environment(runtime_api: str | None) -> dict[str, str]:
             return build_environment(
                 function_name=settings.function_name,
                 version=settings.version,
@@ -104,9 +86,10 @@ class SandboxFactory:
                 memory_size_mb=settings.memory_size_mb,
                 region=self.region,
                 log_stream=log_stream,
-                code_folder=settings.code_folder,
+                task_root=home.task_root,
+                opt=home.opt if settings.opt_folder is not None else None,
+                scratch=home.scratch,
                 runtime_folder=_runtime_folder(),
-                scratch_folder=scratch_folder,
                 runtime_api=runtime_api,
                 endpoint_url=self.endpoint_url,
                 interpreter_folder=Path(sys.executable).parent,
@@ -115,17 +98,25 @@ class SandboxFactory:
             )
 
         def ended(sandbox: Sandbox) -> None:
-            self.scratch.remove(scratch_folder)
+            self.homes.remove(home)
             on_ended(sandbox)
 
         remaining = self.roles.remaining(session).total_seconds()
         return Sandbox(
             settings,
-            build_environment=environment,
+            launch=SandboxLaunch(
+                self.zygote,
+                settings,
+                home,
+                environment,
+                variables,
+                guarding_path(self.entropy.token_bytes(16)),
+                self.python_over_http,
+            ),
             log_stream=log_stream,
             logs=self.logs,
             clock=self.clock,
-            secret_path=b"" if peers.guards_by_peer() else b"/" + self.entropy.token_bytes(16).hex().encode(),
+            watch=self.watch,
             usable_seconds=remaining - settings.timeout_seconds - _MARGIN_SECONDS,
             on_idle=on_idle,
             on_ended=ended,

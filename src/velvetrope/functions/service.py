@@ -26,15 +26,18 @@ from velvetrope.functions.event_source_operations import EventSourceOperations, 
 from velvetrope.functions.event_source_pollers import EventSourcePollers
 from velvetrope.functions.function_operations import FunctionOperations
 from velvetrope.functions.function_url_operations import FunctionUrlOperations
+from velvetrope.functions.homes import Homes
 from velvetrope.functions.invocation_operations import InvocationOperations
 from velvetrope.functions.invoker import FunctionInvoker
 from velvetrope.functions.logs import FunctionLogs
+from velvetrope.functions.memory import MemoryWatch
 from velvetrope.functions.permission_operations import PermissionOperations
 from velvetrope.functions.permissions import ResourcePolicies
 from velvetrope.functions.roles import ExecutionRoles, ExecutionRoleSessions
-from velvetrope.functions.sandboxes import SandboxFactory, ScratchFolders
+from velvetrope.functions.sandboxes import SandboxFactory
 from velvetrope.functions.tag_operations import TagOperations
 from velvetrope.functions.versions import AliasOperations, VersionOperations
+from velvetrope.functions.zygotes import Zygote
 from velvetrope.identifiers import new_uuid
 from velvetrope.sealing import MasterKeys
 from velvetrope.store import Database
@@ -63,10 +66,16 @@ class FunctionService:
         account_id: str,
         max_sandboxes_per_version: int = 10,
         idle_seconds: float = 300.0,
+        python_over_http: bool = False,
     ) -> None:
-        """`endpoint_url` is what functions find as `AWS_ENDPOINT_URL`; a sandbox idle for `idle_seconds` is ended."""
+        """`endpoint_url` is what functions find as `AWS_ENDPOINT_URL`; a sandbox idle for `idle_seconds` is ended.
+
+        `python_over_http` has Python functions use the Runtime API too, instead of the socketpair.
+        """
+        folder = folder.absolute()  # sandboxes begin in the machine's root folder
         self._store = FunctionStore(database)
-        self._scratch = ScratchFolders(folder / "scratch")
+        self._zygote = Zygote()
+        self._homes = Homes(folder / "scratch", self._zygote)
         self.code = CodeStore(folder / "code")
         self.logs = FunctionLogs()
         self.policies = ResourcePolicies(database, account_id=account_id, region=region)
@@ -77,11 +86,14 @@ class FunctionService:
             roles=roles,
             box=box,
             logs=self.logs,
-            scratch=self._scratch,
+            homes=self._homes,
+            zygote=self._zygote,
+            watch=MemoryWatch(),
             clock=clock,
             entropy=entropy,
             region=region,
             endpoint_url=endpoint_url,
+            python_over_http=python_over_http,
         )
         self._clock = clock
         self._account_id = account_id
@@ -136,10 +148,11 @@ class FunctionService:
         await self._pollers.close()
         await self.events.close()
         await self.invoker.close()
-        await asyncio.to_thread(self._scratch.clear)
+        await self._zygote.close()
+        await asyncio.to_thread(self._homes.close)
 
     def _clear(self, digests: set[str]) -> None:
-        self._scratch.clear()
+        self._homes.clear()
         self.code.prune(digests)
 
 

@@ -11,8 +11,6 @@ runs on the machine they work on. Unlike on AWS a URL may have a port, since peo
 Thumbprints are kept and shown, and trust nothing: certificates are judged by the certificate authorities that the
 server knows, as AWS does wherever it can. Where AWS fetches a thumbprint that was not given, we leave the list empty.
 
-Other kinds of providers (SAML) are not supported: their operations are not here.
-
 Sources: IAM API Reference, CreateOpenIDConnectProvider and its siblings; IAM User Guide, "Create an OpenID Connect
 (OIDC) identity provider in IAM", "IAM and AWS STS quotas". Texts as seen on AWS where known, else UNVERIFIED.
 """
@@ -25,16 +23,16 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from velvetrope.arn import InvalidArn, parse_arn
 from velvetrope.iam.errors import EntityAlreadyExists, InvalidInput, LimitExceeded, NoSuchEntity
 from velvetrope.iam.paging import page_of
+from velvetrope.iam.provider_arns import is_provider_of_account
+from velvetrope.iam.quotas import within_quota
 from velvetrope.iam.tags import Tag, add_tags, new_tags, remove_tags, render_tags
 from velvetrope.operations import Answer, Call, operation
 from velvetrope.store.tables.iam_providers import IamProviderStore, OpenIdProvider
 
 __all__ = ["OpenIdProviderOperations"]
 
-_MAX_PROVIDERS: Final = 100
 _MAX_CLIENT_IDS: Final = 100
 _MAX_THUMBPRINTS: Final = 5
 _URL: Final = re.compile(r"[A-Za-z0-9\-.:/_~%]+")
@@ -72,9 +70,7 @@ class OpenIdProviderOperations:
             thumbprints=thumbprint_list,
             tags=new_tags(tags),
         )
-        if await self._store.count_open_id_providers(call.account_id) >= _MAX_PROVIDERS:
-            raise LimitExceeded(f"Cannot exceed quota for OpenIdConnectProvidersPerAccount: {_MAX_PROVIDERS}")
-        if not await self._store.save_new_open_id_provider(provider):
+        if not await self._store.save_new_open_id_provider(provider, within_quota("OpenIdConnectProvidersPerAccount")):
             raise EntityAlreadyExists(f"Provider with url {url} already exists.")
         return {"open_id_connect_provider_arn": provider.arn, "tags": render_tags(provider.tags) or None}
 
@@ -198,19 +194,7 @@ def _not_found(arn: str) -> NoSuchEntity:
 
 
 def _check_arn(call: Call, arn: str) -> None:
-    """The ARN is a provider's; another account's is not found here.
-
-    Raises:
-        InvalidInput: the ARN of something else, or none.
-        NoSuchEntity: another account's.
-    """
-    try:
-        parsed = parse_arn(arn)
-    except InvalidArn:
-        raise InvalidInput(f"Invalid ARN: {arn}") from None
-    if (parsed.service, parsed.region, parsed.resource_type) != ("iam", "", "oidc-provider"):
-        raise InvalidInput(f"Invalid ARN: {arn}")
-    if parsed.account_id != call.account_id:
+    if not is_provider_of_account(call, arn, "oidc-provider"):
         raise _not_found(arn)
 
 

@@ -19,6 +19,8 @@ from velvetrope.identitypools.providers import (
     OpenIdLogin,
     OpenIdProviders,
     RoleSessions,
+    SamlLogin,
+    SamlProviders,
     UserPoolTokens,
 )
 from velvetrope.identitypools.role_operations import RoleOperations
@@ -37,5 +39,7 @@ __all__ = [
     "PoolOperations",
     "RoleOperations",
     "RoleSessions",
+    "SamlLogin",
+    "SamlProviders",
     "UserPoolTokens",
 ]

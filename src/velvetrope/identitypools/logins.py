@@ -5,13 +5,14 @@ A key names
   clients such as Amplify make the key from the token's `iss`; so `PUBLIC-HOST/POOLID` is another name of the same
   provider. Inside, and in everything that others see, it has AWS's name;
 - an OpenID Connect provider of IAM that the pool lists, by its URL without `https://`;
+- a SAML provider of IAM that the pool lists, by its ARN; the token is the response in base64, as it was posted;
 - a public provider whose ID tokens can be verified, `accounts.google.com` or `appleid.apple.com`, if the pool has a
   client id for it.
 
 All tokens of a map must be good; the first that is not refuses the call. No token gets grace past `exp`: that is what
 AWS does with user pool tokens, and the safer reading for the others (its documentation speaks of five minutes).
 Facebook, Amazon and Twitter hand out access tokens, which prove nothing about whom they were made for unless the
-provider is asked; they, and SAML, are not supported. Their keys are refused as not being valid public providers, which
+provider is asked; they are not supported. Their keys are refused as not being valid public providers, which
 is what AWS says of keys it does not know, and so is the developer provider's name: it is for signed calls only.
 
 Source: Cognito Developer Guide, "External identity providers", "Identity pools authentication flow"; texts from the
@@ -24,8 +25,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Literal
 
+from velvetrope.errors import ReasonError
 from velvetrope.identitypools.errors import NotAuthorizedException, bad_provider
-from velvetrope.identitypools.providers import OpenIdProviders, UserPoolTokens
+from velvetrope.identitypools.providers import OpenIdProviders, SamlProviders, UserPoolTokens
 from velvetrope.store.tables.identitypools import IdentityPool
 from velvetrope.tokens import (
     AudienceMismatch,
@@ -41,6 +43,7 @@ from velvetrope.tokens import (
 __all__ = [
     "COGNITO_PROVIDER",
     "PUBLIC_ISSUERS",
+    "SAML_NAME_IDENTIFIER",
     "USER_POOL_PROVIDER",
     "LoginProvider",
     "LoginVerifier",
@@ -58,7 +61,12 @@ PUBLIC_ISSUERS: Final = {
 }
 """Public providers that issue ID tokens, and their issuers."""
 
+SAML_NAME_IDENTIFIER: Final = "http://schemas.xmlsoap.org/ws/2005/05/identity/claims/nameidentifier"
+"""The claim that stands for a SAML subject's name. It is always the NameID's: no attribute can pose as it."""
+
 USER_POOL_PROVIDER: Final = re.compile(r"cognito-idp\.([a-z0-9-]+)\.amazonaws\.com/(\1_[0-9A-Za-z]+)")
+LoginKind = Literal["user pool", "open id", "saml", "public"]
+
 _USER_POOL_ID: Final = re.compile(r"([a-z0-9-]+)_[0-9A-Za-z]+")
 
 
@@ -71,7 +79,7 @@ def open_id_login_key(provider_arn: str) -> str:
 class LoginProvider:
     """Who vouches for a login. `name` is AWS's name of it; `arn` is that of an IAM provider, else empty."""
 
-    kind: Literal["user pool", "open id", "public"]
+    kind: LoginKind
     name: str
     arn: str = ""
 
@@ -84,16 +92,18 @@ class VerifiedLogin:
     subject: str
     audience: str
     claims: Mapping[str, Any]
-    kind: Literal["user pool", "open id", "public"] = "user pool"
+    kind: LoginKind = "user pool"
     provider_arn: str = ""
 
     @property
     def amr(self) -> tuple[str, str]:
-        """What this login adds to `cognito-identity.amazonaws.com:amr`. Of public providers UNVERIFIED."""
+        """What this login adds to `cognito-identity.amazonaws.com:amr`. Of SAML and public providers UNVERIFIED."""
         if self.kind == "user pool":
             return self.provider, f"{self.provider}:CognitoSignIn:{self.subject}"
         if self.kind == "open id":
             return self.provider, f"{self.provider_arn}:OIDC:{self.subject}"
+        if self.kind == "saml":
+            return self.provider, f"{self.provider_arn}:SAML:{self.subject}"
         return self.provider, f"{self.provider}:{self.audience}:{self.subject}"
 
     @property
@@ -117,10 +127,12 @@ class LoginVerifier:
         user_pool_tokens: UserPoolTokens,
         *,
         open_id_providers: OpenIdProviders | None = None,
+        saml_providers: SamlProviders | None = None,
         public_url: str | None = None,
     ) -> None:
         self._user_pool_tokens = user_pool_tokens
         self._open_id_providers = open_id_providers
+        self._saml_providers = saml_providers
         self._public_name = None if public_url is None else public_url.partition("://")[2].rstrip("/")
 
     def provider_of(self, pool: IdentityPool, key: str) -> LoginProvider:
@@ -139,6 +151,8 @@ class LoginVerifier:
             raise NotAuthorizedException("Invalid login token. Can't pass in a Cognito token.")
         if key in pool.supported_login_providers:
             return LoginProvider("public", key)
+        if key in pool.saml_provider_arns:
+            return LoginProvider("saml", key, key)
         for arn in pool.open_id_connect_provider_arns:
             if key and open_id_login_key(arn) == key:
                 return LoginProvider("open id", key, arn)
@@ -165,6 +179,8 @@ class LoginVerifier:
     async def _verify(self, pool: IdentityPool, provider: LoginProvider, token: str, now: datetime) -> VerifiedLogin:
         if provider.kind == "user pool":
             return await self._verify_user_pool_token(pool, provider.name, token, now)
+        if provider.kind == "saml":
+            return await self._verify_assertion(provider, token, now)
         if self._open_id_providers is None:
             raise bad_provider(detail="this server verifies tokens of user pools only")
         try:
@@ -181,6 +197,25 @@ class LoginVerifier:
             raise bad_login(error) from error
         return VerifiedLogin(
             provider.name, found.subject, found.audience, found.claims, kind=provider.kind, provider_arn=provider.arn
+        )
+
+    async def _verify_assertion(self, provider: LoginProvider, text: str, now: datetime) -> VerifiedLogin:
+        if self._saml_providers is None:
+            raise bad_provider(detail="this server verifies no SAML assertions")
+        try:
+            found = await self._saml_providers.verify_provider_assertion(text, provider_arn=provider.arn, now=now)
+        except ReasonError as error:
+            # UNVERIFIED: AWS's sentence for a SAML response is not known; this is its general one and the finding's.
+            raise NotAuthorizedException(
+                f"Invalid login token. {error.message}", detail=error.detail or error.message
+            ) from error
+        # An attribute of one value is a claim with a text, as rules and tags compare it.
+        claims: dict[str, Any] = {
+            name: values[0] if len(values) == 1 else list(values) for name, values in found.claims.items()
+        }
+        claims[SAML_NAME_IDENTIFIER] = found.subject
+        return VerifiedLogin(
+            provider.name, found.subject, found.audience, claims, kind="saml", provider_arn=provider.arn
         )
 
     async def _verify_user_pool_token(

@@ -1,9 +1,9 @@
 """Identity pools as their owner sees them: made, shown, changed, tagged, deleted.
 
-Login providers that we do not support (SAML, public ones whose tokens cannot be verified, OpenID Connect providers that
-IAM does not have) are refused by name when they are configured, so that nobody builds a pool that later turns its users
-away. Empty lists of them are fine, since tools send those. A developer provider's name stands beside words and names
-that policies trust (`amr`), so it may be none of those; once set it does not change.
+Login providers that we do not support (public ones whose tokens cannot be verified, OpenID Connect and SAML providers
+that IAM does not have) are refused by name when they are configured, so that nobody builds a pool that later turns its
+users away. Empty lists of them are fine, since tools send those. A developer provider's name stands beside words and
+names that policies trust (`amr`), so it may be none of those; once set it does not change.
 
 Source: Cognito Identity API; limits from the Cognito Developer Guide, "Quotas in Amazon Cognito".
 """
@@ -21,7 +21,7 @@ from velvetrope.identifiers import new_uuid
 from velvetrope.identitypools.errors import InvalidParameterException, LimitExceededException, pool_missing
 from velvetrope.identitypools.identities import IdentityResolver
 from velvetrope.identitypools.logins import COGNITO_PROVIDER, PUBLIC_ISSUERS, USER_POOL_PROVIDER, open_id_login_key
-from velvetrope.identitypools.providers import OpenIdProviders
+from velvetrope.identitypools.providers import OpenIdProviders, SamlProviders
 from velvetrope.operations import Answer, Call, operation
 from velvetrope.store.tables.identitypools import CognitoIdentityProvider, IdentityPool, IdentityPoolStore
 
@@ -54,11 +54,13 @@ class PoolOperations:
         entropy: Entropy,
         *,
         open_id_providers: OpenIdProviders | None = None,
+        saml_providers: SamlProviders | None = None,
     ) -> None:
         self._store = store
         self._resolver = resolver
         self._entropy = entropy
         self._open_id_providers = open_id_providers
+        self._saml_providers = saml_providers
 
     @operation
     async def create_identity_pool(
@@ -79,6 +81,7 @@ class PoolOperations:
         await _check_login_providers(
             call,
             self._open_id_providers,
+            self._saml_providers,
             supported_login_providers=supported_login_providers or {},
             developer_provider_name=developer_provider_name,
             open_id_connect_provider_arns=open_id_connect_provider_arns,
@@ -101,6 +104,7 @@ class PoolOperations:
             tags=identity_pool_tags or {},
             developer_provider_name=developer_provider_name,
             open_id_connect_provider_arns=open_id_connect_provider_arns,
+            saml_provider_arns=saml_provider_arns,
             supported_login_providers=supported_login_providers or {},
         )
         await self._store.save_pool(pool)
@@ -139,6 +143,7 @@ class PoolOperations:
         await _check_login_providers(
             call,
             self._open_id_providers,
+            self._saml_providers,
             supported_login_providers=supported_login_providers or {},
             developer_provider_name=named or developer_provider_name,
             open_id_connect_provider_arns=open_id_connect_provider_arns,
@@ -156,6 +161,7 @@ class PoolOperations:
                 cognito_identity_providers=cognito_identity_providers,
                 developer_provider_name=named or developer_provider_name,
                 open_id_connect_provider_arns=open_id_connect_provider_arns,
+                saml_provider_arns=saml_provider_arns,
                 supported_login_providers=supported_login_providers or {},
                 **({} if identity_pool_tags is None else {"tags": identity_pool_tags}),
             )
@@ -245,6 +251,7 @@ def parse_page_token(token: str | None) -> str:
 async def _check_login_providers(
     call: Call,
     known: OpenIdProviders | None,
+    known_saml: SamlProviders | None,
     *,
     supported_login_providers: Mapping[str, str],
     developer_provider_name: str | None,
@@ -256,13 +263,12 @@ async def _check_login_providers(
     Raises:
         InvalidParameterException: it says which provider and why.
     """
-    if saml_provider_arns:
-        raise InvalidParameterException("SamlProviderARNs is not supported by velvetrope.")
-    for member, asked in (
-        ("SupportedLoginProviders", supported_login_providers),
-        ("OpenIdConnectProviderARNs", open_id_connect_provider_arns),
+    for member, asked, verifier in (
+        ("SupportedLoginProviders", supported_login_providers, known),
+        ("OpenIdConnectProviderARNs", open_id_connect_provider_arns, known),
+        ("SamlProviderARNs", saml_provider_arns, known_saml),
     ):
-        if asked and known is None:
+        if asked and verifier is None:
             raise InvalidParameterException(
                 f"{member} is not supported by this velvetrope; user pools are, as CognitoIdentityProviders."
             )
@@ -277,6 +283,11 @@ async def _check_login_providers(
         if not is_ours or known is None or not await known.has_provider(provider_arn):
             # UNVERIFIED: the sentence.
             raise InvalidParameterException(f"{provider_arn} is not an OpenID Connect provider of this account.")
+    for provider_arn in saml_provider_arns:
+        is_ours = provider_arn.startswith(f"arn:aws:iam::{call.account_id}:saml-provider/")
+        if not is_ours or known_saml is None or not await known_saml.has_provider(provider_arn):
+            # UNVERIFIED: the sentence.
+            raise InvalidParameterException(f"{provider_arn} is not a SAML provider of this account.")
     if developer_provider_name is not None:
         taken = {open_id_login_key(arn) for arn in open_id_connect_provider_arns}
         if developer_provider_name in _RESERVED_NAMES | taken or USER_POOL_PROVIDER.match(developer_provider_name):
@@ -314,6 +325,7 @@ def _render_pool(pool: IdentityPool) -> dict[str, object]:
         "cognito_identity_providers": pool.cognito_identity_providers or None,
         "developer_provider_name": pool.developer_provider_name,
         "open_id_connect_provider_arns": pool.open_id_connect_provider_arns or None,
+        "saml_provider_arns": pool.saml_provider_arns or None,
         "supported_login_providers": pool.supported_login_providers or None,
         "identity_pool_tags": pool.tags,
     }

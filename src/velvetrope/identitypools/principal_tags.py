@@ -1,7 +1,8 @@
 """Session tags made from claims: attributes for access control.
 
 Without a map for a provider there are no tags. The default map gives `username` (claim `sub`) and `client` (claim
-`aud`), as botocore's model describes UseDefaults. A claim that is absent sets no tag, and neither does one that is a
+`aud`), as botocore's model describes UseDefaults; for SAML `username` (the NameID) and `name` (the claim of that name),
+the keys of which are UNVERIFIED. A claim that is absent sets no tag, and neither does one that is a
 list (both UNVERIFIED). Developer providers have no map: the backend states the tags of each token. As soon as one tag
 is set, the role's trust policy must allow `sts:TagSession`.
 
@@ -13,13 +14,17 @@ from types import MappingProxyType
 from typing import Final
 
 from velvetrope.identitypools.errors import bad_configuration
-from velvetrope.identitypools.logins import VerifiedLogin
+from velvetrope.identitypools.logins import SAML_NAME_IDENTIFIER, VerifiedLogin
 from velvetrope.identitypools.role_choice import claim_texts
 from velvetrope.store.tables.identitypools import IdentityPool
 
 __all__ = ["DEFAULT_TAGS", "principal_tags", "why_too_large"]
 
 DEFAULT_TAGS: Final = {"username": "sub", "client": "aud"}
+DEFAULT_SAML_TAGS: Final = {
+    "username": SAML_NAME_IDENTIFIER,
+    "name": "http://schemas.xmlsoap.org/ws/2005/05/identity/claims/name",
+}
 _MAX_VALUE_CHARACTERS: Final = 256
 _MAX_BYTES: Final = 460
 """Of all keys and values together. Source: Cognito Developer Guide, "Using attributes for access control"."""
@@ -39,7 +44,8 @@ def principal_tags(
         mapping = pool.principal_tag_maps.get(login.tag_map_key)
         if mapping is None:
             continue
-        for key, claim in (DEFAULT_TAGS if mapping.use_defaults else mapping.principal_tags).items():
+        defaults = DEFAULT_SAML_TAGS if login.kind == "saml" else DEFAULT_TAGS
+        for key, claim in (defaults if mapping.use_defaults else mapping.principal_tags).items():
             value = login.claims.get(claim)
             if key.lower() in known or isinstance(value, list):
                 continue

@@ -10,7 +10,15 @@ from typing import Any, Protocol
 from velvetrope.secret import Secret
 from velvetrope.tokens import VerifiedToken
 
-__all__ = ["IdentityCredentials", "OpenIdLogin", "OpenIdProviders", "RoleSessions", "UserPoolTokens"]
+__all__ = [
+    "IdentityCredentials",
+    "OpenIdLogin",
+    "OpenIdProviders",
+    "RoleSessions",
+    "SamlLogin",
+    "SamlProviders",
+    "UserPoolTokens",
+]
 
 
 class UserPoolTokens(Protocol):
@@ -62,6 +70,33 @@ class OpenIdProviders(Protocol):
 
         Raises:
             velvetrope.tokens.InvalidToken: any of its kinds; so if the issuer cannot be reached.
+        """
+        ...
+
+
+class SamlLogin(Protocol):
+    """What a verified SAML assertion says. `audience` is the address that it was sent to, `claims` its attributes."""
+
+    @property
+    def subject(self) -> str: ...
+    @property
+    def audience(self) -> str: ...
+    @property
+    def claims(self) -> Mapping[str, tuple[str, ...]]: ...
+
+
+class SamlProviders(Protocol):
+    """Knows the SAML providers of IAM, and verifies their assertions."""
+
+    async def has_provider(self, provider_arn: str) -> bool:
+        """Whether IAM has this provider."""
+        ...
+
+    async def verify_provider_assertion(self, text: str, *, provider_arn: str, now: datetime) -> SamlLogin:
+        """Who the base64 response of this provider is about.
+
+        Raises:
+            velvetrope.errors.ReasonError: it is not a good one, or the provider is gone.
         """
         ...
 

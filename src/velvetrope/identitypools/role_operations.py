@@ -79,8 +79,8 @@ class RoleOperations:
         if not USER_POOL_PROVIDER.fullmatch(identity_provider_name) and not _is_other_provider(identity_provider_name):
             raise InvalidParameterException(
                 f"{identity_provider_name} is not a supported provider: it is "
-                "cognito-idp.REGION.amazonaws.com/POOL_ID, the ARN of an OpenID Connect provider, or a public provider "
-                "that issues ID tokens."
+                "cognito-idp.REGION.amazonaws.com/POOL_ID, the ARN of an OpenID Connect or SAML provider, or a public "
+                "provider that issues ID tokens."
             )
         tags = principal_tags or {}
         if any(key.lower().startswith("aws:") for key in tags):
@@ -129,13 +129,15 @@ def _check_roles(roles: Mapping[str, str], mappings: Mapping[str, RoleMapping]) 
         if not USER_POOL_PROVIDER.fullmatch(provider.rpartition(":")[0]) and not _is_other_provider(provider):
             raise InvalidParameterException(
                 f"{provider} is not a supported provider: it is cognito-idp.REGION.amazonaws.com/POOL_ID:CLIENT_ID, "
-                "the ARN of an OpenID Connect provider, or a public provider that issues ID tokens."
+                "the ARN of an OpenID Connect or SAML provider, or a public provider that issues ID tokens."
             )
 
 
 def _is_other_provider(key: str) -> bool:
     """Whether the key names a provider of logins that is no user pool. A mapping for one the pool lacks is idle."""
-    return key in PUBLIC_ISSUERS or bool(key.startswith("arn:aws:iam::") and open_id_login_key(key))
+    if key in PUBLIC_ISSUERS:
+        return True
+    return key.startswith("arn:aws:iam::") and (bool(open_id_login_key(key)) or ":saml-provider/" in key)
 
 
 def _roles_in(roles: Mapping[str, str], mappings: Mapping[str, RoleMapping]) -> list[str]:

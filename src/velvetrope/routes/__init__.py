@@ -1,11 +1,12 @@
-"""Which resource and method of a REST API a request means.
+"""Which resource and method of a REST API, or which route of an HTTP API, a request means.
 
     tree = RouteTree([("/pets/{petId}", "GET", pet_method), ("/{proxy+}", "ANY", fallback)])
     matched = tree.match("/pets/a1b2", "GET")     # RouteMatch(target=pet_method, path_parameters={"petId": "a1b2"})
 
 An exact segment beats `{param}`, which beats `{proxy+}`; a method of its own beats `ANY`. Path and method are matched
 together: when the best path lacks the method, the search goes back and tries the next best. Segments are compared and
-handed out as they arrived, percent-encoding and all; one trailing slash is ignored.
+handed out as they arrived, percent-encoding and all; one trailing slash is ignored in REST APIs, and counts in HTTP
+APIs, whose routes are written as `RouteKey`s.
 
 A path with a `.` or `..` segment matches nothing. Signatures are computed over the path with those removed, so letting
 them through would make one signature good for two different routes.
@@ -14,6 +15,7 @@ Sources: API Gateway Developer Guide, "Set up a method request", "Set up a proxy
 what `docs` leaves open follows captures of AWS (greedy siblings answer for missing methods, double slashes are kept).
 """
 
+from velvetrope.routes.route_keys import DEFAULT_ROUTE, RouteKey
 from velvetrope.routes.tree import HTTP_METHODS, RouteConflict, RouteMatch, RouteTree
 
-__all__ = ["HTTP_METHODS", "RouteConflict", "RouteMatch", "RouteTree"]
+__all__ = ["DEFAULT_ROUTE", "HTTP_METHODS", "RouteConflict", "RouteKey", "RouteMatch", "RouteTree"]

@@ -46,14 +46,17 @@ class _Node(Generic[T]):
 class RouteTree(Generic[T]):
     """A compiled set of (resource path, method, target)."""
 
-    __slots__ = ("_flat", "_root")
+    __slots__ = ("_flat", "_ignores_trailing_slash", "_root")
 
-    def __init__(self, routes: Iterable[tuple[str, str, T]]) -> None:
+    def __init__(self, routes: Iterable[tuple[str, str, T]], *, ignores_trailing_slash: bool = True) -> None:
         """Compile `routes`; methods are HTTP verbs in upper case, or `ANY`.
+
+        Where a trailing slash is not ignored, a path that has one is matched by greedy variables only.
 
         Raises:
             RouteConflict: the routes cannot stand side by side.
         """
+        self._ignores_trailing_slash = ignores_trailing_slash
         self._root: _Node[T] = _Node()
         self._flat: dict[str, dict[str, RouteMatch[T]]] = {}
         for path, method, target in routes:
@@ -68,7 +71,7 @@ class RouteTree(Generic[T]):
                 return found
         if method not in HTTP_METHODS:
             return None
-        trimmed = path[1:-1] if len(path) > 1 and path.endswith("/") else path[1:]
+        trimmed = path[1:-1] if self._ignores_trailing_slash and len(path) > 1 and path.endswith("/") else path[1:]
         segments = trimmed.split("/") if trimmed else []
         if any(segment.lower() in _DOT_SEGMENTS for segment in segments):
             return None
@@ -101,7 +104,7 @@ class RouteTree(Generic[T]):
         _add_method(node.methods, method, target, path)
         if "{" not in path:
             match = RouteMatch(target, _NO_PARAMETERS)
-            for spelling in {path, path + "/"} - {"//"}:
+            for spelling in {path, path + "/"} - {"//"} if self._ignores_trailing_slash else {path}:
                 self._flat.setdefault(spelling, {})[method] = match
 
 

@@ -17,6 +17,7 @@ import ssl
 from dataclasses import dataclass, field
 
 from velvetrope.apigateway import operation_owners as apigateway_operations
+from velvetrope.apigatewayv2 import operation_owners as http_api_operations
 from velvetrope.clock import Clock, Entropy
 from velvetrope.cloudformation import StackEngine, cloudformation_operations
 from velvetrope.decisions import DecisionLog, DecisionRecord
@@ -35,6 +36,8 @@ from velvetrope.iam import AccessKeys, ControlPlaneJudge, PolicyGatherer, iam_op
 from velvetrope.iam.aws_managed import aws_managed_policies
 from velvetrope.iam.control_plane_judge import ResourcePolicies
 from velvetrope.iam.identity_provider_operations import OpenIdProviderOperations
+from velvetrope.iam.saml_provider_operations import SamlProviderOperations
+from velvetrope.iam.saml_providers import SamlProviders
 from velvetrope.identitypools import IdentityPoolOperations, PoolOpenIdTokens
 from velvetrope.server.applying import AppApplier, Progress
 from velvetrope.server.connection import Connection
@@ -47,6 +50,7 @@ from velvetrope.server.state_folder import LoadedRootKey, StateFolder
 from velvetrope.sqs import QueueService
 from velvetrope.store import Database
 from velvetrope.store.tables.apigateway import ApiGatewayStore
+from velvetrope.store.tables.apigatewayv2 import HttpApiStore
 from velvetrope.store.tables.cloudformation import CloudFormationStore
 from velvetrope.store.tables.hosted_ui import HostedUiStore
 from velvetrope.store.tables.iam import IamStore
@@ -60,6 +64,7 @@ from velvetrope.sts import (
     ManagedSessionPolicies,
     OpenIdProviders,
     RoleAssumption,
+    SamlAssertions,
     Sessions,
     StsOperations,
 )
@@ -201,6 +206,8 @@ def _wire(
     open_id_tokens = PoolOpenIdTokens(identity_store, master_keys, entropy, region=region)
     provider_store = IamProviderStore(database)
     open_id_providers = OpenIdProviders(provider_store, IssuerKeys(HttpDocuments()))
+    saml_providers = SamlProviders(provider_store, master_keys, database.changes)
+    saml_assertions = SamlAssertions(saml_providers, region=region)
     identity_pools = IdentityPoolOperations(
         identity_store,
         user_pool_tokens=user_pools.token_verifier,
@@ -209,6 +216,7 @@ def _wire(
         entropy=entropy,
         public_url=public_url,
         open_id_providers=open_id_providers,
+        saml_providers=saml_assertions,
     )
     functions = FunctionService(
         database,
@@ -223,6 +231,7 @@ def _wire(
     )
     queues = QueueService(database, clock, entropy, endpoint_url=connection.url)
     gateway_store, usage_store = ApiGatewayStore(database), UsageStore(database)
+    http_api_store = HttpApiStore(database)
     lane = RequestLane(
         store=gateway_store,
         usage=usage_store,
@@ -262,6 +271,7 @@ def _wire(
         access_keys=access_keys,
         web_identity_tokens=open_id_tokens,
         open_id_providers=open_id_providers,
+        saml_assertions=saml_assertions,
         managed_policies=ManagedSessionPolicies(iam_store, aws_managed_policies),
         authorization_messages=AuthorizationMessages(master_keys, entropy),
     )
@@ -270,10 +280,15 @@ def _wire(
     dispatcher.register("sts", sts)
     dispatcher.register("iam", *iam_operations(iam_store, access_keys, entropy=entropy))
     dispatcher.register("iam", OpenIdProviderOperations(provider_store))
+    dispatcher.register("iam", SamlProviderOperations(provider_store, saml_providers, entropy=entropy))
     dispatcher.register("lambda", *functions.operations)
     dispatcher.register("sqs", *queues.operations)
     dispatcher.register(
         "apigateway", *apigateway_operations(gateway_store, usage_store, master_keys, entropy, reporter=lane)
+    )
+    dispatcher.register(
+        "apigatewayv2",
+        *http_api_operations(http_api_store, entropy, endpoint_of=lambda api_id: f"{connection.url}/_api/{api_id}"),
     )
     dispatcher.register("cloudformation", *cloudformation_operations(stacks, clock=clock, entropy=entropy))
 

@@ -1,8 +1,8 @@
 """Temporary credentials: issued, opened again, and who may have them.
 
 `Sessions` makes and opens session tokens without keeping anything; `RoleAssumption` judges trust policies;
-`OpenIdProviders` verifies ID tokens of the providers that IAM knows; `StsOperations` is the service as AWS's clients
-see it.
+`OpenIdProviders` and `SamlAssertions` verify what the providers that IAM knows vouch for; `StsOperations` is the
+service as AWS's clients see it.
 """
 
 from velvetrope.sts.assumption import AssumedRole, RoleAssumption, RoleSessionRequest
@@ -21,6 +21,7 @@ from velvetrope.sts.providers import (
     WebIdentity,
     WebIdentityTokens,
 )
+from velvetrope.sts.saml_assertions import SamlAssertions
 from velvetrope.sts.sessions import Sessions, TemporaryCredentials
 
 __all__ = [
@@ -38,6 +39,7 @@ __all__ = [
     "RoleRecord",
     "RoleSessionRequest",
     "RoleStore",
+    "SamlAssertions",
     "Sessions",
     "StsOperations",
     "TemporaryCredentials",

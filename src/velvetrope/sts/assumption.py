@@ -1,10 +1,10 @@
 """Who may become which role: the trust policy judged, the session made.
 
 Three callers come here: principals of an account (AssumeRole), services of ours that act under a role (a function's
-execution role), and identities that a web identity provider vouches for (identity pools). All are judged by the same
-steps: the role exists; its trust policy allows the action to this caller (for principals their own policies have a say
-too, see `policy.evaluate`); passing tags and a source identity are allowed as actions of their own. A trust policy must
-allow; nothing else can stand in for it.
+execution role), and identities that a provider vouches for (identity pools, OpenID Connect, SAML). All are judged by
+the same steps: the role exists; its trust policy allows the action to this caller (for principals their own policies
+have a say too, see `policy.evaluate`); passing tags and a source identity are allowed as actions of their own. A trust
+policy must allow; nothing else can stand in for it.
 
 An absent role and a forbidden one are the same finding. `detail` tells them apart, for the owner.
 
@@ -15,6 +15,7 @@ and control actions taken with assumed roles" (source identity).
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from typing import Final
 
 from velvetrope.arn import Arn, InvalidArn, parse_arn
 from velvetrope.policy import AuthorizationRequest, PrincipalPolicies, evaluate, read_policy, request_context
@@ -25,6 +26,8 @@ from velvetrope.sts.session_limits import check_duration
 from velvetrope.sts.sessions import Sessions, TemporaryCredentials
 
 __all__ = ["AssumedRole", "RoleAssumption", "RoleSessionRequest", "role_arn_parts"]
+
+_AWS_KEYS: Final = ("aws:", "sts:", "saml:")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +45,8 @@ class RoleSessionRequest:
     transitive_tag_keys: tuple[str, ...] = ()
     source_identity: str | None = None
     external_id: str | None = None
+    not_after: datetime | None = None
+    """The session ends then at the latest, however long it was asked for: a provider's own session does."""
     context: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
@@ -202,20 +207,54 @@ class RoleAssumption:
             RoleNotAssumable: no such role, or its trust policy does not let this identity in.
             ValidationError: longer than the role allows.
         """
-        role = await self._existing_role(request.role_arn, "sts:AssumeRoleWithWebIdentity")
+        action = "sts:AssumeRoleWithWebIdentity"
+        # A provider may fill in keys of its own, never one of AWS's, and not what is known of SAML only.
+        keys = {key.lower(): value for key, value in claims.items() if not key.lower().startswith(_AWS_KEYS)}
+        return await self._assume_role_with_provider(
+            request, action=action, provider=provider, keys=keys, session_keys=keys
+        )
+
+    async def assume_role_with_saml(
+        self,
+        request: RoleSessionRequest,
+        *,
+        provider: str,
+        keys: Mapping[str, tuple[str, ...]],
+        session_keys: Mapping[str, tuple[str, ...]],
+    ) -> AssumedRole:
+        """A session for an identity that a SAML provider (its ARN) vouches for, with who it is.
+
+        The trust policy is judged by `keys` (lower case, `saml:…`); the session keeps `session_keys`.
+
+        Raises:
+            RoleNotAssumable: no such role, or its trust policy does not let this identity in.
+            ValidationError: longer than the role allows.
+        """
+        return await self._assume_role_with_provider(
+            request, action="sts:AssumeRoleWithSAML", provider=provider, keys=keys, session_keys=session_keys
+        )
+
+    async def _assume_role_with_provider(
+        self,
+        request: RoleSessionRequest,
+        *,
+        action: str,
+        provider: str,
+        keys: Mapping[str, tuple[str, ...]],
+        session_keys: Mapping[str, tuple[str, ...]],
+    ) -> AssumedRole:
+        role = await self._existing_role(request.role_arn, action)
         caller = Principal(
             kind="FederatedUser", account_id="", arn=provider, policy_arn=provider, unique_id=provider, name=provider
         )
-        asked = replace(
-            request, context={**request.context, "aws:federatedprovider": (provider,), **_federation_keys(claims)}
-        )
-        self._check_allowed(role, caller, "sts:AssumeRoleWithWebIdentity", PrincipalPolicies(), asked)
+        asked = replace(request, context={**request.context, "aws:federatedprovider": (provider,), **keys})
+        self._check_allowed(role, caller, action, PrincipalPolicies(), asked)
         if request.requested_tags:
             self._check_allowed(role, caller, "sts:TagSession", PrincipalPolicies(), asked)
         if request.source_identity is not None:
             self._check_allowed(role, caller, "sts:SetSourceIdentity", PrincipalPolicies(), asked)
         check_duration(request.duration_seconds, role_maximum_seconds=role.max_session_duration_seconds, chained=False)
-        session = Session(request.now, request.now, federated_provider=provider, claims=_federation_keys(claims))
+        session = Session(request.now, request.now, federated_provider=provider, claims=session_keys)
         return self._session_of(role, request, session)
 
     async def _existing_role(self, role_arn: str, action: str) -> RoleRecord:
@@ -253,6 +292,10 @@ class RoleAssumption:
             )
 
     def _session_of(self, role: RoleRecord, request: RoleSessionRequest, session: Session) -> AssumedRole:
+        issued_at = request.now.replace(microsecond=0)
+        expires_at = issued_at + timedelta(seconds=request.duration_seconds)
+        if request.not_after is not None:
+            expires_at = min(expires_at, request.not_after.replace(microsecond=0))
         principal = Principal(
             kind="AssumedRole",
             account_id=role.account_id,
@@ -263,8 +306,8 @@ class RoleAssumption:
             tags=dict(role.tags),
             session=replace(
                 session,
-                issued_at=request.now.replace(microsecond=0),
-                expires_at=request.now.replace(microsecond=0) + timedelta(seconds=request.duration_seconds),
+                issued_at=issued_at,
+                expires_at=expires_at,
                 policies=request.policies,
                 tags=request.tags,
                 transitive_tag_keys=request.transitive_tag_keys,
@@ -272,11 +315,6 @@ class RoleAssumption:
             ),
         )
         return AssumedRole(self._sessions.issue(principal), principal)
-
-
-def _federation_keys(claims: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
-    """The claims as condition keys. A provider may fill in keys of its own, never one of AWS's (`aws:…`, `sts:…`)."""
-    return {key.lower(): value for key, value in claims.items() if not key.lower().startswith(("aws:", "sts:"))}
 
 
 def _context_of(role: RoleRecord, caller: Principal, request: RoleSessionRequest) -> dict[str, tuple[str, ...]]:

@@ -6,8 +6,9 @@
     ├── InvalidParameterValue       400  session tags
     ├── MalformedPolicyDocument     400  a session policy
     ├── PackedPolicyTooLarge        400  session policies and tags together
-    ├── InvalidIdentityToken        400  a web identity token that is not a good one
-    ├── ExpiredTokenException       400  a web identity token past its `exp`
+    ├── InvalidIdentityToken        400  a web identity token or SAML response that is not a good one
+    ├── ExpiredTokenException       400  one past its end
+    ├── IDPRejectedClaim            403  a SAML response that says that nobody was authenticated
     └── InvalidAuthorizationMessageException  400
 
     ReasonError
@@ -23,6 +24,7 @@ from velvetrope.errors import ReasonError, ServiceError
 __all__ = [
     "AccessDenied",
     "ExpiredTokenException",
+    "IDPRejectedClaim",
     "InvalidAuthorizationMessageException",
     "InvalidIdentityToken",
     "InvalidParameterValue",
@@ -65,15 +67,22 @@ class PackedPolicyTooLarge(ServiceError):
 
 
 class InvalidIdentityToken(ServiceError):
-    """The web identity token is not one, or not one of a provider that we know."""
+    """The web identity token or SAML response is not one, or not one of a provider that we know."""
 
     code = "InvalidIdentityToken"
 
 
 class ExpiredTokenException(ServiceError):
-    """The web identity token was good, but is past its `exp`."""
+    """The web identity token or SAML response was good, but is past its end."""
 
     code = "ExpiredTokenException"
+
+
+class IDPRejectedClaim(ServiceError):
+    """The identity provider's own answer is that nobody was authenticated."""
+
+    code = "IDPRejectedClaim"
+    http_status: ClassVar[int] = 403
 
 
 class InvalidAuthorizationMessageException(ServiceError):

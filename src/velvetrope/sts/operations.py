@@ -1,15 +1,16 @@
 """The operations of STS.
 
-`edge` has verified the signature of all but AssumeRoleWithWebIdentity, and judged the callers of GetFederationToken
-and GetAccessKeyInfo. AssumeRole is judged here and nowhere else, because the role's trust policy has a say in it: a
-caller whom it names needs no policy of its own. GetCallerIdentity and GetSessionToken need no permission.
+`edge` has verified the signature of all but the two for providers' identities, and judged the callers of
+GetFederationToken and GetAccessKeyInfo. AssumeRole is judged here and nowhere else, because the role's trust policy has
+a say in it: a caller whom it names needs no policy of its own. GetCallerIdentity and GetSessionToken need no
+permission.
 
 A web identity token is an identity pool's, or one of an OpenID Connect provider that the role's account has registered
 with IAM; the issuer it names decides which.
 
 Refused by name: `SerialNumber` and `TokenCode`, since we know no multi-factor devices of IAM users that could be
 verified; and, because no parameter here bears them, `ProviderId` (access tokens of social providers) and
-`ProvidedContexts`. AssumeRoleWithSAML is not here.
+`ProvidedContexts`.
 
 Sources: AWS STS API reference; texts as listed in the project's reference on STS, section 1.3.
 """
@@ -32,6 +33,7 @@ from velvetrope.sts.authorization_messages import AuthorizationMessages
 from velvetrope.sts.errors import (
     AccessDenied,
     ExpiredTokenException,
+    IDPRejectedClaim,
     InvalidAuthorizationMessageException,
     InvalidIdentityToken,
     RoleNotAssumable,
@@ -40,6 +42,13 @@ from velvetrope.sts.errors import (
 from velvetrope.sts.managed_policies import ManagedSessionPolicies
 from velvetrope.sts.open_id_tokens import OpenIdProviders
 from velvetrope.sts.providers import AccessKeyDirectory, WebIdentity, WebIdentityTokens
+from velvetrope.sts.saml_assertions import (
+    AssertionRefused,
+    AssertionTooOld,
+    RoleNotOffered,
+    SamlAssertions,
+    SamlRoleIdentity,
+)
 from velvetrope.sts.session_limits import check_packed_size, check_session_policy, merge_tags
 from velvetrope.sts.sessions import Sessions, TemporaryCredentials
 from velvetrope.tokens import (
@@ -56,6 +65,7 @@ __all__ = ["PolicyDescriptor", "StsOperations", "Tag"]
 _DEFAULT_ROLE_SECONDS: Final = 3600
 _DEFAULT_TOKEN_SECONDS: Final = 43_200
 _ROOT_SECONDS: Final = 3600
+_NO_SAML: Final = "Not authorized to perform sts:AssumeRoleWithSAML"
 
 _USER_SESSION_POLICY: Final = (
     '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"},'
@@ -83,8 +93,8 @@ class StsOperations:
     """STS, as far as we have it.
 
     `web_identity_tokens` knows the identity pools' own tokens. What is not given is refused: without
-    `open_id_providers` no other token, without `managed_policies` any `PolicyArns`, and without
-    `authorization_messages` no message is one of ours.
+    `open_id_providers` no other token, without `saml_assertions` no assertion, without `managed_policies` any
+    `PolicyArns`, and without `authorization_messages` no message is one of ours.
     """
 
     def __init__(
@@ -95,6 +105,7 @@ class StsOperations:
         access_keys: AccessKeyDirectory,
         web_identity_tokens: WebIdentityTokens,
         open_id_providers: OpenIdProviders | None = None,
+        saml_assertions: SamlAssertions | None = None,
         managed_policies: ManagedSessionPolicies | None = None,
         authorization_messages: AuthorizationMessages | None = None,
     ) -> None:
@@ -103,6 +114,7 @@ class StsOperations:
         self._access_keys = access_keys
         self._web_identity_tokens = web_identity_tokens
         self._open_id_providers = open_id_providers
+        self._saml_assertions = saml_assertions
         self._managed_policies = managed_policies
         self._authorization_messages = authorization_messages
 
@@ -231,6 +243,54 @@ class StsOperations:
         }
 
     @operation
+    async def assume_role_with_saml(
+        self,
+        call: Call,
+        *,
+        role_arn: str,
+        principal_arn: str,
+        saml_assertion: str,
+        policy: str | None = None,
+        policy_arns: tuple[PolicyDescriptor, ...] = (),
+        duration_seconds: int = _DEFAULT_ROLE_SECONDS,
+    ) -> Answer:
+        """Credentials of a role, for whoever holds a SAML provider's word that offers it. The call is not signed."""
+        role_account_id = _account_of_role(role_arn)
+        identity = await self._verify_saml(saml_assertion, principal_arn, role_arn, call.now)
+        managed = await self._session_policies(policy, policy_arns, account_id=role_account_id)
+        tags, transitive = merge_tags(list(identity.tags.items()), identity.transitive_tag_keys, inherited={})
+        packed = check_packed_size([] if policy is None else [policy], tags, managed=managed)
+        request = RoleSessionRequest(
+            role_arn=role_arn,
+            session_name=identity.session_name,
+            duration_seconds=duration_seconds,
+            now=call.now,
+            policies=_together(policy, managed),
+            tags=tags,
+            requested_tags=tags,
+            transitive_tag_keys=transitive,
+            source_identity=identity.source_identity,
+            not_after=identity.not_after,
+            context=_request_keys(call),
+        )
+        try:
+            assumed = await self._assumption.assume_role_with_saml(
+                request, provider=identity.provider, keys=identity.keys, session_keys=identity.session_keys
+            )
+        except RoleNotAssumable as error:
+            raise AccessDenied(_NO_SAML, detail=error.detail) from error
+        return {
+            **_role_answer(assumed),
+            "packed_policy_size": packed if request.policies is not None or tags else None,
+            "subject": identity.subject,
+            "subject_type": identity.subject_type,
+            "issuer": identity.issuer,
+            "audience": identity.audience,
+            "name_qualifier": identity.name_qualifier,
+            "source_identity": identity.source_identity,
+        }
+
+    @operation
     async def get_session_token(
         self,
         call: Call,
@@ -331,6 +391,24 @@ class StsOperations:
                 return await self._open_id_providers.verify_web_identity(token, account_id=account_id, now=now)
         except InvalidToken as error:
             raise _token_refusal(error, token) from error
+
+    async def _verify_saml(self, text: str, provider_arn: str, role_arn: str, now: datetime) -> SamlRoleIdentity:
+        from velvetrope.saml import ResponseExpired, SamlRefused, StatusNotSuccess
+
+        if self._saml_assertions is None:
+            raise InvalidIdentityToken("Specified provider doesn't exist.")
+        try:
+            return await self._saml_assertions.verify_for_role(
+                text, provider_arn=provider_arn, role_arn=role_arn, now=now
+            )
+        except RoleNotOffered as finding:
+            raise AccessDenied(_NO_SAML, detail=finding.detail) from finding
+        except (AssertionTooOld, ResponseExpired) as finding:
+            raise ExpiredTokenException(finding.message, detail=finding.detail) from finding
+        except StatusNotSuccess as finding:
+            raise IDPRejectedClaim(finding.message, detail=finding.detail) from finding
+        except (AssertionRefused, SamlRefused) as finding:
+            raise InvalidIdentityToken(finding.message, detail=finding.detail) from finding
 
 
 def _token_refusal(error: InvalidToken, token: str) -> ServiceError:

@@ -21,6 +21,7 @@ from velvetrope.templates.document import (
     template_from_document,
 )
 from velvetrope.templates.errors import CircularDependency, InvalidParameters, InvalidTemplate, TransformFailed
+from velvetrope.templates.loading import load_document
 from velvetrope.templates.parameters import ParameterValue, resolve_parameters
 from velvetrope.templates.references import (
     Reference,
@@ -59,6 +60,7 @@ __all__ = [
     "contains_unknown",
     "dependencies",
     "expand_sam",
+    "load_document",
     "order_resources",
     "parse_template",
     "references_in",

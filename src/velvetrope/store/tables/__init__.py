@@ -3,6 +3,7 @@
 from velvetrope.store.tables import (
     apigateway,
     apigateway_domains,
+    apigatewayv2,
     cloudformation,
     event_sources,
     function_events,
@@ -22,6 +23,7 @@ from velvetrope.store.tables import (
 __all__ = [
     "apigateway",
     "apigateway_domains",
+    "apigatewayv2",
     "cloudformation",
     "event_sources",
     "function_events",

@@ -116,6 +116,7 @@ class IdentityPool(msgspec.Struct, frozen=True, kw_only=True):
     open_id_connect_provider_arns: tuple[str, ...] = ()
     supported_login_providers: dict[str, str] = {}
     """Client ids by provider: `accounts.google.com` and the like."""
+    saml_provider_arns: tuple[str, ...] = ()
 
 
 class Identity(msgspec.Struct, frozen=True, kw_only=True):

@@ -27,19 +27,21 @@ def upgrade() -> None:
         op.f("ix_apigateway_domain_names_account_id"), "apigateway_domain_names", ["account_id"], unique=False
     )
     op.create_table(
-        "functions_event_source_mappings",
-        sa.Column("mapping_id", sa.String(length=36), nullable=False),
-        sa.Column("function_arn", sa.String(length=256), nullable=False),
-        sa.Column("event_source_arn", sa.String(length=256), nullable=False),
+        "apigatewayv2_apis",
+        sa.Column("id", sa.String(length=64), nullable=False),
+        sa.Column("account_id", sa.String(length=12), nullable=False),
         sa.Column("record", sa.Text(), nullable=False),
-        sa.PrimaryKeyConstraint("mapping_id"),
+        sa.PrimaryKeyConstraint("id"),
     )
-    op.create_index(
-        "ix_functions_event_source_mappings_pair",
-        "functions_event_source_mappings",
-        ["event_source_arn", "function_arn"],
-        unique=True,
+    op.create_index(op.f("ix_apigatewayv2_apis_account_id"), "apigatewayv2_apis", ["account_id"], unique=False)
+    op.create_table(
+        "iam_saml_providers",
+        sa.Column("arn", sa.String(length=512), nullable=False),
+        sa.Column("account_id", sa.String(length=12), nullable=False),
+        sa.Column("record", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("arn"),
     )
+    op.create_index("iam_saml_providers_of_account", "iam_saml_providers", ["account_id", "arn"], unique=False)
     op.create_table(
         "queues_queues",
         sa.Column("queue_arn", sa.String(length=256), nullable=False),
@@ -71,6 +73,23 @@ def upgrade() -> None:
         "apigateway_base_path_mappings",
         ["rest_api_id"],
         unique=False,
+    )
+    op.create_table(
+        "apigatewayv2_deployments",
+        sa.Column("api_id", sa.String(length=64), nullable=False),
+        sa.Column("id", sa.String(length=64), nullable=False),
+        sa.Column("record", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(["api_id"], ["apigatewayv2_apis.id"], ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("api_id", "id"),
+    )
+    op.create_table(
+        "apigatewayv2_stages",
+        sa.Column("api_id", sa.String(length=64), nullable=False),
+        sa.Column("stage_name", sa.String(length=128), nullable=False),
+        sa.Column("deployment_id", sa.String(length=64), nullable=True),
+        sa.Column("record", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(["api_id"], ["apigatewayv2_apis.id"], ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("api_id", "stage_name"),
     )
     op.create_table(
         "functions_event_configurations",

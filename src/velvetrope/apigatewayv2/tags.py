@@ -1,0 +1,85 @@
+"""Tags of HTTP APIs and their stages, by ARN.
+
+ARNs have no account: `arn:aws:apigateway:{region}::/apis/{id}` and `…/apis/{id}/stages/{name}`.
+
+Source: API Gateway API reference (version 2), TagResource.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+
+import msgspec
+
+from velvetrope.apigatewayv2.authored import AuthoredApis
+from velvetrope.apigatewayv2.errors import BadRequestException, NotFoundException
+from velvetrope.arn import InvalidArn, parse_arn
+from velvetrope.operations import Answer, Call, operation
+
+__all__ = ["TagOperations"]
+
+_MAX_TAGS = 50
+Tags = dict[str, str]
+
+
+class TagOperations:
+    """TagResource, UntagResource, GetTags."""
+
+    def __init__(self, authored: AuthoredApis) -> None:
+        self._authored = authored
+
+    @operation
+    async def tag_resource(self, call: Call, *, resource_arn: str, tags: Mapping[str, str]) -> Answer:
+        def add(present: Tags) -> Tags:
+            changed = {**present, **tags}
+            if len(changed) > _MAX_TAGS:
+                raise BadRequestException(f"A resource has at most {_MAX_TAGS} tags")
+            return changed
+
+        await self._change(call, resource_arn, add)
+        return {}
+
+    @operation
+    async def untag_resource(self, call: Call, *, resource_arn: str, tag_keys: Sequence[str]) -> None:
+        await self._change(call, resource_arn, lambda present: {k: v for k, v in present.items() if k not in tag_keys})
+
+    @operation
+    async def get_tags(self, call: Call, *, resource_arn: str) -> Answer:
+        api_id, stage_name = _named_by(resource_arn)
+        api = await self._authored.load(call, api_id)
+        if stage_name is None:
+            return {"tags": api.tags}
+        stage = await self._authored.store.load_stage(api_id, stage_name)
+        if stage is None:
+            raise NotFoundException("Invalid stage identifier specified")
+        return {"tags": stage.tags}
+
+    async def _change(self, call: Call, resource_arn: str, change: Callable[[Tags], Tags]) -> None:
+        api_id, stage_name = _named_by(resource_arn)
+        replace = msgspec.structs.replace
+        if stage_name is None:
+            await self._authored.change(call, api_id, lambda api: replace(api, tags=change(api.tags)))
+            return
+        await self._authored.load(call, api_id)
+        changed = await self._authored.store.change_stage(
+            call.account_id,
+            api_id,
+            stage_name,
+            lambda stage, _: replace(stage, tags=change(stage.tags)),
+            self._authored.freeze(call),
+        )
+        if changed is None:
+            raise NotFoundException("Invalid stage identifier specified")
+
+
+def _named_by(resource_arn: str) -> tuple[str, str | None]:
+    """The API's id, and the stage's name if the ARN is a stage's."""
+    try:
+        arn = parse_arn(resource_arn)
+    except InvalidArn:
+        raise BadRequestException(f"Invalid ARN specified: {resource_arn}") from None
+    match arn.service, arn.resource.split("/"):
+        case "apigateway", ["", "apis", api_id]:
+            return api_id, None
+        case "apigateway", ["", "apis", api_id, "stages", stage_name]:
+            return api_id, stage_name
+        case _:
+            raise BadRequestException(f"Invalid ARN specified: {resource_arn}")

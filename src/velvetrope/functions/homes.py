@@ -1,0 +1,147 @@
+"""Where a sandbox lives: its own folders, its own user, and what else of the machine it sees.
+
+Where the server is root, a sandbox has a root folder of its own, made of mounts (`velvetrope.zygote.isolation`): the
+code is at `/var/task`, layers are at `/opt`, `/tmp` is the sandbox's, and of the machine there are, read-only, the
+system's programs and libraries, `/etc`, the interpreter and the folders that packages are imported from. It runs as a
+user of its own (`users`), to whom only `/tmp` belongs.
+
+Where the server is an ordinary user, a sandbox runs as that user, in the machine's own root folder: code and layers are
+where they are in the state folder, and `/tmp` is a scratch folder that `TMPDIR` names. What this does not keep apart is
+said in docs/threat-model.md.
+
+On a root server that may not make mounts (a container without CAP_SYS_ADMIN) functions are refused: running them as
+root, in sight of the state folder, is not an answer. Such a server is run as an ordinary user.
+"""
+
+import asyncio
+import os
+import shutil
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from velvetrope.functions.errors import ServiceException
+from velvetrope.functions.sandbox import SandboxSettings
+from velvetrope.functions.users import SandboxUsers
+from velvetrope.functions.zygotes import Zygote
+from velvetrope.zygote.isolation import Mount, PrivateRoot
+
+__all__ = ["Home", "Homes"]
+
+_SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/etc")
+_TASK_ROOT = "/var/task"
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """One sandbox's. Paths are as they are seen from inside."""
+
+    folder: Path
+    """All that is its own, as seen from outside."""
+    task_root: str
+    scratch: str
+    opt: str | None
+    root: PrivateRoot | None
+    clean_user: bool
+    """Whether others may still run as its user."""
+
+
+class Homes:
+    """Makes them under a folder that is emptied at every start, and removes them."""
+
+    def __init__(self, folder: Path, zygote: Zygote) -> None:
+        self._folder = folder
+        self._zygote = zygote
+        self._users = SandboxUsers() if os.geteuid() == 0 else None
+        self._interpreter = [Mount(path, path) for path in _interpreter_folders()]
+
+    @property
+    def private(self) -> bool:
+        """Whether sandboxes have users and root folders of their own."""
+        return self._users is not None
+
+    def clear(self) -> None:
+        """Remove what is there: left by a server that did not stop in order, or by the one that stops now."""
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def close(self) -> None:
+        """Remove everything, and let other servers have the users."""
+        self.clear()
+        if self._users is not None:
+            self._users.close()
+
+    async def make(self, settings: SandboxSettings) -> Home:
+        """A new home for a sandbox of this version.
+
+        Raises:
+            ServiceException: the server is root and may not make mounts, or no user is left.
+        """
+        if self._users is None:
+            folder = self._make_folder()
+            opt = str(settings.opt_folder) if settings.opt_folder else None
+            return Home(folder, str(settings.code_folder), str(folder), opt, None, clean_user=False)
+        if not await self._zygote.can_make_roots():
+            raise ServiceException(
+                "Functions do not run here: the server is root, but may not give them root folders of their own. "
+                "Run it as an ordinary user, or with CAP_SYS_ADMIN."
+            )
+        leased = self._users.lease()
+        folder = self._make_folder()
+        for name, mode in (("root", 0o755), ("tmp", 0o700), ("shm", 0o700)):
+            (folder / name).mkdir(mode=mode)
+            if name != "root":
+                os.chown(folder / name, leased.user_id, leased.user_id)
+        mounts, links = _system()
+        mounts += self._interpreter
+        mounts += [Mount(*mount) for mount in _layers(settings.opt_folder)]
+        mounts += [
+            Mount(str(settings.code_folder), _TASK_ROOT),
+            Mount(str(folder / "tmp"), "/tmp", writable=True),  # noqa: S108  the sandbox's own
+            Mount(str(folder / "shm"), "/dev/shm", writable=True),  # noqa: S108
+        ]
+        root = PrivateRoot(leased.user_id, str(folder / "root"), mounts, links)
+        return Home(folder, _TASK_ROOT, "/tmp", "/opt", root, clean_user=leased.fresh)  # noqa: S108
+
+    def remove(self, home: Home) -> None:
+        """Remove one that nobody lives in any more."""
+        if home.root is not None and self._users is not None:
+            self._users.release(home.root.user_id)
+        # In a thread: nobody knows how much a function has written.
+        loop = asyncio.get_running_loop()
+        loop.run_in_executor(None, lambda: shutil.rmtree(home.folder, ignore_errors=True))
+
+    def _make_folder(self) -> Path:
+        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        return Path(tempfile.mkdtemp(dir=self._folder)).absolute()
+
+
+def _system() -> tuple[list[Mount], dict[str, str]]:
+    mounts, links = [], {}
+    for name in _SYSTEM:
+        path = Path(name)
+        if path.is_symlink():
+            links[name] = str(path.readlink())
+        elif path.is_dir():
+            mounts.append(Mount(name, name))
+    resolver = os.path.realpath("/etc/resolv.conf")
+    if not resolver.startswith("/etc/") and Path(resolver).is_file():
+        # Often a link to what a daemon keeps under /run.
+        mounts.append(Mount(resolver, resolver))
+    return mounts, links
+
+
+def _interpreter_folders() -> list[str]:
+    """The interpreter's folders and those that it imports from, but none that is in another or in the system's."""
+    found: list[str] = []
+    wanted = {sys.base_prefix, sys.base_exec_prefix, sys.prefix, *(path for path in sys.path if path)}
+    for path in sorted(os.path.realpath(path) for path in wanted):
+        there = (*_SYSTEM, *found)
+        if path != "/" and Path(path).is_dir() and not any(path == p or path.startswith(f"{p}/") for p in there):
+            found.append(path)
+    return found
+
+
+def _layers(opt: Path | None) -> list[tuple[str, str]]:
+    """What is in `/opt`, entry by entry: the interpreter may live there too."""
+    return [] if opt is None else [(str(entry), f"/opt/{entry.name}") for entry in sorted(opt.iterdir())]

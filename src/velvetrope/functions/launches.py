@@ -1,0 +1,144 @@
+"""How a sandbox's process is begun, in one of the two ways, and what it may use.
+
+Python goes over the socketpair, forked from the zygote with AWS's runtime client imported already. It goes over the
+Runtime API over HTTP instead, as a program executed afresh (`python -m awslambdaric`, AWS's own), if its variables
+change how an interpreter begins, which a forked one has behind it. Every other runtime is such a program.
+"""
+
+import socket
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from velvetrope.functions import peers
+from velvetrope.functions.channels import ChannelOwner
+from velvetrope.functions.frame_channel import FrameChannel
+from velvetrope.functions.homes import Home
+from velvetrope.functions.processes import SandboxProcess
+from velvetrope.functions.runtime_api import RuntimeApi
+from velvetrope.functions.sandbox import InitFailed, Launched, SandboxSettings
+from velvetrope.functions.zygotes import Zygote
+from velvetrope.zygote.isolation import Limits
+from velvetrope.zygote.launch import Start, render_start
+
+__all__ = ["SandboxLaunch", "guarding_path"]
+
+_BACKSTOP_BYTES = 512 * 1_048_576
+"""What private memory may be over twice the memory size. Stacks of threads and reserved heaps count as private without
+being resident, so that a limit near the memory size would refuse what Lambda allows."""
+
+_AT_START = ("PYTHON", "LD_", "LC_", "MALLOC_", "GLIBC_")
+"""Variables that an interpreter and its C library read once, when they begin."""
+
+_AFTERWARDS = frozenset({"PYTHONPATH", "LC_CTYPE", "LD_LIBRARY_PATH"})
+"""Those of them that are seen to after the fork, or that every sandbox has alike."""
+
+
+@dataclass(frozen=True, slots=True)
+class SandboxLaunch:
+    """Begins one sandbox's process. `build_environment` is given the Runtime API's address, None if there is none."""
+
+    zygote: Zygote
+    settings: SandboxSettings
+    home: Home
+    build_environment: Callable[[str | None], Mapping[str, str]]
+    variables: Mapping[str, str]
+    """The function's own variables."""
+    secret_path: bytes
+    over_http: bool
+    """Whether Python goes over HTTP even where it need not."""
+
+    async def __call__(
+        self,
+        owner: ChannelOwner,
+        *,
+        on_output: Callable[[bytes], None],
+        on_exit: Callable[[int], None],
+        on_broken: Callable[[str], None],
+        took_shape: Callable[[Launched], None],
+    ) -> None:
+        """See `sandbox.Launch`."""
+        python = self.settings.runtime.kind == "python"
+        if python and not self.over_http and self._may_be_forked():
+            start = self._start(self.build_environment(None), handler=self.settings.handler)
+            await self._begin(owner, start, None, on_output, on_exit, on_broken, took_shape)
+            return
+        program = self._program()
+        api = RuntimeApi(owner, secret_path=self.secret_path)
+        await api.open()
+        start = self._start(self.build_environment(api.address), program=program)
+        await self._begin(owner, start, api, on_output, on_exit, on_broken, took_shape)
+
+    async def _begin(
+        self,
+        owner: ChannelOwner,
+        start: Start,
+        api: RuntimeApi | None,
+        on_output: Callable[[bytes], None],
+        on_exit: Callable[[int], None],
+        on_broken: Callable[[str], None],
+        took_shape: Callable[[Launched], None],
+    ) -> None:
+        process = SandboxProcess(self.zygote, on_output=on_output, on_exit=on_exit)
+        ours, theirs = socket.socketpair()
+        ours.sendall(render_start(start))
+        channel: FrameChannel | RuntimeApi
+        if api is None:
+            channel = FrameChannel(owner, ours, on_broken=on_broken)
+        else:
+            ours.close()  # what was sent stays to be read
+            channel = api
+            process.on_begin = api.belong_to
+        took_shape(Launched(process, channel))
+        root = self.home.root
+        await self.zygote.fork(process, theirs, user_id=root.user_id if root else 0, clean_user=self.home.clean_user)
+
+    def _may_be_forked(self) -> bool:
+        if any(name.startswith(_AT_START) and name not in _AFTERWARDS for name in self.variables):
+            return False
+        if "LANG" in self.variables or "LD_LIBRARY_PATH" in self.variables or "LC_CTYPE" in self.variables:
+            return False
+        # Where code and layers are not at the places that the zygote's linker knows, their libraries are not found.
+        folders = [self.settings.code_folder, *([self.settings.opt_folder] if self.settings.opt_folder else [])]
+        return self.home.root is not None or not any((folder / "lib").exists() for folder in folders)
+
+    def _start(
+        self, environment: Mapping[str, str], *, handler: str | None = None, program: list[str] | None = None
+    ) -> Start:
+        settings = self.settings
+        return Start(
+            folder=self.home.task_root,
+            environment=dict(environment),
+            limits=Limits(
+                data_bytes=2 * settings.memory_size_mb * 1_048_576 + _BACKSTOP_BYTES,
+                file_bytes=settings.ephemeral_storage_mb * 1_048_576,
+            ),
+            root=self.home.root,
+            handler=handler,
+            program=program,
+        )
+
+    def _program(self) -> list[str]:
+        settings, root = self.settings, self.home.task_root
+        if settings.runtime.kind == "python":
+            return [sys.executable, "-s", "-m", "awslambdaric", settings.handler]
+        places = [(settings.code_folder, root)]
+        if settings.opt_folder is not None and self.home.opt is not None:
+            places.append((settings.opt_folder, self.home.opt))
+        for outside, inside in places:
+            if _is_program(outside / "bootstrap"):
+                return [f"{inside}/bootstrap"]
+        # UNVERIFIED: type and text as AWS's emulator has them, not recorded from AWS itself.
+        tried = " ".join(f"{inside}/bootstrap" for _, inside in [*places, (None, "/opt")][:2])
+        message = f"Couldn't find valid bootstrap(s): [{tried}]"
+        raise InitFailed(error_type="Runtime.InvalidEntrypoint", message=message, payload=None, log=b"")
+
+
+def _is_program(path: Path) -> bool:
+    return path.is_file() and path.stat().st_mode & 0o111 != 0
+
+
+def guarding_path(random: bytes) -> bytes:
+    """What guards a Runtime API where the other end of a connection cannot be told; empty where it can."""
+    return b"" if peers.guards_by_peer() else b"/" + random.hex().encode()

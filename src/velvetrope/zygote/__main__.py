@@ -1,0 +1,157 @@
+"""The zygote's loop: fork when asked, kill when asked, and tell how each child ended.
+
+    python -s -P -m velvetrope.zygote CONTROL_FD SERVER_PID
+
+Control messages have one length, both ways: a kind and three numbers.
+
+| Message | From | Numbers |
+|---|---|---|
+| READY | zygote | 1 if it can give children a root folder of their own |
+| FORK | server | ticket, user id (0: the server's own), 1 to kill that user's processes first; with two descriptors |
+| FORKED | zygote | ticket, process id |
+| KILL | server | process id |
+| EXITED | zygote | process id, status as wait(2) gives it, peak memory in KiB |
+
+A child that ended takes everything with it that it started: its session, and where it had a user of its own, every
+process of that user. EXITED is said when they are gone.
+
+The descriptors are the child's socket and its output. The zygote ends with the server: at the end of its control
+connection, or by the kernel.
+"""
+
+import gc
+import os
+import select
+import signal
+import socket
+import sys
+from contextlib import suppress
+
+from velvetrope.zygote.control import EXITED, FORK, FORKED, KILL, READY, receive, send
+from velvetrope.zygote.isolation import become_subreaper, can_make_roots, die_with_parent, end_processes_of_user
+from velvetrope.zygote.launch import become
+
+__all__: list[str] = []
+
+
+class _Zygote:
+    def __init__(self, control: socket.socket) -> None:
+        self._control = control
+        self._users: dict[int, int] = {}
+        """The children that are not waited for yet, and the user of each (0: not its own)."""
+
+    def serve(self) -> tuple[socket.socket, int] | None:
+        """Serve until the server is gone, and return None; in a forked child, return its socket and its output."""
+        woken, wake = os.pipe()
+        os.set_blocking(woken, False)
+        os.set_blocking(wake, False)
+        signal.set_wakeup_fd(wake)
+        signal.signal(signal.SIGCHLD, lambda _number, _frame: None)
+        poller = select.poll()
+        poller.register(self._control, select.POLLIN)
+        poller.register(woken, select.POLLIN)
+        while True:
+            for descriptor, _ in poller.poll():
+                if descriptor == woken:
+                    with suppress(BlockingIOError):
+                        os.read(woken, 4096)
+                    self._reap()
+                    continue
+                message, descriptors = receive(self._control)
+                if message is None:
+                    return None
+                kind, first, second, third = message
+                if kind == KILL:
+                    self._kill(first)
+                elif kind == FORK:
+                    if third:
+                        end_processes_of_user(second)
+                    child = self._fork(first, second, descriptors)
+                    if child is not None:
+                        signal.set_wakeup_fd(-1)
+                        return child
+
+    def _fork(self, ticket: int, user_id: int, descriptors: list[int]) -> tuple[socket.socket, int] | None:
+        connection, output = descriptors
+        pid = os.fork()
+        if pid == 0:
+            return socket.socket(fileno=connection), output
+        self._users[pid] = user_id
+        os.close(connection)
+        os.close(output)
+        send(self._control, FORKED, ticket, pid)
+        return None
+
+    def _kill(self, pid: int) -> None:
+        if pid in self._users:  # not waited for yet: nobody else can have been given its id
+            self._end_group(pid)
+
+    def _end_group(self, pid: int) -> None:
+        # The child leads a session, unless it is so young that it does not yet.
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(pid, signal.SIGKILL)
+
+    def end_all(self) -> None:
+        """Kill every child, and the orphans that came to be this process's own."""
+        while children := _children():
+            for pid in children:
+                with suppress(ProcessLookupError, PermissionError):
+                    os.kill(pid, signal.SIGKILL)
+            for pid in children:
+                with suppress(ChildProcessError):
+                    os.waitpid(pid, 0)
+
+    def _reap(self) -> None:
+        while True:
+            try:
+                found = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOWAIT | os.WNOHANG)
+            except ChildProcessError:
+                return
+            if found is None:
+                return
+            pid = found.si_pid
+            user_id = self._users.pop(pid, None)
+            if user_id is not None:
+                self._end_group(pid)
+                if user_id:
+                    end_processes_of_user(user_id)
+            _, status, usage = os.wait4(pid, 0)
+            if user_id is not None:
+                send(self._control, EXITED, pid, status, usage.ru_maxrss)
+
+
+def _children() -> list[int]:
+    """The process ids of this process's children; none where the system does not say."""
+    pid = os.getpid()
+    try:
+        with open(f"/proc/{pid}/task/{pid}/children") as found:  # noqa: PTH123  pathlib would cost every sandbox its memory
+            return [int(child) for child in found.read().split()]
+    except OSError:
+        return []
+
+
+def main() -> None:
+    """Run the zygote; in a child, run what it becomes."""
+    descriptor, server_pid = map(int, sys.argv[1:])
+    die_with_parent(server_pid)
+    become_subreaper()
+    control = socket.socket(fileno=descriptor)
+    control.set_inheritable(False)
+    send(control, READY, int(can_make_roots()))
+    gc.collect()
+    # What is imported by now is never garbage; children that collect theirs leave it shared.
+    gc.freeze()
+    zygote_pid = os.getpid()
+    zygote = _Zygote(control)
+    child = zygote.serve()
+    if child is None:
+        zygote.end_all()
+    else:
+        control.detach()
+        become(*child, parent_pid=zygote_pid)
+
+
+if __name__ == "__main__":
+    main()
