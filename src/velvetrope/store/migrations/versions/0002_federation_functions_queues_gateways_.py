@@ -35,6 +35,20 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_apigatewayv2_apis_account_id"), "apigatewayv2_apis", ["account_id"], unique=False)
     op.create_table(
+        "functions_event_source_mappings",
+        sa.Column("mapping_id", sa.String(length=36), nullable=False),
+        sa.Column("function_arn", sa.String(length=256), nullable=False),
+        sa.Column("event_source_arn", sa.String(length=256), nullable=False),
+        sa.Column("record", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("mapping_id"),
+    )
+    op.create_index(
+        "ix_functions_event_source_mappings_pair",
+        "functions_event_source_mappings",
+        ["event_source_arn", "function_arn"],
+        unique=True,
+    )
+    op.create_table(
         "iam_saml_providers",
         sa.Column("arn", sa.String(length=512), nullable=False),
         sa.Column("account_id", sa.String(length=12), nullable=False),
