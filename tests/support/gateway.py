@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any
 
 import botocore.auth
 import botocore.awsrequest
 import botocore.credentials
 import botocore.session
+import msgspec
 from botocore import xform_name
 
 from velvetrope.apigateway import UsageReporter, operation_owners
 from velvetrope.apigateway.patches import PatchOperation
 from velvetrope.clock import CountingEntropy, FrozenClock
 from velvetrope.decisions import DecisionLog
-from velvetrope.execute_api import GatewayResponse, IncomingRequest, RequestLane
+from velvetrope.execute_api import GatewayResponse, IncomingRequest, RequestLane, ServiceAnswer, ServiceCall
 from velvetrope.operations import Call, implemented_operations
 from velvetrope.policy import PrincipalPolicies, parse_policy
 from velvetrope.principals import ANONYMOUS, Principal, Session, SigningCredentials
@@ -24,9 +26,27 @@ from velvetrope.sealing import MasterKeys
 from velvetrope.secret import Secret
 from velvetrope.sigv4 import UnknownAccessKey
 from velvetrope.store import Database
-from velvetrope.store.tables.apigateway import ApiGatewayStore
+from velvetrope.store.tables.apigateway import (
+    ApiGatewayStore,
+    Authorizer,
+    Deployment,
+    Method,
+    Resource,
+    RestApi,
+    Stage,
+)
 from velvetrope.store.tables.usage import UsageStore
 from velvetrope.sts import Sessions, TemporaryCredentials
+from velvetrope.tokens import (
+    KeySet,
+    SigningKey,
+    TokenUse,
+    VerifiedToken,
+    claimed_audience,
+    generate_signing_key,
+    sign_token,
+    verify_token,
+)
 
 REGION = "us-west-2"
 ACCOUNT = "111111111111"
@@ -124,6 +144,55 @@ class RecordingInvoker:
         return self.answer if isinstance(self.answer, Invocation) else await self.answer()
 
 
+class RecordingServices:
+    """AWS services that are called under a role: answers what it is told to."""
+
+    def __init__(self) -> None:
+        self.calls: list[ServiceCall] = []
+        self.answer: ServiceAnswer | Exception = ServiceAnswer(status=200, headers=(), body=b"{}")
+
+    async def call(self, call: ServiceCall, now: datetime) -> ServiceAnswer:
+        self.calls.append(call)
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answer
+
+
+@cache
+def _pool_keys() -> dict[str, SigningKey]:
+    return {pool_id: generate_signing_key() for pool_id in ("us-west-2_one", "us-west-2_two")}
+
+
+class Pools:
+    """User pools that sign tokens: `token("pool", token_use="id", …)` is good for an hour."""
+
+    def __init__(self, clock: FrozenClock) -> None:
+        self._clock = clock
+        self.verified = 0
+
+    def issuer(self, pool_id: str) -> str:
+        return f"https://cognito-idp.{REGION}.amazonaws.com/{pool_id}"
+
+    def token(self, pool_id: str = "us-west-2_one", *, token_use: str = "id", **claims: object) -> str:
+        now = int(self._clock.now().timestamp())
+        audience = {"aud": "client"} if token_use == "id" else {"client_id": "client"}
+        known = {"sub": "s-1", "iss": self.issuer(pool_id), "token_use": token_use, "iat": now, "exp": now + 3600}
+        return sign_token({**known, **audience, **claims}, _pool_keys()[pool_id])
+
+    async def verify_pool_token(
+        self, token: str, *, user_pool_id: str, token_use: TokenUse, now: datetime
+    ) -> VerifiedToken:
+        self.verified += 1
+        return verify_token(
+            token,
+            keys=KeySet.of([_pool_keys()[user_pool_id]]),
+            issuers=[self.issuer(user_pool_id)],
+            token_use=token_use,
+            audiences=[claimed_audience(token)] if token_use == "id" else None,
+            now=now,
+        )
+
+
 class Callers:
     """A credential source and policy gatherer of a few callers."""
 
@@ -164,12 +233,15 @@ class Gateway:
         self.sessions = Sessions(self.master_keys, entropy)
         self.callers = Callers(self.sessions)
         self.functions = RecordingInvoker()
+        self.services = RecordingServices()
         self.log = DecisionLog()
         self.clock = FrozenClock()
+        self.pools = Pools(self.clock)
         self.database = database
         self.lane = self.make_lane(cors=cors)
         self.plane = ControlPlane(database, self.lane, self.master_keys)
         self.api_id = ""
+        self._deployments = 0
 
     def make_lane(self, *, cors: bool = False) -> RequestLane:
         """One more node over the same store."""
@@ -180,6 +252,8 @@ class Gateway:
             credentials=self.callers,
             policies=self.callers,
             functions=self.functions,
+            services=self.services,
+            tokens=self.pools,
             recorder=self.log,
             master_keys=self.master_keys,
             clock=self.clock,
@@ -198,6 +272,59 @@ class Gateway:
         else:
             self.api_id = (await self.plane.import_rest_api(body=body))["id"]
         await self.plane.create_deployment(rest_api_id=self.api_id, stage_name=stage)
+        return self.api_id
+
+    async def deploy_record(
+        self,
+        methods: Mapping[str, Method],
+        *,
+        authorizers: Sequence[Authorizer] = (),
+        stage_settings: Mapping[str, Any] | None = None,
+        **members: Any,
+    ) -> str:
+        """Deploy an API as a record, past the control plane; `methods` are by `VERB /path`."""
+        self.api_id = self.api_id or "recordapi1"
+        now = self.clock.now()
+        resources: dict[str, Resource] = {}
+        for name, method in methods.items():
+            verb, _, path = name.partition(" ")
+            resource = resources.get(path) or Resource(id=f"r{len(resources)}", path=path)
+            methods_of = {**resource.methods, verb: msgspec.structs.replace(method, http_method=verb)}
+            resources[path] = msgspec.structs.replace(resource, methods=methods_of)
+        api = RestApi(
+            id=self.api_id,
+            account_id=ACCOUNT,
+            name="record",
+            created_at=now,
+            root_resource_id="r0",
+            resources={resource.id: resource for resource in resources.values()},
+            authorizers={one.id: one for one in authorizers},
+            **members,
+        )
+        store = self.plane.store
+        self._deployments += 1
+        if self._deployments == 1:
+            await store.save_new_rest_api(api)
+        else:
+            await store.change_rest_api(ACCOUNT, self.api_id, lambda _: api)
+        deployment_id = f"d{self._deployments}"
+
+        def stage(deployment: Deployment, present: Stage | None) -> Stage:
+            return Stage(
+                rest_api_id=self.api_id,
+                stage_name="latest",
+                deployment_id=deployment.id,
+                created_at=now,
+                modified_at=now,
+                **(stage_settings or {}),
+            )
+
+        await store.save_new_deployment(
+            ACCOUNT,
+            self.api_id,
+            lambda found: Deployment(id=deployment_id, rest_api_id=found.id, created_at=now, rest_api=found),
+            stage,
+        )
         return self.api_id
 
     async def plan_with_key(
@@ -296,8 +423,6 @@ class Gateway:
         secret: str | None = None,
     ) -> IncomingRequest:
         """`request` as botocore signs it, at the frozen time."""
-        import msgspec
-
         query = f"?{request.query_string.decode()}" if request.query_string else ""
         aws_request = botocore.awsrequest.AWSRequest(
             method=request.method,

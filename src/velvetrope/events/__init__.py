@@ -8,6 +8,7 @@ responses. Who runs the function is not known here.
 Source: API Gateway Developer Guide, "Lambda proxy integrations in API Gateway": input and output format.
 """
 
+from velvetrope.events.authorizer_events import render_request_authorizer_event, render_token_authorizer_event
 from velvetrope.events.context_names import CONTEXT_NAMES, is_context_name
 from velvetrope.events.forwarding import render_clf_time
 from velvetrope.events.mapping_templates import (
@@ -74,4 +75,6 @@ __all__ = [
     "render_iam_authorizer",
     "render_payload_v2_event",
     "render_proxy_event",
+    "render_request_authorizer_event",
+    "render_token_authorizer_event",
 ]

@@ -21,7 +21,7 @@ import msgspec
 from velvetrope.events.forwarding import forwarded_headers, render_clf_time
 from velvetrope.events.proxy_response import matches_binary_media_type
 
-__all__ = ["CallerIdentity", "ProxyEvent", "query_parameters", "render_proxy_event"]
+__all__ = ["CallerIdentity", "ProxyEvent", "proxy_event_members", "query_parameters", "render_proxy_event"]
 
 _LEFT_OUT = frozenset({"content-length", "connection"})
 
@@ -77,6 +77,8 @@ class ProxyEvent:
     operation_name: str | None = None
     api_key: str | None = None
     api_key_id: str | None = None
+    authorizer: Mapping[str, object] | None = None
+    """What an authorizer said of the caller; None without one, and the event has no such member then."""
 
 
 def query_parameters(query_string: str) -> list[tuple[str, str]]:
@@ -91,6 +93,11 @@ def query_parameters(query_string: str) -> list[tuple[str, str]]:
 
 def render_proxy_event(event: ProxyEvent) -> bytes:
     """The event as JSON, in the order in which AWS writes its members."""
+    return msgspec.json.encode(proxy_event_members(event))
+
+
+def proxy_event_members(event: ProxyEvent) -> dict[str, object]:
+    """The members of the event, in that order."""
     headers = _event_headers(event)
     content_type = next((value for name, value in reversed(headers) if name.lower() == "content-type"), "")
     is_binary = bool(event.body) and matches_binary_media_type(content_type, event.binary_media_types)
@@ -98,22 +105,20 @@ def render_proxy_event(event: ProxyEvent) -> bytes:
     if event.body:
         body = base64.b64encode(event.body).decode() if is_binary else event.body.decode("utf-8", "replace")
     parameters = query_parameters(event.query_string)
-    return msgspec.json.encode(
-        {
-            "resource": event.resource_path,
-            "path": event.path,
-            "httpMethod": event.http_method,
-            "headers": dict(headers) or None,
-            "multiValueHeaders": _multi(headers),
-            "queryStringParameters": dict(parameters) or None,
-            "multiValueQueryStringParameters": _multi(parameters),
-            "pathParameters": dict(event.path_parameters) or None,
-            "stageVariables": dict(event.stage_variables) or None,
-            "requestContext": _request_context(event),
-            "body": body,
-            "isBase64Encoded": is_binary,
-        }
-    )
+    return {
+        "resource": event.resource_path,
+        "path": event.path,
+        "httpMethod": event.http_method,
+        "headers": dict(headers) or None,
+        "multiValueHeaders": _multi(headers),
+        "queryStringParameters": dict(parameters) or None,
+        "multiValueQueryStringParameters": _multi(parameters),
+        "pathParameters": dict(event.path_parameters) or None,
+        "stageVariables": dict(event.stage_variables) or None,
+        "requestContext": _request_context(event),
+        "body": body,
+        "isBase64Encoded": is_binary,
+    }
 
 
 def _event_headers(event: ProxyEvent) -> list[tuple[str, str]]:
@@ -172,6 +177,8 @@ def _request_context(event: ProxyEvent) -> dict[str, object]:
         "resourcePath": event.resource_path,
         "stage": event.stage,
     }
+    if event.authorizer is not None:
+        context["authorizer"] = event.authorizer
     if event.operation_name is not None:
         context["operationName"] = event.operation_name
     return context

@@ -6,7 +6,16 @@ policies, credentials and a recorder (`protocols`). ASGI, and how a deployment w
 
 from velvetrope.execute_api.errors import GatewayRefusal
 from velvetrope.execute_api.lane import RequestLane
-from velvetrope.execute_api.protocols import DecisionRecorder, FunctionInvoker, InvocationResult, PolicyGatherer
+from velvetrope.execute_api.protocols import (
+    DecisionRecorder,
+    FunctionInvoker,
+    InvocationResult,
+    PolicyGatherer,
+    ServiceAnswer,
+    ServiceCall,
+    ServiceDoor,
+    TokenVerifier,
+)
 from velvetrope.execute_api.requests import GatewayResponse, IncomingRequest
 
 __all__ = [
@@ -18,4 +27,8 @@ __all__ = [
     "InvocationResult",
     "PolicyGatherer",
     "RequestLane",
+    "ServiceAnswer",
+    "ServiceCall",
+    "ServiceDoor",
+    "TokenVerifier",
 ]

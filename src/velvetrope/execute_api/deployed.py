@@ -15,8 +15,9 @@ from collections.abc import Mapping
 
 from velvetrope.clock import Clock
 from velvetrope.errors import ReasonError
+from velvetrope.execute_api.compilation import compile_stage
 from velvetrope.execute_api.meters import Meters
-from velvetrope.execute_api.snapshot import CompiledStage, Snapshot, compile_snapshot, compile_stage
+from velvetrope.execute_api.snapshot import CompiledStage, Snapshot, compile_snapshot
 from velvetrope.store import ChangeFeed
 from velvetrope.store.tables.apigateway import ApiGatewayStore, Stage
 

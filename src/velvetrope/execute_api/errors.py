@@ -34,10 +34,13 @@ Sources: API Gateway Developer Guide, "Gateway response types for API Gateway"; 
 """
 
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from velvetrope import sigv4
 from velvetrope.errors import ServiceError
+
+if TYPE_CHECKING:
+    from velvetrope.execute_api.requests import IntegrationOutcome
 
 __all__ = [
     "SIGNATURE_REFUSALS",
@@ -76,6 +79,8 @@ class GatewayRefusal(ServiceError):
     member: ClassVar[str] = "message"
     spaced: ClassVar[bool] = False
     http_status: ClassVar[int] = 403
+    outcome: "IntegrationOutcome | None" = None
+    """How the integration did, if it was called before this was decided. For logs."""
 
     def __init__(self, message: str | None = None, *, step: str, detail: str = "") -> None:
         super().__init__(self.text or "" if message is None else message, detail=detail)

@@ -25,6 +25,7 @@ from velvetrope.clock import Clock, Entropy
 from velvetrope.execute_api.api_keys import find_api_key
 from velvetrope.execute_api.authentication import METHOD_OVERRIDE, SignatureAuthenticator
 from velvetrope.execute_api.authorization import ACTION, MethodAuthorization
+from velvetrope.execute_api.authorizers import Authorizers
 from velvetrope.execute_api.context_variables import ContextVariables, RequestFacts, caller_of
 from velvetrope.execute_api.deployed import DeployedStages
 from velvetrope.execute_api.errors import (
@@ -38,9 +39,16 @@ from velvetrope.execute_api.errors import (
     UnknownStage,
 )
 from velvetrope.execute_api.gateway_responses import GatewayResponses
-from velvetrope.execute_api.integrations import answer_mock, invoke_function
+from velvetrope.execute_api.integrations import MockIntegration, answer_mock, invoke_function
+from velvetrope.execute_api.invoking import FunctionCalls
 from velvetrope.execute_api.meters import Meter, Meters, epoch_us
-from velvetrope.execute_api.protocols import DecisionRecorder, FunctionInvoker, PolicyGatherer
+from velvetrope.execute_api.protocols import (
+    DecisionRecorder,
+    FunctionInvoker,
+    PolicyGatherer,
+    ServiceDoor,
+    TokenVerifier,
+)
 from velvetrope.execute_api.requests import (
     RANDOM_BYTES,
     AdmittedRequest,
@@ -54,7 +62,7 @@ from velvetrope.execute_api.requests import (
     Trail,
     path_without_stage,
 )
-from velvetrope.execute_api.snapshot import ApiKeyInPlan, CompiledStage, FixedRoute, MockIntegration, Step
+from velvetrope.execute_api.snapshot import ApiKeyInPlan, CompiledStage, FixedRoute, Step
 from velvetrope.identifiers import new_uuid
 from velvetrope.principals import ANONYMOUS, CredentialSource
 from velvetrope.sealing import MasterKeys
@@ -88,6 +96,8 @@ class RequestLane:
         credentials: CredentialSource,
         policies: PolicyGatherer,
         functions: FunctionInvoker,
+        services: ServiceDoor,
+        tokens: TokenVerifier,
         recorder: DecisionRecorder,
         master_keys: MasterKeys,
         clock: Clock,
@@ -95,7 +105,8 @@ class RequestLane:
         region: str,
         cors_on_gateway_responses: bool = False,
     ) -> None:
-        self._functions = functions
+        self._functions = FunctionCalls(functions, services)
+        self._authorizers = Authorizers(tokens, self._functions)
         self._recorder = recorder
         self._master_keys = master_keys
         self._clock = clock
@@ -195,12 +206,25 @@ class RequestLane:
         if method.authorization == "NONE":
             return AuthenticatedCaller(matched, ANONYMOUS)
         if method.authorization != "AWS_IAM":
-            raise AuthorizerConfiguration(
-                step="authentication", detail=f"the authorization type {method.authorization_type} is not known here"
-            )
+            return await self._ask_authorizer(matched)
         principal = await self._authenticator.authenticate(matched.incoming, matched.headers)
         matched.trail.append(_signed_by(principal.access_key_id, principal.arn))
         return AuthenticatedCaller(matched, principal)
+
+    async def _ask_authorizer(self, matched: MatchedRequest) -> AuthenticatedCaller:
+        method = matched.method
+        authorizer = method.authorizer
+        if method.authorization == "unknown" or authorizer is None:
+            raise AuthorizerConfiguration(
+                step="authorizer",
+                detail=f"the authorization type {method.authorization_type} is not known here"
+                if method.authorization == "unknown"
+                else f"the method has no authorizer of the type {method.authorization_type}",
+            )
+        if method.authorization == "CUSTOM":
+            self._authorization.check_not_denied(matched)
+        vouched = await self._authorizers.vouch(authorizer, matched, method.authorization_scopes)
+        return AuthenticatedCaller(matched, ANONYMOUS, vouched)
 
     async def _admit(self, authorized: AuthorizedRequest) -> AdmittedRequest:
         matched = authorized.caller.matched
@@ -209,8 +233,7 @@ class RequestLane:
         in_plan: ApiKeyInPlan | None = None
         presented: str | None = None
         if method.api_key_required:
-            # Source HEADER: https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-api-key-source.html
-            in_plan, presented = self._find_key(matched)
+            in_plan, presented = self._find_key(authorized.caller)
             meter = in_plan.meter_of(method, self._meters)
         else:
             matched.trail.append(_NO_KEY_NEEDED)
@@ -225,11 +248,12 @@ class RequestLane:
         if integration is None:
             raise ApiConfiguration(step="integration", detail="the method's integration is not known here")
         if isinstance(integration, MockIntegration):
-            status, headers, body = answer_mock(integration, matched)
+            answer = answer_mock(integration, matched)
             matched.trail.append(_MOCK_ANSWERED)
         else:
-            status, headers, body = await invoke_function(integration, admitted, self._functions)
-            matched.trail.append(("integration", "allowed", f"{integration.function_arn} answered {status}"))
+            answer = await invoke_function(integration, admitted, self._functions)
+            matched.trail.append(("integration", "allowed", answer.told_by))
+        status, headers, body = answer.status, answer.headers, answer.body
         ids = matched.ids
         if status in _NO_CONTENT:
             body = b""
@@ -241,10 +265,17 @@ class RequestLane:
 
     # What the steps use
 
-    def _find_key(self, matched: MatchedRequest) -> tuple[ApiKeyInPlan, str]:
-        value = matched.headers.get(b"x-api-key")
-        if value is None:
-            raise InvalidApiKey(step="api key", detail="the method needs an API key and there is no x-api-key header")
+    def _find_key(self, caller: AuthenticatedCaller) -> tuple[ApiKeyInPlan, str]:
+        # Source: https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-api-key-source.html
+        matched = caller.matched
+        if matched.stage.takes_key_from_authorizer:
+            # The header is ignored then.
+            given = caller.vouched.usage_identifier_key if caller.vouched is not None else None
+            value, missing = None if given is None else given.encode(), "the authorizer gave no usageIdentifierKey"
+        else:
+            value, missing = matched.headers.get(b"x-api-key"), "there is no x-api-key header"
+        if not value:
+            raise InvalidApiKey(step="api key", detail=f"the method needs an API key and {missing}")
         return find_api_key(value, matched.stage, self._deployed.snapshot, self._master_keys), value.decode("latin-1")
 
     async def _count(self, matched: MatchedRequest, meter: Meter, in_plan: ApiKeyInPlan | None) -> None:

@@ -1,13 +1,26 @@
-"""What the request lane is handed: functions, policies, credentials (`principals.CredentialSource`), a recorder."""
+"""What the request lane is handed: functions, services, tokens, policies, credentials (`principals.CredentialSource`),
+a recorder."""
 
 from datetime import datetime
 from typing import Literal, Protocol
 
+import msgspec
+
 from velvetrope.execute_api.snapshot import Step
 from velvetrope.policy import PrincipalPolicies
 from velvetrope.principals import Principal
+from velvetrope.tokens import TokenUse, VerifiedToken
 
-__all__ = ["DecisionRecorder", "FunctionInvoker", "InvocationResult", "PolicyGatherer"]
+__all__ = [
+    "DecisionRecorder",
+    "FunctionInvoker",
+    "InvocationResult",
+    "PolicyGatherer",
+    "ServiceAnswer",
+    "ServiceCall",
+    "ServiceDoor",
+    "TokenVerifier",
+]
 
 
 class InvocationResult(Protocol):
@@ -30,6 +43,53 @@ class FunctionInvoker(Protocol):
 
         Raises:
             velvetrope.errors.ServiceError: the function was not run.
+        """
+        ...
+
+
+class TokenVerifier(Protocol):
+    """Knows the tokens of user pools."""
+
+    async def verify_pool_token(
+        self, token: str, *, user_pool_id: str, token_use: TokenUse, now: datetime
+    ) -> VerifiedToken:
+        """A token of any client of the pool, proven; neither user nor revocation is looked up.
+
+        Raises:
+            velvetrope.tokens.InvalidToken: one of `tokens`' reasons.
+            velvetrope.errors.VelvetropeError: there is no such pool.
+        """
+        ...
+
+
+class ServiceCall(msgspec.Struct, frozen=True, kw_only=True):
+    """One call of an AWS service in its wire's form, to be signed as `role_arn`. `path` is percent-encoded."""
+
+    service: str
+    role_arn: str
+    method: str
+    path: str
+    query: str = ""
+    headers: tuple[tuple[str, str], ...] = ()
+    body: bytes = b""
+
+
+class ServiceAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """What the service answered, a refusal too."""
+
+    status: int
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+
+
+class ServiceDoor(Protocol):
+    """Calls the services of this server as a role would call them over HTTP: signed, judged, recorded."""
+
+    async def call(self, call: ServiceCall, now: datetime) -> ServiceAnswer:
+        """The service's answer.
+
+        Raises:
+            velvetrope.errors.VelvetropeError: the role does not let API Gateway assume it.
         """
         ...
 

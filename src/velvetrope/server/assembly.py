@@ -45,6 +45,7 @@ from velvetrope.server.credentials import AccessKeySource, root_principal
 from velvetrope.server.machine import SystemClock, SystemEntropy
 from velvetrope.server.narration import Narration, Ready, Refusal
 from velvetrope.server.senders import message_senders
+from velvetrope.server.service_calls import ServiceCalls
 from velvetrope.server.settings import Settings
 from velvetrope.server.state_folder import LoadedRootKey, StateFolder
 from velvetrope.sqs import QueueService
@@ -232,6 +233,7 @@ def _wire(
     queues = QueueService(database, clock, entropy, endpoint_url=connection.url)
     gateway_store, usage_store = ApiGatewayStore(database), UsageStore(database)
     http_api_store = HttpApiStore(database)
+    service_calls = ServiceCalls(roles, database.changes, entropy, region=region)
     lane = RequestLane(
         store=gateway_store,
         usage=usage_store,
@@ -239,6 +241,8 @@ def _wire(
         credentials=credentials,
         policies=gatherer,
         functions=functions.invoker,
+        services=service_calls,
+        tokens=user_pools.token_verifier,
         recorder=decisions,
         master_keys=master_keys,
         clock=clock,
@@ -258,6 +262,7 @@ def _wire(
         account_id=account_id,
         region=region,
     )
+    service_calls.open(dispatcher)
     stacks = StackEngine(
         store=CloudFormationStore(database),
         invoker=dispatcher,

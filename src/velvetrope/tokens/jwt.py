@@ -29,7 +29,15 @@ from velvetrope.tokens.reasons import (
     WrongTokenUse,
 )
 
-__all__ = ["MAX_TOKEN_CHARACTERS", "TokenUse", "VerifiedToken", "claimed_issuer", "sign_token", "verify_token"]
+__all__ = [
+    "MAX_TOKEN_CHARACTERS",
+    "TokenUse",
+    "VerifiedToken",
+    "claimed_audience",
+    "claimed_issuer",
+    "sign_token",
+    "verify_token",
+]
 
 TokenUse = Literal["id", "access"]
 
@@ -118,6 +126,18 @@ def claimed_issuer(text: str) -> str:
     if not isinstance(issuer, str):
         raise NotAToken("The token has no iss")
     return issuer
+
+
+def claimed_audience(text: str) -> str:
+    """The `aud` that a token names, on nobody's word but its own: for who takes tokens of all an issuer's clients.
+
+    Raises:
+        NotAToken: the text is no token, or has no audience.
+    """
+    audience = _parse_object(_parts(text)[1]).get("aud")
+    if not isinstance(audience, str) or not audience:
+        raise NotAToken("The token has no aud")
+    return audience
 
 
 def _parts(text: str) -> list[str]:
