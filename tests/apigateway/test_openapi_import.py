@@ -158,13 +158,19 @@ _GET = "paths|/no-auth|get"
 @pytest.mark.parametrize(
     ("path", "value", "named"),
     [
-        ("x-amazon-apigateway-request-validators", {}, "x-amazon-apigateway-request-validators"),
-        ("x-amazon-apigateway-api-key-source", "AUTHORIZER", "AUTHORIZER"),
-        (f"{_GET}|x-amazon-apigateway-request-validator", "all", "x-amazon-apigateway-request-validator"),
+        ("x-amazon-apigateway-minimum-compression-size", 5, "x-amazon-apigateway-minimum-compression-size"),
+        ("x-amazon-apigateway-cors", {}, "x-amazon-apigateway-cors"),
+        ("x-amazon-apigateway-api-key-source", "QUERY", "QUERY"),
+        ("webhooks", {}, "webhooks"),
+        (f"{_GET}|x-amazon-apigateway-throttle", {}, "x-amazon-apigateway-throttle"),
+        (f"{_GET}|callbacks", {}, "callbacks"),
         (f"{_GET}|security", [{"unknown": []}], "unknown"),
         (f"{_GET}|x-amazon-apigateway-auth", {"type": "CUSTOM"}, "CUSTOM"),
         (f"{_GET}|x-amazon-apigateway-integration|type", "grpc", "GRPC"),
-        (f"{_GET}|x-amazon-apigateway-integration|credentials", "arn:aws:iam::*:user/*", "credentials"),
+        (f"{_GET}|x-amazon-apigateway-integration|connectionType", "VPC_LINK", "VPC_LINK"),
+        (f"{_GET}|x-amazon-apigateway-integration|payloadFormatVersion", "2.0", "payloadFormatVersion 2.0"),
+        (f"{_GET}|x-amazon-apigateway-integration|integrationSubtype", "SQS-SendMessage", "integrationSubtype"),
+        (f"{_GET}|parameters", [{"$ref": "https://example.com/a.json"}], "https://example.com/a.json"),
         ("paths|/no-auth|trace", {}, "trace"),
         (
             "components|securitySchemes|pool",

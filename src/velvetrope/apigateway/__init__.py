@@ -16,6 +16,7 @@ from velvetrope.apigateway.errors import (
     NotFoundException,
     NotSupported,
 )
+from velvetrope.apigateway.exports import ExportOperations
 from velvetrope.apigateway.gateway_responses import GatewayResponseOperations
 from velvetrope.apigateway.integrations import IntegrationOperations
 from velvetrope.apigateway.methods import MethodOperations
@@ -38,6 +39,7 @@ __all__ = [
     "BadRequestException",
     "ConflictException",
     "DeploymentOperations",
+    "ExportOperations",
     "GatewayResponseOperations",
     "IntegrationOperations",
     "LimitExceededException",
@@ -72,6 +74,7 @@ def operation_owners(
         RequestValidatorOperations(store, entropy),
         GatewayResponseOperations(store),
         DeploymentOperations(store, entropy),
+        ExportOperations(store),
         StageOperations(store),
         ApiKeyOperations(store, master_keys, entropy),
         UsagePlanOperations(store, entropy),

@@ -14,7 +14,7 @@ from typing import Any
 
 from velvetrope.apigateway.errors import BadRequestException
 
-__all__ = ["flattened_schema", "model_reference", "parse_schema", "referenced_models", "sample_template"]
+__all__ = ["flattened_schema", "model_named", "model_reference", "parse_schema", "referenced_models", "sample_template"]
 
 _MAX_SCHEMA_BYTES = 400 * 1024  # API Gateway quotas: model size
 _REFERENCE = re.compile(r"https://apigateway\.amazonaws\.com/restapis/[^/]+/models/(?P<name>[A-Za-z0-9]+)")
@@ -23,6 +23,12 @@ _REFERENCE = re.compile(r"https://apigateway\.amazonaws\.com/restapis/[^/]+/mode
 def model_reference(rest_api_id: str, name: str) -> str:
     """How a schema refers to the model `name` of its API."""
     return f"https://apigateway.amazonaws.com/restapis/{rest_api_id}/models/{name}"
+
+
+def model_named(reference: object) -> str | None:
+    """The model that a reference leads to; None if it leads elsewhere."""
+    found = _REFERENCE.fullmatch(reference) if isinstance(reference, str) else None
+    return None if found is None else found["name"]
 
 
 def parse_schema(text: str, known: Collection[str]) -> Mapping[str, Any]:
@@ -45,18 +51,18 @@ def parse_schema(text: str, known: Collection[str]) -> Mapping[str, Any]:
     except SchemaError as error:
         raise BadRequestException(f"Invalid model schema specified. {error.message}") from None
     for reference in _references(schema):
-        found = _REFERENCE.fullmatch(reference)
-        if found is None and not _resolves(schema, reference):
+        name = model_named(reference)
+        if name is None and _target(schema, reference) is None:
             raise BadRequestException(f"Invalid model reference specified: {reference}")
-        if found is not None and found["name"] not in known:
-            raise BadRequestException(f"Invalid model reference specified: {found['name']}")
+        if name is not None and name not in known:
+            raise BadRequestException(f"Invalid model reference specified: {name}")
     return schema
 
 
 def referenced_models(text: str) -> frozenset[str]:
     """The names of the models that a saved schema refers to."""
-    found = (_REFERENCE.fullmatch(reference) for reference in _references(json.loads(text)))
-    return frozenset(one["name"] for one in found if one is not None)
+    names = (model_named(reference) for reference in _references(json.loads(text)))
+    return frozenset(name for name in names if name is not None)
 
 
 def flattened_schema(text: str, schemas: Mapping[str, str]) -> str:
@@ -124,17 +130,13 @@ def _references(value: object) -> Iterator[str]:
 def _with_local_references(value: Any) -> Any:  # noqa: ANN401  JSON
     if isinstance(value, dict):
         changed = {key: _with_local_references(inner) for key, inner in value.items()}
-        found = _REFERENCE.fullmatch(value["$ref"]) if isinstance(value.get("$ref"), str) else None
-        if found is not None:
-            changed["$ref"] = f"#/definitions/{found['name']}"
+        name = model_named(value.get("$ref"))
+        if name is not None:
+            changed["$ref"] = f"#/definitions/{name}"
         return changed
     if isinstance(value, list):
         return [_with_local_references(inner) for inner in value]
     return value
-
-
-def _resolves(schema: Mapping[str, Any], reference: str) -> bool:
-    return _target(schema, reference) is not None
 
 
 def _target(schema: Mapping[str, Any], reference: str) -> object:

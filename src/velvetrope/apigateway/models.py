@@ -7,6 +7,7 @@ deletion refused are UNVERIFIED.
 """
 
 import re
+from collections.abc import Sequence
 
 import msgspec
 
@@ -21,7 +22,7 @@ from velvetrope.identifiers import new_alphanumeric
 from velvetrope.operations import Answer, Call, operation
 from velvetrope.store.tables.apigateway import ApiGatewayStore, Model, RestApi
 
-__all__ = ["ModelOperations", "with_model"]
+__all__ = ["ModelOperations", "with_models"]
 
 _NAME = re.compile(r"[A-Za-z0-9]+")
 _PATCHES = ("/description", "/schema")
@@ -56,7 +57,7 @@ class ModelOperations:
         def change(api: RestApi) -> RestApi:
             if name in api.models:
                 raise ConflictException("Model name already exists for this REST API")
-            return with_model(api, model)
+            return with_models(api, [model])
 
         await self._apis.change(call, rest_api_id, change)
         return _render(model)
@@ -95,7 +96,7 @@ class ModelOperations:
             model = _find(api, model_name)
             for patch in patch_operations:
                 model = _patched(model, patch)
-            return with_model(api, model)
+            return with_models(api, [model])
 
         changed = await self._apis.change(call, rest_api_id, change)
         return _render(changed.models[model_name])
@@ -111,20 +112,22 @@ class ModelOperations:
         await self._apis.change(call, rest_api_id, change)
 
 
-def with_model(api: RestApi, model: Model) -> RestApi:
-    """`api` with a model, new or changed.
+def with_models(api: RestApi, models: Sequence[Model]) -> RestApi:
+    """`api` with models, new or changed, that may refer to each other.
 
     Raises:
-        BadRequestException: its name or its schema is not one.
+        BadRequestException: a name or a schema is not one.
     """
-    if not _NAME.fullmatch(model.name):
-        raise BadRequestException(
-            f"Model name must be alphanumeric: {model.name}" if model.name else "Model name must be non-empty"
-        )
-    if not model.schema:
-        raise BadRequestException("Model schema must have at least 1 property or array items defined")
-    parse_schema(model.schema, {*api.models, model.name})
-    return msgspec.structs.replace(api, models={**api.models, model.name: model})
+    known = {*api.models, *(model.name for model in models)}
+    for model in models:
+        if not _NAME.fullmatch(model.name):
+            raise BadRequestException(
+                f"Model name must be alphanumeric: {model.name}" if model.name else "Model name must be non-empty"
+            )
+        if not model.schema:
+            raise BadRequestException("Model schema must have at least 1 property or array items defined")
+        parse_schema(model.schema, known)
+    return msgspec.structs.replace(api, models={**api.models, **{model.name: model for model in models}})
 
 
 def _find(api: RestApi, name: str) -> Model:

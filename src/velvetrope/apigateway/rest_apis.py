@@ -2,9 +2,10 @@
 
 An import (`ImportRestApi`, `PutRestApi`) reads an OpenAPI document and makes of it what the single operations would
 have made; see `openapi`. An import that overwrites names the API after the document's title; one that merges does not.
+What the document has and an API does not (cookies among parameters) is warned of, or with `failOnWarnings` refused.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Literal
 
 import msgspec
@@ -38,7 +39,8 @@ _FIRST_MODELS = {
     '  "type" : "object",\n  "properties" : {\n    "message" : { "type" : "string" }\n  }\n}',
 }
 """What every API starts with."""
-_IMPORT_PARAMETERS = {"endpointConfigurationTypes", "basepath", "basePath"}
+_BASE_PATH = ("basepath", "basePath")
+_IMPORT_PARAMETERS = {"endpointConfigurationTypes", "ignore", *_BASE_PATH}
 
 
 class EndpointConfiguration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -95,17 +97,18 @@ class RestApiOperations:
         call: Call,
         *,
         body: bytes,
-        fail_on_warnings: bool = False,  # noqa: ARG002  there are no warnings: what is not understood is refused
+        fail_on_warnings: bool = False,
         parameters: Mapping[str, str] | None = None,
     ) -> Answer:
-        document = parse_document(body)
-        api = self._new_api(call, document.title or "")
-        if not api.name:
+        api = self._new_api(call, "")
+        document = _document(api.id, body, parameters or {}, fail_on_warnings=fail_on_warnings)
+        if not document.title:
             raise BadRequestException("Title is required in the Info object of the API document")
+        api = msgspec.structs.replace(api, name=document.title)
         api = _with_import_parameters(api, parameters or {})
         api = self._with_document(call, api, document, overwrite=True)
         await self._store.save_new_rest_api(api)
-        return _render(api)
+        return _render(api, warnings=document.warnings)
 
     @operation
     async def put_rest_api(
@@ -115,10 +118,10 @@ class RestApiOperations:
         rest_api_id: str,
         body: bytes,
         mode: str | None = None,
-        fail_on_warnings: bool = False,  # noqa: ARG002  see import_rest_api
+        fail_on_warnings: bool = False,
         parameters: Mapping[str, str] | None = None,
     ) -> Answer:
-        document = parse_document(body)
+        document = _document(rest_api_id, body, parameters or {}, fail_on_warnings=fail_on_warnings)
 
         def change(api: RestApi) -> RestApi:
             api = _with_import_parameters(api, parameters or {})
@@ -129,7 +132,7 @@ class RestApiOperations:
         changed = await self._store.change_rest_api(call.account_id, rest_api_id, change)
         if changed is None:
             raise no_such_api(call, rest_api_id)
-        return _render(changed)
+        return _render(changed, warnings=document.warnings)
 
     @operation
     async def get_rest_api(self, call: Call, *, rest_api_id: str) -> Answer:
@@ -179,9 +182,7 @@ class RestApiOperations:
         )
 
     def _with_document(self, call: Call, api: RestApi, document: ApiDocument, *, overwrite: bool) -> RestApi:
-        changed = apply_document(
-            api, document, overwrite=overwrite, new_resource_id=lambda: new_alphanumeric(self._entropy, 6)
-        )
+        changed = apply_document(api, document, overwrite=overwrite, new_id=lambda: new_alphanumeric(self._entropy, 6))
         if document.policy is not None:
             changed = msgspec.structs.replace(changed, policy=_policy(call, api.id, document.policy))
         elif overwrite:
@@ -198,7 +199,7 @@ def check_unmapped(mappings: Collection[BasePathMapping]) -> None:
         )
 
 
-def _render(api: RestApi) -> dict[str, object]:
+def _render(api: RestApi, *, warnings: Sequence[str] = ()) -> dict[str, object]:
     return {
         "id": api.id,
         "name": api.name,
@@ -212,6 +213,7 @@ def _render(api: RestApi) -> dict[str, object]:
         "tags": api.tags or None,
         "disable_execute_api_endpoint": False,
         "root_resource_id": api.root_resource_id,
+        "warnings": list(warnings) or None,
     }
 
 
@@ -238,10 +240,19 @@ def _check_endpoint_enabled(*, disabled: bool) -> None:
         raise NotSupported("disableExecuteApiEndpoint", "there are no custom domains to call the API by")
 
 
-def _with_import_parameters(api: RestApi, parameters: Mapping[str, str]) -> RestApi:
+def _document(rest_api_id: str, body: bytes, parameters: Mapping[str, str], *, fail_on_warnings: bool) -> ApiDocument:
     for name, value in parameters.items():
-        if name not in _IMPORT_PARAMETERS or (name.lower() == "basepath" and value != "ignore"):
+        if name not in _IMPORT_PARAMETERS or (name == "ignore" and value != "documentation"):
             raise NotSupported(f"The import parameter {name}={value}")
+    base_path = next((parameters[name] for name in _BASE_PATH if name in parameters), "ignore")
+    document = parse_document(body, rest_api_id=rest_api_id, base_path=base_path)
+    _check_endpoint_enabled(disabled=bool(document.disable_execute_api_endpoint))
+    if document.warnings and fail_on_warnings:
+        raise BadRequestException("Warnings found during import:\n\t" + "\n\t".join(document.warnings))
+    return document
+
+
+def _with_import_parameters(api: RestApi, parameters: Mapping[str, str]) -> RestApi:
     types = parameters.get("endpointConfigurationTypes")
     return api if types is None else msgspec.structs.replace(api, endpoint_type=_endpoint_type((types,)))
 
