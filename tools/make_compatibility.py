@@ -131,8 +131,8 @@ DIFFERENCES: Mapping[str, Mapping[str, str]] = {
         "CreateRestApi": "Endpoint types `EDGE` and `REGIONAL`; the execute-api endpoint cannot be disabled.",
         "CreateStage": "Caching and tracing must be off.",
         "GetUsage": "Keyed by the id of the API key.",
-        "GetExport": "`swagger` and `oas30`, with the extensions `integrations`, `authorizers` and `apigateway`. ARNs of "
-        "the API itself in its policy are written short.",
+        "GetExport": "`swagger` and `oas30`, with the extensions `integrations`, `authorizers` and `apigateway`. ARNs "
+        "of the API itself in its policy are written short.",
         "ImportRestApi": "OpenAPI 3.0 and Swagger 2.0. A member of the document that is neither understood nor mere "
         "description is refused, and so is YAML with aliases; what an API cannot have (cookies among parameters, "
         "documentation parts) is in `warnings`.",
