@@ -51,9 +51,9 @@ PROTOCOLS = {"json": "JSON 1.1", "query": "query", "rest-json": "REST JSON"}
 
 DIFFERENCES: Mapping[str, Mapping[str, str]] = {
     "cognito-idp": {
-        "": "Messages are kept, sealed, in an outbox for a week and not sent. `ClientMetadata` and `ValidationData` "
-        "are for triggers, `AnalyticsMetadata`, `UserContextData` and `ContextData` for services that are not here: "
-        "they are taken and have no effect.",
+        "": "Messages are sent by SMTP or a webhook if they are set up, and kept, sealed, for a week. `ClientMetadata` "
+        "and `ValidationData` are for triggers, `AnalyticsMetadata`, `UserContextData` and `ContextData` for services "
+        "that are not here: they are taken and have no effect.",
         "AdminInitiateAuth": "Flows: `USER_SRP_AUTH`, `ADMIN_USER_PASSWORD_AUTH`, `REFRESH_TOKEN_AUTH`. `CUSTOM_AUTH` "
         "and `USER_AUTH` are refused.",
         "AdminRespondToAuthChallenge": "Challenges: `PASSWORD_VERIFIER`, `NEW_PASSWORD_REQUIRED`.",
