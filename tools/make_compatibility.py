@@ -96,7 +96,7 @@ DIFFERENCES: Mapping[str, Mapping[str, str]] = {
     },
     "lambda": {
         "": "Functions run in a process each, as the server's own user; nothing freezes between invocations. Their "
-        "logs are kept in memory. `python3.x` is the server's own interpreter, with its packages.",
+        "logs need no permission of theirs. `python3.x` is the server's own interpreter, with its packages.",
         "CreateEventSourceMapping": "Sources: SQS queues of the same account and region. `Enabled` or `Disabled` at "
         "once; `LastProcessingResult` says what became of the last batch, and is not kept over a restart.",
         "CreateFunction": "Answers `Active` and `Successful` at once. Runtimes: `python3.x` and `provided*`. A zip "
@@ -169,6 +169,13 @@ DIFFERENCES: Mapping[str, Mapping[str, str]] = {
         "UpdateIntegration": "As CreateIntegration. Maps are merged; empty values take entries out.",
         "UpdateRoute": "As CreateRoute.",
         "UpdateStage": "As CreateStage. Maps are merged; a variable of empty text is taken out.",
+    },
+    "logs": {
+        "": "Events are files of the node that took them in, at most 32 MB a group. Filter patterns are terms.",
+        "CreateLogGroup": "Class `STANDARD`.",
+        "DescribeLogGroups": "The size is that of the files here.",
+        "FilterLogEvents": "`filterPattern`: terms, with `-` and `?`; for JSON, columns and regular expressions it is "
+        "refused.",
     },
     "cloudformation": {
         "": "A template is checked in full before the call answers, where AWS fails the stack later. Tags of a stack "

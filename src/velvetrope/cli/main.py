@@ -206,6 +206,31 @@ def mailbox(
         _fail(str(err))
 
 
+@_cli.command()
+def logs(
+    function: Annotated[str, typer.Argument(help="The function's name, or a part that only it has.")],
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what comes, until Ctrl-C.")] = False,
+    since: Annotated[str, typer.Option(help="From when on: 30s, 10m, 2h, 1d, 1w ago, or an ISO 8601 time.")] = "10m",
+    request_id: Annotated[
+        Optional[str],  # noqa: UP045  typer documents Optional
+        typer.Option(help="The lines of one invocation, by its x-amzn-RequestId."),
+    ] = None,
+    stream_names: Annotated[bool, typer.Option("--stream-names", help="Say which log stream each line is of.")] = False,
+    state_folder: options.StateFolderPath = Path(".velvetrope"),
+) -> None:
+    """Print what a function printed, and Lambda's own lines about it."""
+    from velvetrope.cli.logs import print_logs
+    from velvetrope.cli.owner import NoAnswer
+    from velvetrope.server.state_folder import StateFolderError
+
+    try:
+        print_logs(state_folder, function, since=since, follow=follow, request_id=request_id, stream_names=stream_names)
+    except (NoAnswer, StateFolderError) as err:
+        _fail(str(err))
+    except KeyboardInterrupt:
+        raise typer.Exit(0) from None
+
+
 def _demo_files() -> tuple[Path, Path]:
     """The demo's app file and built page: of this checkout, or carried by the wheel."""
     import velvetrope

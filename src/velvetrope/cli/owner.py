@@ -2,14 +2,17 @@
 
     owner = OwnersConnection.open(state_folder)
     records = owner.ask("GET", "/_velvetrope/decisions", query="refused=1")
+    events = owner.call("logs", "Logs_20140328.FilterLogEvents", {"logGroupName": "/aws/lambda/orders"})
 
-The server's own pages below `/_velvetrope/` answer the root user alone; commands of the terminal speak to them here.
+The server's own pages below `/_velvetrope/` answer the root user alone; commands of the terminal speak to them here,
+and to AWS's operations.
 """
 
 import json
 import os
 import urllib.error
 import urllib.request
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -54,17 +57,42 @@ class OwnersConnection:
         Raises:
             NoAnswer: nobody answers, or the answer is a refusal.
         """
+        return self._send(method, path, query, body, {}, service="velvetrope")
+
+    def call(self, service: str, target: str, parameters: Mapping[str, object]) -> Any:  # noqa: ANN401  the operation's output
+        """What an operation of a JSON service answers; `target` is its `X-Amz-Target`, names are the wire's.
+
+        Raises:
+            NoAnswer: nobody answers, or the answer is a refusal.
+        """
+        headers = {"content-type": "application/x-amz-json-1.1", "x-amz-target": target}
+        return self._send("POST", "/", "", json.dumps(parameters).encode(), headers, service=service)
+
+    def _send(
+        self,
+        method: Literal["GET", "POST"],
+        path: str,
+        query: str,
+        body: bytes,
+        headers: Mapping[str, str],
+        *,
+        service: str,
+    ) -> Any:  # noqa: ANN401  whatever JSON is answered
+        host = self.endpoint_url.split("://", 1)[1]
         signed = sign_request(
             SignedRequest(
                 method=method,
                 raw_path=path.encode(),
                 query_string=query.encode(),
-                headers=((b"host", self.endpoint_url.split("://", 1)[1].encode()),),
+                headers=(
+                    (b"host", host.encode()),
+                    *((name.encode(), value.encode()) for name, value in headers.items()),
+                ),
                 body=body,
             ),
             access_key_id=self.access_key_id,
             secret=self.secret_access_key,
-            service="velvetrope",
+            service=service,
             region=self.region,
             now=SystemClock().now(),
         )

@@ -66,6 +66,7 @@ _TAGGING: Mapping[tuple[str, str], str] = {
     ("iam", "CreateOpenIDConnectProvider"): "iam:TagOpenIDConnectProvider",
     ("iam", "CreateSAMLProvider"): "iam:TagSAMLProvider",
     ("lambda", "CreateFunction"): "lambda:TagResource",
+    ("logs", "CreateLogGroup"): "logs:TagResource",
     ("sqs", "CreateQueue"): "sqs:TagQueue",
     ("cognito-idp", "CreateUserPool"): "cognito-idp:TagResource",
     ("cognito-identity", "CreateIdentityPool"): "cognito-identity:TagResource",

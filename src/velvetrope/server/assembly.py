@@ -39,6 +39,7 @@ from velvetrope.iam.identity_provider_operations import OpenIdProviderOperations
 from velvetrope.iam.saml_provider_operations import SamlProviderOperations
 from velvetrope.iam.saml_providers import SamlProviders
 from velvetrope.identitypools import IdentityPoolOperations, PoolOpenIdTokens
+from velvetrope.logs import LogService
 from velvetrope.server.applying import AppApplier, Progress
 from velvetrope.server.connection import Connection
 from velvetrope.server.credentials import AccessKeySource, root_principal
@@ -88,6 +89,7 @@ class Server:
     database: Database
     decisions: DecisionLog
     functions: FunctionService
+    logs: LogService
     queues: QueueService
     stacks: StackEngine
     user_pools: UserPools
@@ -111,6 +113,7 @@ class Server:
         connection = Connection(settings, folder, port=port)
         server = _wire(cls, settings, connection, folder, root_key, clock, entropy, database)
         await server.stacks.recover()
+        server.logs.start()
         await server.functions.start(server.dispatcher)
         await server.lane.start()
         server.user_pools.deliveries.start()
@@ -144,6 +147,7 @@ class Server:
             last_first.push_async_callback(self.database.close)
             last_first.callback(self.user_pools.close)
             last_first.push_async_callback(self.user_pools.deliveries.stop)
+            last_first.push_async_callback(self.logs.stop)
             last_first.push_async_callback(self.lane.close)
             last_first.push_async_callback(self.functions.stop)
             last_first.push_async_callback(self.stacks.close)
@@ -231,6 +235,10 @@ def _wire(
         account_id=account_id,
     )
     queues = QueueService(database, clock, entropy, endpoint_url=connection.url)
+    logs = LogService(database, folder.path / "logs", clock)
+    functions.logs.subscribe(
+        lambda line: logs.keep(f"/aws/lambda/{line.function_name}", line.log_stream, line.at_ms, line.message)
+    )
     gateway_store, usage_store = ApiGatewayStore(database), UsageStore(database)
     http_api_store = HttpApiStore(database)
     service_calls = ServiceCalls(roles, database.changes, entropy, region=region)
@@ -287,6 +295,7 @@ def _wire(
     dispatcher.register("iam", OpenIdProviderOperations(provider_store))
     dispatcher.register("iam", SamlProviderOperations(provider_store, saml_providers, entropy=entropy))
     dispatcher.register("lambda", *functions.operations)
+    dispatcher.register("logs", *logs.operations)
     dispatcher.register("sqs", *queues.operations)
     dispatcher.register(
         "apigateway", *apigateway_operations(gateway_store, usage_store, master_keys, entropy, reporter=lane)
@@ -336,6 +345,7 @@ def _wire(
         database=database,
         decisions=decisions,
         functions=functions,
+        logs=logs,
         queues=queues,
         stacks=stacks,
         user_pools=user_pools,
