@@ -57,6 +57,12 @@ def upgrade() -> None:
     )
     op.create_index("iam_saml_providers_of_account", "iam_saml_providers", ["account_id", "arn"], unique=False)
     op.create_table(
+        "logs_groups",
+        sa.Column("name", sa.String(length=512), nullable=False),
+        sa.Column("record", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("name"),
+    )
+    op.create_table(
         "queues_queues",
         sa.Column("queue_arn", sa.String(length=256), nullable=False),
         sa.Column("account_id", sa.String(length=12), nullable=False),
@@ -136,6 +142,14 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["function_arn"], ["functions_functions.function_arn"], ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("url_id"),
         sa.UniqueConstraint("function_arn", "qualifier"),
+    )
+    op.create_table(
+        "logs_streams",
+        sa.Column("group_name", sa.String(length=512), nullable=False),
+        sa.Column("name", sa.String(length=512), nullable=False),
+        sa.Column("record", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(["group_name"], ["logs_groups.name"], ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("group_name", "name"),
     )
     op.create_table(
         "queues_deduplications",
