@@ -62,6 +62,7 @@ class GroupOperations:
         if log_group_name_prefix and log_group_name_pattern:
             # UNVERIFIED: AWS's exact words.
             raise InvalidParameterException("logGroupNamePrefix and logGroupNamePattern cannot be given together.")
+        await self.journal.flush()
         wanted = log_group_name_pattern.lower()
         found: list[LogGroup] = []
         last = next_token
@@ -79,6 +80,7 @@ class GroupOperations:
 
     @operation
     async def delete_log_group(self, call: Call, *, log_group_name: str) -> Answer:  # noqa: ARG002
+        await self.journal.flush()
         if not await self.store.delete_group(log_group_name):
             raise no_such_group()
         await self.journal.forget_group(log_group_name)
@@ -155,6 +157,7 @@ class GroupOperations:
         return {"tags": dict(group.tags)}
 
     async def _change(self, name: str, change: Callable[[LogGroup], LogGroup]) -> None:
+        await self.journal.flush()
         if await self.store.change_group(name, change) is None:
             raise no_such_group()
 
