@@ -57,9 +57,10 @@ class StreamOperations:
             raise InvalidParameterException("Cannot order by LastEventTime with a logStreamNamePrefix.")
         if next_token is not None and not (next_token.isascii() and next_token.isdecimal()):
             raise InvalidParameterException("The specified nextToken is invalid.")
-        times = await self.journal.stream_times(group)
+        await self.journal.flush()
         if await self.store.load_group(group) is None:
             raise no_such_group()
+        times = await self.journal.stream_times(group)
         streams = await self.store.load_streams(group, prefix=log_stream_name_prefix)
         if order_by == "LastEventTime":
             streams.sort(key=lambda stream: times[stream.name].last_ms if stream.name in times else 0)
