@@ -71,6 +71,7 @@ SOURCES = {
     ("iam", "policy"): ("@arn:PolicyArn",),
     ("iam", "oidc-provider"): ("@arn:OpenIDConnectProviderArn",),
     ("iam", "saml-provider"): ("@arn:SAMLProviderArn", "{Name}"),
+    ("iam", "mfa"): ("@arn:SerialNumber",),
     ("lambda", "function"): ("@function:FunctionName", "@arn:Resource"),
     ("lambda", "function alias"): ("@function:FunctionName",),
     ("lambda", "function version"): ("@function:FunctionName",),
@@ -102,6 +103,7 @@ TEMPLATES = {
     ("iam", "GetAccessKeyLastUsed"): ["@key:AccessKeyId"],
     ("iam", "CreatePolicy"): ["arn:aws:iam::{account}:policy{Path=/}{PolicyName}"],
     ("iam", "CreateOpenIDConnectProvider"): ["@oidc:Url"],
+    ("iam", "CreateVirtualMFADevice"): ["arn:aws:iam::{account}:mfa{Path=/}{VirtualMFADeviceName}"],
     ("lambda", "GetLayerVersionByArn"): ["@arn:Arn"],
     ("lambda", "GetLayerVersion"): ["arn:aws:lambda:{region}:{account}:layer:{LayerName}:{VersionNumber}"],
 }

@@ -13,7 +13,7 @@ from support.open_id_issuer import Issuer, running_issuer
 from velvetrope.clock import CountingEntropy, FrozenClock
 from velvetrope.edge import OperationDispatcher
 from velvetrope.errors import ServiceError
-from velvetrope.iam import AccessKeys, PolicyGatherer, iam_operations
+from velvetrope.iam import AccessKeys, MfaDevices, PolicyGatherer, iam_operations
 from velvetrope.iam.aws_managed import aws_managed_policies
 from velvetrope.iam.identity_provider_operations import OpenIdProviderOperations
 from velvetrope.identitypools import IdentityPoolOperations, PoolOpenIdTokens
@@ -22,6 +22,7 @@ from velvetrope.principals import ANONYMOUS, Principal
 from velvetrope.sealing import MasterKeys
 from velvetrope.store import Database
 from velvetrope.store.tables.iam import IamStore
+from velvetrope.store.tables.iam_mfa_devices import MfaDeviceStore
 from velvetrope.store.tables.iam_providers import IamProviderStore
 from velvetrope.store.tables.identitypools import IdentityPoolStore
 from velvetrope.sts import (
@@ -102,12 +103,15 @@ class Cloud:
             entropy=entropy,
             open_id_providers=providers,
         )
+        mfa_store = MfaDeviceStore(self.database)
+        mfa_devices = MfaDevices(mfa_store, keys)
         sts = StsOperations(
             roles,
             self.sessions,
             access_keys=access_keys,
             web_identity_tokens=pool_tokens,
             open_id_providers=providers,
+            mfa_devices=mfa_devices,
             managed_policies=ManagedSessionPolicies(iam_store, aws_managed_policies),
             authorization_messages=AuthorizationMessages(keys, entropy),
         )
@@ -121,7 +125,14 @@ class Cloud:
             region=REGION,
         )
         iam = (
-            *iam_operations(iam_store, access_keys, entropy=entropy),
+            *iam_operations(
+                iam_store,
+                access_keys,
+                mfa_store=mfa_store,
+                mfa_devices=mfa_devices,
+                provider_store=provider_store,
+                entropy=entropy,
+            ),
             OpenIdProviderOperations(provider_store, allow_loopback_http=True),
         )
         self.dispatcher.register("iam", *iam)
@@ -249,7 +260,12 @@ async def test_a_backend_s_user_gets_credentials_by_both_flows(cloud: Cloud) -> 
             {"WebIdentityToken": "xxxx", "ProviderId": "www.amazon.com", "RoleSessionName": "app"},
             "ProviderId",
         ),
-        ("sts", "AssumeRole", {"RoleSessionName": "app", "TokenCode": "123456"}, "TokenCode"),
+        (
+            "sts",
+            "AssumeRole",
+            {"RoleSessionName": "app", "ProvidedContexts": [{"ProviderArn": "arn:aws:iam::aws:contextProvider/x"}]},
+            "ProvidedContexts",
+        ),
     ],
 )
 async def test_what_cannot_be_verified_is_refused_by_name(

@@ -305,13 +305,13 @@ async def test_a_user_is_deleted_only_as_the_condition_sees_its_keys(store: IamS
     await store.save_new_access_key(_key(), _pass)
     await store.save_new_group(_group())
     await store.add_member(_ACCOUNT, "Readers", "alice", _pass)
-    seen: list[tuple[int, int]] = []
+    seen: list[tuple[int, int, int]] = []
 
-    def note(_user: User, keys: int, groups: int) -> None:
-        seen.append((keys, groups))
+    def note(_user: User, keys: int, devices: int, groups: int) -> None:
+        seen.append((keys, devices, groups))
 
     assert await store.delete_user(_ACCOUNT, "alice", note) == _user()
-    assert seen == [(1, 1)]
+    assert seen == [(1, 0, 1)]
     assert await store.list_members(_ACCOUNT, "Readers") == []
     await store.save_new_user(_user())
     assert await store.load_access_key("AKIA1") is None

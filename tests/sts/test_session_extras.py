@@ -1,4 +1,4 @@
-"""Managed session policies, multi-factor parameters, and encoded authorization messages."""
+"""Managed session policies, and encoded authorization messages."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -18,7 +18,7 @@ from velvetrope.sealing import MasterKeys
 from velvetrope.sts import AuthorizationMessages, ManagedSessionPolicies, RoleAssumption, Sessions, StsOperations
 from velvetrope.sts.errors import InvalidAuthorizationMessageException, PackedPolicyTooLarge, ValidationError
 from velvetrope.sts.open_id_tokens import OpenIdIdentity
-from velvetrope.sts.operations import PolicyDescriptor
+from velvetrope.sts.session_requests import PolicyDescriptor
 
 ACCOUNT = "123456789012"
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -210,25 +210,6 @@ async def test_the_arns_count_as_plain_text_of_the_policy(length: int, good: boo
     else:
         with pytest.raises(PackedPolicyTooLarge):
             await call
-
-
-# --- multi-factor -----------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("operation", ["assume_role", "get_session_token"])
-@pytest.mark.parametrize(
-    "members",
-    [
-        {"serial_number": f"arn:aws:iam::{ACCOUNT}:mfa/alice", "token_code": "123456"},
-        {"serial_number": f"arn:aws:iam::{ACCOUNT}:mfa/alice"},
-        {"token_code": "123456"},
-    ],
-    ids=["both", "device", "code"],
-)
-async def test_a_code_that_cannot_be_verified_is_refused_by_name(operation: str, members: dict[str, str]) -> None:
-    message = await Sts().refused(ValidationError, operation, **members)
-
-    assert message.startswith("SerialNumber and TokenCode are not supported")
 
 
 # --- authorization messages -------------------------------------------------------------------------------------------

@@ -38,7 +38,7 @@ from velvetrope.sts.errors import (
     PackedPolicyTooLarge,
     ValidationError,
 )
-from velvetrope.sts.operations import Tag
+from velvetrope.sts.session_requests import Tag
 from velvetrope.tokens import (
     AudienceMismatch,
     InvalidToken,

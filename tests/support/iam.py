@@ -3,18 +3,20 @@
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from velvetrope.clock import CountingEntropy
-from velvetrope.iam import AccessKeys, ControlPlaneJudge, PolicyGatherer, iam_operations
+from velvetrope.iam import AccessKeys, ControlPlaneJudge, MfaDevices, PolicyGatherer, iam_operations
 from velvetrope.operations import Call, implemented_operations
 from velvetrope.principals import Principal, Session
 from velvetrope.sealing import MasterKeys
 from velvetrope.store import Database
 from velvetrope.store.tables.iam import IamStore
+from velvetrope.store.tables.iam_mfa_devices import MfaDeviceStore
+from velvetrope.store.tables.iam_providers import IamProviderStore
 
 ACCOUNT = "111111111111"
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -31,10 +33,12 @@ class Iam:
     gatherer: PolicyGatherer
     judge: ControlPlaneJudge
     operations: dict[str, Callable[..., Awaitable[Any]]]
+    mfa_devices: MfaDevices
+    now: datetime = NOW
 
     async def call(self, operation: str, *, caller: Principal = ROOT, **members: Any) -> Any:
         """Call an operation as `edge` does once everything has been checked."""
-        return await self.operations[operation](call_by(caller), **members)
+        return await self.operations[operation](replace(call_by(caller), now=self.now), **members)
 
 
 def call_by(caller: Principal) -> Call:
@@ -50,9 +54,19 @@ async def open_iam(folder: Path) -> AsyncIterator[Iam]:
     keys = AccessKeys(store, MasterKeys.generate(entropy), database.changes)
     gatherer = PolicyGatherer(store, database.changes)
     operations: dict[str, Callable[..., Awaitable[Any]]] = {}
-    for owner in iam_operations(store, keys, entropy=entropy):
+    mfa_store = MfaDeviceStore(database)
+    devices = MfaDevices(mfa_store, MasterKeys.generate(entropy))
+    owners = iam_operations(
+        store,
+        keys,
+        mfa_store=mfa_store,
+        mfa_devices=devices,
+        provider_store=IamProviderStore(database),
+        entropy=entropy,
+    )
+    for owner in owners:
         operations.update(implemented_operations(owner))
-    yield Iam(database, store, keys, gatherer, ControlPlaneJudge(store, gatherer), operations)
+    yield Iam(database, store, keys, gatherer, ControlPlaneJudge(store, gatherer), operations, devices)
     await database.close()
 
 

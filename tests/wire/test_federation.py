@@ -1,4 +1,4 @@
-"""People whom somebody else vouches for, on a real server: SAML through boto3 and the AWS CLI."""
+"""Federation and MFA on a real server, through boto3 and the AWS CLI: whom somebody else, or a phone, vouches for."""
 
 import json
 import os
@@ -10,7 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+import jwt
+import pyotp
 import pytest
+import requests
 from botocore import UNSIGNED
 from botocore.config import Config
 from botocore.credentials import Credentials
@@ -99,11 +102,13 @@ def test_a_forged_saml_response_gives_nothing(server: RunningServer) -> None:
     assert refusal_of(error) == ("InvalidIdentityToken", 400, "Response signature invalid")
 
 
-def cli(server: RunningServer, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """The AWS CLI with nothing but the endpoint."""
+def cli(server: RunningServer, *arguments: str, key: Credentials | None = None) -> subprocess.CompletedProcess[str]:
+    """The AWS CLI with nothing but the endpoint, and a key if one is given."""
+    signing = {} if key is None else {"AWS_ACCESS_KEY_ID": key.access_key, "AWS_SECRET_ACCESS_KEY": key.secret_key}
     environment = clean_environment(
+        **signing,
         AWS_ENDPOINT_URL=server.url,
-        AWS_REGION=server.config["region"],
+        AWS_DEFAULT_REGION=server.config["region"],
         AWS_EC2_METADATA_DISABLED="true",
         AWS_CONFIG_FILE=os.devnull,
         AWS_SHARED_CREDENTIALS_FILE=os.devnull,
@@ -154,3 +159,86 @@ def test_an_identity_pool_takes_the_response_as_a_login(server: RunningServer) -
     with pytest.raises(ClientError) as error:
         people.get_id(IdentityPoolId=pool_id, Logins={PROVIDER: response(key=OTHER_KEY).encoded()})
     assert refusal_of(error) == ("NotAuthorizedException", 400, "Invalid login token. Response signature invalid")
+
+
+def test_a_user_with_a_phone_signs_in_to_a_role_that_asks_for_it(server: RunningServer, tmp_path: Path) -> None:
+    iam = aws_client(server, "iam")
+    iam.create_user(UserName="dora")
+    iam.put_user_policy(
+        UserName="dora",
+        PolicyName="own",
+        PolicyDocument=document({"Effect": "Allow", "Action": ["iam:*MFA*", "sts:AssumeRole"], "Resource": "*"}),
+    )
+    made = iam.create_access_key(UserName="dora")["AccessKey"]
+    key = Credentials(made["AccessKeyId"], made["SecretAccessKey"])
+    asks_for_mfa = {
+        "Effect": "Allow",
+        "Principal": {"AWS": ACCOUNT},
+        "Action": "sts:AssumeRole",
+        "Condition": {"Bool": {"aws:MultiFactorAuthPresent": "true"}},
+    }
+    role = iam.create_role(RoleName="vault", AssumeRolePolicyDocument=document(asks_for_mfa))["Role"]["Arn"]
+    serial, seed_file = f"arn:aws:iam::{ACCOUNT}:mfa/dora", tmp_path / "seed"
+
+    create = ("iam", "create-virtual-mfa-device", "--virtual-mfa-device-name", "dora")
+    done = cli(server, *create, "--outfile", str(seed_file), "--bootstrap-method", "Base32StringSeed", key=key)
+    assert done.returncode == 0, done.stderr
+    phone, now = pyotp.TOTP(seed_file.read_text()), SystemClock().now()
+    dora = aws_client(server, "iam", key)
+    dora.enable_mfa_device(
+        UserName="dora",
+        SerialNumber=serial,
+        AuthenticationCode1=phone.at(now, counter_offset=-1),
+        AuthenticationCode2=phone.at(now),
+    )
+    assert [device["SerialNumber"] for device in dora.list_mfa_devices()["MFADevices"]] == [serial]
+
+    assume = ("sts", "assume-role", "--role-arn", role, "--role-session-name", "dora")
+    without = cli(server, *assume, key=key)
+    wrong = cli(server, *assume, "--serial-number", serial, "--token-code", "000000", key=key)
+    # The next period's code: those before were spent by enabling, and waiting is not needed.
+    right = cli(server, *assume, "--serial-number", serial, "--token-code", phone.at(now, counter_offset=1), key=key)
+
+    assert "(AccessDenied)" in without.stderr
+    assert "MultiFactorAuthentication failed with invalid MFA one time pass code." in wrong.stderr
+    assert right.returncode == 0, right.stderr
+    assert json.loads(right.stdout)["AssumedRoleUser"]["Arn"].endswith("assumed-role/vault/dora")
+
+
+def test_a_stranger_verifies_a_pools_token_by_what_the_issuer_publishes(server: RunningServer) -> None:
+    """Whoever is shown a token of GetOpenIdToken finds its keys as those of any issuer, by AWS's name or by path."""
+    pools = aws_client(server, "cognito-identity")
+    pool_id = pools.create_identity_pool(
+        IdentityPoolName="guests", AllowUnauthenticatedIdentities=True, AllowClassicFlow=True
+    )["IdentityPoolId"]
+    people = unsigned(server, "cognito-identity")
+    identity_id = people.get_id(IdentityPoolId=pool_id)["IdentityId"]
+    token = people.get_open_id_token(IdentityId=identity_id)["Token"]
+    name, page = "cognito-identity.amazonaws.com", "/.well-known/openid-configuration"
+
+    by_path = requests.get(f"{server.url}/{name}{page}", timeout=10)
+    by_host = requests.get(f"{server.url}{page}", headers={"Host": name}, timeout=10)
+    keys = jwt.PyJWKClient(by_path.json()["jwks_uri"])
+    proven = jwt.decode(
+        token,
+        keys.get_signing_key_from_jwt(token).key,
+        algorithms=by_path.json()["id_token_signing_alg_values_supported"],
+        audience=pool_id,
+        issuer=by_path.json()["issuer"],
+    )
+
+    assert (proven["sub"], proven["amr"]) == (identity_id, ["unauthenticated"])
+    assert by_path.headers["access-control-allow-origin"] == "*"
+    assert by_host.json()["issuer"] == by_path.json()["issuer"] == f"https://{name}"
+    assert by_host.json()["jwks_uri"] == f"https://{name}/.well-known/jwks_uri"
+    published = requests.get(f"{server.url}/.well-known/jwks_uri", headers={"Host": name}, timeout=10).json()
+    assert {tuple(sorted(key)) for key in published["keys"]} == {("alg", "e", "kid", "kty", "n", "use")}
+
+
+def test_the_issuers_pages_are_only_where_they_belong(server: RunningServer) -> None:
+    name = "cognito-identity.amazonaws.com"
+
+    assert requests.get(f"{server.url}/.well-known/jwks_uri", timeout=10).headers["content-type"] != "application/json"
+    assert requests.get(f"{server.url}/{name}/.well-known/jwks.json", timeout=10).status_code == 404
+    assert requests.post(f"{server.url}/{name}/.well-known/jwks_uri", timeout=10).status_code == 405
+    assert requests.get(f"{server.url}/{name}/.well-known/jwks_uri", timeout=10).status_code == 200

@@ -70,6 +70,14 @@ class PlainPages(Protocol):
     async def answer(self, request: ControlRequest, /) -> WireAnswer: ...
 
 
+class IssuerPages(Protocol):
+    """Answers for an issuer that has a name of its own."""
+
+    def owns(self, host: str, path: str, /) -> bool: ...
+
+    async def answer(self, request: ControlRequest, /) -> WireAnswer: ...
+
+
 class EdgeApp:
     """Everything that this server answers on its one address."""
 
@@ -84,6 +92,7 @@ class EdgeApp:
         entropy: Entropy,
         hosted_pages: HostedPages | None = None,
         function_urls: FunctionUrlPages | None = None,
+        issuer_pages: IssuerPages | None = None,
     ) -> None:
         """`own_pages` answers below `/_velvetrope/`; `files` answers what nobody else claims."""
         self._dispatcher = dispatcher
@@ -94,6 +103,7 @@ class EdgeApp:
         self._entropy = entropy
         self._hosted_pages = hosted_pages
         self._function_urls = function_urls
+        self._issuer_pages = issuer_pages
         # From the outside in.
         layers: list[Layer] = [
             self._request_lane_first,
@@ -223,6 +233,8 @@ class EdgeApp:
             await _send(send, preflight)
         elif is_control_call(method, path, scope["query_string"], headers):
             await self._answer_call(scope, receive, send)
+        elif self._issuer_pages is not None and self._issuer_pages.owns(_host(headers), path):
+            await _send(send, await self._issuer_pages.answer(self._request(scope, b"")))
         elif self._hosted_pages is not None and (
             self._hosted_pages.owns(path) or self._hosted_pages.owns_host(_host(headers))
         ):

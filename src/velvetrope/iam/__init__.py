@@ -3,7 +3,8 @@
     gatherer = PolicyGatherer(iam_store, database.changes)                # whose policies are which
     keys = AccessKeys(iam_store, master_keys, database.changes)           # long-term keys, for verifiers
     judge = ControlPlaneJudge(iam_store, gatherer, resource_policies=...) # every call of the control plane
-    owners = iam_operations(iam_store, keys, entropy=entropy)             # the operations, for the dispatcher
+    devices = MfaDevices(mfa_store, master_keys)                          # codes of MFA devices, for STS
+    owners = iam_operations(iam_store, keys, ...)                         # the operations, for the dispatcher
 
 The operations are spread over one class per noun. What an operation of any service of ours needs is data
 (`operation_rules`), made from AWS's Service Authorization Reference.
@@ -27,23 +28,36 @@ from velvetrope.iam.inline_policies import (
     UserInlinePolicyOperations,
 )
 from velvetrope.iam.managed_policy_operations import ManagedPolicyOperations
+from velvetrope.iam.mfa_device_operations import MfaDeviceOperations
+from velvetrope.iam.mfa_devices import MfaDevices
 from velvetrope.iam.role_operations import RoleOperations
 from velvetrope.iam.simulation import SimulationOperations
 from velvetrope.iam.user_operations import UserOperations
 from velvetrope.store.tables.iam import IamStore
+from velvetrope.store.tables.iam_mfa_devices import MfaDeviceStore
+from velvetrope.store.tables.iam_providers import IamProviderStore
 
 __all__ = [
     "AccessKeys",
     "ControlPlaneJudge",
     "JudgedOperation",
+    "MfaDevices",
     "PolicyGatherer",
     "ResourcePolicies",
     "iam_operations",
 ]
 
 
-def iam_operations(store: IamStore, access_keys: AccessKeys, *, entropy: Entropy) -> tuple[object, ...]:
-    """The owners of all operations of IAM."""
+def iam_operations(
+    store: IamStore,
+    access_keys: AccessKeys,
+    *,
+    mfa_store: MfaDeviceStore,
+    mfa_devices: MfaDevices,
+    provider_store: IamProviderStore,
+    entropy: Entropy,
+) -> tuple[object, ...]:
+    """The owners of all operations of IAM, but for those on identity providers."""
     return (
         RoleOperations(store, entropy=entropy),
         RoleInlinePolicyOperations(store),
@@ -56,6 +70,7 @@ def iam_operations(store: IamStore, access_keys: AccessKeys, *, entropy: Entropy
         GroupAttachedPolicyOperations(store),
         AccessKeyOperations(store, access_keys, entropy=entropy),
         ManagedPolicyOperations(store, entropy=entropy),
-        AccountOperations(store),
+        AccountOperations(store, mfa_store, provider_store),
+        MfaDeviceOperations(store, mfa_store, mfa_devices, entropy=entropy),
         SimulationOperations(store),
     )

@@ -1,7 +1,7 @@
 """The account itself: its alias, what it has and may have, and all of its users, groups, roles and policies at once.
 
-`GetAccountSummary` counts what we have. Of what we do not have (multi-factor devices, certificates, instance profiles,
-passwords) it says that there is none, and leaves their quotas out.
+`GetAccountSummary` counts what we have. Of what we do not have (certificates, instance profiles, passwords, devices of
+the root user) it says that there is none, and leaves their quotas out.
 
 Whether another account of this server has an alias is told to whoever asks for it, as on AWS, where aliases are unique
 over all accounts. The two texts about aliases are UNVERIFIED.
@@ -28,6 +28,8 @@ from velvetrope.iam.tags import render_tags
 from velvetrope.iam.trust_policies import show_trust_policy
 from velvetrope.operations import Answer, Call, operation
 from velvetrope.store.tables.iam import Group, IamStore, ManagedPolicyUse, PolicyHolder, Role, User
+from velvetrope.store.tables.iam_mfa_devices import MfaDeviceStore
+from velvetrope.store.tables.iam_providers import IamProviderStore
 
 __all__ = ["AccountOperations"]
 
@@ -47,8 +49,10 @@ _LISTS: dict[EntityType, str] = {
 class AccountOperations:
     """The operations on the account as a whole."""
 
-    def __init__(self, store: IamStore) -> None:
+    def __init__(self, store: IamStore, devices: MfaDeviceStore, providers: IamProviderStore) -> None:
         self._store = store
+        self._devices = devices
+        self._providers = providers
 
     @operation
     async def create_account_alias(self, call: Call, *, account_alias: str) -> Answer:
@@ -76,6 +80,11 @@ class AccountOperations:
     async def get_account_summary(self, call: Call) -> Answer:
         """How many of each there are, and how many there may be."""
         counts = await self._store.count_all(call.account_id)
+        devices = await self._devices.list_devices(call.account_id)
+        providers = [
+            *await self._providers.list_open_id_providers(call.account_id),
+            *await self._providers.list_saml_providers(call.account_id),
+        ]
         return {
             "summary_map": {
                 "Users": counts.users,
@@ -103,8 +112,9 @@ class AccountOperations:
                 "AccountPasswordPresent": 0,
                 "AccountSigningCertificatesPresent": 0,
                 "AccountMFAEnabled": 0,
-                "MFADevices": 0,
-                "MFADevicesInUse": 0,
+                "MFADevices": len(devices),
+                "MFADevicesInUse": sum(1 for device in devices if device.user_name),
+                "Providers": len(providers),
                 "ServerCertificates": 0,
                 "InstanceProfiles": 0,
             }

@@ -3,6 +3,7 @@
     ServiceError
     ├── DeleteConflict            something still hangs on what is to be deleted
     ├── EntityAlreadyExists
+    ├── InvalidAuthenticationCode codes of an MFA device
     ├── InvalidInput
     ├── LimitExceeded
     ├── MalformedPolicyDocument   the message is the policy room's finding
@@ -22,6 +23,7 @@ from velvetrope.errors import ServiceError
 __all__ = [
     "DeleteConflict",
     "EntityAlreadyExists",
+    "InvalidAuthenticationCode",
     "InvalidInput",
     "LimitExceeded",
     "MalformedPolicyDocument",
@@ -46,6 +48,13 @@ class EntityAlreadyExists(ServiceError):
     http_status = 409
 
 
+class InvalidAuthenticationCode(ServiceError):
+    """The codes are not two of the device's in a row."""
+
+    code = "InvalidAuthenticationCode"
+    http_status = 403
+
+
 class InvalidInput(ServiceError):
     """A value is well formed but cannot be used."""
 
@@ -66,7 +75,7 @@ class MalformedPolicyDocument(ServiceError):
 
 
 class NoSuchEntity(ServiceError):
-    """There is no such role, user, group, policy, key or alias."""
+    """There is no such role, user, group, policy, key, device, provider or alias."""
 
     code = "NoSuchEntity"
     http_status = 404

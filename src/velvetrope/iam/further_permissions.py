@@ -65,6 +65,7 @@ _TAGGING: Mapping[tuple[str, str], str] = {
     ("iam", "CreatePolicy"): "iam:TagPolicy",
     ("iam", "CreateOpenIDConnectProvider"): "iam:TagOpenIDConnectProvider",
     ("iam", "CreateSAMLProvider"): "iam:TagSAMLProvider",
+    ("iam", "CreateVirtualMFADevice"): "iam:TagMFADevice",
     ("lambda", "CreateFunction"): "lambda:TagResource",
     ("logs", "CreateLogGroup"): "logs:TagResource",
     ("sqs", "CreateQueue"): "sqs:TagQueue",

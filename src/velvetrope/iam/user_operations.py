@@ -1,6 +1,6 @@
 """Users: made, shown, renamed never, deleted; their tags and boundaries.
 
-Login profiles and multi-factor devices are not supported: their operations answer that they are not.
+Login profiles are not supported: their operations answer that they are not. Devices are in `mfa_device_operations`.
 
 Source: IAM API Reference.
 """
@@ -92,13 +92,15 @@ class UserOperations:
 
     @operation
     async def delete_user(self, call: Call, *, user_name: str) -> Answer:
-        """Delete a user who has no keys and no policies, and is in no group, any more."""
+        """Delete a user who has no keys, devices and policies, and is in no group, any more."""
 
-        def check(user: User, keys: int, groups: int) -> None:
+        def check(user: User, keys: int, devices: int, groups: int) -> None:
             if groups:
                 raise DeleteConflict("Cannot delete entity, must remove users from group first.")
             if keys:
                 raise DeleteConflict("Cannot delete entity, must delete access keys first.")
+            if devices:
+                raise DeleteConflict("Cannot delete entity, must delete MFA device first.")
             if user.attached_policy_arns:
                 raise DeleteConflict("Cannot delete entity, must detach all policies first.")
             if user.inline_policies:

@@ -24,6 +24,7 @@ from velvetrope.decisions import DecisionLog, DecisionRecord
 from velvetrope.edge import EdgeApp, OperationDispatcher, SignatureVerifier
 from velvetrope.edge.function_urls import FunctionUrlPages
 from velvetrope.edge.hosted import HostedPages
+from velvetrope.edge.identity_issuer import IdentityIssuerPages
 from velvetrope.edge.listener import Listener
 from velvetrope.edge.mailbox import MailboxPages
 from velvetrope.edge.own_pages import OwnPages
@@ -32,7 +33,7 @@ from velvetrope.edge.static_files import LandingPage, StaticFiles
 from velvetrope.edge.tls import ensure_certificates, names_for, server_context
 from velvetrope.execute_api import RequestLane
 from velvetrope.functions import FunctionService, FunctionUrls
-from velvetrope.iam import AccessKeys, ControlPlaneJudge, PolicyGatherer, iam_operations
+from velvetrope.iam import AccessKeys, ControlPlaneJudge, MfaDevices, PolicyGatherer, iam_operations
 from velvetrope.iam.aws_managed import aws_managed_policies
 from velvetrope.iam.control_plane_judge import ResourcePolicies
 from velvetrope.iam.identity_provider_operations import OpenIdProviderOperations
@@ -56,6 +57,7 @@ from velvetrope.store.tables.apigatewayv2 import HttpApiStore
 from velvetrope.store.tables.cloudformation import CloudFormationStore
 from velvetrope.store.tables.hosted_ui import HostedUiStore
 from velvetrope.store.tables.iam import IamStore
+from velvetrope.store.tables.iam_mfa_devices import MfaDeviceStore
 from velvetrope.store.tables.iam_providers import IamProviderStore
 from velvetrope.store.tables.identitypools import IdentityPoolStore
 from velvetrope.store.tables.usage import UsageStore
@@ -278,6 +280,8 @@ def _wire(
         clock=clock,
         entropy=entropy,
     )
+    mfa_store = MfaDeviceStore(database)
+    mfa_devices = MfaDevices(mfa_store, master_keys)
     sts = StsOperations(
         roles,
         sessions,
@@ -285,13 +289,24 @@ def _wire(
         web_identity_tokens=open_id_tokens,
         open_id_providers=open_id_providers,
         saml_assertions=saml_assertions,
+        mfa_devices=mfa_devices,
         managed_policies=ManagedSessionPolicies(iam_store, aws_managed_policies),
         authorization_messages=AuthorizationMessages(master_keys, entropy),
     )
     dispatcher.register("cognito-idp", *user_pools.operations)
     dispatcher.register("cognito-identity", *identity_pools.owners)
     dispatcher.register("sts", sts)
-    dispatcher.register("iam", *iam_operations(iam_store, access_keys, entropy=entropy))
+    dispatcher.register(
+        "iam",
+        *iam_operations(
+            iam_store,
+            access_keys,
+            mfa_store=mfa_store,
+            mfa_devices=mfa_devices,
+            provider_store=provider_store,
+            entropy=entropy,
+        ),
+    )
     dispatcher.register("iam", OpenIdProviderOperations(provider_store))
     dispatcher.register("iam", SamlProviderOperations(provider_store, saml_providers, entropy=entropy))
     dispatcher.register("lambda", *functions.operations)
@@ -316,6 +331,7 @@ def _wire(
             mailbox=MailboxPages(user_pools.deliveries, owner, OwnerSessions(entropy)),
             configuration=connection.for_browsers if settings.config_for_browsers else None,
         ),
+        issuer_pages=IdentityIssuerPages(open_id_tokens),
         files=LandingPage() if site is None else StaticFiles(site),
         hosted_pages=HostedPages(
             user_pools.sign_in, HostedUiStore(database), clock, entropy, public_url=public_url, recorder=decisions

@@ -10,7 +10,15 @@ from typing import Protocol
 from velvetrope.policy import PrincipalPolicies
 from velvetrope.principals import Principal, SigningCredentials
 
-__all__ = ["AccessKeyDirectory", "PolicyGatherer", "RoleRecord", "RoleStore", "WebIdentity", "WebIdentityTokens"]
+__all__ = [
+    "AccessKeyDirectory",
+    "MultiFactorDevices",
+    "PolicyGatherer",
+    "RoleRecord",
+    "RoleStore",
+    "WebIdentity",
+    "WebIdentityTokens",
+]
 
 
 class RoleRecord(Protocol):
@@ -53,6 +61,18 @@ class AccessKeyDirectory(Protocol):
 
     async def find_access_key(self, access_key_id: str, now: datetime) -> SigningCredentials | None:
         """The active key of this id, or None."""
+        ...
+
+
+class MultiFactorDevices(Protocol):
+    """Knows the MFA devices of IAM users, and spends their codes."""
+
+    async def spend_token_code(self, caller: Principal, serial_number: str, token_code: str, now: datetime) -> None:
+        """The caller has shown a code of a device of its own, which does not count again.
+
+        Raises:
+            velvetrope.errors.ReasonError: no such device of the caller's, or no code that counts. It may be shown.
+        """
         ...
 
 

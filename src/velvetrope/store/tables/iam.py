@@ -37,6 +37,7 @@ from sqlalchemy.exc import IntegrityError
 from velvetrope.store.columns import Record
 from velvetrope.store.database import Connection, Database
 from velvetrope.store.schema import METADATA
+from velvetrope.store.tables.iam_mfa_devices import count_devices_of_user
 
 __all__ = [
     "AccessKey",
@@ -361,11 +362,11 @@ class IamStore:
         return await self._change(User, account_id, user_name, change)
 
     async def delete_user(
-        self, account_id: str, user_name: str, check: Callable[[User, int, int], None]
+        self, account_id: str, user_name: str, check: Callable[[User, int, int, int], None]
     ) -> User | None:
         """Delete the user if `check` lets it pass; None if there is no such user.
 
-        `check` is told of the user, of how many access keys it has, and of how many groups it is in.
+        `check` is told of the user, of how many access keys and MFA devices it has, and of how many groups it is in.
         """
         async with self._database.transaction() as tx:
             user = await _load(tx.connection, User, account_id, user_name, lock=True)
@@ -374,6 +375,7 @@ class IamStore:
             check(
                 user,
                 await _count_access_keys(tx.connection, account_id, user_name),
+                await count_devices_of_user(tx.connection, account_id, user_name),
                 await _count_members(tx.connection, account_id, _members.c.user_name == user_name),
             )
             # Or the next user of this name would inherit them.
