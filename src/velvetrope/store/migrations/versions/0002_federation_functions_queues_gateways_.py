@@ -49,6 +49,15 @@ def upgrade() -> None:
         unique=True,
     )
     op.create_table(
+        "iam_mfa_devices",
+        sa.Column("serial_number", sa.String(length=1024), nullable=False),
+        sa.Column("account_id", sa.String(length=12), nullable=False),
+        sa.Column("user_name", sa.String(length=128), nullable=False),
+        sa.Column("record", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("serial_number"),
+    )
+    op.create_index("iam_mfa_devices_of_account", "iam_mfa_devices", ["account_id", "user_name"], unique=False)
+    op.create_table(
         "iam_saml_providers",
         sa.Column("arn", sa.String(length=512), nullable=False),
         sa.Column("account_id", sa.String(length=12), nullable=False),
