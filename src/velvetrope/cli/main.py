@@ -5,14 +5,16 @@ import os
 import sys
 from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn, Optional
+from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
 from velvetrope import __version__
 from velvetrope.cli import options
+from velvetrope.cli.ending import fail
 from velvetrope.cli.options import ServerFlags, with_server_flags
 from velvetrope.cli.policy import policy_commands
+from velvetrope.cli.users import user_commands
 
 if TYPE_CHECKING:
     from velvetrope.server.settings import Settings
@@ -28,6 +30,7 @@ _cli = typer.Typer(
 )
 
 _cli.add_typer(policy_commands)
+_cli.add_typer(user_commands)
 
 _SECRET_VARIABLES = ("VELVETROPE_ROOT_SECRET_ACCESS_KEY", "VELVETROPE_SMTP_URL", "VELVETROPE_SMS_WEBHOOK_TOKEN")
 
@@ -110,7 +113,7 @@ def synth(app: AppFile) -> None:
     try:
         declaration = load_app(app)
     except AppFileError as err:
-        _fail(str(err))
+        fail(str(err))
     print(render_template(sam_template(declaration)), end="")
 
 
@@ -125,9 +128,9 @@ def env(
     from velvetrope.server.state_folder import StateFolderError, read_connection
 
     if output not in ("shell", "json", "amplify"):
-        _fail(f"--format {output}: it is shell, json or amplify.")
+        fail(f"--format {output}: it is shell, json or amplify.")
     if root_key and output != "shell":
-        _fail("--root-key goes with --format shell: the other forms are for browsers.")
+        fail("--root-key goes with --format shell: the other forms are for browsers.")
     try:
         connection = read_connection(state_folder)
         match output:
@@ -138,7 +141,7 @@ def env(
             case _:
                 print(shell_exports(connection, state_folder, with_root_key=root_key))
     except StateFolderError as err:
-        _fail(err.message)
+        fail(err.message)
 
 
 @_cli.command()
@@ -160,7 +163,7 @@ def trust(
             print(f"  {step.words}")
         run_steps(steps)
     except (StateFolderError, TrustError) as err:
-        _fail(str(err))
+        fail(str(err))
     if undo:
         print("Done. This machine no longer trusts the server's certificates.")
     else:
@@ -183,7 +186,7 @@ def explain(
     try:
         print(explain_request(state_folder, request_id))
     except (NoAnswer, StateFolderError) as err:
-        _fail(str(err))
+        fail(str(err))
 
 
 @_cli.command()
@@ -203,7 +206,7 @@ def mailbox(
     try:
         print(show_mailbox(state_folder, to=to, limit=limit))
     except (NoAnswer, StateFolderError) as err:
-        _fail(str(err))
+        fail(str(err))
 
 
 @_cli.command()
@@ -239,10 +242,10 @@ def _demo_files() -> tuple[Path, Path]:
     folders = (package.parents[1] / "examples" / "auth-api-demo", package / "_demo")
     folder = next((folder for folder in folders if (folder / "app.py").is_file()), None)
     if folder is None:
-        _fail("This installation of velvetrope does not carry the demo.")
+        fail("This installation of velvetrope does not carry the demo.")
     site = folder / "web" / "dist"
     if not (site / "index.html").is_file():
-        _fail("The demo's page is not built. Run `make demo`, which builds it and starts the demo.")
+        fail("The demo's page is not built. Run `make demo`, which builds it and starts the demo.")
     return folder / "app.py", site
 
 
@@ -256,12 +259,12 @@ def _settings(server: ServerFlags, **of_command: str | bool | Path | None) -> "S
         shared[name] = None if shared[name] is None else Secret(shared[name])
     key_id, secret = shared.pop("root_access_key_id"), shared.pop("root_secret_access_key")
     if (key_id is None) != (secret is None):
-        _fail("VELVETROPE_ROOT_ACCESS_KEY_ID and VELVETROPE_ROOT_SECRET_ACCESS_KEY go together; one is missing.")
+        fail("VELVETROPE_ROOT_ACCESS_KEY_ID and VELVETROPE_ROOT_SECRET_ACCESS_KEY go together; one is missing.")
     root_access_key = None if key_id is None else RootAccessKey(key_id, Secret(secret))
     try:
         return Settings(root_access_key=root_access_key, **shared, **of_command)  # type: ignore[arg-type]  # the commands above give each its type
     except SettingsError as err:
-        _fail(err.message)
+        fail(err.message)
 
 
 def _run(settings: "Settings", app: Path | None, *, reload: bool) -> None:
@@ -276,9 +279,4 @@ def _run(settings: "Settings", app: Path | None, *, reload: bool) -> None:
     try:
         run(settings, app=app, reload=reload, narrator=Narrator(sys.stdout))
     except (VelvetropeError, AppFileError) as err:
-        _fail(str(err))
-
-
-def _fail(sentence: str) -> NoReturn:
-    print(f"velvetrope: {sentence}", file=sys.stderr)
-    raise typer.Exit(1)
+        fail(str(err))

@@ -15,12 +15,15 @@ import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from velvetrope.secret import Secret
 from velvetrope.server.machine import SystemClock
 from velvetrope.server.state_folder import read_connection
 from velvetrope.sigv4 import SignedRequest, sign_request
+
+if TYPE_CHECKING:
+    from botocore.client import BaseClient
 
 __all__ = ["NoAnswer", "OwnersConnection"]
 
@@ -110,6 +113,20 @@ class OwnersConnection:
                 raise NoAnswer(_refusal(err)) from None
         except (urllib.error.URLError, OSError):
             raise NoAnswer(f"No velvetrope answers at {self.endpoint_url}. Start it, then ask again.") from None
+
+    def client(self, service: str) -> "BaseClient":
+        """A boto3 client of one service, with the root key."""
+        import boto3
+        from botocore.config import Config
+
+        return boto3.client(
+            service,
+            endpoint_url=self.endpoint_url,
+            region_name=self.region,
+            aws_access_key_id=self.access_key_id,
+            aws_secret_access_key=self.secret_access_key.reveal(),
+            config=Config(connect_timeout=_TIMEOUT_SECONDS, retries={"max_attempts": 0}),
+        )
 
 
 def _refusal(err: urllib.error.HTTPError) -> str:

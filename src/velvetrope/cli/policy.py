@@ -8,9 +8,11 @@ import sys
 from enum import StrEnum
 from pathlib import Path
 from textwrap import wrap
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from velvetrope.cli.ending import fail
 
 if TYPE_CHECKING:
     from velvetrope.policy.lint import Report
@@ -101,20 +103,15 @@ def _read(file: Path) -> str:
     try:
         raw = sys.stdin.buffer.read(_MAX_BYTES + 1) if str(file) == "-" else _beginning_of(file)
     except OSError as err:
-        _fail(f"{file} cannot be read: {err.strerror}.")
+        fail(f"{file} cannot be read: {err.strerror}.")
     if len(raw) > _MAX_BYTES:
-        _fail(f"{file} is longer than {_MAX_BYTES} bytes; that is no policy.")
+        fail(f"{file} is longer than {_MAX_BYTES} bytes; that is no policy.")
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError:
-        _fail(f"{file} is not UTF-8 text.")
+        fail(f"{file} is not UTF-8 text.")
 
 
 def _beginning_of(file: Path) -> bytes:
     with file.open("rb") as stream:
         return stream.read(_MAX_BYTES + 1)
-
-
-def _fail(sentence: str) -> NoReturn:
-    print(f"velvetrope: {sentence}", file=sys.stderr)
-    raise typer.Exit(1)

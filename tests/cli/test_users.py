@@ -1,0 +1,253 @@
+"""`velvetrope users` as a person at a terminal calls it, against a running server."""
+
+import csv
+import getpass
+import io
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from support.clients import aws_client
+from support.running import ROOT_KEY, RunningServer
+from velvetrope.cli.main import _cli
+
+PASSWORD = "Passw0rd!"
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+    with RunningServer("serve", state_folder=tmp_path_factory.mktemp("users") / "state") as server:
+        yield server
+
+
+@pytest.fixture
+def pool(server: RunningServer) -> Iterator[str]:
+    """The only pool of the server; with a group `editors`."""
+    admin = aws_client(server, "cognito-idp")
+    pool_id: str = admin.create_user_pool(PoolName="people")["UserPool"]["Id"]
+    admin.create_group(UserPoolId=pool_id, GroupName="editors")
+    yield pool_id
+    admin.delete_user_pool(UserPoolId=pool_id)
+
+
+def users(server: RunningServer, *arguments: str, text: str = "", key: tuple[str, str] = ROOT_KEY) -> Result:
+    environment = {"VELVETROPE_ROOT_ACCESS_KEY_ID": key[0], "VELVETROPE_ROOT_SECRET_ACCESS_KEY": key[1]}
+    command = ["users", *arguments, "--state-folder", str(server.state_folder)]
+    return CliRunner().invoke(_cli, command, input=text, env=environment)
+
+
+def add(server: RunningServer, name: str, *arguments: str, password: str = PASSWORD) -> Result:
+    return users(server, "add", name, *arguments, "--password-stdin", text=f"{password}\n")
+
+
+def typed(monkeypatch: pytest.MonkeyPatch, *lines: str) -> None:
+    """What the person types where nothing is echoed."""
+    remaining = list(lines)
+
+    def answer(_prompt: str) -> str:
+        if not remaining:
+            raise EOFError
+        return remaining.pop(0)
+
+    monkeypatch.setattr(getpass, "getpass", answer)
+
+
+def may_sign_in(server: RunningServer, pool_id: str, name: str, password: str) -> dict[str, Any] | str:
+    """The answer to a sign-in, or why it was refused."""
+    admin = aws_client(server, "cognito-idp")
+    client = admin.create_user_pool_client(
+        UserPoolId=pool_id, ClientName="web", ExplicitAuthFlows=["ALLOW_USER_PASSWORD_AUTH", "ALLOW_REFRESH_TOKEN_AUTH"]
+    )["UserPoolClient"]
+    try:
+        answer: dict[str, Any] = admin.initiate_auth(
+            AuthFlow="USER_PASSWORD_AUTH",
+            ClientId=client["ClientId"],
+            AuthParameters={"USERNAME": name, "PASSWORD": password},
+        )
+    except admin.exceptions.NotAuthorizedException as refused:
+        return str(refused.response["Error"]["Message"])
+    return answer
+
+
+def test_a_user_is_added_and_signs_in(server: RunningServer, pool: str) -> None:
+    result = add(server, "anna", "--email", "anna@people.example", "--phone", "+15555550100", "--group", "editors")
+
+    assert (result.exit_code, result.output) == (0, "Added anna to the pool people.\n")
+    answer = may_sign_in(server, pool, "anna", PASSWORD)
+    assert isinstance(answer, dict)
+    assert "AccessToken" in answer["AuthenticationResult"]
+    shown = users(server, "list").output.splitlines()
+    assert shown[0].split() == ["NAME", "STATUS", "ENABLED", "EMAIL", "CREATED"]
+    assert shown[1].split()[:4] == ["anna", "CONFIRMED", "yes", "anna@people.example"]
+
+
+def test_an_empty_pool_says_how_to_add_somebody(server: RunningServer, pool: str) -> None:
+    expected = "Nobody is in the pool people yet. To add somebody: velvetrope users add NAME\n"
+
+    assert users(server, "list", "--pool", pool).output == expected
+
+
+@pytest.mark.parametrize(
+    ("arguments", "password", "sentence"),
+    [
+        ((), "short", "Password did not conform with policy: Password not long enough"),
+        (("--group", "nobodys"), PASSWORD, "Group not found."),
+        (("--email", "nowhere"), PASSWORD, "Invalid email address format."),
+        (("--phone", "12"), PASSWORD, "Invalid phone number format."),
+        ((), "", "There was no password on standard input."),
+    ],
+)
+def test_a_user_who_cannot_be_added_is_not_half_there(
+    server: RunningServer, pool: str, arguments: tuple[str, ...], password: str, sentence: str
+) -> None:
+    result = add(server, "berta", *arguments, password=password)
+
+    assert (result.exit_code, result.output) == (1, f"velvetrope: {sentence}\n")
+    assert "berta" not in users(server, "list", "--pool", pool).output
+
+
+def test_a_name_is_there_once(server: RunningServer, pool: str) -> None:
+    add(server, "anna")
+
+    result = add(server, "anna", password="An0ther!pw")
+
+    assert (result.exit_code, result.output) == (1, "velvetrope: User already exists\n")
+    assert isinstance(may_sign_in(server, pool, "anna", PASSWORD), dict)
+
+
+def test_the_two_passwords_that_were_typed_have_to_be_the_same(
+    server: RunningServer, pool: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    typed(monkeypatch, "", PASSWORD, "Passw0rd?", PASSWORD, PASSWORD)
+
+    result = users(server, "add", "cora")
+
+    assert result.exit_code == 0
+    assert "A password has at least one character.\nThe two differ. Once more.\n" in result.output
+    assert isinstance(may_sign_in(server, pool, "cora", PASSWORD), dict)
+
+
+def test_whoever_types_no_password_changes_nothing(
+    server: RunningServer, pool: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    typed(monkeypatch)
+
+    result = users(server, "add", "cora", "--pool", pool)
+
+    assert (result.exit_code, result.output) == (1, "velvetrope: No password was given; nothing was changed.\n")
+
+
+def test_another_password_takes_the_old_one_s_place(server: RunningServer, pool: str) -> None:
+    add(server, "anna")
+
+    result = users(server, "set-password", "anna", "--password-stdin", text="An0ther!pw\n")
+
+    assert result.output == "anna has another password.\n"
+    assert may_sign_in(server, pool, "anna", PASSWORD) == "Incorrect username or password."
+    assert isinstance(may_sign_in(server, pool, "anna", "An0ther!pw"), dict)
+
+
+def test_a_temporary_password_has_to_be_changed(server: RunningServer, pool: str) -> None:
+    add(server, "anna", "--temporary")
+
+    answer = may_sign_in(server, pool, "anna", PASSWORD)
+
+    assert isinstance(answer, dict)
+    assert answer["ChallengeName"] == "NEW_PASSWORD_REQUIRED"
+
+
+def test_a_disabled_user_is_refused_until_enabled(server: RunningServer, pool: str) -> None:
+    add(server, "anna")
+
+    disabled = users(server, "disable", "anna")
+    refused = may_sign_in(server, pool, "anna", PASSWORD)
+    enabled = users(server, "enable", "anna")
+
+    assert disabled.output == "anna cannot sign in any more. To undo: velvetrope users enable anna\n"
+    assert refused == "User is disabled."
+    assert enabled.output == "anna can sign in.\n"
+    assert isinstance(may_sign_in(server, pool, "anna", PASSWORD), dict)
+
+
+@pytest.mark.parametrize(
+    ("answers", "deleted"), [("y\n", True), ("maybe\nYES\n", True), ("n\n", False), ("\n", False), ("", False)]
+)
+def test_a_user_is_deleted_after_a_yes(server: RunningServer, pool: str, answers: str, deleted: bool) -> None:
+    add(server, "anna")
+
+    result = users(server, "delete", "anna", text=answers)
+
+    assert ("Please answer y or n." in result.output) == answers.startswith("maybe")
+    assert ("Deleted anna." in result.output) == deleted
+    assert result.exit_code == (0 if deleted else 1)
+    assert ("anna" in users(server, "list", "--pool", pool).output) != deleted
+
+
+@pytest.mark.parametrize("command", ["set-password", "disable", "enable", "delete"])
+def test_nobody_of_that_name_is_one_sentence(server: RunningServer, pool: str, command: str) -> None:
+    result = users(server, command, "nobody", "--pool", pool)
+
+    assert (result.exit_code, result.output) == (1, "velvetrope: User does not exist.\n")
+
+
+def test_everybody_is_exported_without_passwords(server: RunningServer, pool: str) -> None:
+    add(server, "anna", "--email", "anna@people.example", "--group", "editors")
+    add(server, "=cmd()", "--email", "b@people.example")
+
+    table = list(csv.DictReader(io.StringIO(users(server, "export", "--pool", pool).output)))
+    people = json.loads(users(server, "export", "--format", "json").output)
+
+    by_name = {row["cognito:username"]: row for row in table}
+    assert set(by_name) == {"anna", "'=cmd()"}
+    assert by_name["anna"]["email"] == "anna@people.example"
+    assert by_name["anna"]["groups"] == "editors"
+    [anna] = [person for person in people if person["username"] == "anna"]
+    assert (anna["groups"], anna["status"], anna["enabled"]) == (["editors"], "CONFIRMED", True)
+    assert anna["attributes"]["email_verified"] == "true"
+    assert PASSWORD not in json.dumps(people)
+
+
+def test_another_form_of_export_is_refused(server: RunningServer, pool: str) -> None:
+    assert users(server, "export", "--format", "xml", "--pool", pool).output == (
+        "velvetrope: --format xml: it is csv or json.\n"
+    )
+
+
+def test_which_pool_is_meant_has_to_be_clear(server: RunningServer, pool: str) -> None:
+    admin = aws_client(server, "cognito-idp")
+    second = admin.create_user_pool(PoolName="others")["UserPool"]["Id"]
+    try:
+        unclear = users(server, "list")
+        unknown = users(server, "list", "--pool", "strangers")
+        by_name = users(server, "list", "--pool", "others")
+        by_id = users(server, "list", "--pool", pool)
+    finally:
+        admin.delete_user_pool(UserPoolId=second)
+
+    assert unclear.output.startswith("velvetrope: Which pool? Name one by its id with --pool: ")
+    assert unknown.output.startswith("velvetrope: --pool strangers: there is no such pool. There is ")
+    assert (unclear.exit_code, unknown.exit_code) == (1, 1)
+    assert "Nobody is in the pool others yet." in by_name.output
+    assert "Nobody is in the pool people yet." in by_id.output
+
+
+def test_a_server_without_pools_says_so(server: RunningServer) -> None:
+    assert users(server, "list").output == "velvetrope: The server has no user pool.\n"
+
+
+def test_another_key_than_the_owner_s_is_refused(server: RunningServer, pool: str) -> None:
+    result = users(server, "list", "--pool", pool, key=("AKIAVELVETROPETEST00", "another-0123456789"))
+
+    assert result.exit_code == 1
+    assert "NAME" not in result.output
+
+
+def test_without_a_server_there_is_one_sentence(tmp_path: Path) -> None:
+    result = CliRunner().invoke(_cli, ["users", "list", "--state-folder", str(tmp_path / "none")])
+
+    assert result.exit_code == 1
+    assert result.output.count("\n") == 1
