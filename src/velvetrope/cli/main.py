@@ -229,7 +229,7 @@ def logs(
     try:
         print_logs(state_folder, function, since=since, follow=follow, request_id=request_id, stream_names=stream_names)
     except (NoAnswer, StateFolderError) as err:
-        _fail(str(err))
+        fail(str(err))
     except KeyboardInterrupt:
         raise typer.Exit(0) from None
 
