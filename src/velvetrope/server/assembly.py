@@ -201,11 +201,23 @@ def _wire(
     verifier = SignatureVerifier(credentials, region=region)
 
     # The services.
+    functions = FunctionService(
+        database,
+        folder.path / "functions",
+        roles,
+        clock,
+        entropy,
+        master_keys,
+        endpoint_url=connection.url,
+        region=region,
+        account_id=account_id,
+    )
     user_pools = UserPools(
         database,
         master_keys=master_keys,
         clock=clock,
         entropy=entropy,
+        functions=functions.invoker,
         public_url=public_url,
         senders=message_senders(settings),
     )
@@ -224,17 +236,6 @@ def _wire(
         public_url=public_url,
         open_id_providers=open_id_providers,
         saml_providers=saml_assertions,
-    )
-    functions = FunctionService(
-        database,
-        folder.path / "functions",
-        roles,
-        clock,
-        entropy,
-        master_keys,
-        endpoint_url=connection.url,
-        region=region,
-        account_id=account_id,
     )
     queues = QueueService(database, clock, entropy, endpoint_url=connection.url)
     logs = LogService(database, folder.path / "logs", clock)

@@ -1,8 +1,12 @@
 """Challenges carry their own state: sealed, so that we keep nothing until one has been answered.
 
-A secret block is the state of one SRP exchange, a session that of a sign-in which waits for a new password. Both name
-the pool and client they belong to, an id under which they are spent (`SignInStore.spend_challenge`) and their end.
-Clients send them back as they got them: the secret block in base64, the session in base64url.
+`SignIn` is how far somebody has come; a `Session` is a `SignIn` that waits for one answer (`asked`), a `SecretBlock`
+one that waits for an SRP proof. Each names an id under which it is spent (`SignInStore.spend_challenge`), its end, and
+the pool and client that it belongs to. Clients send them back as they got them: the secret block in base64, the session
+in base64url.
+
+A session is spent by the answer that it accepts; a wrong code leaves it usable, and the guesses are counted per user
+(`one_time_codes`). A secret block is spent by the first answer, right or wrong: it is worth one guess.
 
 How long a secret block can be answered is UNVERIFIED on AWS ("a few seconds", the model says); we allow 60. A session
 lasts for the client's AuthSessionValidity.
@@ -11,91 +15,322 @@ lasts for the client's AuthSessionValidity.
 import base64
 import binascii
 from datetime import datetime, timedelta
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 import msgspec
 
 from velvetrope.clock import Entropy
 from velvetrope.sealing import MasterKeys, SealBroken
-from velvetrope.store.tables.userpools import AppClient, UserPool
+from velvetrope.store.tables.userpools import AppClient, MfaType, UserPool
+from velvetrope.store.tables.userpools_sign_in import SignInStore
+from velvetrope.userpools.errors import (
+    InvalidLambdaResponseException,
+    InvalidParameterException,
+    NotAuthorizedException,
+)
 
-__all__ = ["SECRET_BLOCK_LIFETIME", "ChallengeSealer", "NewPasswordSession", "SecretBlock"]
+__all__ = [
+    "SECRET_BLOCK_LIFETIME",
+    "ChallengeSealer",
+    "CodeAsked",
+    "ConfirmedSignUp",
+    "CustomAsked",
+    "CustomStep",
+    "DeviceAsked",
+    "FactorChoiceAsked",
+    "MfaChoiceAsked",
+    "MfaSetupAsked",
+    "NewPasswordAsked",
+    "PasskeyAsked",
+    "PasswordAsked",
+    "SecretBlock",
+    "Session",
+    "SignIn",
+    "TotpAsked",
+    "decode_base64",
+    "encode_base64url",
+]
 
 SECRET_BLOCK_LIFETIME = timedelta(seconds=60)
 _ID_BYTES = 16
 _MAX_TEXT = 8192
+_MAX_SESSION = 4096
+"""What a client may send back (botocore's cognito-idp model, SessionType)."""
 
 
-class SecretBlock(msgspec.Struct, frozen=True, kw_only=True):
-    """One SRP exchange between our challenge and the client's proof."""
+class CustomStep(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
+    """One entry of the `session` that DefineAuthChallenge sees."""
 
-    id: str
-    expires_at: datetime
+    challenge_name: str
+    challenge_result: bool
+    challenge_metadata: str | None = None
+
+
+class SignIn(msgspec.Struct, frozen=True, kw_only=True):
+    """How far one sign-in has come. It is never on the wire but inside a seal."""
+
+    flow: Literal["PASSWORD", "USER_SRP_AUTH", "USER_AUTH", "CUSTOM_AUTH"]
+    """PASSWORD stands for the three flows that send one."""
+    admin: bool
     username: str
     """As the client presented it."""
     username_key: str
-    user_id_for_srp: str
-    client_public_value: bytes
-    private_value: bytes
+    user_id: str
+    """The internal user name; a made-up one where nobody has the name."""
+    sub: str
+    """A made-up one, of the same length, where nobody has the name: a seal tells the length of what is in it."""
+    missing: bool
+    """Nobody has the name, and the client is not told."""
+    device_key: str | None = None
+    """The device that the client says it is."""
+    proven: tuple[str, ...] = ()
+    """The challenges that were passed, by their names."""
+    steps: tuple[CustomStep, ...] = ()
+    custom_done: bool = False
+    """DefineAuthChallenge has said that tokens may be issued."""
+    passkey_counts_as_mfa: bool = False
+
+    def with_proof(self, challenge_name: str) -> "SignIn":
+        return msgspec.structs.replace(self, proven=(*self.proven, challenge_name))
+
+    def with_device(self, device_key: str | None) -> "SignIn":
+        """With the device that this answer names; one that was named before stays."""
+        return self if device_key is None else msgspec.structs.replace(self, device_key=device_key)
 
 
-class NewPasswordSession(msgspec.Struct, frozen=True, kw_only=True):
+class NewPasswordAsked(msgspec.Struct, frozen=True, kw_only=True, tag="NEW_PASSWORD_REQUIRED"):
     """A good temporary password was shown; a new one is owed."""
+
+
+class CodeAsked(msgspec.Struct, frozen=True, kw_only=True, tag="CODE"):
+    """A code was sent, or it was said so."""
+
+    challenge_name: Literal["SMS_MFA", "EMAIL_OTP", "SMS_OTP"]
+    second_factor: bool
+    mac: bytes
+
+
+class TotpAsked(msgspec.Struct, frozen=True, kw_only=True, tag="SOFTWARE_TOKEN_MFA"):
+    """The code of an authenticator app is owed."""
+
+
+class MfaChoiceAsked(msgspec.Struct, frozen=True, kw_only=True, tag="SELECT_MFA_TYPE"):
+    """One of several second factors is to be chosen."""
+
+    choices: tuple[MfaType, ...]
+
+
+class MfaSetupAsked(msgspec.Struct, frozen=True, kw_only=True, tag="MFA_SETUP"):
+    """A second factor is to be set up before the sign-in goes on."""
+
+    choices: tuple[MfaType, ...]
+    secret: bytes | None = None
+    """That AssociateSoftwareToken handed out on this session."""
+    verified: bool = False
+    """VerifySoftwareToken has kept the secret for the user."""
+
+
+class FactorChoiceAsked(msgspec.Struct, frozen=True, kw_only=True, tag="SELECT_CHALLENGE"):
+    """One of several first factors is to be chosen."""
+
+    choices: tuple[str, ...]
+
+
+class PasswordAsked(msgspec.Struct, frozen=True, kw_only=True, tag="PASSWORD"):
+    """The password is owed, or the first half of an SRP exchange."""
+
+    challenge_name: Literal["PASSWORD", "PASSWORD_SRP"]
+
+
+class PasskeyAsked(msgspec.Struct, frozen=True, kw_only=True, tag="WEB_AUTHN"):
+    """A passkey is to sign `challenge`."""
+
+    challenge: bytes
+
+
+class CustomAsked(msgspec.Struct, frozen=True, kw_only=True, tag="CUSTOM_CHALLENGE"):
+    """CreateAuthChallenge's question; the private parameters are what VerifyAuthChallengeResponse is given."""
+
+    private_parameters: dict[str, str]
+    metadata: str | None
+
+
+class DeviceAsked(msgspec.Struct, frozen=True, kw_only=True, tag="DEVICE_SRP_AUTH"):
+    """The device that the client named is to prove itself."""
+
+
+class ConfirmedSignUp(msgspec.Struct, frozen=True, kw_only=True, tag="CONFIRMED"):
+    """Somebody has just shown the code of their sign-up; USER_AUTH may take that for the first factor."""
+
+
+Asked = (
+    NewPasswordAsked
+    | CodeAsked
+    | TotpAsked
+    | MfaChoiceAsked
+    | MfaSetupAsked
+    | FactorChoiceAsked
+    | PasswordAsked
+    | PasskeyAsked
+    | CustomAsked
+    | DeviceAsked
+    | ConfirmedSignUp
+)
+
+
+class Session(msgspec.Struct, frozen=True, kw_only=True):
+    """A sign-in that waits for one answer."""
+
+    id: str
+    user_pool_id: str
+    client_id: str
+    expires_at: datetime
+    sign_in: SignIn
+    asked: Asked
+
+
+class SecretBlock(msgspec.Struct, frozen=True, kw_only=True):
+    """One SRP exchange between our challenge and the client's proof: of a password, or of a device's secret."""
 
     id: str
     expires_at: datetime
-    username_key: str
-    sub: str
+    sign_in: SignIn
+    client_public_value: bytes
+    private_value: bytes
+    device: bool = False
 
 
-S = TypeVar("S", SecretBlock, NewPasswordSession)
+S = TypeVar("S", SecretBlock, Session)
+A = TypeVar("A", bound=msgspec.Struct)
 
 
 class ChallengeSealer:
-    """Seals and opens challenges of one pool and client."""
+    """Seals, opens and spends challenges of one pool and client."""
 
-    def __init__(self, master_keys: MasterKeys, entropy: Entropy) -> None:
+    def __init__(self, master_keys: MasterKeys, entropy: Entropy, sign_ins: SignInStore) -> None:
         self._master_keys = master_keys
         self._entropy = entropy
+        self._sign_ins = sign_ins
+
+    # Sessions
+
+    def new_session(self, sign_in: SignIn, asked: Asked, *, pool: UserPool, client: AppClient, now: datetime) -> str:
+        """The text of a session that can be answered from now on.
+
+        Raises:
+            InvalidLambdaResponseException: with the private parameters of a custom challenge it would be longer than
+                clients may send. AWS keeps them instead; here whoever asks is told.
+        """
+        session = Session(
+            id=self.new_id(),
+            user_pool_id=pool.id,
+            client_id=client.client_id,
+            expires_at=now + timedelta(minutes=client.auth_session_validity),
+            sign_in=sign_in,
+            asked=asked,
+        )
+        return self.seal_session(session)
+
+    def seal_session(self, session: Session) -> str:
+        """The text of a session that was made before; see `new_session`."""
+        text = encode_base64url(self._seal(session, b""))
+        if len(text) > _MAX_SESSION:
+            raise InvalidLambdaResponseException(
+                "Unrecognizable lambda output", detail="the challenge's parameters do not fit into a session"
+            )
+        return text
+
+    def open_session(
+        self, text: str | None, kind: type[A], *, pool: UserPool, client: AppClient, now: datetime
+    ) -> tuple[Session, A]:
+        """The session, and what it asked, which is of `kind`. It is not spent yet.
+
+        Raises:
+            InvalidParameterException: there is no session.
+            NotAuthorizedException: it is not one of ours for this client and this challenge, or too old.
+        """
+        session = self.open_any_session(text, now=now)
+        if session.user_pool_id != pool.id or session.client_id != client.client_id:
+            raise NotAuthorizedException("Invalid session for the user.", detail="not one of this client's")
+        if not isinstance(session.asked, kind):
+            raise NotAuthorizedException("Invalid session for the user.", detail="it asks for something else")
+        return session, session.asked
+
+    def open_any_session(self, text: str | None, *, now: datetime) -> Session:
+        """The session, for operations that are told no client: AssociateSoftwareToken and VerifySoftwareToken.
+
+        Raises:
+            InvalidParameterException: there is no session.
+            NotAuthorizedException: it is not one of ours, or too old.
+        """
+        if text is None:
+            raise InvalidParameterException("Missing required parameter Session")
+        raw = decode_base64url(text)
+        session = None if raw is None else self._open(raw, Session, b"")
+        if session is None:
+            raise NotAuthorizedException("Invalid session for the user.", detail="not one of ours")
+        if now >= session.expires_at:
+            raise NotAuthorizedException("Invalid session for the user, session is expired.")
+        return session
+
+    async def spend(self, challenge: Session | SecretBlock, *, now: datetime) -> bool:
+        """Whether this caller is the one whose answer counts."""
+        return await self._sign_ins.spend_challenge(challenge.id, expires_at=challenge.expires_at, now=now)
+
+    async def spend_session(self, session: Session, *, now: datetime) -> None:
+        """
+        Raises:
+            NotAuthorizedException: it was spent before.
+        """
+        if not await self.spend(session, now=now):
+            raise NotAuthorizedException("Invalid session for the user, session can only be used once.")
+
+    # Secret blocks
+
+    def seal_block(self, block: SecretBlock, *, pool: UserPool, client: AppClient) -> bytes:
+        return self._seal(block, _context(pool, client))
+
+    def open_block(self, sealed: bytes, *, pool: UserPool, client: AppClient) -> SecretBlock | None:
+        """What we sealed for this pool and client, old or not; None for anything else."""
+        return self._open(sealed, SecretBlock, _context(pool, client))
 
     def new_id(self) -> str:
         return self._entropy.token_bytes(_ID_BYTES).hex()
 
-    def seal(self, challenge: SecretBlock | NewPasswordSession, *, pool: UserPool, client: AppClient) -> bytes:
+    def _seal(self, challenge: Session | SecretBlock, context: bytes) -> bytes:
         return self._master_keys.seal(
-            msgspec.msgpack.encode(challenge),
-            purpose=_purpose(type(challenge)),
-            entropy=self._entropy,
-            context=_context(pool, client),
+            msgspec.msgpack.encode(challenge), purpose=_purpose(type(challenge)), entropy=self._entropy, context=context
         )
 
-    def open(self, sealed: bytes, kind: type[S], *, pool: UserPool, client: AppClient) -> S | None:
-        """What we sealed for this pool and client, old or not; None for anything else."""
+    def _open(self, sealed: bytes, kind: type[S], context: bytes) -> S | None:
         try:
-            opened = self._master_keys.open(sealed, purpose=_purpose(kind), context=_context(pool, client))
-        except SealBroken:
-            return None
-        return msgspec.msgpack.decode(opened, type=kind)
+            opened = self._master_keys.open(sealed, purpose=_purpose(kind), context=context)
+            return msgspec.msgpack.decode(opened, type=kind)
+        except (SealBroken, msgspec.ValidationError):
+            return None  # the second: sealed by another version of us, and good for nothing by now
 
 
 def decode_base64(text: str) -> bytes | None:
-    """Standard base64, strictly; None for anything else."""
+    """Standard base64, strictly: no second spelling of the same bytes; None for anything else."""
+    if len(text) > _MAX_TEXT:
+        return None
     try:
-        return base64.b64decode(text, validate=True) if len(text) <= _MAX_TEXT else None
+        decoded = base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):
         return None
+    return decoded if base64.b64encode(decoded).decode() == text else None
 
 
-def decode_session(text: str) -> bytes | None:
+def decode_base64url(text: str) -> bytes | None:
     """base64url without padding; None for anything else."""
     return decode_base64(text.replace("-", "+").replace("_", "/") + "=" * (-len(text) % 4))
 
 
-def encode_session(sealed: bytes) -> str:
-    return base64.urlsafe_b64encode(sealed).rstrip(b"=").decode()
+def encode_base64url(value: bytes) -> str:
+    return base64.urlsafe_b64encode(value).rstrip(b"=").decode()
 
 
-def _purpose(kind: type[SecretBlock | NewPasswordSession]) -> str:
+def _purpose(kind: type[SecretBlock | Session]) -> str:
     return "userpools.secret-block" if kind is SecretBlock else "userpools.session"
 
 

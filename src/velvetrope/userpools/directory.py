@@ -28,6 +28,7 @@ __all__ = [
     "PresentedName",
     "alias_form",
     "pool_arn",
+    "secret_hash",
     "sign_in_aliases",
     "username_form",
 ]
@@ -140,11 +141,16 @@ class PoolDirectory:
             raise NotAuthorizedException(
                 f"Client {client.client_id} is configured with secret but SECRET_HASH was not received"
             )
-        key = secret.reveal().encode()
-        wanted = [hmac.digest(key, (name + client.client_id).encode(), "sha256") for name in usernames]
-        matches = [hmac.compare_digest(base64.b64encode(mac), presented.encode()) for mac in wanted]
+        wanted = [secret_hash(secret, name, client.client_id) for name in usernames]
+        matches = [hmac.compare_digest(mac.encode(), presented.encode()) for mac in wanted]
         if not any(matches):
             raise NotAuthorizedException(f"Unable to verify secret hash for client {client.client_id}")
+
+
+def secret_hash(secret: Secret[str], username: str, client_id: str) -> str:
+    """SECRET_HASH of one name."""
+    mac = hmac.digest(secret.reveal().encode(), (username + client_id).encode(), "sha256")
+    return base64.b64encode(mac).decode()
 
 
 def pool_arn(call: Call, user_pool_id: str) -> str:

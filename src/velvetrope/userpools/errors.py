@@ -17,25 +17,39 @@ from velvetrope.errors import ServiceError
 __all__ = [
     "AliasExistsException",
     "CodeMismatchException",
+    "DeviceKeyExistsException",
+    "EnableSoftwareTokenMFAException",
     "ExpiredCodeException",
     "GroupExistsException",
+    "InvalidLambdaResponseException",
     "InvalidOAuthFlowException",
     "InvalidParameterException",
     "InvalidPasswordException",
     "LimitExceededException",
+    "MFAMethodNotFoundException",
     "NotAuthorizedException",
     "PasswordResetRequiredException",
     "RefreshTokenReuseException",
     "ResourceNotFoundException",
     "ScopeDoesNotExistException",
+    "SoftwareTokenMFANotFoundException",
     "UnauthorizedException",
+    "UnexpectedLambdaException",
     "UnsupportedOperationException",
     "UnsupportedTokenTypeException",
     "UnsupportedUserStateException",
+    "UserLambdaValidationException",
     "UserNotConfirmedException",
     "UserNotFoundException",
     "UserPoolError",
     "UsernameExistsException",
+    "WebAuthnChallengeNotFoundException",
+    "WebAuthnClientMismatchException",
+    "WebAuthnConfigurationMissingException",
+    "WebAuthnCredentialNotSupportedException",
+    "WebAuthnNotEnabledException",
+    "WebAuthnOriginNotAllowedException",
+    "WebAuthnRelyingPartyMismatchException",
     "attempts_exceeded",
     "group_missing",
     "user_missing",
@@ -165,6 +179,90 @@ class UsernameExistsException(UserPoolError):
     """The name is taken."""
 
     code = "UsernameExistsException"
+
+
+class DeviceKeyExistsException(UserPoolError):
+    """The device key is confirmed already."""
+
+    code = "DeviceKeyExistsException"
+
+
+class EnableSoftwareTokenMFAException(UserPoolError):
+    """The code does not show that the authenticator app has the secret."""
+
+    code = "EnableSoftwareTokenMFAException"
+
+
+class InvalidLambdaResponseException(UserPoolError):
+    """A trigger answered something that is not the event it was given."""
+
+    code = "InvalidLambdaResponseException"
+
+
+class MFAMethodNotFoundException(UserPoolError):
+    """The user has not set that second factor up."""
+
+    code = "MFAMethodNotFoundException"
+
+
+class SoftwareTokenMFANotFoundException(UserPoolError):
+    """One-time passwords of an authenticator app are not set up, or not offered by the pool."""
+
+    code = "SoftwareTokenMFANotFoundException"
+
+
+class UnexpectedLambdaException(UserPoolError):
+    """A trigger could not be invoked, or was too slow."""
+
+    code = "UnexpectedLambdaException"
+
+
+class UserLambdaValidationException(UserPoolError):
+    """A trigger refused."""
+
+    code = "UserLambdaValidationException"
+
+
+class WebAuthnChallengeNotFoundException(UserPoolError):
+    """No registration was begun, or it is too long ago."""
+
+    code = "WebAuthnChallengeNotFoundException"
+
+
+class WebAuthnClientMismatchException(UserPoolError):
+    """The registration was begun through another app client."""
+
+    code = "WebAuthnClientMismatchException"
+
+
+class WebAuthnConfigurationMissingException(UserPoolError):
+    """The pool has neither a relying party id nor a domain to take for it."""
+
+    code = "WebAuthnConfigurationMissingException"
+
+
+class WebAuthnCredentialNotSupportedException(UserPoolError):
+    """The authenticator's answer proves nothing that this pool takes."""
+
+    code = "WebAuthnCredentialNotSupportedException"
+
+
+class WebAuthnNotEnabledException(UserPoolError):
+    """Passkeys are not among the pool's first factors."""
+
+    code = "WebAuthnNotEnabledException"
+
+
+class WebAuthnOriginNotAllowedException(UserPoolError):
+    """The passkey was made by a page that is not the relying party's."""
+
+    code = "WebAuthnOriginNotAllowedException"
+
+
+class WebAuthnRelyingPartyMismatchException(UserPoolError):
+    """The passkey was made for another relying party."""
+
+    code = "WebAuthnRelyingPartyMismatchException"
 
 
 def wrong_credentials(detail: str) -> NotAuthorizedException:

@@ -41,6 +41,8 @@ from velvetrope.userpools.errors import (
     UnsupportedTokenTypeException,
 )
 from velvetrope.userpools.signing_keys import PoolKeys
+from velvetrope.userpools.token_generation import TokenChanges, TokenGeneration
+from velvetrope.userpools.triggers import Occasion
 from velvetrope.userpools.workers import Workers
 
 __all__ = ["SELF_SERVICE_SCOPE", "IssuedTokens", "Issuer", "TokenIssuer"]
@@ -71,6 +73,16 @@ class IssuedTokens:
     """None unless a new one was made."""
     expires_in_seconds: int
     origin_jti: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """Groups and roles that tokens tell, and what a trigger changes about their claims."""
+
+    groups: tuple[str, ...]
+    roles: tuple[str, ...]
+    preferred_role: str | None
+    changes: TokenChanges
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,9 +118,11 @@ class TokenIssuer:
         sign_ins: SignInStore,
         keys: PoolKeys,
         issuer: Issuer,
+        generation: TokenGeneration,
         entropy: Entropy,
         workers: Workers,
     ) -> None:
+        self._generation = generation
         self._store = store
         self._sign_ins = sign_ins
         self._keys = keys
@@ -131,8 +145,24 @@ class TokenIssuer:
         nonce: str | None = None,
         include_id_token: bool = True,
         include_refresh_token: bool = True,
+        trigger_source: str = "TokenGeneration_HostedAuth",
+        client_metadata: Mapping[str, str] | None = None,
+        device_key: str | None = None,
     ) -> IssuedTokens:
-        """The tokens of a new sign-in. The family is kept before anybody sees a token of it."""
+        """The tokens of a new sign-in. The family is kept before anybody sees a token of it.
+
+        Raises:
+            UserLambdaValidationException and its siblings: the pre token generation trigger refused.
+        """
+        told = await self._told(
+            pool,
+            client,
+            user,
+            scopes,
+            now=now,
+            trigger_source=trigger_source,
+            client_metadata=client_metadata,
+        )
         seconds = (
             client.refresh_token_validity_seconds
             if include_refresh_token
@@ -146,6 +176,7 @@ class TokenIssuer:
             scopes=scopes,
             authenticated_at=authenticated_at,
             expires_at=now + timedelta(seconds=seconds),
+            device_key=device_key,
             hosted=hosted,
         )
         refresh_token = self._new_refresh_token() if include_refresh_token else None
@@ -161,7 +192,38 @@ class TokenIssuer:
             nonce=nonce,
             include_id_token=include_id_token,
             refresh_token=refresh_token,
+            told=told,
         )
+
+    async def _told(
+        self,
+        pool: UserPool,
+        client: AppClient,
+        user: User,
+        scopes: Sequence[str],
+        *,
+        now: datetime,
+        trigger_source: str,
+        client_metadata: Mapping[str, str] | None,
+    ) -> "_Told":
+        """What the tokens tell besides the user, after the trigger had its say. Asked before anything is kept."""
+        groups = _by_precedence(await self._store.load_groups_of_user(pool.id, username_form(pool, user.username)))
+        names = [group.group_name for group in groups]
+        roles = [group.role_arn for group in groups if group.role_arn is not None]
+        preferred = preferred_role(groups)
+        changes = await self._generation.changes(
+            Occasion(pool, user.username, now, client.client_id, client_metadata),
+            trigger_source,
+            user,
+            groups=names,
+            roles=roles,
+            preferred_role=preferred,
+            scopes=scopes,
+        )
+        names = names if changes.groups is None else list(changes.groups)
+        roles = roles if changes.roles is None else list(changes.roles)
+        preferred = changes.preferred_role or (preferred if changes.roles is None else None)
+        return _Told(tuple(names), tuple(roles), preferred, changes)
 
     async def _issue(
         self,
@@ -174,8 +236,8 @@ class TokenIssuer:
         nonce: str | None,
         include_id_token: bool,
         refresh_token: str | None,
+        told: "_Told",
     ) -> IssuedTokens:
-        groups = await self._store.load_groups_of_user(pool.id, username_form(pool, user.username))
         pair = await self._keys.signing_pair(pool.id)
         shared: dict[str, object] = {
             "sub": user.sub,
@@ -184,19 +246,27 @@ class TokenIssuer:
             "auth_time": _epoch_seconds(family.authenticated_at),
             "iat": _epoch_seconds(now),
         }
-        if groups:
-            shared["cognito:groups"] = [group.group_name for group in _by_precedence(groups)]
+        if told.groups:
+            shared["cognito:groups"] = list(told.groups)
         if client.enable_token_revocation:
             shared["origin_jti"] = family.origin_jti
-        access = self._access_claims(client, user, family, now=now)
-        identity = self._id_claims(client, user, family, groups, now=now, nonce=nonce)
+        scopes = told.changes.scopes(family.scopes)
+        access = told.changes.access_token.applied(
+            {**shared, **self._access_claims(client, user, family, scopes, now=now)}
+        )
+        identity = self._id_claims(client, user, family, now=now, nonce=nonce)
+        if told.roles:
+            identity["cognito:roles"] = list(told.roles)
+        if told.preferred_role is not None:
+            identity["cognito:preferred_role"] = told.preferred_role
+        identity = told.changes.id_token.applied({**shared, **identity})
 
         def sign() -> tuple[str, str | None]:
-            access_token = sign_token({**shared, **access}, pair.access_key)
+            access_token = sign_token(access, pair.access_key)
             if not include_id_token:
                 return access_token, None
             at_hash = {"at_hash": _at_hash(access_token)} if family.hosted else {}
-            return access_token, sign_token({**shared, **identity, **at_hash}, pair.id_key)
+            return access_token, sign_token({**identity, **at_hash}, pair.id_key)
 
         access_token, id_token = await self._workers.run(sign)
         return IssuedTokens(
@@ -207,15 +277,19 @@ class TokenIssuer:
             origin_jti=family.origin_jti,
         )
 
-    def _access_claims(self, client: AppClient, user: User, family: TokenFamily, *, now: datetime) -> dict[str, object]:
+    def _access_claims(
+        self, client: AppClient, user: User, family: TokenFamily, scopes: Sequence[str], *, now: datetime
+    ) -> dict[str, object]:
         claims: dict[str, object] = {
             "client_id": client.client_id,
             "token_use": "access",
-            "scope": " ".join(family.scopes),
+            "scope": " ".join(scopes),
             "exp": _epoch_seconds(now) + client.access_token_validity_seconds,
             "jti": new_uuid(self._entropy),
             "username": user.username,
         }
+        if family.device_key is not None:
+            claims["device_key"] = family.device_key
         if family.hosted:
             claims["version"] = 2  # seen on tokens of the OAuth endpoints only
         return claims
@@ -225,7 +299,6 @@ class TokenIssuer:
         client: AppClient,
         user: User,
         family: TokenFamily,
-        groups: Sequence[Group],
         *,
         now: datetime,
         nonce: str | None,
@@ -239,12 +312,6 @@ class TokenIssuer:
         for name, value in user.attributes.items():
             if value and name not in _NEVER_IN_TOKENS and readable(client, name) and _in_scope(name, family.scopes):
                 claims[name] = value == "true" if name in _BOOLEANS else value
-        roles = [group.role_arn for group in _by_precedence(groups) if group.role_arn is not None]
-        if roles:
-            claims["cognito:roles"] = roles
-        preferred = preferred_role(groups)
-        if preferred is not None:
-            claims["cognito:preferred_role"] = preferred
         if client.enable_token_revocation:
             claims["jti"] = new_uuid(self._entropy)
         if nonce is not None:
@@ -263,8 +330,19 @@ class TokenIssuer:
             return None
         return await self._sign_ins.load_family_of_token(_hash(refresh_token))
 
-    async def refresh(self, pool: UserPool, client: AppClient, refresh_token: str, *, now: datetime) -> IssuedTokens:
+    async def refresh(
+        self,
+        pool: UserPool,
+        client: AppClient,
+        refresh_token: str,
+        *,
+        now: datetime,
+        device_key: str | None = None,
+        client_metadata: Mapping[str, str] | None = None,
+    ) -> IssuedTokens:
         """New ID and access tokens, and a new refresh token if the client rotates them.
+
+        Tokens that a device began are refreshed by naming it.
 
         Raises:
             NotAuthorizedException: the token is not this client's, expired or revoked, or its user is gone or disabled.
@@ -277,12 +355,24 @@ class TokenIssuer:
             raise NotAuthorizedException("Refresh Token has been revoked")
         if now >= family.expires_at:
             raise NotAuthorizedException("Refresh Token has expired")
+        if family.device_key != device_key:
+            # What a client that names no device is told on AWS.
+            raise NotAuthorizedException("Invalid Refresh Token", detail="the token is another device's")
         stored = await self._store.load_user_by_sub(pool.id, family.sub)
         if stored is None:
             raise NotAuthorizedException("Refresh Token has been revoked", detail="the user is gone")
         if not stored.user.enabled:
             raise NotAuthorizedException("User is disabled.")
 
+        told = await self._told(
+            pool,
+            client,
+            stored.user,
+            family.scopes,
+            now=now,
+            trigger_source="TokenGeneration_RefreshTokens",
+            client_metadata=client_metadata,
+        )
         new_token = await self._rotate(client, refresh_token, now=now)
         # A family of the hosted pages that never had an ID token (no openid scope) gets none by refreshing either.
         include_id_token = not family.hosted or "openid" in family.scopes
@@ -295,6 +385,7 @@ class TokenIssuer:
             nonce=None,
             include_id_token=include_id_token,
             refresh_token=new_token,
+            told=told,
         )
 
     async def _rotate(self, client: AppClient, refresh_token: str, *, now: datetime) -> str | None:

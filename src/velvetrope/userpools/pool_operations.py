@@ -1,11 +1,12 @@
 """CreateUserPool and its siblings, and the pool's domain.
 
 What has a meaning here is kept and shown back. What would make a pool weaker than its settings say, because it is not
-built yet (MFA, triggers, device tracking, threat protection, password history, links in messages), is refused by its
-name; so is what would promise a delivery that does not happen (SES, SNS). Their harmless defaults are accepted, since
-CloudFormation, Terraform and Amplify send them unasked.
+built (`pool_support`), is refused by its name. Harmless defaults are accepted, since CloudFormation, Terraform and
+Amplify send them unasked.
 
-UpdateUserPool sets what it is not told to its default, as AWS does; name, schema and sign-in attributes stay.
+UpdateUserPool sets what it is not told to its default, as AWS does; name, schema and sign-in attributes stay. So do MFA
+and deletion protection, which are never switched off by an omission (what AWS does there is UNVERIFIED). Which second
+factors a pool offers is `mfa_settings`' subject.
 
 Source: Cognito user pools API, CreateUserPool, UpdateUserPool, CreateUserPoolDomain.
 """
@@ -21,9 +22,13 @@ from velvetrope.store.tables.userpools import (
     AccountRecoverySetting,
     AdminCreateUserConfig,
     AliasKind,
+    DeviceConfiguration,
     EmailConfiguration,
+    FirstFactor,
+    LambdaConfig,
     PasswordPolicySettings,
     SchemaAttribute,
+    SmsConfiguration,
     UsernameConfiguration,
     UserPool,
     UserPoolStore,
@@ -32,13 +37,13 @@ from velvetrope.store.tables.userpools import (
 from velvetrope.userpools.attributes import build_schema
 from velvetrope.userpools.directory import PoolDirectory, pool_arn
 from velvetrope.userpools.errors import InvalidParameterException, ResourceNotFoundException
+from velvetrope.userpools.mfa_settings import check_mfa
 from velvetrope.userpools.pages import next_page, page_start
+from velvetrope.userpools.pool_support import check_supported
 from velvetrope.userpools.shapes import (
-    LambdaConfig,
     UserAttributeUpdateSettings,
     UserPoolAddOns,
     UserPoolPolicies,
-    given_members,
     shown,
 )
 from velvetrope.userpools.signing_keys import PoolKeys
@@ -84,7 +89,9 @@ class PoolOperations:
         sms_authentication_message: str | None = None,
         mfa_configuration: Mfa = "OFF",
         user_attribute_update_settings: UserAttributeUpdateSettings | None = None,
+        device_configuration: DeviceConfiguration | None = None,
         email_configuration: EmailConfiguration | None = None,
+        sms_configuration: SmsConfiguration | None = None,
         user_pool_tags: dict[str, str] | None = None,
         admin_create_user_config: AdminCreateUserConfig | None = None,
         schema: tuple[SchemaAttribute, ...] = (),
@@ -93,9 +100,8 @@ class PoolOperations:
         account_recovery_setting: AccountRecoverySetting | None = None,
         user_pool_tier: Literal["LITE", "ESSENTIALS", "PLUS"] = "ESSENTIALS",
     ) -> Answer:
-        _check_supported(
+        check_supported(
             lambda_config=lambda_config,
-            mfa_configuration=mfa_configuration,
             policies=policies,
             user_attribute_update_settings=user_attribute_update_settings,
             email_configuration=email_configuration,
@@ -132,7 +138,14 @@ class PoolOperations:
             account_recovery_setting=account_recovery_setting,
             user_pool_tags=user_pool_tags or {},
             user_pool_tier=user_pool_tier,
+            lambda_config=lambda_config or LambdaConfig(),
+            mfa_configuration=mfa_configuration,
+            sms_configuration=sms_configuration,
+            mfa_types=() if sms_configuration is None else ("SMS_MFA",),
+            allowed_first_auth_factors=_first_factors(policies),
+            device_configuration=device_configuration,
         )
+        check_mfa(pool)
         await self._store.create_pool(pool, await self._keys.generate(pool_id))
         return {"user_pool": _described(call, pool, users=0)}
 
@@ -156,9 +169,11 @@ class PoolOperations:
         email_verification_subject: str | None = None,
         verification_message_template: VerificationMessageTemplate | None = None,
         sms_authentication_message: str | None = None,
-        mfa_configuration: Mfa = "OFF",
+        mfa_configuration: Mfa | None = None,
         user_attribute_update_settings: UserAttributeUpdateSettings | None = None,
+        device_configuration: DeviceConfiguration | None = None,
         email_configuration: EmailConfiguration | None = None,
+        sms_configuration: SmsConfiguration | None = None,
         user_pool_tags: dict[str, str] | None = None,
         admin_create_user_config: AdminCreateUserConfig | None = None,
         user_pool_add_ons: UserPoolAddOns | None = None,
@@ -166,9 +181,8 @@ class PoolOperations:
         pool_name: str | None = None,
         user_pool_tier: Literal["LITE", "ESSENTIALS", "PLUS"] | None = None,
     ) -> Answer:
-        _check_supported(
+        check_supported(
             lambda_config=lambda_config,
-            mfa_configuration=mfa_configuration,
             policies=policies,
             user_attribute_update_settings=user_attribute_update_settings,
             email_configuration=email_configuration,
@@ -177,7 +191,7 @@ class PoolOperations:
         )
 
         def change(pool: UserPool) -> UserPool:
-            return msgspec.structs.replace(
+            changed = msgspec.structs.replace(
                 pool,
                 name=pool_name or pool.name,
                 modified_at=call.now,
@@ -195,7 +209,14 @@ class PoolOperations:
                 account_recovery_setting=account_recovery_setting,
                 user_pool_tags=pool.user_pool_tags if user_pool_tags is None else user_pool_tags,
                 user_pool_tier=user_pool_tier or pool.user_pool_tier,
+                lambda_config=lambda_config or LambdaConfig(),
+                mfa_configuration=mfa_configuration or pool.mfa_configuration,
+                sms_configuration=sms_configuration or pool.sms_configuration,
+                allowed_first_auth_factors=_first_factors(policies),
+                device_configuration=device_configuration,
             )
+            check_mfa(changed)
+            return changed
 
         if await self._store.change_pool(user_pool_id, change) is None:
             raise ResourceNotFoundException(f"User pool {user_pool_id} does not exist.")
@@ -225,7 +246,7 @@ class PoolOperations:
                 {
                     "id": pool.id,
                     "name": pool.name,
-                    "lambda_config": {},
+                    "lambda_config": shown(pool.lambda_config),
                     "last_modified_date": pool.modified_at,
                     "creation_date": pool.created_at,
                 }
@@ -298,46 +319,19 @@ def _password_policy(policies: UserPoolPolicies | None) -> PasswordPolicySetting
     return given
 
 
-def _check_supported(
-    *,
-    lambda_config: LambdaConfig | None,
-    mfa_configuration: str,
-    policies: UserPoolPolicies | None,
-    user_attribute_update_settings: UserAttributeUpdateSettings | None,
-    email_configuration: EmailConfiguration | None,
-    verification_message_template: VerificationMessageTemplate | None,
-    user_pool_add_ons: UserPoolAddOns | None,
-) -> None:
-    """Refuse what is not built by the name it has on the wire.
+def _first_factors(policies: UserPoolPolicies | None) -> tuple[FirstFactor, ...]:
+    """AllowedFirstAuthFactors; a password alone where nothing was said.
 
     Raises:
-        InvalidParameterException: always with the member's name.
+        InvalidParameterException: PASSWORD is not among them. AWS has it so too (Developer Guide, "Passwordless sign-in
+            with one-time passwords"); text UNVERIFIED.
     """
-    if mfa_configuration != "OFF":
-        raise _not_supported(f"MfaConfiguration {mfa_configuration}")
-    triggers = [] if lambda_config is None else given_members(lambda_config)
-    if triggers:
-        raise _not_supported(f"LambdaConfig ({', '.join(triggers)})")
-    password_policy = None if policies is None else policies.password_policy
-    if password_policy is not None and password_policy.password_history_size:
-        raise _not_supported("PasswordPolicy.PasswordHistorySize")
-    sign_in_policy = None if policies is None else policies.sign_in_policy
-    if sign_in_policy is not None and set(sign_in_policy.allowed_first_auth_factors) - {"PASSWORD"}:
-        raise _not_supported("SignInPolicy.AllowedFirstAuthFactors other than PASSWORD")
-    update_settings = user_attribute_update_settings
-    if update_settings is not None and update_settings.attributes_require_verification_before_update:
-        raise _not_supported("UserAttributeUpdateSettings.AttributesRequireVerificationBeforeUpdate")
-    if email_configuration is not None and email_configuration.email_sending_account != "COGNITO_DEFAULT":
-        raise _not_supported("EmailConfiguration.EmailSendingAccount DEVELOPER")
-    template = verification_message_template
-    if template is not None and template.default_email_option != "CONFIRM_WITH_CODE":
-        raise _not_supported("VerificationMessageTemplate.DefaultEmailOption CONFIRM_WITH_LINK")
-    if user_pool_add_ons is not None and user_pool_add_ons.advanced_security_mode != "OFF":
-        raise _not_supported("UserPoolAddOns.AdvancedSecurityMode")
-
-
-def _not_supported(what: str) -> InvalidParameterException:
-    return InvalidParameterException(f"{what} is not supported by velvetrope.")
+    given = None if policies is None else policies.sign_in_policy
+    if given is None or not given.allowed_first_auth_factors:
+        return ("PASSWORD",)
+    if "PASSWORD" not in given.allowed_first_auth_factors:
+        raise InvalidParameterException("AllowedFirstAuthFactors must contain PASSWORD.")
+    return tuple(dict.fromkeys(given.allowed_first_auth_factors))
 
 
 def _described(call: Call, pool: UserPool, *, users: int) -> dict[str, object]:
@@ -348,10 +342,10 @@ def _described(call: Call, pool: UserPool, *, users: int) -> dict[str, object]:
         "arn": pool_arn(call, pool.id),
         "policies": {
             "password_policy": shown(pool.password_policy),
-            "sign_in_policy": {"allowed_first_auth_factors": ["PASSWORD"]},
+            "sign_in_policy": {"allowed_first_auth_factors": pool.allowed_first_auth_factors},
         },
         "deletion_protection": pool.deletion_protection,
-        "lambda_config": {},
+        "lambda_config": shown(pool.lambda_config),
         "last_modified_date": pool.modified_at,
         "creation_date": pool.created_at,
         "schema_attributes": [_described_attribute(attribute) for attribute in pool.schema_attributes],
@@ -363,7 +357,9 @@ def _described(call: Call, pool: UserPool, *, users: int) -> dict[str, object]:
         "email_verification_subject": pool.email_verification_subject,
         "verification_message_template": shown(pool.verification_message_template),
         "sms_authentication_message": pool.sms_authentication_message,
-        "mfa_configuration": "OFF",
+        "mfa_configuration": pool.mfa_configuration,
+        "device_configuration": None if pool.device_configuration is None else shown(pool.device_configuration),
+        "sms_configuration": None if pool.sms_configuration is None else shown(pool.sms_configuration),
         "estimated_number_of_users": users,
         "email_configuration": shown(pool.email_configuration),
         "user_pool_tags": pool.user_pool_tags,

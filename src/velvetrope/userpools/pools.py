@@ -10,22 +10,42 @@ from velvetrope.sealing import MasterKeys
 from velvetrope.store import Database
 from velvetrope.store.tables.userpools import UserPoolStore
 from velvetrope.store.tables.userpools_deliveries import DeliveryStore
+from velvetrope.store.tables.userpools_factors import FactorStore
 from velvetrope.store.tables.userpools_sign_in import SignInStore
+from velvetrope.userpools.answers import SignInParts
 from velvetrope.userpools.auth_operations import AuthOperations
+from velvetrope.userpools.authenticator_apps import AuthenticatorApps
 from velvetrope.userpools.back_off import BackOff
 from velvetrope.userpools.challenges import ChallengeSealer
 from velvetrope.userpools.client_operations import ClientOperations
+from velvetrope.userpools.custom_challenges import CustomChallenges
 from velvetrope.userpools.deliveries import Deliveries, MessageSender
+from velvetrope.userpools.device_operations import DeviceOperations
+from velvetrope.userpools.devices import DeviceProofs
 from velvetrope.userpools.directory import PoolDirectory
+from velvetrope.userpools.first_factors import FirstFactors
 from velvetrope.userpools.group_operations import GroupOperations
 from velvetrope.userpools.issuing import Issuer, TokenIssuer
+from velvetrope.userpools.mfa_operations import MfaOperations
+from velvetrope.userpools.mfa_settings import MfaSettingsOperations
+from velvetrope.userpools.new_passwords import NewPasswords
+from velvetrope.userpools.next_step import NextStep
+from velvetrope.userpools.one_time_codes import OneTimeCodes
 from velvetrope.userpools.outbox import Medium, Outbox
+from velvetrope.userpools.passkey_operations import PasskeyOperations
+from velvetrope.userpools.passkeys import Passkeys
+from velvetrope.userpools.password_proofs import PasswordProofs, SrpExchange
 from velvetrope.userpools.pool_operations import DomainOperations, PoolOperations
+from velvetrope.userpools.second_factors import SecondFactors
 from velvetrope.userpools.self_service import SelfServiceOperations
 from velvetrope.userpools.service import PoolTokenVerifier, SignInService
 from velvetrope.userpools.sign_in import PasswordSignIn
+from velvetrope.userpools.sign_in_triggers import SignInTriggers
 from velvetrope.userpools.sign_up import SignUpOperations
+from velvetrope.userpools.signed_in import AccessTokens
 from velvetrope.userpools.signing_keys import PoolKeys
+from velvetrope.userpools.token_generation import TokenGeneration
+from velvetrope.userpools.triggers import FunctionInvoker, Triggers
 from velvetrope.userpools.user_operations import UserOperations
 from velvetrope.userpools.vault import PasswordVault
 from velvetrope.userpools.workers import Workers
@@ -43,32 +63,62 @@ class UserPools:
         master_keys: MasterKeys,
         clock: Clock,
         entropy: Entropy,
+        functions: FunctionInvoker | None = None,
         public_url: str | None = None,
         senders: Mapping[Medium, MessageSender] | None = None,
     ) -> None:
-        """A medium without a sender is left to the mailbox."""
-        store, sign_ins = UserPoolStore(database), SignInStore(database)
+        """A medium without a sender is left to the mailbox; without `functions` no trigger can be asked."""
+        store, sign_ins, factors = UserPoolStore(database), SignInStore(database), FactorStore(database)
+        triggers = Triggers(functions)
         self._workers = Workers()
         directory = PoolDirectory(store, master_keys)
         vault = PasswordVault(master_keys, entropy, self._workers)
         back_off = BackOff(sign_ins)
         keys = PoolKeys(store, master_keys, entropy, self._workers)
-        passwords = PasswordSignIn(directory, vault, back_off)
+        passwords = PasswordSignIn(vault, back_off)
         issuer = TokenIssuer(
             store=store,
             sign_ins=sign_ins,
             keys=keys,
             issuer=Issuer(public_url),
+            generation=TokenGeneration(triggers),
             entropy=entropy,
             workers=self._workers,
         )
         self.outbox = Outbox(store, master_keys, entropy)
         """Messages that were written; for the owner of the server alone."""
         self.deliveries = Deliveries(DeliveryStore(database), self.outbox, senders or {}, clock, database.changes)
-        self.sign_in = SignInService(store, directory, passwords, issuer, keys)
+        challenges = ChallengeSealer(master_keys, entropy, sign_ins)
+        tokens = AccessTokens(store, directory, issuer)
+        apps = AuthenticatorApps(factors, master_keys, entropy)
+        passkeys = Passkeys(factors=factors, challenges=challenges, directory=directory, entropy=entropy)
+        parts = _sign_in_parts(
+            store=store,
+            factors=factors,
+            directory=directory,
+            vault=vault,
+            back_off=back_off,
+            passwords=passwords,
+            challenges=challenges,
+            codes=OneTimeCodes(
+                sender=self.outbox,
+                challenges=challenges,
+                directory=directory,
+                back_off=back_off,
+                master_keys=master_keys,
+                entropy=entropy,
+            ),
+            apps=apps,
+            passkeys=passkeys,
+            triggers=triggers,
+            exchange=SrpExchange(challenges, entropy, self._workers),
+            master_keys=master_keys,
+        )
+        self.sign_in = SignInService(store, directory, issuer, keys, parts)
         self.token_verifier = PoolTokenVerifier(issuer)
         self.operations: tuple[object, ...] = (
             PoolOperations(store, directory, keys, entropy),
+            MfaSettingsOperations(store, directory),
             DomainOperations(store, directory),
             ClientOperations(store, directory, entropy),
             SignUpOperations(store, directory, vault, self.outbox, entropy),
@@ -76,19 +126,93 @@ class UserPools:
             GroupOperations(store, directory),
             AuthOperations(
                 store=store,
-                sign_ins=sign_ins,
                 directory=directory,
                 vault=vault,
                 back_off=back_off,
-                passwords=passwords,
                 issuer=issuer,
-                challenges=ChallengeSealer(master_keys, entropy),
+                challenges=challenges,
+                parts=parts,
+                master_keys=master_keys,
                 entropy=entropy,
-                workers=self._workers,
             ),
-            SelfServiceOperations(store, directory, issuer, vault, back_off),
+            SelfServiceOperations(store, directory, tokens, issuer, vault, back_off),
+            MfaOperations(
+                store=store,
+                factors=factors,
+                directory=directory,
+                tokens=tokens,
+                challenges=challenges,
+                apps=apps,
+                back_off=back_off,
+            ),
+            PasskeyOperations(factors, tokens, passkeys),
+            DeviceOperations(factors, directory, tokens, master_keys, entropy),
         )
 
     def close(self) -> None:
         """Let the worker threads end."""
         self._workers.close()
+
+
+def _sign_in_parts(
+    *,
+    store: UserPoolStore,
+    factors: FactorStore,
+    directory: PoolDirectory,
+    vault: PasswordVault,
+    back_off: BackOff,
+    passwords: PasswordSignIn,
+    challenges: ChallengeSealer,
+    codes: OneTimeCodes,
+    apps: AuthenticatorApps,
+    passkeys: Passkeys,
+    triggers: Triggers,
+    exchange: SrpExchange,
+    master_keys: MasterKeys,
+) -> SignInParts:
+    second_factors = SecondFactors(
+        factors=factors, codes=codes, apps=apps, challenges=challenges, directory=directory, back_off=back_off
+    )
+    proofs = PasswordProofs(
+        store=store, factors=factors, directory=directory, vault=vault, back_off=back_off, exchange=exchange
+    )
+    custom = CustomChallenges(
+        triggers=triggers, challenges=challenges, directory=directory, second_factors=second_factors
+    )
+    new_passwords = NewPasswords(store, challenges, directory, vault)
+    devices = DeviceProofs(
+        factors=factors,
+        challenges=challenges,
+        exchange=exchange,
+        directory=directory,
+        back_off=back_off,
+        master_keys=master_keys,
+    )
+    return SignInParts(
+        first_factors=FirstFactors(
+            store=store,
+            factors=factors,
+            challenges=challenges,
+            directory=directory,
+            passwords=passwords,
+            proofs=proofs,
+            codes=codes,
+            passkeys=passkeys,
+        ),
+        proofs=proofs,
+        passwords=passwords,
+        new_passwords=new_passwords,
+        second_factors=second_factors,
+        codes=codes,
+        custom=custom,
+        devices=devices,
+        triggers=SignInTriggers(triggers),
+        next_step=NextStep(
+            store=store,
+            custom=custom,
+            new_passwords=new_passwords,
+            devices=devices,
+            second_factors=second_factors,
+            proofs=proofs,
+        ),
+    )

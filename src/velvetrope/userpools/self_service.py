@@ -1,46 +1,34 @@
 """What signed-in users do for themselves, with their access token as the proof.
 
-The token names its pool; it is verified with that pool's keys, its session and its user are looked up, and it must hold
-the scope `aws.cognito.signin.user.admin`. What a user sees and changes of their attributes goes through the app client
-that the token was issued to. RevokeToken is here too: it ends a session by its refresh token.
+Who a token stands for is `signed_in`'s subject. What a user sees and changes of their attributes goes through the app
+client that the token was issued to. RevokeToken is here too: it ends a session by its refresh token.
 
-Source: Cognito Developer Guide, "Using the access token"; user-pools reference section 6 for the sentences.
+Source: Cognito user pools API, GetUser and its siblings; user-pools reference section 6 for the sentences.
 """
-
-from dataclasses import dataclass
 
 import msgspec
 
 from velvetrope.operations import Answer, Call, operation
 from velvetrope.secret import Secret
-from velvetrope.store.tables.userpools import AppClient, StoredUser, User, UserConflict, UserPool, UserPoolStore
-from velvetrope.tokens import InvalidToken, TokenExpired, TokenRevoked, claimed_issuer
+from velvetrope.store.tables.userpools import User, UserConflict, UserPoolStore
 from velvetrope.userpools.attributes import changed_attributes, readable, rendered
 from velvetrope.userpools.back_off import BackOff
 from velvetrope.userpools.directory import PoolDirectory, sign_in_aliases
 from velvetrope.userpools.errors import (
     AliasExistsException,
     InvalidParameterException,
-    NotAuthorizedException,
     UnauthorizedException,
     user_missing,
     wrong_credentials,
 )
-from velvetrope.userpools.issuing import SELF_SERVICE_SCOPE, TokenIssuer
+from velvetrope.userpools.issuing import TokenIssuer
+from velvetrope.userpools.mfa_operations import shown_mfa
 from velvetrope.userpools.password_rules import check_new_password
 from velvetrope.userpools.shapes import AttributeType
+from velvetrope.userpools.signed_in import AccessTokens
 from velvetrope.userpools.vault import PasswordVault
 
 __all__ = ["SelfServiceOperations"]
-
-
-@dataclass(frozen=True, slots=True)
-class _SignedIn:
-    """Who a token stands for, and through which client they signed in."""
-
-    pool: UserPool
-    client: AppClient
-    stored: StoredUser
 
 
 class SelfServiceOperations:
@@ -50,22 +38,24 @@ class SelfServiceOperations:
         self,
         store: UserPoolStore,
         directory: PoolDirectory,
+        tokens: AccessTokens,
         issuer: TokenIssuer,
         vault: PasswordVault,
         back_off: BackOff,
     ) -> None:
         self._store = store
         self._directory = directory
+        self._tokens = tokens
         self._issuer = issuer
         self._vault = vault
         self._back_off = back_off
 
     @operation
     async def get_user(self, call: Call, *, access_token: Secret[str]) -> Answer:
-        signed_in = await self._signed_in(call, access_token)
+        signed_in = await self._tokens.signed_in(call, access_token)
         user = signed_in.stored.user
         visible = {name: value for name, value in user.attributes.items() if readable(signed_in.client, name)}
-        return {"username": user.username, "user_attributes": rendered(user.sub, visible)}
+        return {"username": user.username, "user_attributes": rendered(user.sub, visible), **shown_mfa(user)}
 
     @operation
     async def update_user_attributes(
@@ -76,7 +66,7 @@ class SelfServiceOperations:
         access_token: Secret[str],
         client_metadata: dict[str, str] | None = None,  # noqa: ARG002  for triggers, of which there are none
     ) -> Answer:
-        signed_in = await self._signed_in(call, access_token)
+        signed_in = await self._tokens.signed_in(call, access_token)
         pool = signed_in.pool
 
         def change(user: User) -> User:
@@ -106,7 +96,7 @@ class SelfServiceOperations:
         access_token: Secret[str],
         previous_password: Secret[str] | None = None,
     ) -> Answer:
-        signed_in = await self._signed_in(call, access_token)
+        signed_in = await self._tokens.signed_in(call, access_token)
         pool, stored = signed_in.pool, signed_in.stored
         if previous_password is None:
             raise InvalidParameterException("Missing required parameter PreviousPassword")
@@ -133,7 +123,7 @@ class SelfServiceOperations:
 
     @operation
     async def global_sign_out(self, call: Call, *, access_token: Secret[str]) -> Answer:
-        signed_in = await self._signed_in(call, access_token)
+        signed_in = await self._tokens.signed_in(call, access_token)
         await self._store.change_user(
             signed_in.pool.id,
             signed_in.stored.username_key,
@@ -144,7 +134,7 @@ class SelfServiceOperations:
 
     @operation
     async def delete_user(self, call: Call, *, access_token: Secret[str]) -> Answer:
-        signed_in = await self._signed_in(call, access_token)
+        signed_in = await self._tokens.signed_in(call, access_token)
         if not await self._store.delete_user(signed_in.pool.id, signed_in.stored.username_key):
             raise user_missing()
         return None
@@ -164,26 +154,3 @@ class SelfServiceOperations:
             raise UnauthorizedException("Invalid client secret")  # text UNVERIFIED
         await self._issuer.revoke(pool, client, token.reveal(), now=call.now)
         return {}
-
-    async def _signed_in(self, call: Call, access_token: Secret[str]) -> _SignedIn:
-        """Who the token stands for.
-
-        Raises:
-            NotAuthorizedException: it does not stand, or has not the scope.
-        """
-        text = access_token.reveal()
-        try:
-            pool = await self._store.load_pool(claimed_issuer(text).rpartition("/")[2])
-            if pool is None:
-                raise NotAuthorizedException("Invalid Access Token", detail="no such user pool")
-            verified, stored = await self._issuer.verify_access_token(pool, text, now=call.now)
-        except TokenExpired:
-            raise NotAuthorizedException("Access Token has expired") from None
-        except TokenRevoked as reason:
-            raise NotAuthorizedException("Access Token has been revoked", detail=reason.message) from None
-        except InvalidToken as reason:
-            raise NotAuthorizedException("Invalid Access Token", detail=reason.message) from None
-        if SELF_SERVICE_SCOPE not in str(verified.claims.get("scope", "")).split(" "):
-            raise NotAuthorizedException("Access Token does not have required scopes")
-        client = await self._directory.client_of(pool.id, str(verified.claims["client_id"]))
-        return _SignedIn(pool, client, stored)

@@ -4,19 +4,21 @@
 the operations do, by way of the same code.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
 
 from velvetrope.secret import Secret
 from velvetrope.store.tables.userpools import AppClient, User, UserPool, UserPoolStore
 from velvetrope.tokens import TokenUse, VerifiedToken, claimed_audience, render_jwks
+from velvetrope.userpools.answers import ChallengeAnswers, SignInParts
 from velvetrope.userpools.auth_operations import check_refresh_allowed
-from velvetrope.userpools.directory import PoolDirectory
-from velvetrope.userpools.errors import PasswordResetRequiredException
+from velvetrope.userpools.challenges import SignIn
+from velvetrope.userpools.directory import PoolDirectory, secret_hash
+from velvetrope.userpools.errors import NotAuthorizedException, PasswordResetRequiredException
 from velvetrope.userpools.issuing import IssuedTokens, TokenIssuer
-from velvetrope.userpools.sign_in import PasswordSignIn, check_may_sign_in
 from velvetrope.userpools.signing_keys import PoolKeys
+from velvetrope.userpools.turns import Answered, NextChallenge, Passed, Turn
 
 __all__ = ["PoolTokenVerifier", "SignInService"]
 
@@ -28,15 +30,16 @@ class SignInService:
         self,
         store: UserPoolStore,
         directory: PoolDirectory,
-        passwords: PasswordSignIn,
         issuer: TokenIssuer,
         keys: PoolKeys,
+        parts: SignInParts,
     ) -> None:
         self._store = store
         self._directory = directory
-        self._passwords = passwords
         self._issuer = issuer
         self._keys = keys
+        self._parts = parts
+        self._answers = ChallengeAnswers(parts)
 
     async def find_pool_by_domain(self, domain: str) -> UserPool | None:
         return await self._store.load_pool_by_domain(domain)
@@ -61,18 +64,88 @@ class SignInService:
     ) -> User:
         """The user who may sign in with this name and password, now and with nothing more asked of them.
 
+        For pages that can ask for nothing more; `begin_sign_in` is for those that can.
+
         Raises:
-            NotAuthorizedException: locked, wrong, disabled, or a temporary password that is too old.
+            NotAuthorizedException: locked, wrong, disabled, or a temporary password that is too old; or the user has to
+                show more than a password.
             UserNotFoundException: nobody has that name, and the client does not hide it.
             UserNotConfirmedException: the sign-up was not finished.
             PasswordResetRequiredException: the password is right and has to be replaced first.
         """
-        stored = await self._passwords.verify(pool, client, username=username, password=password, now=now)
-        check_may_sign_in(stored.user, now=now)
-        if stored.user.status == "FORCE_CHANGE_PASSWORD":
-            # The pages have no form for a new password yet; a temporary one does not sign anybody in by itself.
+        reached = await self.begin_sign_in(pool, client, username=username, password=password, now=now)
+        if isinstance(reached, User):
+            return reached
+        if reached.name == "NEW_PASSWORD_REQUIRED":
             raise PasswordResetRequiredException("Password reset required for the user")
-        return stored.user
+        raise NotAuthorizedException(
+            "This page cannot ask for your second factor.", detail=f"{reached.name} was to be asked"
+        )
+
+    async def begin_sign_in(
+        self,
+        pool: UserPool,
+        client: AppClient,
+        *,
+        username: str,
+        password: Secret[str],
+        now: datetime,
+        source_ip: str = "",
+    ) -> User | NextChallenge:
+        """The user, or what else they have to answer first (`continue_sign_in`), by the rules of InitiateAuth.
+
+        Raises:
+            UserPoolError: as InitiateAuth refuses USER_PASSWORD_AUTH.
+        """
+        turn = Turn(pool, client, admin=False, now=now, source_ip=source_ip)
+        name = await self._directory.presented(pool, username)
+        sign_in = SignIn(
+            flow="PASSWORD",
+            admin=False,
+            username=username,
+            username_key=name.key,
+            user_id=username if name.found is None else name.found.user.username,
+            sub="" if name.found is None else name.found.user.sub,
+            missing=name.found is None,
+        )
+        user = None if name.found is None else name.found.user
+        await self._parts.triggers.pre_authentication(turn, sign_in, user, None)
+        stored = await self._parts.passwords.verify(pool, client, name, password, now=now)
+        answered = Answered(sign_in.with_proof("PASSWORD"), stored)
+        return await self._reached(turn, await self._answers.after(turn, answered))
+
+    async def continue_sign_in(
+        self,
+        pool: UserPool,
+        client: AppClient,
+        *,
+        challenge_name: str,
+        session: str,
+        responses: Mapping[str, str],
+        now: datetime,
+        source_ip: str = "",
+    ) -> User | NextChallenge:
+        """The user, or the next question, after an answer to the last one, by the rules of RespondToAuthChallenge.
+
+        `responses` are those of that operation, USERNAME (the challenge's USER_ID_FOR_SRP or the name that was typed)
+        among them. The pages stand where the client's secret is, so that no SECRET_HASH is asked of them.
+
+        Raises:
+            UserPoolError: as RespondToAuthChallenge refuses it.
+        """
+        turn = Turn(pool, client, admin=False, now=now, source_ip=source_ip)
+        secret = self._directory.client_secret(client)
+        given = dict(responses)
+        if secret is not None:
+            given["SECRET_HASH"] = secret_hash(secret, given.get("USERNAME", ""), client.client_id)
+        return await self._reached(turn, await self._answers.answer(turn, challenge_name, session, given))
+
+    async def _reached(self, turn: Turn, reached: NextChallenge | Passed) -> User | NextChallenge:
+        if isinstance(reached, NextChallenge):
+            return reached
+        user = reached.stored.user
+        await self._parts.triggers.post_authentication(turn, reached.sign_in, user, new_device_used=False)
+        return user
 
     async def find_user(self, user_pool_id: str, sub: str) -> User | None:
         stored = await self._store.load_user_by_sub(user_pool_id, sub)

@@ -8,20 +8,18 @@ from typing import Literal
 
 import msgspec
 
-from velvetrope.store.tables.userpools import PasswordPolicySettings
+from velvetrope.store.tables.userpools import FirstFactor, PasswordPolicySettings
 
 __all__ = [
     "AnalyticsMetadata",
     "AttributeType",
     "ContextData",
     "HttpHeader",
-    "LambdaConfig",
     "SignInPolicy",
     "UserAttributeUpdateSettings",
     "UserContextData",
     "UserPoolAddOns",
     "UserPoolPolicies",
-    "VersionedTrigger",
     "given_members",
     "shown",
 ]
@@ -59,7 +57,7 @@ class ContextData(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
 
 class SignInPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    allowed_first_auth_factors: tuple[str, ...] = ()
+    allowed_first_auth_factors: tuple[FirstFactor, ...] = ()
 
 
 class UserPoolPolicies(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -73,31 +71,6 @@ class UserAttributeUpdateSettings(msgspec.Struct, frozen=True, kw_only=True, for
 
 class UserPoolAddOns(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     advanced_security_mode: Literal["OFF", "AUDIT", "ENFORCED"]
-
-
-class VersionedTrigger(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    lambda_version: str
-    lambda_arn: str
-
-
-class LambdaConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Triggers. Every member is named so that each can be refused by its name."""
-
-    pre_sign_up: str | None = None
-    custom_message: str | None = None
-    post_confirmation: str | None = None
-    pre_authentication: str | None = None
-    post_authentication: str | None = None
-    define_auth_challenge: str | None = None
-    create_auth_challenge: str | None = None
-    verify_auth_challenge_response: str | None = None
-    pre_token_generation: str | None = None
-    user_migration: str | None = None
-    pre_token_generation_config: VersionedTrigger | None = None
-    custom_sms_sender: VersionedTrigger | None = None
-    custom_email_sender: VersionedTrigger | None = None
-    kms_key_id: str | None = None
-    inbound_federation: VersionedTrigger | None = None
 
 
 def shown(settings: msgspec.Struct) -> dict[str, object]:

@@ -13,7 +13,7 @@ from datetime import datetime
 from velvetrope.secret import Secret
 from velvetrope.store.tables.userpools import AppClient, StoredUser, User, UserPool
 from velvetrope.userpools.back_off import BackOff
-from velvetrope.userpools.directory import PoolDirectory
+from velvetrope.userpools.directory import PresentedName
 from velvetrope.userpools.errors import (
     NotAuthorizedException,
     PasswordResetRequiredException,
@@ -30,13 +30,12 @@ __all__ = ["PasswordSignIn", "check_may_sign_in", "missing_user_error"]
 class PasswordSignIn:
     """Checks passwords that were sent to us."""
 
-    def __init__(self, directory: PoolDirectory, vault: PasswordVault, back_off: BackOff) -> None:
-        self._directory = directory
+    def __init__(self, vault: PasswordVault, back_off: BackOff) -> None:
         self._vault = vault
         self._back_off = back_off
 
     async def verify(
-        self, pool: UserPool, client: AppClient, *, username: str, password: Secret[str], now: datetime
+        self, pool: UserPool, client: AppClient, name: PresentedName, password: Secret[str], *, now: datetime
     ) -> StoredUser:
         """The user whose name and password these are. Their state is not looked at (`check_may_sign_in`).
 
@@ -44,7 +43,6 @@ class PasswordSignIn:
             NotAuthorizedException: locked, or wrong.
             UserNotFoundException: nobody has that name, and the client does not hide it.
         """
-        name = await self._directory.presented(pool, username)
         await self._back_off.check_not_locked(pool, name.key, now=now)
         sealed = None if name.found is None else name.found.password_sealed
         sub = "" if name.found is None else name.found.user.sub

@@ -25,6 +25,7 @@ from velvetrope.userpools.errors import (
     UnsupportedUserStateException,
     user_missing,
 )
+from velvetrope.userpools.mfa_operations import shown_mfa
 from velvetrope.userpools.naming import name_new_user, name_taken
 from velvetrope.userpools.outbox import Address, Outbox
 from velvetrope.userpools.pages import next_page, page_start
@@ -181,7 +182,7 @@ class UserOperations:
         user = (await self._directory.user(pool, username)).user
         described = described_user(user)
         attributes = described.pop("attributes")
-        return {**described, "user_attributes": attributes}
+        return {**described, "user_attributes": attributes, **shown_mfa(user)}
 
     @operation
     async def admin_delete_user(self, call: Call, *, user_pool_id: str, username: str) -> Answer:  # noqa: ARG002

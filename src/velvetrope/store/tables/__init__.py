@@ -18,6 +18,7 @@ from velvetrope.store.tables import (
     usage,
     userpools,
     userpools_deliveries,
+    userpools_factors,
     userpools_sign_in,
 )
 
@@ -39,5 +40,6 @@ __all__ = [
     "usage",
     "userpools",
     "userpools_deliveries",
+    "userpools_factors",
     "userpools_sign_in",
 ]

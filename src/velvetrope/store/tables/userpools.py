@@ -43,7 +43,31 @@ from sqlalchemy.exc import IntegrityError
 from velvetrope.store.columns import Record, UtcTime
 from velvetrope.store.database import Connection, Database, Transaction
 from velvetrope.store.schema import METADATA
-from velvetrope.store.tables import userpools_sign_in
+from velvetrope.store.tables import userpools_factors, userpools_sign_in
+from velvetrope.store.tables.userpools_settings import (
+    AccountRecoverySetting,
+    AdminCreateUserConfig,
+    DeviceConfiguration,
+    EmailConfiguration,
+    EmailMfaConfig,
+    LambdaConfig,
+    MessageTemplate,
+    NumberAttributeConstraints,
+    PasswordPolicySettings,
+    RecoveryOption,
+    RefreshTokenRotation,
+    SchemaAttribute,
+    SmsConfiguration,
+    SmsMfaConfig,
+    SoftwareTokenMfaConfig,
+    StringAttributeConstraints,
+    TokenValidityUnits,
+    Unit,
+    UsernameConfiguration,
+    VerificationMessageTemplate,
+    VersionedTrigger,
+    WebAuthnConfiguration,
+)
 
 __all__ = [
     "MESSAGES_TOPIC",
@@ -52,9 +76,14 @@ __all__ = [
     "AliasKind",
     "AppClient",
     "CodePurpose",
+    "DeviceConfiguration",
     "EmailConfiguration",
+    "EmailMfaConfig",
+    "FirstFactor",
     "Group",
+    "LambdaConfig",
     "MessageTemplate",
+    "MfaType",
     "NumberAttributeConstraints",
     "OutgoingMessage",
     "PasswordPolicySettings",
@@ -62,6 +91,9 @@ __all__ = [
     "RecoveryOption",
     "RefreshTokenRotation",
     "SchemaAttribute",
+    "SmsConfiguration",
+    "SmsMfaConfig",
+    "SoftwareTokenMfaConfig",
     "StoredCode",
     "StoredUser",
     "StringAttributeConstraints",
@@ -72,102 +104,20 @@ __all__ = [
     "UserPoolStore",
     "UsernameConfiguration",
     "VerificationMessageTemplate",
+    "VersionedTrigger",
+    "WebAuthnConfiguration",
 ]
 
 AliasKind = Literal["email", "phone_number", "preferred_username"]
 CodePurpose = Literal["sign_up"]
-Unit = Literal["seconds", "minutes", "hours", "days"]
+MfaType = Literal["SMS_MFA", "SOFTWARE_TOKEN_MFA", "EMAIL_OTP"]
+FirstFactor = Literal["PASSWORD", "EMAIL_OTP", "SMS_OTP", "WEB_AUTHN"]
 
 _SECONDS: dict[str, int] = {"seconds": 1, "minutes": 60, "hours": 3600, "days": 86400}
 _TOPIC = "userpools"
 MESSAGES_TOPIC = "userpools messages"
 """What the change feed calls it when there is a message to send."""
 _MESSAGES_KEPT_FOR = timedelta(days=7)
-
-
-# Structures that callers send, we keep, and callers are shown again
-
-
-class PasswordPolicySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    minimum_length: int = 8
-    require_uppercase: bool = False
-    require_lowercase: bool = False
-    require_numbers: bool = False
-    require_symbols: bool = False
-    password_history_size: int | None = None
-    temporary_password_validity_days: int = 7
-
-
-class NumberAttributeConstraints(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    min_value: str | None = None
-    max_value: str | None = None
-
-
-class StringAttributeConstraints(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    min_length: str | None = None
-    max_length: str | None = None
-
-
-class SchemaAttribute(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    name: str
-    attribute_data_type: Literal["String", "Number", "DateTime", "Boolean"] | None = None
-    developer_only_attribute: bool = False
-    mutable: bool = True
-    required: bool = False
-    number_attribute_constraints: NumberAttributeConstraints | None = None
-    string_attribute_constraints: StringAttributeConstraints | None = None
-
-
-class VerificationMessageTemplate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    sms_message: str | None = None
-    email_message: str | None = None
-    email_subject: str | None = None
-    email_message_by_link: str | None = None
-    email_subject_by_link: str | None = None
-    default_email_option: Literal["CONFIRM_WITH_LINK", "CONFIRM_WITH_CODE"] = "CONFIRM_WITH_CODE"
-
-
-class EmailConfiguration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    source_arn: str | None = None
-    reply_to_email_address: str | None = None
-    email_sending_account: Literal["COGNITO_DEFAULT", "DEVELOPER"] = "COGNITO_DEFAULT"
-    configuration_set: str | None = None
-
-
-class MessageTemplate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    sms_message: str | None = None
-    email_message: str | None = None
-    email_subject: str | None = None
-
-
-class AdminCreateUserConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    allow_admin_create_user_only: bool = False
-    unused_account_validity_days: int | None = None
-    invite_message_template: MessageTemplate | None = None
-
-
-class UsernameConfiguration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    case_sensitive: bool
-
-
-class RecoveryOption(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    priority: int
-    name: Literal["verified_email", "verified_phone_number", "admin_only"]
-
-
-class AccountRecoverySetting(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    recovery_mechanisms: tuple[RecoveryOption, ...] = ()
-
-
-class TokenValidityUnits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    access_token: Unit | None = None
-    id_token: Unit | None = None
-    refresh_token: Unit | None = None
-
-
-class RefreshTokenRotation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    feature: Literal["ENABLED", "DISABLED"]
-    retry_grace_period_seconds: int = 0
 
 
 class UserPool(msgspec.Struct, frozen=True, kw_only=True):
@@ -199,6 +149,15 @@ class UserPool(msgspec.Struct, frozen=True, kw_only=True):
     account_recovery_setting: AccountRecoverySetting | None = None
     user_pool_tags: dict[str, str] = {}
     user_pool_tier: Literal["LITE", "ESSENTIALS", "PLUS"] = "ESSENTIALS"
+    lambda_config: LambdaConfig = LambdaConfig()
+    mfa_configuration: Literal["OFF", "ON", "OPTIONAL"] = "OFF"
+    sms_configuration: SmsConfiguration | None = None
+    mfa_types: tuple[MfaType, ...] = ()
+    """The second factors that the pool offers, whatever `mfa_configuration` says."""
+    email_mfa: EmailMfaConfig = EmailMfaConfig()
+    allowed_first_auth_factors: tuple[FirstFactor, ...] = ("PASSWORD",)
+    web_authn: WebAuthnConfiguration = WebAuthnConfiguration()
+    device_configuration: DeviceConfiguration | None = None
 
     @property
     def case_sensitive(self) -> bool:
@@ -295,6 +254,8 @@ class User(msgspec.Struct, frozen=True, kw_only=True):
     temporary_password_expires_at: datetime | None = None
     signed_out_at: datetime | None = None
     """When all sessions were ended last; tokens that belong to no family are dead if issued up to then."""
+    mfa_enabled: tuple[MfaType, ...] = ()
+    mfa_preferred: MfaType | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -430,7 +391,7 @@ messages = Table(
     Column("problem", String(300)),
 )
 
-_OF_A_USER = (aliases, memberships, codes, users)
+_OF_A_USER = (aliases, memberships, codes, *userpools_factors.OF_A_USER, users)
 """Tables with rows of one user, by `user_pool_id` and `username_key`; the user's own row goes last."""
 _OF_A_POOL = (keys, clients, groups, messages, *_OF_A_USER)
 
@@ -834,6 +795,13 @@ class UserPoolStore:
                 return code
             there = await tx.connection.execute(select(codes.c.purpose).where(mine))
             return "no_code" if there.one_or_none() is None else "too_many"
+
+    async def queue_messages(self, messages_to_send: Collection[OutgoingMessage], *, now: datetime) -> None:
+        """Keep messages that belong to no other change. With none it writes all the same, and takes as long."""
+        async with self._database.transaction() as tx:
+            await tx.connection.execute(delete(messages).where(messages.c.created_at < now - _MESSAGES_KEPT_FOR))
+            for message in messages_to_send:
+                await _save_message(tx, message)
 
     async def load_messages(self, user_pool_id: str, *, limit: int) -> Sequence[OutgoingMessage]:
         """The newest messages of the pool, newest first. For the owner of the server only."""

@@ -54,6 +54,8 @@ class TokenFamily(msgspec.Struct, frozen=True, kw_only=True):
     scopes: tuple[str, ...]
     authenticated_at: datetime
     expires_at: datetime
+    device_key: str | None = None
+    """The device that signed in; a refresh has to name it."""
     hosted: bool = False
     """Signed in through the hosted pages, whose access tokens say `version` 2."""
     revoked_at: datetime | None = None
@@ -87,6 +89,7 @@ families = Table(
     Column("user_pool_id", String(55), nullable=False),
     Column("client_id", String(128), nullable=False, index=True),
     Column("sub", String(36), nullable=False),
+    Column("device_key", String(55)),
     Column("revoked_at", UtcTime),
     Column("forget_at", UtcTime, nullable=False, index=True),
     Column("record", Record(TokenFamily), nullable=False),
@@ -221,6 +224,7 @@ class SignInStore:
                     user_pool_id=family.user_pool_id,
                     client_id=family.client_id,
                     sub=family.sub,
+                    device_key=family.device_key,
                     forget_at=forget_at,
                     record=family,
                 )
@@ -331,6 +335,20 @@ async def revoke_of_user(connection: Connection, user_pool_id: str, sub: str, no
     await connection.execute(
         update(families)
         .where(families.c.user_pool_id == user_pool_id, families.c.sub == sub, families.c.revoked_at.is_(None))
+        .values(revoked_at=now)
+    )
+
+
+async def revoke_of_device(connection: Connection, user_pool_id: str, sub: str, device_key: str, now: datetime) -> None:
+    """End every session that the user began with the device."""
+    await connection.execute(
+        update(families)
+        .where(
+            families.c.user_pool_id == user_pool_id,
+            families.c.sub == sub,
+            families.c.device_key == device_key,
+            families.c.revoked_at.is_(None),
+        )
         .values(revoked_at=now)
     )
 

@@ -1,0 +1,269 @@
+"""A user's own MFA: setting an authenticator app up, and which factors are switched on.
+
+AssociateSoftwareToken hands out a secret, VerifySoftwareToken keeps it once a code shows that an app has it. Both work
+with an access token, and in the middle of a sign-in with the session of MFA_SETUP; there the secret travels in the
+session, and the app takes the place of nothing: who has a second factor by now cannot set another one up without it.
+
+What a preference names must be answerable: a verified app, a phone number, a verified mail address. A factor that is
+left out of a call stays what it was.
+
+Source: Cognito user pools API, AssociateSoftwareToken, VerifySoftwareToken, SetUserMFAPreference,
+AdminSetUserMFAPreference; user-pools reference sections 6 and 7 for the sentences.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import msgspec
+
+from velvetrope.operations import Answer, Call, operation
+from velvetrope.secret import Secret
+from velvetrope.store.tables.userpools import MfaType, StoredUser, User, UserPool, UserPoolStore
+from velvetrope.store.tables.userpools_factors import FactorStore, SoftwareToken
+from velvetrope.userpools.authenticator_apps import AuthenticatorApps, base32
+from velvetrope.userpools.back_off import BackOff
+from velvetrope.userpools.challenges import ChallengeSealer, MfaSetupAsked, Session
+from velvetrope.userpools.directory import PoolDirectory
+from velvetrope.userpools.errors import (
+    EnableSoftwareTokenMFAException,
+    InvalidParameterException,
+    NotAuthorizedException,
+    SoftwareTokenMFANotFoundException,
+    user_missing,
+)
+from velvetrope.userpools.one_time_codes import code_lock
+from velvetrope.userpools.second_factors import has_address_for
+from velvetrope.userpools.signed_in import AccessTokens
+
+__all__ = ["MfaOperations", "MfaSettings", "shown_mfa"]
+
+
+class MfaSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """SMSMfaSettings and its siblings."""
+
+    enabled: bool = False
+    preferred_mfa: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Setter:
+    """Whose app is being set up, and in which sign-in if they are not signed in yet."""
+
+    pool: UserPool
+    stored: StoredUser
+    session: Session | None = None
+    asked: MfaSetupAsked | None = None
+
+
+class MfaOperations:
+    """Second factors of one user."""
+
+    def __init__(
+        self,
+        *,
+        store: UserPoolStore,
+        factors: FactorStore,
+        directory: PoolDirectory,
+        tokens: AccessTokens,
+        challenges: ChallengeSealer,
+        apps: AuthenticatorApps,
+        back_off: BackOff,
+    ) -> None:
+        self._store = store
+        self._factors = factors
+        self._directory = directory
+        self._tokens = tokens
+        self._challenges = challenges
+        self._apps = apps
+        self._back_off = back_off
+
+    @operation
+    async def associate_software_token(
+        self, call: Call, *, access_token: Secret[str] | None = None, session: str | None = None
+    ) -> Answer:
+        setter = await self._setter(call, access_token, session)
+        pool, stored = setter.pool, setter.stored
+        if "SOFTWARE_TOKEN_MFA" not in pool.mfa_types:
+            # Text UNVERIFIED; the code is the model's.
+            raise SoftwareTokenMFANotFoundException("Software token MFA is not enabled by the userPool")
+        secret = self._apps.new_secret()
+        if setter.session is not None and setter.asked is not None:
+            asked = msgspec.structs.replace(setter.asked, secret=secret)
+            changed = msgspec.structs.replace(setter.session, asked=asked)
+            return {"secret_code": base32(secret), "session": self._challenges.seal_session(changed)}
+        sealed = self._apps.seal(secret, pool=pool, sub=stored.user.sub)
+        await self._factors.change_software_token(
+            pool.id, stored.username_key, lambda token: msgspec.structs.replace(token, pending_sealed=sealed)
+        )
+        return {"secret_code": base32(secret)}
+
+    @operation
+    async def verify_software_token(
+        self,
+        call: Call,
+        *,
+        user_code: str,
+        access_token: Secret[str] | None = None,
+        session: str | None = None,
+        friendly_device_name: str | None = None,
+    ) -> Answer:
+        setter = await self._setter(call, access_token, session)
+        pool, stored = setter.pool, setter.stored
+        lock = code_lock(stored.username_key)
+        await self._back_off.check_not_locked(pool, lock, now=call.now)
+        secret, pending = await self._unproven_secret(setter)
+        step = self._apps.step_of(secret, user_code, now=call.now)
+        if step is None:
+            await self._back_off.failed(pool, lock, now=call.now)
+            raise EnableSoftwareTokenMFAException("Code mismatch")
+        await self._back_off.succeeded(pool, lock, now=call.now)
+        if setter.session is not None:
+            await self._challenges.spend_session(setter.session, now=call.now)
+
+        def keep(token: SoftwareToken) -> SoftwareToken | None:
+            if token.pending_sealed != pending:
+                return None  # another secret was handed out meanwhile
+            return SoftwareToken(secret_sealed=sealed, friendly_name=friendly_device_name)
+
+        sealed = self._apps.seal(secret, pool=pool, sub=stored.user.sub)
+        if await self._factors.change_software_token(pool.id, stored.username_key, keep) is None:
+            raise EnableSoftwareTokenMFAException("Code mismatch", detail="another secret was handed out meanwhile")
+        await self._apps.take_step(pool, stored.username_key, step)
+        if setter.session is None or setter.asked is None:
+            return {"status": "SUCCESS"}
+        # The app was set up because one was demanded, so that it is switched on with it.
+        await self._switch_on(pool, stored, "SOFTWARE_TOKEN_MFA")
+        done = msgspec.structs.replace(
+            setter.session,
+            id=self._challenges.new_id(),
+            asked=msgspec.structs.replace(setter.asked, secret=None, verified=True),
+        )
+        return {"status": "SUCCESS", "session": self._challenges.seal_session(done)}
+
+    @operation
+    async def set_user_mfa_preference(
+        self,
+        call: Call,
+        *,
+        access_token: Secret[str],
+        sms_mfa_settings: MfaSettings | None = None,
+        software_token_mfa_settings: MfaSettings | None = None,
+        email_mfa_settings: MfaSettings | None = None,
+    ) -> Answer:
+        signed_in = await self._tokens.signed_in(call, access_token)
+        given = _given(sms_mfa_settings, software_token_mfa_settings, email_mfa_settings)
+        await self._prefer(signed_in.pool, signed_in.stored, given)
+        return {}
+
+    @operation
+    async def admin_set_user_mfa_preference(
+        self,
+        call: Call,  # noqa: ARG002
+        *,
+        user_pool_id: str,
+        username: str,
+        sms_mfa_settings: MfaSettings | None = None,
+        software_token_mfa_settings: MfaSettings | None = None,
+        email_mfa_settings: MfaSettings | None = None,
+    ) -> Answer:
+        pool = await self._directory.pool(user_pool_id)
+        stored = await self._directory.user(pool, username)
+        await self._prefer(pool, stored, _given(sms_mfa_settings, software_token_mfa_settings, email_mfa_settings))
+        return {}
+
+    async def _setter(self, call: Call, access_token: Secret[str] | None, session_text: str | None) -> _Setter:
+        if access_token is not None:
+            signed_in = await self._tokens.signed_in(call, access_token)
+            return _Setter(signed_in.pool, signed_in.stored)
+        session = self._challenges.open_any_session(session_text, now=call.now)
+        asked = session.asked
+        pool = await self._store.load_pool(session.user_pool_id)
+        stored = await self._store.load_user(session.user_pool_id, session.sign_in.username_key)
+        if pool is None or stored is None or stored.user.sub != session.sign_in.sub or not stored.user.enabled:
+            raise NotAuthorizedException("Invalid session for the user.", detail="the user is gone")
+        if not isinstance(asked, MfaSetupAsked) or asked.verified:
+            raise NotAuthorizedException("Invalid session for the user.", detail="nothing is to be set up on it")
+        if stored.user.mfa_enabled:
+            raise NotAuthorizedException("Invalid session for the user.", detail="the user has a second factor by now")
+        return _Setter(pool, stored, session, asked)
+
+    async def _unproven_secret(self, setter: _Setter) -> tuple[bytes, bytes | None]:
+        """The secret that was handed out, and the sealed form in which it waits; None for one in a session."""
+        token = await self._factors.load_software_token(setter.pool.id, setter.stored.username_key)
+        pending = None if token is None else token.pending_sealed
+        if setter.asked is not None:
+            if setter.asked.secret is None:
+                raise SoftwareTokenMFANotFoundException("No software token was associated with the session.")
+            return setter.asked.secret, pending
+        if pending is None:
+            # Text UNVERIFIED; the code is the model's.
+            raise SoftwareTokenMFANotFoundException("User has not set up software token mfa")
+        return self._apps.open(pending, pool=setter.pool, sub=setter.stored.user.sub), pending
+
+    async def _switch_on(self, pool: UserPool, stored: StoredUser, mfa: MfaType) -> None:
+        await self._change(
+            pool, stored, lambda user: msgspec.structs.replace(user, mfa_enabled=_with(user.mfa_enabled, mfa, on=True))
+        )
+
+    async def _prefer(self, pool: UserPool, stored: StoredUser, given: dict[MfaType, MfaSettings]) -> None:
+        """
+        Raises:
+            InvalidParameterException: two are preferred, one is preferred and not enabled, or cannot be answered.
+        """
+        token = await self._factors.load_software_token(pool.id, stored.username_key)
+        preferred = [mfa for mfa, settings in given.items() if settings.preferred_mfa]
+        if len(preferred) > 1:
+            raise InvalidParameterException("Only one MFA method can be preferred.")  # text UNVERIFIED
+        for mfa, settings in given.items():
+            if settings.preferred_mfa and not settings.enabled:
+                raise InvalidParameterException(f"{mfa} cannot be preferred without being enabled.")  # text UNVERIFIED
+            if settings.enabled:
+                _check_answerable(pool, stored.user, mfa, token)
+
+        def change(user: User) -> User:
+            enabled = user.mfa_enabled
+            for mfa, settings in given.items():
+                enabled = _with(enabled, mfa, on=settings.enabled)
+            favourite = preferred[0] if preferred else user.mfa_preferred
+            if favourite in given and favourite not in preferred:
+                favourite = None  # it was named, and not as preferred
+            return msgspec.structs.replace(
+                user, mfa_enabled=enabled, mfa_preferred=favourite if favourite in enabled else None
+            )
+
+        await self._change(pool, stored, change)
+
+    async def _change(self, pool: UserPool, stored: StoredUser, change: Callable[[User], User]) -> None:
+        if await self._store.change_user(pool.id, stored.username_key, change) is None:
+            raise user_missing()
+
+
+def shown_mfa(user: User) -> dict[str, object]:
+    """PreferredMfaSetting and UserMFASettingList; left out where there is nothing to show, as on AWS."""
+    return {"preferred_mfa_setting": user.mfa_preferred, "user_mfa_setting_list": user.mfa_enabled or None}
+
+
+def _given(
+    sms: MfaSettings | None, software_token: MfaSettings | None, email: MfaSettings | None
+) -> dict[MfaType, MfaSettings]:
+    named: dict[MfaType, MfaSettings | None] = {
+        "SMS_MFA": sms,
+        "SOFTWARE_TOKEN_MFA": software_token,
+        "EMAIL_OTP": email,
+    }
+    return {mfa: settings for mfa, settings in named.items() if settings is not None}
+
+
+def _check_answerable(pool: UserPool, user: User, mfa: MfaType, token: SoftwareToken | None) -> None:
+    if mfa == "SOFTWARE_TOKEN_MFA":
+        if token is None or token.secret_sealed is None:
+            raise InvalidParameterException("User has not verified software token mfa")
+    elif not has_address_for(user, mfa):
+        raise InvalidParameterException(f"User does not have delivery config set to turn on {mfa}")
+    if mfa not in pool.mfa_types:
+        raise InvalidParameterException(f"{mfa} is not enabled for the user pool.")  # text UNVERIFIED
+
+
+def _with(enabled: tuple[MfaType, ...], mfa: MfaType, *, on: bool) -> tuple[MfaType, ...]:
+    rest = tuple(name for name in enabled if name != mfa)
+    return (*rest, mfa) if on else rest

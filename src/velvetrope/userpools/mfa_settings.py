@@ -1,0 +1,116 @@
+"""SetUserPoolMfaConfig and GetUserPoolMfaConfig: which second factors a pool offers, and how passkeys work there.
+
+SetUserPoolMfaConfig offers the factors that it is given: SMS by SmsMfaConfiguration, authenticator apps by
+SoftwareTokenMfaConfiguration with Enabled, mail by EmailMfaConfiguration. One that is left out is no longer offered
+(UNVERIFIED, but so the clients that send all of them mean it). MfaConfiguration and WebAuthnConfiguration that are left
+out stay what they were: neither is weakened by an omission.
+
+A relying party id is a domain name; without one the pool's hosted pages are the relying party (`relying_party_id`).
+
+Source: botocore's cognito-idp model, SetUserPoolMfaConfigRequest, WebAuthnConfigurationType; Cognito Developer Guide,
+"Adding MFA to a user pool".
+"""
+
+from typing import Literal
+
+import msgspec
+
+from velvetrope.operations import Answer, Call, operation
+from velvetrope.store.tables.userpools import (
+    EmailMfaConfig,
+    MfaType,
+    SmsMfaConfig,
+    SoftwareTokenMfaConfig,
+    UserPool,
+    UserPoolStore,
+    WebAuthnConfiguration,
+)
+from velvetrope.userpools.directory import PoolDirectory
+from velvetrope.userpools.errors import InvalidParameterException, ResourceNotFoundException
+from velvetrope.userpools.shapes import shown
+
+__all__ = ["MfaSettingsOperations", "check_mfa", "relying_party_id"]
+
+
+class MfaSettingsOperations:
+    """The pool's side of MFA and passkeys."""
+
+    def __init__(self, store: UserPoolStore, directory: PoolDirectory) -> None:
+        self._store = store
+        self._directory = directory
+
+    @operation
+    async def get_user_pool_mfa_config(self, call: Call, *, user_pool_id: str) -> Answer:  # noqa: ARG002
+        return _described(await self._directory.pool(user_pool_id))
+
+    @operation
+    async def set_user_pool_mfa_config(
+        self,
+        call: Call,
+        *,
+        user_pool_id: str,
+        sms_mfa_configuration: SmsMfaConfig | None = None,
+        software_token_mfa_configuration: SoftwareTokenMfaConfig | None = None,
+        email_mfa_configuration: EmailMfaConfig | None = None,
+        mfa_configuration: Literal["OFF", "ON", "OPTIONAL"] | None = None,
+        web_authn_configuration: WebAuthnConfiguration | None = None,
+    ) -> Answer:
+        offered: list[MfaType] = []
+        if sms_mfa_configuration is not None:
+            offered.append("SMS_MFA")
+        if software_token_mfa_configuration is not None and software_token_mfa_configuration.enabled:
+            offered.append("SOFTWARE_TOKEN_MFA")
+        if email_mfa_configuration is not None:
+            offered.append("EMAIL_OTP")
+
+        def change(pool: UserPool) -> UserPool:
+            sms = sms_mfa_configuration or SmsMfaConfig()
+            changed = msgspec.structs.replace(
+                pool,
+                modified_at=call.now,
+                mfa_configuration=mfa_configuration or pool.mfa_configuration,
+                mfa_types=tuple(offered),
+                sms_configuration=sms.sms_configuration or pool.sms_configuration,
+                sms_authentication_message=sms.sms_authentication_message or pool.sms_authentication_message,
+                email_mfa=email_mfa_configuration or pool.email_mfa,
+                web_authn=web_authn_configuration or pool.web_authn,
+            )
+            check_mfa(changed)
+            return changed
+
+        changed = await self._store.change_pool(user_pool_id, change)
+        if changed is None:
+            raise ResourceNotFoundException(f"User pool {user_pool_id} does not exist.")
+        return _described(changed)
+
+
+def check_mfa(pool: UserPool) -> None:
+    """A pool that may or must ask for a second factor offers one.
+
+    Raises:
+        InvalidParameterException: it offers none. The sentence is the one that clients quote.
+    """
+    if pool.mfa_configuration != "OFF" and not pool.mfa_types:
+        raise InvalidParameterException(
+            "Invalid MFA configuration given, can't disable all MFAs with a required or optional configuration."
+        )
+
+
+def relying_party_id(pool: UserPool) -> str | None:
+    """The domain that passkeys of this pool belong to; None where neither one is configured nor there are pages."""
+    if pool.web_authn.relying_party_id is not None:
+        return pool.web_authn.relying_party_id
+    return None if pool.domain is None else f"{pool.domain}.auth.{pool.region}.amazoncognito.com"
+
+
+def _described(pool: UserPool) -> dict[str, object]:
+    sms: dict[str, object] = {"sms_authentication_message": pool.sms_authentication_message}
+    if pool.sms_configuration is not None:
+        sms["sms_configuration"] = shown(pool.sms_configuration)
+    return {
+        "sms_mfa_configuration": sms if "SMS_MFA" in pool.mfa_types else None,
+        "software_token_mfa_configuration": {"enabled": "SOFTWARE_TOKEN_MFA" in pool.mfa_types},
+        "email_mfa_configuration": shown(pool.email_mfa) if "EMAIL_OTP" in pool.mfa_types else None,
+        "mfa_configuration": pool.mfa_configuration,
+        "web_authn_configuration": shown(pool.web_authn) or None,
+    }

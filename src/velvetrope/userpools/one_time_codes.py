@@ -1,0 +1,192 @@
+"""Codes that are sent by mail or SMS during a sign-in, as its first factor or its second.
+
+A code lives in its session, as a keyed hash, and as long as the session does. Six digits as a second factor, eight as
+the first (user-pools reference section 2). A wrong code leaves the session usable, as on AWS; but AWS lets a live
+session be guessed at without end, and here guesses are counted per user, over all sessions, like wrong passwords
+(`back_off`): six digits last for three minutes, and a dozen guesses fit into them.
+
+For a name that nobody has, a client that hides missing users is told of a code that was never sent: the destination is
+made from the name, the work is the same, and no code is right.
+
+Source: user-pools reference sections 2, 5 and 6; Cognito Developer Guide, "Managing error response".
+"""
+
+import hmac
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Literal, Protocol
+
+from velvetrope.clock import Entropy
+from velvetrope.sealing import MasterKeys
+from velvetrope.secret import Secret
+from velvetrope.store.tables.userpools import User, UserPool
+from velvetrope.userpools.back_off import BackOff
+from velvetrope.userpools.challenges import ChallengeSealer, CodeAsked, SignIn
+from velvetrope.userpools.directory import PoolDirectory
+from velvetrope.userpools.errors import CodeMismatchException, InvalidParameterException
+from velvetrope.userpools.outbox import Address, Medium, mask
+from velvetrope.userpools.turns import Answered, NextChallenge, Turn, check_username, required
+
+__all__ = ["CodeSender", "OneTimeCodes", "SentCode", "code_lock", "new_digits"]
+
+SentCode = Literal["SMS_MFA", "EMAIL_OTP", "SMS_OTP"]
+
+_PURPOSE = "userpools.sign-in-code"
+_DECOY = "userpools.decoy-destination"
+_SECOND_FACTOR_DIGITS = 6
+_FIRST_FACTOR_DIGITS = 8
+_KEY_ID_BYTES = 4
+
+
+class CodeSender(Protocol):
+    """Sees to it that codes reach people."""
+
+    async def send_sign_in_code(
+        self,
+        pool: UserPool,
+        user: User | None,
+        *,
+        medium: Medium,
+        code: Secret[str],
+        client_id: str,
+        client_metadata: Mapping[str, str] | None,
+        now: datetime,
+    ) -> None:
+        """Send it to the user's address; without a user do the same work and send nothing."""
+        ...
+
+
+class OneTimeCodes:
+    """Sends codes and checks what comes back."""
+
+    def __init__(
+        self,
+        *,
+        sender: CodeSender,
+        challenges: ChallengeSealer,
+        directory: PoolDirectory,
+        back_off: BackOff,
+        master_keys: MasterKeys,
+        entropy: Entropy,
+    ) -> None:
+        self._sender = sender
+        self._challenges = challenges
+        self._directory = directory
+        self._back_off = back_off
+        self._master_keys = master_keys
+        self._entropy = entropy
+
+    async def ask(
+        self,
+        turn: Turn,
+        sign_in: SignIn,
+        user: User | None,
+        challenge_name: SentCode,
+        *,
+        second_factor: bool,
+        available: tuple[str, ...] | None = None,
+    ) -> NextChallenge:
+        """Send a code, or seem to where `user` is None."""
+        code = new_digits(self._entropy, _SECOND_FACTOR_DIGITS if second_factor else _FIRST_FACTOR_DIGITS)
+        medium, address = _medium(challenge_name)
+        asked = CodeAsked(
+            challenge_name=challenge_name,
+            second_factor=second_factor,
+            mac=self._mac(sign_in, code, self._master_keys.current),
+        )
+        session = self._challenges.new_session(sign_in, asked, pool=turn.pool, client=turn.client, now=turn.now)
+        await self._sender.send_sign_in_code(
+            turn.pool,
+            user,
+            medium=medium,
+            code=Secret(code),
+            client_id=turn.client.client_id,
+            client_metadata=turn.client_metadata,
+            now=turn.now,
+        )
+        destination = self._seeming_destination(turn, sign_in, address) if user is None else user.attributes[address]
+        return NextChallenge(
+            challenge_name,
+            {
+                "CODE_DELIVERY_DELIVERY_MEDIUM": medium,
+                "CODE_DELIVERY_DESTINATION": mask(destination),
+                "USER_ID_FOR_SRP": sign_in.user_id,
+                "USERNAME": sign_in.user_id,
+            },
+            session,
+            available,
+        )
+
+    def is_second_factor(self, turn: Turn, session_text: str | None) -> bool:
+        """Whether the code of this session was asked for as one.
+
+        Raises:
+            InvalidParameterException, NotAuthorizedException: the session does not stand, or asks for no code.
+        """
+        _, asked = self._challenges.open_session(
+            session_text, CodeAsked, pool=turn.pool, client=turn.client, now=turn.now
+        )
+        return asked.second_factor
+
+    async def answer(
+        self, turn: Turn, challenge_name: SentCode, session_text: str | None, responses: Mapping[str, str]
+    ) -> Answered:
+        """The sign-in with this challenge passed.
+
+        Raises:
+            CodeMismatchException: another code.
+            NotAuthorizedException: the session does not stand, or too many guesses were made.
+        """
+        session, asked = self._challenges.open_session(
+            session_text, CodeAsked, pool=turn.pool, client=turn.client, now=turn.now
+        )
+        if asked.challenge_name != challenge_name:
+            raise InvalidParameterException(f"The session does not wait for {challenge_name}.")
+        sign_in = session.sign_in
+        check_username(turn, sign_in, responses, self._directory)
+        presented = required(responses, f"{challenge_name}_CODE")
+        lock = code_lock(sign_in.username_key)
+        await self._back_off.check_not_locked(turn.pool, lock, now=turn.now)
+        key_id = asked.mac[:_KEY_ID_BYTES]
+        right = key_id in self._master_keys.keys and hmac.compare_digest(
+            self._mac(sign_in, presented, key_id), asked.mac
+        )
+        if not right or sign_in.missing:
+            await self._back_off.failed(turn.pool, lock, now=turn.now)
+            raise CodeMismatchException("Invalid code or auth state for the user.")
+        await self._back_off.succeeded(turn.pool, lock, now=turn.now)
+        await self._challenges.spend_session(session, now=turn.now)
+        return Answered(sign_in.with_proof(challenge_name))
+
+    def _seeming_destination(self, turn: Turn, sign_in: SignIn, address: Address) -> str:
+        """An address that the name could have: the name itself where it is one, else always the same made-up one."""
+        name = sign_in.username
+        if (address == "email" and "@" in name) or (address == "phone_number" and name.startswith("+")):
+            return name
+        # The oldest key, so that a rotation does not change what a stranger is told about a name.
+        digest = self._master_keys.derive(
+            purpose=_DECOY,
+            info=f"{turn.pool.id}|{sign_in.username_key}|{address}".encode(),
+            key_id=next(iter(self._master_keys.keys)),
+        )
+        if address == "email":
+            return f"{chr(ord('a') + digest[0] % 26)}@{chr(ord('a') + digest[1] % 26)}"
+        return f"+1555555{int.from_bytes(digest[:4]) % 10_000:04d}"
+
+    def _mac(self, sign_in: SignIn, code: str, key_id: bytes) -> bytes:
+        info = f"{sign_in.username_key}|{code}".encode()
+        return key_id + self._master_keys.derive(purpose=_PURPOSE, info=info, key_id=key_id)
+
+
+def code_lock(username_key: str) -> str:
+    """Under which name wrong codes are counted: apart from wrong passwords, which a stranger can send."""
+    return f"code|{username_key}"
+
+
+def new_digits(entropy: Entropy, count: int) -> str:
+    # 64 random bits modulo at most a hundred million: the bias is below one in ten to the eleventh.
+    return f"{int.from_bytes(entropy.token_bytes(8)) % 10**count:0{count}d}"
+
+
+def _medium(challenge_name: SentCode) -> tuple[Medium, Address]:
+    return ("EMAIL", "email") if challenge_name == "EMAIL_OTP" else ("SMS", "phone_number")

@@ -1,0 +1,83 @@
+"""StartWebAuthnRegistration and its siblings, and GetUserAuthFactors: what a signed-in user can sign in with.
+
+Source: Cognito user pools API, StartWebAuthnRegistration, CompleteWebAuthnRegistration, ListWebAuthnCredentials,
+DeleteWebAuthnCredential, GetUserAuthFactors.
+"""
+
+from velvetrope.operations import Answer, Call, operation
+from velvetrope.secret import Secret
+from velvetrope.store.tables.userpools_factors import FactorStore
+from velvetrope.userpools.errors import ResourceNotFoundException
+from velvetrope.userpools.first_factors import configured_factors
+from velvetrope.userpools.mfa_operations import shown_mfa
+from velvetrope.userpools.pages import next_page, page_start
+from velvetrope.userpools.passkeys import Passkeys
+from velvetrope.userpools.signed_in import AccessTokens
+
+__all__ = ["PasskeyOperations"]
+
+
+class PasskeyOperations:
+    """A user's own passkeys."""
+
+    def __init__(self, factors: FactorStore, tokens: AccessTokens, passkeys: Passkeys) -> None:
+        self._factors = factors
+        self._tokens = tokens
+        self._passkeys = passkeys
+
+    @operation
+    async def start_web_authn_registration(self, call: Call, *, access_token: Secret[str]) -> Answer:
+        signed_in = await self._tokens.signed_in(call, access_token)
+        return {"credential_creation_options": await self._passkeys.begin_registration(signed_in)}
+
+    @operation
+    async def complete_web_authn_registration(
+        self, call: Call, *, access_token: Secret[str], credential: object
+    ) -> Answer:
+        signed_in = await self._tokens.signed_in(call, access_token)
+        await self._passkeys.complete_registration(signed_in, credential)
+        return {}
+
+    @operation
+    async def list_web_authn_credentials(
+        self, call: Call, *, access_token: Secret[str], next_token: str | None = None, max_results: int = 20
+    ) -> Answer:
+        signed_in = await self._tokens.signed_in(call, access_token)
+        after = page_start(next_token, member="NextToken")
+        limit = max_results or 20
+        known = await self._factors.load_passkeys(signed_in.pool.id, signed_in.stored.username_key)
+        shown = [passkey for passkey in known if passkey.credential_id > after][:limit]
+        return {
+            "credentials": [
+                {
+                    "credential_id": passkey.credential_id,
+                    "friendly_credential_name": passkey.friendly_name,
+                    "relying_party_id": passkey.relying_party_id,
+                    "authenticator_attachment": passkey.attachment,
+                    "authenticator_transports": passkey.transports,
+                    "created_at": passkey.created_at,
+                }
+                for passkey in shown
+            ],
+            "next_token": next_page(shown, shown[-1].credential_id if shown else "", limit=limit),
+        }
+
+    @operation
+    async def delete_web_authn_credential(self, call: Call, *, access_token: Secret[str], credential_id: str) -> Answer:
+        signed_in = await self._tokens.signed_in(call, access_token)
+        pool_id, key = signed_in.pool.id, signed_in.stored.username_key
+        if not await self._factors.delete_passkey(pool_id, key, credential_id):
+            raise ResourceNotFoundException("The credential does not exist.")  # text UNVERIFIED
+        return {}
+
+    @operation
+    async def get_user_auth_factors(self, call: Call, *, access_token: Secret[str]) -> Answer:
+        signed_in = await self._tokens.signed_in(call, access_token)
+        stored = signed_in.stored
+        known = await self._factors.load_passkeys(signed_in.pool.id, stored.username_key)
+        factors = configured_factors(signed_in.pool, stored, has_passkey=bool(known))
+        return {
+            "username": stored.user.username,
+            **shown_mfa(stored.user),
+            "configured_user_auth_factors": factors,
+        }

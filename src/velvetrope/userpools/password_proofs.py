@@ -1,0 +1,210 @@
+"""SRP during a sign-in: the challenge, and the proof that answers it.
+
+    A  ->  B, SALT, SECRET_BLOCK  ->  signature over pool, user, block and time
+
+The same exchange proves a user's password and a device's secret; what differs is whose verifier it is and which names
+go into the signature (`Prover`). For a name that nobody has, or a user without a password, the verifier is made up and
+looks the same every time (`PasswordVault.decoy`); the work is the same, and no proof is right.
+
+Source: user-pools reference section 3.
+"""
+
+import base64
+import hmac
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+
+from velvetrope.clock import Entropy
+from velvetrope.srp import (
+    Challenge,
+    InvalidPublicValue,
+    InvalidTimestamp,
+    claim_key,
+    claim_signature,
+    make_challenge,
+    parse_public_value,
+    parse_timestamp,
+)
+from velvetrope.store.tables.userpools import StoredUser, UserPool, UserPoolStore
+from velvetrope.store.tables.userpools_factors import FactorStore
+from velvetrope.userpools.back_off import BackOff
+from velvetrope.userpools.challenges import SECRET_BLOCK_LIFETIME, ChallengeSealer, SecretBlock, SignIn, decode_base64
+from velvetrope.userpools.directory import PoolDirectory
+from velvetrope.userpools.errors import InvalidParameterException, ResourceNotFoundException, wrong_credentials
+from velvetrope.userpools.turns import Answered, NextChallenge, Turn, required
+from velvetrope.userpools.vault import PasswordVault, SrpVerifier
+from velvetrope.userpools.workers import Workers
+
+__all__ = ["PasswordProofs", "Prover", "SrpExchange", "device_missing"]
+
+_TIMESTAMP_SKEW = timedelta(minutes=5)
+"""How far TIMESTAMP may be from our clock: what SigV4 allows. UNVERIFIED; the secret block is what is really spent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prover:
+    """Whose secret is proven: the verifier, and the two names that are signed over."""
+
+    known: SrpVerifier
+    group_name: str
+    name: str
+
+
+class SrpExchange:
+    """The arithmetic and the secret block, for whatever is proven."""
+
+    def __init__(self, challenges: ChallengeSealer, entropy: Entropy, workers: Workers) -> None:
+        self._challenges = challenges
+        self._entropy = entropy
+        self._workers = workers
+
+    async def begin(
+        self, turn: Turn, sign_in: SignIn, public_value_hex: str, prover: Prover, *, device: bool = False
+    ) -> dict[str, str]:
+        """SALT, SRP_B and SECRET_BLOCK for a client's SRP_A.
+
+        Raises:
+            InvalidParameterException: SRP_A is no public value.
+        """
+        try:
+            public_value = parse_public_value(public_value_hex)
+        except InvalidPublicValue as reason:
+            # Error and text UNVERIFIED; refused as any other parameter that makes no sense.
+            raise InvalidParameterException("SRP_A is not a valid public value", detail=reason.message) from None
+        private_value = self._entropy.token_bytes(32)
+        challenge = await self._workers.run(lambda: make_challenge(prover.known.verifier, private_value=private_value))
+        block = SecretBlock(
+            id=self._challenges.new_id(),
+            expires_at=turn.now + SECRET_BLOCK_LIFETIME,
+            sign_in=sign_in,
+            client_public_value=public_value.to_bytes((public_value.bit_length() + 7) // 8),
+            private_value=private_value,
+            device=device,
+        )
+        sealed = self._challenges.seal_block(block, pool=turn.pool, client=turn.client)
+        return {
+            "SALT": f"{prover.known.salt:x}",
+            "SRP_B": challenge.public_value_hex,
+            "SECRET_BLOCK": base64.b64encode(sealed).decode(),
+        }
+
+    def open(self, turn: Turn, responses: Mapping[str, str], *, device: bool) -> tuple[SecretBlock, bytes]:
+        """The secret block of an answer, and its bytes.
+
+        Raises:
+            InvalidParameterException: a part of the answer is missing, or TIMESTAMP has another form.
+            NotAuthorizedException: the block is not ours, another user's or too old, or the time is off.
+        """
+        username = required(responses, "USERNAME")
+        required(responses, "PASSWORD_CLAIM_SIGNATURE")
+        block_text = required(responses, "PASSWORD_CLAIM_SECRET_BLOCK")
+        try:
+            claimed_at = parse_timestamp(required(responses, "TIMESTAMP"))
+        except InvalidTimestamp:
+            raise InvalidParameterException(
+                "TIMESTAMP format should be EEE MMM d HH:mm:ss z yyyy in english."
+            ) from None
+        raw = decode_base64(block_text)
+        block = None if raw is None else self._challenges.open_block(raw, pool=turn.pool, client=turn.client)
+        if raw is None or block is None or block.device != device:
+            raise wrong_credentials("the secret block is not one of ours for this client")
+        if username not in {block.sign_in.username, block.sign_in.user_id}:
+            raise wrong_credentials("the secret block is another user's")
+        if turn.now >= block.expires_at:
+            raise wrong_credentials("the secret block has expired")
+        if abs(turn.now - claimed_at) > _TIMESTAMP_SKEW:
+            raise wrong_credentials("TIMESTAMP is not near the server's clock")
+        return block, raw
+
+    async def proves(
+        self, turn: Turn, block: SecretBlock, raw: bytes, responses: Mapping[str, str], prover: Prover
+    ) -> bool:
+        """Whether the answer's signature is the one that the secret makes. The block is spent by asking.
+
+        Raises:
+            NotAuthorizedException: it was spent before.
+        """
+        if not await self._challenges.spend(block, now=turn.now):
+            raise wrong_credentials("the secret block has been used")
+        expected = await self._workers.run(lambda: _expected_signature(block, raw, responses["TIMESTAMP"], prover))
+        return hmac.compare_digest(expected.encode(), responses["PASSWORD_CLAIM_SIGNATURE"].encode())
+
+
+class PasswordProofs:
+    """PASSWORD_VERIFIER."""
+
+    def __init__(
+        self,
+        *,
+        store: UserPoolStore,
+        factors: FactorStore,
+        directory: PoolDirectory,
+        vault: PasswordVault,
+        back_off: BackOff,
+        exchange: SrpExchange,
+    ) -> None:
+        self._store = store
+        self._factors = factors
+        self._directory = directory
+        self._vault = vault
+        self._back_off = back_off
+        self._exchange = exchange
+
+    async def ask(self, turn: Turn, sign_in: SignIn, found: StoredUser | None, public_value_hex: str) -> NextChallenge:
+        """The challenge to a client's SRP_A.
+
+        Raises:
+            InvalidParameterException: SRP_A is no public value.
+        """
+        prover = self._prover(turn.pool, sign_in, found)
+        parameters = await self._exchange.begin(turn, sign_in, public_value_hex, prover)
+        names = {"USERNAME": sign_in.user_id, "USER_ID_FOR_SRP": sign_in.user_id}
+        return NextChallenge("PASSWORD_VERIFIER", {**parameters, **names})
+
+    async def answer(self, turn: Turn, responses: Mapping[str, str]) -> Answered:
+        """The sign-in with its password proven. The session that may come along says nothing: the block is the state.
+
+        Raises:
+            ResourceNotFoundException: the client says that it is a device that the user has not confirmed; clients
+                forget it then and answer the same challenge again, so that it is said before the block is spent.
+            NotAuthorizedException: the proof is wrong, or the challenge does not stand.
+        """
+        self._directory.check_secret_hash(turn.client, responses.get("SECRET_HASH"), [required(responses, "USERNAME")])
+        block, raw = self._exchange.open(turn, responses, device=False)
+        sign_in, pool = block.sign_in, turn.pool
+        device_key = responses.get("DEVICE_KEY")
+        if device_key is not None:
+            await self._check_device(pool, sign_in, device_key)
+        await self._back_off.check_not_locked(pool, sign_in.username_key, now=turn.now)
+        found = await self._store.load_user(pool.id, sign_in.username_key)
+        right = await self._exchange.proves(turn, block, raw, responses, self._prover(pool, sign_in, found))
+        if not right or found is None or found.password_sealed is None or found.user.sub != sign_in.sub:
+            await self._back_off.failed(pool, sign_in.username_key, now=turn.now)
+            raise wrong_credentials("the password claim signature is wrong")
+        await self._back_off.succeeded(pool, sign_in.username_key, now=turn.now)
+        return Answered(sign_in.with_device(device_key).with_proof("PASSWORD_VERIFIER"), found)
+
+    async def _check_device(self, pool: UserPool, sign_in: SignIn, device_key: str) -> None:
+        if await self._factors.load_device(pool.id, sign_in.username_key, device_key) is None:
+            raise device_missing()
+
+    def _prover(self, pool: UserPool, sign_in: SignIn, found: StoredUser | None) -> Prover:
+        """The user's verifier, or one that looks like it where there is no user or no password."""
+        if found is None or found.password_sealed is None:
+            known = self._vault.decoy(pool, sign_in.username_key)
+        else:
+            known = self._vault.srp(found.password_sealed, pool=pool, sub=found.user.sub)
+        return Prover(known, pool.short_name, sign_in.user_id)
+
+
+def device_missing() -> ResourceNotFoundException:
+    """Clients know this by the word `device` in it, and forget theirs."""
+    return ResourceNotFoundException("Device does not exist.")
+
+
+def _expected_signature(block: SecretBlock, raw: bytes, timestamp: str, prover: Prover) -> str:
+    """What a client with the right secret signs, made from what both sides said."""
+    challenge: Challenge = make_challenge(prover.known.verifier, private_value=block.private_value)
+    key = claim_key(challenge, int.from_bytes(block.client_public_value), prover.known.verifier)
+    return claim_signature(key, pool_name=prover.group_name, user_id=prover.name, secret_block=raw, timestamp=timestamp)

@@ -1,0 +1,49 @@
+"""The triggers before and after a sign-in.
+
+Both may only say no, by failing. The pre authentication trigger is told whether there is such a user only where the
+client hides it; elsewhere a missing user has been refused before.
+
+Source: Cognito Developer Guide, "Pre authentication Lambda trigger", "Post authentication Lambda trigger".
+"""
+
+from collections.abc import Mapping
+
+from velvetrope.store.tables.userpools import User
+from velvetrope.userpools.challenges import SignIn
+from velvetrope.userpools.triggers import Nothing, Triggers, user_attributes
+from velvetrope.userpools.turns import Turn
+
+__all__ = ["SignInTriggers"]
+
+
+class SignInTriggers:
+    """Asks both."""
+
+    def __init__(self, triggers: Triggers) -> None:
+        self._triggers = triggers
+
+    async def pre_authentication(
+        self, turn: Turn, sign_in: SignIn, user: User | None, validation_data: Mapping[str, str] | None
+    ) -> None:
+        """
+        Raises:
+            UserLambdaValidationException and its siblings: the sign-in is refused.
+        """
+        request: dict[str, object] = {
+            "userAttributes": user_attributes(user),
+            "validationData": None if validation_data is None else dict(validation_data),
+        }
+        if turn.client.hides_missing_users:
+            request["userNotFound"] = user is None
+        occasion = turn.occasion(sign_in.user_id, with_metadata=False)
+        source = "PreAuthentication_Authentication"
+        await self._triggers.ask("PreAuthentication", source, occasion, request, {}, Nothing)
+
+    async def post_authentication(self, turn: Turn, sign_in: SignIn, user: User, *, new_device_used: bool) -> None:
+        """
+        Raises:
+            UserLambdaValidationException and its siblings: no tokens are issued.
+        """
+        request = {"userAttributes": user_attributes(user), "newDeviceUsed": new_device_used}
+        source = "PostAuthentication_Authentication"
+        await self._triggers.ask("PostAuthentication", source, turn.occasion(sign_in.user_id), request, {}, Nothing)

@@ -1,0 +1,100 @@
+"""One turn of a sign-in: a call of InitiateAuth or RespondToAuthChallenge, and what it may lead to.
+
+Whoever checks an answer returns a `SignIn` that has come further; `next_step` says what that leads to. So no check
+decides what follows it, and what follows is decided in one place.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from velvetrope.store.tables.userpools import AppClient, StoredUser, UserPool
+from velvetrope.userpools.challenges import SignIn
+from velvetrope.userpools.directory import PoolDirectory
+from velvetrope.userpools.errors import InvalidParameterException, NotAuthorizedException
+from velvetrope.userpools.triggers import Occasion
+
+__all__ = ["Answered", "NextChallenge", "Passed", "Turn", "check_username", "required"]
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """Who asks whom, and when."""
+
+    pool: UserPool
+    client: AppClient
+    admin: bool
+    now: datetime
+    client_metadata: Mapping[str, str] | None = field(default=None, repr=False)
+    source_ip: str = ""
+
+    def occasion(self, username: str, *, with_metadata: bool = True) -> Occasion:
+        """This turn as triggers are told of it."""
+        return Occasion(
+            pool=self.pool,
+            username=username,
+            now=self.now,
+            client_id=self.client.client_id,
+            client_metadata=self.client_metadata if with_metadata else None,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """A sign-in that has come further, and the user if there is one and they were looked up already."""
+
+    sign_in: SignIn
+    stored: StoredUser | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NextChallenge:
+    """What the client has to answer next."""
+
+    name: str
+    parameters: Mapping[str, str]
+    session: str | None = field(default=None, repr=False)
+    available: tuple[str, ...] | None = None
+
+    def rendered(self) -> dict[str, object]:
+        """As InitiateAuth and RespondToAuthChallenge answer it."""
+        return {
+            "challenge_name": self.name,
+            "session": self.session,
+            "challenge_parameters": self.parameters,
+            "available_challenges": self.available,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Passed:
+    """Everything that was asked for has been shown."""
+
+    sign_in: SignIn
+    stored: StoredUser
+    device_key: str | None
+    """The device that proved itself."""
+
+
+def required(parameters: Mapping[str, str], name: str) -> str:
+    """
+    Raises:
+        InvalidParameterException: it is missing or empty.
+    """
+    value = parameters.get(name)
+    if not value:
+        raise InvalidParameterException(f"Missing required parameter {name}")
+    return value
+
+
+def check_username(turn: Turn, sign_in: SignIn, responses: Mapping[str, str], directory: PoolDirectory) -> None:
+    """USERNAME is the one the sign-in is about, and SECRET_HASH belongs to it.
+
+    Raises:
+        InvalidParameterException: there is no USERNAME.
+        NotAuthorizedException: the hash is missing or wrong, or the sign-in is another user's.
+    """
+    username = required(responses, "USERNAME")
+    directory.check_secret_hash(turn.client, responses.get("SECRET_HASH"), [username])
+    if username not in {sign_in.username, sign_in.user_id, sign_in.sub}:
+        raise NotAuthorizedException("Invalid session for the user.", detail="the session is another user's")
