@@ -1,0 +1,279 @@
+"""USER_AUTH: choosing how to show who one is, and what strangers learn from the choice."""
+
+from typing import Any
+
+import pytest
+
+from support.userpools import PASSWORD, World, attribute_list, claims_of, refused, srp_client
+from velvetrope.store.tables.userpools import EmailMfaConfig, PasswordPolicySettings
+from velvetrope.userpools.mfa_operations import MfaSettings
+from velvetrope.userpools.shapes import SignInPolicy, UserPoolPolicies
+
+WRONG = "Incorrect username or password."
+FLOWS = ("ALLOW_USER_AUTH", "ALLOW_USER_PASSWORD_AUTH", "ALLOW_REFRESH_TOKEN_AUTH")
+ALL = ("PASSWORD_SRP", "PASSWORD", "EMAIL_OTP", "SMS_OTP")
+
+
+async def passwordless_pool(world: World, **client_settings: Any) -> tuple[str, str]:
+    """A pool that allows codes by mail and SMS, a client, and the user anna with both addresses."""
+    pool_id = await world.pool(
+        policies=UserPoolPolicies(
+            password_policy=PasswordPolicySettings(),
+            sign_in_policy=SignInPolicy(allowed_first_auth_factors=("PASSWORD", "EMAIL_OTP", "SMS_OTP")),
+        )
+    )
+    client_settings.setdefault("explicit_auth_flows", FLOWS)
+    client_id = await world.client(pool_id, **client_settings)
+    await world.user(
+        pool_id,
+        email="anna@example.com",
+        email_verified="true",
+        phone_number="+15551234567",
+        phone_number_verified="true",
+    )
+    return pool_id, client_id
+
+
+async def begin(world: World, client_id: str, username: str = "anna", **more: str) -> Any:
+    return await world.initiate_auth(
+        auth_flow="USER_AUTH", client_id=client_id, auth_parameters={"USERNAME": username, **more}
+    )
+
+
+async def test_choice_lists_what_the_user_can_answer(world: World) -> None:
+    pool_id, client_id = await passwordless_pool(world)
+    assert (await begin(world, client_id))["available_challenges"] == ALL
+
+    await world.admin_update_user_attributes(
+        user_pool_id=pool_id, username="anna", user_attributes=attribute_list(phone_number_verified="false")
+    )
+
+    challenge = await begin(world, client_id)
+    assert (challenge["challenge_name"], challenge["available_challenges"]) == ("SELECT_CHALLENGE", ALL[:3])
+
+
+@pytest.mark.parametrize("factor", ["EMAIL_OTP", "SMS_OTP"])
+async def test_code_signs_in_and_no_other_code_does(world: World, factor: str) -> None:
+    pool_id, client_id = await passwordless_pool(world)
+    challenge = await begin(world, client_id)
+
+    asked = await world.respond(client_id, challenge, {"ANSWER": factor})
+
+    assert asked["challenge_name"] == factor
+    code = await world.last_code(pool_id)
+    assert len(code) == 8
+    async with refused("CodeMismatchException", "Invalid code or auth state for the user."):
+        await world.respond(client_id, asked, {f"{factor}_CODE": f"{(int(code) + 1) % 10**8:08d}"})
+    result = await world.respond(client_id, asked, {f"{factor}_CODE": code})
+    assert claims_of(result["authentication_result"]["access_token"])["username"] == "anna"
+    async with refused("NotAuthorizedException", "Invalid session for the user, session can only be used once."):
+        await world.respond(client_id, asked, {f"{factor}_CODE": code})
+
+
+async def test_preferred_challenge_is_asked_at_once(world: World) -> None:
+    _, client_id = await passwordless_pool(world)
+
+    asked = await begin(world, client_id, PREFERRED_CHALLENGE="EMAIL_OTP")
+
+    assert asked["challenge_name"] == "EMAIL_OTP"
+    assert asked["available_challenges"] == ALL
+    assert asked["challenge_parameters"]["CODE_DELIVERY_DESTINATION"] == "a***@e***"
+
+
+async def test_password_can_be_sent_at_once_or_when_it_is_asked_for(world: World) -> None:
+    _, client_id = await passwordless_pool(world)
+
+    result = await begin(world, client_id, PREFERRED_CHALLENGE="PASSWORD", PASSWORD=PASSWORD)
+    assert result["authentication_result"]["access_token"]
+    asked = await begin(world, client_id, PREFERRED_CHALLENGE="PASSWORD")
+    assert asked["challenge_name"] == "PASSWORD"
+    async with refused("NotAuthorizedException", WRONG):
+        await world.respond(client_id, asked, {"PASSWORD": "wrong"})
+    assert (await world.respond(client_id, asked, {"PASSWORD": PASSWORD}))["authentication_result"]
+    async with refused("NotAuthorizedException", "Invalid session for the user, session can only be used once."):
+        await world.respond(client_id, asked, {"PASSWORD": PASSWORD})
+    choice = await begin(world, client_id)
+    result = await world.respond(client_id, choice, {"ANSWER": "PASSWORD", "PASSWORD": PASSWORD})
+    assert result["authentication_result"]["access_token"]
+
+
+@pytest.mark.parametrize("password", [PASSWORD, "wrong"])
+@pytest.mark.parametrize("way", ["preferred", "asked", "chosen"])
+async def test_password_can_be_proven_instead(world: World, way: str, password: str) -> None:
+    pool_id, client_id = await passwordless_pool(world)
+    them = srp_client(pool_id, client_id, password=password)
+    srp_a = them.get_auth_params()["SRP_A"]
+    if way == "preferred":
+        asked = await begin(world, client_id, PREFERRED_CHALLENGE="PASSWORD_SRP", SRP_A=srp_a)
+    elif way == "asked":
+        first = await begin(world, client_id, PREFERRED_CHALLENGE="PASSWORD_SRP")
+        asked = await world.respond(client_id, first, {"SRP_A": srp_a})
+    else:
+        choice = await begin(world, client_id)
+        asked = await world.respond(client_id, choice, {"ANSWER": "PASSWORD_SRP", "SRP_A": srp_a})
+    assert asked["challenge_name"] == "PASSWORD_VERIFIER"
+
+    responses = world.srp_answer(them, asked["challenge_parameters"])
+
+    if password == PASSWORD:
+        assert (await world.respond(client_id, asked, responses))["authentication_result"]
+    else:
+        async with refused("NotAuthorizedException", WRONG):
+            await world.respond(client_id, asked, responses)
+
+
+async def test_session_of_a_choice_sends_one_code(world: World) -> None:
+    _, client_id = await passwordless_pool(world)
+    choice = await begin(world, client_id)
+    await world.respond(client_id, choice, {"ANSWER": "EMAIL_OTP"})
+
+    async with refused("NotAuthorizedException", "Invalid session for the user, session can only be used once."):
+        await world.respond(client_id, choice, {"ANSWER": "EMAIL_OTP"})
+
+
+async def test_what_is_not_offered_cannot_be_chosen(world: World) -> None:
+    _, client_id = await passwordless_pool(world)
+    choice = await begin(world, client_id)
+
+    async with refused("InvalidParameterException"):
+        await world.respond(client_id, choice, {"ANSWER": "WEB_AUTHN"})
+    async with refused("InvalidParameterException"):
+        await begin(world, client_id, PREFERRED_CHALLENGE="SOFTWARE_TOKEN")
+    for name in ("TARGET_ACR_VALUES", "MAX_AGE", "ACCESS_TOKEN"):
+        async with refused("InvalidParameterException", f"{name} is not supported by velvetrope."):
+            await begin(world, client_id, **{name: "x"})
+
+
+async def test_temporary_password_is_the_only_choice_of_who_has_one(world: World) -> None:
+    pool_id, client_id = await passwordless_pool(world)
+    await world.admin_create_user(
+        user_pool_id=pool_id,
+        username="berta",
+        temporary_password="Temporary-1",
+        message_action="SUPPRESS",
+        user_attributes=attribute_list(email="berta@example.com", email_verified="true"),
+    )
+
+    choice = await begin(world, client_id, "berta", PREFERRED_CHALLENGE="EMAIL_OTP")
+
+    assert choice["available_challenges"] == ("PASSWORD_SRP", "PASSWORD")
+    asked = await world.respond(
+        client_id, choice, {"USERNAME": "berta", "ANSWER": "PASSWORD", "PASSWORD": "Temporary-1"}
+    )
+    assert asked["challenge_name"] == "NEW_PASSWORD_REQUIRED"
+
+
+async def test_who_owes_a_second_factor_is_offered_no_code_as_the_first(world: World) -> None:
+    pool_id, client_id = await passwordless_pool(world)
+    await world.set_user_pool_mfa_config(
+        user_pool_id=pool_id, mfa_configuration="OPTIONAL", email_mfa_configuration=EmailMfaConfig()
+    )
+    await world.admin_set_user_mfa_preference(
+        user_pool_id=pool_id, username="anna", email_mfa_settings=MfaSettings(enabled=True)
+    )
+
+    choice = await begin(world, client_id, PREFERRED_CHALLENGE="EMAIL_OTP")
+
+    assert choice["available_challenges"] == ("PASSWORD_SRP", "PASSWORD")
+    asked = await world.respond(client_id, choice, {"ANSWER": "PASSWORD", "PASSWORD": PASSWORD})
+    assert asked["challenge_name"] == "EMAIL_OTP"
+    code = await world.last_code(pool_id)
+    assert len(code) == 6
+    assert (await world.respond(client_id, asked, {"EMAIL_OTP_CODE": code}))["authentication_result"]
+
+
+async def test_second_factor_switched_on_meanwhile_is_asked_for_after_a_code(world: World) -> None:
+    """The choice was made before; what is owed is asked when it is owed."""
+    pool_id, client_id = await passwordless_pool(world)
+    asked = await begin(world, client_id, PREFERRED_CHALLENGE="EMAIL_OTP")
+    code = await world.last_code(pool_id)
+    await world.set_user_pool_mfa_config(
+        user_pool_id=pool_id, mfa_configuration="ON", email_mfa_configuration=EmailMfaConfig()
+    )
+
+    second = await world.respond(client_id, asked, {"EMAIL_OTP_CODE": code})
+
+    assert second["challenge_name"] == "EMAIL_OTP"
+    async with refused("CodeMismatchException"):
+        await world.respond(client_id, second, {"EMAIL_OTP_CODE": code})
+
+
+# Strangers
+
+
+async def test_unknown_user_is_asked_as_any_other(world: World) -> None:
+    pool_id, client_id = await passwordless_pool(world)
+    real = await begin(world, client_id)
+
+    unknown = await begin(world, client_id, "nobo")
+
+    assert unknown["available_challenges"] == real["available_challenges"]
+    assert len(unknown["session"]) == len(real["session"])
+    before = len(await world.pools.outbox.messages(pool_id))
+    asked = [await begin(world, client_id, "nobo", PREFERRED_CHALLENGE="EMAIL_OTP") for _ in range(2)]
+    destinations = [each["challenge_parameters"]["CODE_DELIVERY_DESTINATION"] for each in asked]
+    assert destinations[0] == destinations[1]
+    assert asked[0].keys() == (await begin(world, client_id, PREFERRED_CHALLENGE="EMAIL_OTP")).keys()
+    assert len(await world.pools.outbox.messages(pool_id)) == before + 1
+    async with refused("CodeMismatchException", "Invalid code or auth state for the user."):
+        await world.respond(client_id, asked[0], {"USERNAME": "nobo", "EMAIL_OTP_CODE": "12345678"})
+    async with refused("NotAuthorizedException", WRONG):
+        await begin(world, client_id, "nobo", PREFERRED_CHALLENGE="PASSWORD", PASSWORD=PASSWORD)
+
+
+async def test_destination_of_an_unknown_address_is_that_address(world: World) -> None:
+    _, client_id = await passwordless_pool(world)
+
+    asked = await begin(world, client_id, "jim@gmail.com", PREFERRED_CHALLENGE="EMAIL_OTP")
+
+    assert asked["challenge_parameters"]["CODE_DELIVERY_DESTINATION"] == "j***@g***"
+
+
+async def test_unknown_user_is_named_if_the_client_does_not_hide_it(world: World) -> None:
+    _, client_id = await passwordless_pool(world, prevent_user_existence_errors="LEGACY")
+
+    async with refused("UserNotFoundException", "User does not exist."):
+        await begin(world, client_id, "nobody")
+
+
+async def test_disabled_user_gets_no_code_and_is_not_let_in(world: World) -> None:
+    pool_id, client_id = await passwordless_pool(world)
+    asked = await begin(world, client_id, PREFERRED_CHALLENGE="EMAIL_OTP")
+    code = await world.last_code(pool_id)
+    await world.admin_disable_user(user_pool_id=pool_id, username="anna")
+    before = len(await world.pools.outbox.messages(pool_id))
+
+    await begin(world, client_id, PREFERRED_CHALLENGE="EMAIL_OTP")
+
+    assert len(await world.pools.outbox.messages(pool_id)) == before
+    async with refused("NotAuthorizedException", "User is disabled."):
+        await world.respond(client_id, asked, {"EMAIL_OTP_CODE": code})
+
+
+async def test_guesses_at_codes_of_unknown_users_are_slowed_down_as_well(world: World) -> None:
+    _, client_id = await passwordless_pool(world)
+    asked = await begin(world, client_id, "nobody", PREFERRED_CHALLENGE="EMAIL_OTP")
+
+    for _ in range(5):
+        async with refused("CodeMismatchException"):
+            await world.respond(client_id, asked, {"USERNAME": "nobody", "EMAIL_OTP_CODE": "00000000"})
+    async with refused("NotAuthorizedException", "Password attempts exceeded"):
+        await world.respond(client_id, asked, {"USERNAME": "nobody", "EMAIL_OTP_CODE": "00000000"})
+
+
+async def test_wrong_codes_do_not_lock_the_password(world: World) -> None:
+    """Anybody may ask for a code in somebody's name; that must not keep them out."""
+    _, client_id = await passwordless_pool(world)
+    asked = await begin(world, client_id, PREFERRED_CHALLENGE="EMAIL_OTP")
+    for _ in range(5):
+        async with refused("CodeMismatchException"):
+            await world.respond(client_id, asked, {"EMAIL_OTP_CODE": "00000000"})
+
+    assert "access_token" in await world.sign_in(client_id)
+
+
+async def test_first_factors_of_a_pool_include_the_password(world: World) -> None:
+    async with refused("InvalidParameterException", "AllowedFirstAuthFactors must contain PASSWORD."):
+        await world.pool(
+            policies=UserPoolPolicies(sign_in_policy=SignInPolicy(allowed_first_auth_factors=("EMAIL_OTP",)))
+        )
