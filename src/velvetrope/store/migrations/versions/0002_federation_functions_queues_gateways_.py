@@ -85,6 +85,41 @@ def upgrade() -> None:
         op.f("ix_queues_queues_dead_letter_target_arn"), "queues_queues", ["dead_letter_target_arn"], unique=False
     )
     op.create_table(
+        "userpools_devices",
+        sa.Column("user_pool_id", sa.String(length=55), nullable=False),
+        sa.Column("username_key", sa.String(length=128), nullable=False),
+        sa.Column("device_key", sa.String(length=55), nullable=False),
+        sa.Column("authenticated_at", sa.BigInteger(), nullable=False),
+        sa.Column("record", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("user_pool_id", "username_key", "device_key"),
+    )
+    op.create_table(
+        "userpools_passkey_registrations",
+        sa.Column("user_pool_id", sa.String(length=55), nullable=False),
+        sa.Column("username_key", sa.String(length=128), nullable=False),
+        sa.Column("challenge", sa.LargeBinary(), nullable=False),
+        sa.Column("record", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("user_pool_id", "username_key"),
+    )
+    op.create_table(
+        "userpools_passkeys",
+        sa.Column("user_pool_id", sa.String(length=55), nullable=False),
+        sa.Column("credential_id", sa.String(length=1400), nullable=False),
+        sa.Column("username_key", sa.String(length=128), nullable=False),
+        sa.Column("sign_count", sa.BigInteger(), nullable=False),
+        sa.Column("record", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("user_pool_id", "credential_id"),
+    )
+    op.create_index("userpools_passkeys_owner", "userpools_passkeys", ["user_pool_id", "username_key"], unique=False)
+    op.create_table(
+        "userpools_software_tokens",
+        sa.Column("user_pool_id", sa.String(length=55), nullable=False),
+        sa.Column("username_key", sa.String(length=128), nullable=False),
+        sa.Column("last_step", sa.BigInteger(), nullable=False),
+        sa.Column("record", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("user_pool_id", "username_key"),
+    )
+    op.create_table(
         "apigateway_base_path_mappings",
         sa.Column("domain_name", sa.String(length=512), nullable=False),
         sa.Column("base_path", sa.String(length=300), nullable=False),
@@ -205,4 +240,5 @@ def upgrade() -> None:
     op.add_column("userpools_messages", sa.Column("delivered_at", sa.BigInteger(), nullable=True))
     op.add_column("userpools_messages", sa.Column("problem", sa.String(length=300), nullable=True))
     op.create_index(op.f("ix_userpools_messages_due_at"), "userpools_messages", ["due_at"], unique=False)
+    op.add_column("userpools_token_families", sa.Column("device_key", sa.String(length=55), nullable=True))
     # ### end Alembic commands ###
