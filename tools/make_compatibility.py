@@ -51,20 +51,21 @@ PROTOCOLS = {"json": "JSON 1.1", "query": "query", "rest-json": "REST JSON"}
 
 DIFFERENCES: Mapping[str, Mapping[str, str]] = {
     "cognito-idp": {
-        "": "Messages are sent by SMTP or a webhook if they are set up, and kept, sealed, for a week. `AnalyticsMetadata`, "
-        "`UserContextData` and `ContextData` are for services that are not here: they are taken and have no effect. `ClientMetadata` and "
-        "`ValidationData` reach the triggers that are asked (CreateUserPool).",
+        "": "Messages are sent by SMTP or a webhook if they are set up, and kept, sealed, for a week. "
+        "`AnalyticsMetadata`, `UserContextData` and `ContextData` are for services that are not here: they are taken "
+        "and have no effect. `ClientMetadata` and `ValidationData` reach the triggers that are asked "
+        "(CreateUserPool).",
         "AdminInitiateAuth": "As InitiateAuth. A device that is named is looked up and does not stand for MFA.",
         "AdminRespondToAuthChallenge": "As RespondToAuthChallenge, without device challenges.",
         "CompleteWebAuthnRegistration": "Attestation is not asked for. A registration is answered within five minutes.",
         "CreateGroup": "No limit on the number of groups in a pool (AWS: 10,000).",
         "CreateUserPool": "Triggers: `PreAuthentication`, `PostAuthentication`, the three of custom challenges, "
-        "`PreTokenGeneration` (V1 to V3). Refused: other triggers, password history, verification before an attribute's "
-        "update, links in messages, SES, threat protection.",
+        "`PreTokenGeneration` (V1 to V3). Refused: other triggers, password history, verification before an "
+        "attribute's update, links in messages, SES, threat protection.",
         "CreateUserPoolClient": "`EnablePropagateAdditionalUserContextData` must be false.",
         "InitiateAuth": "Wrong one-time codes are slowed down like wrong passwords; AWS takes any number. MFA follows "
-        "custom challenges unless one of them was it. Of `USER_AUTH`, `TARGET_ACR_VALUES`, `MAX_AGE` and `ACCESS_TOKEN` "
-        "are refused.",
+        "custom challenges unless one of them was it. Of `USER_AUTH`, `TARGET_ACR_VALUES`, `MAX_AGE` and "
+        "`ACCESS_TOKEN` are refused.",
         "RespondToAuthChallenge": "`SELECT_CHALLENGE` takes no `CREDENTIAL`; the passkey is asked for next.",
         "SetUserPoolMfaConfig": "MfaConfiguration and WebAuthnConfiguration that are left out stay what they were.",
         "UpdateUserPool": "As CreateUserPool. MfaConfiguration that is left out stays what it was.",
