@@ -28,11 +28,13 @@ from velvetrope.events.parameter_mappings import (
     parse_request_mapping,
     parse_response_mapping,
 )
+from velvetrope.events.payload_v1 import render_payload_v1_authorizer_event, render_payload_v1_event
 from velvetrope.events.payload_v2 import (
     PayloadV2Event,
     is_text_media_type,
     parse_payload_v2_response,
     render_iam_authorizer,
+    render_payload_v2_authorizer_event,
     render_payload_v2_event,
 )
 from velvetrope.events.proxy_event import CallerIdentity, ProxyEvent, query_parameters, render_proxy_event
@@ -73,6 +75,9 @@ __all__ = [
     "query_parameters",
     "render_clf_time",
     "render_iam_authorizer",
+    "render_payload_v1_authorizer_event",
+    "render_payload_v1_event",
+    "render_payload_v2_authorizer_event",
     "render_payload_v2_event",
     "render_proxy_event",
     "render_request_authorizer_event",

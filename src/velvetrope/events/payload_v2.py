@@ -43,6 +43,7 @@ __all__ = [
     "is_text_media_type",
     "parse_payload_v2_response",
     "render_iam_authorizer",
+    "render_payload_v2_authorizer_event",
     "render_payload_v2_event",
 ]
 
@@ -82,6 +83,40 @@ class PayloadV2Event:
 
 def render_payload_v2_event(event: PayloadV2Event) -> bytes:
     """The event as JSON, in the order in which AWS writes its members."""
+    rendered, content_type = _request_members(event)
+    is_base64 = False
+    if event.body:
+        text = _as_text(event.body, content_type)
+        is_base64 = text is None
+        rendered["body"] = base64.b64encode(event.body).decode() if text is None else text
+    if event.path_parameters:
+        rendered["pathParameters"] = dict(event.path_parameters)
+    rendered["isBase64Encoded"] = is_base64
+    if event.stage_variables:
+        rendered["stageVariables"] = dict(event.stage_variables)
+    return msgspec.json.encode(rendered)
+
+
+def render_payload_v2_authorizer_event(
+    event: PayloadV2Event, *, route_arn: str, identity_source: Sequence[str]
+) -> bytes:
+    """The event of a Lambda authorizer of format 2.0: the request without its body."""
+    rendered, _ = _request_members(event)
+    if event.path_parameters:
+        rendered["pathParameters"] = dict(event.path_parameters)
+    if event.stage_variables:
+        rendered["stageVariables"] = dict(event.stage_variables)
+    head: dict[str, object] = {
+        "version": "2.0",
+        "type": "REQUEST",
+        "routeArn": route_arn,
+        "identitySource": list(identity_source),
+    }
+    return msgspec.json.encode(head | rendered)
+
+
+def _request_members(event: PayloadV2Event) -> tuple[dict[str, object], str]:
+    """What both events say of the request, and the type of its body."""
     headers: dict[str, str] = {}
     cookies: list[str] = []
     for name, value in forwarded_headers(
@@ -114,17 +149,7 @@ def render_payload_v2_event(event: PayloadV2Event) -> bytes:
     if parameters:
         rendered["queryStringParameters"] = parameters
     rendered["requestContext"] = _request_context(event)
-    is_base64 = False
-    if event.body:
-        text = _as_text(event.body, headers.get("content-type", ""))
-        is_base64 = text is None
-        rendered["body"] = base64.b64encode(event.body).decode() if text is None else text
-    if event.path_parameters:
-        rendered["pathParameters"] = dict(event.path_parameters)
-    rendered["isBase64Encoded"] = is_base64
-    if event.stage_variables:
-        rendered["stageVariables"] = dict(event.stage_variables)
-    return msgspec.json.encode(rendered)
+    return rendered, headers.get("content-type", "")
 
 
 def is_text_media_type(content_type: str) -> bool:

@@ -17,21 +17,22 @@ Source: API Gateway Developer Guide, "How API Gateway resource policies affect a
 https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-authorization-flow.html
 """
 
+from collections.abc import Mapping
 from dataclasses import replace
 from urllib.parse import unquote
 
 from velvetrope.execute_api.allowed_before import AllowedBefore
 from velvetrope.execute_api.errors import AccessDenied, UriTooLong
 from velvetrope.execute_api.protocols import PolicyGatherer
-from velvetrope.execute_api.requests import AuthenticatedCaller, AuthorizedRequest, MatchedRequest
+from velvetrope.execute_api.requests import AuthenticatedCaller, AuthorizedRequest, IncomingRequest, MatchedRequest
 from velvetrope.execute_api.snapshot import Step
 from velvetrope.policy import AuthorizationRequest, Decision, PrincipalPolicies, evaluate, request_context
 from velvetrope.principals import ANONYMOUS, Principal
 
-__all__ = ["ACTION", "MethodAuthorization"]
+__all__ = ["ACTION", "MAX_METHOD_ARN_BYTES", "MethodAuthorization", "call_context", "evaluate_call", "explain_permission"]
 
 ACTION = "execute-api:Invoke"
-_MAX_METHOD_ARN_BYTES = 1_600  # API Gateway quotas: method ARN of a method with authorization
+MAX_METHOD_ARN_BYTES = 1_600  # API Gateway quotas: method ARN of a method with authorization
 _NO_POLICIES = PrincipalPolicies()
 
 _NO_AUTHORIZATION: Step = ("authorization", "skipped", "the method's authorization type is NONE")
@@ -63,7 +64,7 @@ class MethodAuthorization:
                 matched.trail.append(_NO_RESOURCE_POLICY)
                 return AuthorizedRequest(caller, None)
         resource = matched.method_arn
-        if len(resource) > _MAX_METHOD_ARN_BYTES:
+        if len(resource) > MAX_METHOD_ARN_BYTES:
             raise UriTooLong(step="authorization", detail=f"the method ARN has {len(resource)} bytes")
         if kind == "CUSTOM":
             return self._authorize_vouched(caller)
@@ -76,7 +77,7 @@ class MethodAuthorization:
         decision = self._evaluate(matched, principal, policies)
         if not decision.allowed:
             raise _denied(matched, principal, decision)
-        step: Step = ("authorization", "allowed", _allowed_by(decision))
+        step: Step = ("authorization", "allowed", explain_permission(decision))
         if stage.resource_policy is None:
             self._allowed.keep(policies, principal, resource, step)
         matched.trail.append(step)
@@ -99,7 +100,7 @@ class MethodAuthorization:
         policies = _NO_POLICIES if vouched is None else vouched.policies
         decision = self._evaluate(matched, ANONYMOUS, policies)
         if decision.allowed:
-            step: Step = ("authorization", "allowed", _allowed_by(decision))
+            step: Step = ("authorization", "allowed", explain_permission(decision))
             matched.trail.append(step)
             return AuthorizedRequest(caller, step)
         if decision.outcome == "explicitDeny" and decision.decided_by is not None:
@@ -117,23 +118,40 @@ class MethodAuthorization:
         )
 
     def _evaluate(self, matched: MatchedRequest, principal: Principal, policies: PrincipalPolicies) -> Decision:
-        incoming, headers, stage = matched.incoming, matched.headers, matched.stage
-        context = request_context(
-            principal,
-            now=incoming.received_at,
-            source_ip=incoming.source_ip,
-            user_agent=headers[b"user-agent"].decode("latin-1") if b"user-agent" in headers else "",
-            referer=headers[b"referer"].decode("latin-1") if b"referer" in headers else "",
-            secure_transport=incoming.scheme == "https",
-            region=self._region,
-        )
+        stage = matched.stage
         question = AuthorizationRequest(
-            principal, ACTION, matched.method_arn, stage.account_id, context, policies, stage.resource_policy
+            principal,
+            ACTION,
+            matched.method_arn,
+            stage.account_id,
+            call_context(principal, matched.incoming, matched.headers, region=self._region),
+            policies,
+            stage.resource_policy,
         )
-        decision = evaluate(question)
-        if decision.allowed and "%" in matched.method_arn:
-            decision = evaluate(replace(question, resource=unquote(matched.method_arn)))
-        return decision
+        return evaluate_call(question)
+
+
+def call_context(
+    principal: Principal, incoming: IncomingRequest, headers: Mapping[bytes, bytes], *, region: str
+) -> dict[str, tuple[str, ...]]:
+    """What conditions may ask of a call; `headers` are by lower-case name."""
+    return request_context(
+        principal,
+        now=incoming.received_at,
+        source_ip=incoming.source_ip,
+        user_agent=headers[b"user-agent"].decode("latin-1") if b"user-agent" in headers else "",
+        referer=headers[b"referer"].decode("latin-1") if b"referer" in headers else "",
+        secure_transport=incoming.scheme == "https",
+        region=region,
+    )
+
+
+def evaluate_call(question: AuthorizationRequest) -> Decision:
+    """The decision about the ARN as it was called; where that has percent-encodings, about the decoded one as well."""
+    decision = evaluate(question)
+    if decision.allowed and "%" in question.resource:
+        decision = evaluate(replace(question, resource=unquote(question.resource)))
+    return decision
 
 
 def _denied(matched: MatchedRequest, principal: Principal, decision: Decision) -> AccessDenied:
@@ -150,7 +168,8 @@ def _masked(method_arn: str, account_id: str) -> str:
     return method_arn.replace(f":{account_id}:", f":********{account_id[-4:]}:", 1)
 
 
-def _allowed_by(decision: Decision) -> str:
+def explain_permission(decision: Decision) -> str:
+    """How a record tells what allowed it."""
     statement = decision.decided_by
     if statement is None:
         return decision.step

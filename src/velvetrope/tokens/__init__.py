@@ -20,6 +20,7 @@ from velvetrope.tokens.jwt import (
     VerifiedToken,
     claimed_audience,
     claimed_issuer,
+    read_token,
     sign_token,
     verify_token,
 )
@@ -53,6 +54,7 @@ __all__ = [
     "claimed_audience",
     "claimed_issuer",
     "generate_signing_key",
+    "read_token",
     "render_jwks",
     "sign_token",
     "verify_token",

@@ -411,6 +411,10 @@ class TokenIssuer:
 
     # Verify
 
+    async def has_keys(self, user_pool_id: str) -> bool:
+        """Whether there is such a pool."""
+        return bool((await self._keys.key_set(user_pool_id)).keys)
+
     async def verify(
         self,
         token: str,

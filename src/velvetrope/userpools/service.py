@@ -246,6 +246,13 @@ class PoolTokenVerifier:
             await self._issuer.check_standing(verified, user_pool_id)
         return verified
 
+    async def pool_of_issuer(self, issuer: str) -> str | None:
+        """The id of the pool here that `issuer` is a name of; None if it is somebody else's name."""
+        user_pool_id = issuer.rpartition("/")[2]
+        if issuer not in self._issuer.issuer.names(user_pool_id):
+            return None
+        return user_pool_id if await self._issuer.has_keys(user_pool_id) else None
+
     async def verify_pool_token(
         self, token: str, *, user_pool_id: str, token_use: TokenUse, now: datetime
     ) -> VerifiedToken:

@@ -23,7 +23,7 @@ from velvetrope.execute_api.proxy_events import proxy_event, trace_id
 from velvetrope.execute_api.requests import AuthenticatedCaller, MatchedRequest, Vouched
 from velvetrope.principals import ANONYMOUS
 
-__all__ = ["FunctionAuthorizers"]
+__all__ = ["FunctionAuthorizers", "said_unauthorized"]
 
 _TIMEOUT_SECONDS = 10.0
 """How long AWS waits for an authorizer's function. Source: API Gateway quotas, "Lambda authorizer timeout"
@@ -68,7 +68,7 @@ class FunctionAuthorizers:
                 step="authorizer", detail=f"{name}: {type(refused).__name__}: {refused.detail or refused.message}"
             ) from refused
         if result.function_error is not None:
-            if _said_unauthorized(result.payload):
+            if said_unauthorized(result.payload):
                 raise Unauthorized(step="authorizer", detail=f"{name} says Unauthorized")
             raise AuthorizerFailure(step="authorizer", detail=f"{name} ended with an error; see the function's log")
         try:
@@ -90,7 +90,8 @@ def _event(authorizer: FunctionAuthorizer, identity: Sequence[str], matched: Mat
     return render_request_authorizer_event(event, method_arn=matched.method_arn)
 
 
-def _said_unauthorized(payload: bytes) -> bool:
+def said_unauthorized(payload: bytes) -> bool:
+    """Whether a function failed with exactly `Unauthorized`."""
     try:
         error: object = msgspec.json.decode(payload)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
