@@ -49,9 +49,9 @@ _log = logging.getLogger(__name__)
 
 
 class RequestAnswerer(Protocol):
-    """Serves calls to deployed APIs: `execute_api.RequestLane`."""
+    """Serves calls to deployed APIs: `execute_api.Gateways`."""
 
-    async def answer(self, incoming: IncomingRequest, /) -> GatewayResponse: ...
+    def answer(self, incoming: IncomingRequest, /) -> Awaitable[GatewayResponse]: ...
 
 
 class HostedPages(Protocol):

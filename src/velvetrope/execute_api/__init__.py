@@ -1,10 +1,13 @@
-"""execute-api: the data plane of API Gateway REST APIs.
+"""execute-api: the data plane of API Gateway.
 
-`RequestLane` answers calls to deployed stages; `lane` shows the chain of steps and their order. It is handed functions,
-policies, credentials and a recorder (`protocols`). ASGI, and how a deployment was authored, are not known here.
+`RequestLane` answers calls to deployed stages of REST APIs, `HttpApiLane` those to HTTP APIs; in each, `lane` shows the
+chain of steps and their order. `Gateways` is both behind one door. They are handed functions, policies, credentials and
+a recorder (`protocols`). ASGI, and how a deployment was authored, are not known here.
 """
 
 from velvetrope.execute_api.errors import GatewayRefusal
+from velvetrope.execute_api.gateways import Gateways
+from velvetrope.execute_api.http_apis import HttpApiLane
 from velvetrope.execute_api.lane import RequestLane
 from velvetrope.execute_api.protocols import (
     DecisionRecorder,
@@ -23,6 +26,8 @@ __all__ = [
     "FunctionInvoker",
     "GatewayRefusal",
     "GatewayResponse",
+    "Gateways",
+    "HttpApiLane",
     "IncomingRequest",
     "InvocationResult",
     "PolicyGatherer",

@@ -29,7 +29,14 @@ from velvetrope.execute_api.snapshot import Step
 from velvetrope.policy import AuthorizationRequest, Decision, PrincipalPolicies, evaluate, request_context
 from velvetrope.principals import ANONYMOUS, Principal
 
-__all__ = ["ACTION", "MAX_METHOD_ARN_BYTES", "MethodAuthorization", "call_context", "evaluate_call", "explain_permission"]
+__all__ = [
+    "ACTION",
+    "MAX_METHOD_ARN_BYTES",
+    "MethodAuthorization",
+    "call_context",
+    "evaluate_call",
+    "explain_permission",
+]
 
 ACTION = "execute-api:Invoke"
 MAX_METHOD_ARN_BYTES = 1_600  # API Gateway quotas: method ARN of a method with authorization

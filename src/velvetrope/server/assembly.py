@@ -31,7 +31,7 @@ from velvetrope.edge.own_pages import OwnPages
 from velvetrope.edge.ownership import OwnerCheck, OwnerSessions
 from velvetrope.edge.static_files import LandingPage, StaticFiles
 from velvetrope.edge.tls import ensure_certificates, names_for, server_context
-from velvetrope.execute_api import RequestLane
+from velvetrope.execute_api import Gateways, HttpApiLane, RequestLane
 from velvetrope.functions import FunctionService, FunctionUrls
 from velvetrope.iam import AccessKeys, ControlPlaneJudge, MfaDevices, PolicyGatherer, iam_operations
 from velvetrope.iam.aws_managed import aws_managed_policies
@@ -98,6 +98,7 @@ class Server:
     dispatcher: OperationDispatcher
     applier: AppApplier
     lane: RequestLane
+    http_api_lane: HttpApiLane
     edge: EdgeApp
     listeners: list[Listener] = field(default_factory=list)
 
@@ -118,6 +119,7 @@ class Server:
         server.logs.start()
         await server.functions.start(server.dispatcher)
         await server.lane.start()
+        await server.http_api_lane.start()
         server.user_pools.deliveries.start()
         return server
 
@@ -151,6 +153,7 @@ class Server:
             last_first.push_async_callback(self.user_pools.deliveries.stop)
             last_first.push_async_callback(self.logs.stop)
             last_first.push_async_callback(self.lane.close)
+            last_first.push_async_callback(self.http_api_lane.close)
             last_first.push_async_callback(self.functions.stop)
             last_first.push_async_callback(self.stacks.close)
             for listener in self.listeners:
@@ -224,7 +227,8 @@ def _wire(
     identity_store = IdentityPoolStore(database)
     open_id_tokens = PoolOpenIdTokens(identity_store, master_keys, entropy, region=region)
     provider_store = IamProviderStore(database)
-    open_id_providers = OpenIdProviders(provider_store, IssuerKeys(HttpDocuments()))
+    issuer_keys = IssuerKeys(HttpDocuments())
+    open_id_providers = OpenIdProviders(provider_store, issuer_keys)
     saml_providers = SamlProviders(provider_store, master_keys, database.changes)
     saml_assertions = SamlAssertions(saml_providers, region=region)
     identity_pools = IdentityPoolOperations(
@@ -260,6 +264,21 @@ def _wire(
         entropy=entropy,
         region=region,
         cors_on_gateway_responses=settings.gateway_cors,
+    )
+    http_api_lane = HttpApiLane(
+        store=http_api_store,
+        usage=usage_store,
+        changes=database.changes,
+        credentials=credentials,
+        policies=gatherer,
+        functions=functions.invoker,
+        services=service_calls,
+        pool_tokens=user_pools.token_verifier,
+        issuer_keys=issuer_keys,
+        recorder=decisions,
+        clock=clock,
+        entropy=entropy,
+        region=region,
     )
 
     # The control plane, and the stacks that are applied through it.
@@ -325,7 +344,7 @@ def _wire(
     site, owner = settings.site_folder, OwnerCheck(verifier)
     edge = EdgeApp(
         dispatcher=dispatcher,
-        request_lane=lane,
+        request_lane=Gateways(lane, http_api_lane),
         own_pages=OwnPages(
             decisions=decisions,
             owner=owner,
@@ -379,6 +398,7 @@ def _wire(
             clock=clock,
         ),
         lane=lane,
+        http_api_lane=http_api_lane,
         edge=edge,
     )
 

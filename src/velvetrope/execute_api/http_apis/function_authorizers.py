@@ -26,7 +26,7 @@ from velvetrope.events import (
 )
 from velvetrope.execute_api.authorization import ACTION, call_context, evaluate_call, explain_permission
 from velvetrope.execute_api.authorizers.answers import MalformedAnswer, parse_answer
-from velvetrope.execute_api.authorizers.cache import VouchedBefore
+from velvetrope.execute_api.authorizers.cache import MAX_ANSWER_BYTES, VouchedBefore
 from velvetrope.execute_api.authorizers.functions import said_unauthorized
 from velvetrope.execute_api.http_apis.compiling import FunctionAuthorizer, IdentitySource
 from velvetrope.execute_api.http_apis.context import HttpContext
@@ -94,9 +94,7 @@ class FunctionAuthorizers:
         for source in authorizer.sources:
             value = identity_value(source, matched)
             if not value:
-                raise Unauthorized(
-                    step="authorizer", detail=f"{name}: the request has no {source.place} {source.name}"
-                )
+                raise Unauthorized(step="authorizer", detail=f"{name}: the request has no {source.place} {source.name}")
             identity.append(value)
         vouched = await self._vouched(authorizer, identity, matched, name)
         question = AuthorizationRequest(
@@ -121,19 +119,21 @@ class FunctionAuthorizers:
         self, authorizer: FunctionAuthorizer, identity: Sequence[str], matched: HttpMatched, name: str
     ) -> Vouched:
         if not authorizer.ttl_seconds:
-            return await self._ask(authorizer, identity, matched, name)
+            return (await self._ask(authorizer, identity, matched, name))[0]
         now = matched.incoming.received_at
         key = self._known.key([authorizer.cache_scope, *identity])
         known = self._known.find(key, now.timestamp())
         if known is not None:
             return known
-        vouched = await self._ask(authorizer, identity, matched, name)
-        self._known.keep(key, vouched, until=now.timestamp() + authorizer.ttl_seconds)
+        vouched, size = await self._ask(authorizer, identity, matched, name)
+        if size <= MAX_ANSWER_BYTES:
+            self._known.keep(key, vouched, until=now.timestamp() + authorizer.ttl_seconds)
         return vouched
 
     async def _ask(
         self, authorizer: FunctionAuthorizer, identity: Sequence[str], matched: HttpMatched, name: str
-    ) -> Vouched:
+    ) -> tuple[Vouched, int]:
+        """What the function says, and in how many bytes."""
         if authorizer.function_arn is None:
             raise InternalError(step="authorizer", detail=f"{name}: a stage variable in its URI has no value")
         try:
@@ -156,7 +156,7 @@ class FunctionAuthorizers:
                 raise Unauthorized(step="authorizer", detail=f"{name} says Unauthorized")
             raise InternalError(step="authorizer", detail=f"{name} ended with an error; see the function's log")
         try:
-            return _parse(authorizer, result.payload, name)
+            return _parse(authorizer, result.payload, name), len(result.payload)
         except MalformedAnswer as finding:
             raise InternalError(step="authorizer", detail=f"{name}: {finding.message}") from None
 

@@ -164,6 +164,7 @@ class HttpStage(msgspec.Struct, frozen=True, kw_only=True):
 class HttpApiState(msgspec.Struct, frozen=True, kw_only=True):
     """What the request lane serves from, as of one commit. Deployments that the reader knew already are left out."""
 
+    api_ids: frozenset[str]
     closed_api_ids: frozenset[str]
     """APIs whose own address is disabled."""
     stages: tuple[HttpStage, ...]
@@ -389,7 +390,7 @@ class HttpApiStore:
     async def load_state(self, known: Collection[tuple[str, str]]) -> HttpApiState:
         """Everything that is served, as of one commit, without the deployments (API id, id) in `known`."""
         async with self._database.read() as connection:
-            apis = (await connection.execute(select(_apis.c.record))).scalars()
+            apis = (await connection.execute(select(_apis.c.record))).scalars().all()
             stages = list((await connection.execute(select(_stages.c.record))).scalars())
             wanted = {(one.api_id, one.deployment_id) for one in stages if one.deployment_id is not None} - set(known)
             deployments = [
@@ -398,6 +399,7 @@ class HttpApiStore:
                 if (found := await _find_deployment(connection, api_id, deployment_id)) is not None
             ]
             return HttpApiState(
+                api_ids=frozenset(api.id for api in apis),
                 closed_api_ids=frozenset(api.id for api in apis if api.disable_execute_api_endpoint),
                 stages=tuple(stages),
                 deployments=tuple(deployments),

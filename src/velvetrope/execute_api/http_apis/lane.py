@@ -1,0 +1,350 @@
+"""One call to a deployed HTTP API, from its bytes to its answer.
+
+    lane = HttpApiLane(store=…, usage=…, changes=database.changes, …)
+    response = await lane.answer(incoming)
+
+`answer` is the chain; its order is the security argument: size, stage, route, preflight, authorizer (a signature and
+the caller's policies, a token, or a function), throttle, integration. Requests read memory only, as in the lane of REST
+APIs, with which this one shares signatures, policies, meters and functions.
+
+The first segment of the path names the stage if the API has one of that name; else all of the path is for `$default`.
+Routes: the best match by path and verb, then `$default`. A path with a `.` or `..` segment matches nothing, since
+signatures are computed over the path without them.
+
+Every answer has `Apigw-Requestid`; every request leaves one decision record under that id.
+
+Sources: API Gateway Developer Guide, "Create routes for HTTP APIs", "Control and manage access to HTTP APIs",
+"Throttle requests to your HTTP APIs"; captures of AWS for the form of refusals. UNVERIFIED: the place of the throttle
+behind the authorizer.
+"""
+
+from collections.abc import Mapping
+from time import perf_counter
+
+import msgspec
+
+from velvetrope.clock import Clock, Entropy
+from velvetrope.execute_api.allowed_before import AllowedBefore
+from velvetrope.execute_api.authentication import SignatureAuthenticator
+from velvetrope.execute_api.authorization import (
+    ACTION,
+    MAX_METHOD_ARN_BYTES,
+    call_context,
+    evaluate_call,
+    explain_permission,
+)
+from velvetrope.execute_api.errors import GatewayRefusal
+from velvetrope.execute_api.http_apis.compiling import (
+    CompiledHttpRoute,
+    CompiledHttpStage,
+    FunctionAuthorizer,
+    FunctionIntegration,
+    JwtAuthorizer,
+)
+from velvetrope.execute_api.http_apis.context import HttpContext
+from velvetrope.execute_api.http_apis.cors import CompiledCors, is_preflight
+from velvetrope.execute_api.http_apis.deployed import DeployedHttpApis
+from velvetrope.execute_api.http_apis.errors import (
+    Forbidden,
+    HttpApiRefusal,
+    InternalError,
+    PayloadTooLarge,
+    RouteNotFound,
+    TooManyRequests,
+)
+from velvetrope.execute_api.http_apis.function_authorizers import FunctionAuthorizers, identity_value
+from velvetrope.execute_api.http_apis.functions import invoke_http_function
+from velvetrope.execute_api.http_apis.jwt_authorizers import IssuerKeyFinder, JwtAuthorizers, PoolTokens
+from velvetrope.execute_api.http_apis.mappings import map_response
+from velvetrope.execute_api.http_apis.requests import HttpAdmitted, HttpCaller, HttpMatched, HttpPassed
+from velvetrope.execute_api.invoking import FunctionCalls
+from velvetrope.execute_api.meters import Meters, epoch_us
+from velvetrope.execute_api.protocols import DecisionRecorder, FunctionInvoker, PolicyGatherer, ServiceDoor
+from velvetrope.execute_api.requests import RANDOM_BYTES, GatewayResponse, IncomingRequest, RequestIds, Trail
+from velvetrope.execute_api.snapshot import Step
+from velvetrope.identifiers import new_uuid
+from velvetrope.policy import AuthorizationRequest
+from velvetrope.principals import ANONYMOUS, CredentialSource
+from velvetrope.sigv4 import first_by_name
+from velvetrope.store import ChangeFeed
+from velvetrope.store.tables.apigatewayv2 import HttpApiStore
+from velvetrope.store.tables.usage import UsageStore
+
+__all__ = ["HttpApiLane"]
+
+_MAX_BODY_BYTES = 10_485_760  # API Gateway quotas: payload size
+_NO_CONTENT = frozenset({204, 304})  # RFC 9110 section 8.6: no body, and 204 has no Content-Length
+_DOT_SEGMENTS = frozenset({".", "..", "%2e", "%2e%2e", ".%2e", "%2e."})
+_NO_PARAMETERS: Mapping[str, str] = {}
+_OPEN: Step = ("authorization", "skipped", "the route's authorization type is NONE")
+_WITHIN_LIMITS: Step = ("throttle", "allowed", "within the throttle of this route")
+
+
+class HttpApiLane:
+    """Serves deployed HTTP APIs of one account and region."""
+
+    def __init__(
+        self,
+        *,
+        store: HttpApiStore,
+        usage: UsageStore,
+        changes: ChangeFeed,
+        credentials: CredentialSource,
+        policies: PolicyGatherer,
+        functions: FunctionInvoker,
+        services: ServiceDoor,
+        pool_tokens: PoolTokens,
+        issuer_keys: IssuerKeyFinder,
+        recorder: DecisionRecorder,
+        clock: Clock,
+        entropy: Entropy,
+        region: str,
+    ) -> None:
+        self._policies = policies
+        self._functions = FunctionCalls(functions, services)
+        self._recorder = recorder
+        self._clock = clock
+        self._entropy = entropy
+        self._region = region
+        self._authenticator = SignatureAuthenticator(credentials, region=region)
+        self._allowed = AllowedBefore()
+        self._jwt_authorizers = JwtAuthorizers(pool_tokens, issuer_keys)
+        self._function_authorizers = FunctionAuthorizers(self._functions, region=region)
+        self._meters = Meters(usage, node_id=new_uuid(entropy))
+        self._deployed = DeployedHttpApis(store, changes, self._meters, region=region)
+
+    @property
+    def is_outdated(self) -> bool:
+        """Whether something was published since `serves` was last right."""
+        return self._deployed.is_outdated
+
+    def serves(self, api_id: str) -> bool:
+        """Whether this is the id of an HTTP API."""
+        return api_id in self._deployed.api_ids
+
+    async def start(self) -> None:
+        """Read what is deployed, so that the first request need not."""
+        await self._deployed.reload()
+
+    async def close(self) -> None:
+        """Give all leases back. The lane may be used again."""
+        await self._meters.release(self._clock.now())
+        self._deployed.forget()
+
+    async def answer(self, incoming: IncomingRequest) -> GatewayResponse:
+        """Serve one call. Steps run top to bottom; the first refusal wins."""
+        started = perf_counter()
+        if self._deployed.is_outdated:
+            await self._deployed.reload()
+        ids = RequestIds.of(self._entropy.token_bytes(RANDOM_BYTES))
+        trail: Trail = []
+        cors: CompiledCors | None = None
+        passed: HttpPassed | None = None
+        refusal: HttpApiRefusal | None = None
+        headers = first_by_name(incoming.headers)
+        try:
+            _check_size(incoming)
+            stage, path = self._find_stage(incoming)
+            cors = stage.cors
+            found = _match_route(stage, incoming, headers, path)
+            if found is None:
+                response, cors = _answer_preflight(stage, headers, trail), None
+            else:
+                passed = matched = _matched(incoming, headers, ids, stage, found, path, trail)
+                passed = caller = await self._authorize(matched)
+                passed = admitted = await self._admit(caller)
+                response = await self._integrate(admitted)
+        except HttpApiRefusal as refused:
+            refusal = refused
+            response = _refuse(refused, trail)
+        response = _finished(response, cors, headers.get(b"origin"), ids)
+        self._record(incoming, passed, ids, response.status, refusal, trail, started)
+        return response
+
+    # Steps
+
+    def _find_stage(self, incoming: IncomingRequest) -> tuple[CompiledHttpStage, str]:
+        stage_path = incoming.stage_path.decode("latin-1")
+        name, _, rest = stage_path[1:].partition("/")
+        stages = self._deployed.stages
+        named = stages.get((incoming.api_id, name))
+        if named is not None and name != "$default":
+            return named, f"/{rest}"
+        default = stages.get((incoming.api_id, "$default"))
+        if default is None:
+            why = self._deployed.why_closed(incoming.api_id, name)
+            raise RouteNotFound(step="stage", detail=why)
+        return default, stage_path
+
+    async def _authorize(self, matched: HttpMatched) -> HttpCaller:
+        route = matched.route
+        if route.authorization == "NONE":
+            matched.trail.append(_OPEN)
+            return HttpCaller(matched, ANONYMOUS)
+        if route.authorization == "AWS_IAM":
+            return await self._authorize_signed(matched)
+        authorizer = route.authorizer
+        if isinstance(authorizer, JwtAuthorizer):
+            token = identity_value(authorizer.source, matched)
+            return await self._jwt_authorizers.authorize(authorizer, token, matched)
+        if isinstance(authorizer, FunctionAuthorizer):
+            return await self._function_authorizers.authorize(authorizer, matched)
+        raise InternalError(step="authorization", detail="the route's authorization type is not known here")
+
+    async def _authorize_signed(self, matched: HttpMatched) -> HttpCaller:
+        try:
+            principal = await self._authenticator.authenticate(matched.incoming, matched.headers)
+        except GatewayRefusal as refusal:
+            raise Forbidden(step=refusal.step, detail=refusal.detail or refusal.message) from None
+        matched.trail.append(
+            ("authentication", "allowed", f"signed with {principal.access_key_id or 'a key'} of {principal.arn}")
+        )
+        resource = matched.route_arn
+        if len(resource) > MAX_METHOD_ARN_BYTES:
+            raise Forbidden(step="authorization", detail=f"the route's ARN has {len(resource)} bytes")
+        policies = await self._policies.policies_for(principal)
+        known = self._allowed.find(policies, principal, resource)
+        if known is None:
+            context = call_context(principal, matched.incoming, matched.headers, region=self._region)
+            decision = evaluate_call(
+                AuthorizationRequest(principal, ACTION, resource, matched.stage.account_id, context, policies, None)
+            )
+            if not decision.allowed:
+                raise Forbidden(
+                    step="authorization",
+                    detail=f"{principal.arn} may not {ACTION} on {resource}. " + "; ".join(decision.reasons),
+                )
+            step: Step = ("authorization", "allowed", explain_permission(decision))
+            self._allowed.keep(policies, principal, resource, step)
+            known = step
+        matched.trail.append(known)
+        return HttpCaller(matched, principal)
+
+    async def _admit(self, caller: HttpCaller) -> HttpAdmitted:
+        matched = caller.matched
+        meter = matched.route.meter
+        if meter is not None:
+            now = matched.incoming.received_at
+            now_us = epoch_us(now)
+            while not meter.is_leased(now_us):
+                await self._meters.renew(meter, now, now_us)
+            if meter.take(now_us) != "admitted":
+                raise TooManyRequests(
+                    step="throttle",
+                    detail=f"too many requests for the rate and burst of {matched.route.route_key} "
+                    f"in stage {matched.stage.name}",
+                )
+            matched.trail.append(_WITHIN_LIMITS)
+        return HttpAdmitted(caller)
+
+    async def _integrate(self, admitted: HttpAdmitted) -> GatewayResponse:
+        matched = admitted.caller.matched
+        integration = matched.route.integration
+        if isinstance(integration, FunctionIntegration):
+            answer, outcome = await invoke_http_function(integration, admitted, self._functions)
+            told_by = f"{integration.function_arn} answered {answer.status}"
+        else:
+            raise InternalError(step="integration", detail="the route has no integration that is known here")
+        known = HttpContext(
+            incoming=matched.incoming, ids=matched.ids, stage=matched.stage, passed=admitted, outcome=outcome
+        )
+        status, headers = map_response(
+            integration.response_mappings, answer.status, answer.headers, answer.body, known, matched.stage.variables
+        )
+        matched.trail.append(("integration", "allowed", told_by))
+        return GatewayResponse(status, headers, answer.body)
+
+    def _record(
+        self,
+        incoming: IncomingRequest,
+        passed: HttpPassed | None,
+        ids: RequestIds,
+        status: int,
+        refusal: HttpApiRefusal | None,
+        trail: Trail,
+        started: float,
+    ) -> None:
+        known = HttpContext(incoming=incoming, ids=ids, passed=passed)
+        caller, matched = known.caller, known.matched
+        principal = ANONYMOUS if caller is None else caller.principal
+        self._recorder.record_request(
+            ids.extended_request_id,
+            incoming.received_at,
+            "execute-api",
+            ACTION,
+            "" if matched is None else matched.route_arn,
+            incoming.method,
+            incoming.raw_path.decode("latin-1"),
+            incoming.source_ip,
+            "" if principal is ANONYMOUS else principal.arn,
+            "allowed" if refusal is None else "refused",
+            status,
+            "" if refusal is None else refusal.code,
+            tuple(trail),
+            (perf_counter() - started) * 1000,
+        )
+
+
+def _check_size(incoming: IncomingRequest) -> None:
+    if len(incoming.body) > _MAX_BODY_BYTES:
+        raise PayloadTooLarge(step="size", detail=f"the body has {len(incoming.body)} bytes")
+
+
+def _match_route(
+    stage: CompiledHttpStage, incoming: IncomingRequest, headers: Mapping[bytes, bytes], path: str
+) -> tuple[CompiledHttpRoute, Mapping[str, str]] | None:
+    """The route and its path parameters; None for a preflight that only CORS answers."""
+    found = stage.tree.match(path, incoming.method)
+    if found is not None:
+        names = found.target.names
+        return found.target, {names[int(place)]: value for place, value in found.path_parameters.items()}
+    has_dots = any(segment.lower() in _DOT_SEGMENTS for segment in path.split("/"))
+    if stage.default is not None and not has_dots:
+        return stage.default, _NO_PARAMETERS
+    if stage.cors is not None and is_preflight(incoming.method, headers):
+        return None
+    raise RouteNotFound(step="route", detail=f"no route of stage {stage.name} takes {incoming.method} {path}")
+
+
+def _matched(
+    incoming: IncomingRequest,
+    headers: Mapping[bytes, bytes],
+    ids: RequestIds,
+    stage: CompiledHttpStage,
+    found: tuple[CompiledHttpRoute, Mapping[str, str]],
+    path: str,
+    trail: Trail,
+) -> HttpMatched:
+    route, parameters = found
+    trail.append(route.matched)
+    arn = f"{stage.arn_prefix}{incoming.method}{path}"
+    return HttpMatched(incoming, headers, ids, stage, route, path, parameters, arn, trail)
+
+
+def _answer_preflight(stage: CompiledHttpStage, headers: Mapping[bytes, bytes], trail: Trail) -> GatewayResponse:
+    trail.append(("cors", "allowed", "a preflight, answered by the API's CORS configuration"))
+    told = [] if stage.cors is None else stage.cors.preflight_headers(headers[b"origin"])
+    return GatewayResponse(204, told, b"")
+
+
+def _refuse(refusal: HttpApiRefusal, trail: Trail) -> GatewayResponse:
+    trail.append((refusal.step, "refused", refusal.detail or refusal.message))
+    headers = [(b"Content-Type", b"application/json")]
+    if refusal.challenge:
+        headers.append((b"WWW-Authenticate", refusal.challenge.encode("latin-1", "replace")))
+    body = b'{"message":' + msgspec.json.encode(refusal.message) + b"}"
+    return GatewayResponse(refusal.http_status, headers, body)
+
+
+def _finished(
+    response: GatewayResponse, cors: CompiledCors | None, origin: bytes | None, ids: RequestIds
+) -> GatewayResponse:
+    """The answer with CORS, length and id."""
+    headers, body = response.headers, response.body
+    if cors is not None:
+        headers = cors.with_headers(headers, origin)
+    if response.status in _NO_CONTENT:
+        body = b""
+    else:
+        headers = [*headers, (b"Content-Length", b"%d" % len(body))]
+    return GatewayResponse(response.status, [*headers, (b"Apigw-Requestid", ids.extended_request_id.encode())], body)
