@@ -179,6 +179,10 @@ class Pools:
         known = {"sub": "s-1", "iss": self.issuer(pool_id), "token_use": token_use, "iat": now, "exp": now + 3600}
         return sign_token({**known, **audience, **claims}, _pool_keys()[pool_id])
 
+    async def pool_of_issuer(self, issuer: str) -> str | None:
+        pool_id = issuer.rpartition("/")[2]
+        return pool_id if pool_id in _pool_keys() and issuer == self.issuer(pool_id) else None
+
     async def verify_pool_token(
         self, token: str, *, user_pool_id: str, token_use: TokenUse, now: datetime
     ) -> VerifiedToken:

@@ -1,19 +1,26 @@
-"""HTTP APIs for tests: the control plane called as boto3 names its operations."""
+"""HTTP APIs for tests: the control plane called as boto3 names its operations, and the lane that serves them."""
 
-from collections.abc import Awaitable, Callable
+import json
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 import botocore.session
 from botocore import xform_name
 
-from support.gateway import ACCOUNT, REGION, check_members
+from support.gateway import ACCOUNT, REGION, Gateway, Invocation, check_members
 from velvetrope.apigatewayv2 import operation_owners
 from velvetrope.clock import CountingEntropy
+from velvetrope.execute_api import GatewayResponse, HttpApiLane, IncomingRequest
 from velvetrope.operations import Call, implemented_operations
 from velvetrope.principals import ANONYMOUS
+from velvetrope.server.machine import SystemEntropy
 from velvetrope.store import Database
 from velvetrope.store.tables.apigatewayv2 import HttpApiStore
+from velvetrope.store.tables.usage import UsageStore
+from velvetrope.sts import TemporaryCredentials
+from velvetrope.sts.open_id_keys import IssuerKey
+from velvetrope.tokens import TokenSignatureMismatch
 
 FUNCTION = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:demo"
 AUTHORIZER_FUNCTION = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:authorizer"
@@ -56,3 +63,94 @@ class HttpApiPlane:
         target = f"integrations/{integration['integration_id']}"
         route = await self.create_route(**{"api_id": api_id, "route_key": route_key, "target": target} | parameters)
         return str(route["route_id"])
+
+
+class NoIssuers:
+    """Other people's issuers, none of which can be asked; with `keys`, those keys are theirs."""
+
+    def __init__(self) -> None:
+        self.keys: dict[tuple[str, str | None], Any] = {}
+        self.asked: list[str] = []
+
+    async def find(self, issuer: str, *, kid: str | None, algorithm: str, now: datetime) -> IssuerKey:
+        self.asked.append(issuer)
+        if (issuer, kid) not in self.keys:
+            raise TokenSignatureMismatch("The issuer's keys cannot be fetched")
+        return IssuerKey(kid, frozenset({algorithm}), self.keys[issuer, kid])
+
+
+class HttpGateway:
+    """The lane of HTTP APIs over a real store, with the callers, functions and frozen clock of a `Gateway`."""
+
+    def __init__(self, database: Database) -> None:
+        self.rest = Gateway(database)
+        self.functions, self.clock, self.callers = self.rest.functions, self.rest.clock, self.rest.callers
+        self.functions.answer = Invocation(b'{"hello": "there"}')
+        self.pools, self.issuers, self.log = self.rest.pools, NoIssuers(), self.rest.log
+        self.plane = HttpApiPlane(database)
+        self.lane = HttpApiLane(
+            store=self.plane.store,
+            usage=UsageStore(database),
+            changes=database.changes,
+            credentials=self.callers,
+            policies=self.callers,
+            functions=self.functions,
+            services=self.rest.services,
+            pool_tokens=self.pools,
+            issuer_keys=self.issuers,
+            recorder=self.log,
+            clock=self.clock,
+            entropy=SystemEntropy(),
+            region=REGION,
+        )
+        self.api_id = ""
+
+    async def deploy(self, *route_keys: str, stage: str = "$default", **parameters: Any) -> str:
+        """An API with open routes to the function, in a stage that follows it."""
+        self.api_id = await self.plane.new_api(**parameters)
+        await self.plane.create_stage(api_id=self.api_id, stage_name=stage, auto_deploy=True)
+        for key in route_keys:
+            await self.plane.new_route(self.api_id, key)
+        return self.api_id
+
+    def arn(self, method_and_path: str, *, stage: str = "$default") -> str:
+        """The ARN of a route as it is called."""
+        return f"arn:aws:execute-api:{REGION}:{ACCOUNT}:{self.api_id}/{stage}/{method_and_path}"
+
+    def request(
+        self, method: str, path: str, *, headers: Mapping[str, str] | None = None, body: bytes = b""
+    ) -> IncomingRequest:
+        """A request to the path-style address of the API. `path` may have a query."""
+        raw_path, _, query = f"/_api/{self.api_id}{path}".partition("?")
+        sent = {"Host": "localhost:4800", "User-Agent": "tests", **(headers or {})}
+        return IncomingRequest(
+            api_id=self.api_id,
+            method=method,
+            raw_path=raw_path.encode(),
+            stage_path=raw_path.removeprefix(f"/_api/{self.api_id}").encode(),
+            query_string=query.encode(),
+            headers=tuple((name.encode(), value.encode()) for name, value in sent.items()),
+            body=body,
+            source_ip="127.0.0.1",
+            scheme="http",
+            http_version="1.1",
+            received_at=self.clock.now(),
+        )
+
+    async def call(self, method: str, path: str, **options: Any) -> GatewayResponse:
+        """An unsigned call."""
+        return await self.lane.answer(self.request(method, path, **options))
+
+    async def signed_call(self, method: str, path: str, credentials: TemporaryCredentials) -> GatewayResponse:
+        """A call as botocore signs it."""
+        return await self.lane.answer(self.rest.signed(self.request(method, path), credentials))
+
+    def event(self, at: int = -1) -> dict[str, Any]:
+        """What the function was handed."""
+        event: dict[str, Any] = json.loads(self.functions.calls[at]["payload"])
+        return event
+
+
+def told(response: GatewayResponse) -> tuple[int, bytes]:
+    """Status and body."""
+    return response.status, response.body
