@@ -1,4 +1,4 @@
-"""Amazon Resource Names: parse them, print them, and match one against a pattern.
+"""Amazon Resource Names: parse them and print them. Matching one against a pattern is `policy`'s.
 
 `arn:partition:service:region:account:resource`, six parts split at the first five colons; the sixth keeps its own
 colons and slashes. Whether the thing named exists is not known here.
@@ -8,11 +8,10 @@ Source: AWS General Reference, "Amazon Resource Names (ARNs)".
 
 import re
 from dataclasses import dataclass
-from functools import lru_cache
 
 from velvetrope.errors import ReasonError
 
-__all__ = ["Arn", "InvalidArn", "arn_matches", "parse_arn", "wildcard_pattern"]
+__all__ = ["Arn", "InvalidArn", "parse_arn"]
 
 
 class InvalidArn(ReasonError):
@@ -54,23 +53,3 @@ def parse_arn(text: str) -> Arn:
     if len(parts) != 6 or parts[0] != "arn" or not (parts[1] and parts[2] and parts[5]):
         raise InvalidArn(f"{text} is not a valid ARN")
     return Arn(*parts[1:])
-
-
-@lru_cache(maxsize=4096)
-def wildcard_pattern(pattern: str) -> re.Pattern[str]:
-    """`*` for any run of characters (none included, `/` and `:` too) and `?` for exactly one; the rest is literal."""
-    body = "".join(".*" if c == "*" else "." if c == "?" else re.escape(c) for c in pattern)
-    return re.compile(body, re.DOTALL)
-
-
-def arn_matches(pattern: str, text: str) -> bool:
-    """Whether `text` matches `pattern` part by part; a wildcard does not cross a colon, save in the sixth part.
-
-    This is the rule of ArnLike and ArnEquals. A pattern of fewer than six parts matches nothing, `*` included.
-
-    Source: IAM User Guide, "IAM JSON policy elements: Condition operators", ARN condition operators.
-    """
-    wanted, given = pattern.split(":", 5), text.split(":", 5)
-    if len(wanted) != 6 or len(given) != 6:
-        return False
-    return all(wildcard_pattern(w).fullmatch(g) is not None for w, g in zip(wanted, given, strict=True))

@@ -29,14 +29,8 @@ class SignatureVerifier:
         Raises:
             velvetrope.sigv4.SignatureRefused: one of its kinds.
         """
-        presented = sigv4.parse_authorization(request, now=now)
-        region = self._region
-        if is_global and presented.region == _GLOBAL_REGION:
-            region = _GLOBAL_REGION
-        # Before the key is looked up, as on AWS: a foreign scope says nothing about which keys exist.
-        sigv4.check_scope(presented, service=service, region=region)
-        found = await self._credentials.find_credentials(presented.access_key_id, presented.session_token, now)
-        sigv4.verify_signature(
-            request, presented, secret=found.secret_access_key, service=service, region=region, now=now
-        )
+        regions = (self._region, _GLOBAL_REGION) if is_global else (self._region,)
+        scoped = sigv4.scope_request(request, service=service, regions=regions, now=now)
+        found = await self._credentials.find_credentials(scoped.access_key_id, scoped.session_token, now)
+        scoped.verify(found.secret_access_key, now=now)
         return found.principal

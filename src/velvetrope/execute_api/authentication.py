@@ -13,14 +13,7 @@ from velvetrope.errors import ReasonError
 from velvetrope.execute_api.errors import SIGNATURE_REFUSALS, GatewayRefusal, InvalidSignature
 from velvetrope.execute_api.requests import IncomingRequest
 from velvetrope.principals import CredentialSource, Principal
-from velvetrope.sigv4 import (
-    NoSignature,
-    SignatureRefused,
-    SignedRequest,
-    check_scope,
-    parse_authorization,
-    verify_signature,
-)
+from velvetrope.sigv4 import NoSignature, SignatureRefused, SignedRequest, scope_request
 
 __all__ = ["METHOD_OVERRIDE", "SignatureAuthenticator"]
 
@@ -33,7 +26,7 @@ class SignatureAuthenticator:
 
     def __init__(self, credentials: CredentialSource, *, region: str) -> None:
         self._credentials = credentials
-        self._region = region
+        self._regions = (region,)
 
     async def authenticate(self, incoming: IncomingRequest, headers: Mapping[bytes, bytes]) -> Principal:
         """The principal whose key signed `incoming`; `headers` are its headers by lower-case name.
@@ -46,12 +39,9 @@ class SignatureAuthenticator:
             incoming.method, incoming.raw_path, incoming.query_string, incoming.headers, incoming.body, headers
         )
         try:
-            presented = parse_authorization(request, now=now)
-            check_scope(presented, service=_SERVICE, region=self._region)
-            found = await self._credentials.find_credentials(presented.access_key_id, presented.session_token, now)
-            verified = verify_signature(
-                request, presented, secret=found.secret_access_key, service=_SERVICE, region=self._region, now=now
-            )
+            scoped = scope_request(request, service=_SERVICE, regions=self._regions, now=now)
+            found = await self._credentials.find_credentials(scoped.access_key_id, scoped.session_token, now)
+            verified = scoped.verify(found.secret_access_key, now=now)
         except SignatureRefused as finding:
             raise _refusal(finding) from None
         if METHOD_OVERRIDE in headers and METHOD_OVERRIDE not in verified.signed_headers:

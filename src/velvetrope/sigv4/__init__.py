@@ -1,7 +1,8 @@
 """Is this request signed with this secret key, for this service and region, within this time window?
 
 AWS Signature Version 4 for requests signed by header and for presigned queries, over the exact bytes received.
-`parse_authorization` reads what a request claims, `check_scope` compares its scope, `verify_signature` proves it.
+`parse_authorization` reads what a request claims, `check_scope` compares its scope, `verify_signature` proves it;
+`scope_request` is these steps in their order, with the key's look-up left to its caller.
 How a key is looked up, who owns it and what it may do is not known here.
 """
 
@@ -24,6 +25,7 @@ from velvetrope.sigv4.errors import (
     UnknownAccessKey,
 )
 from velvetrope.sigv4.requests import PresentedSignature, SignedRequest, VerifiedSignature, first_by_name
+from velvetrope.sigv4.scoped import ScopedRequest, scope_request
 from velvetrope.sigv4.signing import sign_request
 from velvetrope.sigv4.verification import verify_signature
 
@@ -37,6 +39,7 @@ __all__ = [
     "NoSignature",
     "PresentedSignature",
     "ScopeMismatch",
+    "ScopedRequest",
     "SignatureExpired",
     "SignatureIncomplete",
     "SignatureMismatch",
@@ -49,6 +52,7 @@ __all__ = [
     "check_scope",
     "first_by_name",
     "parse_authorization",
+    "scope_request",
     "sign_request",
     "string_to_sign",
     "verify_signature",

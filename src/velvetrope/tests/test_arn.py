@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from velvetrope.arn import Arn, InvalidArn, arn_matches, parse_arn, wildcard_pattern
+from velvetrope.arn import Arn, InvalidArn, parse_arn
 
 part = st.text(st.characters(exclude_characters=":"), min_size=1, max_size=8)
 resource = st.text(st.characters(), min_size=1, max_size=12)
@@ -30,25 +30,3 @@ def test_a_resource_is_a_type_and_an_id() -> None:
     assert parse_arn("arn:aws:iam::1:role/path/name").resource_id == "path/name"
     assert parse_arn("arn:aws:lambda:r:1:function:name:7").resource_id == "name:7"
     assert parse_arn("arn:aws:sqs:r:1:queue").resource_id == ""
-
-
-@pytest.mark.parametrize(
-    ("pattern", "text", "matches"),
-    [
-        ("arn:aws:iam::1:role/*", "arn:aws:iam::1:role/a/b", True),
-        ("arn:aws:iam::*:role/a", "arn:aws:iam::123:role/a", True),
-        ("arn:aws:iam::*", "arn:aws:iam::1:role/a", False),
-        ("arn:*", "arn:aws:iam::1:role/a", False),
-        ("*", "arn:aws:iam::1:role/a", False),
-        ("arn:aws:lambda:*:*:function:*", "arn:aws:lambda:r:1:function:a:7", True),
-        ("arn:aws:iam::1:role/?", "arn:aws:iam::1:role/ab", False),
-        ("arn:aws:iam::1:role/A", "arn:aws:iam::1:role/a", False),
-    ],
-)
-def test_a_wildcard_does_not_cross_a_colon_before_the_resource(pattern: str, text: str, *, matches: bool) -> None:
-    assert arn_matches(pattern, text) is matches
-
-
-def test_only_star_and_question_mark_are_wildcards() -> None:
-    assert wildcard_pattern("a.b[c]*").fullmatch("a.b[c]\n/:x")
-    assert not wildcard_pattern("a.b").fullmatch("axb")

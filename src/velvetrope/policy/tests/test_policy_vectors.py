@@ -1,4 +1,7 @@
-"""The rules, row by row: `cases/*.json` hold one row per operator and per sentence of the evaluation logic."""
+"""The rules, row by row: `cases/*.json` hold the cases of operators, elements, evaluation and malformed documents.
+
+`cases/sentences.json` lists what the pages on evaluation say, and which cases show each sentence.
+"""
 
 import json
 from pathlib import Path
@@ -15,6 +18,7 @@ from velvetrope.policy import (
     evaluate,
     parse_policy,
 )
+from velvetrope.policy.operators import OPERATORS
 from velvetrope.principals import ANONYMOUS, Principal, service_principal
 
 ACCOUNT = "123456789012"
@@ -119,6 +123,41 @@ def test_malformed_document_is_refused(says: str, kind: PolicyKind, document: ob
         parse(document, kind)
 
     assert refused.value.message == message
+
+
+@pytest.mark.parametrize(
+    ("page", "says", "cases"), [pytest.param(*r, id=r[1]) for r in load_cases("sentences")["rows"]]
+)
+def test_each_sentence_is_shown_by_cases(page: str, says: str, cases: list[str]) -> None:
+    known = {row[0] for name in ("operators", "elements", "evaluation") for row in load_cases(name)["rows"]}
+
+    assert cases
+    assert set(cases) <= known
+
+
+def test_each_case_of_evaluation_and_elements_shows_a_sentence() -> None:
+    shown = {case for row in load_cases("sentences")["rows"] for case in row[2]}
+
+    assert {row[0] for name in ("elements", "evaluation") for row in load_cases(name)["rows"]} <= shown
+
+
+def test_each_operator_has_a_case_of_yes_and_of_no_in_every_form() -> None:
+    seen = {(row[1], row[4]) for row in load_cases("operators")["rows"]}
+    forms = ("{}", "{}IfExists", "ForAllValues:{}", "ForAnyValue:{}")
+    wanted = {
+        (form.format(name), holds)
+        for name in OPERATORS
+        for form in (forms if name != "Null" else forms[:1])
+        for holds in (True, False)
+    }
+
+    assert wanted <= seen
+
+
+def test_no_two_cases_say_the_same() -> None:
+    for name in ("operators", "elements", "evaluation", "malformed", "sentences"):
+        says = [row[1 if name == "sentences" else 0] for row in load_cases(name)["rows"]]
+        assert len(says) == len(set(says)), name
 
 
 def _statement(text: str, whom: dict[str, Any], *, trust: bool) -> dict[str, object]:
