@@ -201,6 +201,9 @@ class EdgeApp:
                     http_version=scope["http_version"],
                 )
             await send({"type": "http.response.start", "status": response.status, "headers": response.headers})
+            if response.stream is not None:
+                async for part in response.stream:
+                    await send({"type": "http.response.body", "body": part, "more_body": True})
             await send({"type": "http.response.body", "body": response.body})
 
         return layer

@@ -14,7 +14,8 @@ methods of a `GatewayDoor`, so there is one set of rules.
 
 import asyncio
 import contextlib
-from collections.abc import Coroutine, Generator, Sequence
+import logging
+from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Generator, Sequence
 from functools import lru_cache
 from typing import Final, Protocol
 
@@ -25,6 +26,8 @@ from velvetrope.edge.bodies import MAX_GATEWAY_BODY_BYTES, BodyTooLarge, ClientG
 from velvetrope.execute_api import GatewayResponse
 
 __all__ = ["GatewayCycle", "GatewayDoor"]
+
+_log = logging.getLogger(__name__)
 
 _BODILESS: Final = frozenset({204, 304})
 # Asked for by number: `b"\n" in value` costs five times as much.
@@ -175,13 +178,48 @@ class GatewayCycle:
             # The client reads slower than it asks; without this its answers would pile up here.
             await self._flow.drain()
         if self.disconnected:
+            await _close(response)
             return
         self.response_started = True
         protocol.transport.write(self._render(response))
+        if response.stream is not None and not await self._send_stream(response, response.stream):
+            return
         self.response_complete = True
         if not self.keep_alive:
             protocol.transport.close()
         protocol.on_response_complete()
+
+    async def _send_stream(self, response: GatewayResponse, stream: AsyncIterator[bytes]) -> bool:
+        """Hand on a body as it comes. False if it could not be finished: the connection is closed then."""
+        transport = self._protocol.transport
+        if not self._has_body(response):
+            await _close(response)
+            return True
+        is_chunked = self._is_chunked(response)
+        try:
+            async for part in stream:
+                if self._flow.write_paused:
+                    await self._flow.drain()
+                if self.disconnected:
+                    return False
+                if part:
+                    transport.write(b"%x\r\n%b\r\n" % (len(part), part) if is_chunked else part)
+        except Exception:  # noqa: BLE001 - half an answer is out; that it broke off is all that can still be said
+            _log.warning("a streamed answer broke off", exc_info=True)
+            transport.abort()
+            return False
+        finally:
+            await _close(response)
+        if is_chunked:
+            transport.write(b"0\r\n\r\n")
+        return True
+
+    def _has_body(self, response: GatewayResponse) -> bool:
+        return self._method != "HEAD" and response.status not in _BODILESS
+
+    def _is_chunked(self, response: GatewayResponse) -> bool:
+        has_length = any(len(name) == 14 and name.lower() == b"content-length" for name, _ in response.headers)
+        return not has_length and self._http_version != "1.0" and self._has_body(response)
 
     async def _read_body(self) -> bytes:
         """The whole body; nothing is waited for if it came with the head.
@@ -218,12 +256,24 @@ class GatewayCycle:
                 # The lane lets no such header through; here is where it would split the answer in two.
                 continue
             lines += (name, b": ", value, b"\r\n")
+        if response.stream is not None:
+            if self._is_chunked(response):
+                lines.append(b"transfer-encoding: chunked\r\n")
+            elif self._http_version == "1.0":
+                # Its end is the connection's, since there may be no length.
+                self.keep_alive = False
         if not self.keep_alive:
             lines.append(b"connection: close\r\n")
         lines.append(b"\r\n")
         if self._method != "HEAD" and response.status not in _BODILESS:
             lines.append(response.body)
         return b"".join(lines)
+
+
+async def _close(response: GatewayResponse) -> None:
+    """Let go of a stream that is not, or no longer, read."""
+    if isinstance(response.stream, AsyncGenerator):
+        await response.stream.aclose()
 
 
 async def _go_on(running: Coroutine[object, None, None], waits_for: object) -> None:

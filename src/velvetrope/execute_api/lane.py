@@ -39,7 +39,15 @@ from velvetrope.execute_api.errors import (
     UnknownStage,
 )
 from velvetrope.execute_api.gateway_responses import GatewayResponses
-from velvetrope.execute_api.integrations import MockIntegration, answer_mock, invoke_function
+from velvetrope.execute_api.http_backends import HttpBackends
+from velvetrope.execute_api.integrations import (
+    Doors,
+    FunctionIntegration,
+    MockIntegration,
+    Unusable,
+    answer_mock,
+    invoke_function,
+)
 from velvetrope.execute_api.invoking import FunctionCalls
 from velvetrope.execute_api.meters import Meter, Meters, epoch_us
 from velvetrope.execute_api.protocols import (
@@ -105,8 +113,8 @@ class RequestLane:
         region: str,
         cors_on_gateway_responses: bool = False,
     ) -> None:
-        self._functions = FunctionCalls(functions, services)
-        self._authorizers = Authorizers(tokens, self._functions)
+        self._doors = Doors(FunctionCalls(functions, services), services, HttpBackends())
+        self._authorizers = Authorizers(tokens, self._doors.functions)
         self._recorder = recorder
         self._master_keys = master_keys
         self._clock = clock
@@ -152,7 +160,8 @@ class RequestLane:
         await self._meters.settle(self._clock.now())
 
     async def close(self) -> None:
-        """Give all leases back. The lane may be used again."""
+        """Give all leases back and close connections. The lane may be used again."""
+        await self._doors.http.close()
         await self._meters.release(self._clock.now())
         self._deployed.forget()
 
@@ -245,23 +254,27 @@ class RequestLane:
     async def _integrate(self, admitted: AdmittedRequest) -> GatewayResponse:
         matched = admitted.authorized.caller.matched
         integration = matched.method.integration
-        if integration is None:
-            raise ApiConfiguration(step="integration", detail="the method's integration is not known here")
+        if integration is None or isinstance(integration, Unusable):
+            why = "the method has no integration" if integration is None else integration.why
+            raise ApiConfiguration(step="integration", detail=why)
         if isinstance(integration, MockIntegration):
             answer = answer_mock(integration, matched)
             matched.trail.append(_MOCK_ANSWERED)
         else:
-            answer = await invoke_function(integration, admitted, self._functions)
+            if isinstance(integration, FunctionIntegration):
+                answer = await invoke_function(integration, admitted, self._doors.functions)
+            else:
+                answer = await integration.answer(admitted, self._doors)
             matched.trail.append(("integration", "allowed", answer.told_by))
         status, headers, body = answer.status, answer.headers, answer.body
         ids = matched.ids
         if status in _NO_CONTENT:
             body = b""
-        else:
+        elif answer.stream is None:
             headers.append((b"Content-Length", b"%d" % len(body)))
         headers.append(ids.request_id_header)
         headers.append(ids.extended_request_id_header)
-        return GatewayResponse(status, headers, body)
+        return GatewayResponse(status, headers, body, answer.stream)
 
     # What the steps use
 

@@ -7,7 +7,7 @@ are made for every request, and these cost a tenth. They hold no cycles, so the 
 """
 
 from binascii import b2a_base64
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from datetime import datetime
 
 import msgspec
@@ -67,11 +67,15 @@ class IncomingRequest(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class GatewayResponse(msgspec.Struct, frozen=True, gc=False):
-    """The answer, complete with `Content-Length`; `Date` is the server's to add."""
+    """The answer, complete with `Content-Length`; `Date` is the server's to add.
+
+    With a `stream` the body is still to come, and it may have no length; whoever takes the stream closes it.
+    """
 
     status: int
     headers: list[tuple[bytes, bytes]]
     body: bytes
+    stream: AsyncIterator[bytes] | None = None
 
 
 class IntegrationOutcome(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,5 +1,7 @@
 """What an integration answers, before the gateway adds its own headers."""
 
+from collections.abc import AsyncIterator
+
 import msgspec
 
 from velvetrope.execute_api.requests import IntegrationOutcome
@@ -16,3 +18,5 @@ class Answer(msgspec.Struct, gc=False):
     outcome: IntegrationOutcome | None = None
     told_by: str = ""
     """Who answered, for the decision record."""
+    stream: AsyncIterator[bytes] | None = None
+    """A body that is still to come, in place of `body`."""
