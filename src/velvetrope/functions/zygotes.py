@@ -164,7 +164,8 @@ class _Running:
             data = b""
         if not data:
             self._end()
-            self._process.poll()
+            self._process.kill()  # it is ending, or of no use
+            self._loop.run_in_executor(None, self._process.wait)
             return
         self._received += data
         size = control.MESSAGE_BYTES

@@ -25,13 +25,17 @@ import select
 import signal
 import socket
 import sys
+import time
 from contextlib import suppress
 
 from velvetrope.zygote.control import EXITED, FORK, FORKED, KILL, READY, receive, send
-from velvetrope.zygote.isolation import become_subreaper, can_make_roots, die_with_parent, end_processes_of_user
+from velvetrope.zygote.isolation import become_subreaper, can_make_roots, die_with_parent, kill_processes_of_user
 from velvetrope.zygote.launch import become
 
 __all__: list[str] = []
+
+_MAX_ROUNDS = 1000
+"""How often we look whether killed processes are gone, a millisecond apart."""
 
 
 class _Zygote:
@@ -65,7 +69,7 @@ class _Zygote:
                     self._kill(first)
                 elif kind == FORK:
                     if third:
-                        end_processes_of_user(second)
+                        self._end_user(second)
                     child = self._fork(first, second, descriptors)
                     if child is not None:
                         signal.set_wakeup_fd(-1)
@@ -93,6 +97,18 @@ class _Zygote:
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(pid, signal.SIGKILL)
 
+    def _end_user(self, user_id: int) -> None:
+        kill_processes_of_user(user_id)
+        # What the child left behind has become ours, as we are its reaper. It goes at a time of its own.
+        for _ in range(_MAX_ROUNDS):
+            orphans = [pid for pid in _children() if pid not in self._users and _user_of(pid) == user_id]
+            if not orphans:
+                return
+            for pid in orphans:
+                with suppress(ChildProcessError):
+                    os.waitpid(pid, os.WNOHANG)
+            time.sleep(0.001)
+
     def end_all(self) -> None:
         """Kill every child, and the orphans that came to be this process's own."""
         while children := _children():
@@ -115,10 +131,10 @@ class _Zygote:
             user_id = self._users.pop(pid, None)
             if user_id is not None:
                 self._end_group(pid)
-                if user_id:
-                    end_processes_of_user(user_id)
             _, status, usage = os.wait4(pid, 0)
             if user_id is not None:
+                if user_id:
+                    self._end_user(user_id)
                 send(self._control, EXITED, pid, status, usage.ru_maxrss)
 
 
@@ -130,6 +146,15 @@ def _children() -> list[int]:
             return [int(child) for child in found.read().split()]
     except OSError:
         return []
+
+
+def _user_of(pid: int) -> int:
+    """The user that a process runs as; -1 if it is gone."""
+    with suppress(OSError), open(f"/proc/{pid}/status") as status:  # noqa: PTH123
+        for line in status:
+            if line.startswith("Uid:"):
+                return int(line.split()[1])
+    return -1
 
 
 def main() -> None:

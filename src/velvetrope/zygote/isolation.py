@@ -22,7 +22,16 @@ import signal
 import sys
 from dataclasses import dataclass, field
 
-__all__ = ["Limits", "Mount", "PrivateRoot", "become_subreaper", "confine", "die_with_parent", "end_processes_of_user"]
+__all__ = [
+    "Limits",
+    "Mount",
+    "PrivateRoot",
+    "become_subreaper",
+    "can_make_roots",
+    "confine",
+    "die_with_parent",
+    "kill_processes_of_user",
+]
 
 OPEN_FILES = 1024
 """Lambda's own limit on file descriptors (Lambda quotas)."""
@@ -104,7 +113,7 @@ def become_subreaper() -> None:
         _call("prctl", _PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
-def end_processes_of_user(user_id: int) -> None:
+def kill_processes_of_user(user_id: int) -> None:
     """Kill every process of a user, wherever in the process tree it hides. Needs root; returns when all were told."""
     child = os.fork()
     if child == 0:
@@ -114,8 +123,6 @@ def end_processes_of_user(user_id: int) -> None:
             os.setresuid(user_id, user_id, user_id)
             # Everybody whom this user may signal, but not the caller.
             os.kill(-1, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
         finally:
             os._exit(0)
     os.waitpid(child, 0)

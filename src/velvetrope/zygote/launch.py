@@ -94,6 +94,8 @@ def become(connection: socket.socket, output: int, *, parent_pid: int) -> None:
     confine(start.limits, start.root, parent_pid=parent_pid)
     os.chdir(start.folder)
     if start.program is not None:
+        for ignored in (signal.SIGPIPE, signal.SIGXFSZ):  # by Python, but not by every program
+            signal.signal(ignored, signal.SIG_DFL)
         os.execve(start.program[0], start.program, start.environment)  # noqa: S606  the runtime's own program
     _take_environment(start)
     _forget_ourselves()
@@ -107,12 +109,7 @@ def _take_descriptors(kept: int, output: int) -> None:
     os.dup2(output, 2)
     os.closerange(3, kept)
     os.closerange(kept + 1, os.sysconf("SC_OPEN_MAX"))
-    for number in range(1, signal.NSIG):
-        if number not in {signal.SIGKILL, signal.SIGSTOP, signal.SIGPIPE, signal.SIGINT} and (
-            signal.getsignal(number) not in {signal.SIG_DFL, None}
-        ):
-            signal.signal(number, signal.SIG_DFL)
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
 
 
 def _receive_start(connection: socket.socket) -> Start:

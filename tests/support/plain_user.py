@@ -1,0 +1,65 @@
+"""Run a script as an ordinary user, whoever runs the tests."""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+USER_ID = 60_705
+
+_CONFINED = """
+import json, os, sys
+from velvetrope.zygote.isolation import Limits, Mount, PrivateRoot, confine
+given = json.loads(sys.stdin.readline())
+mounts = [Mount(*mount) for mount in given["mounts"]]
+root = PrivateRoot(given["user"], given["root"], mounts, given["links"])
+confine(Limits(1 << 40, 1 << 40), root, parent_pid=os.getppid())
+os.execve(sys.executable, [sys.executable, "-c", given["script"]], {**given["environment"]})
+"""
+
+
+def run_as_plain_user(script: str) -> Any:
+    """Run a Python script that prints JSON; what it printed.
+
+    Root is not whom we want, so that it becomes somebody else in a root folder where that one can read the interpreter.
+    """
+    environment = {
+        "PATH": "/usr/bin:/bin",
+        "HOME": "/tmp",
+        "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
+        "LANG": "C.UTF-8",
+    }
+    if os.geteuid() != 0:
+        return _run([sys.executable, "-c", script], environment, "")
+    from velvetrope.functions.homes import _interpreter_folders, _system
+
+    with tempfile.TemporaryDirectory() as folder:
+        root, tmp = Path(folder, "root"), Path(folder, "tmp")
+        root.mkdir()
+        tmp.mkdir()
+        os.chown(tmp, USER_ID, USER_ID)
+        mounts, links = _system()
+        given = {
+            "user": USER_ID,
+            "root": str(root),
+            "links": links,
+            "script": script,
+            "environment": environment,
+            "mounts": [
+                *([mount.source, mount.target, mount.writable] for mount in mounts),
+                *([path, path, False] for path in _interpreter_folders()),
+                [str(tmp), "/tmp", True],
+            ],
+        }
+        return _run([sys.executable, "-c", _CONFINED], environment, json.dumps(given) + "\n")
+
+
+def _run(arguments: list[str], environment: dict[str, str], given: str) -> Any:
+    done = subprocess.run(
+        arguments, input=given, env=environment, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
