@@ -204,6 +204,49 @@ async def test_lists_come_in_pages_that_neither_repeat_nor_skip(functions: Lambd
         await functions.operate("list_functions", marker="no marker")
 
 
+async def test_functions_are_listed_with_all_their_versions_page_by_page(functions: Lambda) -> None:
+    for name in ("aa", "bb"):
+        await functions.create(ECHO, name=name, publish=True)
+        changed = make_zip({"app.py": f"{ECHO}# {name}"})
+        await functions.operate("update_function_code", function_name=name, zip_file=changed, publish=True)
+    pages, marker = [], None
+    while True:
+        page = await functions.operate("list_functions", function_version="ALL", max_items=2, marker=marker)
+        pages.append([(one["function_name"], one["version"]) for one in page["functions"]])
+        marker = page["next_marker"]
+        if marker is None:
+            break
+
+    assert pages == [
+        [("aa", "$LATEST"), ("aa", "1")],
+        [("aa", "2"), ("bb", "$LATEST")],
+        [("bb", "1"), ("bb", "2")],
+    ]
+
+
+async def test_the_account_says_what_it_may_use_and_what_it_uses(functions: Lambda) -> None:
+    before = await functions.operate("get_account_settings")
+    await functions.create(ECHO, publish=True)
+    await functions.operate("put_function_concurrency", function_name="orders", reserved_concurrent_executions=5)
+
+    after = await functions.operate("get_account_settings")
+
+    assert before["account_usage"] == {"total_code_size": 0, "function_count": 0}
+    assert after["account_limit"]["unreserved_concurrent_executions"] == 995
+    code = (await functions.operate("get_function", function_name="orders"))["configuration"]["code_size"]
+    assert after["account_usage"] == {"total_code_size": 2 * code, "function_count": 1}
+
+
+async def test_no_function_has_a_configuration_of_code_signing(functions: Lambda) -> None:
+    await functions.create(ECHO)
+
+    found = await functions.operate("get_function_code_signing_config", function_name="orders")
+
+    assert found == {"function_name": "orders"}
+    with pytest.raises(ResourceNotFoundException):
+        await functions.operate("get_function_code_signing_config", function_name="nobody")
+
+
 async def test_a_version_stays_as_it_was_and_an_alias_says_which(functions: Lambda) -> None:
     await functions.create("def handler(event, context): return ['one', context.invoked_function_arn]")
     first = await functions.operate("publish_version", function_name="orders")

@@ -97,7 +97,7 @@ async def test_a_functions_life_in_the_wires_own_names(dispatcher: OperationDisp
 
 
 async def test_what_is_not_supported_is_refused_by_name(dispatcher: OperationDispatcher) -> None:
-    for member, value in {"Layers": ["arn:aws:lambda:us-west-2:000000000000:layer:x:1"], "VpcConfig": {}}.items():
+    for member, value in {"FileSystemConfigs": [], "VpcConfig": {}}.items():
         with pytest.raises(ServiceError) as refusal:
             await invoke(dispatcher, "CreateFunction", **CREATE, **{member: value})
         assert member in refusal.value.message

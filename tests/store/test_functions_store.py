@@ -143,7 +143,7 @@ async def test_statements_added_at_once_to_a_policy_that_is_not_there_yet_are_al
     assert sorted(policy.document) == list("012345")
 
 
-async def test_digests_of_functions_and_of_versions_are_in_use(store: FunctionStore) -> None:
+async def test_what_can_still_be_run_is_the_latest_and_every_version(store: FunctionStore) -> None:
     await store.create_function(new_function())
     await store.publish_version(ARN, publish)
     newer = "11" * 32
@@ -155,5 +155,5 @@ async def test_digests_of_functions_and_of_versions_are_in_use(store: FunctionSt
         ),
     )
 
-    assert await store.load_code_digests() == {"00" * 32, newer}
-    assert await store.load_versions_in_use({ARN}) == {(ARN, LATEST, "second"), (ARN, "1", "first")}
+    found = await store.load_all_configurations()
+    assert {(one.version, one.code_sha256) for one in found} == {(LATEST, newer), ("1", "00" * 32)}

@@ -43,7 +43,7 @@ MAX_UPLOAD_BODY_BYTES: Final = 73_400_320
 """Lambda takes a zip file of 50 MB, which is 70 MB in base64."""
 MAX_CALL_BODY_BYTES: Final = 2_097_152
 """Any other call: the largest that AWS documents is an IAM or CloudFormation document well under 1 MB."""
-_UPLOAD_PATH: Final = "/2015-03-31/functions"
+_UPLOAD_PATHS: Final = ("/2015-03-31/functions", "/2018-10-31/layers")
 
 _log = logging.getLogger(__name__)
 
@@ -248,7 +248,7 @@ class EdgeApp:
 
     async def _answer_call(self, scope: Scope, receive: Receive, send: Send) -> None:
         # An upload without so much as a claim to be signed is refused before it is taken in.
-        is_upload = scope["path"].startswith(_UPLOAD_PATH) and any(n == b"authorization" for n, _ in scope["headers"])
+        is_upload = scope["path"].startswith(_UPLOAD_PATHS) and any(n == b"authorization" for n, _ in scope["headers"])
         limit = MAX_UPLOAD_BODY_BYTES if is_upload else MAX_CALL_BODY_BYTES
         try:
             body = await read_body(scope, receive, limit=limit)

@@ -3,6 +3,7 @@
     store = CodeStore(state_folder / "functions" / "code")
     stored = store.put_zip(zip_bytes)                # unpacked once, however often it is uploaded
     store.folder_of(stored.sha256)                   # what a sandbox runs in
+    store.lay_over(["first digest", "second"])       # layers, merged into what a sandbox has at /opt
 
 A zip is a stranger's data. It is refused whole, before a byte of it is written, if an entry would land outside its
 folder, is a link or a device, is encrypted, or if the sizes that it declares are over Lambda's limits; and while it is
@@ -23,7 +24,7 @@ import stat
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -85,8 +86,38 @@ class CodeStore:
         """Where the code of that digest is, or would be."""
         return self._folder / sha256
 
+    def layered_folder(self, digests: Sequence[str]) -> Path | None:
+        """Where the layers of these digests are laid over each other, or would be; None if there are none."""
+        if not digests:
+            return None
+        if len(digests) == 1:
+            return self.folder_of(digests[0])
+        return self.folder_of("opt-" + hashlib.sha256(",".join(digests).encode()).hexdigest())
+
+    def lay_over(self, digests: Sequence[str]) -> None:
+        """Make `layered_folder`, unless it is there: where two layers have the same file, the later one's is taken."""
+        place = self.layered_folder(digests)
+        if place is None or place.exists():
+            return
+        merged = Path(tempfile.mkdtemp(prefix=".merging-", dir=self._folder))
+        try:
+            for digest in digests:
+                _merge(self.folder_of(digest), merged)
+            for here, _folders, _files in os.walk(merged, topdown=False):
+                Path(here).chmod(0o555)
+            merged.rename(place)
+        except OSError:
+            _remove(merged)
+            if not place.exists():
+                raise
+
+    def unpacked_bytes(self, sha256: str) -> int:
+        """What the code of that digest has unpacked."""
+        walked = os.walk(self.folder_of(sha256))
+        return sum(Path(here, name).stat().st_size for here, _folders, files in walked for name in files)
+
     def prune(self, keep: Collection[str]) -> None:
-        """Remove the code of all digests but `keep`, and what an interrupted upload left behind."""
+        """Remove all folders but those named in `keep`, and what an interrupted upload left behind."""
         if self._folder.exists():
             for found in self._folder.iterdir():
                 if found.name not in keep:
@@ -139,6 +170,20 @@ def _unpack_entry(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, folder: Path
         raise InvalidParameterValueException(_CANNOT_UNZIP, detail=f"{entry.filename!r} is there twice.") from err
     if (entry.external_attr >> 16) & 0o111:
         path.chmod(0o755)
+
+
+def _merge(layer: Path, into: Path) -> None:
+    for here, folders, files in os.walk(layer):
+        there = into / Path(here).relative_to(layer)
+        for name in folders:
+            if (there / name).is_file():
+                (there / name).unlink()
+            (there / name).mkdir(exist_ok=True)
+        for name in files:
+            if (there / name).is_dir() or (there / name).exists():
+                _remove(there / name)
+            # Nobody writes to either: both are read-only, and belong to the server.
+            os.link(Path(here, name), there / name)
 
 
 def _remove(path: Path) -> None:

@@ -30,6 +30,8 @@ __all__ = [
     "check_revision",
     "check_tracing",
     "render_configuration",
+    "render_sha256",
+    "render_time",
 ]
 
 MAX_TIMEOUT_SECONDS = 900
@@ -132,6 +134,11 @@ def check_revision(present: str, expected: str | None) -> None:
         )
 
 
+def render_sha256(hexadecimal: str) -> str:
+    """A digest as Lambda shows it: base64."""
+    return base64.b64encode(bytes.fromhex(hexadecimal)).decode()
+
+
 def render_configuration(
     configuration: FunctionConfiguration, *, function_arn: str, variables: Mapping[str, str]
 ) -> dict[str, object]:
@@ -146,13 +153,15 @@ def render_configuration(
         "description": configuration.description,
         "timeout": configuration.timeout_seconds,
         "memory_size": configuration.memory_size_mb,
-        "last_modified": _render_time(configuration.modified_at),
-        "code_sha256": base64.b64encode(bytes.fromhex(configuration.code_sha256)).decode(),
+        "last_modified": render_time(configuration.modified_at),
+        "code_sha256": render_sha256(configuration.code_sha256),
         "version": configuration.version,
         "environment": {"variables": dict(variables)} if variables else None,
         "dead_letter_config": (
             {"target_arn": configuration.dead_letter_arn} if configuration.dead_letter_arn else None
         ),
+        "layers": [{"arn": layer.version_arn, "code_size": layer.code_size_bytes} for layer in configuration.layers]
+        or None,
         "tracing_config": {"mode": configuration.tracing_mode},
         "revision_id": configuration.revision_id,
         "state": "Active",
@@ -165,6 +174,6 @@ def render_configuration(
     }
 
 
-def _render_time(at: datetime) -> str:
+def render_time(at: datetime) -> str:
     """As Lambda writes it, which is no AWS timestamp format: `2026-01-01T00:00:00.000+0000`."""
     return f"{at:%Y-%m-%dT%H:%M:%S}.{at.microsecond // 1000:03d}+0000"

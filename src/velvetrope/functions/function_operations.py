@@ -11,6 +11,7 @@ Source: AWS Lambda API Reference; texts as recorded in reference/lambda.md secti
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 import msgspec
 
@@ -37,6 +38,7 @@ from velvetrope.functions.errors import (
     ResourceConflictException,
     ResourceNotFoundException,
 )
+from velvetrope.functions.layers import LayerFinder
 from velvetrope.functions.logs import FunctionLogs
 from velvetrope.functions.names import FunctionReference, parse_function_name
 from velvetrope.functions.paging import page_size, parse_marker, render_marker
@@ -62,6 +64,7 @@ class FunctionOperations:
 
     store: FunctionStore
     code: CodeStore
+    layers: LayerFinder
     roles: ExecutionRoles
     box: EnvironmentBox
     logs: FunctionLogs
@@ -88,6 +91,7 @@ class FunctionOperations:
         architectures: list[str] | None = None,
         ephemeral_storage: EphemeralStorage | None = None,
         dead_letter_config: DeadLetterConfig | None = None,
+        layers: list[str] | None = None,
         logging_config: LoggingConfig | None = None,
         snap_start: SnapStart | None = None,  # noqa: ARG002  it has one value only
     ) -> Answer:
@@ -110,6 +114,7 @@ class FunctionOperations:
             raise _already_exists(reference)
         await self.roles.check_role(role, function_name=reference.name, function_arn=reference.arn)
         stored = await self._put_code(code.zip_file)
+        found_layers = await self.layers.find(layers or [], code_sha256=stored.sha256)
         latest = FunctionConfiguration(
             function_name=reference.name,
             function_arn=reference.arn,
@@ -128,6 +133,7 @@ class FunctionOperations:
             architectures=tuple(architectures or ["x86_64"]),
             environment_sealed=self.box.seal(variables, reference.arn),
             dead_letter_arn=dead_letter_arn,
+            layers=found_layers,
         )
         function = Function(account_id=call.account_id, region=call.region, latest=latest, tags=tags or {})
         if not await self.store.create_function(function):
@@ -173,6 +179,9 @@ class FunctionOperations:
         found = await self._load(reference)
         check_revision(found.configuration.revision_id, revision_id)
         stored = await self._put_code(zip_file)
+        layers = [layer.code_sha256 for layer in found.configuration.layers]
+        if layers:
+            await self.layers.check_size([stored.sha256, *layers])
 
         def change(function: Function) -> Function:
             check_revision(function.latest.revision_id, revision_id)
@@ -206,6 +215,7 @@ class FunctionOperations:
         tracing_config: TracingConfig | None = None,
         ephemeral_storage: EphemeralStorage | None = None,
         dead_letter_config: DeadLetterConfig | None = None,
+        layers: list[str] | None = None,
         logging_config: LoggingConfig | None = None,
         snap_start: SnapStart | None = None,  # noqa: ARG002  it has one value only
         revision_id: str | None = None,
@@ -218,7 +228,7 @@ class FunctionOperations:
         check_logging(logging_config, function_name=reference.name)
         if environment is not None:
             check_variables(environment.variables)
-        await self._load(reference)
+        present = (await self._load(reference)).configuration
         if role is not None:
             await self.roles.check_role(role, function_name=reference.name, function_arn=reference.arn)
         given = {
@@ -230,6 +240,7 @@ class FunctionOperations:
             "runtime": runtime,
             "ephemeral_storage_mb": ephemeral_storage.size if ephemeral_storage else None,
             "dead_letter_arn": _dead_letter_arn(dead_letter_config, call) if dead_letter_config else None,
+            "layers": None if layers is None else await self.layers.find(layers, code_sha256=present.code_sha256),
         }
         changes = {name: value for name, value in given.items() if value is not None}
 
@@ -267,15 +278,39 @@ class FunctionOperations:
         return {"status_code": 204}
 
     @operation
-    async def list_functions(self, call: Call, *, marker: str | None = None, max_items: int | None = None) -> Answer:
+    async def list_functions(
+        self,
+        call: Call,
+        *,
+        function_version: Literal["ALL"] | None = None,
+        marker: str | None = None,
+        max_items: int | None = None,
+    ) -> Answer:
+        """By name; with `ALL` each function's published versions too, oldest first, behind it."""
         size = page_size(max_items)
-        found = await self.store.load_functions(
-            call.account_id, call.region, after_name=parse_marker(marker), limit=size + 1
-        )
-        page = [function.latest for function in found[:size]]
+        name, _, version = parse_marker(marker).partition(":")
+        listed: list[FunctionConfiguration] = []
+        if version.isdecimal() and function_version == "ALL":
+            # The page before ended within the versions of a function.
+            function_arn = call.arn("lambda", f"function:{name}")
+            listed += await self.store.load_versions(function_arn, after=int(version), limit=size + 1)
+        found = await self.store.load_functions(call.account_id, call.region, after_name=name, limit=size + 1)
+        for function in found:
+            if len(listed) > size:
+                break
+            listed.append(function.latest)
+            if function_version == "ALL":
+                listed += await self.store.load_versions(function.latest.function_arn, after=0, limit=size + 1)
+        page = listed[:size]
+        last = f"{page[-1].function_name}:{page[-1].version.replace(LATEST, '0')}" if page else ""
         return {
-            "functions": [self._render(latest, latest.function_arn) for latest in page],
-            "next_marker": render_marker(page[-1].function_name) if len(found) > size else None,
+            "functions": [
+                self._render(
+                    one, f"{one.function_arn}:{one.version}" if function_version == "ALL" else one.function_arn
+                )
+                for one in page
+            ],
+            "next_marker": render_marker(last) if len(listed) > size else None,
         }
 
     def _changeable(self, function_name: str, call: Call) -> FunctionReference:

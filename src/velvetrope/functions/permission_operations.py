@@ -66,7 +66,8 @@ class PermissionOperations:
             changed = add_statement(
                 present,
                 statement,
-                reference=reference,
+                function_arn=reference.arn,
+                qualifier=reference.qualifier,
                 new_revision_id=new_revision_id,
                 expected_revision_id=revision_id,
             )

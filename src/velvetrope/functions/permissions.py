@@ -23,9 +23,11 @@ from velvetrope.functions.errors import (
     ResourceConflictException,
     ResourceNotFoundException,
 )
+from velvetrope.functions.layers import parse_version_arn
 from velvetrope.functions.names import FunctionReference, parse_function_name
 from velvetrope.policy import Policy, read_policy
 from velvetrope.store import Database
+from velvetrope.store.tables.function_layers import LayerStore
 from velvetrope.store.tables.functions import FunctionPolicy, FunctionStore
 
 __all__ = ["ResourcePolicies", "add_statement", "build_statement", "remove_statement"]
@@ -87,11 +89,12 @@ def add_statement(
     present: FunctionPolicy | None,
     statement: Statement,
     *,
-    reference: FunctionReference,
+    function_arn: str,
+    qualifier: str,
     new_revision_id: str,
     expected_revision_id: str | None,
 ) -> FunctionPolicy:
-    """The policy with one more statement.
+    """The policy of that function and qualifier (or layer and version) with one more statement.
 
     Raises:
         PreconditionFailedException: the policy has another revision than the caller has seen.
@@ -113,8 +116,8 @@ def add_statement(
             f"The final policy size ({size}) is bigger than the limit ({MAX_POLICY_BYTES})."
         )
     return FunctionPolicy(
-        function_arn=reference.arn,
-        qualifier=reference.qualifier,
+        function_arn=function_arn,
+        qualifier=qualifier,
         document=document,
         revision_id=new_revision_id,
     )
@@ -147,10 +150,11 @@ def render_statement(statement: Mapping[str, object]) -> str:
 
 
 class ResourcePolicies:
-    """The compiled resource policy of each function, version and alias."""
+    """The compiled resource policy of each function, version and alias, and of each layer version."""
 
     def __init__(self, database: Database, *, account_id: str, region: str) -> None:
         self._store = FunctionStore(database)
+        self._layers = LayerStore(database)
         self._account_id = account_id
         self._region = region
         self._compiled: dict[str, Policy | None] = {}
@@ -158,22 +162,28 @@ class ResourcePolicies:
         database.changes.subscribe("functions", self._forget)
 
     async def find(self, function_arn: str) -> Policy | None:
-        """The policy of that ARN, qualified or not; None if it has none or is not a function of ours."""
+        """The policy of that ARN, qualified or not; None if it has none or is neither function nor layer of ours."""
         if function_arn in self._compiled:
             return self._compiled[function_arn]
         generation = self._generation
-        try:
-            reference = parse_function_name(function_arn, account_id=self._account_id, region=self._region)
-        except (InvalidParameterValueException, ResourceNotFoundException):
-            return None
-        # $LATEST has no policy of its own: the bare function's counts.
-        qualifier = "" if reference.qualifier == "$LATEST" else reference.qualifier
-        stored = await self._store.load_policy(reference.arn, qualifier)
+        stored = await self._load(function_arn)
         policy = None if stored is None else read_policy(stored.document, kind="resource", source=function_arn)
         # Only what exists is remembered, so that made-up ARNs cannot fill the memory.
         if policy is not None and generation == self._generation:
             self._compiled[function_arn] = policy
         return policy
+
+    async def _load(self, arn: str) -> FunctionPolicy | None:
+        layer_version = parse_version_arn(arn)
+        if layer_version is not None:
+            return await self._layers.load_policy(*layer_version)
+        try:
+            reference = parse_function_name(arn, account_id=self._account_id, region=self._region)
+        except (InvalidParameterValueException, ResourceNotFoundException):
+            return None
+        # $LATEST has no policy of its own: the bare function's counts.
+        qualifier = "" if reference.qualifier == "$LATEST" else reference.qualifier
+        return await self._store.load_policy(reference.arn, qualifier)
 
     def _forget(self) -> None:
         self._generation += 1

@@ -4,6 +4,7 @@ Every sandbox has a session of the execution role of its own, asked for when it 
 that session would end within an invocation. Its home (`homes`) is removed with it.
 """
 
+import asyncio
 import importlib.util
 import sys
 from dataclasses import dataclass
@@ -58,6 +59,7 @@ class SandboxFactory:
             memory_size_mb=configuration.memory_size_mb,
             ephemeral_storage_mb=configuration.ephemeral_storage_mb,
             code_folder=self.code.folder_of(configuration.code_sha256),
+            opt_folder=self.code.layered_folder([layer.code_sha256 for layer in configuration.layers]),
         )
 
         async def make(on_idle: SandboxCallback, on_ended: SandboxCallback) -> Sandbox:
@@ -75,6 +77,9 @@ class SandboxFactory:
         session = await self.roles.issue_session(configuration)
         variables = self.box.open(configuration.environment_sealed, configuration.function_arn)
         log_stream = log_stream_name(configuration.version, self.clock.now(), self.entropy)
+        if configuration.layers:
+            digests = [layer.code_sha256 for layer in configuration.layers]
+            await asyncio.to_thread(self.code.lay_over, digests)
         home = await self.homes.make(settings)
 
         def environment(runtime_api: str | None) -> dict[str, str]:

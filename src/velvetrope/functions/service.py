@@ -16,6 +16,7 @@ import asyncio
 from pathlib import Path
 
 from velvetrope.clock import Clock, Entropy
+from velvetrope.functions.account_operations import AccountOperations
 from velvetrope.functions.code import CodeStore
 from velvetrope.functions.concurrency_operations import ConcurrencyOperations
 from velvetrope.functions.destinations import Destinations
@@ -29,6 +30,8 @@ from velvetrope.functions.function_url_operations import FunctionUrlOperations
 from velvetrope.functions.homes import Homes
 from velvetrope.functions.invocation_operations import InvocationOperations
 from velvetrope.functions.invoker import FunctionInvoker
+from velvetrope.functions.layer_operations import LayerOperations
+from velvetrope.functions.layers import LayerFinder
 from velvetrope.functions.logs import FunctionLogs
 from velvetrope.functions.memory import MemoryWatch
 from velvetrope.functions.permission_operations import PermissionOperations
@@ -43,6 +46,7 @@ from velvetrope.sealing import MasterKeys
 from velvetrope.store import Database
 from velvetrope.store.tables.event_sources import EventSourceStore
 from velvetrope.store.tables.function_events import EventStore
+from velvetrope.store.tables.function_layers import LayerStore
 from velvetrope.store.tables.function_urls import FunctionUrlStore
 from velvetrope.store.tables.functions import FunctionStore
 
@@ -74,6 +78,7 @@ class FunctionService:
         """
         folder = folder.absolute()  # sandboxes begin in the machine's root folder
         self._store = FunctionStore(database)
+        self._layers = LayerStore(database)
         self._zygote = Zygote()
         self._homes = Homes(folder / "scratch", self._zygote)
         self.code = CodeStore(folder / "code")
@@ -116,7 +121,10 @@ class FunctionService:
             EventSourceStore(database), self._store, self._pollers, roles, entropy
         )
         self.operations: tuple[object, ...] = (
-            FunctionOperations(self._store, self.code, roles, box, self.logs, entropy),
+            FunctionOperations(
+                self._store, self.code, LayerFinder(self._layers, self.code), roles, box, self.logs, entropy
+            ),
+            LayerOperations(self._layers, self.code, entropy),
             VersionOperations(self._store, box, entropy),
             AliasOperations(self._store, entropy),
             PermissionOperations(self._store, entropy),
@@ -126,6 +134,7 @@ class FunctionService:
             self._event_sources,
             ConcurrencyOperations(self._store),
             TagOperations(self._store),
+            AccountOperations(self._store, self._layers),
         )
 
     async def start(self, operations: JudgedOperations) -> None:
@@ -134,8 +143,7 @@ class FunctionService:
         Needs the running event loop. `operations` is how messages come from queues, and how functions' outcomes get to
         queues and other functions.
         """
-        digests = await self._store.load_code_digests()
-        await asyncio.to_thread(self._clear, digests)
+        await asyncio.to_thread(self._clear, await self._folders_in_use())
         self.invoker.open()
         await self.events.open(
             self.invoker, Destinations(operations, self._clock, account_id=self._account_id, region=self._region)
@@ -151,9 +159,18 @@ class FunctionService:
         await self._zygote.close()
         await asyncio.to_thread(self._homes.close)
 
-    def _clear(self, digests: set[str]) -> None:
+    async def _folders_in_use(self) -> set[str]:
+        """The names of the folders of code that a function still runs, or could be given as a layer."""
+        found = await self._layers.load_code_digests()
+        for configuration in await self._store.load_all_configurations():
+            digests = [layer.code_sha256 for layer in configuration.layers]
+            merged = self.code.layered_folder(digests)
+            found |= {configuration.code_sha256, *digests} | ({merged.name} if merged is not None else set())
+        return found
+
+    def _clear(self, in_use: set[str]) -> None:
         self._homes.clear()
-        self.code.prune(digests)
+        self.code.prune(in_use)
 
 
 def _node_name(path: Path, entropy: Entropy) -> str:

@@ -9,7 +9,6 @@ Source: AWS Lambda Developer Guide, "Manage Lambda function versions", "Create a
 recorded in reference/lambda.md sections 8 and 9.
 """
 
-import base64
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,7 +16,7 @@ from datetime import datetime
 import msgspec
 
 from velvetrope.clock import Entropy
-from velvetrope.functions.configurations import check_revision, render_configuration
+from velvetrope.functions.configurations import check_revision, render_configuration, render_sha256
 from velvetrope.functions.environment import EnvironmentBox
 from velvetrope.functions.errors import (
     InvalidParameterValueException,
@@ -53,7 +52,7 @@ def new_version(
     def publish(function: Function, newest: FunctionConfiguration | None) -> FunctionConfiguration:
         latest = function.latest
         check_revision(latest.revision_id, expected_revision_id)
-        present = base64.b64encode(bytes.fromhex(latest.code_sha256)).decode()
+        present = render_sha256(latest.code_sha256)
         if code_sha256 is not None and code_sha256 != present:
             # UNVERIFIED: AWS's exact words.
             raise InvalidParameterValueException(

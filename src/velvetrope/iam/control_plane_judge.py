@@ -21,7 +21,7 @@ from typing import Protocol
 
 from velvetrope.arn import InvalidArn, parse_arn
 from velvetrope.iam.aws_managed import AWS_ACCOUNT
-from velvetrope.iam.further_permissions import passed_roles, second_action
+from velvetrope.iam.further_permissions import passed_roles, second_action, used_layers
 from velvetrope.iam.gatherer import PolicyGatherer
 from velvetrope.iam.key_uses import KeyUses
 from velvetrope.iam.operation_rules import operation_rule
@@ -134,6 +134,9 @@ class ControlPlaneJudge:
             # What is being made may have no ARN yet; then the permission is asked for on whatever it will be.
             made = [q if resources else replace(q, resource=NamedResource("*", is_partial=True)) for q in questions]
             questions += [replace(question, action=second) for question in made]
+        for layer_arn in used_layers(service, operation, parameters):
+            resource = await self._names.name("@arn:Layer", {"Layer": layer_arn}, call)
+            questions.append(_Question("lambda:GetLayerVersion", resource, {}, _RESOURCE_TAGS))
         for passed in passed_roles(service, operation, parameters):
             name = passed.role_arn.rpartition("/")[2]
             role = await self._names.name("@role:RoleName", {"RoleName": name}, call)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from velvetrope.iam.request_keys import requested_tags
 
-__all__ = ["PassedRole", "passed_roles", "second_action"]
+__all__ = ["PassedRole", "passed_roles", "second_action", "used_layers"]
 
 _LAMBDA = "lambda.amazonaws.com"
 _IDENTITY = "cognito-identity.amazonaws.com"
@@ -95,6 +95,16 @@ def passed_roles(service: str, operation: str, parameters: Mapping[str, object])
         if isinstance(role_arn, str) and role_arn not in {"", _CALLERS_CREDENTIALS}:
             found[role_arn] = PassedRole(role_arn, host)
     return tuple(found.values())
+
+
+def used_layers(service: str, operation: str, parameters: Mapping[str, object]) -> tuple[str, ...]:
+    """The layer versions that the request gives a function, for each of which `lambda:GetLayerVersion` is needed.
+
+    Source: AWS Lambda Developer Guide, "Granting Lambda function access to layers".
+    """
+    if (service, operation) not in {("lambda", "CreateFunction"), ("lambda", "UpdateFunctionConfiguration")}:
+        return ()
+    return tuple(arn for arn in _values_at(parameters, ["Layers", "*"]) if isinstance(arn, str))
 
 
 def second_action(service: str, operation: str, parameters: Mapping[str, object]) -> str | None:

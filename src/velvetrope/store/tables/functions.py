@@ -31,6 +31,7 @@ __all__ = [
     "FunctionPolicy",
     "FunctionStore",
     "InvocationTarget",
+    "LayerReference",
 ]
 
 LATEST = "$LATEST"
@@ -39,6 +40,14 @@ LATEST = "$LATEST"
 TOPIC = "functions"
 
 T = TypeVar("T")
+
+
+class LayerReference(msgspec.Struct, frozen=True, kw_only=True):
+    """A layer version that a function uses. It stays usable when the version is deleted."""
+
+    version_arn: str
+    code_sha256: str
+    code_size_bytes: int
 
 
 class FunctionConfiguration(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,6 +75,8 @@ class FunctionConfiguration(msgspec.Struct, frozen=True, kw_only=True):
     """The variables as JSON, sealed; None when the function has none."""
     dead_letter_arn: str = ""
     """The queue that gets the events which the function failed on; empty if none does."""
+    layers: tuple[LayerReference, ...] = ()
+    """In the order in which they are laid over each other: the last one wins."""
 
 
 class Function(msgspec.Struct, frozen=True, kw_only=True):
@@ -214,12 +225,12 @@ class FunctionStore:
         """Forget the function with its versions, aliases and policies; False if there was none."""
         return await self._delete(_functions, _functions.c.function_arn == function_arn)
 
-    async def load_code_digests(self) -> set[str]:
-        """The digests of all code that a function or a version still runs."""
+    async def load_all_configurations(self) -> list[FunctionConfiguration]:
+        """Everything that a call could still run: `$LATEST` of each function, and all published versions."""
         async with self._database.read() as connection:
             functions = (await connection.execute(select(_functions.c.record))).scalars()
             versions = (await connection.execute(select(_versions.c.record))).scalars()
-            return {f.latest.code_sha256 for f in functions} | {v.code_sha256 for v in versions}
+            return [*(function.latest for function in functions), *versions]
 
     async def publish_version(
         self, function_arn: str, publish: Callable[[Function, FunctionConfiguration | None], FunctionConfiguration]
