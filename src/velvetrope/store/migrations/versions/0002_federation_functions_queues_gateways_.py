@@ -49,6 +49,12 @@ def upgrade() -> None:
         unique=True,
     )
     op.create_table(
+        "functions_layers",
+        sa.Column("layer_arn", sa.String(length=256), nullable=False),
+        sa.Column("record", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("layer_arn"),
+    )
+    op.create_table(
         "iam_mfa_devices",
         sa.Column("serial_number", sa.String(length=1024), nullable=False),
         sa.Column("account_id", sa.String(length=12), nullable=False),
@@ -177,6 +183,28 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_functions_events_due_at"), "functions_events", ["due_at"], unique=False)
     op.create_index(op.f("ix_functions_events_function_arn"), "functions_events", ["function_arn"], unique=False)
+    op.create_table(
+        "functions_layer_policies",
+        sa.Column("layer_arn", sa.String(length=256), nullable=False),
+        sa.Column("version", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("record", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["layer_arn"],
+            ["functions_layers.layer_arn"],
+        ),
+        sa.PrimaryKeyConstraint("layer_arn", "version"),
+    )
+    op.create_table(
+        "functions_layer_versions",
+        sa.Column("layer_arn", sa.String(length=256), nullable=False),
+        sa.Column("version", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("record", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["layer_arn"],
+            ["functions_layers.layer_arn"],
+        ),
+        sa.PrimaryKeyConstraint("layer_arn", "version"),
+    )
     op.create_table(
         "functions_urls",
         sa.Column("url_id", sa.String(length=40), nullable=False),
