@@ -97,7 +97,8 @@ async def test_a_functions_life_in_the_wires_own_names(dispatcher: OperationDisp
 
 
 async def test_what_is_not_supported_is_refused_by_name(dispatcher: OperationDispatcher) -> None:
-    for member, value in {"FileSystemConfigs": [], "VpcConfig": {}}.items():
+    unsupported: dict[str, Any] = {"FileSystemConfigs": [], "VpcConfig": {}}
+    for member, value in unsupported.items():
         with pytest.raises(ServiceError) as refusal:
             await invoke(dispatcher, "CreateFunction", **CREATE, **{member: value})
         assert member in refusal.value.message
