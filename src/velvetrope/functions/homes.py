@@ -93,13 +93,14 @@ class Homes:
             if name != "root":
                 os.chown(folder / name, leased.user_id, leased.user_id)
         mounts, links = _system()
-        mounts += self._interpreter
-        mounts += [Mount(*mount) for mount in _layers(settings.opt_folder)]
+        # First what is the sandbox's own: the interpreter may live below /tmp, and must not be hidden.
         mounts += [
-            Mount(str(settings.code_folder), _TASK_ROOT),
-            Mount(str(folder / "tmp"), "/tmp", writable=True),  # noqa: S108  the sandbox's own
+            Mount(str(folder / "tmp"), "/tmp", writable=True),  # noqa: S108
             Mount(str(folder / "shm"), "/dev/shm", writable=True),  # noqa: S108
         ]
+        mounts += self._interpreter
+        mounts += [Mount(*mount) for mount in _layers(settings.opt_folder)]
+        mounts.append(Mount(str(settings.code_folder), _TASK_ROOT))
         root = PrivateRoot(leased.user_id, str(folder / "root"), mounts, links)
         return Home(folder, _TASK_ROOT, "/tmp", "/opt", root, clean_user=leased.fresh)  # noqa: S108
 
