@@ -35,7 +35,6 @@ async def _method(plane: Plane, **members: Any) -> dict[str, str]:
             "uri": "arn:aws:apigateway:us-west-2:sqs:action/SendMessage",
             "integration_http_method": "POST",
         },
-        {**_FUNCTION, "credentials": "arn:aws:iam::*:user/*"},
         {"type": "MOCK", "content_handling": "CONVERT_TO_TEXT"},
     ],
 )
@@ -59,6 +58,11 @@ async def test_an_integration_is_shown_as_it_was_put(plane: Plane, members: dict
         ({**_FUNCTION, "uri": _SQS}, "Integrations of type 'AWS_PROXY' currently only supports Lambda function"),
         ({**_FUNCTION, "integration_http_method": None}, "Enumeration value for HttpMethod must be non-empty"),
         ({**_FUNCTION, "credentials": "arn:aws:iam::111111111111:user/me"}, "Invalid ARN specified in the request"),
+        (
+            {**_FUNCTION, "credentials": "arn:aws:iam::*:user/*"},
+            "own credentials for an integration is not",
+        ),
+        ({"type": "MOCK", "request_templates": {"a/b": "#macro(x)#end"}}, "mapping templates with #macro are not"),
         ({**_FUNCTION, "response_transfer_mode": "STREAM"}, "STREAM of an integration of type AWS_PROXY is not"),
         ({**_HTTP, "uri": "example.com"}, "Invalid HTTP endpoint specified for URI"),
         ({**_HTTP, "uri": "ftp://example.com"}, "Invalid HTTP endpoint specified for URI"),

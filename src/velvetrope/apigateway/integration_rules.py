@@ -20,6 +20,7 @@ from velvetrope.apigateway.mapping_expressions import (
     check_response_mappings,
     mapping_refused,
 )
+from velvetrope.mappings import MappingTemplate, UnsupportedTemplate
 from velvetrope.store.tables.apigateway import Integration, IntegrationResponse, Method, RestApi
 
 __all__ = [
@@ -123,6 +124,8 @@ def _check_integration(integration: Integration, method: Method) -> None:
         ROLE_ARN.fullmatch(integration.credentials) or _CALLER.fullmatch(integration.credentials)
     ):
         raise BadRequestException("Invalid ARN specified in the request")
+    if integration.credentials is not None and _CALLER.fullmatch(integration.credentials):
+        raise NotSupported("The caller's own credentials for an integration")
     if integration.passthrough_behavior not in {"WHEN_NO_MATCH", "WHEN_NO_TEMPLATES", "NEVER"}:
         raise BadRequestException(f"Invalid passthrough behavior specified: {integration.passthrough_behavior}")
     if not 50 <= integration.timeout_in_millis <= 29_000:
@@ -154,3 +157,8 @@ def _check_templates(templates: dict[str, str]) -> None:
         if len(template.encode()) > _MAX_TEMPLATE_BYTES:
             # The limit is documented; the text is UNVERIFIED.
             raise BadRequestException(f"The mapping template of {content_type} is larger than 300 KB")
+        try:
+            MappingTemplate(template)
+        except UnsupportedTemplate as finding:
+            text = f"Invalid mapping template specified for {content_type}: {finding.message}"
+            raise BadRequestException(text) from None

@@ -10,6 +10,7 @@ from velvetrope.execute_api.gateway_responses import GatewayResponses
 from velvetrope.execute_api.integrations import compile_integration
 from velvetrope.execute_api.meters import Meter, Meters
 from velvetrope.execute_api.snapshot import Authorization, CompiledMethod, CompiledStage, bucket_limits
+from velvetrope.execute_api.validation import compile_validation
 from velvetrope.metering import BucketLimits
 from velvetrope.policy import read_policy
 from velvetrope.routes import RouteTree
@@ -55,6 +56,7 @@ class _MethodCompiler:
     """Methods of one API under one stage's settings."""
 
     def __init__(self, api: RestApi, stage: Stage, arn_prefix: str, meters: Meters) -> None:
+        self._api = api
         self._stage = stage
         self._arn_prefix = arn_prefix
         self._meters = meters
@@ -79,6 +81,7 @@ class _MethodCompiler:
             authorizer=self._authorizer_of(method),
             authorization_scopes=method.authorization_scopes,
             api_key_required=method.api_key_required,
+            validation=compile_validation(method, self._api),
             integration=compile_integration(resource, method, stage, self._arn_prefix),
             meter=None if limits is None else Meter((self._meters.bucket(name, limits),), None),
             matched=(

@@ -89,6 +89,7 @@ _EMPTY: Mapping[str, str] = {}
 
 _NO_KEY_NEEDED: Step = ("api key", "skipped", "the method needs no API key")
 _WITHIN_STAGE_LIMITS: Step = ("throttle", "allowed", "within the stage's throttle of this method")
+_VALID: Step = ("request validation", "allowed", "parameters and body are as the method wants them")
 _MOCK_ANSWERED: Step = ("integration", "allowed", "answered by the MOCK integration")
 
 
@@ -253,6 +254,10 @@ class RequestLane:
 
     async def _integrate(self, admitted: AdmittedRequest) -> GatewayResponse:
         matched = admitted.authorized.caller.matched
+        validation = matched.method.validation
+        if validation is not None:
+            await validation.check(matched)
+            matched.trail.append(_VALID)
         integration = matched.method.integration
         if integration is None or isinstance(integration, Unusable):
             why = "the method has no integration" if integration is None else integration.why

@@ -21,6 +21,7 @@ from velvetrope.store.tables.apigateway import GatewayState, Throttle, UsagePlan
 if TYPE_CHECKING:
     from velvetrope.execute_api.authorizers import CompiledAuthorizer
     from velvetrope.execute_api.integrations import CompiledIntegration
+    from velvetrope.execute_api.validation import RequestValidation
 
 __all__ = [
     "ApiKeyInPlan",
@@ -59,6 +60,7 @@ class CompiledMethod:
     authorizer: "CompiledAuthorizer | None"
     authorization_scopes: tuple[str, ...]
     api_key_required: bool
+    validation: "RequestValidation | None"
     integration: "CompiledIntegration | None"
     meter: Meter | None
     """The stage's own throttle of this method, for callers without a plan."""
