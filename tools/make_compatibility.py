@@ -137,9 +137,12 @@ DIFFERENCES: Mapping[str, Mapping[str, str]] = {
         "CreateAuthorizer": "Types `TOKEN`, `REQUEST` and `COGNITO_USER_POOLS`. `JWT` is refused.",
         "CreateDeployment": "Caching and tracing must be off.",
         "CreateModel": "Draft 4. A schema may refer to itself and to models of its API; other references are refused.",
-        "CreateRestApi": "Endpoint types `EDGE` and `REGIONAL`; the execute-api endpoint cannot be disabled.",
+        "CreateDomainName": "Certificates are kept and shown; TLS is this server's own. Names of this server and of "
+        "AWS, wildcards, private names and mutual TLS are refused.",
+        "CreateRestApi": "Endpoint types `EDGE` and `REGIONAL`.",
         "CreateStage": "Caching and tracing must be off.",
         "GetUsage": "Keyed by the id of the API key.",
+        "GetAccount": "The CloudWatch role is kept and shown; logs here need none.",
         "GetExport": "`swagger` and `oas30`, with the extensions `integrations`, `authorizers` and `apigateway`. ARNs "
         "of the API itself in its policy are written short.",
         "ImportRestApi": "OpenAPI 3.0 and Swagger 2.0. A member of the document that is neither understood nor mere "

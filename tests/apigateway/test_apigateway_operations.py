@@ -94,17 +94,6 @@ async def test_apis_are_patched_member_by_member(plane: Plane) -> None:
         )
 
 
-@pytest.mark.parametrize(
-    "parameters",
-    [
-        {"disable_execute_api_endpoint": True},
-    ],
-)
-async def test_what_apis_cannot_do_here_is_refused(plane: Plane, parameters: dict[str, Any]) -> None:
-    with pytest.raises(NotSupported):
-        await plane.create_rest_api(name="demo", **parameters)
-
-
 async def test_policy_is_parsed_expanded_and_handed_back_with_escaped_quotes(plane: Plane) -> None:
     statement = {"Effect": "Allow", "Principal": "*", "Action": "execute-api:Invoke", "Resource": "execute-api:/*"}
     policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})

@@ -18,7 +18,14 @@ from velvetrope.apigateway import UsageReporter, operation_owners
 from velvetrope.apigateway.patches import PatchOperation
 from velvetrope.clock import CountingEntropy, FrozenClock
 from velvetrope.decisions import DecisionLog
-from velvetrope.execute_api import GatewayResponse, IncomingRequest, RequestLane, ServiceAnswer, ServiceCall
+from velvetrope.execute_api import (
+    CustomDomains,
+    GatewayResponse,
+    IncomingRequest,
+    RequestLane,
+    ServiceAnswer,
+    ServiceCall,
+)
 from velvetrope.operations import Call, implemented_operations
 from velvetrope.policy import PrincipalPolicies, parse_policy
 from velvetrope.principals import ANONYMOUS, Principal, Session, SigningCredentials
@@ -35,6 +42,7 @@ from velvetrope.store.tables.apigateway import (
     RestApi,
     Stage,
 )
+from velvetrope.store.tables.apigateway_domains import DomainNameStore
 from velvetrope.store.tables.usage import UsageStore
 from velvetrope.sts import Sessions, TemporaryCredentials
 from velvetrope.tokens import (
@@ -72,8 +80,16 @@ class ControlPlane:
         self.usage = UsageStore(database)
         self.reporter = reporter
         self.now = datetime(2026, 1, 1, tzinfo=UTC)
+        self.lookup = CustomDomains(DomainNameStore(database), database.changes)
         owners = operation_owners(
-            self.store, self.usage, master_keys or MasterKeys.generate(entropy), entropy, reporter=reporter
+            self.store,
+            self.usage,
+            DomainNameStore(database),
+            master_keys or MasterKeys.generate(entropy),
+            entropy,
+            reporter=reporter,
+            lookup=self.lookup,
+            reserved_hosts=("api.localhost", "*.auth.localhost"),
         )
         self.operations = {name: method for owner in owners for name, method in implemented_operations(owner).items()}
         model = botocore.session.get_session().get_service_model("apigateway")

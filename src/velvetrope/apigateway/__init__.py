@@ -3,12 +3,16 @@
 What is authored here takes effect when it is deployed; what a caller meets is the request lane's (`execute_api`), which
 reads the same store when topic `apigateway` is published. Live traffic is not known here.
 
-    owners = operation_owners(store, usage_store, master_keys, entropy, reporter=request_lane)
+    owners = operation_owners(store, usage, domains, master_keys, entropy, reporter=request_lane, lookup=…)
 """
 
+from collections.abc import Collection
+
+from velvetrope.apigateway.accounts import AccountOperations
 from velvetrope.apigateway.api_keys import ApiKeyOperations
 from velvetrope.apigateway.authorizers import AuthorizerOperations
 from velvetrope.apigateway.deployments import DeploymentOperations
+from velvetrope.apigateway.domain_names import BasePathMappingOperations, DomainLookup, DomainNameOperations
 from velvetrope.apigateway.errors import (
     BadRequestException,
     ConflictException,
@@ -31,14 +35,19 @@ from velvetrope.apigateway.usage_plans import UsagePlanKeyOperations, UsagePlanO
 from velvetrope.clock import Entropy
 from velvetrope.sealing import MasterKeys
 from velvetrope.store.tables.apigateway import ApiGatewayStore
+from velvetrope.store.tables.apigateway_domains import DomainNameStore
 from velvetrope.store.tables.usage import UsageStore
 
 __all__ = [
+    "AccountOperations",
     "ApiKeyOperations",
     "AuthorizerOperations",
     "BadRequestException",
+    "BasePathMappingOperations",
     "ConflictException",
     "DeploymentOperations",
+    "DomainLookup",
+    "DomainNameOperations",
     "ExportOperations",
     "GatewayResponseOperations",
     "IntegrationOperations",
@@ -61,9 +70,20 @@ __all__ = [
 
 
 def operation_owners(
-    store: ApiGatewayStore, usage: UsageStore, master_keys: MasterKeys, entropy: Entropy, *, reporter: UsageReporter
+    store: ApiGatewayStore,
+    usage: UsageStore,
+    domains: DomainNameStore,
+    master_keys: MasterKeys,
+    entropy: Entropy,
+    *,
+    reporter: UsageReporter,
+    lookup: DomainLookup,
+    reserved_hosts: Collection[str] = (),
 ) -> list[object]:
-    """One object per noun; together they have every operation that this service implements."""
+    """One object per noun; together they have every operation that this service implements.
+
+    `reserved_hosts`: names that nobody may have as a domain name, since this server is called by them.
+    """
     return [
         RestApiOperations(store, entropy),
         ResourceOperations(store, entropy),
@@ -80,5 +100,8 @@ def operation_owners(
         UsagePlanOperations(store, entropy),
         UsagePlanKeyOperations(store, master_keys),
         UsageOperations(store, usage, reporter),
-        TagOperations(store),
+        DomainNameOperations(domains, lookup, reserved_hosts=reserved_hosts),
+        BasePathMappingOperations(store, domains, lookup),
+        AccountOperations(domains),
+        TagOperations(store, domains),
     ]

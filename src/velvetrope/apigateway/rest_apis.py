@@ -30,6 +30,7 @@ _PATCHES = (
     "/apiKeySource",
     "/policy",
     "/binaryMediaTypes/…",
+    "/disableExecuteApiEndpoint",
     "/endpointConfiguration/types/…",
 )
 _FIRST_MODELS = {
@@ -76,7 +77,6 @@ class RestApiOperations:
             raise BadRequestException("Name cannot be an empty string")
         if description == "":
             raise BadRequestException("Description cannot be an empty string")
-        _check_endpoint_enabled(disabled=disable_execute_api_endpoint)
         api = self._new_api(call, name)
         api = msgspec.structs.replace(
             api,
@@ -87,6 +87,7 @@ class RestApiOperations:
             endpoint_type=_endpoint_type(endpoint_configuration.types) if endpoint_configuration else "EDGE",
             policy=_policy(call, api.id, policy or ""),
             tags=dict(tags or {}),
+            disable_execute_api_endpoint=disable_execute_api_endpoint,
         )
         await self._store.save_new_rest_api(api)
         return _render(api)
@@ -211,7 +212,7 @@ def _render(api: RestApi, *, warnings: Sequence[str] = ()) -> dict[str, object]:
         "endpoint_configuration": {"types": [api.endpoint_type], "ip_address_type": "ipv4"},
         "policy": render_policy(api.policy),
         "tags": api.tags or None,
-        "disable_execute_api_endpoint": False,
+        "disable_execute_api_endpoint": api.disable_execute_api_endpoint,
         "root_resource_id": api.root_resource_id,
         "warnings": list(warnings) or None,
     }
@@ -235,18 +236,12 @@ def _endpoint_type(types: tuple[str, ...]) -> str:
     return types[0]
 
 
-def _check_endpoint_enabled(*, disabled: bool) -> None:
-    if disabled:
-        raise NotSupported("disableExecuteApiEndpoint", "there are no custom domains to call the API by")
-
-
 def _document(rest_api_id: str, body: bytes, parameters: Mapping[str, str], *, fail_on_warnings: bool) -> ApiDocument:
     for name, value in parameters.items():
         if name not in _IMPORT_PARAMETERS or (name == "ignore" and value != "documentation"):
             raise NotSupported(f"The import parameter {name}={value}")
     base_path = next((parameters[name] for name in _BASE_PATH if name in parameters), "ignore")
     document = parse_document(body, rest_api_id=rest_api_id, base_path=base_path)
-    _check_endpoint_enabled(disabled=bool(document.disable_execute_api_endpoint))
     if document.warnings and fail_on_warnings:
         raise BadRequestException("Warnings found during import:\n\t" + "\n\t".join(document.warnings))
     return document
@@ -271,8 +266,7 @@ def _patched(call: Call, api: RestApi, patch: PatchOperation) -> RestApi:
         case "replace", ("policy",):
             return replace(api, policy=_policy(call, api.id, patch.value or ""))
         case "replace", ("disableExecuteApiEndpoint",):
-            _check_endpoint_enabled(disabled=patch_bool(patch))
-            return api
+            return replace(api, disable_execute_api_endpoint=patch_bool(patch))
         case "replace", ("endpointConfiguration", "types", _):
             return replace(api, endpoint_type=_endpoint_type((required_value(patch),)))
         case "add", ("binaryMediaTypes", media_type):

@@ -1,7 +1,7 @@
-"""Tags of REST APIs, stages, API keys and usage plans, by ARN.
+"""Tags of REST APIs, stages, API keys, usage plans and domain names, by ARN.
 
 ARNs have no account: `arn:aws:apigateway:{region}::/restapis/{id}`, `…/restapis/{id}/stages/{name}`, `…/apikeys/{id}`,
-`…/usageplans/{id}`.
+`…/usageplans/{id}`, `…/domainnames/{name}`.
 
 Source: API Gateway Developer Guide, "Amazon Resource Name (ARN) format"; API reference, TagResource.
 """
@@ -15,6 +15,7 @@ from velvetrope.apigateway.errors import BadRequestException, NotFoundException
 from velvetrope.arn import InvalidArn, parse_arn
 from velvetrope.operations import Answer, Call, operation
 from velvetrope.store.tables.apigateway import ApiGatewayStore
+from velvetrope.store.tables.apigateway_domains import DomainNameStore
 
 __all__ = ["TagOperations"]
 
@@ -25,8 +26,9 @@ Tags = dict[str, str]
 class TagOperations:
     """TagResource, UntagResource, GetTags."""
 
-    def __init__(self, store: ApiGatewayStore) -> None:
+    def __init__(self, store: ApiGatewayStore, domains: DomainNameStore) -> None:
         self._store = store
+        self._domains = domains
 
     @operation
     async def tag_resource(self, call: Call, *, resource_arn: str, tags: Mapping[str, str]) -> None:
@@ -70,6 +72,9 @@ class TagOperations:
             case "usageplans", plan_id:
                 plan = await self._store.load_usage_plan(account, plan_id)
                 found = None if plan is None else plan.tags
+            case "domainnames", name:
+                domain = await self._domains.load_domain_name(account, name)
+                found = None if domain is None else domain.tags
             case _:
                 raise BadRequestException(f"Invalid ARN specified: {resource_arn}")
         if found is None:
@@ -85,6 +90,8 @@ class TagOperations:
                 await self._store.change_rest_api(account, api_id, lambda one: replace(one, tags=change(one.tags)))
             case "restapis", api_id, "stages", stage_name:
                 await self._store.change_stage(api_id, stage_name, lambda one, _: replace(one, tags=change(one.tags)))
+            case "domainnames", name:
+                await self._domains.change_domain_name(account, name, lambda one: replace(one, tags=change(one.tags)))
             case "apikeys", key_id:
                 await self._store.change_api_key(account, key_id, lambda one: replace(one, tags=change(one.tags)))
             case "usageplans", plan_id:

@@ -2,11 +2,11 @@
 
     app = EdgeApp(dispatcher=..., request_lane=..., hosted_pages=..., own_pages=..., clock=..., entropy=...)
 
-Requests to deployed APIs go first: `/_api/{apiId}/…`, or by host `{apiId}.execute-api.…`; nothing is looked up for
-them but those two. Everything else passes the layers listed in `EdgeApp.__init__`, from the outside in, and then is
-told apart by `_dispatch`: function URLs, preflights and calls of the control plane, the hosted pages, our own pages,
-static files. Every layer has ASGI's one signature. (Our listener asks for the first of them, the request lane, by
-`find_gateway_call` and `answer_gateway` directly: see `gateway_cycle.py` for what that saves.)
+Requests to deployed APIs go first: `/_api/{apiId}/…`, or by host `{apiId}.execute-api.…` or a custom domain name;
+nothing is looked up for them but those. Everything else passes the layers listed in `EdgeApp.__init__`, from the
+outside in, and then is told apart by `_dispatch`: function URLs, preflights and calls of the control plane, the hosted
+pages, our own pages, static files. Every layer has ASGI's one signature. (Our listener asks for the first of them, the
+request lane, by `find_gateway_call` and `answer_gateway` directly: see `gateway_cycle.py` for what that saves.)
 
 The listener bounds the head and the pace of a request (431, 408) because only it sees them before memory is spent;
 bodies are bounded here. Errors of a room never leave it as exceptions; what does come here is a fault of ours and
@@ -30,7 +30,7 @@ from velvetrope.edge.requests import ControlRequest, WireAnswer
 from velvetrope.execute_api import GatewayResponse, IncomingRequest
 from velvetrope.identifiers import new_uuid
 
-__all__ = ["EdgeApp", "HostedPages", "PlainPages", "RequestAnswerer"]
+__all__ = ["DomainLookup", "EdgeApp", "HostedPages", "PlainPages", "RequestAnswerer"]
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -52,6 +52,12 @@ class RequestAnswerer(Protocol):
     """Serves calls to deployed APIs: `execute_api.Gateways`."""
 
     def answer(self, incoming: IncomingRequest, /) -> Awaitable[GatewayResponse]: ...
+
+
+class DomainLookup(Protocol):
+    """Finds the API behind a custom domain name: `execute_api.CustomDomains`."""
+
+    def find(self, host: bytes, raw_path: bytes, /) -> tuple[str, bytes] | None: ...
 
 
 class HostedPages(Protocol):
@@ -91,6 +97,7 @@ class EdgeApp:
         clock: Clock,
         entropy: Entropy,
         hosted_pages: HostedPages | None = None,
+        domains: DomainLookup | None = None,
         function_urls: FunctionUrlPages | None = None,
         issuer_pages: IssuerPages | None = None,
     ) -> None:
@@ -102,6 +109,7 @@ class EdgeApp:
         self._clock = clock
         self._entropy = entropy
         self._hosted_pages = hosted_pages
+        self._domains = domains
         self._function_urls = function_urls
         self._issuer_pages = issuer_pages
         # From the outside in.
@@ -123,16 +131,17 @@ class EdgeApp:
         await self._app(scope, receive, send)
 
     def find_gateway_call(self, raw_path: bytes, headers: Sequence[tuple[bytes, bytes]]) -> GatewayCall | None:
-        """The API that is named by `/_api/{apiId}/…`, else by the host `{apiId}.execute-api.…`."""
+        """The API named by `/_api/{apiId}/…`, by the host `{apiId}.execute-api.…`, or by a custom domain name."""
         if raw_path.startswith(API_PREFIX):
             api_id, slash, rest = raw_path[len(API_PREFIX) :].partition(b"/")
-            return api_id.decode("latin-1"), slash + rest or b"/"
+            return api_id.decode("latin-1"), slash + rest or b"/", False
         for name, value in headers:
             if len(name) == 4 and name.lower() == b"host":
                 label, _, domain = value.partition(b".")
                 if domain.startswith(b"execute-api."):
-                    return label.decode("latin-1").lower(), raw_path
-                break
+                    return label.decode("latin-1").lower(), raw_path, False
+                found = None if self._domains is None else self._domains.find(value, raw_path)
+                return None if found is None else (*found, True)
         return None
 
     async def answer_gateway(
@@ -163,6 +172,7 @@ class EdgeApp:
                     scheme=scheme,
                     http_version=http_version,
                     received_at=self._clock.now(),
+                    by_domain=call[2],
                 )
             )
         except Exception:  # noqa: BLE001 - where faults of ours stop

@@ -5,6 +5,7 @@ chain of steps and their order. `Gateways` is both behind one door. They are han
 a recorder (`protocols`). ASGI, and how a deployment was authored, are not known here.
 """
 
+from velvetrope.execute_api.custom_domains import CustomDomains
 from velvetrope.execute_api.errors import GatewayRefusal
 from velvetrope.execute_api.gateways import Gateways
 from velvetrope.execute_api.http_apis import HttpApiLane
@@ -22,6 +23,7 @@ from velvetrope.execute_api.protocols import (
 from velvetrope.execute_api.requests import GatewayResponse, IncomingRequest
 
 __all__ = [
+    "CustomDomains",
     "DecisionRecorder",
     "FunctionInvoker",
     "GatewayRefusal",

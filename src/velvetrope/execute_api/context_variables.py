@@ -330,7 +330,7 @@ _VARIABLES: Mapping[str, Variable] = {
     "integrationLatency": _outcome(lambda outcome: _whole(outcome.latency_ms)),
     "integrationStatus": _outcome(lambda outcome: _whole(outcome.backend_status)),
     "operationName": _route(lambda matched: matched.method.operation_name),
-    "path": lambda facts: facts.incoming.stage_path.decode("latin-1"),
+    "path": lambda facts: facts.incoming.called_path.decode("latin-1"),
     "protocol": lambda facts: f"HTTP/{facts.incoming.http_version}",
     "requestId": lambda facts: facts.ids.request_id,
     "requestTime": lambda facts: render_clf_time(facts.incoming.received_at),

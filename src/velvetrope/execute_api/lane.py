@@ -173,6 +173,8 @@ class RequestLane:
         stage = self._deployed.snapshot.stages.get((incoming.api_id, name))
         if stage is None:
             raise UnknownStage(step="stage", detail=self._deployed.why_closed(incoming.api_id, name))
+        if stage.by_domain_only and not incoming.by_domain:
+            raise UnknownStage(step="stage", detail=f"the execute-api endpoint of API {stage.api_id} is disabled")
         return stage, path
 
     async def _match_route(self, incoming: IncomingRequest, ids: RequestIds, trail: Trail) -> MatchedRequest:
@@ -181,7 +183,8 @@ class RequestLane:
         if METHOD_OVERRIDE in headers:
             http_method = headers[METHOD_OVERRIDE].decode("latin-1").strip().upper()
         routes, called = self._deployed.snapshot.routes, (incoming.api_id, incoming.stage_path, http_method)
-        route, parameters = routes.get(called), _EMPTY
+        # Not by domain: what is remembered there may be closed to a call by the API's own endpoint.
+        route, parameters = None if incoming.by_domain else routes.get(called), _EMPTY
         if route is None:
             stage, path = self._find_stage(incoming)
             found = stage.tree.match(path, http_method)
@@ -195,7 +198,7 @@ class RequestLane:
             route = FixedRoute(
                 stage, found.target, path, f"{stage.arn_prefix}{http_method}/{path[1:].removesuffix('/')}"
             )
-            if not parameters:
+            if not parameters and not incoming.by_domain:
                 routes[called] = route
         trail.append(route.method.matched)
         return MatchedRequest(

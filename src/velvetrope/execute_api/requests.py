@@ -50,7 +50,8 @@ class IncomingRequest(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One call as it arrived.
 
     `raw_path` is all of the path, as received: what was signed. `stage_path` is what follows `/_api/{apiId}` when the
-    API was named in the path, and all of it when it was named by the host. Header names have the client's casing.
+    API was named in the path, and all of it when it was named by the host. Under a custom domain name (`by_domain`) it
+    is the path that the mapping makes of it, with the stage. Header names have the client's casing.
     """
 
     api_id: str
@@ -64,6 +65,12 @@ class IncomingRequest(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     scheme: str
     http_version: str
     received_at: datetime
+    by_domain: bool = False
+
+    @property
+    def called_path(self) -> bytes:
+        """The path as events and logs show it: with the stage, or under a custom domain name with the base path."""
+        return self.raw_path if self.by_domain else self.stage_path
 
 
 class GatewayResponse(msgspec.Struct, frozen=True, gc=False):

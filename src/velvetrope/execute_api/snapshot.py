@@ -88,6 +88,8 @@ class CompiledStage:
     gateway_responses: GatewayResponses
     variables: Mapping[str, str]
     binary_media_types: tuple[str, ...]
+    by_domain_only: bool
+    """The API's own endpoint is disabled: only its custom domain names lead here."""
     endpoint_type: str
     takes_key_from_authorizer: bool
 

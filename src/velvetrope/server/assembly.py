@@ -31,7 +31,7 @@ from velvetrope.edge.own_pages import OwnPages
 from velvetrope.edge.ownership import OwnerCheck, OwnerSessions
 from velvetrope.edge.static_files import LandingPage, StaticFiles
 from velvetrope.edge.tls import ensure_certificates, names_for, server_context
-from velvetrope.execute_api import Gateways, HttpApiLane, RequestLane
+from velvetrope.execute_api import CustomDomains, Gateways, HttpApiLane, RequestLane
 from velvetrope.functions import FunctionService, FunctionUrls
 from velvetrope.iam import AccessKeys, ControlPlaneJudge, MfaDevices, PolicyGatherer, iam_operations
 from velvetrope.iam.aws_managed import aws_managed_policies
@@ -53,6 +53,7 @@ from velvetrope.server.state_folder import LoadedRootKey, StateFolder
 from velvetrope.sqs import QueueService
 from velvetrope.store import Database
 from velvetrope.store.tables.apigateway import ApiGatewayStore
+from velvetrope.store.tables.apigateway_domains import DomainNameStore
 from velvetrope.store.tables.apigatewayv2 import HttpApiStore
 from velvetrope.store.tables.cloudformation import CloudFormationStore
 from velvetrope.store.tables.hosted_ui import HostedUiStore
@@ -99,6 +100,7 @@ class Server:
     applier: AppApplier
     lane: RequestLane
     http_api_lane: HttpApiLane
+    domains: CustomDomains
     edge: EdgeApp
     listeners: list[Listener] = field(default_factory=list)
 
@@ -120,6 +122,7 @@ class Server:
         await server.functions.start(server.dispatcher)
         await server.lane.start()
         await server.http_api_lane.start()
+        await server.domains.reload()
         server.user_pools.deliveries.start()
         return server
 
@@ -247,6 +250,8 @@ def _wire(
         lambda line: logs.keep(f"/aws/lambda/{line.function_name}", line.log_stream, line.at_ms, line.message)
     )
     gateway_store, usage_store = ApiGatewayStore(database), UsageStore(database)
+    domain_store = DomainNameStore(database)
+    domains = CustomDomains(domain_store, database.changes)
     http_api_store = HttpApiStore(database)
     service_calls = ServiceCalls(roles, database.changes, entropy, region=region)
     lane = RequestLane(
@@ -333,7 +338,17 @@ def _wire(
     dispatcher.register("logs", *logs.operations)
     dispatcher.register("sqs", *queues.operations)
     dispatcher.register(
-        "apigateway", *apigateway_operations(gateway_store, usage_store, master_keys, entropy, reporter=lane)
+        "apigateway",
+        *apigateway_operations(
+            gateway_store,
+            usage_store,
+            domain_store,
+            master_keys,
+            entropy,
+            reporter=lane,
+            lookup=domains,
+            reserved_hosts=names_for(region=region, hosts=connection.own_hosts),
+        ),
     )
     dispatcher.register(
         "apigatewayv2",
@@ -345,6 +360,7 @@ def _wire(
     edge = EdgeApp(
         dispatcher=dispatcher,
         request_lane=Gateways(lane, http_api_lane),
+        domains=domains,
         own_pages=OwnPages(
             decisions=decisions,
             owner=owner,
@@ -399,6 +415,7 @@ def _wire(
         ),
         lane=lane,
         http_api_lane=http_api_lane,
+        domains=domains,
         edge=edge,
     )
 

@@ -45,6 +45,11 @@ class RestJsonCodec:
             value = _located(member, labels or {}, query, request)
             if value is not None:
                 parsed[name] = value
+        for name, member in shape.members.items():
+            if query and member.location == "querystring" and member.shape.type == "map":
+                # Whatever no other member is called; which names there may be is for the operation to say.
+                parsed[name] = {key: values[0] for key, values in query.items()}
+                query = {}
         for name in query:
             raise UnknownMember(name)
         parsed.update(_parse_body(shape, request))
@@ -104,7 +109,7 @@ def _located(member: Member, labels: Mapping[str, str], query: dict[str, list[st
         text = labels.get(member.wire_name)
     elif member.location == "header":
         text = request.header(member.wire_name.lower())
-    elif member.location == "querystring":
+    elif member.location == "querystring" and member.shape.type != "map":
         values = query.pop(member.wire_name, None)
         if values is None:
             return None

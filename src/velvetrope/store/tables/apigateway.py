@@ -21,7 +21,7 @@ from sqlalchemy.exc import IntegrityError
 from velvetrope.store.columns import Record
 from velvetrope.store.database import Connection, Database
 from velvetrope.store.schema import METADATA
-from velvetrope.store.tables.apigateway_domains import DOMAIN_NAMES, MAPPINGS
+from velvetrope.store.tables.apigateway_domains import MAPPINGS
 from velvetrope.store.tables.apigateway_records import (
     AccessLogSettings,
     Account,
@@ -91,8 +91,6 @@ class GatewayState(msgspec.Struct, frozen=True, kw_only=True):
     api_keys: tuple[ApiKey, ...]
     usage_plans: tuple[UsagePlan, ...]
     usage_plan_keys: tuple[UsagePlanKey, ...]
-    domain_names: tuple[DomainName, ...] = ()
-    base_path_mappings: tuple[BasePathMapping, ...] = ()
 
 
 _apis = Table(
@@ -520,16 +518,12 @@ class ApiGatewayStore:
             keys = list((await connection.execute(select(_keys.c.record))).scalars())
             plans = list((await connection.execute(select(_plans.c.record))).scalars())
             pairs = await connection.execute(select(_plan_keys.c.usage_plan_id, _plan_keys.c.key_id))
-            domains = list((await connection.execute(select(DOMAIN_NAMES.c.record))).scalars())
-            mappings = list((await connection.execute(select(MAPPINGS.c.record))).scalars())
             return GatewayState(
                 stages=tuple(stages),
                 deployments=tuple(deployments),
                 api_keys=tuple(keys),
                 usage_plans=tuple(plans),
                 usage_plan_keys=tuple(UsagePlanKey(usage_plan_id=plan, key_id=key) for plan, key in pairs),
-                domain_names=tuple(domains),
-                base_path_mappings=tuple(mappings),
             )
 
 

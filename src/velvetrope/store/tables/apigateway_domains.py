@@ -1,7 +1,8 @@
 """Domain names, their base path mappings, and the account's settings.
 
 A domain name belongs to one account, and its base paths to it. What both have in common with REST APIs (an API that a
-mapping leads to is not deleted) is kept by `ApiGatewayStore`, in whose transactions the tables here are read too.
+mapping leads to is not deleted) is kept by `ApiGatewayStore`, in whose transactions the tables here are read too. A
+change of names or mappings is published as topic `apigateway-domains`.
 """
 
 from collections.abc import Callable, Collection
@@ -17,7 +18,7 @@ from velvetrope.store.tables.apigateway_records import Account, BasePathMapping,
 
 __all__ = ["ACCOUNTS", "DOMAIN_NAMES", "MAPPINGS", "DomainNameStore"]
 
-TOPIC = "apigateway"
+TOPIC = "apigateway-domains"
 
 DOMAIN_NAMES = Table(
     "apigateway_domain_names",
@@ -167,6 +168,12 @@ class DomainNameStore:
             )
             tx.changed(TOPIC)
             return gone.rowcount > 0
+
+    async def load_served(self) -> tuple[list[DomainName], list[BasePathMapping]]:
+        """Every domain name and every mapping, at one commit."""
+        async with self._database.read() as connection:
+            domains = list((await connection.execute(select(DOMAIN_NAMES.c.record))).scalars())
+            return domains, list((await connection.execute(select(MAPPINGS.c.record))).scalars())
 
     async def load_account(self, account_id: str) -> Account:
         """An account's settings; the defaults if nothing was set."""

@@ -1,0 +1,132 @@
+"""REST APIs made by boto3 against a real server: imported, exported, called under a name of their own, and refused."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import botocore.exceptions
+import pytest
+import requests
+
+from support.clients import aws_client
+from support.running import RunningServer
+
+_PET_STORE = Path(__file__).parents[1] / "apigateway" / "cases" / "pet_store.yaml"
+_DOMAIN = "pets.example.com"
+
+
+@pytest.fixture(scope="module")
+def gateway(serving: RunningServer) -> Any:
+    return aws_client(serving, "apigateway")
+
+
+@pytest.fixture(scope="module")
+def pet_store(gateway: Any) -> Iterator[str]:
+    """The id of the deployed example; its backend is nobody's address."""
+    document = _PET_STORE.read_text().replace("{backend}", "http://127.0.0.1:9")
+    made = gateway.import_rest_api(body=document.encode(), parameters={"endpointConfigurationTypes": "REGIONAL"})
+    gateway.create_deployment(restApiId=made["id"], stageName="latest")
+    yield made["id"]
+    for domain in gateway.get_domain_names()["items"]:
+        gateway.delete_domain_name(domainName=domain["domainName"])
+    gateway.delete_rest_api(restApiId=made["id"])
+
+
+def _code(refused: pytest.ExceptionInfo[botocore.exceptions.ClientError]) -> tuple[str, str]:
+    return refused.value.response["Error"]["Code"], refused.value.response["Error"]["Message"]
+
+
+def test_an_imported_example_answers(serving: RunningServer, pet_store: str) -> None:
+    url = f"{serving.url}/_api/{pet_store}/latest"
+
+    page = requests.get(f"{url}/")
+    preflight = requests.options(f"{url}/pets")
+    unknown = requests.delete(f"{url}/pets")
+
+    assert (page.status_code, page.headers["Content-Type"]) == (200, "text/html")
+    assert page.text == "<h1>Pets live here</h1>"
+    assert preflight.headers["Access-Control-Allow-Methods"] == "POST,GET,OPTIONS"
+    assert (unknown.status_code, unknown.json()) == (403, {"message": "Missing Authentication Token"})
+
+
+@pytest.mark.parametrize(("kind", "accepts"), [("oas30", "application/json"), ("swagger", "application/yaml")])
+def test_what_is_exported_is_imported_again(gateway: Any, pet_store: str, kind: str, accepts: str) -> None:
+    export = gateway.get_export(
+        restApiId=pet_store,
+        stageName="latest",
+        exportType=kind,
+        parameters={"extensions": "apigateway"},
+        accepts=accepts,
+    )
+    copy = gateway.import_rest_api(body=export["body"].read())
+    paths = [
+        {(item["path"], verb) for item in items for verb in item.get("resourceMethods", {})}
+        for items in (gateway.get_resources(restApiId=api)["items"] for api in (pet_store, copy["id"]))
+    ]
+    gateway.delete_rest_api(restApiId=copy["id"])
+
+    assert export["contentType"] == accepts
+    assert export["contentDisposition"].startswith("attachment; filename=")
+    assert paths[0] == paths[1]
+
+
+def test_models_validators_and_authorizers_are_there_by_name(gateway: Any, pet_store: str) -> None:
+    models = {model["name"] for model in gateway.get_models(restApiId=pet_store)["items"]}
+    validators = {one["name"] for one in gateway.get_request_validators(restApiId=pet_store)["items"]}
+
+    assert models == {"Empty", "Error", "NewPet", "Pet", "PetType", "Pets"}
+    assert validators == {"body", "parameters"}
+    flat = json.loads(gateway.get_model(restApiId=pet_store, modelName="NewPet", flatten=True)["schema"])
+    assert flat["properties"]["type"] == {"$ref": "#/definitions/PetType"}
+
+
+def test_a_call_to_the_apis_own_name_reaches_the_mapped_stage(
+    serving: RunningServer, gateway: Any, pet_store: str
+) -> None:
+    url, named = serving.url, {"Host": _DOMAIN}
+    before = requests.get(f"{url}/store/", headers=named)
+    gateway.create_domain_name(domainName=_DOMAIN, endpointConfiguration={"types": ["REGIONAL"]})
+    unmapped = requests.get(f"{url}/store/", headers=named)
+    gateway.create_base_path_mapping(domainName=_DOMAIN, basePath="store", restApiId=pet_store, stage="latest")
+
+    mapped = requests.get(f"{url}/store/", headers=named)
+    with_port = requests.get(f"{url}/store", headers={"Host": f"{_DOMAIN}:{serving.port}"})
+    other_path = requests.get(f"{url}/shop/", headers=named)
+    control = requests.post(url, headers=named | {"X-Amz-Target": "AWSCognitoIdentityProviderService.ListUserPools"})
+    gateway.delete_base_path_mapping(domainName=_DOMAIN, basePath="store")
+    gone = requests.get(f"{url}/store/", headers=named)
+
+    assert before.status_code == 404
+    for response in (mapped, with_port):
+        assert (response.status_code, response.text) == (200, "<h1>Pets live here</h1>")
+    for response in (unmapped, other_path, control, gone):
+        assert (response.status_code, response.content) == (403, b'{"message":"Forbidden"}')
+
+
+def test_a_name_of_this_server_is_nobodys_to_take(gateway: Any) -> None:
+    for name in ("localhost", "cognito-idp.localhost", "lambda.us-west-2.amazonaws.com"):
+        with pytest.raises(botocore.exceptions.ClientError) as refused:
+            gateway.create_domain_name(domainName=name)
+
+        assert _code(refused)[0] == "BadRequestException"
+
+
+def test_refusals_are_apigateways_own(gateway: Any, pet_store: str) -> None:
+    with pytest.raises(botocore.exceptions.ClientError) as no_authorizer:
+        gateway.get_authorizer(restApiId=pet_store, authorizerId="nope")
+    with pytest.raises(botocore.exceptions.ClientError) as canary:
+        gateway.update_stage(
+            restApiId=pet_store,
+            stageName="latest",
+            patchOperations=[{"op": "replace", "path": "/canarySettings/percentTraffic", "value": "5"}],
+        )
+    with pytest.raises(botocore.exceptions.ClientError) as vpc_link:
+        gateway.create_vpc_link(name="private", targetArns=["arn:aws:elasticloadbalancing:x"])
+    with pytest.raises(botocore.exceptions.ClientError) as cached:
+        gateway.create_deployment(restApiId=pet_store, stageName="latest", cacheClusterSize="0.5")
+
+    assert _code(no_authorizer) == ("NotFoundException", "Invalid Authorizer identifier specified")
+    assert _code(canary) == ("BadRequestException", "A canary release of a stage is not supported by velvetrope")
+    assert vpc_link.value.response["ResponseMetadata"]["HTTPStatusCode"] == 501
+    assert "velvetrope does not support CreateDeployment.cacheClusterSize" in _code(cached)[1]
