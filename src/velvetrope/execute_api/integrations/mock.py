@@ -10,6 +10,7 @@ Source: API Gateway Developer Guide, "Set up mock integrations", "Integration pa
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 from velvetrope.events import parse_mock_status
 from velvetrope.execute_api.errors import ApiConfiguration, UnsupportedMediaType
@@ -27,6 +28,11 @@ class MockAnswer:
     pattern: re.Pattern[str] | None
     headers: tuple[tuple[bytes, bytes], ...]
     bodies: tuple[tuple[bytes, bytes], ...]
+
+    @cached_property
+    def names_its_content_type(self) -> bool:
+        """One of `headers` is the content type; it holds in place of the body's."""
+        return any(name.lower() == b"content-type" for name, _ in self.headers)
 
 
 @dataclass(frozen=True)
@@ -66,7 +72,8 @@ def answer_mock(mock: MockIntegration, request: MatchedRequest) -> Answer:
     if answer is None:
         raise ApiConfiguration(step="integration", detail=f"no integration response takes the status {status}")
     content_type, body = _body_for(answer, headers.get(b"accept", b""))
-    return Answer(answer.status, [(b"Content-Type", content_type), *answer.headers], body)
+    typed = [] if answer.names_its_content_type else [(b"Content-Type", content_type)]
+    return Answer(answer.status, [*typed, *answer.headers], body)
 
 
 def _body_for(answer: MockAnswer, accept: bytes) -> tuple[bytes, bytes]:
