@@ -27,7 +27,7 @@ class EchoDoor:
         self.may_go_on = threading.Event()
 
     def find_gateway_call(self, raw_path: bytes, headers: Sequence[tuple[bytes, bytes]], /) -> GatewayCall | None:
-        return ("api", raw_path[5:]) if raw_path.startswith(b"/_api/") else None
+        return ("api", raw_path[5:], False) if raw_path.startswith(b"/_api/") else None
 
     async def answer_gateway(
         self,
