@@ -5,8 +5,8 @@ everything that the API was before; `render_document` writes a document that mak
 either understood, or known to be description only (`summary`, `responses`, `schema` …), or refused by name: a document
 that says more about who may call than we do must not become an API that says less.
 
-`$default` is the path `/$default` with `x-amazon-apigateway-any-method`. A route has one security requirement with one
-scheme; what AWS makes of several is not documented, so they are refused.
+`$default` is the path `/$default` (SAM writes `$default`) with `x-amazon-apigateway-any-method`. A route has one
+security requirement with one scheme; what AWS makes of several is not documented, so they are refused.
 
 Sources: API Gateway Developer Guide, "Use OpenAPI definitions for HTTP APIs", "OpenAPI extensions for API Gateway";
 OpenAPI 3.0.3.
@@ -170,7 +170,9 @@ class _Importer:
         _check_members(operation, _OPERATION, where)
         route = HttpRoute(
             id=self._new_id(),
-            route_key=DEFAULT_ROUTE if path == f"/{DEFAULT_ROUTE}" else f"{method} {self._base_path}{path}",
+            route_key=DEFAULT_ROUTE
+            if path in {DEFAULT_ROUTE, f"/{DEFAULT_ROUTE}"}
+            else f"{method} {self._base_path}{path}",
             operation_name=operation.get("operationId"),
             target=self._integration(operation.get(_INTEGRATION), where),
         )

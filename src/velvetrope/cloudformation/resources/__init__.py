@@ -9,6 +9,7 @@ from velvetrope.cloudformation.resources.cognito_identity_pools import IDENTITY_
 from velvetrope.cloudformation.resources.cognito_user_pools import USER_POOL_HANDLERS
 from velvetrope.cloudformation.resources.event_sources import EVENT_SOURCE_HANDLERS
 from velvetrope.cloudformation.resources.functions import FUNCTION_HANDLERS
+from velvetrope.cloudformation.resources.http_apis import HTTP_API_HANDLERS
 from velvetrope.cloudformation.resources.iam import IAM_HANDLERS
 from velvetrope.cloudformation.resources.queues import QUEUE_HANDLERS
 from velvetrope.cloudformation.resources.rest_apis import REST_API_HANDLERS
@@ -27,6 +28,7 @@ HANDLERS: Final[Mapping[str, ResourceHandler]] = MappingProxyType(
             QUEUE_HANDLERS,
             EVENT_SOURCE_HANDLERS,
             REST_API_HANDLERS,
+            HTTP_API_HANDLERS,
             USAGE_PLAN_HANDLERS,
         )
         for handler in family
