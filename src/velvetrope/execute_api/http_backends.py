@@ -49,6 +49,8 @@ class HttpCall(msgspec.Struct, frozen=True, kw_only=True):
     body: bytes
     timeout_seconds: float
     verify_certificate: bool = True
+    server_name: str | None = None
+    """The name that the certificate must be for, where it is not the URL's."""
     is_streamed: bool = False
 
 
@@ -125,6 +127,7 @@ class HttpBackends:
             data=call.body or None,
             allow_redirects=False,
             ssl=call.verify_certificate,
+            server_hostname=call.server_name,
         )
 
 

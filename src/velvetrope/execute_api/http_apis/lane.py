@@ -20,6 +20,7 @@ behind the authorizer.
 
 from collections.abc import Mapping
 from time import perf_counter
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -37,6 +38,7 @@ from velvetrope.execute_api.errors import GatewayRefusal
 from velvetrope.execute_api.http_apis.compiling import (
     CompiledHttpRoute,
     CompiledHttpStage,
+    EndpointIntegration,
     FunctionAuthorizer,
     FunctionIntegration,
     JwtAuthorizer,
@@ -44,6 +46,7 @@ from velvetrope.execute_api.http_apis.compiling import (
 from velvetrope.execute_api.http_apis.context import HttpContext
 from velvetrope.execute_api.http_apis.cors import CompiledCors, is_preflight
 from velvetrope.execute_api.http_apis.deployed import DeployedHttpApis
+from velvetrope.execute_api.http_apis.endpoints import call_endpoint
 from velvetrope.execute_api.http_apis.errors import (
     Forbidden,
     HttpApiRefusal,
@@ -57,6 +60,7 @@ from velvetrope.execute_api.http_apis.functions import invoke_http_function
 from velvetrope.execute_api.http_apis.jwt_authorizers import IssuerKeyFinder, JwtAuthorizers, PoolTokens
 from velvetrope.execute_api.http_apis.mappings import map_response
 from velvetrope.execute_api.http_apis.requests import HttpAdmitted, HttpCaller, HttpMatched, HttpPassed
+from velvetrope.execute_api.http_backends import HttpBackends
 from velvetrope.execute_api.invoking import FunctionCalls
 from velvetrope.execute_api.meters import Meters, epoch_us
 from velvetrope.execute_api.protocols import DecisionRecorder, FunctionInvoker, PolicyGatherer, ServiceDoor
@@ -102,6 +106,7 @@ class HttpApiLane:
     ) -> None:
         self._policies = policies
         self._functions = FunctionCalls(functions, services)
+        self._backends = HttpBackends()
         self._recorder = recorder
         self._clock = clock
         self._entropy = entropy
@@ -127,7 +132,8 @@ class HttpApiLane:
         await self._deployed.reload()
 
     async def close(self) -> None:
-        """Give all leases back. The lane may be used again."""
+        """Give all leases back and close connections. The lane may be used again."""
+        await self._backends.close()
         await self._meters.release(self._clock.now())
         self._deployed.forget()
 
@@ -243,6 +249,9 @@ class HttpApiLane:
         if isinstance(integration, FunctionIntegration):
             answer, outcome = await invoke_http_function(integration, admitted, self._functions)
             told_by = f"{integration.function_arn} answered {answer.status}"
+        elif isinstance(integration, EndpointIntegration):
+            answer, outcome = await call_endpoint(integration, admitted, self._backends)
+            told_by = f"{urlsplit(integration.url or '').netloc} answered {answer.status}"
         else:
             raise InternalError(step="integration", detail="the route has no integration that is known here")
         known = HttpContext(

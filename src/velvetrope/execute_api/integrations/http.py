@@ -30,6 +30,7 @@ from velvetrope.execute_api.errors import (
     GatewayRefusal,
     IntegrationTimeout,
 )
+from velvetrope.execute_api.hop_headers import OF_CONNECTION, backend_response_headers, named_by_connection
 from velvetrope.execute_api.http_backends import AnswerTooLarge, BackendFailed, BackendTooSlow, HttpAnswer, HttpCall
 from velvetrope.execute_api.integrations.answers import Answer
 from velvetrope.execute_api.integrations.doors import Doors
@@ -41,24 +42,6 @@ from velvetrope.execute_api.requests import AdmittedRequest, IntegrationOutcome,
 __all__ = ["HttpBackend", "HttpEndpoint", "HttpProxyIntegration", "UnusableAddress", "compile_endpoint"]
 
 _PLACEHOLDER = re.compile(r"\{([^{}]+)\}")
-_OF_CONNECTION = frozenset(
-    {
-        "connection",
-        "content-length",
-        "expect",
-        "host",
-        "keep-alive",
-        "proxy-authenticate",
-        "proxy-authorization",
-        "proxy-connection",
-        "te",
-        "trailer",
-        "transfer-encoding",
-        "upgrade",
-        "via",
-    }
-)  # RFC 9110 section 7.6.1, and what the client makes itself
-_REMAPPED_FOR_CALLERS = frozenset({"date", "server", "www-authenticate"})
 
 
 class UnusableAddress(ReasonError):
@@ -145,7 +128,7 @@ class HttpProxyIntegration:
         answer, outcome = await _call(call, doors)
         return Answer(
             answer.status,
-            _response_headers(answer, keeps_length=answer.stream is not None),
+            backend_response_headers(answer.headers, keeps_length=answer.stream is not None),
             answer.body,
             outcome,
             f"{urlsplit(self.endpoint.url).netloc} answered {answer.status}",
@@ -219,7 +202,7 @@ def _request_headers(
     request: MatchedRequest, outgoing: OutgoingRequest, given: tuple[tuple[bytes, bytes], ...]
 ) -> tuple[tuple[str, str], ...]:
     mapped = {name.lower() for name in outgoing.headers}
-    listed = _listed(request.headers.get(b"connection", b""))
+    listed = named_by_connection(request.headers.get(b"connection", b""))
     _, port = host_and_port(request.headers)
     incoming = request.incoming
     headers = forwarded_headers(
@@ -228,7 +211,7 @@ def _request_headers(
         port=port or ("443" if incoming.scheme == "https" else "80"),
         scheme=incoming.scheme,
         trace_id=trace_id(request),
-        left_out=_OF_CONNECTION | mapped | listed,
+        left_out=OF_CONNECTION | mapped | listed,
     )
     names = {name.lower() for name, _ in headers} | mapped
     if outgoing.body and "content-type" not in names:
@@ -237,23 +220,5 @@ def _request_headers(
         headers.append(("User-Agent", f"AmazonAPIGateway_{request.stage.api_id}"))
     headers = [header for header in headers if header[0].lower() != "x-amzn-apigateway-api-id"]
     headers.append(("x-amzn-apigateway-api-id", request.stage.api_id))
-    headers += [(name, value) for name, value in outgoing.headers.items() if name.lower() not in _OF_CONNECTION]
+    headers += [(name, value) for name, value in outgoing.headers.items() if name.lower() not in OF_CONNECTION]
     return tuple(headers)
-
-
-def _response_headers(answer: HttpAnswer, *, keeps_length: bool) -> list[tuple[bytes, bytes]]:
-    connection = next((value for name, value in answer.headers if name.lower() == b"connection"), b"")
-    left_out = _OF_CONNECTION | _listed(connection)
-    kept = []
-    for name, value in answer.headers:
-        lower = name.decode("latin-1").lower()
-        if lower in _REMAPPED_FOR_CALLERS:
-            kept.append((b"x-amzn-Remapped-" + name, value))
-        elif lower not in left_out or (keeps_length and lower == "content-length"):
-            kept.append((name, value))
-    return kept
-
-
-def _listed(connection: bytes) -> frozenset[str]:
-    """The headers that a Connection header names as its own."""
-    return frozenset(name.strip().lower() for name in connection.decode("latin-1").split(",") if name.strip())
