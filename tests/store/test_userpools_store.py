@@ -287,6 +287,20 @@ async def test_of_racing_rotations_one_wins_and_the_rest_end_the_family(sign_ins
     assert ended.revoked_at == NOW
 
 
+async def test_without_grace_a_second_use_is_reuse_even_if_it_was_asked_for_before_the_first(
+    sign_ins: SignInStore,
+) -> None:
+    """Two refreshes at once: the one that waited for its turn carries the earlier time."""
+    await sign_ins.create_family(family(), token_hash="t", now=NOW)
+
+    outcomes = [
+        await sign_ins.rotate_refresh_token("t", new_token_hash=f"n{n}", client_id="c", now=now, grace=timedelta(0))
+        for n, now in enumerate((NOW, NOW - timedelta(milliseconds=1)))
+    ]
+
+    assert [rotation.outcome for rotation in outcomes] == ["rotated", "reused"]
+
+
 async def test_rotation_forgives_within_the_grace_period(sign_ins: SignInStore) -> None:
     await sign_ins.create_family(family(), token_hash="t", now=NOW)
 

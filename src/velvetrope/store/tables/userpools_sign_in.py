@@ -290,7 +290,8 @@ class SignInStore:
                 first_spent_at = (
                     await tx.connection.execute(select(refresh_tokens.c.spent_at).where(this_token))
                 ).scalar_one()
-                if first_spent_at is None or now >= first_spent_at + grace:
+                # Without grace there is none for whoever came first and was served second either: `now` is from before.
+                if not grace or first_spent_at is None or now >= first_spent_at + grace:
                     await _revoke(tx.connection, family, now)
                     return Rotation("reused", family)
             await tx.connection.execute(

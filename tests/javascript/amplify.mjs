@@ -1,0 +1,77 @@
+// Amplify 6 through SRP, TOTP, choice-based sign-in and refresh.
+import { Amplify } from 'aws-amplify';
+import {
+  confirmSignIn, fetchAuthSession, fetchDevices, fetchMFAPreference, getCurrentUser, rememberDevice, setUpTOTP, signIn,
+  signOut, updateMFAPreference, verifyTOTPSetup,
+} from 'aws-amplify/auth';
+import { cognitoUserPoolsTokenProvider } from 'aws-amplify/auth/cognito';
+import { ask, settings, story, tell, totp } from './story.mjs';
+
+globalThis.navigator ??= { userAgent: 'Node.js' }; // the device's name is made of it
+
+const kept = new Map();
+Amplify.configure({
+  Auth: {
+    Cognito: {
+      userPoolId: settings.user_pool_id,
+      userPoolClientId: settings.client_id,
+      userPoolEndpoint: settings.endpoint,
+    },
+  },
+});
+// After configure(), which sets a storage of its own.
+cognitoUserPoolsTokenProvider.setKeyValueStorage({
+  setItem: async (key, value) => void kept.set(key, value),
+  getItem: async (key) => kept.get(key) ?? null,
+  removeItem: async (key) => void kept.delete(key),
+  clear: async () => kept.clear(),
+});
+
+const { username, password } = settings;
+
+/** The next step, or the error, of a sign-in. */
+async function step(call) {
+  try {
+    return (await call()).nextStep.signInStep;
+  } catch (error) {
+    return [error.name, error.message];
+  }
+}
+
+await story(async () => {
+  tell('wrong password', await step(() => signIn({ username, password: 'Wrong-horse-1' })));
+  tell('srp', await step(() => signIn({ username, password })));
+  tell('user', (await getCurrentUser()).username);
+
+  await rememberDevice();
+  tell('devices', (await fetchDevices()).length);
+  const setup = await setUpTOTP();
+  await verifyTOTPSetup({ code: totp(setup.sharedSecret, -1) });
+  await updateMFAPreference({ totp: 'PREFERRED' });
+  tell('preference', (await fetchMFAPreference()).preferred);
+
+  const before = (await fetchAuthSession()).tokens.accessToken.toString();
+  const after = (await fetchAuthSession({ forceRefresh: true })).tokens.accessToken.toString();
+  tell('refresh', before !== after);
+  await signOut();
+  tell('remembered device', await step(() => signIn({ username, password })));
+
+  await signOut();
+  kept.clear();
+  tell('another device', await step(() => signIn({ username, password })));
+  tell('wrong code', await step(() => confirmSignIn({ challengeResponse: totp(setup.sharedSecret, 5) })));
+  tell('right code', await step(() => confirmSignIn({ challengeResponse: totp(setup.sharedSecret) })));
+  await signOut();
+  kept.clear();
+
+  const choosing = { username: settings.passwordless_username, options: { authFlowType: 'USER_AUTH' } };
+  const chosen = await signIn(choosing);
+  tell('choice', [chosen.nextStep.signInStep, chosen.nextStep.availableChallenges]);
+  tell('chosen', await step(() => confirmSignIn({ challengeResponse: 'EMAIL_OTP' })));
+  tell('code', await step(async () => confirmSignIn({ challengeResponse: await ask('code') })));
+  await signOut();
+  kept.clear();
+
+  const preferred = { ...choosing.options, preferredChallenge: 'PASSWORD_SRP' };
+  tell('preferred password', await step(() => signIn({ username: settings.passwordless_username, password, options: preferred })));
+});
