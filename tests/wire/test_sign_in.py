@@ -17,13 +17,15 @@ from botocore.exceptions import ClientError
 from pycognito import Cognito
 from pycognito.aws_srp import N_HEX
 from pycognito.exceptions import SoftwareTokenMFAChallengeException
+from typer.testing import CliRunner, Result
 
 from support.authenticator import Authenticator
-from support.clients import aws_client
+from support.clients import aws_client, new_user
 from support.functions import make_zip
 from support.mailbox import cognito, mailbox
 from support.node import run_story
 from support.running import ROOT_KEY, RunningServer
+from velvetrope.cli.main import _cli
 
 PASSWORD, TEMPORARY = "Correct-horse-1", "Temporary-horse-1"
 RIDDLE = """
@@ -349,3 +351,39 @@ def test_secret_hash_of_another_name_or_client_is_refused(pool: Pool) -> None:
                 f"Unable to verify secret hash for client {mine.client_id}",
             )
     assert mine.sign_in("early", SECRET_HASH=secret_hash(f"early{mine.client_id}"))["AuthenticationResult"]
+
+
+def rotate_keys(pool: Pool, *arguments: str, key: tuple[str, str] = ROOT_KEY) -> Result:
+    return CliRunner().invoke(
+        _cli,
+        ["rotate-keys", *arguments, "--state-folder", str(pool.server.state_folder)],
+        env={"VELVETROPE_ROOT_ACCESS_KEY_ID": key[0], "VELVETROPE_ROOT_SECRET_ACCESS_KEY": key[1]},
+    )
+
+
+def test_owner_rotates_signing_keys_at_the_terminal_and_nobody_else_does(pool: Pool) -> None:
+    jwks = f"{pool.server.url}/{pool.user_pool_id}/.well-known/jwks.json"
+    pool.add("rotated")
+    token = pool.sign_in("rotated")["AuthenticationResult"]["AccessToken"]
+    somebody = new_user(pool.server, "somebody", {"Effect": "Allow", "Action": "*", "Resource": "*"})
+
+    assert len(requests.get(jwks, timeout=10).json()["keys"]) == 2
+    denied = rotate_keys(pool, pool.user_pool_id, key=(somebody.access_key, somebody.secret_key))
+    assert denied.exit_code == 1
+    assert "did not accept" in denied.output
+    page = f"{pool.server.url}/_velvetrope/user-pools/{pool.user_pool_id}/signing-keys"
+    assert requests.post(page, timeout=10).status_code == 403
+    assert "does not exist" in rotate_keys(pool, "us-west-2_nothere00").output
+    assert len(requests.get(jwks, timeout=10).json()["keys"]) == 2
+
+    planned = rotate_keys(pool, pool.user_pool_id)
+    assert planned.exit_code == 0, planned.output
+    assert len(requests.get(jwks, timeout=10).json()["keys"]) == 4
+    assert cognito(pool.server).get_user(AccessToken=token)["Username"] == "rotated"
+
+    assert rotate_keys(pool, pool.user_pool_id, "--at-once").exit_code == 0
+    assert len(requests.get(jwks, timeout=10).json()["keys"]) == 2
+    with pytest.raises(ClientError) as refused:
+        cognito(pool.server).get_user(AccessToken=token)
+    assert error_of(refused) == ("NotAuthorizedException", "Invalid Access Token")
+    assert pool.sign_in("rotated")["AuthenticationResult"]["AccessToken"]

@@ -209,6 +209,25 @@ def mailbox(
         fail(str(err))
 
 
+@_cli.command("rotate-keys")
+def rotate_keys(
+    user_pool_id: Annotated[str, typer.Argument(help="The user pool's id.")],
+    at_once: Annotated[
+        bool, typer.Option("--at-once", help="A private key got out: no overlap, tokens signed before are refused.")
+    ] = False,
+    state_folder: options.StateFolderPath = Path(".velvetrope"),
+) -> None:
+    """Give a user pool new signing keys. The old ones verify until the last token they signed is dead."""
+    from velvetrope.cli.owner import NoAnswer
+    from velvetrope.cli.signing_keys import rotate_signing_keys
+    from velvetrope.server.state_folder import StateFolderError
+
+    try:
+        print(rotate_signing_keys(state_folder, user_pool_id, at_once=at_once))
+    except (NoAnswer, StateFolderError) as err:
+        fail(str(err))
+
+
 @_cli.command()
 def logs(
     function: Annotated[str, typer.Argument(help="The function's name, or a part that only it has.")],

@@ -1,7 +1,8 @@
 """Our own pages, below `/_velvetrope/`: health, what a browser app needs to know, and the decision records.
 
 `config.json` is public when it is there at all: the provider decides what it holds, and whether (`None`: 404). The
-decision records are the owner's alone (`ownership`). Other subjects have files of their own (`mailbox`).
+decision records are the owner's alone (`ownership`). Other subjects have files of their own (`mailbox`,
+`signing_keys_page`).
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -53,17 +54,19 @@ class OwnPages:
         decisions: DecisionReader,
         owner: OwnerCheck,
         mailbox: FurtherPages | None = None,
+        signing_keys: FurtherPages | None = None,
         configuration: ConfigurationProvider | None = None,
     ) -> None:
         self._decisions = decisions
         self._owner = owner
-        self._mailbox = mailbox
+        self._further = [pages for pages in (mailbox, signing_keys) if pages is not None]
         self._configuration = configuration
 
     async def answer(self, request: ControlRequest) -> WireAnswer:
         """The page at `request.path`."""
-        if self._mailbox is not None and self._mailbox.owns(request.path):
-            return await self._mailbox.answer(request)
+        for pages in self._further:
+            if pages.owns(request.path):
+                return await pages.answer(request)
         if request.method not in {"GET", "HEAD"}:
             return _answer(405, {"message": "Method Not Allowed"}, (b"allow", b"GET, HEAD"))
         match request.path:

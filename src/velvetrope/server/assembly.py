@@ -29,6 +29,7 @@ from velvetrope.edge.listener import Listener
 from velvetrope.edge.mailbox import MailboxPages
 from velvetrope.edge.own_pages import OwnPages
 from velvetrope.edge.ownership import OwnerCheck, OwnerSessions
+from velvetrope.edge.signing_keys_page import SigningKeysPage
 from velvetrope.edge.static_files import LandingPage, StaticFiles
 from velvetrope.edge.tls import ensure_certificates, names_for, server_context
 from velvetrope.execute_api import CustomDomains, Gateways, HttpApiLane, RequestLane
@@ -365,6 +366,7 @@ def _wire(
             decisions=decisions,
             owner=owner,
             mailbox=MailboxPages(user_pools.deliveries, owner, OwnerSessions(entropy)),
+            signing_keys=SigningKeysPage(user_pools.signing_keys, owner),
             configuration=connection.for_browsers if settings.config_for_browsers else None,
         ),
         issuer_pages=IdentityIssuerPages(open_id_tokens),

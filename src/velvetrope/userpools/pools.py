@@ -74,7 +74,8 @@ class UserPools:
         directory = PoolDirectory(store, master_keys)
         vault = PasswordVault(master_keys, entropy, self._workers)
         back_off = BackOff(sign_ins)
-        keys = PoolKeys(store, master_keys, entropy, self._workers)
+        keys = PoolKeys(store, master_keys, entropy, self._workers, clock, database.changes)
+        self.signing_keys = keys
         passwords = PasswordSignIn(vault, back_off)
         issuer = TokenIssuer(
             store=store,

@@ -70,6 +70,7 @@ from velvetrope.store.tables.userpools_settings import (
 )
 
 __all__ = [
+    "KEYS_TOPIC",
     "MESSAGES_TOPIC",
     "AccountRecoverySetting",
     "AdminCreateUserConfig",
@@ -116,6 +117,7 @@ FirstFactor = Literal["PASSWORD", "EMAIL_OTP", "SMS_OTP", "WEB_AUTHN"]
 _SECONDS: dict[str, int] = {"seconds": 1, "minutes": 60, "hours": 3600, "days": 86400}
 _TOPIC = "userpools"
 MESSAGES_TOPIC = "userpools messages"
+KEYS_TOPIC = "userpools keys"
 """What the change feed calls it when there is a message to send."""
 _MESSAGES_KEPT_FOR = timedelta(days=7)
 
@@ -171,12 +173,16 @@ class UserPool(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PoolSigningKey(msgspec.Struct, frozen=True, kw_only=True):
-    """One of a pool's two RSA keys; the private half is sealed with the pool's id and `kid` as its context."""
+    """One of a pool's RSA keys; the private half is sealed with the pool's id and `kid` as its context."""
 
     kid: str
     token_use: Literal["id", "access"]
     private_key_sealed: bytes
     public_key_der: bytes
+    signs_from: datetime | None = None
+    """When it begins to sign; None for keys that always did. Until then it is only published."""
+    verifies_until: datetime | None = None
+    """When the last token that it signed is dead; None while it is not replaced."""
 
 
 class AppClient(msgspec.Struct, frozen=True, kw_only=True):
@@ -513,6 +519,32 @@ class UserPoolStore:
         async with self._database.read() as connection:
             rows = await connection.execute(select(keys.c.record).where(keys.c.user_pool_id == user_pool_id))
             return [row.record for row in rows]
+
+    async def replace_keys(
+        self, user_pool_id: str, signing_keys: Collection[PoolSigningKey], *, now: datetime, verifies_until: datetime
+    ) -> bool:
+        """Add keys, and have those that were not replaced yet verify until then. Keys that are dead by now go.
+
+        Keys that were to begin to sign are replaced as well: of two rotations at once both take effect, one after the
+        other. False if there is no such pool.
+        """
+        async with self._database.transaction() as tx:
+            there = await tx.connection.execute(select(pools.c.id).where(pools.c.id == user_pool_id).with_for_update())
+            if there.one_or_none() is None:
+                return False
+            rows = await tx.connection.execute(select(keys.c.record).where(keys.c.user_pool_id == user_pool_id))
+            for kept in [row.record for row in rows]:
+                this_one = and_(keys.c.user_pool_id == user_pool_id, keys.c.kid == kept.kid)
+                until = verifies_until if kept.verifies_until is None else min(kept.verifies_until, verifies_until)
+                if until <= now:
+                    await tx.connection.execute(delete(keys).where(this_one))
+                else:
+                    replaced = msgspec.structs.replace(kept, verifies_until=until)
+                    await tx.connection.execute(update(keys).where(this_one).values(record=replaced))
+            for key in signing_keys:
+                await tx.connection.execute(insert(keys).values(user_pool_id=user_pool_id, kid=key.kid, record=key))
+            tx.changed(KEYS_TOPIC)
+        return True
 
     # App clients
 
