@@ -35,6 +35,8 @@ CLAIMS: dict[str, object] = {
     "exp": int(NOW.timestamp()) + 3600,
 }
 _CASES = json.loads((Path(__file__).parent / "cases" / "wycheproof_rs256.json").read_text())
+_WITHOUT_NULL = bytes.fromhex("302f300b06096086480165030402010420")
+_WITH_LONG_LENGTH = bytes.fromhex("308131300d060960864801650304020105000420")
 _SHA256_DIGEST_INFO = bytes.fromhex("3031300d060960864801650304020105000420")
 
 
@@ -239,9 +241,7 @@ def test_modified_padding_is_refused(name: str) -> None:
 @pytest.mark.parametrize(
     "spoil",
     [
-        lambda signature: (
-            signature + PRIVATE.private_numbers().public_numbers.n
-        ),  # another number that is the same mod n
+        lambda signature: signature + PRIVATE.private_numbers().public_numbers.n,  # the same mod n
         lambda signature: -signature % PRIVATE.private_numbers().public_numbers.n,
         lambda _: 0,
         lambda _: 1,
