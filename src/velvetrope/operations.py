@@ -42,6 +42,9 @@ class Call:
     source_ip: str = "127.0.0.1"
     user_agent: str = ""
     secure_transport: bool = False
+    called_via: tuple[str, ...] = ()
+    """The services that make this call with the principal's own rights, the first one first; empty if it calls itself.
+    A service that works under a role of its own is that role's principal, and not listed."""
 
     def arn(self, service: str, resource: str, *, region: str | None = None) -> str:
         """The ARN of a resource of this account; `region=""` for global ones."""

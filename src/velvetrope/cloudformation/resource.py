@@ -71,8 +71,13 @@ class ResourceCall:
         self._artifacts = artifacts
 
     async def invoke(self, service: str, operation: str, parameters: Mapping[str, object]) -> Mapping[str, object]:
-        """Call an operation as the caller of the stack operation, with a request id of its own."""
-        call = replace(self.call, request_id=new_uuid(self._entropy), now=self._clock.now())
+        """Call an operation as the caller of the stack operation, by way of CloudFormation, with an id of its own."""
+        call = replace(
+            self.call,
+            request_id=new_uuid(self._entropy),
+            now=self._clock.now(),
+            called_via=(*self.call.called_via, _SERVICE_HOST),
+        )
         return await self._invoker.invoke(service, operation, parameters, call)
 
     async def invoke_unless_gone(
@@ -112,6 +117,7 @@ class ResourceCall:
             ) from None
 
 
+_SERVICE_HOST: Final = "cloudformation.amazonaws.com"
 _GONE: Final = frozenset(
     {
         "NoSuchEntity",

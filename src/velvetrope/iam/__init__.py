@@ -19,7 +19,7 @@ from velvetrope.iam.attached_policies import (
     RoleAttachedPolicyOperations,
     UserAttachedPolicyOperations,
 )
-from velvetrope.iam.control_plane_judge import ControlPlaneJudge, JudgedOperation, ResourcePolicies
+from velvetrope.iam.control_plane_judge import ControlPlaneJudge, JudgedOperation, ResourcePolicies, ResourceTags
 from velvetrope.iam.gatherer import PolicyGatherer
 from velvetrope.iam.group_operations import GroupOperations
 from velvetrope.iam.inline_policies import (
@@ -44,6 +44,7 @@ __all__ = [
     "MfaDevices",
     "PolicyGatherer",
     "ResourcePolicies",
+    "ResourceTags",
     "iam_operations",
 ]
 

@@ -39,7 +39,7 @@ from velvetrope.policy import (
 )
 from velvetrope.store.tables.iam import IamStore
 
-__all__ = ["ControlPlaneJudge", "JudgedOperation", "ResourcePolicies"]
+__all__ = ["ControlPlaneJudge", "JudgedOperation", "ResourcePolicies", "ResourceTags"]
 
 _NEVER_JUDGED = {
     ("sts", "GetCallerIdentity"): "GetCallerIdentity needs no permission",
@@ -47,6 +47,14 @@ _NEVER_JUDGED = {
 }
 _ONLY_FORBIDDEN = {("sts", "GetSessionToken"): "GetSessionToken needs no permission"}
 _RESOURCE_TAGS = ("aws:resourcetag/", "iam:resourcetag/")
+
+
+class ResourceTags(Protocol):
+    """Tags of what other rooms keep."""
+
+    async def find(self, resource_arn: str, /) -> Mapping[str, str] | None:
+        """The tags of that ARN, none if there is no such resource; None if they are not known."""
+        ...
 
 
 class ResourcePolicies(Protocol):
@@ -85,12 +93,14 @@ class ControlPlaneJudge:
         gatherer: PolicyGatherer,
         *,
         resource_policies: Mapping[str, ResourcePolicies] | None = None,
+        resource_tags: Mapping[str, ResourceTags] | None = None,
     ) -> None:
-        """`resource_policies` are by the service in the resource's ARN, such as `lambda`."""
+        """Resource policies and tags are by the service in the resource's ARN, such as `lambda`."""
         self._names = ResourceNames(store)
         self._gatherer = gatherer
         self._key_uses = KeyUses(store)
         self._resource_policies = dict(resource_policies or {})
+        self._resource_tags = dict(resource_tags or {})
 
     async def judge(
         self, service: str, operation: str, parameters: Mapping[str, object], call: Call
@@ -119,7 +129,8 @@ class ControlPlaneJudge:
         resources = [await self._names.name(template, parameters, call) for template in rule.resources]
         questions = []
         for resource in resources or [NamedResource("*")]:
-            # Tags of what other rooms keep are not known here; of roles and users they are; groups and "*" have none.
+            # Tags of what other rooms keep are looked up if somebody asks (`_with_tags`); roles and users bring theirs;
+            # groups and "*" have none.
             tags_known = resource.entity is not None or resource.is_never_tagged or not resources
             questions.append(
                 _Question(
@@ -157,7 +168,35 @@ class ControlPlaneJudge:
         policies_of_service = self._resource_policies.get(_service_of(question.resource.arn))
         if policies_of_service is not None:
             request = replace(request, resource_policy=await policies_of_service.find(question.resource.arn))
-        return JudgedOperation(question.action, question.resource.arn, evaluate(request))
+        return JudgedOperation(question.action, question.resource.arn, evaluate(await self._with_tags(request)))
+
+    async def _with_tags(self, request: AuthorizationRequest) -> AuthorizationRequest:
+        """The request with the resource's tags, if a policy reads them and they can be told."""
+        source = self._resource_tags.get(_service_of(request.resource))
+        if source is None or request.resource_is_partial or not _reads_tags(request):
+            return request
+        if not set(_RESOURCE_TAGS) <= set(request.unknown_keys):
+            return request
+        tags = await source.find(request.resource)
+        if tags is None:
+            return request
+        prefixes = _RESOURCE_TAGS if request.resource.startswith("arn:aws:iam:") else _RESOURCE_TAGS[:1]
+        return replace(
+            request,
+            context={
+                **request.context,
+                **{f"{prefix}{key.lower()}": (value,) for prefix in prefixes for key, value in tags.items()},
+            },
+            unknown_keys=tuple(key for key in request.unknown_keys if key not in _RESOURCE_TAGS),
+        )
+
+
+def _reads_tags(request: AuthorizationRequest) -> bool:
+    own = request.policies
+    several = [*own.identity, own.boundary, *(own.session or ()), request.resource_policy]
+    return any(
+        key.startswith(_RESOURCE_TAGS) for policy in several if policy is not None for key in policy.context_keys
+    )
 
 
 def _request(question: _Question, policies: PrincipalPolicies, call: Call) -> AuthorizationRequest:
@@ -174,6 +213,7 @@ def _request(question: _Question, policies: PrincipalPolicies, call: Call) -> Au
             user_agent=call.user_agent,
             secure_transport=call.secure_transport,
             region=call.region,
+            called_via=call.called_via,
             extra={"aws:resourceaccount": (resource_account_id,), **question.keys},
         ),
         policies=policies,

@@ -24,6 +24,9 @@ _MAX_REMEMBERED = 2048
 
 CALLER_KEYS = frozenset(
     {
+        "aws:calledvia",
+        "aws:calledviafirst",
+        "aws:calledvialast",
         "aws:currenttime",
         "aws:epochtime",
         "aws:federatedprovider",
@@ -52,9 +55,6 @@ CALLER_KEYS = frozenset(
 ABSENT_KEYS = frozenset(
     {
         "aws:assumedroot",
-        "aws:calledvia",
-        "aws:calledviafirst",
-        "aws:calledvialast",
         "aws:chatbotsourcearn",
         "aws:ec2instancesourceprivateipv4",
         "aws:ec2instancesourcevpc",
@@ -75,8 +75,7 @@ ABSENT_KEYS = frozenset(
         "aws:vpcsourceip",
     }
 )
-"""AWS's other global keys. They are about what we do not have: Organizations, VPCs, calls that one service makes for
-another in the caller's name."""
+"""AWS's other global keys. They are about what we do not have: Organizations, VPCs, the console."""
 
 
 def request_context(
@@ -88,9 +87,12 @@ def request_context(
     secure_transport: bool = False,
     region: str = "",
     referer: str = "",
+    called_via: tuple[str, ...] = (),
     extra: Mapping[str, tuple[str, ...]] = _NOTHING,
 ) -> Context:
     """Every global key of this request. `now` is aware; empty texts mean that the header was not sent.
+
+    `called_via` are the services that make the request in the principal's name, in their order.
 
     `extra` is trusted: it wins over what is here, so it must not be filled from what the caller merely says.
     """
@@ -110,6 +112,10 @@ def request_context(
         context["aws:referer"] = (referer,)
     if region:
         context["aws:requestedregion"] = (region,)
+    if called_via:
+        context["aws:calledvia"] = called_via
+        context["aws:calledviafirst"], context["aws:calledvialast"] = called_via[:1], called_via[-1:]
+        context["aws:viaawsservice"] = _TRUE
     session = principal.session
     if session is not None and session.multi_factor_at is not None:
         context["aws:multifactorauthage"] = (str(epoch_seconds - int(session.multi_factor_at.timestamp())),)

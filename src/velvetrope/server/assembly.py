@@ -47,6 +47,7 @@ from velvetrope.server.connection import Connection
 from velvetrope.server.credentials import AccessKeySource, root_principal
 from velvetrope.server.machine import SystemClock, SystemEntropy
 from velvetrope.server.narration import Narration, Ready, Refusal
+from velvetrope.server.resource_tags import resource_tags
 from velvetrope.server.senders import message_senders
 from velvetrope.server.service_calls import ServiceCalls
 from velvetrope.server.settings import Settings
@@ -290,7 +291,12 @@ def _wire(
     # The control plane, and the stacks that are applied through it.
     resource_policies: dict[str, ResourcePolicies] = {"lambda": functions.policies, "sqs": queues.policies}
     dispatcher = OperationDispatcher(
-        judge=ControlPlaneJudge(iam_store, gatherer, resource_policies=resource_policies),
+        judge=ControlPlaneJudge(
+            iam_store,
+            gatherer,
+            resource_policies=resource_policies,
+            resource_tags=resource_tags(database, account_id=account_id),
+        ),
         verifier=verifier,
         recorder=decisions,
         clock=clock,

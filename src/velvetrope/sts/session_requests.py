@@ -86,6 +86,9 @@ def request_keys(call: Call) -> dict[str, tuple[str, ...]]:
     }
     if call.user_agent:
         keys["aws:useragent"] = (call.user_agent,)
+    if call.called_via:
+        keys["aws:calledvia"], keys["aws:viaawsservice"] = call.called_via, ("true",)
+        keys["aws:calledviafirst"], keys["aws:calledvialast"] = call.called_via[:1], call.called_via[-1:]
     return keys
 
 

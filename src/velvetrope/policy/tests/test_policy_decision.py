@@ -205,6 +205,18 @@ def test_the_context_has_every_global_key_of_a_role_session() -> None:
     }
 
 
+def test_services_that_call_in_the_principals_name_are_told_in_their_order() -> None:
+    through = ("cloudformation.amazonaws.com", "lambda.amazonaws.com")
+    context = request_context(ROLE, now=NOW, source_ip="", called_via=through)
+
+    assert context["aws:calledvia"] == through
+    assert (context["aws:calledviafirst"], context["aws:calledvialast"]) == (through[:1], through[1:])
+    assert context["aws:viaawsservice"] == ("true",)
+    direct = request_context(ROLE, now=NOW, source_ip="")
+    assert not {"aws:calledvia", "aws:calledviafirst", "aws:calledvialast"} & direct.keys()
+    assert direct["aws:viaawsservice"] == ("false",)
+
+
 def test_the_anonymous_have_no_principal_keys() -> None:
     """IAM User Guide, principal table: of an anonymous caller only the type and the userid `anonymous` are there."""
     context = request_context(ANONYMOUS, now=NOW, source_ip="203.0.113.7")
