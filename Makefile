@@ -18,7 +18,7 @@ CLIENTS := tests/javascript
 WEB_SOURCES := $(shell find $(WEB)/src $(WEB)/public -type f 2>/dev/null) $(WEB)/index.html $(WEB)/vite.config.ts
 PYTEST_ARGS ?=
 
-.PHONY: help demo test check lint types imports setup web javascript-clients browser-tools bench wheel clean
+.PHONY: help demo test check lint types imports setup web javascript-clients browser-tools bench soak wheel clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -54,6 +54,10 @@ browser-tools:  ## Make sure there are a Chromium and a curl for the tests
 
 bench: .venv/.dev $(WEB)/dist/index.html  ## Measure, and print ratios (see benchmarks/README.md)
 	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks.functions
+
+soak: setup  ## Invoke functions twenty thousand times while their processes are killed
+	VELVETROPE_SOAK_INVOCATIONS=20000 $(BIN)/python -m pytest -q --timeout 900 tests/functions/test_functions_soak.py
 
 wheel: .venv/.dev $(WEB)/dist/index.html  ## Build a wheel that carries the demo and its built page
 	rm -rf src/velvetrope/_demo && mkdir -p src/velvetrope/_demo/web

@@ -18,6 +18,9 @@ _READ_BYTES = 65_536
 _MAX_READS = 16
 """Reads of the output in one go, after which others get their turn."""
 
+_MEASURE_SECONDS = 0.02
+"""How long a measurement of memory is good for: the watch over memory takes one as often."""
+
 
 class Killer(Protocol):
     """Whoever forked the process."""
@@ -39,6 +42,7 @@ class SandboxProcess:
         """Told of its id once it is forked."""
         self._ended = self._killed = False
         self._peak_pages = 0
+        self._measure_at = 0.0
         self._memory = -1
         self._output, self._output_end = os.pipe()
         os.set_blocking(self._output, False)
@@ -109,12 +113,14 @@ class SandboxProcess:
                 # statm: total, resident, … in pages. Source: proc_pid_statm(5).
                 pages = int(os.pread(self._memory, 64, 0).split()[1])
                 self._peak_pages = max(self._peak_pages, pages)
+                self._measure_at = self._loop.time() + _MEASURE_SECONDS
                 return pages
         return 0
 
     def peak_memory_mb(self) -> int:
-        """The most resident memory that was seen at any measurement, in whole MB."""
-        self._measure()
+        """The most resident memory that was seen at any measurement, in whole MB; measured anew now and then."""
+        if self._loop.time() >= self._measure_at:
+            self._measure()
         return -(-self._peak_pages * _PAGE_BYTES // 1_048_576)
 
     def kill(self) -> None:

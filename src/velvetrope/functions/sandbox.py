@@ -449,11 +449,10 @@ class Sandbox:
     def _keep_lines(self, lines: Sequence[str]) -> None:
         log = self._running.log if self._running else self._log_between
         at_ms = int(self._clock.now().timestamp() * 1000)
-        name, stream = self.settings.function_name, self._log_stream
+        name, stream, append = self.settings.function_name, self._log_stream, self._logs.append
         for line in lines:
-            log += line.encode()
-            log += b"\n"
-            self._logs.append(LogEvent(at_ms, name, stream, line))
+            log += line.encode() + b"\n"
+            append(LogEvent(at_ms, name, stream, line))
         if len(log) > 2 * _TAIL_BYTES:
             del log[:-_TAIL_BYTES]
 

@@ -17,7 +17,7 @@ word: a kind that is not in the table, a body longer than its kind may have, a l
 """
 
 import struct
-from dataclasses import dataclass
+from typing import NamedTuple
 
 __all__ = [
     "ERROR",
@@ -61,8 +61,7 @@ class FrameBroken(Exception):
     """What came is no frame that may come."""
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(NamedTuple):
     """One invocation, as a runtime is told of it. Empty bytes stand for what there is not."""
 
     request_id: str
@@ -88,6 +87,11 @@ class FrameReader:
             FrameBroken: a kind that no sandbox may send, or a body longer than its kind allows.
         """
         buffer = self._buffer
+        if not buffer and len(data) >= _HEAD.size:
+            # What is sent in one go mostly comes in one go.
+            length, kind = _HEAD.unpack_from(data)
+            if len(data) == _HEAD.size + length and length <= _MAX_BODY.get(kind, -1):
+                return [(kind, data[_HEAD.size :])]
         buffer += data
         frames: list[tuple[int, bytes]] = []
         at, end = 0, len(buffer)

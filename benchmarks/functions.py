@@ -1,0 +1,387 @@
+"""`python -m benchmarks.functions`: warm and cold invocations, beside what AWS's runtime client itself can do.
+
+The ceiling is AWS's Python runtime client, unchanged, against a Runtime API that does nothing: a blocking socket that
+answers every call with bytes made beforehand. What it reaches is what any server of the Runtime API could reach with
+this client. The same handler then runs behind our Runtime API and behind our socketpair, one sandbox, one invocation
+after the other, turn by turn in the same run.
+"""
+
+import argparse
+import asyncio
+import os
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import cast
+
+import httptools
+import uvloop
+
+from benchmarks.load import resident_mib
+from velvetrope.functions import FunctionService
+from velvetrope.functions.sandbox import Sandbox
+from velvetrope.principals import Principal
+from velvetrope.sealing import MasterKeys
+from velvetrope.secret import Secret
+from velvetrope.server.machine import SystemClock, SystemEntropy
+from velvetrope.store import Database
+from velvetrope.store.tables.functions import LATEST, Function, FunctionConfiguration, FunctionStore
+
+HANDLER = "def handler(event, context):\n    return {'statusCode': 200, 'body': 'hello'}\n"
+EVENT = b'{"path": "/hello", "httpMethod": "GET", "headers": {"Accept": "*/*"}, "body": null}'
+ACCOUNT, REGION = "123456789012", "us-west-2"
+ARN = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:bench"
+ROOT = Principal(
+    kind="Account", account_id=ACCOUNT, arn=f"arn:aws:iam::{ACCOUNT}:root", policy_arn="", unique_id=ACCOUNT
+)
+
+
+@dataclass(frozen=True)
+class Session:
+    access_key_id: str
+    secret_access_key: Secret[str]
+    session_token: str
+    expiration: datetime
+
+
+class Roles:
+    """Every role can be assumed."""
+
+    async def assume_role_for_service(
+        self,
+        role_arn: str,
+        *,
+        service: str,
+        session_name: str,
+        duration_seconds: int,
+        now: datetime,
+        source_function_arn: str | None = None,
+    ) -> Session:
+        return Session("ASIABENCH", Secret("secret"), "token", now + timedelta(hours=1))
+
+    async def act_for_service(
+        self,
+        role_arn: str,
+        *,
+        service: str,
+        session_name: str,
+        duration_seconds: int,
+        now: datetime,
+        source_function_arn: str | None = None,
+    ) -> Principal:
+        return ROOT
+
+
+class NoOthers:
+    """There is no other service."""
+
+    async def invoke(self, service: str, operation: str, parameters: object, call: object) -> dict[str, object]:
+        raise LookupError(operation)
+
+    async def allows(self, service: str, operation: str, parameters: object, call: object) -> bool:
+        return False
+
+
+@dataclass
+class Rig:
+    """A running functions room with one function."""
+
+    service: FunctionService
+    configuration: FunctionConfiguration
+
+    async def invoke(self, count: int) -> list[float]:
+        """Invoke so often, one after the other; the latencies in seconds."""
+        invoke, clock, latencies = self.service.invoker.invoke, SystemClock(), []
+        for _ in range(count):
+            started = time.perf_counter()
+            result = await invoke(ARN, EVENT, caller=ROOT, source_arn=None, now=clock.now())
+            latencies.append(time.perf_counter() - started)
+            if result.function_error is not None:
+                raise RuntimeError(result.payload.decode())
+        return latencies
+
+    async def start_sandbox(self) -> Sandbox:
+        """A sandbox of its own, not started yet."""
+        factory = self.service.invoker._factory  # noqa: SLF001  the part that is measured
+        return await factory.maker(self.configuration)(lambda _: None, lambda _: None)
+
+
+@asynccontextmanager
+async def rig(folder: Path, *, over_http: bool) -> AsyncIterator[Rig]:
+    """The functions room over an empty database."""
+    clock, entropy = SystemClock(), SystemEntropy()
+    database = await Database.open(f"sqlite:///{folder}/velvetrope.db", durable=False)
+    service = FunctionService(
+        database,
+        folder / "functions",
+        Roles(),
+        clock,
+        entropy,
+        MasterKeys.generate(entropy),
+        endpoint_url="http://127.0.0.1:4800",
+        region=REGION,
+        account_id=ACCOUNT,
+        python_over_http=over_http,
+    )
+    await service.start(NoOthers())
+    stored = service.code.put_zip(_zip())
+    configuration = FunctionConfiguration(
+        function_name="bench",
+        function_arn=ARN,
+        version=LATEST,
+        runtime=f"python3.{sys.version_info.minor}",
+        handler="app.handler",
+        role=f"arn:aws:iam::{ACCOUNT}:role/bench",
+        code_sha256=stored.sha256,
+        code_size_bytes=stored.size_bytes,
+        modified_at=clock.now(),
+        revision_id="1",
+    )
+    await FunctionStore(database).create_function(Function(account_id=ACCOUNT, region=REGION, latest=configuration))
+    try:
+        yield Rig(service, configuration)
+    finally:
+        await service.stop()
+        await database.close()
+
+
+def _zip() -> bytes:
+    import io
+    import zipfile
+
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        archive.writestr("app.py", HANDLER)
+    return out.getvalue()
+
+
+def _start_client(folder: Path, port: int) -> "subprocess.Popen[bytes]":
+    """AWS's Python runtime client as it is."""
+    (folder / "app.py").write_text(HANDLER)
+    environment = {
+        "AWS_LAMBDA_RUNTIME_API": f"127.0.0.1:{port}",
+        "AWS_EXECUTION_ENV": f"AWS_Lambda_python3.{sys.version_info.minor}",
+        "AWS_LAMBDA_FUNCTION_NAME": "bench",
+        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "128",
+        "AWS_LAMBDA_FUNCTION_VERSION": LATEST,
+        "AWS_LAMBDA_LOG_GROUP_NAME": "bench",
+        "AWS_LAMBDA_LOG_STREAM_NAME": "bench",
+        "PATH": os.environ["PATH"],
+    }
+    arguments = [sys.executable, "-s", "-m", "awslambdaric", "app.handler"]
+    return subprocess.Popen(arguments, cwd=folder, env=environment)
+
+
+class Ceiling:
+    """AWS's client against a Runtime API that does nothing, in a process each: a blocking socket."""
+
+    def __init__(self, folder: Path) -> None:
+        self._listening = socket.create_server(("127.0.0.1", 0))
+        self._client = _start_client(folder, self._listening.getsockname()[1])
+        self._connection, self._buffer = self._listening.accept()[0], b""
+        self._connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._receive()
+
+    def rate(self, count: int) -> float:
+        """Invocations per second over `count` of them."""
+        event, accepted = _null_answers()
+        started = time.perf_counter()
+        for _ in range(count):
+            self._connection.sendall(event)
+            self._receive()
+            self._connection.sendall(accepted)
+            self._receive()
+        return count / (time.perf_counter() - started)
+
+    def close(self) -> None:
+        self._client.kill()
+        self._client.wait()
+        self._connection.close()
+        self._listening.close()
+
+    def _receive(self) -> None:
+        """One whole request, whichever connection the client uses for it."""
+        data = self._buffer
+        while True:
+            head = data.find(b"\r\n\r\n")
+            if head >= 0:
+                at = data.lower().find(b"content-length:", 0, head)
+                length = int(data[at + 15 : data.find(b"\r\n", at)]) if at >= 0 else 0
+                end = head + 4 + length
+                if len(data) >= end:
+                    self._buffer = data[end:]
+                    return
+            more = self._connection.recv(65536)
+            if not more:
+                self._connection.close()
+                self._connection, data = self._listening.accept()[0], b""
+                self._connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                continue
+            data += more
+
+
+def _null_answers() -> tuple[bytes, bytes]:
+    """The answers to `next` and to `response`."""
+    head = (
+        "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+        "Lambda-Runtime-Aws-Request-Id: 11111111-2222-3333-4444-555555555555\r\n"
+        f"Lambda-Runtime-Deadline-Ms: 4102444800000\r\nLambda-Runtime-Invoked-Function-Arn: {ARN}\r\n"
+        f"Content-Length: {len(EVENT)}\r\n\r\n"
+    ).encode()
+    accepted = b'HTTP/1.1 202 Accepted\r\nContent-Type: application/json\r\nContent-Length: 16\r\n\r\n{"status":"OK"}\n'
+    return head + EVENT, accepted
+
+
+class NullConnection(asyncio.Protocol):
+    """A connection to a Runtime API on an event loop that parses HTTP and knows nothing else."""
+
+    def __init__(self, ceiling: "LoopCeiling") -> None:
+        self._ceiling = ceiling
+        self._event, self._accepted = _null_answers()
+        self._parser = httptools.HttpRequestParser(self)
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+
+    def data_received(self, data: bytes) -> None:
+        self._parser.feed_data(data)
+
+    def on_message_complete(self) -> None:
+        if self._parser.get_method() == b"POST":
+            self._transport.write(self._accepted)
+        elif self._ceiling.takes_one():
+            self.give()
+        else:
+            self._ceiling.wait(self)
+
+    def give(self) -> None:
+        self._transport.write(self._event)
+
+
+class LoopCeiling:
+    """AWS's client against a Runtime API that does nothing, on this event loop: the kind of server that ours is."""
+
+    def __init__(self) -> None:
+        self._left = 0
+        self._waiting: asyncio.Queue[NullConnection] = asyncio.Queue()
+
+    async def open(self, folder: Path) -> None:
+        self._server = await asyncio.get_running_loop().create_server(lambda: NullConnection(self), "127.0.0.1", 0)
+        self._client = _start_client(folder, self._server.sockets[0].getsockname()[1])
+
+    async def rate(self, count: int) -> float:
+        """Invocations per second over `count` of them."""
+        connection = await self._waiting.get()
+        self._left, started = count - 1, time.perf_counter()
+        connection.give()
+        again = await self._waiting.get()
+        seconds = time.perf_counter() - started
+        self._waiting.put_nowait(again)
+        return count / seconds
+
+    def takes_one(self) -> bool:
+        self._left -= 1
+        return self._left >= 0
+
+    def wait(self, connection: NullConnection) -> None:
+        self._waiting.put_nowait(connection)
+
+    def close(self) -> None:
+        self._client.kill()
+        self._client.wait()
+        self._server.close()
+
+
+async def measure_warm(rounds: int, count: int) -> None:
+    """Warm invocations, one after the other."""
+    ceilings: dict[str, list[float]] = {"a blocking socket": [], "an event loop": []}
+    found: dict[str, list[list[float]]] = {"socketpair": [], "Runtime API": []}
+    with tempfile.TemporaryDirectory() as temporary:
+        folders = [Path(temporary, name) for name in ("blocking", "loop", "frames", "http")]
+        for folder in folders:
+            folder.mkdir()
+        blocking, loop = Ceiling(folders[0]), LoopCeiling()
+        await loop.open(folders[1])
+        try:
+            async with rig(folders[2], over_http=False) as frames, rig(folders[3], over_http=True) as http:
+                for warming in (frames, http):
+                    await warming.invoke(300)
+                for _ in range(rounds):
+                    ceilings["a blocking socket"].append(await asyncio.to_thread(blocking.rate, count))
+                    ceilings["an event loop"].append(await loop.rate(count))
+                    found["socketpair"].append(await frames.invoke(count))
+                    found["Runtime API"].append(await http.invoke(count))
+        finally:
+            blocking.close()
+            loop.close()
+
+    def row(name: str, rates: list[float], latencies: str = "| ") -> None:
+        ratios = [
+            statistics.median(rate / to for rate, to in zip(rates, ceiling, strict=True))
+            for ceiling in ceilings.values()
+        ]
+        print(f"| {name} | {statistics.median(rates):,.0f} | {latencies} | {ratios[0]:.2f} | {ratios[1]:.2f} |")
+
+    print(f"\nWarm, one sandbox, one after the other; median of {rounds} rounds of {count}\n")
+    print("| | per second | p50 ms | p99 ms | to a blocking socket | to an event loop |")
+    print("|---|---|---|---|---|---|")
+    for name, rates in ceilings.items():
+        row(f"AWS's client, null Runtime API on {name}", rates)
+    for name, rows in found.items():
+        p50, p99 = (statistics.median(sorted(one)[len(one) * part // 100] * 1000 for one in rows) for part in (50, 99))
+        row(name, [len(one) / sum(one) for one in rows], f"{p50:.3f} | {p99:.3f}")
+
+
+async def measure_cold(times: int) -> None:
+    """From fork to ready, and the memory of sandboxes that wait."""
+    print(f"\nCold, median of {times}; memory with ten sandboxes waiting\n")
+    print("| | fork to ready ms | p90 ms | first of all ms | memory of each MiB |")
+    print("|---|---|---|---|---|")
+    for name, over_http in (("socketpair", False), ("Runtime API", True)):
+        with tempfile.TemporaryDirectory() as temporary:
+            async with rig(Path(temporary), over_http=over_http) as running:
+                seconds: list[float] = []
+                for _ in range(times + 1):
+                    sandbox = await running.start_sandbox()
+                    started = time.perf_counter()
+                    await sandbox.start()
+                    seconds.append(time.perf_counter() - started)
+                    sandbox.kill()
+                    await sandbox.wait_ended()
+                waiting = [await running.start_sandbox() for _ in range(10)]
+                for sandbox in waiting:
+                    await sandbox.start()
+                mib = resident_mib([sandbox.process_id for sandbox in waiting if sandbox.process_id]) / len(waiting)
+                for sandbox in waiting:
+                    sandbox.kill()
+                    await sandbox.wait_ended()
+        first, *others = seconds
+        others.sort()
+        row = (statistics.median(others), others[len(others) * 9 // 10], first)
+        print(f"| {name} | {' | '.join(f'{value * 1000:.1f}' for value in row)} | {mib:.1f} |")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.functions", description=__doc__)
+    parser.add_argument("what", nargs="?", choices=["all", "warm", "cold"], default="all")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--count", type=int, default=3000, help="invocations of a round")
+    parser.add_argument("--times", type=int, default=30, help="cold starts")
+    given = parser.parse_args()
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        if given.what in ("all", "warm"):
+            runner.run(measure_warm(given.rounds, given.count))
+        if given.what in ("all", "cold"):
+            runner.run(measure_cold(given.times))
+
+
+if __name__ == "__main__":
+    main()
