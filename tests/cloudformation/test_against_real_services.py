@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from support.functions import make_zip
 from velvetrope.cloudformation import AppliedStack
 from velvetrope.cloudformation.resources import HANDLERS
 from velvetrope.operations import Call
@@ -38,6 +39,13 @@ CHANGES = {
     "title: imported": "title: imported again",
     "Variables: {colour: red}": "Variables: {colour: blue}",
     "'lambda:list*'": "'lambda:get*'",
+    "Description: a layer": "Description: another layer",
+    "AuthType: AWS_IAM": "AuthType: NONE",
+    ", Cors: {AllowOrigins: ['*']}": "",
+    "MaximumRetryAttempts: 1": "MaximumRetryAttempts: 2",
+    "RetentionInDays: 7, ": "",
+    "      DeadLetterConfig: {TargetArn: !GetAtt Letters.Arn}\n": "",
+    "      Layers: [!Ref Layer]\n": "",
     "VisibilityTimeout: 60": "DelaySeconds: 1",
     "Description: http first, ": "",
     ", CorsConfiguration: {AllowOrigins: ['https://a.example']}": "",
@@ -67,7 +75,8 @@ async def server(tmp_path: Path) -> AsyncIterator[Server]:
 
 
 async def apply(server: Server, template: str) -> AppliedStack:
-    return await server.stacks.apply(template, stack_name="every", call=call_of(server))
+    layer = {("local", "layer.zip"): make_zip({"python/pricing.py": "price = 1"})}
+    return await server.stacks.apply(template, stack_name="every", call=call_of(server), artifacts=layer)
 
 
 def call_of(server: Server) -> Call:

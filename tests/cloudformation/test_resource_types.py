@@ -325,6 +325,41 @@ Outputs:
     assert stacks.world.of("DeleteFunction")[0] == {"FunctionName": "f", "Qualifier": "1"}
 
 
+LAYER = """
+Resources:
+  Pricing:
+    Type: AWS::Lambda::LayerVersion
+    Properties: {Content: {S3Bucket: local, S3Key: %s}, CompatibleRuntimes: [python3.12], LicenseInfo: MIT}
+  Lent:
+    Type: AWS::Lambda::LayerVersionPermission
+    Properties: {LayerVersionArn: !Ref Pricing, Action: lambda:GetLayerVersion, Principal: "*"}
+Outputs:
+  Arn: {Value: !GetAtt Pricing.LayerVersionArn}
+"""
+
+
+async def test_a_layer_is_named_after_its_place_and_every_change_makes_a_version(stacks: Stacks) -> None:
+    first = await stacks.apply(LAYER % "one", artifacts={("local", "one"): b"first zip"})
+    second = await stacks.apply(LAYER % "two", artifacts={("local", "two"): b"second zip"})
+
+    published = stacks.world.of("PublishLayerVersion")
+    assert [(one["LayerName"], one["Content"]["ZipFile"]) for one in published] == [
+        ("Pricing", b"first zip"),
+        ("Pricing", b"second zip"),
+    ]
+    assert first.outputs["Arn"].endswith(":layer:Pricing:1")
+    assert second.outputs["Arn"] != first.outputs["Arn"]
+    lent = stacks.world.of("AddLayerVersionPermission")
+    assert (lent[0]["LayerName"], lent[0]["VersionNumber"], lent[0]["Principal"]) == ("Pricing", 1, "*")
+    assert [gone["VersionNumber"] for gone in stacks.world.of("DeleteLayerVersion")] == [1]
+    assert await delete(stacks) == ["RemoveLayerVersionPermission", "DeleteLayerVersion"]
+
+
+async def test_a_layer_whose_content_did_not_come_along_is_refused(stacks: Stacks) -> None:
+    with pytest.raises(Exception, match="there is no S3"):
+        await stacks.apply(LAYER % "elsewhere")
+
+
 async def test_a_plain_rest_api_with_resources_and_methods(stacks: Stacks) -> None:
     template = """
 Resources:

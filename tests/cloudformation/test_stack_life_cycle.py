@@ -349,7 +349,7 @@ async def test_what_could_not_be_cleaned_up_is_tried_again_at_the_next_update(st
 @pytest.mark.parametrize(
     ("template", "message"),
     [
-        ("Resources: {A: {Type: AWS::Logs::LogGroup}}", "Unrecognized resource types: [AWS::Logs::LogGroup]"),
+        ("Resources: {A: {Type: AWS::Logs::MetricFilter}}", "Unrecognized resource types: [AWS::Logs::MetricFilter]"),
         (
             "Resources: {A: {Type: AWS::IAM::User, DependsOn: B}, B: {Type: AWS::IAM::User, DependsOn: A}}",
             "Circular dependency between resources: [A, B]",

@@ -165,6 +165,11 @@ _MAKERS: Mapping[str, _Maker] = {
             "Version": str(n),
         },
     ),
+    "PublishLayerVersion": lambda given, n: (
+        f"layer {given['LayerName']} {n}",
+        {"LayerVersionArn": f"arn:aws:lambda:{REGION}:{ACCOUNT}:layer:{given['LayerName']}:{n}", "Version": n},
+    ),
+    "AddLayerVersionPermission": lambda given, n: (f"layer statement {given['StatementId']}", {"Statement": "{}"}),
     "CreateAlias": lambda given, n: (f"alias {given['Name']}", {"AliasArn": f"arn:aws:lambda:::alias:{given['Name']}"}),
     "ImportRestApi": lambda given, n: (f"api{n}", {"id": f"api{n}", "rootResourceId": f"root{n}"}),
     "CreateRestApi": lambda given, n: (f"api{n}", {"id": f"api{n}"}),
@@ -191,6 +196,8 @@ _REMOVERS: Mapping[str, Callable[[dict[str, Any]], str]] = {
     "DeleteFunction": lambda given: (
         f"version {given['Qualifier']}" if "Qualifier" in given else f"function {given['FunctionName']}"
     ),
+    "DeleteLayerVersion": lambda given: f"layer {given['LayerName']} {given['VersionNumber']}",
+    "RemoveLayerVersionPermission": lambda given: f"layer statement {given['StatementId']}",
     "RemovePermission": lambda given: f"statement {given['StatementId']}",
     "DeleteAlias": lambda given: f"alias {given['Name']}",
     "DeleteRestApi": lambda given: str(given["restApiId"]),

@@ -8,9 +8,12 @@ from velvetrope.cloudformation.resource import ResourceHandler
 from velvetrope.cloudformation.resources.cognito_identity_pools import IDENTITY_POOL_HANDLERS
 from velvetrope.cloudformation.resources.cognito_user_pools import USER_POOL_HANDLERS
 from velvetrope.cloudformation.resources.event_sources import EVENT_SOURCE_HANDLERS
+from velvetrope.cloudformation.resources.function_urls import FUNCTION_URL_HANDLERS
 from velvetrope.cloudformation.resources.functions import FUNCTION_HANDLERS
 from velvetrope.cloudformation.resources.http_apis import HTTP_API_HANDLERS
 from velvetrope.cloudformation.resources.iam import IAM_HANDLERS
+from velvetrope.cloudformation.resources.layers import LAYER_HANDLERS
+from velvetrope.cloudformation.resources.log_groups import LOG_GROUP_HANDLERS
 from velvetrope.cloudformation.resources.queues import QUEUE_HANDLERS
 from velvetrope.cloudformation.resources.rest_apis import REST_API_HANDLERS
 from velvetrope.cloudformation.resources.usage_plans import USAGE_PLAN_HANDLERS
@@ -25,6 +28,9 @@ HANDLERS: Final[Mapping[str, ResourceHandler]] = MappingProxyType(
             IDENTITY_POOL_HANDLERS,
             IAM_HANDLERS,
             FUNCTION_HANDLERS,
+            FUNCTION_URL_HANDLERS,
+            LAYER_HANDLERS,
+            LOG_GROUP_HANDLERS,
             QUEUE_HANDLERS,
             EVENT_SOURCE_HANDLERS,
             REST_API_HANDLERS,

@@ -46,6 +46,7 @@ _CONFIGURATION: Final = frozenset(
 )
 """Properties that CreateFunction and UpdateFunctionConfiguration both take, under the same name."""
 _DEFAULTS: Final[Mapping[str, object]] = {
+    "DeadLetterConfig": {"TargetArn": ""},
     "Description": "",
     "Environment": {"Variables": {}},
     "EphemeralStorage": {"Size": 512},
@@ -170,6 +171,7 @@ class PermissionHandler:
             "EventSourceToken",
             "FunctionName",
             "FunctionUrlAuthType",
+            "InvokedViaFunctionUrl",
             "Principal",
             "PrincipalOrgID",
             "SourceAccount",
