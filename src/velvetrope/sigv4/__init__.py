@@ -27,6 +27,7 @@ from velvetrope.sigv4.errors import (
 from velvetrope.sigv4.requests import PresentedSignature, SignedRequest, VerifiedSignature, first_by_name
 from velvetrope.sigv4.scoped import ScopedRequest, scope_request
 from velvetrope.sigv4.signing import sign_request
+from velvetrope.sigv4.timestamps import parse_timestamp
 from velvetrope.sigv4.verification import verify_signature
 
 __all__ = [
@@ -52,6 +53,7 @@ __all__ = [
     "check_scope",
     "first_by_name",
     "parse_authorization",
+    "parse_timestamp",
     "scope_request",
     "sign_request",
     "string_to_sign",
