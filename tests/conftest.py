@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from support.postgres import Postgres
 from support.running import RunningServer
 
 
@@ -14,3 +15,10 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
     folder: Path = tmp_path_factory.mktemp("demo") / "state"
     with RunningServer("demo", state_folder=folder) as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """A PostgreSQL of its own. Tests make roles and databases of their own in it."""
+    with Postgres() as running:
+        yield running

@@ -18,6 +18,10 @@ import typer
 
 __all__ = [
     "AccountId",
+    "DatabaseDoor",
+    "DatabasePasswords",
+    "DatabasePort",
+    "DatabaseResourceId",
     "Host",
     "MailFrom",
     "Port",
@@ -90,6 +94,36 @@ SmsWebhookToken = Annotated[
         hidden=True,
     ),
 ]
+DatabaseDoor = Annotated[
+    Optional[str],  # noqa: UP045
+    typer.Option(
+        "--database-door",
+        envvar="VELVETROPE_DATABASE_DOOR",
+        help="The PostgreSQL, on this machine, that is reached with IAM authentication: postgresql://127.0.0.1:5432.",
+    ),
+]
+DatabasePort = Annotated[
+    int,
+    typer.Option(
+        "--database-port", envvar="VELVETROPE_DATABASE_PORT", help="Port of the database door; 0 picks a free one."
+    ),
+]
+DatabasePasswords = Annotated[
+    Optional[Path],  # noqa: UP045
+    typer.Option(
+        "--database-passwords",
+        envvar="VELVETROPE_DATABASE_PASSWORDS",
+        help="The door's own passwords for its users, in libpq's format; mode 0600.",
+    ),
+]
+DatabaseResourceId = Annotated[
+    str,
+    typer.Option(
+        "--database-resource-id",
+        envvar="VELVETROPE_DATABASE_RESOURCE_ID",
+        help="What policies call the database: arn:aws:rds-db:…:dbuser:RESOURCE/user.",
+    ),
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,6 +141,10 @@ class ServerFlags:
     mail_from: MailFrom = None
     sms_webhook_url: SmsWebhookUrl = None
     sms_webhook_token: SmsWebhookToken = None
+    database_door: DatabaseDoor = None
+    database_port: DatabasePort = 5433
+    database_passwords: DatabasePasswords = None
+    database_resource_id: DatabaseResourceId = "db-VELVETROPE"
 
 
 def with_server_flags(command: Callable[Concatenate[ServerFlags, P], None]) -> Callable[..., None]:

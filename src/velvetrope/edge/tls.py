@@ -165,12 +165,12 @@ def ensure_certificates(folder: Path, names: tuple[str, ...], *, now: datetime) 
     return files
 
 
-def server_context(files: CertificateFiles) -> ssl.SSLContext:
-    """What the listener speaks TLS with: TLS 1.2 and up, HTTP/1.1 only."""
+def server_context(files: CertificateFiles, *, protocol: str = "http/1.1") -> ssl.SSLContext:
+    """What a listener speaks TLS with: TLS 1.2 and up, and one protocol only, by its name in ALPN (RFC 7301)."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.load_cert_chain(files.certificate, files.key)
-    context.set_alpn_protocols(["http/1.1"])
+    context.set_alpn_protocols([protocol])
     return context
 
 

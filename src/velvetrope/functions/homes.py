@@ -31,6 +31,9 @@ __all__ = ["Home", "Homes"]
 
 _SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/etc")
 _TASK_ROOT = "/var/task"
+_CERTIFICATES = "/var/runtime/ca-cert.pem"
+"""Where Lambda has the authorities that RDS's certificates are signed by. Source: Lambda Developer Guide, "Building
+Lambda functions with Node.js", certificates."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +58,12 @@ class Homes:
         self._zygote = zygote
         self._users = SandboxUsers() if os.geteuid() == 0 else None
         self._interpreter = [Mount(path, path) for path in _interpreter_folders()]
+        self._certificates: Path | None = None
+
+    def trust_certificates(self, path: Path) -> str:
+        """Have every sandbox see this file of certificate authorities; its path as it is seen from inside."""
+        self._certificates = path.absolute()
+        return _CERTIFICATES if self.private else str(self._certificates)
 
     @property
     def private(self) -> bool:
@@ -101,6 +110,8 @@ class Homes:
         mounts += self._interpreter
         mounts += [Mount(*mount) for mount in _layers(settings.opt_folder)]
         mounts.append(Mount(str(settings.code_folder), _TASK_ROOT))
+        if self._certificates is not None:
+            mounts.append(Mount(str(self._certificates), _CERTIFICATES))
         root = PrivateRoot(leased.user_id, str(folder / "root"), mounts, links)
         return Home(folder, _TASK_ROOT, "/tmp", "/opt", root, clean_user=leased.fresh)  # noqa: S108
 

@@ -151,6 +151,10 @@ class FunctionService:
         self._event_sources.connect(operations)
         await self._pollers.open(operations, self.invoker)
 
+    def trust_certificates(self, path: Path) -> str:
+        """Have functions see this file of certificate authorities; its path as they see it."""
+        return self._homes.trust_certificates(path)
+
     async def stop(self) -> None:
         """End every sandbox. When this returns, none of their processes is left. Events stay in the store."""
         await self._pollers.close()

@@ -57,6 +57,8 @@ class AppApplier:
         self._owner = owner
         self._settings = settings
         self._clock = clock
+        self.parameters: dict[str, str] = {}
+        """What templates of this server's apps may ask for besides `SiteUrls`: where the database is."""
 
     async def apply(self, app: SynthesizedApp, code: CodePackage, *, progress: Progress) -> None:
         """Apply `app` and come back when it is there and warm.
@@ -66,6 +68,8 @@ class AppApplier:
             StackFailed: a resource failed, and everything is as it was before.
         """
         resources = app.expanded["Resources"]
+        asked_for = app.expanded.get("Parameters", {})
+        known = {"SiteUrls": ",".join(self._connection.site_urls), **self.parameters}
         done: set[str] = set()
         early: dict[str, asyncio.Task[None]] = {}
 
@@ -83,7 +87,7 @@ class AppApplier:
                 json.dumps(app.expanded),
                 stack_name=_stack_name(app.name),
                 call=self._call(),
-                parameters={"SiteUrls": ",".join(self._connection.site_urls)},
+                parameters={name: value for name, value in known.items() if name in asked_for},
                 artifacts={(LOCAL_BUCKET, code.digest): code.zip_bytes},
                 on_event=on_event,
             )

@@ -15,6 +15,7 @@ import contextlib
 import socket
 import ssl
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from velvetrope.apigateway import operation_owners as apigateway_operations
 from velvetrope.apigatewayv2 import operation_owners as http_api_operations
@@ -79,6 +80,9 @@ from velvetrope.synth.child import SynthesizedApp
 from velvetrope.synth.packaging import CodePackage
 from velvetrope.userpools import UserPools
 
+if TYPE_CHECKING:
+    from velvetrope.edge.database import DatabaseDoor
+
 __all__ = ["Server"]
 
 
@@ -93,6 +97,8 @@ class Server:
     clock: Clock
     database: Database
     decisions: DecisionLog
+    credentials: AccessKeySource
+    policies: PolicyGatherer
     functions: FunctionService
     logs: LogService
     queues: QueueService
@@ -105,12 +111,16 @@ class Server:
     domains: CustomDomains
     edge: EdgeApp
     listeners: list[Listener] = field(default_factory=list)
+    database_door: "DatabaseDoor | None" = None
 
     @classmethod
-    async def open(cls, settings: Settings, folder: StateFolder, *, port: int) -> "Server":
-        """Open the state and wire the rooms.
+    async def open(
+        cls, settings: Settings, folder: StateFolder, *, port: int, database_sockets: list[socket.socket] | None = None
+    ) -> "Server":
+        """Open the state and wire the rooms. `database_sockets` are the database door's, if the settings ask for one.
 
         Raises:
+            SettingsError: the database door's password file cannot be used.
             StateFolderError: the root access key's file is damaged.
             SchemaTooNew: the state was written by a newer velvetrope.
         """
@@ -119,6 +129,8 @@ class Server:
         database = await Database.open(folder.database_url, durable=settings.durable)
         connection = Connection(settings, folder, port=port)
         server = _wire(cls, settings, connection, folder, root_key, clock, entropy, database)
+        if database_sockets:
+            await server.open_database_door(database_sockets, entropy)
         await server.stacks.recover()
         server.logs.start()
         await server.functions.start(server.dispatcher)
@@ -145,9 +157,35 @@ class Server:
             self.listeners.append(listener)
         self.connection.save(self.folder)
 
-    def _make_tls_context(self) -> ssl.SSLContext:
+    async def open_database_door(self, sockets: list[socket.socket], entropy: Entropy) -> None:
+        """Open the database's door, before anything is applied: functions go through it as soon as they are warm."""
+        from velvetrope.server.database_door import make_database_door
+
+        self.database_door = make_database_door(
+            self.settings,
+            self.connection,
+            self.credentials,
+            self.policies,
+            self.decisions,
+            self.clock,
+            entropy,
+            sockets=sockets,
+            tls=lambda: self._make_tls_context("postgresql"),
+        )
+        if self.database_door is not None:
+            await self.database_door.start(sockets)
+            host = self.connection.authority.rsplit(":", 1)[0].strip("[]")
+            self.applier.parameters |= {
+                "DatabaseHost": host,
+                "DatabasePort": str(sockets[0].getsockname()[1]),
+                "DatabaseResourceId": self.settings.database_resource_id,
+                "DatabaseCertificates": self.functions.trust_certificates(self.folder.path / "ca" / "ca.pem"),
+            }
+
+    def _make_tls_context(self, protocol: str = "http/1.1") -> ssl.SSLContext:
         names = names_for(region=self.settings.region, hosts=self.connection.own_hosts)
-        return server_context(ensure_certificates(self.folder.path / "ca", names, now=self.clock.now()))
+        files = ensure_certificates(self.folder.path / "ca", names, now=self.clock.now())
+        return server_context(files, protocol=protocol)
 
     async def stop(self) -> None:
         """Finish what is under way; end functions; close the state."""
@@ -159,6 +197,8 @@ class Server:
             last_first.push_async_callback(self.logs.stop)
             last_first.push_async_callback(self.lane.close)
             last_first.push_async_callback(self.http_api_lane.close)
+            if self.database_door is not None:
+                last_first.push_async_callback(self.database_door.stop)
             last_first.push_async_callback(self.functions.stop)
             last_first.push_async_callback(self.stacks.close)
             for listener in self.listeners:
@@ -404,6 +444,8 @@ def _wire(
         clock=clock,
         database=database,
         decisions=decisions,
+        credentials=credentials,
+        policies=gatherer,
         functions=functions,
         logs=logs,
         queues=queues,

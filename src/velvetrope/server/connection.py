@@ -40,6 +40,11 @@ class Connection:
         return tuple(sorted(hosts - set(_LOOPBACK)))
 
     @property
+    def loopback_and_own_hosts(self) -> tuple[str, ...]:
+        """Every host name and address by which this machine may be meant, as they are written before a port."""
+        return tuple(f"[{host}]" if ":" in host else host for host in (*_LOOPBACK, *self.own_hosts))
+
+    @property
     def site_urls(self) -> tuple[str, ...]:
         """Every address under which a browser may have opened the web app."""
         if self._settings.public_url is not None:

@@ -49,8 +49,15 @@ def run(settings: Settings, *, app: Path | None, reload: bool, narrator: Narrati
     with contextlib.ExitStack() as cleanup:
         if app is not None:
             check_app_file(app)
-        sockets = _listen(settings)
-        for sock in sockets:
+        if settings.database_address is not None:
+            from velvetrope.server.database_door import load_database_passwords
+
+            load_database_passwords(settings)
+        sockets = _listen(settings.host, settings.port, flag="--port")
+        database_sockets = (
+            _listen(settings.host, settings.database_port, flag="--database-port") if settings.database_address else []
+        )
+        for sock in (*sockets, *database_sockets):
             cleanup.callback(sock.close)
         folder = StateFolder.open(settings.state_folder, SystemEntropy())
         cleanup.callback(folder.close)
@@ -68,7 +75,7 @@ def run(settings: Settings, *, app: Path | None, reload: bool, narrator: Narrati
             runner = cleanup.enter_context(asyncio.Runner(loop_factory=uvloop.new_event_loop))
         except ImportError:
             runner = cleanup.enter_context(asyncio.Runner())
-        life = _Life(settings, sockets, folder, narrator, started)
+        life = _Life(settings, sockets, database_sockets, folder, narrator, started)
         runner.run(life.serve(reading, reload=reload))
 
 
@@ -87,12 +94,12 @@ def _start_reading(app: Path, folder: StateFolder, region: str) -> _Reading:
     return _Reading(app, code, start_synth(app, code=code, region=region, cache_folder=folder.path / "synth"))
 
 
-def _listen(settings: Settings) -> list[socket.socket]:
+def _listen(host: str, port: int, *, flag: str) -> list[socket.socket]:
     """One socket, or both loopback addresses on one port for `localhost`."""
     try:
-        if settings.host != "localhost":
-            return [bind(settings.host, settings.port)]
-        first = bind("127.0.0.1", settings.port)
+        if host != "localhost":
+            return [bind(host, port)]
+        first = bind("127.0.0.1", port)
         try:
             return [first, bind("::1", first.getsockname()[1])]
         except PortTaken:
@@ -102,7 +109,7 @@ def _listen(settings: Settings) -> list[socket.socket]:
             return [first]  # a machine without IPv6
     except PortTaken:
         raise SettingsError(
-            f"Port {settings.port} on {settings.host} is taken. Stop what listens there, or choose another with --port."
+            f"Port {port} on {host} is taken. Stop what listens there, or choose another with {flag}."
         ) from None
     except CannotListen as err:
         raise SettingsError(
@@ -117,12 +124,14 @@ class _Life:
         self,
         settings: Settings,
         sockets: list[socket.socket],
+        database_sockets: list[socket.socket],
         folder: StateFolder,
         narrator: Narration,
         started: float,
     ) -> None:
         self._settings = settings
         self._sockets = sockets
+        self._database_sockets = database_sockets
         self._folder = folder
         self._narrator = narrator
         self._started = started
@@ -151,7 +160,8 @@ class _Life:
         from velvetrope.server.assembly import Server
 
         self._narrator.step("opening the state")
-        server = await Server.open(self._settings, self._folder, port=self._sockets[0].getsockname()[1])
+        port = self._sockets[0].getsockname()[1]
+        server = await Server.open(self._settings, self._folder, port=port, database_sockets=self._database_sockets)
         try:
             routes: tuple[str, ...] = ()
             users: tuple[tuple[str, str], ...] = ()

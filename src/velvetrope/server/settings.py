@@ -16,6 +16,8 @@ __all__ = ["RootAccessKey", "Settings", "SettingsError"]
 
 _REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-\d")
 _ACCOUNT_ID = re.compile(r"\d{12}")
+_DATABASE = re.compile(r"postgresql://(?P<host>127\.0\.0\.1|localhost|\[::1\]):(?P<port>\d{1,5})/?")
+_RESOURCE_ID = re.compile(r"(db|cluster|prx)-[A-Za-z0-9]{1,60}")
 _ACCESS_KEY_ID = re.compile(r"\w{16,128}")
 
 
@@ -38,7 +40,8 @@ class Settings:
     `host` `localhost` stands for both loopback addresses. `port` 0 picks a free one. `public_url` is where others reach
     this server, without a trailing slash; it becomes the issuer of tokens. `root_access_key` is a preset one; without
     it the state folder's own is used. `config_for_browsers` serves `/_velvetrope/config.json`. Mail and text messages
-    stay in the mailbox where there is no server to hand them to.
+    stay in the mailbox where there is no server to hand them to. `database_door` is the PostgreSQL behind the database
+    door, which listens on `database_port`; `database_passwords` is a password file in libpq's format.
     """
 
     host: str = "localhost"
@@ -56,6 +59,10 @@ class Settings:
     mail_from: str | None = None
     sms_webhook_url: str | None = None
     sms_webhook_token: Secret[str] | None = None
+    database_door: str | None = None
+    database_port: int = 5433
+    database_passwords: Path | None = None
+    database_resource_id: str = "db-VELVETROPE"
 
     def __post_init__(self) -> None:
         if not 0 <= self.port <= 65535:
@@ -76,6 +83,26 @@ class Settings:
             if len(self.root_access_key.secret_access_key.reveal()) < 16:
                 raise SettingsError("VELVETROPE_ROOT_SECRET_ACCESS_KEY has at least 16 characters.")
         self._check_delivery()
+        self._check_database_door()
+
+    @property
+    def database_address(self) -> tuple[str, int] | None:
+        """Host and port of the PostgreSQL behind the database door; None without one."""
+        found = None if self.database_door is None else _DATABASE.fullmatch(self.database_door)
+        return None if found is None else (found["host"].strip("[]"), int(found["port"]))
+
+    def _check_database_door(self) -> None:
+        if not 0 <= self.database_port <= 65535:
+            raise SettingsError(f"--database-port {self.database_port}: a port is a number from 0 to 65535.")
+        if _RESOURCE_ID.fullmatch(self.database_resource_id) is None:
+            raise SettingsError(f"--database-resource-id {self.database_resource_id}: it looks like db-ABCDEFGH.")
+        if (self.database_door is None) != (self.database_passwords is None):
+            raise SettingsError("--database-door and --database-passwords go together; one is missing.")
+        if self.database_door is not None and self.database_address is None:
+            raise SettingsError(
+                f"--database-door {self.database_door}: it is postgresql://127.0.0.1:5432, on this machine; what the "
+                "door and PostgreSQL say to each other is not encrypted."
+            )
 
     def _check_delivery(self) -> None:
         if (self.smtp_url is None) != (self.mail_from is None):
