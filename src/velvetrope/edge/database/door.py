@@ -14,7 +14,7 @@ refused before it has sent anything secret. Until a session is open, a connectio
 there are at most `MAX_OPENING` such connections; what strangers send is bounded before it is read (`messages`).
 
 A refused client hears what RDS says and no more. The reason is in the decision record, one for every connection that
-named a user.
+came to a decision.
 """
 
 import asyncio
@@ -216,19 +216,16 @@ class DatabaseDoor:
         if not isinstance(opening, StartupMessage):
             raise MalformedMessage("an encryption request inside TLS")
         trail.user, trail.database = opening.user, opening.parameters.get("database", opening.user)
-        refusal: _Refused | None = None
         try:
             backend = await self._admit(opening, reader, writer, trail)
         except _Refused as refused:
-            refusal = refused
+            self._keep(trail, refused, started)
             writer.write(refused.response)
             await writer.drain()
             return None
-        else:
-            writer.write(AUTHENTICATION_OK)
-            return backend
-        finally:
-            self._keep(trail, refusal, started)
+        self._keep(trail, None, started)
+        writer.write(AUTHENTICATION_OK)
+        return backend
 
     async def _admit(
         self, startup: StartupMessage, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, trail: _Trail
@@ -295,8 +292,6 @@ class DatabaseDoor:
             await asyncio.gather(*ways, return_exceptions=True)
 
     def _keep(self, trail: _Trail, refusal: _Refused | None, started: float) -> None:
-        if not trail.steps:
-            return  # it went away, or was too slow, before anything was decided
         self._recorder.record(
             DecisionRecord(
                 request_id=new_uuid(self._entropy),
