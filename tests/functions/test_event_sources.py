@@ -421,9 +421,11 @@ async def test_a_role_that_loses_its_permission_gets_nothing_and_the_mapping_say
 
     await world.sqs.send(url, "received by a poll that was under way")
     await world.runner.wait_for(1)
+    await world.until_left(url, 0, 0)
     await world.until_result(mapping_id, "PROBLEM: AccessDeniedException: User: arn:aws:sts::")
     await world.sqs.send(url, "refused")
-    assert await world.left(url) == ("1", "0")
+    await world.until_left(url, 1, 0)
+    assert world.runner.bodies == ["received by a poll that was under way"]
 
     world.policy.refused = set()
     world.sqs.database.changes.publish("iam")
