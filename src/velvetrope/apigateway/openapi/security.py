@@ -79,6 +79,8 @@ def asked_for(where: str, security: object, auth: Json, schemes: Mapping[str, Sc
     for requirement in items_of(security, f"security of {where}"):
         for name, scopes in object_of(requirement, f"security of {where}").items():
             scheme = schemes.get(name)
+            if scheme is None and name == "NONE":
+                continue  # SAM's word for a route that its default authorizer does not guard.
             if scheme is None:
                 raise NotSupported(f"The security of {where}", f"{name} is not a security scheme of the document")
             found = _with(where, found, name, scheme, tuple(str(one) for one in items_of(scopes, f"scopes of {name}")))

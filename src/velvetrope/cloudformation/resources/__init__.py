@@ -15,6 +15,7 @@ from velvetrope.cloudformation.resources.iam import IAM_HANDLERS
 from velvetrope.cloudformation.resources.layers import LAYER_HANDLERS
 from velvetrope.cloudformation.resources.log_groups import LOG_GROUP_HANDLERS
 from velvetrope.cloudformation.resources.queues import QUEUE_HANDLERS
+from velvetrope.cloudformation.resources.rest_api_parts import REST_API_PART_HANDLERS
 from velvetrope.cloudformation.resources.rest_apis import REST_API_HANDLERS
 from velvetrope.cloudformation.resources.usage_plans import USAGE_PLAN_HANDLERS
 
@@ -35,6 +36,7 @@ HANDLERS: Final[Mapping[str, ResourceHandler]] = MappingProxyType(
             EVENT_SOURCE_HANDLERS,
             REST_API_HANDLERS,
             HTTP_API_HANDLERS,
+            REST_API_PART_HANDLERS,
             USAGE_PLAN_HANDLERS,
         )
         for handler in family

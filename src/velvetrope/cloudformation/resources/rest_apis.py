@@ -317,6 +317,7 @@ class StageHandler:
     type: Final = "AWS::ApiGateway::Stage"
     properties: Final = frozenset(
         {
+            "AccessLogSetting",
             "DeploymentId",
             "Description",
             "MethodSettings",
@@ -334,13 +335,14 @@ class StageHandler:
         if "StageName" not in properties:
             raise ResourceRefused("#: required key [StageName] not found")
         name = properties["StageName"]
-        given = {key: value for key, value in properties.items() if key not in ("MethodSettings", "Tags")}
+        patched = ("AccessLogSetting", "MethodSettings", "Tags")
+        given = {key: value for key, value in properties.items() if key not in patched}
         parameters: dict[str, object] = dict(_lower_first(given))
         if "Tags" in properties:
             parameters["tags"] = tags_as_map(properties["Tags"])
         await at.invoke(_SERVICE, "CreateStage", parameters)
         made = at.identify(Made(name, name))
-        await self._patch(at, properties, list(_settings_patches([], properties.get("MethodSettings", []))))
+        await self._patch(at, properties, [*_log_patches({}, properties), *_settings_patches({}, properties)])
         return made
 
     async def update(self, at: ResourceCall, made: Made, old: Properties, new: Properties) -> Made:
@@ -352,7 +354,8 @@ class StageHandler:
         operations = [
             *scalar_patches(old, new, scalars),
             *map_patches(old.get("Variables", {}), new.get("Variables", {}), "/variables"),
-            *_settings_patches(old.get("MethodSettings", []), new.get("MethodSettings", [])),
+            *_log_patches(old, new),
+            *_settings_patches(old, new),
         ]
         await self._patch(at, new, operations)
         await put_tags(at, f"/restapis/{new['RestApiId']}/stages/{made.physical_id}", old, new)
@@ -368,8 +371,17 @@ class StageHandler:
             await at.invoke(_SERVICE, "UpdateStage", {**key, "patchOperations": operations})
 
 
-def _settings_patches(old: list[dict[str, Any]], new: list[dict[str, Any]]) -> Iterator[Patch]:
-    was, now = _settings_by_path(old), _settings_by_path(new)
+def _log_patches(old: Properties, new: Properties) -> Iterator[Patch]:
+    was, now = old.get("AccessLogSetting"), new.get("AccessLogSetting")
+    if was and not now:
+        yield patch("remove", "/accessLogSettings")
+    elif now:
+        paths = {"DestinationArn": "/accessLogSettings/destinationArn", "Format": "/accessLogSettings/format"}
+        yield from scalar_patches(was or {}, now, paths)
+
+
+def _settings_patches(old: Properties, new: Properties) -> Iterator[Patch]:
+    was, now = (_settings_by_path(given.get("MethodSettings", [])) for given in (old, new))
     for path, settings in now.items():
         for name, value in settings.items():
             if was.get(path, {}).get(name) != value:

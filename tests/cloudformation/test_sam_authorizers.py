@@ -1,0 +1,126 @@
+"""SAM templates with authorizers and OpenAPI bodies, expanded by AWS's translator and applied to the real services."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from velvetrope.cloudformation import AppliedStack
+from velvetrope.operations import Call
+from velvetrope.principals import Principal
+from velvetrope.server.assembly import Server
+from velvetrope.server.machine import SystemEntropy
+from velvetrope.server.settings import Settings
+from velvetrope.server.state_folder import StateFolder
+
+_TEMPLATE = """
+Transform: AWS::Serverless-2016-10-31
+Resources:
+  Users: {Type: AWS::Cognito::UserPool, Properties: {UserPoolName: people}}
+  Judge:
+    Type: AWS::Serverless::Function
+    Properties: {Runtime: python3.12, Handler: index.judge, InlineCode: 'def judge(event, context): return {}'}
+  Pets:
+    Type: AWS::Serverless::Function
+    Properties:
+      Runtime: python3.12
+      Handler: index.pets
+      InlineCode: 'def pets(event, context): return {"statusCode": 200}'
+      Events:
+        List: {Type: Api, Properties: {RestApiId: !Ref Api, Path: /pets, Method: get}}
+        Add:
+          Type: Api
+          Properties:
+            RestApiId: !Ref Api
+            Path: /pets
+            Method: post
+            Auth: {Authorizer: People, AuthorizationScopes: [pets/write]}
+        Count: {Type: Api, Properties: {RestApiId: !Ref Api, Path: /count, Method: get, Auth: {Authorizer: Asked}}}
+        Open: {Type: Api, Properties: {RestApiId: !Ref Api, Path: /open, Method: get, Auth: {Authorizer: NONE}}}
+  Api:
+    Type: AWS::Serverless::Api
+    Properties:
+      StageName: live
+      OpenApiVersion: 3.0.1
+      Models: {Pet: {type: object, properties: {name: {type: string}}}}
+      AccessLogSetting:
+        DestinationArn: !Sub 'arn:aws:logs:${AWS::Region}:${AWS::AccountId}:log-group:pets'
+        Format: $context.requestId
+      Auth:
+        DefaultAuthorizer: Token
+        Authorizers:
+          Token: {FunctionArn: !GetAtt Judge.Arn, Identity: {Header: X-Token, ReauthorizeEvery: 0}}
+          Asked:
+            FunctionArn: !GetAtt Judge.Arn
+            FunctionPayloadType: REQUEST
+            Identity: {Headers: [X-Tenant], QueryStrings: [q]}
+          People: {UserPoolArn: !GetAtt Users.Arn}
+"""
+
+
+@pytest.fixture
+async def server(tmp_path: Path) -> AsyncIterator[Server]:
+    folder = StateFolder.open(tmp_path / "state", SystemEntropy())
+    opened = await Server.open(Settings(state_folder=folder.path, durable=False), folder, port=4800)
+    yield opened
+    await opened.stop()
+    folder.close()
+
+
+async def _apply(server: Server, template: str) -> AppliedStack:
+    return await server.stacks.apply(template, stack_name="pets", call=_call(server))
+
+
+def _call(server: Server) -> Call:
+    account_id = server.settings.account_id
+    arn = f"arn:aws:iam::{account_id}:root"
+    root = Principal("Account", account_id, arn, arn, account_id)
+    return Call(root, account_id, server.settings.region, "request-1", server.clock.now())
+
+
+async def _ask(server: Server, operation: str, **parameters: object) -> Any:
+    return await server.dispatcher.invoke("apigateway", operation, parameters, _call(server))
+
+
+async def test_authorizers_of_a_sam_template_are_made_and_asked_for(server: Server) -> None:
+    applied = await _apply(server, _TEMPLATE)
+
+    api_id = applied.resources["Api"].physical_id
+    authorizers = {one["name"]: one for one in (await _ask(server, "GetAuthorizers", restApiId=api_id))["items"]}
+    resources = (await _ask(server, "GetResources", restApiId=api_id, embed=["methods"]))["items"]
+    methods = {
+        f"{verb} {item['path']}": method
+        for item in resources
+        for verb, method in item.get("resourceMethods", {}).items()
+    }
+    assert (authorizers["Token"]["type"], authorizers["Token"]["authorizerResultTtlInSeconds"]) == ("TOKEN", 0)
+    assert authorizers["Token"]["identitySource"] == "method.request.header.X-Token"
+    assert authorizers["Asked"]["identitySource"] == "method.request.header.X-Tenant, method.request.querystring.q"
+    assert authorizers["People"]["providerARNs"][0].endswith(f"userpool/{applied.resources['Users'].physical_id}")
+    assert {name: (one["authorizationType"], one.get("authorizerId")) for name, one in methods.items()} == {
+        "GET /pets": ("CUSTOM", authorizers["Token"]["id"]),
+        "POST /pets": ("COGNITO_USER_POOLS", authorizers["People"]["id"]),
+        "GET /count": ("CUSTOM", authorizers["Asked"]["id"]),
+        "GET /open": ("NONE", None),
+    }
+    assert methods["POST /pets"]["authorizationScopes"] == ["pets/write"]
+    stage = await _ask(server, "GetStage", restApiId=api_id, stageName="live")
+    assert stage["accessLogSettings"]["format"] == "$context.requestId"
+
+
+async def test_a_template_that_takes_an_authorizer_away_changes_who_is_asked(server: Server) -> None:
+    await _apply(server, _TEMPLATE)
+
+    applied = await _apply(
+        server,
+        _TEMPLATE.replace(
+            "Auth: {Authorizer: People, AuthorizationScopes: [pets/write]}", "Auth: {ApiKeyRequired: true}"
+        ),
+    )
+
+    resources = (await _ask(server, "GetResources", restApiId=applied.resources["Api"].physical_id, embed=["methods"]))[
+        "items"
+    ]
+    post = next(item["resourceMethods"]["POST"] for item in resources if item["path"] == "/pets")
+    assert (post["authorizationType"], post["apiKeyRequired"]) == ("CUSTOM", True)
