@@ -213,6 +213,28 @@ class Pools:
         )
 
 
+class KeptLogs:
+    """A sink for log groups, and the owner's own log of requests."""
+
+    wants_lines = False
+
+    def __init__(self) -> None:
+        self.lines: list[tuple[str, str, str]] = []
+        self.records: list[Mapping[str, object]] = []
+
+    def keep(self, group: str, stream: str, at_ms: int, message: str) -> None:
+        self.lines.append((group, stream, message))
+
+    def write(self, record: Mapping[str, object]) -> None:
+        self.records.append(record)
+
+    def write_line(self, line: str) -> None:
+        self.lines.append(("", "", line))
+
+    def of(self, group: str) -> list[str]:
+        return [line for name, _, line in self.lines if name == group]
+
+
 class Callers:
     """A credential source and policy gatherer of a few callers."""
 
@@ -255,6 +277,7 @@ class Gateway:
         self.functions = RecordingInvoker()
         self.services = RecordingServices()
         self.log = DecisionLog()
+        self.kept_logs = KeptLogs()
         self.clock = FrozenClock()
         self.pools = Pools(self.clock)
         self.database = database
@@ -263,7 +286,7 @@ class Gateway:
         self.api_id = ""
         self._deployments = 0
 
-    def make_lane(self, *, cors: bool = False) -> RequestLane:
+    def make_lane(self, *, cors: bool = False, logs_all: bool = False) -> RequestLane:
         """One more node over the same store."""
         return RequestLane(
             store=ApiGatewayStore(self.database),
@@ -280,6 +303,8 @@ class Gateway:
             entropy=_SystemEntropy(),
             region=REGION,
             cors_on_gateway_responses=cors,
+            logs=self.kept_logs,
+            requests=self.kept_logs if logs_all else None,
         )
 
     async def deploy(self, document: Mapping[str, Any], *, stage: str = "latest") -> str:

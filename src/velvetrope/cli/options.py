@@ -17,6 +17,8 @@ from typing import Annotated, Concatenate, Optional, ParamSpec, get_type_hints
 import typer
 
 __all__ = [
+    "AccessLog",
+    "AccessLogFormat",
     "AccountId",
     "DatabaseDoor",
     "DatabasePasswords",
@@ -124,6 +126,20 @@ DatabaseResourceId = Annotated[
         help="What policies call the database: arn:aws:rds-db:…:dbuser:RESOURCE/user.",
     ),
 ]
+AccessLog = Annotated[
+    Optional[str],  # noqa: UP045
+    typer.Option(
+        "--access-log", envvar="VELVETROPE_ACCESS_LOG", help="A file for requests to deployed APIs; - is stdout."
+    ),
+]
+AccessLogFormat = Annotated[
+    str,
+    typer.Option(
+        "--access-log-format",
+        envvar="VELVETROPE_ACCESS_LOG_FORMAT",
+        help="json: a line for every request; stage: the lines that stages ask for.",
+    ),
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,6 +161,8 @@ class ServerFlags:
     database_port: DatabasePort = 5433
     database_passwords: DatabasePasswords = None
     database_resource_id: DatabaseResourceId = "db-VELVETROPE"
+    access_log: AccessLog = None
+    access_log_format: AccessLogFormat = "json"
 
 
 def with_server_flags(command: Callable[Concatenate[ServerFlags, P], None]) -> Callable[..., None]:

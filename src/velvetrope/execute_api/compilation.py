@@ -8,13 +8,15 @@ from velvetrope.execute_api.authorizers import CompiledAuthorizer, compile_autho
 from velvetrope.execute_api.authorizers.compiling import FunctionAuthorizer, PoolAuthorizer, UnusableAuthorizer
 from velvetrope.execute_api.gateway_responses import GatewayResponses
 from velvetrope.execute_api.integrations import compile_integration
+from velvetrope.execute_api.logs.execution import ExecutionLogging
+from velvetrope.execute_api.logs.formats import compile_access_log
 from velvetrope.execute_api.meters import Meter, Meters
 from velvetrope.execute_api.snapshot import Authorization, CompiledMethod, CompiledStage, bucket_limits
 from velvetrope.execute_api.validation import compile_validation
 from velvetrope.metering import BucketLimits
 from velvetrope.policy import read_policy
 from velvetrope.routes import RouteTree
-from velvetrope.store.tables.apigateway import Deployment, Method, Resource, RestApi, Stage, Throttle
+from velvetrope.store.tables.apigateway import Deployment, Method, MethodSettings, Resource, RestApi, Stage, Throttle
 
 __all__ = ["compile_stage"]
 
@@ -31,6 +33,7 @@ def compile_stage(deployment: Deployment, stage: Stage, *, region: str, meters: 
     api = deployment.rest_api
     arn_prefix = f"arn:aws:execute-api:{region}:{api.account_id}:{api.id}/{stage.stage_name}/"
     source = f"the resource policy of API {api.id}"
+    log = stage.access_log_settings
     compiler = _MethodCompiler(api, stage, arn_prefix, meters)
     return CompiledStage(
         api_id=api.id,
@@ -50,6 +53,8 @@ def compile_stage(deployment: Deployment, stage: Stage, *, region: str, meters: 
         by_domain_only=api.disable_execute_api_endpoint,
         endpoint_type=api.endpoint_type,
         takes_key_from_authorizer=api.api_key_source == "AUTHORIZER",
+        access_log=None if log is None else compile_access_log(log.destination_arn, log.format),
+        is_logged=log is not None or any(_is_logged(settings) for settings in stage.method_settings.values()),
     )
 
 
@@ -70,7 +75,8 @@ class _MethodCompiler:
     def compile(self, resource: Resource, method: Method) -> CompiledMethod:
         """One method, ready to be served."""
         stage = self._stage
-        limits = _stage_limits(stage, resource.path, method.http_method)
+        settings = settings_of(stage, resource.path, method.http_method)
+        limits = _stage_limits(settings)
         name = f"stage/{stage.rest_api_id}/{stage.stage_name}{resource.path}/{method.http_method}"
         return CompiledMethod(
             resource_id=resource.id,
@@ -84,6 +90,7 @@ class _MethodCompiler:
             api_key_required=method.api_key_required,
             validation=compile_validation(method, self._api),
             integration=compile_integration(resource, method, stage, self._arn_prefix),
+            execution_logging=_execution_logging(settings),
             meter=None if limits is None else Meter((self._meters.bucket(name, limits),), None),
             matched=(
                 "route",
@@ -101,16 +108,32 @@ class _MethodCompiler:
         return None
 
 
-def _stage_limits(stage: Stage, path: str, method: str) -> BucketLimits | None:
-    # The most specific setting wins as a whole.
+def settings_of(stage: Stage, path: str, method: str) -> MethodSettings | None:
+    """The stage's settings of one method: the most specific ones, as a whole."""
     for key in (f"{path}/{method}", f"{path}/*", f"*/{method}", "*/*"):
         settings = stage.method_settings.get(key)
         if settings is not None:
-            rate, burst = settings.throttling_rate_limit, settings.throttling_burst_limit
-            return bucket_limits(
-                Throttle(
-                    rate_limit=None if rate is None or rate < 0 else rate,
-                    burst_limit=None if burst is None or burst < 0 else burst,
-                )
-            )
+            return settings
     return None
+
+
+def _stage_limits(settings: MethodSettings | None) -> BucketLimits | None:
+    if settings is None:
+        return None
+    rate, burst = settings.throttling_rate_limit, settings.throttling_burst_limit
+    return bucket_limits(
+        Throttle(
+            rate_limit=None if rate is None or rate < 0 else rate,
+            burst_limit=None if burst is None or burst < 0 else burst,
+        )
+    )
+
+
+def _is_logged(settings: MethodSettings) -> bool:
+    return settings.logging_level in ("ERROR", "INFO")
+
+
+def _execution_logging(settings: MethodSettings | None) -> ExecutionLogging | None:
+    if settings is None or not _is_logged(settings):
+        return None
+    return ExecutionLogging(writes_all=settings.logging_level == "INFO", has_data=settings.data_trace_enabled is True)

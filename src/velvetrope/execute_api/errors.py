@@ -17,6 +17,7 @@
         ├── BadRequestBody              400 BadRequestException                  BAD_REQUEST_BODY
         ├── UnsupportedMediaType        415 BadRequestException                  UNSUPPORTED_MEDIA_TYPE
         ├── RequestTooLarge             413 RequestTooLargeException             REQUEST_TOO_LARGE
+        ├── PayloadTooLarge             413
         ├── UriTooLong                  414
         ├── AuthorizerConfiguration     500 AuthorizerConfigurationException     AUTHORIZER_CONFIGURATION_ERROR
         ├── AuthorizerFailure           500 AuthorizerFailureException           AUTHORIZER_FAILURE
@@ -59,6 +60,7 @@ __all__ = [
     "InvalidApiKey",
     "InvalidSignature",
     "MissingAuthenticationToken",
+    "PayloadTooLarge",
     "QuotaExceeded",
     "RequestTooLarge",
     "Throttled",
@@ -217,6 +219,14 @@ class RequestTooLarge(GatewayRefusal):
     response_type = "REQUEST_TOO_LARGE"
     http_status = 413
     text = "Request Too Long"
+
+
+class PayloadTooLarge(GatewayRefusal):
+    """The body has more than 10 MB. The answer is plain text, and no author's to change."""
+
+    code = "PayloadTooLarge"
+    response_type = "REQUEST_TOO_LARGE"
+    http_status = 413
 
 
 class UriTooLong(GatewayRefusal):

@@ -34,6 +34,7 @@ from velvetrope.execute_api.errors import (
     GatewayRefusal,
     InvalidApiKey,
     MissingAuthenticationToken,
+    PayloadTooLarge,
     QuotaExceeded,
     Throttled,
     UnknownStage,
@@ -49,6 +50,7 @@ from velvetrope.execute_api.integrations import (
     invoke_function,
 )
 from velvetrope.execute_api.invoking import FunctionCalls
+from velvetrope.execute_api.logs import LogSink, RequestLog, RequestObserver
 from velvetrope.execute_api.meters import Meter, Meters, epoch_us
 from velvetrope.execute_api.protocols import (
     DecisionRecorder,
@@ -64,6 +66,7 @@ from velvetrope.execute_api.requests import (
     AuthorizedRequest,
     GatewayResponse,
     IncomingRequest,
+    IntegrationOutcome,
     MatchedRequest,
     Passed,
     RequestIds,
@@ -113,10 +116,14 @@ class RequestLane:
         entropy: Entropy,
         region: str,
         cors_on_gateway_responses: bool = False,
+        logs: LogSink | None = None,
+        requests: RequestLog | None = None,
     ) -> None:
+        """`logs` takes access and execution logs of stages; `requests` hears of every request."""
         self._doors = Doors(FunctionCalls(functions, services), services, HttpBackends())
         self._authorizers = Authorizers(tokens, self._doors.functions)
         self._recorder = recorder
+        self._observer = RequestObserver(logs, requests)
         self._master_keys = master_keys
         self._clock = clock
         self._entropy = entropy
@@ -137,19 +144,20 @@ class RequestLane:
         passed: Passed | None = None
         if len(incoming.body) > _MAX_BODY_BYTES:
             trail.append(("size", "refused", f"the body has {len(incoming.body)} bytes"))
-            self._record(incoming, None, ids, 413, "PayloadTooLarge", trail, started)
-            return _too_long(ids)
+            response = _too_long(ids)
+            self._record(incoming, None, ids, response, PayloadTooLarge(step="size"), trail, started)
+            return response
         try:
             passed = matched = await self._match_route(incoming, ids, trail)
             passed = caller = await self._authenticate(matched)
             passed = allowed = await self._authorization.authorize(caller)
             passed = admitted = await self._admit(allowed)
-            response = await self._integrate(admitted)
+            response, outcome = await self._integrate(admitted)
         except GatewayRefusal as refusal:
             response = self._refuse(refusal, incoming, passed, ids, trail)
-            self._record(incoming, passed, ids, response.status, refusal.code, trail, started)
+            self._record(incoming, passed, ids, response, refusal, trail, started)
             return response
-        self._record(incoming, passed, ids, response.status, "", trail, started)
+        self._record(incoming, passed, ids, response, None, trail, started, outcome)
         return response
 
     async def start(self) -> None:
@@ -255,7 +263,7 @@ class RequestLane:
             matched.trail.append(_WITHIN_STAGE_LIMITS if in_plan is None else in_plan.admitted)
         return AdmittedRequest(authorized, in_plan, presented)
 
-    async def _integrate(self, admitted: AdmittedRequest) -> GatewayResponse:
+    async def _integrate(self, admitted: AdmittedRequest) -> tuple[GatewayResponse, IntegrationOutcome | None]:
         matched = admitted.authorized.caller.matched
         validation = matched.method.validation
         if validation is not None:
@@ -282,7 +290,7 @@ class RequestLane:
             headers.append((b"Content-Length", b"%d" % len(body)))
         headers.append(ids.request_id_header)
         headers.append(ids.extended_request_id_header)
-        return GatewayResponse(status, headers, body, answer.stream)
+        return GatewayResponse(status, headers, body, answer.stream), answer.outcome
 
     # What the steps use
 
@@ -325,7 +333,7 @@ class RequestLane:
         trail: Trail,
     ) -> GatewayResponse:
         trail.append((refusal.step, "refused", refusal.detail or refusal.message))
-        stage = self._deployed.snapshot.stages.get((incoming.api_id, path_without_stage(incoming)[0]))
+        stage = self._stage_of(incoming)
         facts = RequestFacts(incoming=incoming, ids=ids, stage=stage, passed=passed, refusal=refusal)
         responses = _NO_GATEWAY_RESPONSES if stage is None else stage.gateway_responses
         return GatewayResponse(*responses.render(refusal, _id_headers(ids), ContextVariables(facts), cors=self._cors))
@@ -335,14 +343,17 @@ class RequestLane:
         incoming: IncomingRequest,
         passed: Passed | None,
         ids: RequestIds,
-        status: int,
-        code: str,
+        response: GatewayResponse,
+        refusal: GatewayRefusal | None,
         trail: Trail,
         started: float,
+        outcome: IntegrationOutcome | None = None,
     ) -> None:
         caller = caller_of(passed)
         matched = passed if caller is None else caller.matched
         principal = ANONYMOUS if caller is None else caller.principal
+        duration_ms = (perf_counter() - started) * 1000
+        steps = tuple(trail)
         self._recorder.record_request(
             ids.request_id,
             incoming.received_at,
@@ -353,12 +364,29 @@ class RequestLane:
             incoming.raw_path.decode("latin-1"),
             incoming.source_ip,
             "" if principal is ANONYMOUS else principal.arn,
-            "refused" if code else "allowed",
-            status,
-            code,
-            tuple(trail),
-            (perf_counter() - started) * 1000,
+            "allowed" if refusal is None else "refused",
+            response.status,
+            "" if refusal is None else refusal.code,
+            steps,
+            duration_ms,
         )
+        stage = matched.stage if isinstance(matched, MatchedRequest) else self._stage_of(incoming)
+        if self._observer.sees_all or (stage is not None and stage.is_logged):
+            facts = RequestFacts(
+                incoming=incoming,
+                ids=ids,
+                stage=stage,
+                passed=passed,
+                refusal=refusal,
+                outcome=outcome if refusal is None else refusal.outcome,
+                status=response.status,
+                response_bytes=None if response.stream is not None else len(response.body),
+                duration_ms=duration_ms,
+            )
+            self._observer.observe(facts, response, steps)
+
+    def _stage_of(self, incoming: IncomingRequest) -> CompiledStage | None:
+        return self._deployed.snapshot.stages.get((incoming.api_id, path_without_stage(incoming)[0]))
 
     def _new_ids(self) -> RequestIds:
         if not self._drawn:

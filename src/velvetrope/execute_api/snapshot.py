@@ -21,6 +21,8 @@ from velvetrope.store.tables.apigateway import GatewayState, Throttle, UsagePlan
 if TYPE_CHECKING:
     from velvetrope.execute_api.authorizers import CompiledAuthorizer
     from velvetrope.execute_api.integrations import CompiledIntegration
+    from velvetrope.execute_api.logs.execution import ExecutionLogging
+    from velvetrope.execute_api.logs.formats import AccessLog
     from velvetrope.execute_api.validation import RequestValidation
 
 __all__ = [
@@ -62,6 +64,7 @@ class CompiledMethod:
     api_key_required: bool
     validation: "RequestValidation | None"
     integration: "CompiledIntegration | None"
+    execution_logging: "ExecutionLogging | None"
     meter: Meter | None
     """The stage's own throttle of this method, for callers without a plan."""
     matched: Step
@@ -92,6 +95,9 @@ class CompiledStage:
     """The API's own endpoint is disabled: only its custom domain names lead here."""
     endpoint_type: str
     takes_key_from_authorizer: bool
+    access_log: "AccessLog | None"
+    is_logged: bool
+    """Whether anything is to be written about its requests."""
 
 
 @dataclass(eq=False)

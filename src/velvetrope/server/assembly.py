@@ -43,6 +43,7 @@ from velvetrope.iam.saml_provider_operations import SamlProviderOperations
 from velvetrope.iam.saml_providers import SamlProviders
 from velvetrope.identitypools import IdentityPoolOperations, PoolOpenIdTokens
 from velvetrope.logs import LogService
+from velvetrope.server.access_log import AccessLogWriter
 from velvetrope.server.applying import AppApplier, Progress
 from velvetrope.server.connection import Connection
 from velvetrope.server.credentials import AccessKeySource, root_principal
@@ -109,6 +110,7 @@ class Server:
     lane: RequestLane
     http_api_lane: HttpApiLane
     domains: CustomDomains
+    access_log: AccessLogWriter | None
     edge: EdgeApp
     listeners: list[Listener] = field(default_factory=list)
     database_door: "DatabaseDoor | None" = None
@@ -195,6 +197,8 @@ class Server:
             last_first.callback(self.user_pools.close)
             last_first.push_async_callback(self.user_pools.deliveries.stop)
             last_first.push_async_callback(self.logs.stop)
+            if self.access_log is not None:
+                last_first.push_async_callback(self.access_log.close)
             last_first.push_async_callback(self.lane.close)
             last_first.push_async_callback(self.http_api_lane.close)
             if self.database_door is not None:
@@ -296,6 +300,9 @@ def _wire(
     domains = CustomDomains(domain_store, database.changes)
     http_api_store = HttpApiStore(database)
     service_calls = ServiceCalls(roles, database.changes, entropy, region=region)
+    access_log = (
+        None if settings.access_log is None else AccessLogWriter(settings.access_log, format=settings.access_log_format)
+    )
     lane = RequestLane(
         store=gateway_store,
         usage=usage_store,
@@ -311,6 +318,8 @@ def _wire(
         entropy=entropy,
         region=region,
         cors_on_gateway_responses=settings.gateway_cors,
+        logs=logs,
+        requests=access_log,
     )
     http_api_lane = HttpApiLane(
         store=http_api_store,
@@ -466,6 +475,7 @@ def _wire(
         lane=lane,
         http_api_lane=http_api_lane,
         domains=domains,
+        access_log=access_log,
         edge=edge,
     )
 

@@ -42,7 +42,8 @@ class Settings:
     it the state folder's own is used. `config_for_browsers` serves `/_velvetrope/config.json`. Mail and text messages
     stay in the mailbox where there is no server to hand them to. `database_door` is the PostgreSQL behind the database
     door, which listens on `database_port`; `database_passwords` is a password file in libpq's format.
-    """
+    `access_log` is a file, or `-` for standard output; its format is `json` (a line for every request to a deployed
+    API) or `stage` (the lines that stages ask for)."""
 
     host: str = "localhost"
     port: int = 4800
@@ -63,6 +64,8 @@ class Settings:
     database_port: int = 5433
     database_passwords: Path | None = None
     database_resource_id: str = "db-VELVETROPE"
+    access_log: str | None = None
+    access_log_format: str = "json"
 
     def __post_init__(self) -> None:
         if not 0 <= self.port <= 65535:
@@ -82,6 +85,10 @@ class Settings:
                 raise SettingsError("VELVETROPE_ROOT_ACCESS_KEY_ID is 16 to 128 letters, digits and underscores.")
             if len(self.root_access_key.secret_access_key.reveal()) < 16:
                 raise SettingsError("VELVETROPE_ROOT_SECRET_ACCESS_KEY has at least 16 characters.")
+        if self.access_log_format not in ("json", "stage"):
+            raise SettingsError(f"--access-log-format {self.access_log_format}: the formats are json and stage.")
+        if self.access_log == "":
+            raise SettingsError("--access-log: give a file, or - for standard output.")
         self._check_delivery()
         self._check_database_door()
 
