@@ -315,10 +315,10 @@ def claims_of(token: str) -> dict[str, Any]:
 
 
 @asynccontextmanager
-async def refused(code: str, message: str | None = None) -> AsyncIterator[None]:
+async def refused(code: str, message: str | None = None) -> AsyncIterator[pytest.ExceptionInfo[ServiceError]]:
     """The block ends in this ServiceError."""
     with pytest.raises(ServiceError) as refusal:
-        yield
+        yield refusal
     assert (refusal.value.code, refusal.value.http_status) == (code, 400)
     if message is not None:
         assert refusal.value.message == message

@@ -47,6 +47,10 @@ OPERATIONS = (
     "AdminSetUserMFAPreference StartWebAuthnRegistration CompleteWebAuthnRegistration ListWebAuthnCredentials "
     "DeleteWebAuthnCredential GetUserAuthFactors ConfirmDevice GetDevice ListDevices UpdateDeviceStatus ForgetDevice "
     "AdminGetDevice AdminListDevices AdminUpdateDeviceStatus AdminForgetDevice "
+    "CreateResourceServer DescribeResourceServer UpdateResourceServer DeleteResourceServer ListResourceServers "
+    "CreateIdentityProvider DescribeIdentityProvider GetIdentityProviderByIdentifier UpdateIdentityProvider "
+    "DeleteIdentityProvider ListIdentityProviders SetUICustomization GetUICustomization "
+    "TagResource UntagResource ListTagsForResource UpdateUserPoolDomain "
 )
 
 

@@ -33,9 +33,10 @@ from velvetrope.userpools.errors import (
     InvalidParameterException,
     LimitExceededException,
     ResourceNotFoundException,
-    ScopeDoesNotExistException,
 )
+from velvetrope.userpools.identity_providers import ProviderDirectory
 from velvetrope.userpools.pages import next_page, page_start
+from velvetrope.userpools.resource_servers import ScopeDirectory
 from velvetrope.userpools.shapes import shown
 
 __all__ = ["ClientOperations", "check_redirect_url"]
@@ -54,7 +55,6 @@ Flow = Literal[
 OAuthFlow = Literal["code", "implicit", "client_credentials"]
 
 _DEFAULT_FLOWS: tuple[Flow, ...] = ("ALLOW_REFRESH_TOKEN_AUTH", "ALLOW_USER_SRP_AUTH", "ALLOW_CUSTOM_AUTH")
-_SYSTEM_SCOPES = frozenset({"phone", "email", "openid", "profile", "aws.cognito.signin.user.admin"})
 _MAX_CLIENTS = 1000
 _CLIENT_ID_CHARACTERS = 26
 _SECRET_CHARACTERS = 51
@@ -119,10 +119,20 @@ class _Settings:
 class ClientOperations:
     """App clients of a pool."""
 
-    def __init__(self, store: UserPoolStore, directory: PoolDirectory, entropy: Entropy) -> None:
+    def __init__(
+        self,
+        store: UserPoolStore,
+        directory: PoolDirectory,
+        entropy: Entropy,
+        *,
+        scopes: ScopeDirectory,
+        providers: ProviderDirectory,
+    ) -> None:
         self._store = store
         self._directory = directory
         self._entropy = entropy
+        self._scopes = scopes
+        self._providers = providers
 
     @operation
     async def create_user_pool_client(
@@ -193,6 +203,7 @@ class ClientOperations:
             refresh_token_rotation=refresh_token_rotation,
         ).applied(blank)
         _check_client(pool, client, propagates=enable_propagate_additional_user_context_data)
+        await self._check_references(pool, supported_identity_providers, allowed_o_auth_scopes)
         match await self._store.create_client(client, limit=_MAX_CLIENTS):
             case "no_pool":
                 raise ResourceNotFoundException(f"User pool {user_pool_id} does not exist.")
@@ -235,6 +246,8 @@ class ClientOperations:
         refresh_token_rotation: RefreshTokenRotation | None = None,
     ) -> Answer:
         pool = await self._directory.pool(user_pool_id)
+
+        await self._check_references(pool, supported_identity_providers, allowed_o_auth_scopes)
 
         def change(before: AppClient) -> AppClient:
             client = _Settings(
@@ -296,6 +309,11 @@ class ClientOperations:
             "next_token": next_page(clients, clients[-1].client_id if clients else "", limit=max_results),
         }
 
+    async def _check_references(self, pool: UserPool, providers: tuple[str, ...], scopes: tuple[str, ...]) -> None:
+        """What a client names of its pool is there."""
+        await self._providers.check_providers(pool, providers)
+        await self._scopes.check_scopes(pool, scopes)
+
     def _described(self, client: AppClient) -> Mapping[str, object]:
         """UserPoolClientType. The secret is shown, as on AWS, to whoever may describe the client."""
         secret = self._directory.client_secret(client)
@@ -334,7 +352,7 @@ def _check_client(pool: UserPool, client: AppClient, *, propagates: bool) -> Non
     """Every rule that a client's settings obey together.
 
     Raises:
-        InvalidParameterException, InvalidOAuthFlowException, ScopeDoesNotExistException: see each rule.
+        InvalidParameterException, InvalidOAuthFlowException: see each rule.
     """
     if propagates:
         raise InvalidParameterException("EnablePropagateAdditionalUserContextData is not supported by velvetrope.")
@@ -343,9 +361,6 @@ def _check_client(pool: UserPool, client: AppClient, *, propagates: bool) -> Non
     for access, names in (("read", client.read_attributes), ("write", client.write_attributes)):
         if names is not None:
             check_attribute_list(pool, names, access="read" if access == "read" else "write")
-    for provider in client.supported_identity_providers:
-        if provider != "COGNITO":
-            raise InvalidParameterException(f"The provider {provider} does not exist for User Pool {pool.id}.")
     _check_oauth(client)
 
 
@@ -384,9 +399,6 @@ def _check_oauth(client: AppClient) -> None:
     if client.default_redirect_uri is not None and client.default_redirect_uri not in client.callback_urls:
         # Text UNVERIFIED; the rule is the model's.
         raise InvalidParameterException("DefaultRedirectURI must be one of the CallbackURLs.")
-    for scope in client.allowed_o_auth_scopes:
-        if scope not in _SYSTEM_SCOPES:  # there are no resource servers, so there are no other scopes
-            raise ScopeDoesNotExistException(f"Invalid scope requested: {scope}")
     if client.allowed_o_auth_flows_user_pool_client and not (
         client.allowed_o_auth_flows and client.allowed_o_auth_scopes
     ):

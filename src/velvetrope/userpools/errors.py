@@ -18,6 +18,7 @@ __all__ = [
     "AliasExistsException",
     "CodeMismatchException",
     "DeviceKeyExistsException",
+    "DuplicateProviderException",
     "EnableSoftwareTokenMFAException",
     "ExpiredCodeException",
     "GroupExistsException",
@@ -71,6 +72,12 @@ class CodeMismatchException(UserPoolError):
     """The code is not the one that was sent."""
 
     code = "CodeMismatchException"
+
+
+class DuplicateProviderException(UserPoolError):
+    """The pool has an identity provider of that name."""
+
+    code = "DuplicateProviderException"
 
 
 class ExpiredCodeException(UserPoolError):

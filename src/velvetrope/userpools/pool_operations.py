@@ -303,6 +303,26 @@ class DomainOperations:
         }
 
     @operation
+    async def update_user_pool_domain(
+        self,
+        call: Call,  # noqa: ARG002
+        *,
+        domain: str,
+        user_pool_id: str,
+        managed_login_version: int = 1,
+    ) -> Answer:
+        await self._directory.pool(user_pool_id)
+
+        def change(pool: UserPool) -> UserPool:
+            if pool.domain != domain:
+                raise InvalidParameterException("No such domain or user pool exists.")
+            return msgspec.structs.replace(pool, managed_login_version=managed_login_version)
+
+        if await self._store.change_pool(user_pool_id, change) is None:
+            raise ResourceNotFoundException(f"User pool {user_pool_id} does not exist.")
+        return {"managed_login_version": managed_login_version}
+
+    @operation
     async def delete_user_pool_domain(self, call: Call, *, domain: str, user_pool_id: str) -> Answer:  # noqa: ARG002
         await self._directory.pool(user_pool_id)
         if not await self._store.release_domain(user_pool_id, domain):

@@ -9,10 +9,12 @@ from velvetrope.clock import Clock, Entropy
 from velvetrope.sealing import MasterKeys
 from velvetrope.store import Database
 from velvetrope.store.tables.userpools import UserPoolStore
+from velvetrope.store.tables.userpools_configuration import ConfigurationStore
 from velvetrope.store.tables.userpools_deliveries import DeliveryStore
 from velvetrope.store.tables.userpools_factors import FactorStore
 from velvetrope.store.tables.userpools_sign_in import SignInStore
 from velvetrope.userpools.answers import SignInParts
+from velvetrope.userpools.appearance import AppearanceOperations
 from velvetrope.userpools.auth_operations import AuthOperations
 from velvetrope.userpools.authenticator_apps import AuthenticatorApps
 from velvetrope.userpools.back_off import BackOff
@@ -25,6 +27,7 @@ from velvetrope.userpools.devices import DeviceProofs
 from velvetrope.userpools.directory import PoolDirectory
 from velvetrope.userpools.first_factors import FirstFactors
 from velvetrope.userpools.group_operations import GroupOperations
+from velvetrope.userpools.identity_providers import IdentityProviderOperations, ProviderDirectory, ProviderSecrets
 from velvetrope.userpools.issuing import Issuer, TokenIssuer
 from velvetrope.userpools.mfa_operations import MfaOperations
 from velvetrope.userpools.mfa_settings import MfaSettingsOperations
@@ -36,6 +39,7 @@ from velvetrope.userpools.passkey_operations import PasskeyOperations
 from velvetrope.userpools.passkeys import Passkeys
 from velvetrope.userpools.password_proofs import PasswordProofs, SrpExchange
 from velvetrope.userpools.pool_operations import DomainOperations, PoolOperations
+from velvetrope.userpools.resource_servers import ResourceServerOperations, ScopeDirectory
 from velvetrope.userpools.second_factors import SecondFactors
 from velvetrope.userpools.self_service import SelfServiceOperations
 from velvetrope.userpools.service import PoolTokenVerifier, SignInService
@@ -44,6 +48,7 @@ from velvetrope.userpools.sign_in_triggers import SignInTriggers
 from velvetrope.userpools.sign_up import SignUpOperations
 from velvetrope.userpools.signed_in import AccessTokens
 from velvetrope.userpools.signing_keys import PoolKeys
+from velvetrope.userpools.tag_operations import TagOperations
 from velvetrope.userpools.token_generation import TokenGeneration
 from velvetrope.userpools.triggers import FunctionInvoker, Triggers
 from velvetrope.userpools.user_operations import UserOperations
@@ -69,6 +74,7 @@ class UserPools:
     ) -> None:
         """A medium without a sender is left to the mailbox; without `functions` no trigger can be asked."""
         store, sign_ins, factors = UserPoolStore(database), SignInStore(database), FactorStore(database)
+        configuration = ConfigurationStore(database)
         triggers = Triggers(functions)
         self._workers = Workers()
         directory = PoolDirectory(store, master_keys)
@@ -121,7 +127,17 @@ class UserPools:
             PoolOperations(store, directory, keys, entropy),
             MfaSettingsOperations(store, directory),
             DomainOperations(store, directory),
-            ClientOperations(store, directory, entropy),
+            ClientOperations(
+                store,
+                directory,
+                entropy,
+                scopes=ScopeDirectory(configuration),
+                providers=ProviderDirectory(configuration),
+            ),
+            ResourceServerOperations(configuration, directory),
+            IdentityProviderOperations(configuration, directory, ProviderSecrets(master_keys, entropy)),
+            AppearanceOperations(configuration, directory),
+            TagOperations(store, directory),
             SignUpOperations(store, directory, vault, self.outbox, entropy),
             UserOperations(store, directory, vault, self.outbox, entropy),
             GroupOperations(store, directory),

@@ -43,7 +43,7 @@ from sqlalchemy.exc import IntegrityError
 from velvetrope.store.columns import Record, UtcTime
 from velvetrope.store.database import Connection, Database, Transaction
 from velvetrope.store.schema import METADATA
-from velvetrope.store.tables import userpools_factors, userpools_sign_in
+from velvetrope.store.tables import userpools_configuration, userpools_factors, userpools_sign_in
 from velvetrope.store.tables.userpools_settings import (
     AccountRecoverySetting,
     AdminCreateUserConfig,
@@ -511,6 +511,7 @@ class UserPoolStore:
             for table in _OF_A_POOL:
                 await tx.connection.execute(delete(table).where(table.c.user_pool_id == user_pool_id))
             await userpools_sign_in.delete_of_pool(tx.connection, user_pool_id)
+            await userpools_configuration.delete_of_pool(tx.connection, user_pool_id)
             tx.changed(_TOPIC)
         return True
 
