@@ -62,8 +62,8 @@ DIFFERENCES: Mapping[str, Mapping[str, str]] = {
         "CreateUserPool": "Triggers: `PreAuthentication`, `PostAuthentication`, the three of custom challenges, "
         "`PreTokenGeneration` (V1 to V3). Refused: other triggers, password history, verification before an "
         "attribute's update, links in messages, SES, threat protection.",
-        "CreateIdentityProvider": "Kept and validated; what `MetadataURL` and `oidc_issuer` lead to is not fetched when "
-        "it is saved. The hosted pages offer no other providers.",
+        "CreateIdentityProvider": "Kept and validated; what `MetadataURL` and `oidc_issuer` lead to is not fetched "
+        "when it is saved. The hosted pages offer no other providers.",
         "SetUICustomization": "Kept and validated, without `ImageUrl`; the hosted pages have their own look.",
         "CreateUserPoolClient": "`EnablePropagateAdditionalUserContextData` must be false.",
         "InitiateAuth": "Wrong one-time codes are slowed down like wrong passwords; AWS takes any number. MFA follows "

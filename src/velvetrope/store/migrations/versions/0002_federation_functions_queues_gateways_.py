@@ -100,6 +100,20 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("user_pool_id", "username_key", "device_key"),
     )
     op.create_table(
+        "userpools_identity_providers",
+        sa.Column("user_pool_id", sa.String(length=55), nullable=False),
+        sa.Column("name", sa.String(length=256), nullable=False),
+        sa.Column("record", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("user_pool_id", "name"),
+    )
+    op.create_table(
+        "userpools_idp_identifiers",
+        sa.Column("user_pool_id", sa.String(length=55), nullable=False),
+        sa.Column("identifier", sa.String(length=40), nullable=False),
+        sa.Column("provider_name", sa.String(length=32), nullable=False),
+        sa.PrimaryKeyConstraint("user_pool_id", "identifier"),
+    )
+    op.create_table(
         "userpools_passkey_registrations",
         sa.Column("user_pool_id", sa.String(length=55), nullable=False),
         sa.Column("username_key", sa.String(length=128), nullable=False),
@@ -118,12 +132,26 @@ def upgrade() -> None:
     )
     op.create_index("userpools_passkeys_owner", "userpools_passkeys", ["user_pool_id", "username_key"], unique=False)
     op.create_table(
+        "userpools_resource_servers",
+        sa.Column("user_pool_id", sa.String(length=55), nullable=False),
+        sa.Column("name", sa.String(length=256), nullable=False),
+        sa.Column("record", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("user_pool_id", "name"),
+    )
+    op.create_table(
         "userpools_software_tokens",
         sa.Column("user_pool_id", sa.String(length=55), nullable=False),
         sa.Column("username_key", sa.String(length=128), nullable=False),
         sa.Column("last_step", sa.BigInteger(), nullable=False),
         sa.Column("record", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("user_pool_id", "username_key"),
+    )
+    op.create_table(
+        "userpools_ui_customizations",
+        sa.Column("user_pool_id", sa.String(length=55), nullable=False),
+        sa.Column("name", sa.String(length=256), nullable=False),
+        sa.Column("record", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("user_pool_id", "name"),
     )
     op.create_table(
         "apigateway_base_path_mappings",
