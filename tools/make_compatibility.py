@@ -114,7 +114,7 @@ DIFFERENCES: Mapping[str, Mapping[str, str]] = {
         "Invoke": "Events that wait for their function are in the database as they came.",
         "PublishLayerVersion": "A zip file in the call. Layers of other accounts cannot be used.",
         "PutFunctionEventInvokeConfig": "Destinations: standard SQS queues and functions of the same account and "
-        "region; topics, event buses and buckets are refused. Whether the role may send is seen when it does.",
+        "region; topics, event buses and buckets are refused.",
         "UpdateFunctionEventInvokeConfig": "As PutFunctionEventInvokeConfig.",
         "GetAccountSettings": "Limits are Lambda's own, whatever the machine can carry.",
         "GetFunctionCodeSigningConfig": "No function has one.",

@@ -84,19 +84,15 @@ def test_leaving_an_event_needs_the_permission_to_invoke(serving: RunningServer,
 
 
 def test_event_configurations_through_boto3(serving: RunningServer, functions: Any, orders: str) -> None:
-    queue = "arn:aws:sqs:us-west-2:123456789012:outcomes"
     put = functions.put_function_event_invoke_config(
-        FunctionName=orders,
-        MaximumRetryAttempts=1,
-        MaximumEventAgeInSeconds=60,
-        DestinationConfig={"OnFailure": {"Destination": queue}},
+        FunctionName=orders, MaximumRetryAttempts=1, MaximumEventAgeInSeconds=60
     )
     shown = functions.get_function_event_invoke_config(FunctionName=orders)
     listed = functions.list_function_event_invoke_configs(FunctionName=orders)["FunctionEventInvokeConfigs"]
     functions.delete_function_event_invoke_config(FunctionName=orders)
 
     assert (put["MaximumRetryAttempts"], put["MaximumEventAgeInSeconds"]) == (1, 60)
-    assert put["DestinationConfig"]["OnFailure"] == {"Destination": queue}
+    assert put["DestinationConfig"] == {"OnSuccess": {}, "OnFailure": {}}
     assert [one["FunctionArn"] for one in (shown, *listed)] == [f"{FUNCTION}{orders}:$LATEST"] * 2
     assert refused(functions.get_function_event_invoke_config, FunctionName=orders) == (
         404,
@@ -118,7 +114,7 @@ def messages_of(queues: Any, url: str) -> list[dict[str, Any]]:
     return list(queues.receive_message(QueueUrl=url, WaitTimeSeconds=10, MessageAttributeNames=["All"])["Messages"])
 
 
-def test_outcomes_reach_queues_as_the_functions_role_and_only_if_it_may(serving: RunningServer) -> None:
+def test_outcomes_reach_queues_as_the_functions_role_and_only_while_it_may(serving: RunningServer) -> None:
     iam, queues, functions = (aws_client(serving, service) for service in ("iam", "sqs", "lambda"))
     trust = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
     role = iam.create_role(
@@ -126,13 +122,13 @@ def test_outcomes_reach_queues_as_the_functions_role_and_only_if_it_may(serving:
     )["Role"]["Arn"]
     urls = {name: queues.create_queue(QueueName=name)["QueueUrl"] for name in ("told", "dead-letters")}
     arns = {name: f"arn:aws:sqs:us-west-2:123456789012:{name}" for name in urls}
-    iam.put_role_policy(
-        RoleName="teller",
-        PolicyName="tell",
-        PolicyDocument=json.dumps(
-            {"Version": "2012-10-17", "Statement": [allow("sqs:SendMessage", arns["dead-letters"])]}
-        ),
-    )
+
+    def let_send_to(*names: str) -> None:
+        statement = allow("sqs:SendMessage", [arns[name] for name in names])
+        document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+        iam.put_role_policy(RoleName="teller", PolicyName="tell", PolicyDocument=document)
+
+    let_send_to("told", "dead-letters")
     source = make_zip({"app.py": "def handler(event, context): raise ValueError('always')"})
     functions.create_function(
         FunctionName="failing",
@@ -145,24 +141,41 @@ def test_outcomes_reach_queues_as_the_functions_role_and_only_if_it_may(serving:
         DestinationConfig={"OnFailure": {"Destination": arns["told"]}},
     )
 
+    let_send_to("dead-letters")
     functions.invoke(FunctionName="failing", InvocationType="Event", Payload=b'{"order": 1}')
     [dead_letter] = messages_of(queues, urls["dead-letters"])
-    iam.put_role_policy(
-        RoleName="teller",
-        PolicyName="tell",
-        PolicyDocument=json.dumps(
-            {"Version": "2012-10-17", "Statement": [allow("sqs:SendMessage", list(arns.values()))]}
-        ),
-    )
+    let_send_to("told")
     functions.invoke(FunctionName="failing", InvocationType="Event", Payload=b'{"order": 2}')
     [record] = messages_of(queues, urls["told"])
 
     assert json.loads(dead_letter["Body"]) == {"order": 1}
     assert dead_letter["MessageAttributes"]["ErrorMessage"]["StringValue"] == "always"
     told = json.loads(record["Body"])
-    # The first event's record was refused: the role might not send there yet.
+    # The first event's record was refused: the role might not send there then.
     assert told["requestPayload"] == {"order": 2}
     assert told["requestContext"]["condition"] == "RetriesExhausted"
+
+
+def test_targets_that_the_role_may_not_send_to_are_refused_when_they_are_configured(
+    functions: Any, orders: str, function_role: str
+) -> None:
+    queue = "arn:aws:sqs:us-west-2:123456789012:forbidden"
+    said = (
+        400,
+        "InvalidParameterValueException",
+        "The provided execution role does not have permissions to call SendMessage on SQS",
+    )
+
+    for destination in ({"OnFailure": {"Destination": queue}}, {"OnSuccess": {"Destination": queue}}):
+        call = functions.put_function_event_invoke_config
+        assert refused(call, FunctionName=orders, DestinationConfig=destination) == said
+    other = {"OnFailure": {"Destination": f"{FUNCTION}public"}}
+    _, _, message = refused(functions.put_function_event_invoke_config, FunctionName=orders, DestinationConfig=other)
+    assert message.endswith(f"does not have permissions to call InvokeFunction on {FUNCTION}public")
+    dead_letters = {"DeadLetterConfig": {"TargetArn": queue}}
+    assert refused(functions.update_function_configuration, FunctionName=orders, **dead_letters) == said
+    parameters = code(**dead_letters)
+    assert refused(functions.create_function, FunctionName="late", Role=function_role, **parameters) == said
 
 
 def test_an_event_that_runs_when_the_server_is_killed_is_run_after_its_restart(tmp_path: Path) -> None:

@@ -1,14 +1,15 @@
 """Where the outcome of an asynchronous invocation is sent: a queue of ours, or another function.
 
-    check_destination(arn, ...)                           when it is configured
+    check_destination(arn, ...)                           when it is configured, and
+    await destinations.check_allowed(arn, role=...)
     await destinations.send_record(arn, record, role=...)         an on-success or on-failure destination
     await destinations.send_event(arn, event, payload, role=...)  a dead-letter queue
 
 A destination gets one JSON record with the event and what came of it. A dead-letter queue gets the event as it was, and
 message attributes that say what went wrong. Both are sent as the function's execution role, by calling the other
 service's operation in process: so that role needs `sqs:SendMessage` or `lambda:InvokeFunction` on the target, the call
-is judged like anybody's, and its refusal is in the decision records. Whether the role may is not asked when the
-destination is configured, as AWS does: it shows when the first outcome is sent.
+is judged like anybody's, and its refusal is in the decision records. Whether the role may is asked when the target is
+configured too, as on AWS; the policies may change afterwards.
 
 Topics, event buses, buckets and Kafka are refused by name.
 
@@ -19,13 +20,13 @@ section 7.
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC
 
 from velvetrope.clock import Clock
 from velvetrope.functions.errors import InvalidParameterValueException
+from velvetrope.functions.judged_operations import JudgedOperations
 from velvetrope.functions.names import parse_function_name
-from velvetrope.operations import Call, OperationInvoker
+from velvetrope.operations import Call
 from velvetrope.principals import Principal
 from velvetrope.store.tables.function_events import FunctionEvent, Outcome
 
@@ -101,14 +102,34 @@ def render_record(event: FunctionEvent, outcome: Outcome, payload: bytes) -> byt
     return json.dumps(record, separators=(",", ":")).encode()
 
 
-@dataclass(frozen=True, slots=True)
 class Destinations:
-    """Calls the other services. Every method raises what the other service refuses with."""
+    """Calls the other services, once it is connected to them. Sending raises what the other service refuses with."""
 
-    operations: OperationInvoker
-    clock: Clock
-    account_id: str
-    region: str
+    def __init__(self, clock: Clock, *, account_id: str, region: str) -> None:
+        self._clock = clock
+        self._account_id = account_id
+        self._region = region
+        self._operations: JudgedOperations | None = None
+
+    def connect(self, operations: JudgedOperations) -> None:
+        """Hand over the other services."""
+        self._operations = operations
+
+    async def check_allowed(self, arn: str, *, role: Principal) -> None:
+        """Refuse a target that the role may not send to. An empty one is none.
+
+        Raises:
+            InvalidParameterValueException: it may not.
+        """
+        if not arn:
+            return
+        service, operation, parameters = self._calling(arn, "{}", {})
+        if not await self._connected().allows(service, operation, parameters, self._call(role)):
+            # UNVERIFIED: the words for functions. Those for queues are what deployment tools retry on.
+            what = "SendMessage on SQS" if service == "sqs" else f"InvokeFunction on {arn}"
+            raise InvalidParameterValueException(
+                f"The provided execution role does not have permissions to call {what}", detail=f"{role.arn}: {arn}"
+            )
 
     async def send_record(self, arn: str, record: bytes, *, role: Principal) -> None:
         """Send a record to an on-success or on-failure destination.
@@ -116,11 +137,8 @@ class Destinations:
         Raises:
             ServiceError: the queue or function is gone, the role may not, or the record is too large.
         """
-        if arn.startswith("arn:aws:lambda:"):
-            parameters = {"FunctionName": arn, "InvocationType": "Event", "Payload": record}
-            await self.operations.invoke("lambda", "Invoke", parameters, self._call(role))
-        else:
-            await self._send_message(arn, record.decode(), {}, role)
+        service, operation, parameters = self._calling(arn, record.decode(), {})
+        await self._connected().invoke(service, operation, parameters, self._call(role))
 
     async def send_event(
         self, queue_arn: str, event: FunctionEvent, outcome: Outcome, payload: bytes, *, role: Principal
@@ -136,23 +154,32 @@ class Destinations:
             "ErrorCode": {"DataType": "Number", "StringValue": "200" if outcome.executed_version else "429"},
             "ErrorMessage": {"DataType": "String", "StringValue": _error_message(outcome)},
         }
-        await self._send_message(queue_arn, payload.decode(), attributes, role)
+        service, operation, parameters = self._calling(queue_arn, payload.decode(), attributes)
+        await self._connected().invoke(service, operation, parameters, self._call(role))
 
-    async def _send_message(
-        self, queue_arn: str, body: str, attributes: Mapping[str, Mapping[str, str]], role: Principal
-    ) -> None:
-        name = queue_arn.rpartition(":")[2]
+    def _calling(
+        self, arn: str, body: str, attributes: Mapping[str, Mapping[str, str]]
+    ) -> tuple[str, str, dict[str, object]]:
+        """The service, the operation and its parameters that give `body` to a target."""
+        if arn.startswith("arn:aws:lambda:"):
+            return "lambda", "Invoke", {"FunctionName": arn, "InvocationType": "Event", "Payload": body.encode()}
+        name = arn.rpartition(":")[2]
         parameters: dict[str, object] = {
-            "QueueUrl": f"https://sqs.{self.region}.amazonaws.com/{self.account_id}/{name}",
+            "QueueUrl": f"https://sqs.{self._region}.amazonaws.com/{self._account_id}/{name}",
             "MessageBody": body,
         }
         if attributes:
             parameters["MessageAttributes"] = attributes
-        await self.operations.invoke("sqs", "SendMessage", parameters, self._call(role))
+        return "sqs", "SendMessage", parameters
+
+    def _connected(self) -> JudgedOperations:
+        if self._operations is None:
+            raise RuntimeError("destinations are not connected to the other services")
+        return self._operations
 
     def _call(self, role: Principal) -> Call:
-        now: datetime = self.clock.now()
-        return Call(principal=role, account_id=self.account_id, region=self.region, request_id="", now=now)
+        now = self._clock.now()
+        return Call(principal=role, account_id=self._account_id, region=self._region, request_id="", now=now)
 
 
 def _as_json(payload: bytes) -> object:

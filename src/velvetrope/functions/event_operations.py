@@ -12,10 +12,11 @@ from dataclasses import dataclass
 
 import msgspec
 
-from velvetrope.functions.destinations import check_destination
+from velvetrope.functions.destinations import Destinations, check_destination
 from velvetrope.functions.errors import InvalidParameterValueException, ResourceNotFoundException
 from velvetrope.functions.names import FunctionReference, parse_function_name
 from velvetrope.functions.paging import page_size, parse_marker, render_marker
+from velvetrope.functions.roles import ExecutionRoles
 from velvetrope.operations import Answer, Call, operation
 from velvetrope.store.tables.function_events import EventConfiguration, EventStore
 from velvetrope.store.tables.functions import LATEST, FunctionStore
@@ -42,6 +43,8 @@ class EventOperations:
 
     functions: FunctionStore
     events: EventStore
+    roles: ExecutionRoles
+    destinations: Destinations
 
     @operation
     async def put_function_event_invoke_config(
@@ -147,8 +150,17 @@ class EventOperations:
             )
         for arn in (changed.on_success_arn, changed.on_failure_arn):
             check_destination(arn, function_arn=present.function_arn, account_id=call.account_id, region=call.region)
+        if destination_config is not None:
+            await self._check_allowed(changed)
         await self.events.save_configuration(changed)
         return _render(changed)
+
+    async def _check_allowed(self, configuration: EventConfiguration) -> None:
+        function = await self.functions.load_function(configuration.function_arn)
+        if function is not None and (configuration.on_success_arn or configuration.on_failure_arn):
+            role = await self.roles.act_as(function.latest)
+            for arn in (configuration.on_success_arn, configuration.on_failure_arn):
+                await self.destinations.check_allowed(arn, role=role)
 
 
 def _none_for(reference: FunctionReference) -> ResourceNotFoundException:

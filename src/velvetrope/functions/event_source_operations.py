@@ -12,7 +12,6 @@ SQS event source mapping".
 """
 
 from collections.abc import Mapping
-from typing import Protocol
 
 import msgspec
 from sqlalchemy.exc import IntegrityError
@@ -27,28 +26,21 @@ from velvetrope.functions.errors import (
     ResourceNotFoundException,
 )
 from velvetrope.functions.event_source_pollers import EventSourcePollers, queue_url_of
+from velvetrope.functions.judged_operations import JudgedOperations
 from velvetrope.functions.names import parse_function_name
 from velvetrope.functions.paging import parse_marker, render_marker
 from velvetrope.functions.roles import ExecutionRoles
 from velvetrope.identifiers import new_uuid
-from velvetrope.operations import Answer, Call, OperationInvoker, operation
+from velvetrope.operations import Answer, Call, operation
 from velvetrope.store.tables.event_sources import EventSourceMapping, EventSourceStore
 from velvetrope.store.tables.functions import FunctionStore, InvocationTarget
 
-__all__ = ["EventSourceOperations", "JudgedOperations"]
+__all__ = ["EventSourceOperations"]
 
 MAX_FILTERS = 5
 MAX_LISTED = 100
 MAX_UNWINDOWED_BATCH = 10
 NEEDED = ("ReceiveMessage", "DeleteMessage", "GetQueueAttributes")
-
-
-class JudgedOperations(OperationInvoker, Protocol):
-    """Calls operations, and says whether a call would be allowed: `edge`'s dispatcher."""
-
-    async def allows(self, service: str, operation: str, parameters: Mapping[str, object], call: Call) -> bool:
-        """Whether policy allows this call, which is not made. Names are the wire's."""
-        ...
 
 
 class ScalingConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -31,7 +31,7 @@ from velvetrope.functions.configurations import (
     check_tracing,
     render_configuration,
 )
-from velvetrope.functions.destinations import check_dead_letter_target
+from velvetrope.functions.destinations import Destinations, check_dead_letter_target
 from velvetrope.functions.environment import EnvironmentBox, check_variables
 from velvetrope.functions.errors import (
     InvalidParameterValueException,
@@ -66,6 +66,7 @@ class FunctionOperations:
     code: CodeStore
     layers: LayerFinder
     roles: ExecutionRoles
+    destinations: Destinations
     box: EnvironmentBox
     logs: FunctionLogs
     entropy: Entropy
@@ -135,6 +136,7 @@ class FunctionOperations:
             dead_letter_arn=dead_letter_arn,
             layers=found_layers,
         )
+        await self._check_dead_letters(latest)
         function = Function(account_id=call.account_id, region=call.region, latest=latest, tags=tags or {})
         if not await self.store.create_function(function):
             raise _already_exists(reference)
@@ -244,6 +246,9 @@ class FunctionOperations:
         }
         changes = {name: value for name, value in given.items() if value is not None}
 
+        if role is not None or dead_letter_config is not None:
+            await self._check_dead_letters(msgspec.structs.replace(present, **changes))
+
         def change(function: Function) -> Function:
             check_revision(function.latest.revision_id, revision_id)
             latest = msgspec.structs.replace(
@@ -338,6 +343,11 @@ class FunctionOperations:
         if version is None:
             raise _not_found(reference)
         return version
+
+    async def _check_dead_letters(self, configuration: FunctionConfiguration) -> None:
+        if configuration.dead_letter_arn:
+            role = await self.roles.act_as(configuration)
+            await self.destinations.check_allowed(configuration.dead_letter_arn, role=role)
 
     async def _put_code(self, zip_file: bytes | None) -> StoredCode:
         if zip_file is None:

@@ -23,13 +23,14 @@ from velvetrope.functions.destinations import Destinations
 from velvetrope.functions.environment import EnvironmentBox
 from velvetrope.functions.event_operations import EventOperations
 from velvetrope.functions.event_queue import EventQueue
-from velvetrope.functions.event_source_operations import EventSourceOperations, JudgedOperations
+from velvetrope.functions.event_source_operations import EventSourceOperations
 from velvetrope.functions.event_source_pollers import EventSourcePollers
 from velvetrope.functions.function_operations import FunctionOperations
 from velvetrope.functions.function_url_operations import FunctionUrlOperations
 from velvetrope.functions.homes import Homes
 from velvetrope.functions.invocation_operations import InvocationOperations
 from velvetrope.functions.invoker import FunctionInvoker
+from velvetrope.functions.judged_operations import JudgedOperations
 from velvetrope.functions.layer_operations import LayerOperations
 from velvetrope.functions.layers import LayerFinder
 from velvetrope.functions.logs import FunctionLogs
@@ -100,9 +101,7 @@ class FunctionService:
             endpoint_url=endpoint_url,
             python_over_http=python_over_http,
         )
-        self._clock = clock
-        self._account_id = account_id
-        self._region = region
+        self._destinations = Destinations(clock, account_id=account_id, region=region)
         events = EventStore(database)
         self.events = EventQueue(events, self._store, roles, clock, entropy, taker=_node_name(folder / "node", entropy))
         self.invoker = FunctionInvoker(
@@ -122,14 +121,21 @@ class FunctionService:
         )
         self.operations: tuple[object, ...] = (
             FunctionOperations(
-                self._store, self.code, LayerFinder(self._layers, self.code), roles, box, self.logs, entropy
+                self._store,
+                self.code,
+                LayerFinder(self._layers, self.code),
+                roles,
+                self._destinations,
+                box,
+                self.logs,
+                entropy,
             ),
             LayerOperations(self._layers, self.code, entropy),
             VersionOperations(self._store, box, entropy),
             AliasOperations(self._store, entropy),
             PermissionOperations(self._store, entropy),
             InvocationOperations(self.invoker),
-            EventOperations(self._store, events),
+            EventOperations(self._store, events, roles, self._destinations),
             FunctionUrlOperations(self._store, FunctionUrlStore(database), entropy, endpoint_url),
             self._event_sources,
             ConcurrencyOperations(self._store),
@@ -145,9 +151,8 @@ class FunctionService:
         """
         await asyncio.to_thread(self._clear, await self._folders_in_use())
         self.invoker.open()
-        await self.events.open(
-            self.invoker, Destinations(operations, self._clock, account_id=self._account_id, region=self._region)
-        )
+        self._destinations.connect(operations)
+        await self.events.open(self.invoker, self._destinations)
         self._event_sources.connect(operations)
         await self._pollers.open(operations, self.invoker)
 
