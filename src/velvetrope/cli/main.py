@@ -228,6 +228,18 @@ def rotate_keys(
         fail(str(err))
 
 
+@_cli.command("rotate-master-key")
+def rotate_master_key(state_folder: options.StateFolderPath = Path(".velvetrope")) -> None:
+    """Seal with a new master key from the next start on. What the former ones sealed still opens, sessions included."""
+    from velvetrope.cli.master_key import rotate
+    from velvetrope.server.state_folder import StateFolderError
+
+    try:
+        print(rotate(state_folder))
+    except StateFolderError as err:
+        fail(str(err))
+
+
 @_cli.command()
 def logs(
     function: Annotated[str, typer.Argument(help="The function's name, or a part that only it has.")],

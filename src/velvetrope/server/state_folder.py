@@ -97,6 +97,15 @@ class StateFolder:
     def database_url(self) -> str:
         return f"sqlite:///{self.path / 'velvetrope.db'}"
 
+    def rotate_master_key(self, entropy: Entropy) -> bytes:
+        """Seal with a new master key from now on, and give its id. The former ones stay: they open what they sealed.
+
+        Sessions that were issued before go on until they expire, since each token says which key it was sealed with.
+        """
+        self.master_keys = self.master_keys.rotated(entropy)
+        _save_master_keys(self.path / "master-keys.json", self.master_keys)
+        return self.master_keys.current
+
     def load_root_key(self, preset: RootAccessKey | None, entropy: Entropy) -> LoadedRootKey:
         """The preset root access key, or the one of this state, made at the first start.
 
@@ -152,11 +161,7 @@ def _load_master_keys(folder: Path, entropy: Entropy) -> MasterKeys:
                 "afresh with another --state-folder."
             )
         keys = MasterKeys.generate(entropy)
-        document = {
-            "current": keys.current.hex(),
-            "keys": {key_id.hex(): base64.b64encode(key.reveal()).decode() for key_id, key in keys.keys.items()},
-        }
-        _write_private(path, document)
+        _save_master_keys(path, keys)
         return keys
     try:
         document = json.loads(path.read_bytes())
@@ -169,6 +174,14 @@ def _load_master_keys(folder: Path, entropy: Entropy) -> MasterKeys:
         )
     except (ValueError, KeyError, TypeError, AttributeError):
         raise StateFolderError(f"{path} is damaged; the state cannot be read without it.") from None
+
+
+def _save_master_keys(path: Path, keys: MasterKeys) -> None:
+    document = {
+        "current": keys.current.hex(),
+        "keys": {key_id.hex(): base64.b64encode(key.reveal()).decode() for key_id, key in keys.keys.items()},
+    }
+    _write_private(path, document)
 
 
 def _write_private(path: Path, document: Mapping[str, Any]) -> None:
