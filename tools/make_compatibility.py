@@ -98,6 +98,7 @@ DIFFERENCES: Mapping[str, Mapping[str, str]] = {
         "GetContextKeysForCustomPolicy": "Keys are in lower case.",
         "GetContextKeysForPrincipalPolicy": "As GetContextKeysForCustomPolicy.",
         "GetRole": "`RoleLastUsed` is empty.",
+        "UpdateUser": "Sessions that were issued under the old name may do nothing any more.",
         "SimulateCustomPolicy": "Without the policies of Organizations.",
         "SimulatePrincipalPolicy": "As SimulateCustomPolicy.",
     },

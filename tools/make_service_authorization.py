@@ -98,8 +98,9 @@ TEMPLATES = {
     ("iam", "CreateRole"): ["arn:aws:iam::{account}:role{Path=/}{RoleName}"],
     ("iam", "CreateUser"): ["arn:aws:iam::{account}:user{Path=/}{UserName}"],
     ("iam", "CreateGroup"): ["arn:aws:iam::{account}:group{Path=/}{GroupName}"],
-    # IAM API Reference, UpdateGroup: the old name and the new one must both be allowed.
+    # IAM API Reference, UpdateGroup and UpdateUser: the old name and the new one must both be allowed.
     ("iam", "UpdateGroup"): ["@group:GroupName", "@moved_group:GroupName"],
+    ("iam", "UpdateUser"): ["@user:UserName", "@moved_user:UserName"],
     ("iam", "GetAccessKeyLastUsed"): ["@key:AccessKeyId"],
     ("iam", "CreatePolicy"): ["arn:aws:iam::{account}:policy{Path=/}{PolicyName}"],
     ("iam", "CreateOpenIDConnectProvider"): ["@oidc:Url"],

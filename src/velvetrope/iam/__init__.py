@@ -11,6 +11,7 @@ The operations are spread over one class per noun. What an operation of any serv
 """
 
 from velvetrope.clock import Entropy
+from velvetrope.iam.absent_credentials import AbsentCredentialOperations
 from velvetrope.iam.access_key_operations import AccessKeyOperations
 from velvetrope.iam.access_keys import AccessKeys
 from velvetrope.iam.account_operations import AccountOperations
@@ -71,6 +72,7 @@ def iam_operations(
         GroupAttachedPolicyOperations(store),
         AccessKeyOperations(store, access_keys, entropy=entropy),
         ManagedPolicyOperations(store, entropy=entropy),
+        AbsentCredentialOperations(store),
         AccountOperations(store, mfa_store, provider_store),
         MfaDeviceOperations(store, mfa_store, mfa_devices, entropy=entropy),
         SimulationOperations(store),

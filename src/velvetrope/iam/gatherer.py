@@ -93,6 +93,9 @@ class PolicyGatherer:
         session = principal.session
         if user is None or session is None or user.created_at > session.issued_at:
             return _NOTHING
+        if user.renamed_at is not None and user.renamed_at >= session.issued_at:
+            # The issuer had this name then; who has it now is somebody else, however old.
+            return _NOTHING
         return await policies_of_entity(self._store, user)
 
     def _forget(self) -> None:

@@ -5,6 +5,7 @@ All three have the same four operations under different names; `_InlinePolicies`
 Source: IAM API Reference, PutRolePolicy and its siblings; texts as seen on AWS.
 """
 
+from collections.abc import Callable
 from typing import TypeVar
 
 import msgspec
@@ -19,6 +20,8 @@ from velvetrope.store.tables.iam import EntityKind, Group, IamStore, PolicyHolde
 __all__ = ["GroupInlinePolicyOperations", "RoleInlinePolicyOperations", "UserInlinePolicyOperations"]
 
 E = TypeVar("E", Role, User, Group)
+Documents = dict[str, str]
+"""Policy documents by name."""
 
 
 class _InlinePolicies:
@@ -31,21 +34,12 @@ class _InlinePolicies:
     async def put(self, call: Call, name: str, policy_name: str, document: str) -> Answer:
         parse_document(document, kind="identity")
 
-        def change(entity: E) -> E:
-            documents = {**entity.inline_policies, policy_name: document}
+        def put(present: Documents) -> Documents:
+            documents = {**present, policy_name: document}
             check_inline_size(self._kind, name, documents)
-            return msgspec.structs.replace(entity, inline_policies=documents)
+            return documents
 
-        changed: PolicyHolder | None
-        if self._kind == "role":
-            changed = await self._store.change_role(call.account_id, name, change)
-        elif self._kind == "user":
-            changed = await self._store.change_user(call.account_id, name, change)
-        else:
-            changed = await self._store.change_group(call.account_id, name, change)
-        if changed is None:
-            raise no_such_entity(self._kind, name)
-        return None
+        return await self._change(call, name, put)
 
     async def get(self, call: Call, name: str, policy_name: str) -> Answer:
         entity = await found_or_refused(self._store, self._kind, call.account_id, name)
@@ -63,20 +57,25 @@ class _InlinePolicies:
         return page.answer("policy_names", page.items)
 
     async def delete(self, call: Call, name: str, policy_name: str) -> Answer:
-        def change(entity: E) -> E:
-            if policy_name not in entity.inline_policies:
+        def delete(present: Documents) -> Documents:
+            if policy_name not in present:
                 raise self._no_such_policy(policy_name)
-            kept = {key: text for key, text in entity.inline_policies.items() if key != policy_name}
-            return msgspec.structs.replace(entity, inline_policies=kept)
+            return {key: text for key, text in present.items() if key != policy_name}
 
-        changed: PolicyHolder | None
+        return await self._change(call, name, delete)
+
+    async def _change(self, call: Call, name: str, change: Callable[[Documents], Documents]) -> Answer:
+        def changed(entity: E) -> E:
+            return msgspec.structs.replace(entity, inline_policies=change(entity.inline_policies))
+
+        found: PolicyHolder | None
         if self._kind == "role":
-            changed = await self._store.change_role(call.account_id, name, change)
+            found = await self._store.change_role(call.account_id, name, changed)
         elif self._kind == "user":
-            changed = await self._store.change_user(call.account_id, name, change)
+            found = await self._store.change_user(call.account_id, name, changed)
         else:
-            changed = await self._store.change_group(call.account_id, name, change)
-        if changed is None:
+            found = await self._store.change_group(call.account_id, name, changed)
+        if found is None:
             raise no_such_entity(self._kind, name)
         return None
 

@@ -5,7 +5,7 @@ A template is an ARN with members of the request in braces, or `@kind:Member` fo
 - `@arn:Member`: the member is the ARN itself;
 - `@role:`, `@user:`, `@group:`: a name; the ARN has the path, which the store knows. A user that is not named is the
   caller;
-- `@moved_group:`: the same for the name and path that UpdateGroup gives the group;
+- `@moved_group:`, `@moved_user:`: the same for the name and path that UpdateGroup and UpdateUser give;
 - `@key:`: an access key, which stands for its user;
 - `@function:`: a function's name, partial ARN or ARN, with a qualifier in it or beside it;
 - `@stack:`: a stack's name or ARN. Its id is not known from its name, so the ARN ends in `*` and is partial;
@@ -77,6 +77,8 @@ class ResourceNames:
             return await self._group(value, call)
         if kind == "moved_group":
             return await self._moved_group(value, parameters, call)
+        if kind == "moved_user":
+            return await self._moved_user(value, parameters, call)
         if kind == "key":
             found = await self._store.load_access_key(value)
             return _UNKNOWN if found is None else NamedResource(found[1].arn, entity=found[1])
@@ -106,6 +108,12 @@ class ResourceNames:
         group = await self._store.load_group(call.account_id, name)
         arn = call.arn("iam", f"group/{name}", region="") if group is None else group.arn
         return NamedResource(arn, is_never_tagged=True)
+
+    async def _moved_user(self, name: str, parameters: Mapping[str, object], call: Call) -> NamedResource:
+        user = await self._store.load_user(call.account_id, name)
+        path = parameters.get("NewPath", "/" if user is None else user.path)
+        new_name = parameters.get("NewUserName", name)
+        return NamedResource(call.arn("iam", f"user{path}{new_name}", region=""), entity=user)
 
     async def _moved_group(self, name: str, parameters: Mapping[str, object], call: Call) -> NamedResource:
         group = await self._store.load_group(call.account_id, name)

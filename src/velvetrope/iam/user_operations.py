@@ -1,6 +1,8 @@
-"""Users: made, shown, renamed never, deleted; their tags and boundaries.
+"""Users: made, shown, renamed, deleted; their tags and boundaries.
 
-Login profiles are not supported: their operations answer that they are not. Devices are in `mfa_device_operations`.
+What hangs on a user's name (keys, groups, policies, devices) comes along when it is renamed; sessions that were issued
+under the old name may do nothing any more. (On AWS they go on; ours are the safer half.) MFA devices are in
+`mfa_device_operations`, what no user here has in `absent_credentials`.
 
 Source: IAM API Reference.
 """
@@ -89,6 +91,30 @@ class UserOperations:
         page = page_of(found, lambda user: user.user_name, marker=marker, max_items=max_items)
         bare = [render_listed_user(user) for user in page.items]
         return page.answer("users", bare)
+
+    @operation
+    async def update_user(
+        self, call: Call, *, user_name: str, new_path: str | None = None, new_user_name: str | None = None
+    ) -> Answer:
+        """Give the user another name or path."""
+
+        def change(user: User) -> User:
+            name = user.user_name if new_user_name is None else new_user_name
+            path = user.path if new_path is None else new_path
+            return msgspec.structs.replace(
+                user,
+                user_name=name,
+                path=path,
+                arn=call.arn("iam", f"user{path}{name}", region=""),
+                renamed_at=user.renamed_at if name == user.user_name else call.now,
+            )
+
+        outcome = await self._store.rename_user(call.account_id, user_name, change)
+        if outcome == "no entity":
+            raise no_such_entity("user", user_name)
+        if outcome == "taken":
+            raise EntityAlreadyExists(f"User with name {new_user_name or user_name} already exists.")
+        return None
 
     @operation
     async def delete_user(self, call: Call, *, user_name: str) -> Answer:

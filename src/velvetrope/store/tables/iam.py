@@ -13,9 +13,9 @@ Changes to a record are functions handed to `change_…`, and conditions functio
 publish `iam`, except that of when a key was last used: nothing that anybody remembers depends on it.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
-from typing import Literal, TypeVar
+from typing import Literal, TypeVar, get_args
 
 import msgspec
 from sqlalchemy import (
@@ -37,7 +37,7 @@ from sqlalchemy.exc import IntegrityError
 from velvetrope.store.columns import Record
 from velvetrope.store.database import Connection, Database
 from velvetrope.store.schema import METADATA
-from velvetrope.store.tables.iam_mfa_devices import count_devices_of_user
+from velvetrope.store.tables.iam_mfa_devices import count_devices_of_user, move_devices_of_user
 
 __all__ = [
     "AccessKey",
@@ -105,6 +105,8 @@ class User(msgspec.Struct, frozen=True, kw_only=True):
     inline_policies: dict[str, str] = {}
     attached_policy_arns: tuple[str, ...] = ()
     permissions_boundary_arn: str | None = None
+    renamed_at: datetime | None = None
+    """When it got its name, if that is not the one it was made under."""
 
     @property
     def name(self) -> str:
@@ -361,6 +363,30 @@ class IamStore:
         """Apply `change` to the user as it is, and give the result; None if there is no such user."""
         return await self._change(User, account_id, user_name, change)
 
+    async def rename_user(self, account_id: str, user_name: str, change: Callable[[User], User]) -> RenameOutcome:
+        """Apply `change`, which may give another name or path; keys, groups, policies and devices come along."""
+
+        async def move(connection: Connection, new_name: str) -> None:
+            await connection.execute(
+                update(_members)
+                .where(_members.c.account_id == account_id, _members.c.user_name == user_name)
+                .values(user_name=new_name)
+            )
+            keys = await connection.execute(
+                select(_access_keys.c.record).where(
+                    _access_keys.c.account_id == account_id, _access_keys.c.user_name == user_name
+                )
+            )
+            for key in list(keys.scalars()):
+                await connection.execute(
+                    update(_access_keys)
+                    .where(_access_keys.c.access_key_id == key.access_key_id)
+                    .values(user_name=new_name, record=msgspec.structs.replace(key, user_name=new_name))
+                )
+            await move_devices_of_user(connection, account_id, user_name, new_name)
+
+        return await self._rename(User, account_id, user_name, change, move)
+
     async def delete_user(
         self, account_id: str, user_name: str, check: Callable[[User, int, int, int], None]
     ) -> User | None:
@@ -422,32 +448,15 @@ class IamStore:
 
     async def rename_group(self, account_id: str, group_name: str, change: Callable[[Group], Group]) -> RenameOutcome:
         """Apply a `change` that may give the group another name; members and attachments go with it."""
-        this_group = (_groups.c.account_id == account_id, _groups.c.name == group_name)
-        try:
-            async with self._database.transaction() as tx:
-                present = await _load(tx.connection, Group, account_id, group_name, lock=True)
-                if present is None:
-                    return "no entity"
-                changed = change(present)
-                await tx.connection.execute(
-                    update(_groups)
-                    .where(*this_group)
-                    .values(name=changed.name, name_key=changed.name.lower(), path=changed.path, record=_bare(changed))
-                )
-                await tx.connection.execute(
-                    update(_members)
-                    .where(_members.c.account_id == account_id, _members.c.group_name == group_name)
-                    .values(group_name=changed.name)
-                )
-                await tx.connection.execute(
-                    update(_attachments)
-                    .where(*_of(account_id, "group", group_name, "policy"))
-                    .values(entity_name=changed.name)
-                )
-                tx.changed(_TOPIC)
-        except IntegrityError:
-            return "taken"
-        return "renamed"
+
+        async def move(connection: Connection, new_name: str) -> None:
+            await connection.execute(
+                update(_members)
+                .where(_members.c.account_id == account_id, _members.c.group_name == group_name)
+                .values(group_name=new_name)
+            )
+
+        return await self._rename(Group, account_id, group_name, change, move)
 
     async def delete_group(self, account_id: str, group_name: str, check: Callable[[Group, int], None]) -> Group | None:
         """Delete the group if `check`, told of the group and its number of members, lets it pass; None if unknown."""
@@ -842,6 +851,38 @@ class IamStore:
         except IntegrityError:
             return False
         return True
+
+    async def _rename(
+        self,
+        record_type: type[E],
+        account_id: str,
+        name: str,
+        change: Callable[[E], E],
+        move: Callable[[Connection, str], Awaitable[None]],
+    ) -> RenameOutcome:
+        """Apply `change` to the entity and have `move` bring along what hangs on its name, all or nothing."""
+        kind = _KINDS[record_type]
+        table = _ENTITY_TABLES[kind]
+        try:
+            async with self._database.transaction() as tx:
+                present = await _load(tx.connection, record_type, account_id, name, lock=True)
+                if present is None:
+                    return "no entity"
+                changed = change(present)
+                await tx.connection.execute(
+                    update(table)
+                    .where(table.c.account_id == account_id, table.c.name == name)
+                    .values(name=changed.name, name_key=changed.name.lower(), path=changed.path, record=_bare(changed))
+                )
+                for usage in get_args(Usage):
+                    await tx.connection.execute(
+                        update(_attachments).where(*_of(account_id, kind, name, usage)).values(entity_name=changed.name)
+                    )
+                await move(tx.connection, changed.name)
+                tx.changed(_TOPIC)
+        except IntegrityError:
+            return "taken"
+        return "renamed"
 
     async def _change(self, record_type: type[E], account_id: str, name: str, change: Callable[[E], E]) -> E | None:
         table = _ENTITY_TABLES[_KINDS[record_type]]

@@ -20,7 +20,7 @@ from velvetrope.store.columns import Record
 from velvetrope.store.database import Connection, Database
 from velvetrope.store.schema import METADATA
 
-__all__ = ["MfaDevice", "MfaDeviceStore", "count_devices_of_user"]
+__all__ = ["MfaDevice", "MfaDeviceStore", "count_devices_of_user", "move_devices_of_user"]
 
 _TOPIC = "iam"
 
@@ -61,6 +61,18 @@ async def count_devices_of_user(connection: Connection, account_id: str, user_na
     """How many devices are enabled for the user, within a transaction of somebody else's."""
     of_user = select(func.count()).where(_devices.c.account_id == account_id, _devices.c.user_name == user_name)
     return await connection.scalar(of_user) or 0
+
+
+async def move_devices_of_user(connection: Connection, account_id: str, user_name: str, new_name: str) -> None:
+    """The user has another name; within a transaction of somebody else's."""
+    of_user = (_devices.c.account_id == account_id, _devices.c.user_name == user_name)
+    found = list((await connection.execute(select(_devices.c.record).where(*of_user).with_for_update())).scalars())
+    for device in found:
+        await connection.execute(
+            update(_devices)
+            .where(_devices.c.serial_number == device.serial_number)
+            .values(user_name=new_name, record=msgspec.structs.replace(device, user_name=new_name))
+        )
 
 
 class MfaDeviceStore:
