@@ -70,7 +70,7 @@ async def test_create_function_answers_the_configuration_with_lambdas_defaults(f
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"runtime": "nodejs22.x"}, "The runtime nodejs22.x is not supported here."),
+        ({"runtime": "java21"}, "The runtime java21 is not supported here."),
         ({"runtime": None}, "Runtime and Handler are mandatory parameters"),
         ({"code": FunctionCode()}, "Please provide a source for function code."),
         ({"package_type": "Image"}, "The package type Image is not supported here."),

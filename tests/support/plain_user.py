@@ -8,6 +8,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from velvetrope.functions.homes import interpreter_folders, system_mounts
+
 USER_ID = 60_705
 
 _CONFINED = """
@@ -34,14 +36,12 @@ def run_as_plain_user(script: str) -> Any:
     }
     if os.geteuid() != 0:
         return _run([sys.executable, "-c", script], environment, "")
-    from velvetrope.functions.homes import _interpreter_folders, _system
-
     with tempfile.TemporaryDirectory() as folder:
         root, tmp = Path(folder, "root"), Path(folder, "tmp")
         root.mkdir()
         tmp.mkdir()
         os.chown(tmp, USER_ID, USER_ID)
-        mounts, links = _system()
+        mounts, links = system_mounts()
         given = {
             "user": USER_ID,
             "root": str(root),
@@ -50,7 +50,7 @@ def run_as_plain_user(script: str) -> Any:
             "environment": environment,
             "mounts": [
                 *([mount.source, mount.target, mount.writable] for mount in mounts),
-                *([path, path, False] for path in _interpreter_folders()),
+                *([path, path, False] for path in interpreter_folders()),
                 [str(tmp), "/tmp", True],
             ],
         }

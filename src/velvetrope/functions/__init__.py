@@ -6,12 +6,13 @@
 
 From the outside in: `*_operations` and `versions` are the control plane; `invoker` finds what an ARN stands for and
 whether a service may invoke it; `pools` keeps the sandboxes of a version; `sandbox` is one of them, made by `sandboxes`
-from `code`, `environment` and `roles`; `runtime_api`, `peers`, `processes` and `launch` are what it consists of.
+from `code`, `environment`, `roles` and `homes`; `launches` begins its process, forked by the zygote (`zygotes`,
+`processes`); `frame_channel` and `runtime_api` (with `peers`) are the two ways in; `memory` watches over it.
 
 Events that nobody waits for are in `event_queue` and `destinations`; `event_source_*` is how queues trigger functions;
-`function_urls` is how functions are called over plain HTTP. What is refused by name: runtimes other than python3.x and
-provided.*, images, code in S3, streamed responses, provisioned concurrency, active tracing. What is not isolated is
-said in `sandboxes`.
+`function_urls` is how functions are called over plain HTTP. What is refused by name: runtimes other than python3.x,
+nodejs*.x and provided.*, images, code in S3, streamed responses, provisioned concurrency, active tracing. What is not
+isolated is said in `homes`.
 """
 
 from velvetrope.functions.code import CodeStore, StoredCode

@@ -180,4 +180,9 @@ def build_environment(
         if opt is not None:
             # Source: Lambda Developer Guide, "Packaging layers", layer paths for each runtime.
             environment["PYTHONPATH"] = f"{opt}/python:{opt}/python/lib/{runtime.name}/site-packages"
+    if runtime.kind == "nodejs":
+        major = runtime.name.removeprefix("nodejs").removesuffix(".x")
+        layers = f"{opt}/nodejs/node{major}/node_modules:{opt}/nodejs/node_modules:" if opt is not None else ""
+        environment["AWS_EXECUTION_ENV"] = f"AWS_Lambda_{runtime.name}"
+        environment["NODE_PATH"] = f"{layers}{task_root}/node_modules"
     return environment | dict(variables)

@@ -18,16 +18,18 @@ import os
 import shutil
 import sys
 import tempfile
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from velvetrope.functions.errors import ServiceException
+from velvetrope.functions.runtimes import NODE_CLIENT, find_node
 from velvetrope.functions.sandbox import SandboxSettings
 from velvetrope.functions.users import SandboxUsers
 from velvetrope.functions.zygotes import Zygote
 from velvetrope.zygote.isolation import Mount, PrivateRoot
 
-__all__ = ["Home", "Homes"]
+__all__ = ["Home", "Homes", "interpreter_folders", "system_mounts"]
 
 _SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/etc")
 _TASK_ROOT = "/var/task"
@@ -57,7 +59,8 @@ class Homes:
         self._folder = folder
         self._zygote = zygote
         self._users = SandboxUsers() if os.geteuid() == 0 else None
-        self._interpreter = [Mount(path, path) for path in _interpreter_folders()]
+        self._interpreter = [Mount(path, path) for path in interpreter_folders()]
+        self._seen = [*_SYSTEM, *(mount.source for mount in self._interpreter)]
         self._certificates: Path | None = None
 
     def trust_certificates(self, path: Path) -> str:
@@ -101,13 +104,15 @@ class Homes:
             (folder / name).mkdir(mode=mode)
             if name != "root":
                 os.chown(folder / name, leased.user_id, leased.user_id)
-        mounts, links = _system()
+        mounts, links = system_mounts()
         # First what is the sandbox's own: the interpreter may live below /tmp, and must not be hidden.
         mounts += [
             Mount(str(folder / "tmp"), "/tmp", writable=True),  # noqa: S108
             Mount(str(folder / "shm"), "/dev/shm", writable=True),  # noqa: S108
         ]
         mounts += self._interpreter
+        if settings.runtime.kind == "nodejs" and (node := find_node()) is not None:
+            mounts += [Mount(path, path) for path in _outermost([node.folder, str(NODE_CLIENT.parent)], self._seen)]
         mounts += [Mount(*mount) for mount in _layers(settings.opt_folder)]
         mounts.append(Mount(str(settings.code_folder), _TASK_ROOT))
         if self._certificates is not None:
@@ -128,7 +133,8 @@ class Homes:
         return Path(tempfile.mkdtemp(dir=self._folder)).absolute()
 
 
-def _system() -> tuple[list[Mount], dict[str, str]]:
+def system_mounts() -> tuple[list[Mount], dict[str, str]]:
+    """The machine's programs and libraries and `/etc`, and the links that stand in for some of their folders."""
     mounts, links = [], {}
     for name in _SYSTEM:
         path = Path(name)
@@ -143,12 +149,18 @@ def _system() -> tuple[list[Mount], dict[str, str]]:
     return mounts, links
 
 
-def _interpreter_folders() -> list[str]:
+def interpreter_folders() -> list[str]:
     """The interpreter's folders and those that it imports from, but none that is in another or in the system's."""
+    return _outermost(
+        [sys.base_prefix, sys.base_exec_prefix, sys.prefix, *(path for path in sys.path if path)], _SYSTEM
+    )
+
+
+def _outermost(wanted: Iterable[str], seen: Collection[str]) -> list[str]:
+    """Those of the folders that are in none of `seen` and in none of the others."""
     found: list[str] = []
-    wanted = {sys.base_prefix, sys.base_exec_prefix, sys.prefix, *(path for path in sys.path if path)}
     for path in sorted(os.path.realpath(path) for path in wanted):
-        there = (*_SYSTEM, *found)
+        there = (*seen, *found)
         if path != "/" and Path(path).is_dir() and not any(path == p or path.startswith(f"{p}/") for p in there):
             found.append(path)
     return found

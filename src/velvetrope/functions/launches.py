@@ -2,7 +2,8 @@
 
 Python goes over the socketpair, forked from the zygote with AWS's runtime client imported already. It goes over the
 Runtime API over HTTP instead, as a program executed afresh (`python -m awslambdaric`, AWS's own), if its variables
-change how an interpreter begins, which a forked one has behind it. Every other runtime is such a program.
+change how an interpreter begins, which a forked one has behind it. Every other runtime is such a program: Node with its
+client, or the code's own `bootstrap`.
 """
 
 import socket
@@ -17,6 +18,7 @@ from velvetrope.functions.frame_channel import FrameChannel
 from velvetrope.functions.homes import Home
 from velvetrope.functions.processes import SandboxProcess
 from velvetrope.functions.runtime_api import RuntimeApi
+from velvetrope.functions.runtimes import NODE_CLIENT, find_node, find_node_client
 from velvetrope.functions.sandbox import InitFailed, Launched, SandboxSettings
 from velvetrope.functions.zygotes import Zygote
 from velvetrope.zygote.isolation import Limits
@@ -123,6 +125,8 @@ class SandboxLaunch:
         settings, root = self.settings, self.home.task_root
         if settings.runtime.kind == "python":
             return [sys.executable, "-s", "-m", "awslambdaric", settings.handler]
+        if settings.runtime.kind == "nodejs":
+            return self._node_program()
         places = [(settings.code_folder, root)]
         if settings.opt_folder is not None and self.home.opt is not None:
             places.append((settings.opt_folder, self.home.opt))
@@ -133,6 +137,24 @@ class SandboxLaunch:
         tried = " ".join(f"{inside}/bootstrap" for _, inside in [*places, (None, "/opt")][:2])
         message = f"Couldn't find valid bootstrap(s): [{tried}]"
         raise InitFailed(error_type="Runtime.InvalidEntrypoint", message=message, payload=None, log=b"")
+
+    def _node_program(self) -> list[str]:
+        settings, home = self.settings, self.home
+        node = find_node()
+        if node is None:
+            message = "There is no node on the server's PATH any more"
+            raise InitFailed(error_type="Runtime.InvalidEntrypoint", message=message, payload=None, log=b"")
+        client = str(NODE_CLIENT)
+        places = [(settings.code_folder, home.task_root)]
+        if settings.opt_folder is not None and home.opt is not None:
+            places.append((settings.opt_folder / "nodejs", f"{home.opt}/nodejs"))
+        for outside, inside in places:
+            if (found := find_node_client(outside)) is not None:
+                client = f"{inside}/{found}"
+                break
+        # V8 should collect its garbage before the function's memory is used up. Lambda leaves it nine tenths too.
+        heap_mb = settings.memory_size_mb * 9 // 10
+        return [node.program, f"--max-old-space-size={heap_mb}", client, settings.handler]
 
 
 def _is_program(path: Path) -> bool:
