@@ -147,7 +147,7 @@ def test_a_file_that_is_no_module_is_refused(tmp_path: Path) -> None:
     [
         (lambda api: api.route("FETCH", "/x"), "the method must be one of"),
         (lambda api: api.get("x"), "a path starts with /"),
-        (lambda api: api.get("/x", authorization_type="CUSTOM"), "must be NONE or AWS_IAM, not CUSTOM"),
+        (lambda api: api.get("/x", authorization_type="CUSTOM"), "authorizer and authorization_type CUSTOM need each other"),
         (lambda api: api.get("/x", allow=[IdentityPool("p", clients=[]).guest]), "needs authorization_type AWS_IAM"),
         (lambda api: api.get("/twice"), "declared twice"),
     ],
@@ -241,3 +241,118 @@ def test_an_app_that_ends_its_process_is_told_so(tmp_path: Path) -> None:
 def test_a_pool_is_safe_unless_told_otherwise() -> None:
     assert IdentityPool("p", clients=[]).allow_guests is False
     assert "ALLOW_USER_PASSWORD_AUTH" not in UserPool("u").client("c").auth_flows
+
+
+GUARDED = """
+from velvetrope.builder import Api, UserPool, allow, deny
+users = UserPool("people")
+api = Api("guarded", environment={"A": "b"})
+
+@api.token_authorizer(header="X-Token", validation_expression="^[a-z]+$")
+def doorman(event, context):
+    return allow(event, "alice", context={"n": 1}) if event["authorizationToken"] == "open" else deny(event, "nobody")
+
+@api.request_authorizer(headers=["X-Tenant"], query_strings=["q"], cache_seconds=60)
+def clerk(event, context):
+    raise Exception("Unauthorized")
+
+@api.get("/me", authorization_type="COGNITO_USER_POOLS", user_pool=users)
+def me():
+    return {}
+
+@api.get("/pets", authorization_type="COGNITO_USER_POOLS", user_pool=users, scopes=["pets/read"])
+def pets():
+    return {}
+
+@api.get("/inside", authorization_type="CUSTOM", authorizer=doorman, api_key_required=True)
+def inside():
+    return {}
+
+@api.post("/inside", authorization_type="CUSTOM", authorizer=clerk)
+def more():
+    return {}
+"""
+
+
+def test_routes_say_which_token_or_which_function_decides(tmp_path: Path) -> None:
+    resources = sam_template(load_app(app_file(tmp_path, GUARDED)))["Resources"]
+
+    events = resources["GuardedFunction"]["Properties"]["Events"]
+    assert {name: event["Properties"]["Auth"] for name, event in events.items()} == {
+        "GetMe": {"Authorizer": "PeopleUserPool"},
+        "GetPets": {"Authorizer": "PeopleUserPool", "AuthorizationScopes": ["pets/read"]},
+        "GetInside": {"Authorizer": "DoormanAuthorizer", "ApiKeyRequired": True},
+        "PostInside": {"Authorizer": "ClerkAuthorizer"},
+    }
+    assert resources["GuardedApi"]["Properties"]["Auth"]["Authorizers"] == {
+        "PeopleUserPool": {"UserPoolArn": {"Fn::GetAtt": ["PeopleUserPool", "Arn"]}},
+        "DoormanAuthorizer": {
+            "FunctionPayloadType": "TOKEN",
+            "FunctionArn": {"Fn::GetAtt": ["DoormanFunction", "Arn"]},
+            "Identity": {"ReauthorizeEvery": 0, "Header": "X-Token", "ValidationExpression": "^[a-z]+$"},
+        },
+        "ClerkAuthorizer": {
+            "FunctionPayloadType": "REQUEST",
+            "FunctionArn": {"Fn::GetAtt": ["ClerkFunction", "Arn"]},
+            "Identity": {"ReauthorizeEvery": 60, "Headers": ["X-Tenant"], "QueryStrings": ["q"]},
+        },
+    }
+    assert resources["DoormanFunction"]["Properties"]["Handler"] == "an_app.doorman"
+    assert resources["ClerkFunction"]["Properties"]["Environment"] == {"Variables": {"A": "b"}}
+
+
+def test_an_authorizer_answers_about_the_method_that_was_called(tmp_path: Path) -> None:
+    doorman = load_app(app_file(tmp_path, GUARDED)).authorizers["doorman"]
+    arn = "arn:aws:execute-api:us-west-2:111111111111:abc/latest/GET/inside"
+
+    let_in = doorman({"authorizationToken": "open", "methodArn": arn}, None)
+    refused = doorman({"authorizationToken": "x", "methodArn": arn}, None)
+
+    statement = {"Effect": "Allow", "Action": "execute-api:Invoke", "Resource": arn}
+    assert let_in["policyDocument"]["Statement"] == [statement]
+    assert (let_in["principalId"], let_in["context"]) == ("alice", {"n": 1})
+    assert refused["policyDocument"]["Statement"] == [{**statement, "Effect": "Deny"}]
+    assert "context" not in refused
+
+
+@pytest.mark.parametrize(
+    ("access", "text"),
+    [
+        (
+            "authorization_type='COGNITO_USER_POOLS'",
+            "user_pool and authorization_type COGNITO_USER_POOLS need each other",
+        ),
+        ("user_pool=users", "user_pool and authorization_type COGNITO_USER_POOLS need each other"),
+        ("scopes=['a']", "scopes are of a user pool's tokens"),
+        ("authorization_type='CUSTOM'", "authorizer and authorization_type CUSTOM need each other"),
+        (
+            "authorization_type='AWS_IAM', authorizer=doorman",
+            "authorizer and authorization_type CUSTOM need each other",
+        ),
+        ("authorization_type='JWT'", "authorization_type must be NONE, AWS_IAM, COGNITO_USER_POOLS or CUSTOM, not JWT"),
+        (
+            "authorization_type='COGNITO_USER_POOLS', user_pool=UserPool('other')",
+            "GET /x asks the user pool 'other', which no variable of the module holds",
+        ),
+        (
+            "authorization_type='CUSTOM', authorizer=api.token_authorizer()(print)",
+            "GET /x asks an authorizer that no variable of the module holds",
+        ),
+    ],
+)
+def test_a_guard_that_would_guard_nothing_is_told(tmp_path: Path, access: str, text: str) -> None:
+    file = app_file(tmp_path, GUARDED + f"\n@api.get('/x', {access})\ndef x():\n    return {{}}\n")
+
+    with pytest.raises(AppFileError, match=text):
+        load_app(file)
+
+
+def test_answers_are_kept_for_an_hour_at_most_and_for_who_sends_the_same() -> None:
+    api = Api("a")
+
+    api.token_authorizer(cache_seconds=3600)
+    for seconds in (-1, 3601):
+        with pytest.raises(ValueError, match="cache_seconds is 0 to 3600"):
+            api.token_authorizer(cache_seconds=seconds)
+    with pytest.raises(ValueError, match="cache_seconds needs headers or query_strings"):
+        api.request_authorizer(cache_seconds=1)

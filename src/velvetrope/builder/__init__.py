@@ -17,6 +17,18 @@ and inside a function the same `api` object answers the events that API Gateway 
 """
 
 from velvetrope.builder.api import Api, Route, UsagePlan
+from velvetrope.builder.authorizers import Authorizer, allow, deny
 from velvetrope.builder.pools import AppClient, IdentityPool, IdentityPoolRole, UserPool
 
-__all__ = ["Api", "AppClient", "IdentityPool", "IdentityPoolRole", "Route", "UsagePlan", "UserPool"]
+__all__ = [
+    "Api",
+    "AppClient",
+    "Authorizer",
+    "IdentityPool",
+    "IdentityPoolRole",
+    "Route",
+    "UsagePlan",
+    "UserPool",
+    "allow",
+    "deny",
+]

@@ -12,7 +12,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, TypedDict, TypeVar, Unpack, cast
 
-from velvetrope.builder.pools import IdentityPoolRole
+from velvetrope.builder.authorizers import Authorizer, Decide
+from velvetrope.builder.pools import IdentityPoolRole, UserPool
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.event_handler import APIGatewayRestResolver
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["CORS_ALLOW_HEADERS", "Access", "Api", "AuthorizationType", "Route", "UsagePlan"]
 
-AuthorizationType = Literal["NONE", "AWS_IAM"]
+AuthorizationType = Literal["NONE", "AWS_IAM", "COGNITO_USER_POOLS", "CUSTOM"]
 Handler = TypeVar("Handler", bound=Callable[..., Any])
 
 CORS_ALLOW_HEADERS = (
@@ -35,6 +36,7 @@ CORS_ALLOW_HEADERS = (
 )
 """What a browser may send: API Gateway's own list, and what Amplify 6 adds to it."""
 
+_MAX_CACHE_SECONDS = 3600
 _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD")
 
 
@@ -44,6 +46,9 @@ class Access(TypedDict, total=False):
     authorization_type: AuthorizationType
     api_key_required: bool
     allow: Sequence[IdentityPoolRole]
+    user_pool: UserPool
+    scopes: Sequence[str]
+    authorizer: Authorizer
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,6 +60,9 @@ class Route:
     authorization_type: AuthorizationType
     api_key_required: bool
     allow: tuple[IdentityPoolRole, ...]
+    user_pool: UserPool | None
+    scopes: tuple[str, ...]
+    authorizer: Authorizer | None
     handler: Callable[..., Any]
 
 
@@ -115,6 +123,32 @@ class Api:
         self.usage_plans.append(plan)
         return plan
 
+    def token_authorizer(
+        self, *, header: str = "Authorization", validation_expression: str | None = None, cache_seconds: int = 0
+    ) -> Callable[[Decide], Authorizer]:
+        """Make a function of the app the judge of a token in `header`.
+
+        Without the header, or with a value that does not match the regular expression, callers are refused with 401
+        and the function is not asked. `cache_seconds` is 0 to 3600.
+        """
+        _check_cache(cache_seconds)
+        return lambda decide: Authorizer("TOKEN", decide, (header,), (), validation_expression, cache_seconds)
+
+    def request_authorizer(
+        self, *, headers: Sequence[str] = (), query_strings: Sequence[str] = (), cache_seconds: int = 0
+    ) -> Callable[[Decide], Authorizer]:
+        """Make a function of the app the judge of a whole request.
+
+        A caller who lacks one of `headers` or `query_strings` is refused with 401 and the function is not asked.
+
+        Raises:
+            ValueError: answers are to be kept, and there is nothing to tell callers apart by.
+        """
+        _check_cache(cache_seconds)
+        if cache_seconds and not (headers or query_strings):
+            raise ValueError("cache_seconds needs headers or query_strings: an answer is kept for who sends the same")
+        return lambda decide: Authorizer("REQUEST", decide, tuple(headers), tuple(query_strings), None, cache_seconds)
+
     def route(
         self,
         method: str,
@@ -123,29 +157,55 @@ class Api:
         authorization_type: AuthorizationType = "NONE",
         api_key_required: bool = False,
         allow: Sequence[IdentityPoolRole] = (),
+        user_pool: UserPool | None = None,
+        scopes: Sequence[str] = (),
+        authorizer: Authorizer | None = None,
     ) -> Callable[[Handler], Handler]:
         """Answer `method` on `path`; `{name}` in the path is passed to the function as a keyword.
 
-        With `AWS_IAM`, callers sign their requests, and the roles in `allow` get a policy for exactly this method.
+        With `AWS_IAM`, callers sign their requests, and the roles in `allow` get a policy for exactly this method. With
+        `COGNITO_USER_POOLS`, callers send a token of `user_pool` in `Authorization`: an ID token, or with `scopes` an
+        access token that has one of them. With `CUSTOM`, `authorizer` decides.
 
         Raises:
             ValueError: an unknown method or authorization type, a path without a leading `/`, a route declared twice,
-                or `allow` without AWS_IAM (which would allow nobody anything).
+                or a keyword that the authorization type has no use for, or lacks (nobody would be checked by it).
         """
         verb = method.upper()
         if verb not in _METHODS:
             raise ValueError(f"{method} {path}: the method must be one of {', '.join(_METHODS)}")
         if not path.startswith("/"):
             raise ValueError(f"{method} {path}: a path starts with /")
-        if authorization_type not in ("NONE", "AWS_IAM"):
-            raise ValueError(f"{method} {path}: authorization_type must be NONE or AWS_IAM, not {authorization_type}")
+        if authorization_type not in ("NONE", "AWS_IAM", "COGNITO_USER_POOLS", "CUSTOM"):
+            raise ValueError(
+                f"{method} {path}: authorization_type must be NONE, AWS_IAM, COGNITO_USER_POOLS or CUSTOM, "
+                f"not {authorization_type}"
+            )
         if allow and authorization_type != "AWS_IAM":
             raise ValueError(f"{method} {path}: allow names roles, which needs authorization_type AWS_IAM")
+        if (user_pool is not None) != (authorization_type == "COGNITO_USER_POOLS"):
+            raise ValueError(f"{method} {path}: user_pool and authorization_type COGNITO_USER_POOLS need each other")
+        if scopes and user_pool is None:
+            raise ValueError(f"{method} {path}: scopes are of a user pool's tokens, which needs user_pool")
+        if (authorizer is not None) != (authorization_type == "CUSTOM"):
+            raise ValueError(f"{method} {path}: authorizer and authorization_type CUSTOM need each other")
         if any(route.method == verb and route.path == path for route in self.routes):
             raise ValueError(f"{verb} {path} is declared twice")
 
         def declare(handler: Handler) -> Handler:
-            self.routes.append(Route(verb, path, authorization_type, api_key_required, tuple(allow), handler))
+            self.routes.append(
+                Route(
+                    verb,
+                    path,
+                    authorization_type,
+                    api_key_required,
+                    tuple(allow),
+                    user_pool,
+                    tuple(scopes),
+                    authorizer,
+                    handler,
+                )
+            )
             if self._resolver is not None:
                 self._resolver.route(path.replace("{", "<").replace("}", ">"), method=verb)(handler)
             return handler
@@ -197,3 +257,8 @@ class Api:
         return APIGatewayRestResolver(
             cors=CORSConfig(allow_origin=self.allow_origin, allow_headers=list(CORS_ALLOW_HEADERS))
         )
+
+
+def _check_cache(seconds: int) -> None:
+    if not 0 <= seconds <= _MAX_CACHE_SECONDS:
+        raise ValueError(f"cache_seconds is 0 to {_MAX_CACHE_SECONDS}")

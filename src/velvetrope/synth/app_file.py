@@ -11,7 +11,7 @@ import traceback
 from dataclasses import dataclass
 from pathlib import Path
 
-from velvetrope.builder import Api, IdentityPool, UserPool
+from velvetrope.builder import Api, Authorizer, IdentityPool, UserPool
 from velvetrope.synth.errors import AppFileError, check_app_file
 
 __all__ = ["AppDeclaration", "load_app"]
@@ -19,12 +19,16 @@ __all__ = ["AppDeclaration", "load_app"]
 
 @dataclass(frozen=True)
 class AppDeclaration:
-    """Everything one app file declares. `handler` is Lambda's handler string, such as `app.api`."""
+    """Everything one app file declares. `handler` is Lambda's handler string, such as `app.api`.
+
+    `authorizers` are keyed by the variable that holds each; its handler is `{module}.{variable}`.
+    """
 
     api: Api
     handler: str
     user_pools: tuple[UserPool, ...]
     identity_pools: tuple[IdentityPool, ...]
+    authorizers: dict[str, Authorizer]
 
 
 def load_app(path: Path) -> AppDeclaration:
@@ -56,8 +60,14 @@ def load_app(path: Path) -> AppDeclaration:
         raise AppFileError(f"{path.name}: the Api {api.name!r} has no routes.")
     user_pools = tuple(dict.fromkeys(value for value in bound.values() if isinstance(value, UserPool)))
     identity_pools = tuple(dict.fromkeys(value for value in bound.values() if isinstance(value, IdentityPool)))
+    held: dict[int, str] = {}
+    for variable, value in bound.items():
+        if isinstance(value, Authorizer):
+            held.setdefault(id(value), variable)
+    authorizers = {variable: bound[variable] for variable in held.values()}
     _check_connected(path, api, user_pools, identity_pools)
-    return AppDeclaration(api, f"{path.stem}.{name}", user_pools, identity_pools)
+    _check_guards(path, api, user_pools, authorizers)
+    return AppDeclaration(api, f"{path.stem}.{name}", user_pools, identity_pools, authorizers)
 
 
 def _check_connected(
@@ -78,6 +88,20 @@ def _check_connected(
                     f"{path.name}: the identity pool {pool.name!r} trusts a client of the user pool "
                     f"{client.user_pool.name!r}, which no variable of the module holds."
                 )
+
+
+def _check_guards(path: Path, api: Api, user_pools: tuple[UserPool, ...], authorizers: dict[str, Authorizer]) -> None:
+    """As above, for what a route's callers are checked by."""
+    for route in api.routes:
+        if route.user_pool is not None and route.user_pool not in user_pools:
+            raise AppFileError(
+                f"{path.name}: {route.method} {route.path} asks the user pool {route.user_pool.name!r}, "
+                "which no variable of the module holds."
+            )
+        if route.authorizer is not None and not any(one is route.authorizer for one in authorizers.values()):
+            raise AppFileError(
+                f"{path.name}: {route.method} {route.path} asks an authorizer that no variable of the module holds."
+            )
 
 
 def _own_lines(err: BaseException) -> str:

@@ -15,7 +15,7 @@ from typing import Any
 
 import yaml
 
-from velvetrope.builder import IdentityPool, IdentityPoolRole, Route, UserPool
+from velvetrope.builder import Authorizer, IdentityPool, IdentityPoolRole, Route, UserPool
 from velvetrope.builder.api import CORS_ALLOW_HEADERS, Api
 from velvetrope.synth.app_file import AppDeclaration
 from velvetrope.synth.child import DevUserDeclaration
@@ -222,6 +222,9 @@ def _api(app: AppDeclaration, code_uri: str | Mapping[str, str]) -> Template:
         "OpenApiVersion": "3.0.1",  # without it SAM deploys a second stage called "Stage"
         "EndpointConfiguration": {"Type": "REGIONAL"},
     }
+    authorizers = {**_user_pool_authorizers(api), **_function_authorizers(app)}
+    if authorizers:
+        api_properties["Auth"] = {"Authorizers": authorizers}
     if api.allow_origin is not None:
         api_properties["Cors"] = {
             "AllowOrigin": f"'{api.allow_origin}'",
@@ -232,20 +235,61 @@ def _api(app: AppDeclaration, code_uri: str | Mapping[str, str]) -> Template:
             kind: {"ResponseParameters": {"Headers": {"Access-Control-Allow-Origin": f"'{api.allow_origin}'"}}}
             for kind in ("DEFAULT_4XX", "DEFAULT_5XX")
         }
-    function_properties: Template = {
-        "Handler": app.handler,
+    events = {_event_id(route): _event(route, api_id, app.authorizers) for route in api.routes}
+    resources: Template = {
+        api_id: {"Type": "AWS::Serverless::Api", "Properties": api_properties},
+        function_id: _function(api, app.handler, code_uri, Events=events),
+    }
+    for variable in app.authorizers:
+        handler = f"{app.handler.rpartition('.')[0]}.{variable}"
+        resources[_authorizer_function(variable)] = _function(api, handler, code_uri)
+    return resources
+
+
+def _function(api: Api, handler: str, code_uri: str | Mapping[str, str], **more: object) -> Template:
+    properties: Template = {
+        "Handler": handler,
         "Runtime": f"python3.{sys.version_info.minor}",
         "CodeUri": dict(code_uri) if isinstance(code_uri, Mapping) else code_uri,
         "MemorySize": api.memory_mb,
         "Timeout": api.timeout_seconds,
-        "Events": {_event_id(route): _event(route, api_id) for route in api.routes},
+        **more,
     }
     if api.environment:
-        function_properties["Environment"] = {"Variables": api.environment}
+        properties["Environment"] = {"Variables": api.environment}
+    return {"Type": "AWS::Serverless::Function", "Properties": properties}
+
+
+def _user_pool_authorizers(api: Api) -> Template:
+    pools = {route.user_pool.name: route.user_pool for route in api.routes if route.user_pool is not None}
     return {
-        api_id: {"Type": "AWS::Serverless::Api", "Properties": api_properties},
-        function_id: {"Type": "AWS::Serverless::Function", "Properties": function_properties},
+        logical_id(name, "UserPool"): {"UserPoolArn": {"Fn::GetAtt": [logical_id(name, "UserPool"), "Arn"]}}
+        for name in pools
     }
+
+
+def _function_authorizers(app: AppDeclaration) -> Template:
+    authorizers: Template = {}
+    for variable, authorizer in app.authorizers.items():
+        identity: Template = {"ReauthorizeEvery": authorizer.cache_seconds}
+        if authorizer.kind == "TOKEN":
+            identity["Header"] = authorizer.headers[0]
+            if authorizer.validation_expression is not None:
+                identity["ValidationExpression"] = authorizer.validation_expression
+        else:
+            # SAM wants something to tell callers apart by, but for answers that are not kept.
+            identity |= {"Headers": list(authorizer.headers)} if authorizer.headers else {}
+            identity |= {"QueryStrings": list(authorizer.query_strings)} if authorizer.query_strings else {}
+        authorizers[logical_id(variable, "Authorizer")] = {
+            "FunctionPayloadType": authorizer.kind,
+            "FunctionArn": {"Fn::GetAtt": [_authorizer_function(variable), "Arn"]},
+            "Identity": identity,
+        }
+    return authorizers
+
+
+def _authorizer_function(variable: str) -> str:
+    return logical_id(variable, "Function")
 
 
 def _allow_methods(routes: Sequence[Route]) -> list[str]:
@@ -256,9 +300,16 @@ def _event_id(route: Route) -> str:
     return logical_id(f"{route.method.capitalize()}-{route.path}") or f"{route.method.capitalize()}Root"
 
 
-def _event(route: Route, api_id: str) -> Template:
+def _event(route: Route, api_id: str, authorizers: Mapping[str, Authorizer]) -> Template:
     auth: Template = {}
-    if route.authorization_type != "NONE":  # SAM takes NONE only where there is a default to switch off
+    if route.user_pool is not None:
+        auth["Authorizer"] = logical_id(route.user_pool.name, "UserPool")
+        if route.scopes:
+            auth["AuthorizationScopes"] = list(route.scopes)
+    elif route.authorizer is not None:
+        variable = next(name for name, one in authorizers.items() if one is route.authorizer)
+        auth["Authorizer"] = logical_id(variable, "Authorizer")
+    elif route.authorization_type != "NONE":  # SAM takes NONE only where there is a default to switch off
         # InvokeRole NONE: API Gateway invokes the function by its resource policy, not as the caller.
         auth |= {"Authorizer": route.authorization_type, "InvokeRole": "NONE"}
     if route.api_key_required:
