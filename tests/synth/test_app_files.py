@@ -147,7 +147,7 @@ def test_a_file_that_is_no_module_is_refused(tmp_path: Path) -> None:
     [
         (lambda api: api.route("FETCH", "/x"), "the method must be one of"),
         (lambda api: api.get("x"), "a path starts with /"),
-        (lambda api: api.get("/x", authorization_type="CUSTOM"), "authorizer and authorization_type CUSTOM need each other"),
+        (lambda api: api.get("/x", authorization_type="CUSTOM"), "authorization_type CUSTOM need each other"),
         (lambda api: api.get("/x", allow=[IdentityPool("p", clients=[]).guest]), "needs authorization_type AWS_IAM"),
         (lambda api: api.get("/twice"), "declared twice"),
     ],
