@@ -16,7 +16,7 @@ import msgspec
 
 from velvetrope.clock import Clock, CountingEntropy
 from velvetrope.errors import ReasonError, ServiceError
-from velvetrope.functions import FunctionService, InvocationResult
+from velvetrope.functions import FunctionService, InvocationResult, LogEvent
 from velvetrope.functions.configurations import FunctionCode
 from velvetrope.functions.sandbox import Sandbox
 from velvetrope.operations import Call, implemented_operations
@@ -159,6 +159,7 @@ class Lambda:
     service: FunctionService
     roles: TrustingRoles
     others: RecordedOperations
+    lines: list[LogEvent]
 
     def call(self, **changes: Any) -> Call:
         return Call(
@@ -219,9 +220,11 @@ async def running_lambda(
         account_id=ACCOUNT,
         **options,
     )
+    lines: list[LogEvent] = []
+    service.logs.subscribe(lines.append)
     await service.start(others)
     try:
-        yield Lambda(service, roles, others)
+        yield Lambda(service, roles, others, lines)
     finally:
         await service.stop()
 

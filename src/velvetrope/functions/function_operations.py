@@ -39,7 +39,6 @@ from velvetrope.functions.errors import (
     ResourceNotFoundException,
 )
 from velvetrope.functions.layers import LayerFinder
-from velvetrope.functions.logs import FunctionLogs
 from velvetrope.functions.names import FunctionReference, parse_function_name
 from velvetrope.functions.paging import page_size, parse_marker, render_marker
 from velvetrope.functions.roles import ExecutionRoles
@@ -68,7 +67,6 @@ class FunctionOperations:
     roles: ExecutionRoles
     destinations: Destinations
     box: EnvironmentBox
-    logs: FunctionLogs
     entropy: Entropy
 
     @operation
@@ -267,7 +265,6 @@ class FunctionOperations:
         if not reference.qualifier:
             if not await self.store.delete_function(reference.arn):
                 raise _not_found(reference)
-            self.logs.forget(reference.name)
             return {"status_code": 204}
         if reference.qualifier == LATEST:
             # UNVERIFIED: AWS's exact words.

@@ -127,7 +127,6 @@ class FunctionService:
                 roles,
                 self._destinations,
                 box,
-                self.logs,
                 entropy,
             ),
             LayerOperations(self._layers, self.code, entropy),
