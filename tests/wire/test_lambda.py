@@ -1,6 +1,8 @@
 """Lambda's operations through boto3 on a real server: what each needs, what it refuses, and what outlives a crash."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +11,7 @@ from botocore.exceptions import ClientError
 
 from support.clients import aws_client, new_user
 from support.functions import make_zip
-from support.running import RunningServer
+from support.running import ROOT_KEY, RunningServer, clean_environment
 
 FUNCTION = "arn:aws:lambda:us-west-2:123456789012:function:"
 LAYER = "arn:aws:lambda:us-west-2:123456789012:layer:"
@@ -369,3 +371,33 @@ def test_the_accounts_settings_and_every_version_through_boto3(functions: Any, o
     assert f"{FUNCTION}{orders}:$LATEST" in everything
     assert len(set(everything)) == len(everything)
     assert functions.get_function_code_signing_config(FunctionName=orders)["FunctionName"] == orders
+
+
+def test_the_aws_cli_publishes_a_layer_gives_a_url_and_leaves_an_event(
+    serving: RunningServer, orders: str, tmp_path: Path
+) -> None:
+    (tmp_path / "layer.zip").write_bytes(make_zip({"python/tools.py": "1"}))
+
+    def aws(*arguments: str) -> Any:
+        finished = subprocess.run(
+            [str(Path(sys.executable).with_name("aws")), "lambda", *arguments, "--output", "json"],
+            check=True,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            env=clean_environment(
+                AWS_ACCESS_KEY_ID=ROOT_KEY[0],
+                AWS_SECRET_ACCESS_KEY=ROOT_KEY[1],
+                AWS_DEFAULT_REGION="us-west-2",
+                AWS_ENDPOINT_URL=serving.url,
+            ),
+        )
+        return json.loads(finished.stdout)
+
+    layer = aws(*("publish-layer-version", "--layer-name", "by-cli", "--zip-file", f"fileb://{tmp_path / 'layer.zip'}"))
+    url = aws("create-function-url-config", "--function-name", orders, "--auth-type", "AWS_IAM")
+    left = aws("invoke", "--function-name", orders, "--invocation-type", "Event", str(tmp_path / "answer"))
+
+    assert layer["LayerVersionArn"] == f"{LAYER}by-cli:1"
+    assert url["FunctionUrl"].startswith(f"{serving.url}/_url/")
+    assert left["StatusCode"] == 202

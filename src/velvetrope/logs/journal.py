@@ -72,7 +72,10 @@ class Journal:
         if self._pending_count >= MAX_PENDING:
             self._dropped[group, stream] = self._dropped.get((group, stream), 0) + 1
             return
-        self._pending.setdefault(group, []).append(Entry(0, at_ms, self.now_ms(), stream, message))
+        pending = self._pending.get(group)
+        if pending is None:
+            pending = self._pending[group] = []
+        pending.append(Entry(0, at_ms, 0, stream, message))
         self._pending_count += 1
         if self._flush_due is None:
             self._flush_due = asyncio.get_running_loop().call_later(FLUSH_SECONDS, self._flush_soon)
@@ -89,12 +92,12 @@ class Journal:
                 self._flush_due = None
             for (group, stream), count in self._dropped.items():
                 line = f"velvetrope: {count} lines came faster than they could be written, and are lost"
-                self._pending.setdefault(group, []).append(Entry(0, self.now_ms(), self.now_ms(), stream, line))
+                self._pending.setdefault(group, []).append(Entry(0, self.now_ms(), 0, stream, line))
             self._dropped.clear()
             pending, self._pending, self._pending_count = self._pending, {}, 0
             for group, entries in pending.items():
                 await self._make_known(group, {entry.stream for entry in entries})
-                await self._in_thread(partial(self._append, group, entries))
+                await self._in_thread(partial(self._append, group, entries, self.now_ms()))
 
     async def read(self, group: str, span: Span) -> list[Entry]:
         """The events of a group that `span` holds, in order."""
@@ -176,7 +179,9 @@ class Journal:
             await self._store.create_stream(LogStream(group_name=group, name=stream, created_at=now))
             self._known_streams.add((group, stream))
 
-    def _append(self, group: str, entries: list[Entry]) -> None:
+    def _append(self, group: str, entries: list[Entry], ingested_ms: int) -> None:
+        for entry in entries:
+            entry.ingested_ms = ingested_ms
         self._of(group).append(entries)
 
     def _prune(self, group: str, before_ms: int) -> None:
