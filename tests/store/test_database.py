@@ -5,7 +5,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from sqlalchemy import Column, Integer, MetaData, String, Table, insert, select, text, update
+from sqlalchemy import Column, Connection, Integer, MetaData, String, Table, insert, select, text, update
 from sqlalchemy.exc import IntegrityError
 
 from velvetrope.store import Database, DatabaseUnsupported, SchemaTooNew
@@ -139,3 +139,42 @@ async def test_a_newer_schema_is_refused(tmp_path: Path) -> None:
 async def test_an_unknown_database_is_refused_by_name(url: str) -> None:
     with pytest.raises(DatabaseUnsupported):
         await Database.open(url, durable=True)
+
+
+async def test_what_is_written_at_once_is_whole_and_told_after_it_can_be_read(tmp_path: Path) -> None:
+    database = await with_probes(tmp_path)
+    told: list[str] = []
+    database.changes.subscribe("probes", lambda: told.append("probes"))
+
+    def change(connection: Connection) -> int:
+        return connection.execute(update(probes).values(count=probes.c.count + 1)).rowcount
+
+    def change_then_fail(connection: Connection) -> None:
+        change(connection)
+        connection.execute(insert(probes).values(id="a", count=2))
+
+    assert await database.write_at_once(change, "probes") == 1
+    with pytest.raises(IntegrityError):
+        await database.write_at_once(change_then_fail, "probes")
+
+    assert told == ["probes"]
+    assert await database.read_at_once(lambda connection: connection.execute(select(probes.c.count)).scalar()) == 1
+    await database.close()
+
+
+async def test_writers_at_once_take_turns_with_the_others(tmp_path: Path) -> None:
+    database = await with_probes(tmp_path)
+
+    async def add_in_steps() -> None:
+        async with database.transaction() as tx:
+            count = await tx.connection.scalar(select(probes.c.count))
+            await tx.connection.execute(update(probes).values(count=(count or 0) + 1))
+
+    def add(connection: Connection) -> None:
+        count = connection.execute(select(probes.c.count)).scalar_one()
+        connection.execute(update(probes).values(count=count + 1))
+
+    await asyncio.gather(*(work for _ in range(10) for work in (add_in_steps(), database.write_at_once(add))))
+
+    assert await count_of(database) == 20
+    await database.close()

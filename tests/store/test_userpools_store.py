@@ -142,7 +142,7 @@ async def test_alias_finds_its_owner_and_only_as_the_kinds_asked_for(store: User
     await store.create_user(user("anna", sign_in_aliases={"email": "e"}), "anna", password_sealed=None)
 
     async def find(name: str, *kinds: Any) -> str | None:
-        found = await store.load_user_by_any_name(POOL, name, alias=name, alias_kinds=kinds)
+        found, _ = await store.load_user_and_attempts(POOL, name, alias=name, alias_kinds=kinds)
         return None if found is None else found.user.username
 
     assert await find("e", "email", "phone_number") == "anna"
@@ -270,6 +270,31 @@ async def test_failures_are_forgotten_unless_locked(sign_ins: SignInStore) -> No
     assert await sign_ins.load_attempts(POOL, "n") is None
 
 
+async def test_challenge_is_settled_by_one_answer_right_or_wrong(sign_ins: SignInStore) -> None:
+    async def settle(challenge_id: str, *, right: bool, now: datetime = NOW) -> str:
+        return await sign_ins.settle_challenge(
+            challenge_id,
+            expires_at=now + timedelta(minutes=1),
+            user_pool_id=POOL,
+            name_hash="n",
+            right=right,
+            now=now,
+            locks=LOCKS,
+            forget_after=QUIET,
+        )
+
+    outcomes = await asyncio.gather(*(settle("a", right=False) for _ in range(5)))
+    assert sorted(outcomes) == ["settled", *["spent_before"] * 4]
+    counted = await sign_ins.load_attempts(POOL, "n")
+    assert counted is not None
+    assert counted.failures == 1
+    assert await settle("a", right=True) == "spent_before"
+    assert await settle("b", right=False) == "settled"
+    assert await settle("c", right=True) == "locked"
+    assert await settle("d", right=True, now=NOW + timedelta(seconds=1)) == "settled"
+    assert await sign_ins.load_attempts(POOL, "n") is None
+
+
 async def test_of_racing_rotations_one_wins_and_the_rest_end_the_family(sign_ins: SignInStore) -> None:
     await sign_ins.create_family(family(), token_hash="t", now=NOW)
 
@@ -342,7 +367,7 @@ async def test_family_is_revoked_once_and_says_when(sign_ins: SignInStore) -> No
     assert not await sign_ins.revoke_family("nobody", now=NOW)
 
 
-async def test_family_is_remembered_a_day_longer_than_its_tokens(sign_ins: SignInStore) -> None:
+async def test_family_is_remembered_a_day_longer_than_its_tokens(sign_ins: SignInStore, database: Database) -> None:
     """Its last access token lives up to a day longer than its refresh token, and is judged by the family."""
     await sign_ins.create_family(family(), token_hash="t", now=NOW)
     end = NOW + timedelta(days=31)
@@ -350,6 +375,10 @@ async def test_family_is_remembered_a_day_longer_than_its_tokens(sign_ins: SignI
     await sign_ins.create_family(family("two"), token_hash=None, now=end - timedelta(microseconds=1))
     assert await sign_ins.load_family("o") is not None
     await sign_ins.create_family(family("three"), token_hash=None, now=end)
+    assert await sign_ins.load_family("o") is not None  # what is over is removed once a minute
+    await SignInStore(database).create_family(
+        family("four"), token_hash=None, now=end
+    )  # and by a process's first write
     assert await sign_ins.load_family("o") is None
     assert await sign_ins.load_family_of_token("t") is None
 

@@ -23,7 +23,7 @@ from velvetrope.sealing import MasterKeys
 from velvetrope.secret import Secret
 from velvetrope.store.tables.userpools import AppClient, UserPool, UserPoolStore
 from velvetrope.userpools.answers import ChallengeAnswers, SignInParts
-from velvetrope.userpools.back_off import BackOff
+from velvetrope.userpools.back_off import check_attempts
 from velvetrope.userpools.challenges import ChallengeSealer, ConfirmedSignUp, CustomStep, SignIn
 from velvetrope.userpools.custom_challenges import with_step
 from velvetrope.userpools.devices import group_key_of, new_device_key
@@ -93,7 +93,6 @@ class AuthOperations:
         store: UserPoolStore,
         directory: PoolDirectory,
         vault: PasswordVault,
-        back_off: BackOff,
         issuer: TokenIssuer,
         challenges: ChallengeSealer,
         parts: SignInParts,
@@ -103,7 +102,6 @@ class AuthOperations:
         self._store = store
         self._directory = directory
         self._vault = vault
-        self._back_off = back_off
         self._issuer = issuer
         self._challenges = challenges
         self._parts = parts
@@ -231,7 +229,7 @@ class AuthOperations:
         name = await self._directory.presented(turn.pool, username)
         sends_password = flow in _PASSWORD_FLOWS
         if sends_password or flow == "USER_SRP_AUTH":
-            await self._back_off.check_not_locked(turn.pool, name.key, now=turn.now)
+            check_attempts(name.attempts, now=turn.now)
         if name.found is None and not sends_password and not turn.client.hides_missing_users:
             raise missing_user_error(turn.client)
         sign_in = self._sign_in(turn, name, flow, parameters.get("DEVICE_KEY"))

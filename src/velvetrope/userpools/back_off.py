@@ -11,14 +11,13 @@ moment only those that finish before the lock may count (`SignInStore.forget_fai
 Source: Cognito Developer Guide, "User pool authentication flow", on lockout behaviour.
 """
 
-import hashlib
 from datetime import datetime, timedelta
 
 from velvetrope.store.tables.userpools import UserPool
-from velvetrope.store.tables.userpools_sign_in import SignInStore
-from velvetrope.userpools.errors import attempts_exceeded
+from velvetrope.store.tables.userpools_sign_in import Attempts, SignInStore, attempts_key
+from velvetrope.userpools.errors import attempts_exceeded, wrong_credentials
 
-__all__ = ["LOCKS", "QUIET_FOR", "BackOff"]
+__all__ = ["LOCKS", "QUIET_FOR", "BackOff", "check_attempts"]
 
 QUIET_FOR = timedelta(minutes=15)
 _FREE_FAILURES = 4
@@ -41,13 +40,38 @@ class BackOff:
         Raises:
             NotAuthorizedException: the name is locked.
         """
-        attempts = await self._store.load_attempts(pool.id, _hash(username_key))
-        if attempts is not None and now < attempts.locked_until:
+        check_attempts(await self._store.load_attempts(pool.id, attempts_key(username_key)), now=now)
+
+    async def settle(
+        self, pool: UserPool, username_key: str, challenge_id: str, *, expires_at: datetime, right: bool, now: datetime
+    ) -> None:
+        """Spend a challenge that is worth one answer, and count that answer, in one transaction.
+
+        Raises:
+            NotAuthorizedException: the answer was wrong, came after another one, or the name was locked meanwhile.
+        """
+        outcome = await self._store.settle_challenge(
+            challenge_id,
+            expires_at=expires_at,
+            user_pool_id=pool.id,
+            name_hash=attempts_key(username_key),
+            right=right,
+            now=now,
+            locks=LOCKS,
+            forget_after=QUIET_FOR,
+        )
+        if outcome == "spent_before":
+            raise wrong_credentials("the secret block has been used")
+        if outcome == "locked":
             raise attempts_exceeded()
+        if not right:
+            raise wrong_credentials("the claim signature is wrong")
 
     async def failed(self, pool: UserPool, username_key: str, *, now: datetime) -> None:
         """A wrong password for this name."""
-        await self._store.record_failure(pool.id, _hash(username_key), now=now, locks=LOCKS, forget_after=QUIET_FOR)
+        await self._store.record_failure(
+            pool.id, attempts_key(username_key), now=now, locks=LOCKS, forget_after=QUIET_FOR
+        )
 
     async def succeeded(self, pool: UserPool, username_key: str, *, now: datetime) -> None:
         """A good password for this name.
@@ -55,10 +79,15 @@ class BackOff:
         Raises:
             NotAuthorizedException: the name was locked meanwhile, so the password does not count.
         """
-        if not await self._store.forget_failures(pool.id, _hash(username_key), now=now):
+        if not await self._store.forget_failures(pool.id, attempts_key(username_key), now=now):
             raise attempts_exceeded()
 
 
-def _hash(username_key: str) -> str:
-    # Names of strangers can be of any length; the table's keys cannot.
-    return hashlib.sha256(username_key.encode()).hexdigest()
+def check_attempts(attempts: Attempts | None, *, now: datetime) -> None:
+    """`check_not_locked`, for failures that were loaded with the user.
+
+    Raises:
+        NotAuthorizedException: the name is locked.
+    """
+    if attempts is not None and now < attempts.locked_until:
+        raise attempts_exceeded()

@@ -197,6 +197,8 @@ class SecretBlock(msgspec.Struct, frozen=True, kw_only=True):
     sign_in: SignIn
     client_public_value: bytes
     private_value: bytes
+    public_value: bytes
+    """Ours, which could be made again from the private one and the verifier; this is quicker."""
     device: bool = False
 
 

@@ -27,7 +27,7 @@ from velvetrope.store.tables.userpools_factors import Device, FactorStore
 from velvetrope.userpools.back_off import BackOff
 from velvetrope.userpools.challenges import ChallengeSealer, DeviceAsked, SecretBlock, SignIn
 from velvetrope.userpools.directory import PoolDirectory
-from velvetrope.userpools.errors import NotAuthorizedException, wrong_credentials
+from velvetrope.userpools.errors import NotAuthorizedException
 from velvetrope.userpools.password_proofs import Prover, SrpExchange, device_missing
 from velvetrope.userpools.turns import Answered, NextChallenge, Turn, check_username, required
 from velvetrope.userpools.vault import SrpVerifier
@@ -124,13 +124,9 @@ class DeviceProofs:
     async def _check(
         self, turn: Turn, block: SecretBlock, raw: bytes, responses: Mapping[str, str], device: Device
     ) -> None:
-        key = block.sign_in.username_key
-        await self._back_off.check_not_locked(turn.pool, key, now=turn.now)
+        await self._back_off.check_not_locked(turn.pool, block.sign_in.username_key, now=turn.now)
         prover = self._prover(turn.pool, block.sign_in, device)
-        if not await self._exchange.proves(turn, block, raw, responses, prover):
-            await self._back_off.failed(turn.pool, key, now=turn.now)
-            raise wrong_credentials("the device's claim signature is wrong")
-        await self._back_off.succeeded(turn.pool, key, now=turn.now)
+        await self._exchange.check(turn, block, raw, responses, prover, known=True)
 
     async def _device(self, turn: Turn, sign_in: SignIn, responses: Mapping[str, str]) -> Device:
         device_key = required(responses, "DEVICE_KEY")

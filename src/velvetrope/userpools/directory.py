@@ -1,5 +1,7 @@
 """Find pools, app clients and users, and check that a client is who it says.
 
+Pools and clients are remembered until one of them is changed; users never are.
+
 Users are found by the names they sign in with: the user name, or an alias (email, phone number, preferred user name)
 where the pool allows it. Names are compared in lower case in pools that ignore case. Which aliases a user has is
 decided here too (`sign_in_aliases`), from the pool's settings and the user's attributes: in a pool whose user names
@@ -13,12 +15,22 @@ import hmac
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
 from velvetrope.clock import Entropy
 from velvetrope.operations import Call
 from velvetrope.sealing import MasterKeys
 from velvetrope.secret import Secret
-from velvetrope.store.tables.userpools import AliasKind, AppClient, StoredUser, UserPool, UserPoolStore
+from velvetrope.store import ChangeFeed
+from velvetrope.store.tables.userpools import (
+    SETTINGS_TOPIC,
+    AliasKind,
+    AppClient,
+    StoredUser,
+    UserPool,
+    UserPoolStore,
+)
+from velvetrope.store.tables.userpools_sign_in import Attempts
 from velvetrope.userpools.errors import NotAuthorizedException, ResourceNotFoundException, user_missing
 
 __all__ = [
@@ -35,6 +47,8 @@ __all__ = [
 
 EMAIL = re.compile(r"[^\s@]+@[^\s@.]+(\.[^\s@.]+)*")
 PHONE_NUMBER = re.compile(r"\+[0-9]{4,15}")  # E.164: a plus and at most 15 digits
+_REMEMBERED = 1000
+T = TypeVar("T")
 _CLIENT_SECRET = "userpools.client-secret"  # noqa: S105  the name of a purpose
 
 
@@ -46,23 +60,38 @@ class PresentedName:
     key: str
     """The user's `username_key` if there is a user, else what it would be. Failures are counted by it."""
     found: StoredUser | None
+    attempts: Attempts | None = None
+    """The failures that were counted for it when it was looked up."""
 
 
 class PoolDirectory:
     """Looks things up, and says AWS's sentence when they are not there."""
 
-    def __init__(self, store: UserPoolStore, master_keys: MasterKeys) -> None:
+    def __init__(self, store: UserPoolStore, master_keys: MasterKeys, changes: ChangeFeed) -> None:
         self._store = store
         self._master_keys = master_keys
+        self._pools: dict[str, UserPool] = {}
+        self._clients: dict[str, AppClient] = {}
+        self._generation = 0
+        changes.subscribe(SETTINGS_TOPIC, self._changed)
+
+    def _changed(self) -> None:
+        self._generation += 1
+        self._pools.clear()
+        self._clients.clear()
 
     async def pool(self, user_pool_id: str) -> UserPool:
         """
         Raises:
             ResourceNotFoundException: there is no such pool.
         """
-        pool = await self._store.load_pool(user_pool_id)
+        pool = self._pools.get(user_pool_id)
         if pool is None:
-            raise ResourceNotFoundException(f"User pool {user_pool_id} does not exist.")
+            generation = self._generation
+            pool = await self._store.load_pool(user_pool_id)
+            if pool is None:
+                raise ResourceNotFoundException(f"User pool {user_pool_id} does not exist.")
+            self._remember(self._pools, user_pool_id, pool, generation)
         return pool
 
     async def client_of(self, user_pool_id: str, client_id: str) -> AppClient:
@@ -70,7 +99,7 @@ class PoolDirectory:
         Raises:
             ResourceNotFoundException: the pool has no such client.
         """
-        client = await self._store.load_client(client_id)
+        client = await self._client(client_id)
         if client is None or client.user_pool_id != user_pool_id:
             raise ResourceNotFoundException(f"User pool client {client_id} does not exist.")
         return client
@@ -80,10 +109,26 @@ class PoolDirectory:
         Raises:
             ResourceNotFoundException: there is no such client.
         """
-        client = await self._store.load_client(client_id)
+        client = await self._client(client_id)
         if client is None:
             raise ResourceNotFoundException(f"User pool client {client_id} does not exist.")
         return await self.pool(client.user_pool_id), client
+
+    async def _client(self, client_id: str) -> AppClient | None:
+        client = self._clients.get(client_id)
+        if client is None:
+            generation = self._generation
+            client = await self._store.load_client(client_id)
+            if client is not None:
+                self._remember(self._clients, client_id, client, generation)
+        return client
+
+    def _remember(self, memory: dict[str, T], key: str, value: T, generation: int) -> None:
+        """Unless something was changed while it was read: what we have may be of before."""
+        if generation == self._generation:
+            if len(memory) >= _REMEMBERED:
+                memory.clear()
+            memory[key] = value
 
     async def user(self, pool: UserPool, username: str) -> StoredUser:
         """The user of that user name or alias; for administrators, who may know that there is none.
@@ -99,10 +144,12 @@ class PoolDirectory:
     async def presented(self, pool: UserPool, username: str) -> PresentedName:
         """`username` as it is looked up, with its user or without."""
         key = username_form(pool, username)
-        found = await self._store.load_user_by_any_name(
+        found, attempts = await self._store.load_user_and_attempts(
             pool.id, key, alias=alias_form(pool, username), alias_kinds=alias_kinds(pool)
         )
-        return PresentedName(text=username, key=key if found is None else found.username_key, found=found)
+        return PresentedName(
+            text=username, key=key if found is None else found.username_key, found=found, attempts=attempts
+        )
 
     # Client secrets
 

@@ -187,7 +187,8 @@ class FirstFactors:
                 return await self._passkeys.ask(turn, sign_in, known, offered)
 
     async def _verify(self, turn: Turn, sign_in: SignIn, found: StoredUser | None, password: Secret[str]) -> Answered:
-        name = PresentedName(text=sign_in.username, key=sign_in.username_key, found=found)
+        _, attempts = await self._store.load_user_and_attempts(turn.pool.id, sign_in.username_key)
+        name = PresentedName(text=sign_in.username, key=sign_in.username_key, found=found, attempts=attempts)
         stored = await self._passwords.verify(turn.pool, turn.client, name, password, now=turn.now)
         return Answered(sign_in.with_proof("PASSWORD"), stored)
 

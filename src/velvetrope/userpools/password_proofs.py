@@ -28,7 +28,7 @@ from velvetrope.srp import (
 )
 from velvetrope.store.tables.userpools import StoredUser, UserPool, UserPoolStore
 from velvetrope.store.tables.userpools_factors import FactorStore
-from velvetrope.userpools.back_off import BackOff
+from velvetrope.userpools.back_off import BackOff, check_attempts
 from velvetrope.userpools.challenges import SECRET_BLOCK_LIFETIME, ChallengeSealer, SecretBlock, SignIn, decode_base64
 from velvetrope.userpools.directory import PoolDirectory
 from velvetrope.userpools.errors import InvalidParameterException, ResourceNotFoundException, wrong_credentials
@@ -38,6 +38,7 @@ from velvetrope.userpools.workers import Workers
 
 __all__ = ["PasswordProofs", "Prover", "SrpExchange", "device_missing"]
 
+_GROUP_BYTES = 385  # 3072 bits, and room for a public value with a zero byte in front
 _TIMESTAMP_SKEW = timedelta(minutes=5)
 """How far TIMESTAMP may be from our clock: what SigV4 allows. UNVERIFIED; the secret block is what is really spent."""
 
@@ -54,8 +55,9 @@ class Prover:
 class SrpExchange:
     """The arithmetic and the secret block, for whatever is proven."""
 
-    def __init__(self, challenges: ChallengeSealer, entropy: Entropy, workers: Workers) -> None:
+    def __init__(self, challenges: ChallengeSealer, back_off: BackOff, entropy: Entropy, workers: Workers) -> None:
         self._challenges = challenges
+        self._back_off = back_off
         self._entropy = entropy
         self._workers = workers
 
@@ -78,8 +80,9 @@ class SrpExchange:
             id=self._challenges.new_id(),
             expires_at=turn.now + SECRET_BLOCK_LIFETIME,
             sign_in=sign_in,
-            client_public_value=public_value.to_bytes((public_value.bit_length() + 7) // 8),
+            client_public_value=_number_bytes(public_value),
             private_value=private_value,
+            public_value=_number_bytes(challenge.public_value),
             device=device,
         )
         sealed = self._challenges.seal_block(block, pool=turn.pool, client=turn.client)
@@ -117,18 +120,21 @@ class SrpExchange:
             raise wrong_credentials("TIMESTAMP is not near the server's clock")
         return block, raw
 
-    async def proves(
-        self, turn: Turn, block: SecretBlock, raw: bytes, responses: Mapping[str, str], prover: Prover
-    ) -> bool:
-        """Whether the answer's signature is the one that the secret makes. The block is spent by asking.
+    async def check(
+        self, turn: Turn, block: SecretBlock, raw: bytes, responses: Mapping[str, str], prover: Prover, *, known: bool
+    ) -> None:
+        """That the answer's signature is the one that the secret makes. The block is spent by asking.
+
+        Without `known` the same work is done, and no answer is right.
 
         Raises:
-            NotAuthorizedException: it was spent before.
+            NotAuthorizedException: it is another one, the block was spent before, or the name was locked meanwhile.
         """
-        if not await self._challenges.spend(block, now=turn.now):
-            raise wrong_credentials("the secret block has been used")
         expected = await self._workers.run(lambda: _expected_signature(block, raw, responses["TIMESTAMP"], prover))
-        return hmac.compare_digest(expected.encode(), responses["PASSWORD_CLAIM_SIGNATURE"].encode())
+        right = hmac.compare_digest(expected.encode(), responses["PASSWORD_CLAIM_SIGNATURE"].encode()) and known
+        await self._back_off.settle(
+            turn.pool, block.sign_in.username_key, block.id, expires_at=block.expires_at, right=right, now=turn.now
+        )
 
 
 class PasswordProofs:
@@ -141,14 +147,12 @@ class PasswordProofs:
         factors: FactorStore,
         directory: PoolDirectory,
         vault: PasswordVault,
-        back_off: BackOff,
         exchange: SrpExchange,
     ) -> None:
         self._store = store
         self._factors = factors
         self._directory = directory
         self._vault = vault
-        self._back_off = back_off
         self._exchange = exchange
 
     async def ask(self, turn: Turn, sign_in: SignIn, found: StoredUser | None, public_value_hex: str) -> NextChallenge:
@@ -176,13 +180,10 @@ class PasswordProofs:
         device_key = responses.get("DEVICE_KEY")
         if device_key is not None:
             await self._check_device(pool, sign_in, device_key)
-        await self._back_off.check_not_locked(pool, sign_in.username_key, now=turn.now)
-        found = await self._store.load_user(pool.id, sign_in.username_key)
-        right = await self._exchange.proves(turn, block, raw, responses, self._prover(pool, sign_in, found))
-        if not right or found is None or found.password_sealed is None or found.user.sub != sign_in.sub:
-            await self._back_off.failed(pool, sign_in.username_key, now=turn.now)
-            raise wrong_credentials("the password claim signature is wrong")
-        await self._back_off.succeeded(pool, sign_in.username_key, now=turn.now)
+        found, attempts = await self._store.load_user_and_attempts(pool.id, sign_in.username_key)
+        check_attempts(attempts, now=turn.now)
+        known = found is not None and found.password_sealed is not None and found.user.sub == sign_in.sub
+        await self._exchange.check(turn, block, raw, responses, self._prover(pool, sign_in, found), known=known)
         return Answered(sign_in.with_device(device_key).with_proof("PASSWORD_VERIFIER"), found)
 
     async def _check_device(self, pool: UserPool, sign_in: SignIn, device_key: str) -> None:
@@ -205,6 +206,11 @@ def device_missing() -> ResourceNotFoundException:
 
 def _expected_signature(block: SecretBlock, raw: bytes, timestamp: str, prover: Prover) -> str:
     """What a client with the right secret signs, made from what both sides said."""
-    challenge: Challenge = make_challenge(prover.known.verifier, private_value=block.private_value)
+    challenge = Challenge(int.from_bytes(block.private_value), int.from_bytes(block.public_value))
     key = claim_key(challenge, int.from_bytes(block.client_public_value), prover.known.verifier)
     return claim_signature(key, pool_name=prover.group_name, user_id=prover.name, secret_block=raw, timestamp=timestamp)
+
+
+def _number_bytes(value: int) -> bytes:
+    """Always as many, so that a block does not tell by its length what is in it."""
+    return value.to_bytes(_GROUP_BYTES)

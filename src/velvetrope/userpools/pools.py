@@ -77,7 +77,7 @@ class UserPools:
         configuration = ConfigurationStore(database)
         triggers = Triggers(functions)
         self._workers = Workers()
-        directory = PoolDirectory(store, master_keys)
+        directory = PoolDirectory(store, master_keys, database.changes)
         vault = PasswordVault(master_keys, entropy, self._workers)
         back_off = BackOff(sign_ins)
         keys = PoolKeys(store, master_keys, entropy, self._workers, clock, database.changes)
@@ -118,7 +118,7 @@ class UserPools:
             apps=apps,
             passkeys=passkeys,
             triggers=triggers,
-            exchange=SrpExchange(challenges, entropy, self._workers),
+            exchange=SrpExchange(challenges, back_off, entropy, self._workers),
             master_keys=master_keys,
         )
         self.sign_in = SignInService(store, directory, issuer, keys, parts)
@@ -145,7 +145,6 @@ class UserPools:
                 store=store,
                 directory=directory,
                 vault=vault,
-                back_off=back_off,
                 issuer=issuer,
                 challenges=challenges,
                 parts=parts,
@@ -190,9 +189,7 @@ def _sign_in_parts(
     second_factors = SecondFactors(
         factors=factors, codes=codes, apps=apps, challenges=challenges, directory=directory, back_off=back_off
     )
-    proofs = PasswordProofs(
-        store=store, factors=factors, directory=directory, vault=vault, back_off=back_off, exchange=exchange
-    )
+    proofs = PasswordProofs(store=store, factors=factors, directory=directory, vault=vault, exchange=exchange)
     custom = CustomChallenges(
         triggers=triggers, challenges=challenges, directory=directory, second_factors=second_factors
     )

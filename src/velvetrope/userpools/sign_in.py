@@ -12,7 +12,7 @@ from datetime import datetime
 
 from velvetrope.secret import Secret
 from velvetrope.store.tables.userpools import AppClient, StoredUser, User, UserPool
-from velvetrope.userpools.back_off import BackOff
+from velvetrope.userpools.back_off import BackOff, check_attempts
 from velvetrope.userpools.directory import PresentedName
 from velvetrope.userpools.errors import (
     NotAuthorizedException,
@@ -43,7 +43,7 @@ class PasswordSignIn:
             NotAuthorizedException: locked, or wrong.
             UserNotFoundException: nobody has that name, and the client does not hide it.
         """
-        await self._back_off.check_not_locked(pool, name.key, now=now)
+        check_attempts(name.attempts, now=now)
         sealed = None if name.found is None else name.found.password_sealed
         sub = "" if name.found is None else name.found.user.sub
         right = await self._vault.matches(password, sealed, pool=pool, sub=sub)

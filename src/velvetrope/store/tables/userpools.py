@@ -29,6 +29,7 @@ from sqlalchemy import (
     String,
     Table,
     and_,
+    bindparam,
     case,
     delete,
     func,
@@ -38,6 +39,7 @@ from sqlalchemy import (
     select,
     update,
 )
+from sqlalchemy import Connection as EngineConnection
 from sqlalchemy.exc import IntegrityError
 
 from velvetrope.store.columns import Record, UtcTime
@@ -68,10 +70,12 @@ from velvetrope.store.tables.userpools_settings import (
     VersionedTrigger,
     WebAuthnConfiguration,
 )
+from velvetrope.store.tables.userpools_sign_in import Attempts, attempts_key, attempts_of
 
 __all__ = [
     "KEYS_TOPIC",
     "MESSAGES_TOPIC",
+    "SETTINGS_TOPIC",
     "AccountRecoverySetting",
     "AdminCreateUserConfig",
     "AliasKind",
@@ -118,6 +122,8 @@ _SECONDS: dict[str, int] = {"seconds": 1, "minutes": 60, "hours": 3600, "days": 
 _TOPIC = "userpools"
 MESSAGES_TOPIC = "userpools messages"
 KEYS_TOPIC = "userpools keys"
+SETTINGS_TOPIC = "userpools settings"
+"""Pools and app clients, without their users."""
 """What the change feed calls it when there is a message to send."""
 _MESSAGES_KEPT_FOR = timedelta(days=7)
 
@@ -402,6 +408,23 @@ _OF_A_USER = (aliases, memberships, codes, *userpools_factors.OF_A_USER, users)
 _OF_A_POOL = (keys, clients, groups, messages, *_OF_A_USER)
 
 
+# What every sign-in asks, built once: building a statement costs more than running it.
+_LOAD_USER = select(users.c.record, users.c.username_key, users.c.password_sealed).where(
+    users.c.user_pool_id == bindparam("user_pool_id"), users.c.username_key == bindparam("username_key")
+)
+_LOAD_GROUPS = (
+    select(groups.c.record)
+    .join(
+        memberships,
+        and_(memberships.c.user_pool_id == groups.c.user_pool_id, memberships.c.group_name == groups.c.group_name),
+    )
+    .where(
+        memberships.c.user_pool_id == bindparam("user_pool_id"), memberships.c.username_key == bindparam("username_key")
+    )
+    .order_by(groups.c.group_name)
+)
+
+
 class UserPoolStore:
     """Everything of this file, one method one transaction."""
 
@@ -418,7 +441,7 @@ class UserPoolStore:
             )
             for key in signing_keys:
                 await tx.connection.execute(insert(keys).values(user_pool_id=pool.id, kid=key.kid, record=key))
-            tx.changed(_TOPIC)
+            tx.changed(SETTINGS_TOPIC)
 
     async def load_pool(self, user_pool_id: str) -> UserPool | None:
         async with self._database.read() as connection:
@@ -458,7 +481,7 @@ class UserPoolStore:
                 return None
             pool = msgspec.structs.replace(change(row.record), domain=row.record.domain)
             await tx.connection.execute(update(pools).where(pools.c.id == user_pool_id).values(record=pool))
-            tx.changed(_TOPIC)
+            tx.changed(SETTINGS_TOPIC)
         return pool
 
     async def take_domain(
@@ -479,7 +502,7 @@ class UserPoolStore:
                 await tx.connection.execute(
                     update(pools).where(pools.c.id == user_pool_id).values(domain=domain, record=pool)
                 )
-                tx.changed(_TOPIC)
+                tx.changed(SETTINGS_TOPIC)
         except IntegrityError:
             return "domain_in_use"  # the unique index: somebody has it
         return "taken"
@@ -497,7 +520,7 @@ class UserPoolStore:
             await tx.connection.execute(
                 update(pools).where(pools.c.id == user_pool_id).values(domain=None, record=pool)
             )
-            tx.changed(_TOPIC)
+            tx.changed(SETTINGS_TOPIC)
         return True
 
     async def delete_pool(self, user_pool_id: str) -> bool:
@@ -512,7 +535,7 @@ class UserPoolStore:
                 await tx.connection.execute(delete(table).where(table.c.user_pool_id == user_pool_id))
             await userpools_sign_in.delete_of_pool(tx.connection, user_pool_id)
             await userpools_configuration.delete_of_pool(tx.connection, user_pool_id)
-            tx.changed(_TOPIC)
+            tx.changed(SETTINGS_TOPIC)
         return True
 
     async def load_keys(self, user_pool_id: str) -> Sequence[PoolSigningKey]:
@@ -562,7 +585,7 @@ class UserPoolStore:
             await tx.connection.execute(
                 insert(clients).values(client_id=client.client_id, user_pool_id=client.user_pool_id, record=client)
             )
-            tx.changed(_TOPIC)
+            tx.changed(SETTINGS_TOPIC)
         return "created"
 
     async def load_client(self, client_id: str) -> AppClient | None:
@@ -594,7 +617,7 @@ class UserPoolStore:
                 return None
             client = change(row.record)
             await tx.connection.execute(update(clients).where(mine).values(record=client))
-            tx.changed(_TOPIC)
+            tx.changed(SETTINGS_TOPIC)
         return client
 
     async def delete_client(self, user_pool_id: str, client_id: str) -> bool:
@@ -608,7 +631,7 @@ class UserPoolStore:
             if gone.one_or_none() is None:
                 return False
             await userpools_sign_in.delete_of_client(tx.connection, client_id)
-            tx.changed(_TOPIC)
+            tx.changed(SETTINGS_TOPIC)
         return True
 
     # Users
@@ -662,40 +685,42 @@ class UserPoolStore:
         return None
 
     async def load_user(self, user_pool_id: str, username_key: str) -> StoredUser | None:
-        async with self._database.read() as connection:
-            return await _one_user(
-                connection,
-                and_(users.c.user_pool_id == user_pool_id, users.c.username_key == username_key),
-            )
+        return await self._database.read_at_once(lambda connection: _user_of(connection, user_pool_id, username_key))
+
+    async def load_user_and_attempts(
+        self,
+        user_pool_id: str,
+        username_key: str,
+        *,
+        alias: str | None = None,
+        alias_kinds: Collection[AliasKind] = (),
+    ) -> tuple[StoredUser | None, Attempts | None]:
+        """The user of that name, or else the one who has `alias` as one of `alias_kinds`; and the failures so far.
+
+        Failures are those of the user's name, or of `username_key` where there is no user.
+        """
+
+        def load(connection: EngineConnection) -> tuple[StoredUser | None, Attempts | None]:
+            found = _user_of(connection, user_pool_id, username_key)
+            if found is None and alias is not None and alias_kinds:
+                owner = connection.execute(
+                    select(aliases.c.username_key)
+                    .where(
+                        aliases.c.user_pool_id == user_pool_id,
+                        aliases.c.kind.in_(list(alias_kinds)),
+                        aliases.c.alias == alias,
+                    )
+                    .limit(1)
+                ).scalar()
+                found = None if owner is None else _user_of(connection, user_pool_id, owner)
+            counted = attempts_key(username_key if found is None else found.username_key)
+            return found, attempts_of(connection, user_pool_id, counted)
+
+        return await self._database.read_at_once(load)
 
     async def load_user_by_sub(self, user_pool_id: str, sub: str) -> StoredUser | None:
         async with self._database.read() as connection:
             return await _one_user(connection, and_(users.c.user_pool_id == user_pool_id, users.c.sub == sub))
-
-    async def load_user_by_any_name(
-        self, user_pool_id: str, username_key: str, *, alias: str, alias_kinds: Collection[AliasKind]
-    ) -> StoredUser | None:
-        """The user of that name, or else the one who has `alias` as one of `alias_kinds`."""
-        async with self._database.read() as connection:
-            found = await _one_user(
-                connection,
-                and_(users.c.user_pool_id == user_pool_id, users.c.username_key == username_key),
-            )
-            if found is not None or not alias_kinds:
-                return found
-            owner = (
-                select(aliases.c.username_key)
-                .where(
-                    aliases.c.user_pool_id == user_pool_id,
-                    aliases.c.kind.in_(list(alias_kinds)),
-                    aliases.c.alias == alias,
-                )
-                .limit(1)
-            )
-            return await _one_user(
-                connection,
-                and_(users.c.user_pool_id == user_pool_id, users.c.username_key == owner.scalar_subquery()),
-            )
 
     async def load_users(self, user_pool_id: str, *, after: str, limit: int) -> Sequence[StoredUser]:
         """Up to `limit` users whose key is greater than `after`, in order of key."""
@@ -954,20 +979,9 @@ class UserPoolStore:
 
     async def load_groups_of_user(self, user_pool_id: str, username_key: str) -> Sequence[Group]:
         """All groups of the user, in order of name."""
-        statement = (
-            select(groups.c.record)
-            .join(
-                memberships,
-                and_(
-                    memberships.c.user_pool_id == groups.c.user_pool_id,
-                    memberships.c.group_name == groups.c.group_name,
-                ),
-            )
-            .where(memberships.c.user_pool_id == user_pool_id, memberships.c.username_key == username_key)
-            .order_by(groups.c.group_name)
-        )
-        async with self._database.read() as connection:
-            return [row.record for row in await connection.execute(statement)]
+        given = {"user_pool_id": user_pool_id, "username_key": username_key}
+        rows = await self._database.read_at_once(lambda connection: connection.execute(_LOAD_GROUPS, given).all())
+        return [row.record for row in rows]
 
     async def load_users_in_group(
         self, user_pool_id: str, group_name: str, *, after: str, limit: int
@@ -1003,6 +1017,12 @@ class _Undo(Exception):
     def __init__(self, answer: UserConflict | None) -> None:
         super().__init__()
         self.answer = answer
+
+
+def _user_of(connection: EngineConnection, user_pool_id: str, username_key: str) -> StoredUser | None:
+    given = {"user_pool_id": user_pool_id, "username_key": username_key}
+    row = connection.execute(_LOAD_USER, given).one_or_none()
+    return None if row is None else StoredUser(row.record, row.username_key, row.password_sealed)
 
 
 async def _pool_exists(connection: Connection, user_pool_id: str) -> bool:

@@ -7,9 +7,10 @@ section 4.14.2).
 
 Challenges (SRP secret blocks, challenge sessions) carry their own state, sealed; what is kept here is only that one has
 been used, until it would have expired anyway. Failed attempts are counted per user name as presented, whether or not
-there is such a user. Rows that can matter no more are removed by the next write of their table.
+there is such a user. Rows that can matter no more are removed by a later write, one a minute.
 """
 
+import hashlib
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -24,6 +25,7 @@ from sqlalchemy import (
     String,
     Table,
     and_,
+    bindparam,
     case,
     delete,
     insert,
@@ -32,14 +34,16 @@ from sqlalchemy import (
     select,
     update,
 )
+from sqlalchemy import Connection as EngineConnection
 from sqlalchemy.exc import IntegrityError
 
 from velvetrope.store.columns import Record, UtcTime
 from velvetrope.store.database import Connection, Database
 from velvetrope.store.schema import METADATA
 
-__all__ = ["Attempts", "Rotation", "SignInStore", "TokenFamily"]
+__all__ = ["Attempts", "Rotation", "SignInStore", "TokenFamily", "attempts_key", "attempts_of"]
 
+_PRUNED_EVERY = timedelta(minutes=1)
 _LONGEST_ACCESS_TOKEN = timedelta(days=1)
 """A family is remembered this long after its last refresh token, since its access tokens are judged by it."""
 
@@ -120,36 +124,84 @@ attempts = Table(
 )
 
 
+# What every sign-in asks, built once: building a statement costs more than running it.
+_OLD_CHALLENGES = delete(spent_challenges).where(spent_challenges.c.expires_at <= bindparam("now", type_=UtcTime()))
+_NEW_CHALLENGE = insert(spent_challenges)
+_MY_ATTEMPTS = and_(
+    attempts.c.user_pool_id == bindparam("user_pool_id_"), attempts.c.name_hash == bindparam("name_hash_")
+)
+_LOAD_ATTEMPTS = select(attempts).where(_MY_ATTEMPTS)
+_CLEAR_ATTEMPTS = delete(attempts).where(_MY_ATTEMPTS, attempts.c.locked_until <= bindparam("now", type_=UtcTime()))
+_OLD_FAMILIES = delete(families).where(families.c.forget_at <= bindparam("now", type_=UtcTime()))
+_OLD_TOKENS = delete(refresh_tokens).where(refresh_tokens.c.forget_at <= bindparam("now", type_=UtcTime()))
+_NEW_FAMILY = insert(families)
+_NEW_TOKEN = insert(refresh_tokens)
+
+
 class SignInStore:
     """Everything of this file, one method one transaction."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._pruned_at: dict[str, datetime] = {}
+
+    def _is_time_to_prune(self, what: Literal["challenges", "families"], now: datetime) -> bool:
+        """Whether this write removes what matters no more: the first of a process, and then one a minute."""
+        pruned_at = self._pruned_at.get(what)
+        if pruned_at is not None and abs(now - pruned_at) < _PRUNED_EVERY:
+            return False
+        self._pruned_at[what] = now
+        return True
 
     # Challenges
 
     async def spend_challenge(self, challenge_id: str, *, expires_at: datetime, now: datetime) -> bool:
         """Whether this caller is the one who may use the challenge. True exactly once per id, until it expires."""
+        prune = self._is_time_to_prune("challenges", now)
         try:
-            async with self._database.transaction() as tx:
-                await tx.connection.execute(delete(spent_challenges).where(spent_challenges.c.expires_at <= now))
-                await tx.connection.execute(
-                    insert(spent_challenges).values(challenge_id=challenge_id, expires_at=expires_at)
-                )
+            await self._database.write_at_once(
+                lambda connection: _spend(connection, challenge_id, expires_at, now, prune=prune)
+            )
         except IntegrityError:
             return False
         return True
 
+    async def settle_challenge(
+        self,
+        challenge_id: str,
+        *,
+        expires_at: datetime,
+        user_pool_id: str,
+        name_hash: str,
+        right: bool,
+        now: datetime,
+        locks: Collection[timedelta],
+        forget_after: timedelta,
+    ) -> Literal["settled", "spent_before", "locked"]:
+        """Spend a challenge whose answer is `right` or not, and count that, in one transaction.
+
+        `spent_before`: by another answer; this one is not counted. `locked`: it was right, and the name was locked
+        meanwhile, so that it does not count (`forget_failures`).
+        """
+
+        prune = self._is_time_to_prune("challenges", now)
+
+        def settle(connection: EngineConnection) -> bool:
+            _spend(connection, challenge_id, expires_at, now, prune=prune)
+            if right:
+                return _forget_failures(connection, user_pool_id, name_hash, now)
+            _record_failure(connection, user_pool_id, name_hash, now, list(locks), forget_after)
+            return True
+
+        try:
+            return "settled" if await self._database.write_at_once(settle) else "locked"
+        except IntegrityError:
+            return "spent_before"
+
     # Failed attempts
 
     async def load_attempts(self, user_pool_id: str, name_hash: str) -> Attempts | None:
-        async with self._database.read() as connection:
-            row = (
-                await connection.execute(
-                    select(attempts).where(attempts.c.user_pool_id == user_pool_id, attempts.c.name_hash == name_hash)
-                )
-            ).one_or_none()
-        return None if row is None else Attempts(row.failures, row.locked_until, row.last_failure_at)
+        return await self._database.read_at_once(lambda connection: attempts_of(connection, user_pool_id, name_hash))
 
     async def record_failure(
         self,
@@ -164,36 +216,9 @@ class SignInStore:
 
         A failure while locked does not count, and neither do ones older than `forget_after`: it starts from one again.
         """
-        longest = list(locks)[-1]
-        quiet = attempts.c.last_failure_at <= now - forget_after
-        counted = case((quiet, 1), else_=attempts.c.failures + 1)
-        until = case(
-            *((counted == n, literal(now + lock, UtcTime())) for n, lock in enumerate(locks, start=1)),
-            else_=literal(now + longest, UtcTime()),
+        await self._database.write_at_once(
+            lambda connection: _record_failure(connection, user_pool_id, name_hash, now, list(locks), forget_after)
         )
-        mine = (attempts.c.user_pool_id == user_pool_id, attempts.c.name_hash == name_hash)
-        async with self._database.transaction() as tx:
-            changed = await tx.connection.execute(
-                update(attempts)
-                .where(*mine, or_(attempts.c.locked_until <= now, quiet))
-                .values(failures=counted, locked_until=until, last_failure_at=now)
-                .returning(attempts.c.failures)
-            )
-            if changed.one_or_none() is not None:
-                return
-            there = await tx.connection.execute(select(attempts.c.failures).where(*mine))
-            if there.one_or_none() is not None:
-                return  # locked: the attempt was not looked at, so it does not lengthen the lock
-            await tx.connection.execute(delete(attempts).where(attempts.c.last_failure_at <= now - forget_after))
-            await tx.connection.execute(
-                insert(attempts).values(
-                    user_pool_id=user_pool_id,
-                    name_hash=name_hash,
-                    failures=1,
-                    locked_until=now + next(iter(locks)),
-                    last_failure_at=now,
-                )
-            )
 
     async def forget_failures(self, user_pool_id: str, name_hash: str, *, now: datetime) -> bool:
         """Clear the count after a good password; False if the name is locked at `now`, and then nothing changes.
@@ -201,40 +226,40 @@ class SignInStore:
         Asked after the password was checked: of many guesses sent at once, those that finish after the lock was set are
         refused, the right one too.
         """
-        mine = (attempts.c.user_pool_id == user_pool_id, attempts.c.name_hash == name_hash)
-        async with self._database.read() as connection:
-            if (await connection.execute(select(attempts.c.failures).where(*mine))).one_or_none() is None:
-                return True
-        async with self._database.transaction() as tx:
-            await tx.connection.execute(delete(attempts).where(*mine, attempts.c.locked_until <= now))
-            still = await tx.connection.execute(select(attempts.c.failures).where(*mine))
-            return still.one_or_none() is None
+        if await self.load_attempts(user_pool_id, name_hash) is None:
+            return True
+        return await self._database.write_at_once(
+            lambda connection: _forget_failures(connection, user_pool_id, name_hash, now)
+        )
 
     # Token families
 
     async def create_family(self, family: TokenFamily, *, token_hash: str | None, now: datetime) -> None:
         """Keep a new family, with its first refresh token if it has one."""
         forget_at = family.expires_at + _LONGEST_ACCESS_TOKEN
-        async with self._database.transaction() as tx:
-            await tx.connection.execute(delete(families).where(families.c.forget_at <= now))
-            await tx.connection.execute(delete(refresh_tokens).where(refresh_tokens.c.forget_at <= now))
-            await tx.connection.execute(
-                insert(families).values(
-                    origin_jti=family.origin_jti,
-                    user_pool_id=family.user_pool_id,
-                    client_id=family.client_id,
-                    sub=family.sub,
-                    device_key=family.device_key,
-                    forget_at=forget_at,
-                    record=family,
-                )
+        prune = self._is_time_to_prune("families", now)
+
+        def create(connection: EngineConnection) -> None:
+            if prune:
+                connection.execute(_OLD_FAMILIES, {"now": now})
+                connection.execute(_OLD_TOKENS, {"now": now})
+            connection.execute(
+                _NEW_FAMILY,
+                {
+                    "origin_jti": family.origin_jti,
+                    "user_pool_id": family.user_pool_id,
+                    "client_id": family.client_id,
+                    "sub": family.sub,
+                    "device_key": family.device_key,
+                    "forget_at": forget_at,
+                    "record": family,
+                },
             )
             if token_hash is not None:
-                await tx.connection.execute(
-                    insert(refresh_tokens).values(
-                        token_hash=token_hash, origin_jti=family.origin_jti, forget_at=forget_at
-                    )
-                )
+                given = {"token_hash": token_hash, "origin_jti": family.origin_jti, "forget_at": forget_at}
+                connection.execute(_NEW_TOKEN, given)
+
+        await self._database.write_at_once(create)
 
     async def load_family(self, origin_jti: str) -> TokenFamily | None:
         async with self._database.read() as connection:
@@ -309,6 +334,75 @@ class SignInStore:
                 return False
             await _revoke(tx.connection, family, now)
         return True
+
+
+def attempts_key(username_key: str) -> str:
+    """Under what failures of a name are kept: names of strangers can be of any length, the table's keys cannot."""
+    return hashlib.sha256(username_key.encode()).hexdigest()
+
+
+def attempts_of(connection: EngineConnection, user_pool_id: str, name_hash: str) -> Attempts | None:
+    """Part of a reading: the failures of one name."""
+    row = connection.execute(_LOAD_ATTEMPTS, _mine(user_pool_id, name_hash)).one_or_none()
+    return None if row is None else Attempts(row.failures, row.locked_until, row.last_failure_at)
+
+
+def _mine(user_pool_id: str, name_hash: str) -> dict[str, str]:
+    return {"user_pool_id_": user_pool_id, "name_hash_": name_hash}
+
+
+def _spend(
+    connection: EngineConnection, challenge_id: str, expires_at: datetime, now: datetime, *, prune: bool
+) -> None:
+    """Raises IntegrityError where somebody did before."""
+    if prune:
+        connection.execute(_OLD_CHALLENGES, {"now": now})
+    connection.execute(_NEW_CHALLENGE, {"challenge_id": challenge_id, "expires_at": expires_at})
+
+
+def _forget_failures(connection: EngineConnection, user_pool_id: str, name_hash: str, now: datetime) -> bool:
+    mine = _mine(user_pool_id, name_hash)
+    counted = connection.execute(_LOAD_ATTEMPTS, mine).one_or_none()
+    if counted is None:
+        return True
+    return connection.execute(_CLEAR_ATTEMPTS, {**mine, "now": now}).rowcount == 1
+
+
+def _record_failure(
+    connection: EngineConnection,
+    user_pool_id: str,
+    name_hash: str,
+    now: datetime,
+    locks: list[timedelta],
+    forget_after: timedelta,
+) -> None:
+    quiet = attempts.c.last_failure_at <= now - forget_after
+    counted = case((quiet, 1), else_=attempts.c.failures + 1)
+    until = case(
+        *((counted == n, literal(now + lock, UtcTime())) for n, lock in enumerate(locks, start=1)),
+        else_=literal(now + locks[-1], UtcTime()),
+    )
+    mine = (attempts.c.user_pool_id == user_pool_id, attempts.c.name_hash == name_hash)
+    changed = connection.execute(
+        update(attempts)
+        .where(*mine, or_(attempts.c.locked_until <= now, quiet))
+        .values(failures=counted, locked_until=until, last_failure_at=now)
+        .returning(attempts.c.failures)
+    )
+    if changed.one_or_none() is not None:
+        return
+    if connection.execute(select(attempts.c.failures).where(*mine)).one_or_none() is not None:
+        return  # locked: the attempt was not looked at, so it does not lengthen the lock
+    connection.execute(delete(attempts).where(attempts.c.last_failure_at <= now - forget_after))
+    connection.execute(
+        insert(attempts).values(
+            user_pool_id=user_pool_id,
+            name_hash=name_hash,
+            failures=1,
+            locked_until=now + locks[0],
+            last_failure_at=now,
+        )
+    )
 
 
 async def _one_family(connection: Connection, origin_jti: str) -> TokenFamily | None:
