@@ -9,24 +9,34 @@ The first byte of a connection tells TLS (0x16, a handshake record) from plain H
 taken (`MSG_PEEK`), and then the event loop takes the socket over. Works on asyncio's loop and on uvloop's. Only
 `http/1.1` is offered in ALPN: advertising `h2` without serving it breaks browsers.
 
-HTTP itself is uvicorn's `HttpToolsProtocol`, with four things changed. Header names keep the client's casing
+HTTP itself is uvicorn's `HttpToolsProtocol`, with some things changed. Header names keep the client's casing
 (`EdgeApp` lower-cases them for everybody but API Gateway's proxy events). Heads are bounded: over 64 KiB is 431. Slow
-senders are bounded: a head or a body that stalls is 408. And malformed requests are answered without a log line each,
-since strangers decide how many there are. Calls to deployed APIs skip ASGI (`gateway_cycle.py`), and those that have
+senders are bounded: a head or a body that stalls is 408. Malformed requests are answered without a log line each,
+since strangers decide how many there are.
+
+What the parser lets pass and two readers could read in two ways is refused: no Host or several (but for HTTP/1.0), a
+Host that is none, an absolute target of another host, HTTP/0.9, and transfer codings beside `chunked`. Trailers are
+read over: merged into the headers they would get past whoever filtered those. Chunk extensions and trailers may be
+64 KiB longer than the body they surround is, eight times over.
+
+Calls to deployed APIs skip ASGI (`gateway_cycle.py`), and those that have
 arrived together are answered one right after the other (`_Turn`). One sweep a second looks after all connections, idle
 ones too, so that no request pays for a timer of its own.
 
-Sources: RFC 9110 section 15.5.9 (408), RFC 6585 section 5 (431), RFC 8446 section 5.1 (the record type), RFC 7301.
+Sources: RFC 9110 sections 6.5.1 (trailers) and 15.5.9 (408), RFC 9112 sections 3.2 (targets and Host) and 6.1 (transfer
+codings), RFC 6585 section 5 (431), RFC 8446 section 5.1 (the record type), RFC 7301.
 """
 
 import asyncio
 import contextlib
 import errno
 import logging
+import re
 import socket
 import ssl
 from collections.abc import Callable
 from email.utils import formatdate
+from functools import lru_cache
 from typing import Any, Final, cast
 
 import httptools
@@ -46,7 +56,11 @@ BODY_STALL_SECONDS: Final = 20.0
 BODY_TIMEOUT_SECONDS: Final = 300.0
 KEEP_ALIVE_SECONDS: Final = 75
 """Longer than SDKs keep idle connections, so that they close first and no call meets a closing socket."""
+MAX_FRAMING_BYTES: Final = 65_536
+"""Chunk sizes, extensions and trailers together, beside eight times the body."""
 _NUMBER_SIGN: Final = 0x23
+_HOST: Final = re.compile(rb"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~%!$&'()*+,;=-]*)(:\d*)?")  # RFC 3986 section 3.2.2
+_ABSOLUTE: Final = re.compile(rb"https?://([^/?#]*)", re.IGNORECASE)
 _TLS_HANDSHAKE_RECORD: Final = b"\x16"
 _OUT_OF_RESOURCES: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
@@ -213,8 +227,22 @@ class _Pace:
         self.body_timeout_seconds = body_timeout
 
 
-class _HeadTooLarge(Exception):
-    """Raised inside the parser to stop it."""
+class _Refused(Exception):
+    """Raised inside the parser to stop it, with what the sender is told."""
+
+    def __init__(self, status: int, text: bytes) -> None:
+        super().__init__(status)
+        self.status = status
+        self.text = text
+
+
+_INVALID: Final = (400, b"Invalid HTTP request received.")
+_HEAD_TOO_LARGE: Final = (431, b"Request header fields too large.")
+
+
+@lru_cache(maxsize=1024)
+def _is_host(value: bytes) -> bool:
+    return _HOST.fullmatch(value) is not None
 
 
 class _Turn:
@@ -274,6 +302,14 @@ class _EdgeProtocol(HttpToolsProtocol):
         self._body_moved_at = 0.0
         self._idle_since: float | None = None
         """When a sweep first found nothing to read or to answer."""
+        # Of the head that is being read, and of the body behind it.
+        self._host: bytes | None = None
+        self._is_invalid = False
+        self._has_transfer_coding = False
+        self._asks_for_upgrade = False
+        self._is_read_again = False
+        self._framing_bytes = 0
+        self._body_bytes = 0
         self._unstarted: GatewayCycle | None = None
         """A call whose head has been read, while the rest of the chunk is."""
 
@@ -281,24 +317,25 @@ class _EdgeProtocol(HttpToolsProtocol):
         self._idle_since = None
         self._chunk_bytes = len(data)
         self._head_bytes += self._chunk_bytes
+        if self._receiving_body:
+            self._framing_bytes += self._chunk_bytes
         try:
-            self.parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            # We speak nothing to upgrade to: the request is answered as if it had not asked (RFC 9110 section 7.8).
-            pass
+            self._feed(data)
         except httptools.HttpParserError as error:
-            if isinstance(error.__context__, _HeadTooLarge):
-                self._refuse(431, b"Request header fields too large.")
-            else:
-                self._refuse(400, b"Invalid HTTP request received.")
+            finding = error.__context__
+            self._refuse(*((finding.status, finding.text) if isinstance(finding, _Refused) else _INVALID))
             self._unstarted = None
             return
         if self._receiving_head:
             if self._head_since is None:
                 self._head_since = self.loop.time()
             if self._head_bytes > MAX_HEAD_BYTES:
-                self._refuse(431, b"Request header fields too large.")
+                self._refuse(*_HEAD_TOO_LARGE)
         elif self._receiving_body:
+            if self._framing_bytes > MAX_FRAMING_BYTES + 8 * self._body_bytes:
+                self._refuse(*_INVALID)
+                self._unstarted = None
+                return
             self._body_moved_at = self.loop.time()
             if self._body_since is None:
                 self._body_since = self._body_moved_at
@@ -307,8 +344,32 @@ class _EdgeProtocol(HttpToolsProtocol):
                 cycle, self._unstarted = self._unstarted, None
                 self._start_asgi_task(cast("RequestResponseCycle", cycle), self.app)
 
+    def _feed(self, data: bytes) -> None:
+        while data:
+            try:
+                self.parser.feed_data(data)
+            except httptools.HttpParserUpgrade as upgrade:
+                # We speak nothing to upgrade to: the request is answered as if it had not asked (RFC 9110 section 7.8),
+                # and what comes behind its head is HTTP as before.
+                data = data[upgrade.args[0] :]
+                if self._is_read_again:
+                    data = self._head_without_upgrade() + data
+                    self._is_read_again = False
+                    self.parser = httptools.HttpRequestParser(self)
+            else:
+                return
+
+    def _head_without_upgrade(self) -> bytes:
+        lines = [b"%s: %s\r\n" % header for header in self.headers if header[0].lower() != b"upgrade"]
+        version = self.parser.get_http_version().encode("ascii")
+        return b"%s %s HTTP/%s\r\n%s\r\n" % (self.parser.get_method(), self.url, version, b"".join(lines))
+
     def on_message_begin(self) -> None:
         self.url = b""
+        self._host = None
+        self._is_invalid = False
+        self._has_transfer_coding = False
+        self._asks_for_upgrade = False
         self.expect_100_continue = False
         self.headers = []
         # The head may begin anywhere in this chunk; counting all of it can only make us look closer.
@@ -317,19 +378,64 @@ class _EdgeProtocol(HttpToolsProtocol):
         self._head_since = None
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        if len(name) == 6 and name.lower() == b"expect" and value.lower() == b"100-continue":
-            self.expect_100_continue = True
+        if self._receiving_body:
+            return  # a trailer
+        size = len(name)
+        if size == 4:
+            if name.lower() == b"host":
+                self._is_invalid = self._is_invalid or self._host is not None or not _is_host(value)
+                self._host = value
+        elif size == 6:
+            if name.lower() == b"expect" and value.lower() == b"100-continue":
+                self.expect_100_continue = True
+        elif size == 7:
+            self._asks_for_upgrade = self._asks_for_upgrade or name.lower() == b"upgrade"
+        elif size == 17 and name.lower() == b"transfer-encoding":
+            self._has_transfer_coding = True
+            if value.lower() != b"chunked":
+                raise _Refused(501, b"Transfer coding not implemented.")
         self.headers.append((name, value))
+
+    def _check_head(self, http_version: str) -> None:
+        """That the head means the same to every reader.
+
+        Raises:
+            _Refused: it does not.
+        """
+        host, url = self._host, self.url
+        if self._is_invalid or (host is None and http_version != "1.0") or http_version not in {"1.0", "1.1"}:
+            raise _Refused(*_INVALID)
+        if self._has_transfer_coding and http_version == "1.0":
+            raise _Refused(*_INVALID)
+        if not url.startswith(b"/"):
+            absolute = _ABSOLUTE.match(url)
+            if absolute is not None and host is not None and absolute[1].lower() != host.lower():
+                raise _Refused(*_INVALID)
+
+    def _brings_a_body(self) -> bool:
+        return self._has_transfer_coding or any(name.lower() == b"content-length" for name, _ in self.headers)
+
+    def on_body(self, body: bytes) -> None:
+        self._framing_bytes -= len(body)
+        self._body_bytes += len(body)
+        super().on_body(body)
 
     def on_headers_complete(self) -> None:
         self._receiving_head = False
         if self._head_bytes > MAX_HEAD_BYTES:
             size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
             if size > MAX_HEAD_BYTES:
-                raise _HeadTooLarge
+                raise _Refused(*_HEAD_TOO_LARGE)
+        http_version = self.parser.get_http_version()
+        self._check_head(http_version)
+        if self._asks_for_upgrade and self.parser.should_upgrade() and self._brings_a_body():
+            # The parser would take the body for another protocol (Java's client asks so, with a body).
+            self._is_read_again = True
+            return
         self._receiving_body = True
         self._body_since = None
-        if not self._begin_gateway_call():
+        self._framing_bytes = self._body_bytes = 0
+        if not self._begin_gateway_call(http_version):
             # uvicorn makes the scope when a message begins; ours waits until we know that there is a use for it.
             url, headers, expects_continue = self.url, self.headers, self.expect_100_continue
             super().on_message_begin()
@@ -337,7 +443,7 @@ class _EdgeProtocol(HttpToolsProtocol):
             self.headers += headers
             super().on_headers_complete()
 
-    def _begin_gateway_call(self) -> bool:
+    def _begin_gateway_call(self, http_version: str) -> bool:
         """Answer this request without ASGI if it is a call to a deployed API."""
         url = self.url
         if self._gateway is None or _NUMBER_SIGN in url or not url.startswith(b"/") or not url.isascii():
@@ -346,7 +452,6 @@ class _EdgeProtocol(HttpToolsProtocol):
         call = self._gateway.find_gateway_call(raw_path, self.headers)
         if call is None:
             return False
-        http_version = self.parser.get_http_version()
         cycle = GatewayCycle(
             self,
             self._gateway,
@@ -367,6 +472,8 @@ class _EdgeProtocol(HttpToolsProtocol):
         return True
 
     def on_message_complete(self) -> None:
+        if self._is_read_again:
+            return
         self._receiving_body = False
         cycle = self._unstarted
         if cycle is None:
