@@ -14,7 +14,7 @@ import pytest
 import requests
 
 from support.edge import Serving
-from velvetrope.edge.bodies import MAX_GATEWAY_BODY_BYTES
+from velvetrope.edge.bodies import MAX_GATEWAY_BODY_BYTES, GatewayCall
 from velvetrope.edge.listener import MAX_FRAMING_BYTES
 from velvetrope.execute_api import GatewayResponse
 
@@ -24,8 +24,8 @@ LANES = {"asgi": b"/page", "lane": b"/_api/abc/stage/x"}
 class Door:
     """Answers calls with what they were: method, path, body, and the names of the headers."""
 
-    def find_gateway_call(self, raw_path: bytes, headers: Any) -> tuple[str, bytes] | None:
-        return ("abc", raw_path) if raw_path.startswith(b"/_api/") else None
+    def find_gateway_call(self, raw_path: bytes, headers: Any) -> GatewayCall | None:
+        return ("abc", raw_path, False) if raw_path.startswith(b"/_api/") else None
 
     async def answer_gateway(
         self, call: Any, *, method: str, raw_path: bytes, headers: Any, body: bytes, **_: object
