@@ -103,9 +103,13 @@ class Demo:
         return status
 
     def resident_mib(self) -> float:
-        """The server and its functions together."""
-        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
-        return resident_mib([self.process.pid, *map(int, children)])
+        """The server, its zygote and its functions together."""
+        found, ask = list[int](), [self.process.pid]
+        while ask:
+            pid = ask.pop()
+            found.append(pid)
+            ask += map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())
+        return resident_mib(found)
 
     def stop(self) -> None:
         self.process.terminate()

@@ -25,6 +25,7 @@ from velvetrope.functions.zygotes import Zygote
 from velvetrope.store import Database
 
 ROOT = os.geteuid() == 0
+PROJECT = Path("pyproject.toml").absolute()
 
 SPY = """
 import ctypes, os, resource
@@ -88,8 +89,9 @@ async def test_a_function_of_a_root_server_cannot_read_the_servers_files(functio
     keys.write_text("keys")
     keys.chmod(0o644)
     arn = await functions.create(SPY)
+    files = [str(keys), str(tmp_path / "velvetrope.db"), f"/proc/{os.getpid()}/environ", str(PROJECT)]
 
-    seen = await spy(functions, arn, read=[str(keys), str(tmp_path / "velvetrope.db"), f"/proc/{os.getpid()}/environ"])
+    seen = await spy(functions, arn, read=files)
 
     assert set(seen["read"].values()) == {"FileNotFoundError"} if ROOT else seen["read"][str(keys)] == 4
 

@@ -50,7 +50,7 @@ def run_as_plain_user(script: str) -> Any:
             "environment": environment,
             "mounts": [
                 *([mount.source, mount.target, mount.writable] for mount in mounts),
-                *([path, path, False] for path in interpreter_folders()),
+                *([path, path, False] for path in interpreter_folders(Path(folder))),
                 [str(tmp), "/tmp", True],
             ],
         }

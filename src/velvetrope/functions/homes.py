@@ -59,7 +59,7 @@ class Homes:
         self._folder = folder
         self._zygote = zygote
         self._users = SandboxUsers() if os.geteuid() == 0 else None
-        self._interpreter = [Mount(path, path) for path in interpreter_folders()]
+        self._interpreter = [Mount(path, path) for path in interpreter_folders(folder)]
         self._seen = [*_SYSTEM, *(mount.source for mount in self._interpreter)]
         self._certificates: Path | None = None
 
@@ -149,17 +149,28 @@ def system_mounts() -> tuple[list[Mount], dict[str, str]]:
     return mounts, links
 
 
-def interpreter_folders() -> list[str]:
-    """The interpreter's folders and those that it imports from, but none that is in another or in the system's."""
-    return _outermost(
-        [sys.base_prefix, sys.base_exec_prefix, sys.prefix, *(path for path in sys.path if path)], _SYSTEM
-    )
+def interpreter_folders(state: Path) -> list[str]:
+    """The interpreter's folders and those that packages are imported from, but none that is in another or the system's.
+
+    The folder that the server was started in is on its import path, under `python -m`, for no package's sake; it holds
+    the owner's project, and often the state folder. It is left out, and so is any other that `state` is in.
+    """
+    own = os.path.realpath(state)
+    packages = [
+        path
+        for path in sys.path
+        if path
+        and os.path.realpath(path) != os.path.realpath(".")
+        and not f"{own}/".startswith(f"{os.path.realpath(path)}/")
+    ]
+    return _outermost([sys.base_prefix, sys.base_exec_prefix, sys.prefix, *packages], _SYSTEM)
 
 
 def _outermost(wanted: Iterable[str], seen: Collection[str]) -> list[str]:
     """Those of the folders that are in none of `seen` and in none of the others."""
     found: list[str] = []
-    for path in sorted(os.path.realpath(path) for path in wanted):
+    # By the names that they are asked for, which may be links, and by those that links in them may lead to.
+    for path in sorted({name for asked in wanted for name in (os.path.normpath(asked), os.path.realpath(asked))}):
         there = (*seen, *found)
         if path != "/" and Path(path).is_dir() and not any(path == p or path.startswith(f"{p}/") for p in there):
             found.append(path)

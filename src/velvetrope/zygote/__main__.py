@@ -59,7 +59,10 @@ class _Zygote:
                 if descriptor == woken:
                     with suppress(BlockingIOError):
                         os.read(woken, 4096)
-                    self._reap()
+                    if hasattr(os, "waitid"):
+                        self._reap()
+                    else:  # macOS, before Python 3.13
+                        self._reap_blindly()
                     continue
                 message, descriptors = receive(self._control)
                 if message is None:
@@ -120,22 +123,34 @@ class _Zygote:
                     os.waitpid(pid, 0)
 
     def _reap(self) -> None:
-        while True:
-            try:
-                found = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOWAIT | os.WNOHANG)
-            except ChildProcessError:
-                return
-            if found is None:
-                return
-            pid = found.si_pid
-            user_id = self._users.pop(pid, None)
-            if user_id is not None:
+        with suppress(ChildProcessError):  # there is none left
+            while pid := _ended_child():
+                user_id = self._users.pop(pid, None)
+                if user_id is not None:
+                    self._end_group(pid)
+                _, status, usage = os.wait4(pid, 0)
+                if user_id is not None:
+                    self._ended(pid, status, usage.ru_maxrss, user_id)
+
+    def _reap_blindly(self) -> None:
+        """Where no child can be looked at without waiting for it: its group is ended after that."""
+        for pid in list(self._users):
+            found, status, usage = os.wait4(pid, os.WNOHANG)
+            if found:
+                user_id = self._users.pop(pid)
                 self._end_group(pid)
-            _, status, usage = os.wait4(pid, 0)
-            if user_id is not None:
-                if user_id:
-                    self._end_user(user_id)
-                send(self._control, EXITED, pid, status, usage.ru_maxrss)
+                self._ended(pid, status, usage.ru_maxrss // 1024, user_id)  # macOS counts in bytes
+
+    def _ended(self, pid: int, status: int, peak_kib: int, user_id: int) -> None:
+        if user_id:
+            self._end_user(user_id)
+        send(self._control, EXITED, pid, status, peak_kib)
+
+
+def _ended_child() -> int:
+    """A child that has ended and is not waited for yet, so that its process id is nobody else's; 0 if there is none."""
+    found = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOWAIT | os.WNOHANG)
+    return found.si_pid if found is not None else 0
 
 
 def _children() -> list[int]:
