@@ -1,5 +1,6 @@
 """Asynchronous invocation: events are kept, run, tried again on time, and their outcome is told."""
 
+import asyncio
 import json
 import socketserver
 import threading
@@ -38,6 +39,13 @@ def handler(event, context):
     if event.get("fails"):
         raise ValueError("cannot " + event["fails"])
     return {"did": event.get("what")}
+"""
+
+WAITS_AT_A_GATE = """
+def handler(event, context):
+    note(event, context)
+    if "gate" in event:
+        socket.create_connection(("127.0.0.1", event["gate"])).recv(1)
 """
 
 
@@ -305,7 +313,7 @@ async def test_an_event_whose_function_cannot_be_run_waits_longer_each_time(
     due = []
     for _ in range(3):
         await postponed(functions)
-        due_at = await events.load_next_due("", except_functions=[])
+        due_at = await events.load_next_due()
         assert due_at is not None
         due.append((due_at - clock.now()).total_seconds())
         await run_again_after(functions, clock, due[-1] + 0.001)
@@ -338,6 +346,34 @@ async def test_an_event_that_was_running_when_the_server_went_is_run_again_after
         await settled(second, events, arn)
 
     assert [line.split()[0] for line in lines(notes)] == [request_id] * 2
+
+
+async def test_a_clock_that_leaps_does_not_run_again_what_is_running(
+    functions: Lambda, clock: MovableClock, events: EventStore, notes: Notebook
+) -> None:
+    """A machine that slept for an hour wakes up in the middle of an event, whose time of holding is long over."""
+    open_gate = asyncio.Event()
+
+    async def hold(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await open_gate.wait()
+        writer.close()
+
+    gate = await asyncio.start_server(hold, "127.0.0.1", 0)
+    port = gate.sockets[0].getsockname()[1]
+    arn = await functions.create(NOTES + WAITS_AT_A_GATE, timeout=900)
+    await send(functions, arn, notebook=notes, gate=port)
+    await tried(notes, 1)
+
+    clock.moved += timedelta(hours=1)
+    await send(functions, arn, notebook=notes)
+    await tried(notes, 2)
+    await until_true(lambda: len(functions.service.events.running) == 1)
+    open_gate.set()
+
+    await settled(functions, events, arn)
+    assert len(lines(notes)) == 2
+    gate.close()
+    await gate.wait_closed()
 
 
 async def test_events_of_an_alias_go_by_the_aliass_own_configuration(

@@ -39,7 +39,7 @@ async def events(tmp_path: Path) -> AsyncIterator[EventStore]:
 
 
 async def take(events: EventStore, taker: str, *, at: datetime = LATER, limit: int = 10) -> list[str]:
-    taken = await events.take_events(taker, now=at, until=at + timedelta(seconds=60), limit=limit, except_functions=[])
+    taken = await events.take_events(taker, now=at, until=at + timedelta(seconds=60), limit=limit)
     return [one.event.event_id for one in taken]
 
 
@@ -109,15 +109,26 @@ async def test_who_has_lost_an_event_can_neither_finish_nor_postpone_nor_change_
 
 
 async def test_the_next_is_due_when_it_can_be_taken(events: EventStore) -> None:
-    assert await events.load_next_due("node", except_functions=[]) is None
+    assert await events.load_next_due() is None
     await events.add_event(event(1), b"{}")
-    assert await events.load_next_due("node", except_functions=[]) == NOW + timedelta(milliseconds=1)
-    assert await events.load_next_due("node", except_functions=[ARN]) is None
+    assert await events.load_next_due() == NOW + timedelta(milliseconds=1)
+    assert await events.load_next_due(except_functions=[ARN]) is None
+    assert await events.load_next_due(except_events=["event-1"]) is None
 
     await take(events, "other")
 
-    assert await events.load_next_due("node", except_functions=[]) == LATER + timedelta(seconds=60)
-    assert await events.load_next_due("other", except_functions=[]) is None
+    assert await events.load_next_due() == LATER + timedelta(seconds=60)
+
+
+async def test_who_is_at_an_event_is_not_given_it_again_when_its_time_is_over(events: EventStore) -> None:
+    await events.add_event(event(1), b"{}")
+    await take(events, "node")
+    much_later = LATER + timedelta(hours=1)
+
+    mine = await events.take_events("node", now=much_later, until=much_later, limit=9, except_events=["event-1"])
+
+    assert mine == []
+    assert await take(events, "other", at=much_later) == ["event-1"]
 
 
 async def test_events_of_a_busy_function_are_left_for_later(events: EventStore) -> None:

@@ -180,6 +180,20 @@ def test_a_permission_for_the_other_auth_type_does_not_count(
     assert call(serving, url, stranger).json() == FORBIDDEN
 
 
+@pytest.mark.parametrize(
+    ("action", "member"),
+    [
+        ("lambda:InvokeFunction", {"FunctionUrlAuthType": "NONE"}),
+        ("lambda:InvokeFunctionUrl", {"InvokedViaFunctionUrl": True}),
+    ],
+)
+def test_a_condition_that_belongs_to_the_other_permission_is_refused(
+    functions: Any, public: str, action: str, member: dict[str, Any]
+) -> None:
+    with pytest.raises(ClientError, match=f"{next(iter(member))} is only supported for lambda:Invoke"):
+        functions.add_permission(FunctionName="public", StatementId="mixed", Principal="*", Action=action, **member)
+
+
 def test_a_permission_to_invoke_by_url_is_none_to_invoke_directly(serving: RunningServer, public: str) -> None:
     stranger = new_user(serving, "stranger-to-public")
 

@@ -157,6 +157,11 @@ class EventQueue:
         await asyncio.gather(*tasks, return_exceptions=True)
         self._loop_task = self._holding = None
 
+    @property
+    def running(self) -> frozenset[str]:
+        """The ids of the events that are being run, or told of, at this moment."""
+        return frozenset(self._running)
+
     async def wait_idle(self) -> None:
         """Until every event that is due was run, and none is running: what is left waits for its time."""
         await self._idle.wait()
@@ -190,13 +195,19 @@ class EventQueue:
             if room <= 0:
                 return _LOOK_AGAIN_SECONDS
             now = self._clock.now()
-            next_due = await self._events.load_next_due(self._taker, except_functions=full)
+            mine = list(self._running)
+            next_due = await self._events.load_next_due(except_functions=full, except_events=mine)
             if next_due is None:
                 return _LOOK_AGAIN_SECONDS
             if next_due > now:
                 return min((next_due - now).total_seconds(), _LOOK_AGAIN_SECONDS)
             taken = await self._events.take_events(
-                self._taker, now=now, until=now + _HOLD, limit=min(room, _TAKE), except_functions=full
+                self._taker,
+                now=now,
+                until=now + _HOLD,
+                limit=min(room, _TAKE),
+                except_functions=full,
+                except_events=mine,
             )
             for one in taken:
                 self._start(one)

@@ -47,6 +47,15 @@ class PermissionOperations:
         reference = parse_function_name(function_name, qualifier, account_id=call.account_id, region=call.region)
         if reference.qualifier == LATEST:
             raise InvalidParameterValueException("We currently do not support adding policies for $LATEST.")
+        if function_url_auth_type is not None and action != "lambda:InvokeFunctionUrl":
+            raise InvalidParameterValueException(
+                "FunctionUrlAuthType is only supported for lambda:InvokeFunctionUrl action"
+            )
+        if invoked_via_function_url is not None and action != "lambda:InvokeFunction":
+            # UNVERIFIED: AWS's exact words, after those for its sibling.
+            raise InvalidParameterValueException(
+                "InvokedViaFunctionUrl is only supported for lambda:InvokeFunction action"
+            )
         await self._check_exists(reference)
         statement = build_statement(
             reference,

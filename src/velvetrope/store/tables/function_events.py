@@ -187,10 +187,20 @@ class EventStore:
             await tx.connection.execute(insert(_events).values(row))
 
     async def take_events(
-        self, taker: str, *, now: datetime, until: datetime, limit: int, except_functions: Collection[str]
+        self,
+        taker: str,
+        *,
+        now: datetime,
+        until: datetime,
+        limit: int,
+        except_functions: Collection[str] = (),
+        except_events: Collection[str] = (),
     ) -> list[TakenEvent]:
-        """Take up to `limit` events that are due, those that are due longest first. Two takers never get the same."""
-        free = _free(now)
+        """Take up to `limit` events that are due, those that are due longest first. Two takers never get the same.
+
+        `except_events` are those that the taker is at: a clock that leaps must not give it one of them again.
+        """
+        free = _free(now) & _events.c.event_id.not_in(except_events)
         chosen = (
             select(_events.c.event_id)
             .where(_events.c.due_at <= now, free, _events.c.function_arn.not_in(except_functions))
@@ -235,12 +245,15 @@ class EventStore:
             freeing = update(_events).where(_events.c.taken_by == taker).values(taken_by=None, taken_until=None)
             await tx.connection.execute(freeing)
 
-    async def load_next_due(self, taker: str, *, except_functions: Collection[str]) -> datetime | None:
-        """When the next event can be taken that `taker` does not hold already; None if there is none."""
+    async def load_next_due(
+        self, *, except_functions: Collection[str] = (), except_events: Collection[str] = ()
+    ) -> datetime | None:
+        """When the next event can be taken; None if there is none but the exceptions."""
         taken_until = func.coalesce(_events.c.taken_until, _events.c.due_at)
         at = case((taken_until > _events.c.due_at, taken_until), else_=_events.c.due_at)
-        others = or_(_events.c.taken_by.is_(None), _events.c.taken_by != taker)
-        query = select(func.min(at, type_=UtcTime)).where(others, _events.c.function_arn.not_in(except_functions))
+        query = select(func.min(at, type_=UtcTime)).where(
+            _events.c.event_id.not_in(except_events), _events.c.function_arn.not_in(except_functions)
+        )
         async with self._database.read() as connection:
             return await connection.scalar(query)
 
