@@ -149,6 +149,7 @@ DIFFERENCES: Mapping[str, Mapping[str, str]] = {
         "GetAccount": "The CloudWatch role is kept and shown; logs here need none.",
         "GetExport": "`swagger` and `oas30`, with the extensions `integrations`, `authorizers` and `apigateway`. ARNs "
         "of the API itself in its policy are written short.",
+        "ImportApiKeys": "Values have at least 30 characters, as the guide says.",
         "ImportRestApi": "OpenAPI 3.0 and Swagger 2.0. A member of the document that is neither understood nor mere "
         "description is refused, and so is YAML with aliases; what an API cannot have (cookies among parameters, "
         "documentation parts) is in `warnings`.",
@@ -160,6 +161,8 @@ DIFFERENCES: Mapping[str, Mapping[str, str]] = {
         "PutMethod": "`authorizationType` `NONE`, `AWS_IAM`, `CUSTOM` and `COGNITO_USER_POOLS`. An authorizer on a "
         "method that would not ask it is refused.",
         "PutRestApi": "As ImportRestApi. The API keeps its name.",
+        "TestInvokeAuthorizer": "`authorization` is not given.",
+        "TestInvokeMethod": "The log has our steps between AWS's first and last lines.",
         "UpdateRestApi": "As CreateRestApi.",
         "UpdateStage": "Method settings: throttling, log level, data trace. Access logs go to a log group's ARN; the "
         "account's CloudWatch role is not asked for. Caching, metrics, tracing and canary releases are refused.",

@@ -173,3 +173,22 @@ async def test_a_method_names_models_and_validators_that_exist(plane: Plane) -> 
     await plane.put_method(**where, authorization_type="NONE", request_models={"application/json": "Empty"})
     with pytest.raises(BadRequestException, match="Invalid model identifier specified: Nobody"):
         await plane.put_method_response(**where, status_code="200", response_models={"application/json": "Nobody"})
+
+
+async def test_a_clone_has_everything_but_what_is_the_other_apis_own(plane: Plane) -> None:
+    where = await _api(plane)
+    api_id = where["rest_api_id"]
+    await _model(plane, api_id, "Pet", _PET)
+    await _model(plane, api_id, "Pets", {"type": "array", "items": _reference(api_id, "Pet")})
+    await plane.put_method(**where, authorization_type="AWS_IAM", request_models={"application/json": "Pets"})
+    await plane.tag_resource(resource_arn=f"arn:aws:apigateway:us-west-2::/restapis/{api_id}", tags={"a": "b"})
+
+    clone = await plane.create_rest_api(name="copy", clone_from=api_id, tags={"c": "d"})
+
+    method = await plane.get_method(**{**where, "rest_api_id": clone["id"]})
+    pets = await plane.get_model(rest_api_id=clone["id"], model_name="Pets")
+    assert (clone["name"], clone["tags"]) == ("copy", {"c": "d"})
+    assert method["authorization_type"] == "AWS_IAM"
+    assert json.loads(pets["schema"])["items"] == _reference(clone["id"], "Pet")
+    with pytest.raises(NotFoundException, match="Invalid API identifier specified 111111111111:nope"):
+        await plane.create_rest_api(name="copy", clone_from="nope")

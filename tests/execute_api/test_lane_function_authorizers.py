@@ -505,3 +505,14 @@ async def test_no_record_holds_the_token(database: Database) -> None:
     await call(gateway, token="no-very-secret-token")
 
     assert "very-secret-token" not in repr(gateway.log.recent(10))
+
+
+async def test_what_was_said_before_a_flush_is_forgotten(database: Database) -> None:
+    gateway, functions = await deploy(database, result_ttl_in_seconds=300)
+
+    await call(gateway)
+    await call(gateway)
+    await gateway.plane.flush_stage_authorizers_cache(rest_api_id=gateway.api_id, stage_name="latest")
+    await call(gateway)
+
+    assert len(functions.events) == 2

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cache
-from typing import Any
+from typing import Any, Protocol
 
 import botocore.auth
 import botocore.awsrequest
@@ -14,7 +14,7 @@ import botocore.session
 import msgspec
 from botocore import xform_name
 
-from velvetrope.apigateway import UsageReporter, operation_owners
+from velvetrope.apigateway import MethodTester, UsageReporter, operation_owners
 from velvetrope.apigateway.patches import PatchOperation
 from velvetrope.clock import CountingEntropy, FrozenClock
 from velvetrope.decisions import DecisionLog
@@ -60,11 +60,29 @@ REGION = "us-west-2"
 ACCOUNT = "111111111111"
 
 
+class NoTrials:
+    """Nothing is tried out."""
+
+    async def run_method(self, *_arguments: Any, **_options: Any) -> Any:
+        raise AssertionError("nobody was to be called")
+
+    async def ask_authorizer(self, *_arguments: Any, **_options: Any) -> Any:
+        raise AssertionError("nobody was to be asked")
+
+
+class Traffic(UsageReporter, Protocol):
+    """A request lane, as far as the control plane knows it."""
+
+    @property
+    def tests(self) -> MethodTester: ...
+
+
 class NoTraffic:
     """A request lane that nobody has called."""
 
     def __init__(self) -> None:
         self.settled = 0
+        self.tests = NoTrials()
 
     async def settle_usage(self) -> None:
         self.settled += 1
@@ -73,7 +91,7 @@ class NoTraffic:
 class ControlPlane:
     """`await plane.create_rest_api(name="x")`: the operation's answer."""
 
-    def __init__(self, database: Database, reporter: UsageReporter, master_keys: MasterKeys | None = None) -> None:
+    def __init__(self, database: Database, reporter: Traffic, master_keys: MasterKeys | None = None) -> None:
         entropy = CountingEntropy()
         self.database = database
         self.store = ApiGatewayStore(database)
@@ -89,6 +107,7 @@ class ControlPlane:
             entropy,
             reporter=reporter,
             lookup=self.lookup,
+            tester=reporter.tests,
             reserved_hosts=("api.localhost", "*.auth.localhost"),
         )
         self.operations = {name: method for owner in owners for name, method in implemented_operations(owner).items()}

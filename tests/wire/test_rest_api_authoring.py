@@ -1,6 +1,8 @@
 """REST APIs made by boto3 against a real server: imported, exported, called under a name of their own, and refused."""
 
+import http.server
 import json
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,10 +23,44 @@ def gateway(serving: RunningServer) -> Any:
     return aws_client(serving, "apigateway")
 
 
+class _Pets(http.server.BaseHTTPRequestHandler):
+    """The example's backend: says what it was asked."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        self._answer(b"")
+
+    def do_POST(self) -> None:
+        self._answer(self.rfile.read(int(self.headers["Content-Length"])))
+
+    def _answer(self, body: bytes) -> None:
+        said = json.dumps({"method": self.command, "path": self.path, "body": body.decode()}).encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(said)))
+        self.end_headers()
+        self.wfile.write(said)
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002  as the base class has it
+        """Nothing is printed."""
+
+
 @pytest.fixture(scope="module")
-def pet_store(gateway: Any) -> Iterator[str]:
-    """The id of the deployed example; its backend is nobody's address."""
-    document = _PET_STORE.read_text().replace("{backend}", "http://127.0.0.1:9")
+def backend() -> Iterator[str]:
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Pets) as server:
+        server.daemon_threads = True
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture(scope="module")
+def pet_store(gateway: Any, backend: str) -> Iterator[str]:
+    """The id of the deployed example."""
+    document = _PET_STORE.read_text().replace("{backend}", backend)
     made = gateway.import_rest_api(body=document.encode(), parameters={"endpointConfigurationTypes": "REGIONAL"})
     gateway.create_deployment(restApiId=made["id"], stageName="latest")
     yield made["id"]
@@ -48,6 +84,47 @@ def test_an_imported_example_answers(serving: RunningServer, pet_store: str) -> 
     assert page.text == "<h1>Pets live here</h1>"
     assert preflight.headers["Access-Control-Allow-Methods"] == "POST,GET,OPTIONS"
     assert (unknown.status_code, unknown.json()) == (403, {"message": "Missing Authentication Token"})
+
+
+def test_the_examples_backend_is_asked_what_the_document_says(serving: RunningServer, pet_store: str) -> None:
+    url = f"{serving.url}/_api/{pet_store}/latest"
+
+    listed = requests.get(f"{url}/pets?type=dog&page=2&other=x")
+    one = requests.get(f"{url}/pets/7")
+    made = requests.post(f"{url}/pets", json={"type": "cat", "price": 3})
+
+    assert listed.json()["path"] in {"/pets?type=dog&page=2", "/pets?page=2&type=dog"}
+    assert listed.headers["Access-Control-Allow-Origin"] == "*"
+    assert one.json()["path"] == "/pets/7"
+    assert json.loads(made.json()["body"]) == {"type": "cat", "price": 3}
+
+
+def test_what_the_example_does_not_allow_never_reaches_its_backend(serving: RunningServer, pet_store: str) -> None:
+    url = f"{serving.url}/_api/{pet_store}/latest"
+
+    untyped = requests.get(f"{url}/pets?page=2")
+    unknown_pet = requests.post(f"{url}/pets", json={"type": "dragon"})
+    no_pet = requests.post(f"{url}/pets", json={"price": 3})
+
+    assert (untyped.status_code, untyped.json()) == (400, {"message": "Missing required request parameters: [type]"})
+    for refused in (unknown_pet, no_pet):
+        assert (refused.status_code, refused.json()) == (400, {"message": "Invalid request body"})
+
+
+def test_a_method_is_tried_before_it_is_called(gateway: Any, pet_store: str) -> None:
+    resources = gateway.get_resources(restApiId=pet_store)["items"]
+    pets = next(item["id"] for item in resources if item["path"] == "/pets")
+    where = {"restApiId": pet_store, "resourceId": pets, "httpMethod": "GET"}
+
+    tried = gateway.test_invoke_method(**where, pathWithQueryString="/pets?type=dog")
+    refused = gateway.test_invoke_method(**where)
+
+    assert (tried["status"], json.loads(tried["body"])["path"]) == (200, "/pets?type=dog")
+    assert tried["log"].endswith("Method completed with status: 200")
+    assert (refused["status"], json.loads(refused["body"])["message"]) == (
+        400,
+        "Missing required request parameters: [type]",
+    )
 
 
 @pytest.mark.parametrize(("kind", "accepts"), [("oas30", "application/json"), ("swagger", "application/yaml")])

@@ -3,12 +3,13 @@
 What is authored here takes effect when it is deployed; what a caller meets is the request lane's (`execute_api`), which
 reads the same store when topic `apigateway` is published. Live traffic is not known here.
 
-    owners = operation_owners(store, usage, domains, master_keys, entropy, reporter=request_lane, lookup=…)
+    owners = operation_owners(store, usage, domains, master_keys, entropy, reporter=lane, lookup=…, tester=…)
 """
 
 from collections.abc import Collection
 
 from velvetrope.apigateway.accounts import AccountOperations
+from velvetrope.apigateway.api_key_imports import ApiKeyImportOperations
 from velvetrope.apigateway.api_keys import ApiKeyOperations
 from velvetrope.apigateway.authorizers import AuthorizerOperations
 from velvetrope.apigateway.deployments import DeploymentOperations
@@ -23,6 +24,7 @@ from velvetrope.apigateway.errors import (
 from velvetrope.apigateway.exports import ExportOperations
 from velvetrope.apigateway.gateway_responses import GatewayResponseOperations
 from velvetrope.apigateway.integrations import IntegrationOperations
+from velvetrope.apigateway.method_tests import MethodTester, MethodTestOperations
 from velvetrope.apigateway.methods import MethodOperations
 from velvetrope.apigateway.models import ModelOperations
 from velvetrope.apigateway.request_validators import RequestValidatorOperations
@@ -40,6 +42,7 @@ from velvetrope.store.tables.usage import UsageStore
 
 __all__ = [
     "AccountOperations",
+    "ApiKeyImportOperations",
     "ApiKeyOperations",
     "AuthorizerOperations",
     "BadRequestException",
@@ -53,6 +56,8 @@ __all__ = [
     "IntegrationOperations",
     "LimitExceededException",
     "MethodOperations",
+    "MethodTestOperations",
+    "MethodTester",
     "ModelOperations",
     "NotFoundException",
     "NotSupported",
@@ -78,6 +83,7 @@ def operation_owners(
     *,
     reporter: UsageReporter,
     lookup: DomainLookup,
+    tester: MethodTester,
     reserved_hosts: Collection[str] = (),
 ) -> list[object]:
     """One object per noun; together they have every operation that this service implements.
@@ -93,10 +99,12 @@ def operation_owners(
         ModelOperations(store, entropy),
         RequestValidatorOperations(store, entropy),
         GatewayResponseOperations(store),
+        MethodTestOperations(store, tester),
         DeploymentOperations(store, entropy),
         ExportOperations(store),
         StageOperations(store),
         ApiKeyOperations(store, master_keys, entropy),
+        ApiKeyImportOperations(store, master_keys, entropy),
         UsagePlanOperations(store, entropy),
         UsagePlanKeyOperations(store, master_keys),
         UsageOperations(store, usage, reporter),

@@ -21,7 +21,7 @@ from velvetrope.sealing import MasterKeys
 from velvetrope.secret import Secret
 from velvetrope.store.tables.apigateway import ApiGatewayStore, ApiKey
 
-__all__ = ["ApiKeyOperations", "StageKey", "no_such_key"]
+__all__ = ["ApiKeyOperations", "StageKey", "check_value", "new_api_key", "no_such_key"]
 
 _MIN_VALUE = 20
 _MAX_VALUE = 128
@@ -61,19 +61,12 @@ class ApiKeyOperations:
         if name is not None and len(name) > _MAX_NAME:
             raise BadRequestException("Invalid API Key name, can be at most 1024 characters.")
         if value is not None:
-            _check_value(value)
+            check_value(value)
         chosen = value or new_alphanumeric(self._entropy, 40, mixed_case=True)
-        key_id = new_alphanumeric(self._entropy, 10)
-        api_key = ApiKey(
-            id=key_id,
-            account_id=call.account_id,
-            name=name,
-            value_sealed=seal_value(self._master_keys, chosen, api_key_id=key_id, entropy=self._entropy),
-            value_hash=value_hash(self._master_keys, chosen),
-            created_at=call.now,
-            modified_at=call.now,
-            enabled=enabled,
-            description=description,
+        api_key = msgspec.structs.replace(
+            new_api_key(
+                call, chosen, self._master_keys, self._entropy, name=name, description=description, enabled=enabled
+            ),
             customer_id=customer_id,
             stage_keys=tuple(f"{one.rest_api_id}/{one.stage_name}" for one in stage_keys),
             tags=dict(tags or {}),
@@ -149,7 +142,37 @@ def no_such_key() -> NotFoundException:
     return NotFoundException("Invalid API Key identifier specified")
 
 
-def _check_value(value: str) -> None:
+def new_api_key(
+    call: Call,
+    value: str,
+    master_keys: MasterKeys,
+    entropy: Entropy,
+    *,
+    name: str | None,
+    description: str | None,
+    enabled: bool,
+) -> ApiKey:
+    """A key of that value, with a new id."""
+    key_id = new_alphanumeric(entropy, 10)
+    return ApiKey(
+        id=key_id,
+        account_id=call.account_id,
+        name=name,
+        value_sealed=seal_value(master_keys, value, api_key_id=key_id, entropy=entropy),
+        value_hash=value_hash(master_keys, value),
+        created_at=call.now,
+        modified_at=call.now,
+        enabled=enabled,
+        description=description,
+    )
+
+
+def check_value(value: str) -> None:
+    """A value that a key may have.
+
+    Raises:
+        BadRequestException: too short, too long, or a header could not carry it.
+    """
     if len(value) < _MIN_VALUE:
         raise BadRequestException(f"API Key value should be at least {_MIN_VALUE} characters")
     if len(value) > _MAX_VALUE:

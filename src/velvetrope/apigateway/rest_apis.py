@@ -12,6 +12,7 @@ import msgspec
 
 from velvetrope.apigateway.authored_apis import no_such_api
 from velvetrope.apigateway.errors import BadRequestException, NotSupported
+from velvetrope.apigateway.model_schemas import model_reference
 from velvetrope.apigateway.openapi import ApiDocument, apply_document, parse_document
 from velvetrope.apigateway.pages import page_of
 from velvetrope.apigateway.patches import PatchOperation, invalid_patch, patch_bool, pointer_parts, required_value
@@ -72,19 +73,25 @@ class RestApiOperations:
         policy: str | None = None,
         tags: Mapping[str, str] | None = None,
         disable_execute_api_endpoint: bool = False,
+        clone_from: str | None = None,
     ) -> Answer:
         if not name.strip():
             raise BadRequestException("Name cannot be an empty string")
         if description == "":
             raise BadRequestException("Description cannot be an empty string")
         api = self._new_api(call, name)
+        if clone_from:
+            model = await self._store.load_rest_api(call.account_id, clone_from)
+            if model is None:
+                raise no_such_api(call, clone_from)
+            api = _cloned(model, api)
         api = msgspec.structs.replace(
             api,
-            description=description,
-            version=version,
-            binary_media_types=tuple(binary_media_types),
-            api_key_source=_key_source(api_key_source or "HEADER"),
-            endpoint_type=_endpoint_type(endpoint_configuration.types) if endpoint_configuration else "EDGE",
+            description=description or api.description,
+            version=version or api.version,
+            binary_media_types=tuple(binary_media_types) or api.binary_media_types,
+            api_key_source=_key_source(api_key_source or api.api_key_source),
+            endpoint_type=_endpoint_type(endpoint_configuration.types) if endpoint_configuration else api.endpoint_type,
             policy=_policy(call, api.id, policy or ""),
             tags=dict(tags or {}),
             disable_execute_api_endpoint=disable_execute_api_endpoint,
@@ -189,6 +196,22 @@ class RestApiOperations:
         elif overwrite:
             changed = msgspec.structs.replace(changed, policy=None)
         return changed
+
+
+def _cloned(model: RestApi, made: RestApi) -> RestApi:
+    # Ids of what is inside stay: nobody outside the API knows them. References of models name the API, though. The
+    # policy and the tags are the other API's own (UNVERIFIED).
+    own, other = model_reference(made.id, ""), model_reference(model.id, "")
+    return msgspec.structs.replace(
+        model,
+        id=made.id,
+        name=made.name,
+        created_at=made.created_at,
+        models={
+            name: msgspec.structs.replace(one, schema=one.schema.replace(other, own))
+            for name, one in model.models.items()
+        },
+    )
 
 
 def check_unmapped(mappings: Collection[BasePathMapping]) -> None:

@@ -55,7 +55,7 @@ _MAX_LOG_FORMAT_BYTES = 3 * 1024  # API Gateway quotas: access log template size
 
 
 class StageOperations:
-    """CreateStage, GetStage(s), UpdateStage, DeleteStage."""
+    """CreateStage, GetStage(s), UpdateStage, DeleteStage, FlushStageAuthorizersCache."""
 
     def __init__(self, store: ApiGatewayStore) -> None:
         self._store = store
@@ -126,6 +126,15 @@ class StageOperations:
         if changed is None:
             raise NotFoundException("Invalid stage identifier specified")
         return _render(changed)
+
+    @operation
+    async def flush_stage_authorizers_cache(self, call: Call, *, rest_api_id: str, stage_name: str) -> None:
+        def change(stage: Stage, _: Collection[str]) -> Stage:
+            return msgspec.structs.replace(stage, authorizers_flushed=stage.authorizers_flushed + 1)
+
+        await self._check_api(call, rest_api_id)
+        if await self._store.change_stage(rest_api_id, stage_name, change) is None:
+            raise NotFoundException("Invalid stage identifier specified")
 
     @operation
     async def delete_stage(self, call: Call, *, rest_api_id: str, stage_name: str) -> None:

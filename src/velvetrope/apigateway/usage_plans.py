@@ -37,6 +37,7 @@ __all__ = [
     "ThrottleSettings",
     "UsagePlanKeyOperations",
     "UsagePlanOperations",
+    "check_one_plan_per_stage",
     "no_such_plan",
 ]
 

@@ -50,6 +50,7 @@ def compile_stage(deployment: Deployment, stage: Stage, *, region: str, meters: 
         gateway_responses=GatewayResponses(api.gateway_responses),
         variables=stage.variables,
         binary_media_types=api.binary_media_types,
+        authorizers_flushed=stage.authorizers_flushed,
         by_domain_only=api.disable_execute_api_endpoint,
         endpoint_type=api.endpoint_type,
         takes_key_from_authorizer=api.api_key_source == "AUTHORIZER",

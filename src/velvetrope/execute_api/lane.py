@@ -52,6 +52,7 @@ from velvetrope.execute_api.integrations import (
 from velvetrope.execute_api.invoking import FunctionCalls
 from velvetrope.execute_api.logs import LogSink, RequestLog, RequestObserver
 from velvetrope.execute_api.meters import Meter, Meters, epoch_us
+from velvetrope.execute_api.method_tests import MethodTests
 from velvetrope.execute_api.protocols import (
     DecisionRecorder,
     FunctionInvoker,
@@ -133,6 +134,15 @@ class RequestLane:
         self._authorization = MethodAuthorization(policies, region=region)
         self._meters = Meters(usage, node_id=new_uuid(entropy))
         self._deployed = DeployedStages(store, changes, self._meters, clock, region=region)
+        self.tests = MethodTests(
+            self._integrate,
+            self._new_ids,
+            tokens=tokens,
+            functions=functions,
+            services=services,
+            meters=self._meters,
+            region=region,
+        )
 
     async def answer(self, incoming: IncomingRequest) -> GatewayResponse:
         """Serve one call to a deployed stage. Steps run top to bottom; the first refusal wins."""

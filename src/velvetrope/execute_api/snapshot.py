@@ -91,6 +91,7 @@ class CompiledStage:
     gateway_responses: GatewayResponses
     variables: Mapping[str, str]
     binary_media_types: tuple[str, ...]
+    authorizers_flushed: int
     by_domain_only: bool
     """The API's own endpoint is disabled: only its custom domain names lead here."""
     endpoint_type: str

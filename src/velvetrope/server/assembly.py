@@ -403,6 +403,7 @@ def _wire(
             entropy,
             reporter=lane,
             lookup=domains,
+            tester=lane.tests,
             reserved_hosts=names_for(region=region, hosts=connection.own_hosts),
         ),
     )

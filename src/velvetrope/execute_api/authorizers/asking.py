@@ -52,7 +52,7 @@ class Authorizers:
         identity = [_read(source, facts) for source in sources]
         stage = matched.stage
         key = self._before.key(
-            [stage.api_id, stage.name, stage.deployment_id, authorizer.authorizer_id]
+            [stage.api_id, stage.name, stage.deployment_id, str(stage.authorizers_flushed), authorizer.authorizer_id]
             # A token's scopes are checked as it is verified, so another method's scopes are another question.
             + ([" ".join(scopes)] if is_pool else [])
             + identity

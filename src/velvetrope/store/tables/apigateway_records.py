@@ -235,6 +235,8 @@ class Stage(msgspec.Struct, frozen=True, kw_only=True):
     tags: dict[str, str] = {}
     method_settings: dict[str, MethodSettings] = {}
     access_log_settings: AccessLogSettings | None = None
+    authorizers_flushed: int = 0
+    """How often what its authorizers said was thrown away: what was said before the last time does not count."""
 
 
 class DomainName(msgspec.Struct, frozen=True, kw_only=True):
