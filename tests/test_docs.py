@@ -7,6 +7,7 @@ import pytest
 from typer.main import get_command
 
 from support.running import REPOSITORY
+from velvetrope import builder
 from velvetrope.builder import Api
 from velvetrope.cli.main import _cli
 
@@ -56,8 +57,19 @@ def test_every_setting_is_documented() -> None:
 
 def test_every_word_of_the_builder_is_documented() -> None:
     text = (DOCS / "app-file.md").read_text()
-    for word in ("authorization_type", "api_key_required", "allow", "usage_plan", "dev_user", "allow_guests"):
+    for word in (
+        "authorization_type",
+        "api_key_required",
+        "allow",
+        "usage_plan",
+        "dev_user",
+        "allow_guests",
+        "uses",
+        "on_queue",
+    ):
         assert word in text
+    for name in builder.__all__:
+        assert name in text or name in {"AppClient", "IdentityPoolRole", "Route", "UsagePlan"}
     assert Api.__name__ in text
 
 

@@ -132,7 +132,9 @@ async def test_policy_decides_about_the_user_and_the_database() -> None:
     for resource in ("db-VELVETROPE/*", "*/orders", "db-VELVETROPE/orders"):
         await verifier(Policies(resource)).verify(token, user="orders", source_ip="", now=NOW)
     for resource in ("db-VELVETROPE/admin", "db-OTHER/orders", "db-VELVETROPE/Orders"):
-        assert (await refusal(token, policies=Policies(resource))).startswith("authorization: because no identity")
+        why = await refusal(token, policies=Policies(resource))
+        assert why.startswith(f"authorization: User: {ORDERS.arn} is not authorized to perform: rds-db:connect on ")
+        assert "because no identity-based policy allows the rds-db:connect action" in why
     assert "explicit deny" in await refusal(token, policies=Policies("*", "Deny"))
 
 

@@ -4,14 +4,14 @@ import ast
 import io
 import sys
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import yaml
 
 from support.running import REPOSITORY
-from velvetrope.builder import Api, IdentityPool, UserPool
+from velvetrope.builder import Api, Database, Function, IdentityPool, Queue, UserPool
 from velvetrope.synth.app_file import load_app
 from velvetrope.synth.child import start_synth
 from velvetrope.synth.errors import AppFileError
@@ -19,6 +19,14 @@ from velvetrope.synth.packaging import package_folder
 from velvetrope.synth.sam import render_template, sam_template
 
 DEMO = REPOSITORY / "examples" / "auth-api-demo" / "app.py"
+SERVICES = REPOSITORY / "examples" / "service-to-service" / "app.py"
+
+WITH_QUEUE = """
+from velvetrope.builder import *
+q = Queue('q')
+api = Api('a')
+api.get('/x')(lambda: {})
+"""
 
 MINIMAL = """
 from velvetrope.builder import Api
@@ -123,6 +131,26 @@ def test_a_role_may_call_exactly_the_routes_that_allow_it() -> None:
             MINIMAL + "from velvetrope.builder import *\np = IdentityPool('p', clients=[UserPool('u').client('c')])\n",
             "trusts a client of the user pool 'u', which no variable of the module holds",
         ),
+        (WITH_QUEUE + "f = Function('f')\n", "the function 'f' has no handler"),
+        (
+            WITH_QUEUE + "f = Function('f', uses=[Queue('other')])\nf.handler(print)\n",
+            "the function 'f' uses the queue 'other', which no variable of the module holds",
+        ),
+        (
+            WITH_QUEUE + "f = Function('f')\nf.on_queue(Queue('other'))(print)\n",
+            "the function 'f' is triggered by the queue 'other', which no variable of the module holds",
+        ),
+        (
+            WITH_QUEUE + "r = Queue('r', dead_letter=Queue('other'))\n",
+            "the queue 'r' has for its dead letters the queue 'other', which no variable of the module holds",
+        ),
+        (WITH_QUEUE + "r = Queue('Q')\n", "two queues are called 'q'"),
+        (WITH_QUEUE + "f = Function('a')\nf.handler(print)\n", "two functions are called 'a'"),
+        (
+            WITH_QUEUE
+            + "f = Function('f', uses=[Database('d', user='u'), Database('d', user='v')])\nf.handler(print)\n",
+            "the function 'f' uses several databases; one is supported",
+        ),
     ],
 )
 def test_a_mistake_in_an_app_file_is_told_in_words(tmp_path: Path, text: str, words: str) -> None:
@@ -158,6 +186,68 @@ def test_a_wrong_route_is_refused_where_it_is_written(declare: object, words: st
 
     with pytest.raises(ValueError, match=words):
         declare(api)  # type: ignore[operator]  # each row is a function of the Api
+
+
+@pytest.mark.parametrize(
+    ("declare", "words"),
+    [
+        (lambda: Function("f", memory_mb=64), "memory_mb is"),
+        (lambda: Function("f", timeout_seconds=901), "timeout_seconds is"),
+        (lambda: Queue("q", visibility_timeout_seconds=43_201), "visibility_timeout_seconds is"),
+        (lambda: Queue("q", max_receive_count=0), "max_receive_count is"),
+        (lambda: Database("d", user="no user"), "no name of a database user"),
+        (lambda: Function("f").on_queue(Queue("q"), batch_size=11), "batch_size is"),
+        (lambda: Function("f", timeout_seconds=31).on_queue(Queue("q")), "gives its messages to another after 30 s"),
+        (lambda: [Function("f").handler, (f := Function("f")).handler(print), f.handler(print)], "a handler already"),
+    ],
+)
+def test_a_wrong_service_is_refused_where_it_is_written(declare: Callable[[], object], words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        declare()
+
+
+def test_what_a_function_uses_is_all_that_its_role_may() -> None:
+    resources = sam_template(load_app(SERVICES))["Resources"]
+
+    def allowed(name: str) -> dict[str, object]:
+        [policy] = resources[name]["Properties"]["Policies"]
+        return {statement["Action"]: statement["Resource"] for statement in policy["Statement"]}
+
+    database = "arn:${AWS::Partition}:rds-db:${AWS::Region}:${AWS::AccountId}:dbuser:${DatabaseResourceId}/"
+    assert allowed("OrdersFunction") == {
+        "lambda:InvokeFunction": {"Fn::GetAtt": ["InventoryFunction", "Arn"]},
+        "sqs:SendMessage": {"Fn::GetAtt": ["ShipmentsQueue", "Arn"]},
+        "rds-db:connect": {"Fn::Sub": f"{database}orders_service"},
+    }
+    assert allowed("InventoryFunction") == {"rds-db:connect": {"Fn::Sub": f"{database}inventory_service"}}
+    assert resources["ShippingFunction"]["Properties"]["Events"]["ShipmentsQueue"]["Type"] == "SQS"
+
+
+def test_a_function_s_environment_says_where_everything_is() -> None:
+    resources = sam_template(load_app(SERVICES))["Resources"]
+
+    variables = resources["OrdersFunction"]["Properties"]["Environment"]["Variables"]
+
+    assert variables["INVENTORY_FUNCTION"] == {"Ref": "InventoryFunction"}
+    assert variables["SHIPMENTS_QUEUE_URL"] == {"Ref": "ShipmentsQueue"}
+    assert (variables["PGUSER"], variables["PGSSLMODE"]) == ("orders_service", "verify-full")
+    assert not [name for name in variables if "PASSWORD" in name]
+
+
+@pytest.mark.parametrize("example", [DEMO, SERVICES], ids=lambda path: path.parent.name)
+def test_aws_s_linter_has_nothing_to_say_of_an_example(example: Path) -> None:
+    from cfnlint.api import lint_all
+
+    assert lint_all(render_template(sam_template(load_app(example)))) == []
+
+
+def test_a_function_runs_its_handler() -> None:
+    function = Function("f")
+    with pytest.raises(RuntimeError, match="has no handler"):
+        function({}, None)
+    function.handler(lambda event, context: [event, context])
+
+    assert function({"a": 1}, "context") == [{"a": 1}, "context"]
 
 
 @pytest.mark.parametrize("given", [{"memory_mb": 64}, {"timeout_seconds": 30}, {"timeout_seconds": 0}])

@@ -19,13 +19,17 @@ and inside a function the same `api` object answers the events that API Gateway 
 from velvetrope.builder.api import Api, Route, UsagePlan
 from velvetrope.builder.authorizers import Authorizer, allow, deny
 from velvetrope.builder.pools import AppClient, IdentityPool, IdentityPoolRole, UserPool
+from velvetrope.builder.services import Database, Function, Queue
 
 __all__ = [
     "Api",
     "AppClient",
     "Authorizer",
+    "Database",
+    "Function",
     "IdentityPool",
     "IdentityPoolRole",
+    "Queue",
     "Route",
     "UsagePlan",
     "UserPool",

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypedDict, TypeVar, Unpack, cast
 
 from velvetrope.builder.authorizers import Authorizer, Decide
 from velvetrope.builder.pools import IdentityPoolRole, UserPool
+from velvetrope.builder.services import Usable
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.event_handler import APIGatewayRestResolver
@@ -82,6 +83,7 @@ class Api:
 
     `stage` is the first segment of every address. `memory_mb` is 128 to 10240, `timeout_seconds` 1 to 29 (API Gateway
     waits no longer). `allow_origin` is the `Access-Control-Allow-Origin` of every answer; None means no CORS at all.
+    `uses` are the functions, queues and databases that the routes may use (see `services`).
     """
 
     def __init__(
@@ -93,6 +95,7 @@ class Api:
         timeout_seconds: int = 10,
         allow_origin: str | None = "*",
         environment: Mapping[str, str] | None = None,
+        uses: Sequence[Usable] = (),
     ) -> None:
         if not 128 <= memory_mb <= 10240:
             raise ValueError("memory_mb is 128 to 10240")
@@ -104,6 +107,7 @@ class Api:
         self.timeout_seconds = timeout_seconds
         self.allow_origin = allow_origin
         self.environment = dict(environment or {})
+        self.uses = tuple(uses)
         self.routes: list[Route] = []
         self.usage_plans: list[UsagePlan] = []
         # In a function everything is made in the init phase, so that the first call finds it warm.

@@ -8,11 +8,14 @@ the second half of the function's handler.
 import importlib
 import sys
 import traceback
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from velvetrope.builder import Api, Authorizer, IdentityPool, UserPool
+from velvetrope.builder import Api, Authorizer, Database, Function, IdentityPool, Queue, UserPool
+from velvetrope.builder.services import Usable
 from velvetrope.synth.errors import AppFileError, check_app_file
+from velvetrope.synth.names import logical_id
 
 __all__ = ["AppDeclaration", "load_app"]
 
@@ -22,6 +25,7 @@ class AppDeclaration:
     """Everything one app file declares. `handler` is Lambda's handler string, such as `app.api`.
 
     `authorizers` are keyed by the variable that holds each; its handler is `{module}.{variable}`.
+    `functions` are those of their own, by their handler strings.
     """
 
     api: Api
@@ -29,6 +33,8 @@ class AppDeclaration:
     user_pools: tuple[UserPool, ...]
     identity_pools: tuple[IdentityPool, ...]
     authorizers: dict[str, Authorizer]
+    functions: Mapping[str, Function]
+    queues: tuple[Queue, ...]
 
 
 def load_app(path: Path) -> AppDeclaration:
@@ -67,7 +73,18 @@ def load_app(path: Path) -> AppDeclaration:
     authorizers = {variable: bound[variable] for variable in held.values()}
     _check_connected(path, api, user_pools, identity_pools)
     _check_guards(path, api, user_pools, authorizers)
-    return AppDeclaration(api, f"{path.stem}.{name}", user_pools, identity_pools, authorizers)
+    functions = {value: f"{path.stem}.{bound_as}" for bound_as, value in bound.items() if isinstance(value, Function)}
+    queues = tuple(dict.fromkeys(value for value in bound.values() if isinstance(value, Queue)))
+    _check_services(path, api, tuple(functions), queues)
+    return AppDeclaration(
+        api=api,
+        handler=f"{path.stem}.{name}",
+        user_pools=user_pools,
+        identity_pools=identity_pools,
+        authorizers=authorizers,
+        functions={handler: function for function, handler in functions.items()},
+        queues=queues,
+    )
 
 
 def _check_connected(
@@ -102,6 +119,43 @@ def _check_guards(path: Path, api: Api, user_pools: tuple[UserPool, ...], author
             raise AppFileError(
                 f"{path.name}: {route.method} {route.path} asks an authorizer that no variable of the module holds."
             )
+
+
+def _check_services(path: Path, api: Api, functions: tuple[Function, ...], queues: tuple[Queue, ...]) -> None:
+    """The same for functions and queues. No two of a kind have one name, and no function has two databases."""
+    for function in functions:
+        if function.handled_by is None:
+            raise AppFileError(f"{path.name}: the function {function.name!r} has no handler.")
+    used_by = [(f"the Api {api.name!r}", api.uses), *((f"the function {f.name!r}", f.uses) for f in functions)]
+    for who, uses in used_by:
+        for used in uses:
+            _check_held(path, f"{who} uses", used, functions, queues)
+        if sum(isinstance(used, Database) for used in uses) > 1:
+            raise AppFileError(f"{path.name}: {who} uses several databases; one is supported.")
+    for function in functions:
+        for trigger in function.triggers:
+            _check_held(path, f"the function {function.name!r} is triggered by", trigger.queue, functions, queues)
+    for queue in queues:
+        if queue.dead_letter is not None:
+            _check_held(
+                path, f"the queue {queue.name!r} has for its dead letters", queue.dead_letter, functions, queues
+            )
+    for kind, names in (
+        ("functions", [api.name, *(function.name for function in functions)]),
+        ("queues", [queue.name for queue in queues]),
+    ):
+        ids = [logical_id(name) for name in names]
+        twice = next((name for name, one in zip(names, ids, strict=True) if ids.count(one) > 1), None)
+        if twice is not None:
+            raise AppFileError(f"{path.name}: two {kind} are called {twice!r}.")
+
+
+def _check_held(
+    path: Path, what: str, used: Usable, functions: tuple[Function, ...], queues: tuple[Queue, ...]
+) -> None:
+    if not isinstance(used, Database) and used not in (*functions, *queues):
+        kind = type(used).__name__.lower()
+        raise AppFileError(f"{path.name}: {what} the {kind} {used.name!r}, which no variable of the module holds.")
 
 
 def _own_lines(err: BaseException) -> str:

@@ -11,26 +11,27 @@ trust and permissions"; API Gateway Developer Guide, "Control access for invokin
 import re
 import sys
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import yaml
 
 from velvetrope.builder import Authorizer, IdentityPool, IdentityPoolRole, Route, UserPool
 from velvetrope.builder.api import CORS_ALLOW_HEADERS, Api
+from velvetrope.builder.services import Usable
 from velvetrope.synth.app_file import AppDeclaration
 from velvetrope.synth.child import DevUserDeclaration
+from velvetrope.synth.names import logical_id
+from velvetrope.synth.services import (
+    Template,
+    database_parameters,
+    function_access,
+    function_resources,
+    queue_resources,
+)
 
-__all__ = ["Template", "dev_users", "logical_id", "render_template", "sam_template"]
-
-Template = dict[str, Any]
-"""A CloudFormation document as plain data: the format is JSON, so values are what JSON has."""
+__all__ = ["Template", "dev_users", "render_template", "sam_template"]
 
 _COGNITO = "cognito-identity.amazonaws.com"
-
-
-def logical_id(name: str, suffix: str = "") -> str:
-    """`auth-api-demo` becomes `AuthApiDemo`: CloudFormation's ids are letters and digits."""
-    return "".join(part[:1].upper() + part[1:] for part in re.split(r"[^A-Za-z0-9]+", name) if part) + suffix
+_RUNTIME = f"python3.{sys.version_info.minor}"
 
 
 def dev_users(app: AppDeclaration) -> list[DevUserDeclaration]:
@@ -53,7 +54,9 @@ def sam_template(app: AppDeclaration, *, code_uri: str | Mapping[str, str] = "."
         resources |= _identity_pool(identities, app)
         output = "IdentityPoolId" if len(app.identity_pools) == 1 else logical_id(identities.name, "IdentityPoolId")
         outputs[output] = {"Value": {"Ref": logical_id(identities.name, "IdentityPool")}}
+    resources |= queue_resources(app.queues)
     resources |= _api(app, code_uri)
+    resources |= function_resources(app.functions, runtime=_RUNTIME, code_uri=code_uri)
     resources |= _usage_plans(app.api)
     outputs |= _api_outputs(app.api)
     return {
@@ -65,7 +68,8 @@ def sam_template(app: AppDeclaration, *, code_uri: str | Mapping[str, str] = "."
                 "Type": "CommaDelimitedList",
                 "Default": "http://localhost:4800/",
                 "Description": "Addresses of the web app; sign-in and sign-out return there.",
-            }
+            },
+            **database_parameters([*app.api.uses, *(used for f in app.functions.values() for used in f.uses)]),
         },
         "Resources": resources,
         "Outputs": outputs,
@@ -238,7 +242,7 @@ def _api(app: AppDeclaration, code_uri: str | Mapping[str, str]) -> Template:
     events = {_event_id(route): _event(route, api_id, app.authorizers) for route in api.routes}
     resources: Template = {
         api_id: {"Type": "AWS::Serverless::Api", "Properties": api_properties},
-        function_id: _function(api, app.handler, code_uri, Events=events),
+        function_id: _function(api, app.handler, code_uri, Events=events, uses=api.uses),
     }
     for variable in app.authorizers:
         handler = f"{app.handler.rpartition('.')[0]}.{variable}"
@@ -246,17 +250,18 @@ def _api(app: AppDeclaration, code_uri: str | Mapping[str, str]) -> Template:
     return resources
 
 
-def _function(api: Api, handler: str, code_uri: str | Mapping[str, str], **more: object) -> Template:
+def _function(
+    api: Api, handler: str, code_uri: str | Mapping[str, str], uses: Sequence[Usable] = (), **more: object
+) -> Template:
     properties: Template = {
         "Handler": handler,
-        "Runtime": f"python3.{sys.version_info.minor}",
+        "Runtime": _RUNTIME,
         "CodeUri": dict(code_uri) if isinstance(code_uri, Mapping) else code_uri,
         "MemorySize": api.memory_mb,
         "Timeout": api.timeout_seconds,
         **more,
     }
-    if api.environment:
-        properties["Environment"] = {"Variables": api.environment}
+    properties |= function_access(uses, api.environment)
     return {"Type": "AWS::Serverless::Function", "Properties": properties}
 
 

@@ -112,8 +112,10 @@ class TokenVerifier:
         principal = await self._authenticate(request, now)
         decision = await self._judge(principal, user, source_ip=source_ip, now=now)
         if not decision.allowed:
+            asked = f"User: {principal.arn} is not authorized to perform: {ACTION} on resource: {self.resource(user)}"
             reasons = "; ".join(decision.reasons)
-            raise TokenRefused(f"{decision.because}: {reasons}", step="authorization", principal=principal)
+            why = f"{asked} {decision.because}; {reasons}".rstrip("; ")
+            raise TokenRefused(why, step="authorization", principal=principal)
         return VerifiedToken(principal, decision)
 
     def _read(self, token: str, user: str) -> sigv4.SignedRequest:
