@@ -236,9 +236,9 @@ def test_a_function_s_environment_says_where_everything_is() -> None:
 
 @pytest.mark.parametrize("example", [DEMO, SERVICES], ids=lambda path: path.parent.name)
 def test_aws_s_linter_has_nothing_to_say_of_an_example(example: Path) -> None:
-    from cfnlint.api import lint_all
+    from cfnlint.api import lint
 
-    assert lint_all(render_template(sam_template(load_app(example)))) == []
+    assert lint(render_template(sam_template(load_app(example)))) == []
 
 
 def test_a_function_runs_its_handler() -> None:
