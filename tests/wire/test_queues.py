@@ -14,6 +14,7 @@ from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 
 from support.clients import aws_client, signed
+from support.functions import make_zip
 from support.running import ROOT_KEY, RunningServer, clean_environment
 
 ACCOUNT, REGION = "123456789012", "us-west-2"
@@ -158,6 +159,27 @@ def test_a_queue_is_found_by_its_url_whatever_the_endpoint(server: RunningServer
     assert (bad.status_code, bad.headers["x-amzn-query-error"]) == (400, "InvalidParameterValue;Sender")
 
 
+def test_the_query_protocol_of_older_clients_is_refused_by_name(server: RunningServer) -> None:
+    headers = {"Content-Type": "application/x-www-form-urlencoded; charset=utf-8"}
+    body = b"Action=ListQueues&Version=2012-11-05"
+
+    with requests.Session() as session:
+        answer = session.send(
+            signed(
+                server,
+                Credentials(*ROOT_KEY),
+                method="POST",
+                data=body,
+                headers=headers,
+                service="sqs",
+                url=f"{server.url}/",
+            )
+        )
+
+    assert answer.status_code == 400
+    assert "does not support the query protocol" in answer.json()["message"]
+
+
 def test_the_aws_cli_sends_and_receives(server: RunningServer) -> None:
     key_id, secret = ROOT_KEY
     environment = clean_environment(
@@ -201,3 +223,60 @@ def test_what_was_acknowledged_survives_a_kill(tmp_path: Path) -> None:
         sqs.delete_message(QueueUrl=url, ReceiptHandle=taken["ReceiptHandle"])
         counted = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["ApproximateNumberOfMessagesNotVisible"])
         assert counted["Attributes"] == {"ApproximateNumberOfMessagesNotVisible": "4"}
+
+
+TELLS_AND_HANGS = '''
+import os, time
+import boto3
+
+def handler(event, context):
+    """Says that it begins; the first time, it does not come to its end."""
+    [record] = event["Records"]
+    attempt = record["attributes"]["ApproximateReceiveCount"]
+    boto3.client("sqs").send_message(QueueUrl=os.environ["MARKS"], MessageBody=f"{record['body']} {attempt}")
+    while attempt == "1":
+        time.sleep(0.01)
+'''
+
+
+def test_a_message_that_a_function_was_at_when_the_server_was_killed_comes_again(tmp_path: Path) -> None:
+    def bodies(server: RunningServer, url: str) -> list[str]:
+        """What is there within twenty seconds, taken out."""
+        sqs = aws_client(server, "sqs")
+        found = sqs.receive_message(QueueUrl=url, WaitTimeSeconds=20).get("Messages", [])
+        for message in found:
+            sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+        return [message["Body"] for message in found]
+
+    with RunningServer("serve", state_folder=tmp_path / "state") as first:
+        sqs, functions, iam = (aws_client(first, name) for name in ("sqs", "lambda", "iam"))
+        marks = sqs.create_queue(QueueName="marks")["QueueUrl"]
+        orders = sqs.create_queue(QueueName="orders", Attributes={"VisibilityTimeout": "2"})["QueueUrl"]
+        trust = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
+        role = iam.create_role(RoleName="worker", AssumeRolePolicyDocument=document(trust))["Role"]["Arn"]
+        needs = {"Effect": "Allow", "Action": "sqs:*", "Resource": "*"}
+        iam.put_role_policy(RoleName="worker", PolicyName="needs", PolicyDocument=document(needs))
+        functions.create_function(
+            FunctionName="worker",
+            Role=role,
+            Runtime="python3.11",
+            Handler="app.handler",
+            Timeout=2,
+            Code={"ZipFile": make_zip({"app.py": TELLS_AND_HANGS})},
+            Environment={"Variables": {"MARKS": marks}},
+        )
+        functions.create_event_source_mapping(FunctionName="worker", EventSourceArn=f"{QUEUES}orders")
+        sqs.send_message(QueueUrl=orders, MessageBody="order")
+        assert bodies(first, marks) == ["order 1"]
+        first.process.send_signal(signal.SIGKILL)
+        first.process.wait(10)
+
+    with RunningServer("serve", state_folder=tmp_path / "state") as second:
+        assert bodies(second, marks) == ["order 2"]
+        sqs = aws_client(second, "sqs")
+        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+        while any(
+            count != "0"
+            for count in sqs.get_queue_attributes(QueueUrl=orders, AttributeNames=names)["Attributes"].values()
+        ):
+            assert second.process.poll() is None

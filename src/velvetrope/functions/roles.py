@@ -7,7 +7,7 @@ side of the protocol; a refusal becomes Lambda's own text here.
 Source: AWS Lambda Developer Guide, "Defining Lambda function permissions with an execution role".
 """
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Protocol
 
 from velvetrope.clock import Clock
@@ -126,10 +126,6 @@ class ExecutionRoles:
             await self._assume(role_arn, function_name=function_name, function_arn=function_arn)
         except VelvetropeError as err:
             raise InvalidParameterValueException(_CANNOT_ASSUME, detail=f"{err.message} {err.detail}".strip()) from err
-
-    def remaining(self, session: ExecutionRoleSession) -> timedelta:
-        """How long the session is still good for."""
-        return session.expiration - self._clock.now()
 
     async def _assume(self, role_arn: str, *, function_name: str, function_arn: str) -> ExecutionRoleSession:
         return await self._sessions.assume_role_for_service(

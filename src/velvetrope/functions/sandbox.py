@@ -17,7 +17,7 @@ reference/lambda.md section 3.
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC
+from datetime import UTC, datetime
 from enum import IntEnum, auto
 from pathlib import Path
 from typing import Protocol
@@ -163,7 +163,7 @@ class Sandbox:
         logs: FunctionLogs,
         clock: Clock,
         watch: MemoryWatch,
-        usable_seconds: float,
+        usable_until: datetime,
         on_idle: Callable[["Sandbox"], None],
         on_ended: Callable[["Sandbox"], None],
     ) -> None:
@@ -185,7 +185,9 @@ class Sandbox:
         self._gone: asyncio.Future[None] = self._loop.create_future()
         self._timer: asyncio.TimerHandle | None = None
         self._started_at = self._loop.time()
-        self._usable_until = self._started_at + usable_seconds
+        # By the clock that sessions expire by: the event loop's stands still while a machine sleeps.
+        self._usable_until = usable_until
+        self._made_at = clock.now()
         self._init_ms: float | None = None
         self._log_between = bytearray()
         """Written while there was no invocation; the next one's log begins with it."""
@@ -214,8 +216,8 @@ class Sandbox:
     @property
     def usable(self) -> bool:
         """Whether its credentials will outlive one more invocation. If they never would, they serve for one."""
-        once = self._usable_until <= self._started_at and not self._served
-        return once or self._loop.time() < self._usable_until
+        once = self._usable_until <= self._made_at and not self._served
+        return once or self._clock.now() < self._usable_until
 
     async def start(self) -> None:
         """Start the process and wait until its runtime asks for the first event.

@@ -8,6 +8,7 @@ import asyncio
 import importlib.util
 import sys
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 from velvetrope.clock import Clock, Entropy
@@ -26,7 +27,7 @@ from velvetrope.store.tables.functions import FunctionConfiguration
 
 __all__ = ["SandboxFactory"]
 
-_MARGIN_SECONDS = 60.0
+_MARGIN = timedelta(seconds=60)
 """How much longer than an invocation's time limit the credentials must last when it begins."""
 
 
@@ -106,7 +107,6 @@ class SandboxFactory:
             self.homes.remove(home)
             on_ended(sandbox)
 
-        remaining = self.roles.remaining(session).total_seconds()
         return Sandbox(
             settings,
             launch=SandboxLaunch(
@@ -122,7 +122,7 @@ class SandboxFactory:
             logs=self.logs,
             clock=self.clock,
             watch=self.watch,
-            usable_seconds=remaining - settings.timeout_seconds - _MARGIN_SECONDS,
+            usable_until=session.expiration - timedelta(seconds=settings.timeout_seconds) - _MARGIN,
             on_idle=on_idle,
             on_ended=ended,
         )
