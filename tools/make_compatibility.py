@@ -153,11 +153,14 @@ DIFFERENCES: Mapping[str, Mapping[str, str]] = {
         "ImportRestApi": "OpenAPI 3.0 and Swagger 2.0. A member of the document that is neither understood nor mere "
         "description is refused, and so is YAML with aliases; what an API cannot have (cookies among parameters, "
         "documentation parts) is in `warnings`.",
-        "PutGatewayResponse": "Templates: text with `$context` and `$stageVariables` values; a name of `$context` that "
-        "is not known here is refused, and so is Velocity.",
+        "PutGatewayResponse": "Templates: text with `$context`, `$stageVariables` and `$method.request` values; a "
+        "name of `$context` that does not exist is refused, and so is Velocity.",
         "GetModelTemplate": "A sample in the form of the guide's; not AWS's byte for byte.",
-        "PutIntegration": "`AWS_PROXY` is for functions; `connectionType` `INTERNET`; `responseTransferMode` `STREAM` "
-        "for `HTTP_PROXY` only.",
+        "PutIntegration": "`AWS_PROXY` is for functions; `AWS` for functions and for the services here, under a role; "
+        "`connectionType` `INTERNET`; `responseTransferMode` `STREAM` for `HTTP_PROXY` only. The caller's own "
+        "credentials are refused. Mapping templates are Velocity without macros, `#parse`, `#include`, `#evaluate` and "
+        "`#break`; patterns in their methods repeat once without an end at the most.",
+        "PutIntegrationResponse": "Templates as PutIntegration's.",
         "PutMethod": "`authorizationType` `NONE`, `AWS_IAM`, `CUSTOM` and `COGNITO_USER_POOLS`. An authorizer on a "
         "method that would not ask it is refused.",
         "PutRestApi": "As ImportRestApi. The API keeps its name.",

@@ -42,7 +42,7 @@ class Functions:
         self.served: list[dict[str, Any]] = []
 
     async def invoke(
-        self, function_arn: str, payload: bytes, *, caller: Principal, source_arn: str | None, now: Any
+        self, function_arn: str, payload: bytes, *, caller: Principal, source_arn: str | None, **_others: Any
     ) -> Invocation:
         if function_arn != GUARD_ARN:
             self.served.append(json.loads(payload))

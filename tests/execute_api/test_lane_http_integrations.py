@@ -264,6 +264,16 @@ async def test_the_verb_may_be_the_integrations_own(gateway: Gateway, backend: B
     assert backend.requests[0].method == "PUT"
 
 
+async def test_an_answer_to_head_has_the_length_that_the_backend_says(gateway: Gateway, backend: Backend) -> None:
+    backend.answer = b"HTTP/1.1 200 OK\r\nContent-Length: 1234\r\n\r\n"
+    await deploy(gateway, backend.url)
+
+    response = await gateway.call(gateway.request("HEAD", "/"))
+
+    assert (response.status, response.body) == (200, b"")
+    assert [value for name, value in response.headers if name.lower() == b"content-length"] == [b"1234"]
+
+
 async def test_nobody_listening_is_a_network_error(gateway: Gateway) -> None:
     async with Backend() as gone:
         url = gone.url

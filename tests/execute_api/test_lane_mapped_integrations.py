@@ -132,14 +132,36 @@ async def test_an_event_that_is_too_large_for_the_role_is_a_413(database: Databa
     assert (response.status, response.body) == (413, b'{"message": "Request Too Long"}'.replace(b": ", b":"))
 
 
-async def test_asynchronous_invocations_are_refused_by_name(database: Database) -> None:
-    gateway = await deploy(database, request_parameters={"integration.request.header.X-Amz-Invocation-Type": "'Event'"})
+@pytest.mark.parametrize("name", ["X-Amz-Invocation-Type", "x-amz-invocation-type"])
+async def test_a_mapped_header_has_the_function_run_later(database: Database, name: str) -> None:
+    gateway = await deploy(database, request_parameters={f"integration.request.header.{name}": "'Event'"})
+    gateway.functions.answer = Invocation(b"")
 
     response = await post(gateway)
 
+    assert (response.status, response.body) == (200, b"")
+    assert gateway.functions.calls[0]["invocation_type"] == "Event"
+
+
+async def test_a_type_of_invocation_that_is_not_known_is_a_configuration_error(database: Database) -> None:
+    gateway = await deploy(
+        database,
+        request_parameters={"integration.request.header.X-Amz-Invocation-Type": "method.request.header.how"},
+    )
+
+    response = await post(gateway, how="Whenever")
+
     assert (response.status, response.body) == (500, INTERNAL)
-    assert "invocation type Event" in gateway.log.recent(1)[0].steps[-1].reason
     assert gateway.functions.calls == []
+
+
+async def test_a_service_that_is_too_slow_is_a_timeout(database: Database) -> None:
+    gateway = await deploy(database, uri=QUEUE, credentials=ROLE)
+    gateway.services.answer = TimeoutError()
+
+    response = await post(gateway)
+
+    assert (response.status, response.body) == (504, b'{"message": "Endpoint request timed out"}')
 
 
 async def test_a_service_is_called_in_its_own_form_under_the_role(database: Database) -> None:

@@ -169,10 +169,18 @@ class RecordingInvoker:
         self.answer: Invocation | Exception | Callable[[], Awaitable[Invocation]] = Invocation(b'{"statusCode": 200}')
 
     async def invoke(
-        self, function_arn: str, payload: bytes, *, caller: Principal, source_arn: str | None, now: datetime
+        self,
+        function_arn: str,
+        payload: bytes,
+        *,
+        caller: Principal,
+        source_arn: str | None,
+        now: datetime,
+        invocation_type: str = "RequestResponse",
     ) -> Invocation:
         self.calls.append(
             {"function_arn": function_arn, "payload": payload, "caller": caller, "source_arn": source_arn, "now": now}
+            | {"invocation_type": invocation_type}
         )
         if isinstance(self.answer, Exception):
             raise self.answer

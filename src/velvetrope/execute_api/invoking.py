@@ -13,7 +13,7 @@ from typing import NamedTuple
 from urllib.parse import quote
 
 from velvetrope.errors import ReasonError
-from velvetrope.execute_api.protocols import FunctionInvoker, InvocationResult, ServiceCall, ServiceDoor
+from velvetrope.execute_api.protocols import FunctionInvoker, InvocationResult, InvocationType, ServiceCall, ServiceDoor
 from velvetrope.principals import service_principal
 
 __all__ = ["FunctionCalls", "InvokeRefused"]
@@ -50,6 +50,7 @@ class FunctionCalls:
         credentials: str | None,
         timeout_seconds: float,
         now: datetime,
+        invocation_type: InvocationType = "RequestResponse",
     ) -> InvocationResult:
         """What the function answered. `credentials` is a role's ARN, or None for the service itself.
 
@@ -62,19 +63,26 @@ class FunctionCalls:
             await asyncio.sleep(0)
         async with asyncio.timeout(timeout_seconds):
             if credentials is not None:
-                return await self._invoke_as(credentials, function_arn, payload, now)
+                return await self._invoke_as(credentials, function_arn, payload, now, invocation_type)
             return await self._invoker.invoke(
-                function_arn, payload, caller=_API_GATEWAY, source_arn=source_arn, now=now
+                function_arn,
+                payload,
+                caller=_API_GATEWAY,
+                source_arn=source_arn,
+                now=now,
+                invocation_type=invocation_type,
             )
 
-    async def _invoke_as(self, role_arn: str, function_arn: str, payload: bytes, now: datetime) -> InvocationResult:
+    async def _invoke_as(
+        self, role_arn: str, function_arn: str, payload: bytes, now: datetime, invocation_type: InvocationType
+    ) -> InvocationResult:
         answer = await self._services.call(
             ServiceCall(
                 service="lambda",
                 role_arn=role_arn,
                 method="POST",
                 path=f"/2015-03-31/functions/{quote(function_arn, safe='')}/invocations",
-                headers=(("X-Amz-Invocation-Type", "RequestResponse"),),
+                headers=(("X-Amz-Invocation-Type", invocation_type),),
                 body=payload,
             ),
             now,

@@ -51,7 +51,7 @@ from velvetrope.execute_api.integrations import (
 )
 from velvetrope.execute_api.invoking import FunctionCalls
 from velvetrope.execute_api.logs import LogSink, RequestLog, RequestObserver
-from velvetrope.execute_api.meters import Meter, Meters, epoch_us
+from velvetrope.execute_api.meters import Meters, Verdict, epoch_us
 from velvetrope.execute_api.method_tests import MethodTests
 from velvetrope.execute_api.protocols import (
     DecisionRecorder,
@@ -269,7 +269,13 @@ class RequestLane:
         else:
             matched.trail.append(_NO_KEY_NEEDED)
         if meter is not None:
-            await self._count(matched, meter, in_plan)
+            now = matched.incoming.received_at
+            now_us = epoch_us(now)
+            while not meter.is_leased(now_us):
+                await self._meters.renew(meter, now, now_us)
+            verdict = meter.take(now_us)
+            if verdict != "admitted":
+                raise _over_limit(verdict, matched, in_plan)
             matched.trail.append(_WITHIN_STAGE_LIMITS if in_plan is None else in_plan.admitted)
         return AdmittedRequest(authorized, in_plan, presented)
 
@@ -296,7 +302,7 @@ class RequestLane:
         ids = matched.ids
         if status in _NO_CONTENT:
             body = b""
-        elif answer.stream is None:
+        elif not answer.has_length:
             headers.append((b"Content-Length", b"%d" % len(body)))
         headers.append(ids.request_id_header)
         headers.append(ids.extended_request_id_header)
@@ -316,23 +322,6 @@ class RequestLane:
         if not value:
             raise InvalidApiKey(step="api key", detail=f"the method needs an API key and {missing}")
         return find_api_key(value, matched.stage, self._deployed.snapshot, self._master_keys), value.decode("latin-1")
-
-    async def _count(self, matched: MatchedRequest, meter: Meter, in_plan: ApiKeyInPlan | None) -> None:
-        now = matched.incoming.received_at
-        now_us = epoch_us(now)
-        while not meter.is_leased(now_us):
-            await self._meters.renew(meter, now, now_us)
-        verdict = meter.take(now_us)
-        if verdict == "admitted":
-            return
-        whose = (
-            f"the stage's throttle of {matched.method.declared_method} {matched.method.resource_path}"
-            if in_plan is None
-            else f"usage plan {in_plan.plan.id} ({in_plan.plan.name}) for API key {in_plan.key_id}"
-        )
-        if verdict == "throttled":
-            raise Throttled(step="throttle", detail=f"too many requests for the rate and burst of {whose}")
-        raise QuotaExceeded(step="quota", detail=f"the quota is used up: {whose}")
 
     def _refuse(
         self,
@@ -404,6 +393,17 @@ class RequestLane:
             block = self._entropy.token_bytes(RANDOM_BYTES * 100)
             self._drawn = [RequestIds.of(block[at : at + RANDOM_BYTES]) for at in range(0, len(block), RANDOM_BYTES)]
         return self._drawn.pop()
+
+
+def _over_limit(verdict: Verdict, matched: MatchedRequest, in_plan: ApiKeyInPlan | None) -> GatewayRefusal:
+    whose = (
+        f"the stage's throttle of {matched.method.declared_method} {matched.method.resource_path}"
+        if in_plan is None
+        else f"usage plan {in_plan.plan.id} ({in_plan.plan.name}) for API key {in_plan.key_id}"
+    )
+    if verdict == "throttled":
+        return Throttled(step="throttle", detail=f"too many requests for the rate and burst of {whose}")
+    return QuotaExceeded(step="quota", detail=f"the quota is used up: {whose}")
 
 
 @lru_cache(maxsize=1024)

@@ -24,7 +24,13 @@ from velvetrope.execute_api.errors import GatewayRefusal
 from velvetrope.execute_api.invoking import FunctionCalls
 from velvetrope.execute_api.logs.execution import execution_log_lines
 from velvetrope.execute_api.meters import Meters
-from velvetrope.execute_api.protocols import FunctionInvoker, InvocationResult, ServiceDoor, TokenVerifier
+from velvetrope.execute_api.protocols import (
+    FunctionInvoker,
+    InvocationResult,
+    InvocationType,
+    ServiceDoor,
+    TokenVerifier,
+)
 from velvetrope.execute_api.requests import (
     AdmittedRequest,
     AuthenticatedCaller,
@@ -245,6 +251,7 @@ class _Overheard(FunctionCalls):
         credentials: str | None,
         timeout_seconds: float,
         now: datetime,
+        invocation_type: InvocationType = "RequestResponse",
     ) -> InvocationResult:
         result = await super().invoke(
             function_arn,
@@ -253,6 +260,7 @@ class _Overheard(FunctionCalls):
             credentials=credentials,
             timeout_seconds=timeout_seconds,
             now=now,
+            invocation_type=invocation_type,
         )
         self._said = result.payload
         return result

@@ -15,12 +15,16 @@ __all__ = [
     "DecisionRecorder",
     "FunctionInvoker",
     "InvocationResult",
+    "InvocationType",
     "PolicyGatherer",
     "ServiceAnswer",
     "ServiceCall",
     "ServiceDoor",
     "TokenVerifier",
 ]
+
+
+InvocationType = Literal["RequestResponse", "Event", "DryRun"]
 
 
 class InvocationResult(Protocol):
@@ -37,9 +41,16 @@ class FunctionInvoker(Protocol):
     """Runs functions. A service as caller needs the function's resource policy to allow it from `source_arn`."""
 
     async def invoke(
-        self, function_arn: str, payload: bytes, *, caller: Principal, source_arn: str | None, now: datetime
+        self,
+        function_arn: str,
+        payload: bytes,
+        *,
+        caller: Principal,
+        source_arn: str | None,
+        now: datetime,
+        invocation_type: InvocationType = "RequestResponse",
     ) -> InvocationResult:
-        """The function's answer.
+        """The function's answer; nothing of it for an `Event`, which is kept and run later.
 
         Raises:
             velvetrope.errors.ServiceError: the function was not run.

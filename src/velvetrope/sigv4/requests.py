@@ -41,7 +41,7 @@ def first_by_name(headers: Sequence[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
     return found
 
 
-class PresentedSignature(msgspec.Struct, frozen=True, kw_only=True):
+class PresentedSignature(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What a request claims about its signature.
 
     `date`, `region`, `service` and `terminator` are the credential scope, not yet compared with anything.
@@ -67,7 +67,7 @@ class PresentedSignature(msgspec.Struct, frozen=True, kw_only=True):
         return f"PresentedSignature({self.access_key_id}/{scope} at {self.timestamp_text})"
 
 
-class VerifiedSignature(msgspec.Struct, frozen=True, kw_only=True):
+class VerifiedSignature(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Proof that the holder of `access_key_id`'s secret signed this request for this service, region and moment."""
 
     access_key_id: str

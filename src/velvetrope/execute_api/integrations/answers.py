@@ -20,3 +20,5 @@ class Answer(msgspec.Struct, gc=False):
     """Who answered, for the decision record."""
     stream: AsyncIterator[bytes] | None = None
     """A body that is still to come, in place of `body`."""
+    has_length: bool = False
+    """Whether `headers` say the length already, as those of an answer to HEAD do."""

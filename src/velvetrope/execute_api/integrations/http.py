@@ -126,13 +126,16 @@ class HttpProxyIntegration:
             is_streamed=self.is_streamed,
         )
         answer, outcome = await _call(call, doors)
+        # What is not to be read here, since it is streamed or was not sent, is as long as the backend says.
+        has_length = answer.stream is not None or call.method == "HEAD"
         return Answer(
             answer.status,
-            backend_response_headers(answer.headers, keeps_length=answer.stream is not None),
+            backend_response_headers(answer.headers, keeps_length=has_length),
             answer.body,
             outcome,
             f"{urlsplit(self.endpoint.url).netloc} answered {answer.status}",
             answer.stream,
+            has_length,
         )
 
 

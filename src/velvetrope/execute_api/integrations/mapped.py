@@ -7,6 +7,8 @@ Sources: API Gateway Developer Guide, "Set up Lambda custom integrations in API 
 request using the API Gateway console" (AWS services), "Set up mock integrations".
 """
 
+import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass
 from time import perf_counter
 from typing import Protocol
@@ -16,13 +18,13 @@ import msgspec
 
 from velvetrope.errors import VelvetropeError
 from velvetrope.events import parse_mock_status
-from velvetrope.execute_api.errors import ApiConfiguration
+from velvetrope.execute_api.errors import ApiConfiguration, IntegrationTimeout
 from velvetrope.execute_api.integrations.answers import Answer
 from velvetrope.execute_api.integrations.doors import Doors
 from velvetrope.execute_api.integrations.outgoing import OutgoingRequest, RequestMapping, facts_of
 from velvetrope.execute_api.integrations.proxies import FunctionIntegration, run_function
 from velvetrope.execute_api.integrations.responses import BackendAnswer, ResponseMapping
-from velvetrope.execute_api.protocols import ServiceCall
+from velvetrope.execute_api.protocols import InvocationType, ServiceCall
 from velvetrope.execute_api.requests import AdmittedRequest, IntegrationOutcome
 
 __all__ = ["Backend", "FunctionBackend", "MappedIntegration", "MockBackend", "ServiceBackend"]
@@ -71,19 +73,30 @@ class MockBackend:
         return BackendAnswer(headers=(), body=b"", selector=status, outcome=None, told_by="answered by MOCK")
 
 
+_INVOCATION_TYPES: Mapping[str, InvocationType] = {
+    "RequestResponse": "RequestResponse",
+    "Event": "Event",
+    "DryRun": "DryRun",
+}
+
+
 @dataclass(frozen=True)
 class FunctionBackend:
-    """A function that gets what the template makes, and whose result is mapped. A failure is told by its message."""
+    """A function that gets what the template makes, and whose result is mapped. A failure is told by its message.
+
+    A mapped header `X-Amz-Invocation-Type` of `Event` has it run later, with nothing to map.
+    """
 
     function: FunctionIntegration
 
     async def send(self, outgoing: OutgoingRequest, admitted: AdmittedRequest, doors: Doors) -> BackendAnswer:
-        invocation_type = outgoing.headers.get("X-Amz-Invocation-Type", "RequestResponse")
-        if invocation_type.strip("'") != "RequestResponse":
-            raise ApiConfiguration(
-                step="integration", detail=f"the invocation type {invocation_type} is not supported in integrations"
-            )
-        (payload, error), outcome = await run_function(self.function, outgoing.body, admitted, doors.functions)
+        asked = next((v for name, v in outgoing.headers.items() if name.lower() == "x-amz-invocation-type"), "")
+        invocation_type = _INVOCATION_TYPES.get(asked.strip("'") or "RequestResponse")
+        if invocation_type is None:
+            raise ApiConfiguration(step="integration", detail=f"{asked} is no type of invocation")
+        (payload, error), outcome = await run_function(
+            self.function, outgoing.body, admitted, doors.functions, invocation_type
+        )
         return BackendAnswer(
             headers=(),
             body=payload,
@@ -138,8 +151,15 @@ class ServiceBackend:
             body=outgoing.body,
         )
         started = perf_counter()
+        if asyncio.current_task() is None:
+            await asyncio.sleep(0)  # timeouts end tasks; see `invoking`
         try:
-            answer = await doors.services.call(call, admitted.authorized.caller.matched.incoming.received_at)
+            async with asyncio.timeout(self.timeout_seconds):
+                answer = await doors.services.call(call, admitted.authorized.caller.matched.incoming.received_at)
+        except TimeoutError:
+            raise IntegrationTimeout(
+                step="integration", detail=f"{self.service} did not answer within {self.timeout_seconds:g} seconds"
+            ) from None
         except VelvetropeError as refused:
             why = f"{type(refused).__name__}: {refused.detail or refused.message}"
             raise ApiConfiguration(step="integration", detail=why) from refused

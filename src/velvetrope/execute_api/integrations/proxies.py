@@ -26,6 +26,7 @@ from velvetrope.execute_api.errors import (
 )
 from velvetrope.execute_api.integrations.answers import Answer
 from velvetrope.execute_api.invoking import FunctionCalls, InvokeRefused
+from velvetrope.execute_api.protocols import InvocationType
 from velvetrope.execute_api.proxy_events import proxy_event, trace_id
 from velvetrope.execute_api.requests import AdmittedRequest, IntegrationOutcome
 
@@ -92,7 +93,11 @@ async def ask_function(
 
 
 async def run_function(
-    integration: FunctionIntegration, payload: bytes, admitted: AdmittedRequest, functions: FunctionCalls
+    integration: FunctionIntegration,
+    payload: bytes,
+    admitted: AdmittedRequest,
+    functions: FunctionCalls,
+    invocation_type: InvocationType = "RequestResponse",
 ) -> tuple[tuple[bytes, str | None], IntegrationOutcome]:
     """(payload, kind of error or None) of a function that was run, and how long that took.
 
@@ -110,6 +115,7 @@ async def run_function(
             credentials=integration.credentials,
             timeout_seconds=integration.timeout_seconds,
             now=admitted.authorized.caller.matched.incoming.received_at,
+            invocation_type=invocation_type,
         )
     except TimeoutError:
         raise _after(
