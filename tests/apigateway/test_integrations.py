@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from support.gateway import FUNCTION_URI, patch
-from velvetrope.apigateway import BadRequestException, NotFoundException, NotSupported
+from velvetrope.apigateway import BadRequestException, ConflictException, NotFoundException, NotSupported
 from velvetrope.apigateway.integrations import TlsConfig
 
 Plane = Any
@@ -228,6 +228,8 @@ async def test_methods_and_their_responses_are_patched_member_by_member(plane: P
         ),
     )
 
+    with pytest.raises(ConflictException, match="Response already exists for this resource"):
+        await plane.put_method_response(**where, status_code="200")
     assert (method["api_key_required"], method["operation_name"]) == (True, "ListPets")
     assert method["request_parameters"] == {"method.request.header.X": True}
     assert method["request_models"] == {"application/json": "Error"}

@@ -2,6 +2,8 @@
 
 import http.server
 import json
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +14,7 @@ import pytest
 import requests
 
 from support.clients import aws_client
-from support.running import RunningServer
+from support.running import ROOT_KEY, RunningServer, clean_environment
 
 _PET_STORE = Path(__file__).parents[1] / "apigateway" / "cases" / "pet_store.yaml"
 _DOMAIN = "pets.example.com"
@@ -146,6 +148,31 @@ def test_what_is_exported_is_imported_again(gateway: Any, pet_store: str, kind: 
     assert export["contentType"] == accepts
     assert export["contentDisposition"].startswith("attachment; filename=")
     assert paths[0] == paths[1]
+
+
+def test_the_aws_cli_imports_with_parameters(serving: RunningServer, gateway: Any, tmp_path: Path) -> None:
+    document = tmp_path / "store.yaml"
+    document.write_text(_PET_STORE.read_text().replace("{backend}", "http://127.0.0.1:9"))
+    key_id, secret = ROOT_KEY
+    environment = clean_environment(
+        AWS_ACCESS_KEY_ID=key_id, AWS_SECRET_ACCESS_KEY=secret, AWS_DEFAULT_REGION="us-west-2", AWS_PAGER=""
+    )
+    command = ["apigateway", "import-rest-api", "--body", f"fileb://{document}", "--output", "json"]
+    options = ["--parameters", "basepath=prepend,endpointConfigurationTypes=REGIONAL", "--endpoint-url", serving.url]
+
+    done = subprocess.run(
+        [sys.executable, "-m", "awscli", *command, *options],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr
+    api_id = json.loads(done.stdout)["id"]
+    paths = {item["path"] for item in gateway.get_resources(restApiId=api_id)["items"]}
+    gateway.delete_rest_api(restApiId=api_id)
+    assert {"/store/v1", "/store/v1/pets", "/store/v1/pets/{petId}"} <= paths
 
 
 def test_models_validators_and_authorizers_are_there_by_name(gateway: Any, pet_store: str) -> None:

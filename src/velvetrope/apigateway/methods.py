@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from velvetrope.apigateway import authoring
+from velvetrope.apigateway.errors import ConflictException
 from velvetrope.apigateway.integrations import render_integration
 from velvetrope.apigateway.method_targets import MethodTargets
 from velvetrope.apigateway.patches import (
@@ -128,9 +129,13 @@ class MethodOperations:
             response_parameters=dict(response_parameters or {}),
             response_models=dict(response_models or {}),
         )
-        await self._methods.change(
-            call, rest_api_id, lambda api: authoring.with_method_response(api, resource_id, http_method, response)
-        )
+
+        def change(api: RestApi) -> RestApi:
+            if status_code in authoring.find_method(api, resource_id, http_method).method_responses:
+                raise ConflictException("Response already exists for this resource")
+            return authoring.with_method_response(api, resource_id, http_method, response)
+
+        await self._methods.change(call, rest_api_id, change)
         return _render_method_response(response)
 
     @operation

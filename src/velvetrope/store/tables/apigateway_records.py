@@ -167,8 +167,7 @@ class RequestValidator(msgspec.Struct, frozen=True, kw_only=True):
 class RestApi(msgspec.Struct, frozen=True, kw_only=True):
     """A REST API under work, or (inside a `Deployment`) as it was deployed.
 
-    `authorizers` and `request_validators` are keyed by id, `models` by name. `minimum_compression_size`: bytes from
-    which responses are compressed for who accepts it; None never.
+    `authorizers` and `request_validators` are keyed by id, `models` by name.
     """
 
     id: str
@@ -188,7 +187,6 @@ class RestApi(msgspec.Struct, frozen=True, kw_only=True):
     authorizers: dict[str, Authorizer] = {}
     models: dict[str, Model] = {}
     request_validators: dict[str, RequestValidator] = {}
-    minimum_compression_size: int | None = None
     disable_execute_api_endpoint: bool = False
 
 
