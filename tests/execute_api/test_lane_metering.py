@@ -213,3 +213,33 @@ async def test_requests_at_once_are_counted_once_each(gateway: Gateway) -> None:
     responses = await asyncio.gather(*(gateway.get("/no-auth", api_key=API_KEY) for _ in range(12)))
 
     assert sorted(response.status for response in responses) == [200] * 5 + [429] * 7
+
+
+@pytest.mark.parametrize(
+    ("period", "last_moment"),
+    [
+        ("DAY", timedelta(hours=24)),
+        ("WEEK", timedelta(days=4)),  # the clock starts on a Thursday, and weeks on Monday
+        ("MONTH", timedelta(days=31)),
+    ],
+)
+async def test_a_quota_is_of_the_calendars_period_and_not_of_the_first_call(
+    gateway: Gateway, period: str, last_moment: timedelta
+) -> None:
+    await gateway.plan_with_key(rate=None, burst=None, quota=None)
+    plan_id = (await gateway.plane.get_usage_plans())["items"][0]["id"]
+    await gateway.plane.update_usage_plan(
+        usage_plan_id=plan_id,
+        patch_operations=(
+            *_patch("/quota/limit", "5"),
+            *_patch("/quota/period", period),
+            *_patch("/quota/offset", "2"),
+        ),
+    )
+    gateway.clock.advance(last_moment - timedelta(microseconds=1))
+    first = await _calls(gateway, 4)
+    gateway.clock.advance(timedelta(microseconds=1))
+    second = await _calls(gateway, 6)
+
+    assert first == [200] * 3 + [429]  # the offset is taken off in the first period
+    assert second == [200] * 5 + [429]
