@@ -29,7 +29,7 @@ MOCK = {
 }
 PATHS = {
     "plain": "/a/b",
-    "encoded": "/caf%C3%A9/a%20b",
+    "encoded": "/%C3%A9t%C3%A9/a%20b",
     "an encoded slash": "/a%2Fb",
     "unreserved": "/~x_y-z.1",
     "a plus": "/a+b",
