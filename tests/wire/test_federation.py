@@ -102,17 +102,19 @@ def test_a_forged_saml_response_gives_nothing(server: RunningServer) -> None:
     assert refusal_of(error) == ("InvalidIdentityToken", 400, "Response signature invalid")
 
 
-def cli(server: RunningServer, *arguments: str, key: Credentials | None = None) -> subprocess.CompletedProcess[str]:
-    """The AWS CLI with nothing but the endpoint, and a key if one is given."""
+def cli(
+    server: RunningServer, *arguments: str, key: Credentials | None = None, **variables: str
+) -> subprocess.CompletedProcess[str]:
+    """The AWS CLI with nothing but the endpoint, a key if one is given, and `variables`."""
     signing = {} if key is None else {"AWS_ACCESS_KEY_ID": key.access_key, "AWS_SECRET_ACCESS_KEY": key.secret_key}
-    environment = clean_environment(
-        **signing,
-        AWS_ENDPOINT_URL=server.url,
-        AWS_DEFAULT_REGION=server.config["region"],
-        AWS_EC2_METADATA_DISABLED="true",
-        AWS_CONFIG_FILE=os.devnull,
-        AWS_SHARED_CREDENTIALS_FILE=os.devnull,
-    )
+    given = {
+        "AWS_ENDPOINT_URL": server.url,
+        "AWS_DEFAULT_REGION": server.config["region"],
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+    }
+    environment = clean_environment(**{**given, **signing, **variables})
     command = [str(Path(sys.executable).with_name("aws")), *arguments, "--output", "json"]
     return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
 
@@ -242,3 +244,73 @@ def test_the_issuers_pages_are_only_where_they_belong(server: RunningServer) -> 
     assert requests.get(f"{server.url}/{name}/.well-known/jwks.json", timeout=10).status_code == 404
     assert requests.post(f"{server.url}/{name}/.well-known/jwks_uri", timeout=10).status_code == 405
     assert requests.get(f"{server.url}/{name}/.well-known/jwks_uri", timeout=10).status_code == 200
+
+
+def test_the_aws_cli_finds_a_role_by_a_token_in_a_file(server: RunningServer, tmp_path: Path) -> None:
+    """How jobs in a cluster get their role: two variables, and a token that is renewed in a file."""
+    pools, iam = aws_client(server, "cognito-identity"), aws_client(server, "iam")
+    pool_id = pools.create_identity_pool(
+        IdentityPoolName="jobs", AllowUnauthenticatedIdentities=True, AllowClassicFlow=True
+    )["IdentityPoolId"]
+    trust = {
+        "Effect": "Allow",
+        "Principal": {"Federated": "cognito-identity.amazonaws.com"},
+        "Action": "sts:AssumeRoleWithWebIdentity",
+        "Condition": {"StringEquals": {"cognito-identity.amazonaws.com:aud": pool_id}},
+    }
+    role = iam.create_role(RoleName="job", AssumeRolePolicyDocument=document(trust))["Role"]["Arn"]
+    people, file = unsigned(server, "cognito-identity"), tmp_path / "token"
+    identity_id = people.get_id(IdentityPoolId=pool_id)["IdentityId"]
+    token = people.get_open_id_token(IdentityId=identity_id)["Token"]
+    file.write_text(token)
+    named = {"AWS_ROLE_ARN": role, "AWS_WEB_IDENTITY_TOKEN_FILE": str(file), "AWS_ROLE_SESSION_NAME": "run-7"}
+
+    done = cli(server, "sts", "get-caller-identity", **named)
+
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["Arn"] == f"arn:aws:sts::{ACCOUNT}:assumed-role/job/run-7"
+    head, payload, signature = token.split(".")
+    file.write_text(f"{head}.{payload}.{signature[:-8]}AAAAAAAA")
+    forged = cli(server, "sts", "get-caller-identity", **named)
+    assert forged.returncode != 0
+    assert "(InvalidIdentityToken) when calling the AssumeRoleWithWebIdentity operation" in forged.stderr
+
+
+def test_the_aws_cli_goes_through_a_chain_of_profiles(server: RunningServer, tmp_path: Path) -> None:
+    iam = aws_client(server, "iam")
+    iam.create_user(UserName="erin")
+    user = f"arn:aws:iam::{ACCOUNT}:user/erin"
+    made = iam.create_access_key(UserName="erin")["AccessKey"]
+    key = Credentials(made["AccessKeyId"], made["SecretAccessKey"])
+
+    def make_role(name: str, trusted: str, external_id: str) -> str:
+        statement = {
+            "Effect": "Allow",
+            "Principal": {"AWS": trusted},
+            "Action": "sts:AssumeRole",
+            "Condition": {"StringEquals": {"sts:ExternalId": external_id}},
+        }
+        arn: str = iam.create_role(RoleName=name, AssumeRolePolicyDocument=document(statement))["Role"]["Arn"]
+        return arn
+
+    first = make_role("first", user, "one")
+    second = make_role("second", first, "two")
+    config = tmp_path / "config"
+    config.write_text(
+        f"[profile erin]\naws_access_key_id = {key.access_key}\naws_secret_access_key = {key.secret_key}\n"
+        f"[profile first]\nrole_arn = {first}\nsource_profile = erin\nexternal_id = one\n"
+        f"[profile second]\nrole_arn = {second}\nsource_profile = first\nexternal_id = two\nrole_session_name = s2\n"
+        f"[profile wrong]\nrole_arn = {second}\nsource_profile = first\nexternal_id = three\n"
+        f"[profile skipped]\nrole_arn = {second}\nsource_profile = erin\nexternal_id = two\n"
+    )
+
+    def who(profile: str) -> subprocess.CompletedProcess[str]:
+        return cli(server, "sts", "get-caller-identity", "--profile", profile, AWS_CONFIG_FILE=str(config))
+
+    done = who("second")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["Arn"] == f"arn:aws:sts::{ACCOUNT}:assumed-role/second/s2"
+    for profile in ("wrong", "skipped"):
+        refused = who(profile)
+        assert "(AccessDenied) when calling the AssumeRole operation" in refused.stderr
+        assert f"is not authorized to perform: sts:AssumeRole on resource: {second}" in refused.stderr

@@ -19,6 +19,7 @@ Sources: IAM User Guide, "Configure SAML assertions for the authentication respo
 STS federation", "Troubleshoot SAML federation with IAM" (the texts); AWS STS API reference, AssumeRoleWithSAML.
 """
 
+import asyncio
 import base64
 import binascii
 import hashlib
@@ -228,7 +229,9 @@ class SamlAssertions:
         except (binascii.Error, ValueError):
             raise AssertionRefused("Invalid base64 SAMLResponse") from None
         addresses = self._addresses(provider)
-        assertion = verify_response(
+        # In a thread: what a stranger hands in may cost tens of milliseconds to read.
+        assertion = await asyncio.to_thread(
+            verify_response,
             document,
             provider=provider.identity_provider,
             audiences={_AUDIENCE, *addresses},
