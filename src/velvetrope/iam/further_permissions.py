@@ -11,6 +11,7 @@ dependent actions; the services' pages on tagging when creating.
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from velvetrope.iam.imported_documents import read_imported_document
 from velvetrope.iam.request_keys import requested_tags
 
 __all__ = ["PassedRole", "passed_roles", "second_action", "used_layers"]
@@ -59,6 +60,14 @@ _PATCHED_ROLES: Mapping[tuple[str, str], tuple[str, ...]] = {
 }
 """API Gateway's Update operations name what they change by a path."""
 
+_IMPORTED: Mapping[tuple[str, str], str] = {
+    ("apigateway", "ImportRestApi"): "body",
+    ("apigateway", "PutRestApi"): "body",
+    ("apigatewayv2", "ImportApi"): "Body",
+    ("apigatewayv2", "ReimportApi"): "Body",
+}
+"""Operations that take a whole API's document, and the member that it is in."""
+
 _TAGGING: Mapping[tuple[str, str], str] = {
     ("iam", "CreateRole"): "iam:TagRole",
     ("iam", "CreateUser"): "iam:TagUser",
@@ -91,6 +100,9 @@ def passed_roles(service: str, operation: str, parameters: Mapping[str, object])
     named = [value for path in paths for value in _values_at(parameters, path.split("."))]
     for patched in _PATCHED_ROLES.get((service, operation), ()):
         named += [value for path, value in _patches(parameters) if path == patched]
+    document = _IMPORTED.get((service, operation))
+    if document is not None:
+        named += read_imported_document(parameters.get(document)).roles
     for role_arn in named:
         if isinstance(role_arn, str) and role_arn not in {"", _CALLERS_CREDENTIALS}:
             found[role_arn] = PassedRole(role_arn, host)
@@ -113,6 +125,9 @@ def second_action(service: str, operation: str, parameters: Mapping[str, object]
     if tagging is not None and requested_tags(parameters):
         return tagging
     if (service, operation) == ("apigateway", "CreateRestApi") and parameters.get("policy"):
+        return "apigateway:UpdateRestApiPolicy"
+    document = _IMPORTED.get((service, operation))
+    if document is not None and read_imported_document(parameters.get(document)).has_policy:
         return "apigateway:UpdateRestApiPolicy"
     if (service, operation) == ("apigateway", "UpdateRestApi") and any(
         path == "/policy" or path.startswith("/policy/") for path, _ in _patches(parameters)
