@@ -87,8 +87,8 @@ DIFFERENCES: Mapping[str, Mapping[str, str]] = {
         "AssumeRoleWithSAML": "Signatures and digests with SHA-1 are refused.",
         "AssumeRoleWithWebIdentity": "Takes tokens of identity pools (GetOpenIdToken) and of OpenID Connect providers "
         "that IAM has.",
-        "DecodeAuthorizationMessage": "As on AWS, the services here hand out no encoded messages: their refusals are in "
-        "plain words.",
+        "DecodeAuthorizationMessage": "As on AWS, the services here hand out no encoded messages: they refuse in plain "
+        "words.",
         "GetAccessKeyInfo": "Every temporary key (`ASIA…`) is taken for one of this account.",
     },
     "iam": {

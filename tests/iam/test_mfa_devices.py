@@ -156,6 +156,13 @@ async def test_a_new_device_shows_its_seed_once_and_belongs_to_nobody(bare: Worl
     assert (await refused(bare.make(path="/a/")))[0] == "EntityAlreadyExists"
 
 
+async def test_a_serial_number_is_not_too_long_to_be_named_again(bare: World) -> None:
+    room = 256 - len(f"arn:aws:iam::{ACCOUNT}:mfa/")
+
+    await bare.make("x" * room)
+    assert (await refused(bare.make("x" * (room + 1))))[0] == "ValidationError"
+
+
 async def test_two_codes_in_a_row_enable_a_device(bare: World) -> None:
     bare.seed = await bare.make()
     await bare.enable(bare.code(steps=-1), bare.code())

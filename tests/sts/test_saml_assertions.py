@@ -286,6 +286,7 @@ async def test_a_role_that_does_not_exist_is_refused_like_one_that_is_forbidden(
             "InvalidIdentityToken",
             "SessionDuration in AuthnResponse must be a number of seconds from 900 to 43200",
         ),
+        (replace(GOOD, subject="x" * 257), "InvalidIdentityToken", "The NameID in AuthnResponse is too long"),
         (tagged({"aws:x": "1"}), "InvalidIdentityToken", "A PrincipalTag in AuthnResponse has a key of AWS's own"),
         (
             tagged({}, transitive=["team"]),
@@ -293,7 +294,7 @@ async def test_a_role_that_does_not_exist_is_refused_like_one_that_is_forbidden(
             "The specified transitive tag key must be included in the requested tags.",
         ),
     ],
-    ids=range(16),
+    ids=range(17),
 )
 async def test_a_response_that_is_not_good_is_refused_with_awss_words(
     response: Response | str, code: str, message: str

@@ -25,6 +25,7 @@ from velvetrope.iam.errors import (
     EntityAlreadyExists,
     InvalidAuthenticationCode,
     NoSuchEntity,
+    ValidationError,
 )
 from velvetrope.iam.mfa_codes import Verdict
 from velvetrope.iam.mfa_devices import MfaDevices
@@ -40,6 +41,7 @@ from velvetrope.store.tables.iam_mfa_devices import MfaDevice, MfaDeviceStore
 __all__ = ["MfaDeviceOperations"]
 
 _ISSUER: Final = "Amazon Web Services"
+_MAX_SERIAL_NUMBER: Final = 256
 TagChange = Callable[[dict[str, str]], dict[str, str]]
 
 
@@ -58,6 +60,9 @@ class MfaDeviceOperations:
     ) -> Answer:
         """A new device that is nobody's yet."""
         serial_number = call.arn("iam", f"mfa{path}{virtual_mfa_device_name}", region="")
+        if len(serial_number) > _MAX_SERIAL_NUMBER:
+            # UNVERIFIED: the sentence. A longer one could never be named again: no other operation takes it.
+            raise ValidationError(f"A serial number can have {_MAX_SERIAL_NUMBER} characters.")
         seed = self._devices.new_seed(self._entropy)
         device = MfaDevice(
             serial_number=serial_number,

@@ -56,6 +56,8 @@ _SESSION_NAME: Final = re.compile(r"[a-zA-Z_0-9+=,.@-]{2,64}")
 _SESSION_SECONDS: Final = range(900, 43_201)
 _PRINCIPAL_TAG: Final = f"{_ATTRIBUTES}PrincipalTag:"
 _MAX_TAG_KEY, _MAX_TAG_VALUE, _MAX_TAGS = 128, 256, 50
+_MAX_NAME: Final = 256
+"""What a persistent NameID has at the most (saml-core-2.0-os section 8.3.7); it goes into session tokens."""
 
 _CLAIMS: Final = "http://schemas.xmlsoap.org/ws/2005/05/identity/claims/"
 _EDU_PERSON: Final = "urn:oid:1.3.6.1.4.1.5923.1.1.1."
@@ -242,6 +244,10 @@ class SamlAssertions:
             decryption_keys=provider.decryption_keys,
             encryption_required=provider.encryption_required,
         )
+        if len(assertion.name_id.value) > _MAX_NAME:
+            raise AssertionRefused(
+                "The NameID in AuthnResponse is too long", detail=f"more than {_MAX_NAME} characters"
+            )
         if now >= assertion.issued_at + _REDEEMED_WITHIN:
             raise AssertionTooOld("Token must be redeemed within 5 minutes of issuance")
         return provider, assertion
