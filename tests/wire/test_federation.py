@@ -113,6 +113,8 @@ def cli(
         "AWS_EC2_METADATA_DISABLED": "true",
         "AWS_CONFIG_FILE": os.devnull,
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        # The CLI keeps the sessions of roles there, and would go on with those of another server.
+        "HOME": str(server.state_folder),
     }
     environment = clean_environment(**{**given, **signing, **variables})
     command = [str(Path(sys.executable).with_name("aws")), *arguments, "--output", "json"]

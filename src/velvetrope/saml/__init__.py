@@ -1,7 +1,8 @@
-"""SAML 2.0: what an identity provider's documents prove.
+"""SAML 2.0: what an identity provider's documents prove, and how one is asked.
 
     provider = parse_metadata(metadata_document)
     assertion = verify_response(response, provider=provider, audiences=…, recipients=…, request_id=None, now=now)
+    location = redirect_url(AuthnRequest(request_id=…, issuer=…, destination=…, …), relay_state=state)
 
 Pure: `now` is an argument, nothing is fetched, nothing is remembered. The room reads responses of the web browser
 profile (POST binding) and the metadata that names their keys; it does not know who asks, which attributes mean what, or
@@ -12,6 +13,7 @@ Source: the OASIS SAML 2.0 documents (saml-core-2.0-os, saml-profiles-2.0-os, sa
 """
 
 from velvetrope.saml.assertions import NAME_ID_FORMAT, NameId, VerifiedAssertion
+from velvetrope.saml.authn_requests import AuthnRequest, post_fields, redirect_url
 from velvetrope.saml.errors import (
     AssertionNotDecryptable,
     AudienceMissing,
@@ -40,6 +42,7 @@ __all__ = [
     "AnyRequest",
     "AssertionNotDecryptable",
     "AudienceMissing",
+    "AuthnRequest",
     "IdentityProvider",
     "IssuerUnknown",
     "MalformedDocument",
@@ -55,5 +58,7 @@ __all__ = [
     "SubjectNotConfirmed",
     "VerifiedAssertion",
     "parse_metadata",
+    "post_fields",
+    "redirect_url",
     "verify_response",
 ]
