@@ -277,3 +277,65 @@ async def test_first_factors_of_a_pool_include_the_password(world: World) -> Non
         await world.pool(
             policies=UserPoolPolicies(sign_in_policy=SignInPolicy(allowed_first_auth_factors=("EMAIL_OTP",)))
         )
+
+
+# Straight after the sign-up
+
+
+async def session_after_sign_up(world: World, pool_id: str, client_id: str, username: str = "anna") -> str:
+    pool, client = await world.store.load_pool(pool_id), await world.store.load_client(client_id)
+    stored = await world.store.load_user(pool_id, username)
+    assert pool is not None
+    assert client is not None
+    assert stored is not None
+    return world.pools.challenges.after_sign_up(username, stored, pool=pool, client=client, now=world.now)
+
+
+async def go_on(world: World, client_id: str, session: str, username: str = "anna", flow: str = "USER_AUTH") -> Any:
+    return await world.initiate_auth(
+        auth_flow=flow,
+        client_id=client_id,
+        auth_parameters={"USERNAME": username, "PASSWORD": PASSWORD},
+        session=session,
+    )
+
+
+async def test_who_has_just_confirmed_their_sign_up_is_signed_in_once(world: World) -> None:
+    pool_id, client_id = await passwordless_pool(world)
+    session = await session_after_sign_up(world, pool_id, client_id)
+
+    assert (await go_on(world, client_id, session))["authentication_result"]["access_token"]
+    async with refused("NotAuthorizedException", "Invalid session for the user, session can only be used once."):
+        await go_on(world, client_id, session)
+
+
+async def test_session_of_a_sign_up_is_for_its_user_client_flow_and_time(world: World) -> None:
+    pool_id, client_id = await passwordless_pool(world)
+    await world.user(pool_id, "berta")
+    other_client = await world.client(pool_id, explicit_auth_flows=FLOWS)
+    session = await session_after_sign_up(world, pool_id, client_id)
+
+    async with refused("NotAuthorizedException", "Invalid session for the user."):
+        await go_on(world, client_id, session, "berta")
+    async with refused("NotAuthorizedException", "Invalid session for the user."):
+        await go_on(world, client_id, session, "nobody")
+    async with refused("NotAuthorizedException", "Invalid session for the user."):
+        await go_on(world, other_client, session)
+    async with refused("InvalidParameterException", "Session is for USER_AUTH only."):
+        await go_on(world, client_id, session, flow="USER_PASSWORD_AUTH")
+    choice = await begin(world, client_id)
+    async with refused("NotAuthorizedException", "Invalid session for the user."):
+        await go_on(world, client_id, choice["session"])
+    world.later(minutes=3)
+    async with refused("NotAuthorizedException", "Invalid session for the user, session is expired."):
+        await go_on(world, client_id, session)
+
+
+async def test_sign_up_does_not_get_past_the_second_factor(world: World) -> None:
+    pool_id, client_id = await passwordless_pool(world)
+    session = await session_after_sign_up(world, pool_id, client_id)
+    await world.set_user_pool_mfa_config(
+        user_pool_id=pool_id, mfa_configuration="ON", email_mfa_configuration=EmailMfaConfig()
+    )
+
+    assert (await go_on(world, client_id, session))["challenge_name"] == "EMAIL_OTP"

@@ -21,7 +21,7 @@ import msgspec
 
 from velvetrope.clock import Entropy
 from velvetrope.sealing import MasterKeys, SealBroken
-from velvetrope.store.tables.userpools import AppClient, MfaType, UserPool
+from velvetrope.store.tables.userpools import AppClient, MfaType, StoredUser, UserPool
 from velvetrope.store.tables.userpools_sign_in import SignInStore
 from velvetrope.userpools.errors import (
     InvalidLambdaResponseException,
@@ -232,6 +232,21 @@ class ChallengeSealer:
             asked=asked,
         )
         return self.seal_session(session)
+
+    def after_sign_up(
+        self, username: str, stored: StoredUser, *, pool: UserPool, client: AppClient, now: datetime
+    ) -> str:
+        """ConfirmSignUp's session: USER_AUTH takes it for the first factor of who has just shown the code, once."""
+        sign_in = SignIn(
+            flow="USER_AUTH",
+            admin=False,
+            username=username,
+            username_key=stored.username_key,
+            user_id=stored.user.username,
+            sub=stored.user.sub,
+            missing=False,
+        )
+        return self.new_session(sign_in, ConfirmedSignUp(), pool=pool, client=client, now=now)
 
     def seal_session(self, session: Session) -> str:
         """The text of a session that was made before; see `new_session`."""

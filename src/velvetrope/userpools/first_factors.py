@@ -71,7 +71,7 @@ class FirstFactors:
         preferred = parameters.get("PREFERRED_CHALLENGE")
         if preferred is not None and preferred not in _CHALLENGES:
             raise InvalidParameterException(f"Unsupported preferred challenge {preferred}.")  # text UNVERIFIED
-        offered = await self._offered(turn.pool, found)
+        offered = await self._offered(turn.pool, sign_in.username_key, found)
         if preferred in offered:
             return await self._start(turn, sign_in, found, preferred, parameters, offered)
         session = self._challenges.new_session(
@@ -198,11 +198,11 @@ class FirstFactors:
         session = self._challenges.new_session(sign_in, asked, pool=turn.pool, client=turn.client, now=turn.now)
         return NextChallenge(asked.challenge_name, {"USERNAME": sign_in.user_id}, session, offered)
 
-    async def _offered(self, pool: UserPool, found: StoredUser | None) -> tuple[str, ...]:
+    async def _offered(self, pool: UserPool, username_key: str, found: StoredUser | None) -> tuple[str, ...]:
+        known = await self._factors.load_passkeys(pool.id, username_key)  # looked for whoever it is
         if found is None:
             codes = () if pool.mfa_configuration == "ON" else ("EMAIL_OTP", "SMS_OTP")
             return ("PASSWORD_SRP", "PASSWORD", *(name for name in codes if name in pool.allowed_first_auth_factors))
-        known = await self._factors.load_passkeys(pool.id, found.username_key)
         configured = configured_factors(pool, found, has_passkey=bool(known))
         if must_show_second_factor(pool, found.user):
             configured = [name for name in configured if name == "PASSWORD" or _counts_for_two(pool, name)]

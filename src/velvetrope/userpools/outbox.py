@@ -155,7 +155,7 @@ class Outbox:
             _filled(text, code.reveal(), username),
             now,
         )
-        await self._store.queue_messages([] if user is None else [message], now=now)
+        await self._store.queue_message(message, to_nobody=user is None)
 
     def code_matches(self, pool: UserPool, sub: str, kept: StoredCode, presented: str) -> bool:
         """Whether `presented` is the code; compares in constant time. How often one may ask is the store's to count."""

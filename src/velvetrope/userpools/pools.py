@@ -96,6 +96,7 @@ class UserPools:
         """Messages that were written; for the owner of the server alone."""
         self.deliveries = Deliveries(DeliveryStore(database), self.outbox, senders or {}, clock, database.changes)
         challenges = ChallengeSealer(master_keys, entropy, sign_ins)
+        self.challenges = challenges
         tokens = AccessTokens(store, directory, issuer)
         apps = AuthenticatorApps(factors, master_keys, entropy)
         passkeys = Passkeys(factors=factors, challenges=challenges, directory=directory, entropy=entropy)

@@ -854,12 +854,12 @@ class UserPoolStore:
             there = await tx.connection.execute(select(codes.c.purpose).where(mine))
             return "no_code" if there.one_or_none() is None else "too_many"
 
-    async def queue_messages(self, messages_to_send: Collection[OutgoingMessage], *, now: datetime) -> None:
-        """Keep messages that belong to no other change. With none it writes all the same, and takes as long."""
+    async def queue_message(self, message: OutgoingMessage, *, to_nobody: bool = False) -> None:
+        """Keep a message that belongs to no other change. One `to_nobody` is not kept, and takes as long."""
         async with self._database.transaction() as tx:
-            await tx.connection.execute(delete(messages).where(messages.c.created_at < now - _MESSAGES_KEPT_FOR))
-            for message in messages_to_send:
-                await _save_message(tx, message)
+            await _save_message(tx, message)
+            gone = message.id if to_nobody else ""
+            await tx.connection.execute(delete(messages).where(messages.c.id == gone))
 
     async def load_messages(self, user_pool_id: str, *, limit: int) -> Sequence[OutgoingMessage]:
         """The newest messages of the pool, newest first. For the owner of the server only."""

@@ -1,0 +1,96 @@
+"""A name that nobody has costs as much as one that somebody has: the same statements, and the same arithmetic.
+
+Time itself is no test on a busy machine; what is counted is what takes the time.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from sqlalchemy import event
+
+from support.userpools import World, srp_client
+from velvetrope.errors import ServiceError
+from velvetrope.store.tables.userpools import PasswordPolicySettings
+from velvetrope.userpools.shapes import SignInPolicy, UserPoolPolicies
+from velvetrope.userpools.workers import Workers
+
+FLOWS = ("ALLOW_USER_AUTH", "ALLOW_USER_PASSWORD_AUTH", "ALLOW_USER_SRP_AUTH", "ALLOW_REFRESH_TOKEN_AUTH")
+
+
+@contextmanager
+def work_done(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[Counter[str]]:
+    """Statements by their text, and visits to the threads that do the arithmetic."""
+    done: Counter[str] = Counter()
+
+    def before(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        done[statement] += 1
+
+    run = Workers.run
+
+    async def counted(self: Workers, work: Callable[[], Any]) -> Any:
+        done["arithmetic"] += 1
+        return await run(self, work)
+
+    engine = world.database._engine
+    event.listen(engine, "before_cursor_execute", before)
+    with monkeypatch.context() as patched:
+        patched.setattr(Workers, "run", counted)
+        yield done
+    event.remove(engine, "before_cursor_execute", before)
+
+
+async def password(world: World, pool_id: str, client_id: str, username: str) -> None:
+    await world.sign_in(client_id, username=username, password="wrong")
+
+
+async def srp(world: World, pool_id: str, client_id: str, username: str) -> None:
+    await world.srp_sign_in(pool_id, client_id, username=username, password="wrong")
+
+
+async def choice(world: World, pool_id: str, client_id: str, username: str) -> None:
+    await world.initiate_auth(auth_flow="USER_AUTH", client_id=client_id, auth_parameters={"USERNAME": username})
+
+
+async def chosen_password(world: World, pool_id: str, client_id: str, username: str) -> None:
+    given = {"USERNAME": username, "PREFERRED_CHALLENGE": "PASSWORD", "PASSWORD": "wrong"}
+    await world.initiate_auth(auth_flow="USER_AUTH", client_id=client_id, auth_parameters=given)
+
+
+async def code(world: World, pool_id: str, client_id: str, username: str) -> None:
+    given = {"USERNAME": username, "PREFERRED_CHALLENGE": "EMAIL_OTP"}
+    asked = await world.initiate_auth(auth_flow="USER_AUTH", client_id=client_id, auth_parameters=given)
+    await world.respond(client_id, asked, {"USERNAME": username, "EMAIL_OTP_CODE": "wrong"})
+
+
+async def srp_half(world: World, pool_id: str, client_id: str, username: str) -> None:
+    parameters = srp_client(pool_id, client_id, username).get_auth_params()
+    await world.initiate_auth(auth_flow="USER_SRP_AUTH", client_id=client_id, auth_parameters=parameters)
+
+
+@pytest.mark.parametrize("way", [password, srp_half, srp, choice, chosen_password, code])
+async def test_missing_user_costs_what_a_real_one_costs(
+    world: World, monkeypatch: pytest.MonkeyPatch, way: Callable[..., Any]
+) -> None:
+    allowed = SignInPolicy(allowed_first_auth_factors=("PASSWORD", "EMAIL_OTP"))
+    pool_id = await world.pool(
+        policies=UserPoolPolicies(password_policy=PasswordPolicySettings(), sign_in_policy=allowed)
+    )
+    client_id = await world.client(pool_id, explicit_auth_flows=FLOWS)
+    await world.user(pool_id, email="anna@example.com", email_verified="true")
+
+    async def cost(username: str) -> Counter[str]:
+        with work_done(world, monkeypatch) as done:
+            try:
+                await way(world, pool_id, client_id, username)
+            except ServiceError:
+                done["refused"] += 1
+        return done
+
+    await cost("warm")
+    await cost("anna")
+
+    assert await cost("nobo") == await cost("bert")
+    assert await cost("anna") == await cost("warm")
