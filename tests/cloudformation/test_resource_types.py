@@ -74,6 +74,31 @@ async def test_a_user_pool_gives_its_names_and_sets_its_factors(stacks: Stacks) 
     assert applied.outputs["Arn"].startswith("arn:aws:cognito-idp:")
 
 
+async def test_a_user_pool_sets_passkeys_and_mail_as_factors(stacks: Stacks) -> None:
+    properties = {
+        "EnabledMfas": ["EMAIL_OTP"],
+        "EmailAuthenticationMessage": "Your code is {####}",
+        "EmailAuthenticationSubject": "Code",
+        "MfaConfiguration": "ON",
+        "WebAuthnRelyingPartyID": "example.com",
+        "WebAuthnUserVerification": "required",
+    }
+
+    await stacks.apply(stack(properties, "AWS::Cognito::UserPool"))
+
+    assert stacks.world.of("SetUserPoolMfaConfig") == [
+        {
+            "UserPoolId": "us-west-2_pool1",
+            "EmailMfaConfiguration": {"Message": "Your code is {####}", "Subject": "Code"},
+            "WebAuthnConfiguration": {"RelyingPartyId": "example.com", "UserVerification": "required"},
+            "MfaConfiguration": "ON",
+        }
+    ]
+    del properties["EnabledMfas"]
+    with pytest.raises(Exception, match="need EMAIL_OTP among EnabledMfas"):
+        await stacks.apply(stack(properties, "AWS::Cognito::UserPool"))
+
+
 async def test_a_user_pool_takes_new_attributes_and_loses_none(stacks: Stacks) -> None:
     one = {"Name": "level", "AttributeDataType": "Number", "NumberAttributeConstraints": {"MinValue": 1}}
     two = {"Name": "team", "AttributeDataType": "String"}

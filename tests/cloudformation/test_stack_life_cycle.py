@@ -371,8 +371,8 @@ async def test_what_could_not_be_cleaned_up_is_tried_again_at_the_next_update(st
             "#/Policies/PasswordPolicy: extraneous key [Foo] is not permitted",
         ),
         (
-            "Resources: {A: {Type: AWS::Cognito::UserPool, Properties: {WebAuthnUserVerification: required}}}",
-            "AWS::Cognito::UserPool WebAuthnUserVerification is not supported by velvetrope",
+            "Resources: {A: {Type: AWS::Cognito::UserPool, Properties: {IssuerConfiguration: {Type: x}}}}",
+            "AWS::Cognito::UserPool IssuerConfiguration is not supported by velvetrope",
         ),
         (
             "Resources: {A: {Type: AWS::IAM::User}}\nOutputs: {O: {Value: !GetAtt A.Colour}}",

@@ -268,7 +268,6 @@ class AuthOperations:
     def _sign_in(self, turn: Turn, name: PresentedName, flow: str, device_key: str | None) -> SignIn:
         return SignIn(
             flow=flow if flow in {"USER_SRP_AUTH", "USER_AUTH", "CUSTOM_AUTH"} else "PASSWORD",  # type: ignore[arg-type]
-            admin=turn.admin,
             username=name.text,
             username_key=name.key,
             user_id=self._user_id(turn.pool, name),

@@ -71,7 +71,6 @@ class SignIn(msgspec.Struct, frozen=True, kw_only=True):
 
     flow: Literal["PASSWORD", "USER_SRP_AUTH", "USER_AUTH", "CUSTOM_AUTH"]
     """PASSWORD stands for the three flows that send one."""
-    admin: bool
     username: str
     """As the client presented it."""
     username_key: str
@@ -239,7 +238,6 @@ class ChallengeSealer:
         """ConfirmSignUp's session: USER_AUTH takes it for the first factor of who has just shown the code, once."""
         sign_in = SignIn(
             flow="USER_AUTH",
-            admin=False,
             username=username,
             username_key=stored.username_key,
             user_id=stored.user.username,

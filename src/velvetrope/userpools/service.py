@@ -101,7 +101,6 @@ class SignInService:
         name = await self._directory.presented(pool, username)
         sign_in = SignIn(
             flow="PASSWORD",
-            admin=False,
             username=username,
             username_key=name.key,
             user_id=username if name.found is None else name.found.user.username,

@@ -57,7 +57,13 @@ class UserPoolHandler:
             "VerificationMessageTemplate",
         )
     }
-    properties: Final = frozenset(_members) | {"EnabledMfas"}
+    _web_authn: Final = {
+        "WebAuthnRelyingPartyID": "RelyingPartyId",
+        "WebAuthnUserVerification": "UserVerification",
+        "WebAuthnFactorConfiguration": "FactorConfiguration",
+    }
+    _email_mfa: Final = {"EmailAuthenticationMessage": "Message", "EmailAuthenticationSubject": "Subject"}
+    properties: Final = frozenset(_members) | {"EnabledMfas", *_web_authn, *_email_mfa}
 
     async def create(self, at: ResourceCall, properties: Properties) -> Made:
         parameters = self._input(properties)
@@ -104,17 +110,29 @@ class UserPoolHandler:
         return {self._members[name]: value for name, value in properties.items() if name in self._members}
 
     async def _set_mfa(self, at: ResourceCall, pool_id: str, properties: Properties) -> None:
-        if "EnabledMfas" not in properties:
+        factors = properties.get("EnabledMfas")
+        web_authn = {wire: properties[name] for name, wire in self._web_authn.items() if name in properties}
+        message = {wire: properties[name] for name, wire in self._email_mfa.items() if name in properties}
+        if message and "EMAIL_OTP" not in (factors or ()):
+            raise ResourceRefused("EmailAuthenticationMessage and its subject need EMAIL_OTP among EnabledMfas here.")
+        if factors is None and not web_authn:
             return
+        if factors is None:
+            # SetUserPoolMfaConfig offers what it is given: what CreateUserPool has set must not be lost by it.
+            factors = ["SMS_MFA"] if "SmsConfiguration" in properties else []
         parameters: dict[str, object] = {"UserPoolId": pool_id}
-        for factor in properties["EnabledMfas"]:
+        for factor in factors:
             match factor:
                 case "SOFTWARE_TOKEN_MFA":
                     parameters["SoftwareTokenMfaConfiguration"] = {"Enabled": True}
                 case "SMS_MFA":
                     parameters["SmsMfaConfiguration"] = {"SmsConfiguration": properties.get("SmsConfiguration", {})}
+                case "EMAIL_OTP":
+                    parameters["EmailMfaConfiguration"] = message
                 case _:
                     raise ResourceRefused(f"EnabledMfas {factor} is not supported by velvetrope.")
+        if web_authn:
+            parameters["WebAuthnConfiguration"] = web_authn
         parameters["MfaConfiguration"] = properties.get("MfaConfiguration", "OFF")
         await at.invoke(_SERVICE, "SetUserPoolMfaConfig", parameters)
 
