@@ -11,6 +11,7 @@ import pytest
 
 from support.hosted_ui import CALLBACK, Browser, Response, redeem_form
 from support.hosted_ui import sign_in as fill_the_form
+from support.userpools import RaisedInFunction, RecordingFunctions
 from velvetrope.clock import CountingEntropy, FrozenClock
 from velvetrope.edge.hosted import HostedPages
 from velvetrope.operations import Call, implemented_operations
@@ -19,7 +20,9 @@ from velvetrope.sealing import MasterKeys
 from velvetrope.secret import Secret
 from velvetrope.store import Database
 from velvetrope.store.tables.hosted_ui import HostedUiStore
+from velvetrope.store.tables.userpools import LambdaConfig, SmsConfiguration, SmsMfaConfig
 from velvetrope.userpools import UserPools
+from velvetrope.userpools.shapes import AttributeType
 
 PASSWORD = "demoPASS123!"  # a pool's own policy asks for a symbol
 
@@ -31,6 +34,7 @@ class House:
     pools: UserPools
     pages: HostedPages
     clock: FrozenClock
+    functions: RecordingFunctions
     pool_id: str = ""
     client_id: str = ""
 
@@ -76,8 +80,11 @@ def _member(record: object, name: str) -> object:
 async def house(tmp_path: Path) -> AsyncIterator[House]:
     database = await Database.open(f"sqlite:///{tmp_path / 'house.db'}", durable=False)
     entropy, clock = CountingEntropy(), FrozenClock()
-    pools = UserPools(database, master_keys=MasterKeys.generate(entropy), clock=clock, entropy=entropy)
-    house = House(pools, HostedPages(pools.sign_in, HostedUiStore(database), clock, entropy), clock)
+    functions = RecordingFunctions()
+    pools = UserPools(
+        database, master_keys=MasterKeys.generate(entropy), clock=clock, entropy=entropy, functions=functions
+    )
+    house = House(pools, HostedPages(pools.sign_in, HostedUiStore(database), clock, entropy), clock, functions)
     try:
         await house.furnish()
         yield house
@@ -172,3 +179,44 @@ async def test_a_temporary_password_signs_nobody_in(house: House) -> None:
 
     assert response.status == 400
     assert "Password reset required for the user" in response.text
+
+
+async def test_the_page_lets_nobody_in_who_owes_a_second_factor(house: House) -> None:
+    """It cannot ask for one; a page that forgot would be the way around MFA."""
+    user = {"user_pool_id": house.pool_id, "username": "demouser"}
+    phone = (AttributeType(name="phone_number", value="+15551234567"),)
+    await house.call("admin_update_user_attributes", user_attributes=phone, **user)
+    sms = SmsMfaConfig(sms_configuration=SmsConfiguration())
+    await house.call(
+        "set_user_pool_mfa_config", user_pool_id=house.pool_id, mfa_configuration="ON", sms_mfa_configuration=sms
+    )
+    browser = Browser(house.pages)
+
+    right, wrong = await house.sign_in(browser), await house.sign_in(browser, password="guess")
+
+    assert right.status == 400
+    assert "This page cannot ask for your second factor." in right.text
+    assert "Incorrect username or password." in wrong.text
+
+
+async def test_a_function_for_tokens_that_refuses_gives_none_and_ends_no_session(house: House) -> None:
+    def refuse(event: dict[str, Any]) -> None:
+        raise RaisedInFunction("not now")
+
+    arn = house.functions.answers("tokens")
+    config = LambdaConfig(pre_token_generation=arn)
+    await house.call("update_user_pool", user_pool_id=house.pool_id, lambda_config=config)
+    browser = Browser(house.pages)
+    tokens = await house.redeem(browser, (await house.sign_in(browser)).answer["code"])
+    form = {"grant_type": "refresh_token", "client_id": house.client_id, "refresh_token": tokens["refresh_token"]}
+    code = (await house.sign_in(Browser(house.pages))).answer["code"]
+
+    house.functions.define("tokens", refuse)
+    redeemed, refreshed = await house.redeem(browser, code), await browser.post("/oauth2/token", form)
+    house.functions.answers("tokens")
+    later = await browser.post("/oauth2/token", form)
+
+    assert redeemed == {"status": 400, "error": "invalid_grant"}
+    assert (refreshed.status, refreshed.json) == (400, {"error": "invalid_grant"})
+    assert later.status == 200
+    assert house.functions.sources()[0] == "TokenGeneration_HostedAuth"

@@ -5,7 +5,7 @@
     parse the grant                             invalid_request, unauthorized_client, unsupported_grant_type
     spend the code, or refresh                  invalid_grant (a code presented again ends its family)
     find the user                               invalid_grant
-    issue the tokens
+    issue the tokens                            invalid_grant (the pool's function for tokens refused)
     bind them to the code                       invalid_grant (it was presented again while we worked)
 
 The client comes first, as on AWS: a wrong secret with a wrong code hears about the secret.
@@ -25,9 +25,16 @@ from velvetrope.store.tables.userpools import AppClient, UserPool
 
 __all__ = ["TokenFlow"]
 
-_REFRESH_REFUSALS = frozenset(
-    {"NotAuthorizedException", "RefreshTokenReuseException", "UserNotFoundException", "UserNotConfirmedException"}
+_TRIGGER_REFUSALS = frozenset(
+    {"UserLambdaValidationException", "UnexpectedLambdaException", "InvalidLambdaResponseException"}
 )
+"""What the pool's own function for tokens can bring about. What AWS says here is UNVERIFIED."""
+_REFRESH_REFUSALS = _TRIGGER_REFUSALS | {
+    "NotAuthorizedException",
+    "RefreshTokenReuseException",
+    "UserNotFoundException",
+    "UserNotConfirmedException",
+}
 
 
 class TokenFlow:
@@ -65,17 +72,22 @@ class TokenFlow:
             raise InvalidGrant(
                 detail="the user of the authorization code is gone, disabled or has something to do first"
             )
-        tokens = await self._directory.issue_tokens(
-            pool,
-            client,
-            user,
-            scopes=code.scopes,
-            authenticated_at=code.authenticated_at,
-            now=now,
-            nonce=code.nonce,
-            include_id_token="openid" in code.scopes,
-            include_refresh_token=True,
-        )
+        try:
+            tokens = await self._directory.issue_tokens(
+                pool,
+                client,
+                user,
+                scopes=code.scopes,
+                authenticated_at=code.authenticated_at,
+                now=now,
+                nonce=code.nonce,
+                include_id_token="openid" in code.scopes,
+                include_refresh_token=True,
+            )
+        except ServiceError as refusal:
+            if refusal.code in _TRIGGER_REFUSALS:
+                raise InvalidGrant(detail=f"{refusal.code}: {refusal.message} {refusal.detail}") from None
+            raise
         if not await self._codes.bind_family(grant.code, tokens.origin_jti):
             await self._directory.revoke_family(tokens.origin_jti, now)
             raise InvalidGrant(detail="the authorization code was presented again while it was being redeemed")
