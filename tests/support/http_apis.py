@@ -102,6 +102,8 @@ class HttpGateway:
             clock=self.clock,
             entropy=SystemEntropy(),
             region=REGION,
+            logs=self.rest.kept_logs,
+            requests=self.rest.kept_logs,
         )
         self.api_id = ""
 

@@ -335,6 +335,8 @@ def _wire(
         clock=clock,
         entropy=entropy,
         region=region,
+        logs=logs,
+        requests=access_log,
     )
 
     # The control plane, and the stacks that are applied through it.

@@ -11,12 +11,12 @@ from typing import Literal
 
 from velvetrope.events import ParameterMapping, parse_request_mapping, parse_response_mapping
 from velvetrope.execute_api.http_apis.cors import CompiledCors, compile_cors
+from velvetrope.execute_api.logs.formats import AccessLog, compile_access_log
 from velvetrope.execute_api.meters import Meter, Meters
 from velvetrope.execute_api.snapshot import Step
 from velvetrope.metering import BucketLimits
 from velvetrope.routes import RouteKey, RouteTree
 from velvetrope.store.tables.apigatewayv2 import (
-    AccessLogSettings,
     HttpAuthorizer,
     HttpDeployment,
     HttpRoute,
@@ -128,7 +128,7 @@ class CompiledHttpStage:
     default: CompiledHttpRoute | None
     cors: CompiledCors | None
     variables: Mapping[str, str]
-    access_log: AccessLogSettings | None
+    access_log: AccessLog | None
 
 
 def compile_http_stage(
@@ -158,6 +158,7 @@ class _StageCompiler:
                 default = compiled
             else:
                 routes.append((key.anonymous_path, key.method, compiled))
+        log = self._stage.access_log
         return CompiledHttpStage(
             api_id=self._api.id,
             name=self._stage.stage_name,
@@ -168,7 +169,7 @@ class _StageCompiler:
             default=default,
             cors=compile_cors(self._api.cors),
             variables=self._stage.variables,
-            access_log=self._stage.access_log,
+            access_log=None if log is None else compile_access_log(log.destination_arn, log.format),
         )
 
     def _route(self, route: HttpRoute, key: RouteKey) -> CompiledHttpRoute:

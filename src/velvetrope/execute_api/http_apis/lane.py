@@ -58,13 +58,22 @@ from velvetrope.execute_api.http_apis.errors import (
 from velvetrope.execute_api.http_apis.function_authorizers import FunctionAuthorizers, identity_value
 from velvetrope.execute_api.http_apis.functions import invoke_http_function
 from velvetrope.execute_api.http_apis.jwt_authorizers import IssuerKeyFinder, JwtAuthorizers, PoolTokens
+from velvetrope.execute_api.http_apis.logs import HttpRequestObserver
 from velvetrope.execute_api.http_apis.mappings import map_response
 from velvetrope.execute_api.http_apis.requests import HttpAdmitted, HttpCaller, HttpMatched, HttpPassed
 from velvetrope.execute_api.http_backends import HttpBackends
 from velvetrope.execute_api.invoking import FunctionCalls
+from velvetrope.execute_api.logs import LogSink, RequestLog
 from velvetrope.execute_api.meters import Meters, epoch_us
 from velvetrope.execute_api.protocols import DecisionRecorder, FunctionInvoker, PolicyGatherer, ServiceDoor
-from velvetrope.execute_api.requests import RANDOM_BYTES, GatewayResponse, IncomingRequest, RequestIds, Trail
+from velvetrope.execute_api.requests import (
+    RANDOM_BYTES,
+    GatewayResponse,
+    IncomingRequest,
+    IntegrationOutcome,
+    RequestIds,
+    Trail,
+)
 from velvetrope.execute_api.snapshot import Step
 from velvetrope.identifiers import new_uuid
 from velvetrope.policy import AuthorizationRequest
@@ -103,7 +112,11 @@ class HttpApiLane:
         clock: Clock,
         entropy: Entropy,
         region: str,
+        logs: LogSink | None = None,
+        requests: RequestLog | None = None,
     ) -> None:
+        """`logs` takes access logs of stages; `requests` hears of every request."""
+        self._observer = HttpRequestObserver(logs, requests)
         self._policies = policies
         self._functions = FunctionCalls(functions, services)
         self._backends = HttpBackends()
@@ -147,6 +160,8 @@ class HttpApiLane:
         cors: CompiledCors | None = None
         passed: HttpPassed | None = None
         refusal: HttpApiRefusal | None = None
+        stage: CompiledHttpStage | None = None
+        outcome: IntegrationOutcome | None = None
         headers = first_by_name(incoming.headers)
         try:
             _check_size(incoming)
@@ -159,12 +174,23 @@ class HttpApiLane:
                 passed = matched = _matched(incoming, headers, ids, stage, found, path, trail)
                 passed = caller = await self._authorize(matched)
                 passed = admitted = await self._admit(caller)
-                response = await self._integrate(admitted)
+                response, outcome = await self._integrate(admitted)
         except HttpApiRefusal as refused:
             refusal = refused
             response = _refuse(refused, trail)
         response = _finished(response, cors, headers.get(b"origin"), ids)
-        self._record(incoming, passed, ids, response.status, refusal, trail, started)
+        known = HttpContext(
+            incoming=incoming,
+            ids=ids,
+            stage=stage,
+            passed=passed,
+            refusal=refusal,
+            outcome=outcome,
+            status=response.status,
+            response_bytes=len(response.body),
+            duration_ms=(perf_counter() - started) * 1000,
+        )
+        self._record(known, trail)
         return response
 
     # Steps
@@ -243,7 +269,7 @@ class HttpApiLane:
             matched.trail.append(_WITHIN_LIMITS)
         return HttpAdmitted(caller)
 
-    async def _integrate(self, admitted: HttpAdmitted) -> GatewayResponse:
+    async def _integrate(self, admitted: HttpAdmitted) -> tuple[GatewayResponse, IntegrationOutcome | None]:
         matched = admitted.caller.matched
         integration = matched.route.integration
         if isinstance(integration, FunctionIntegration):
@@ -261,23 +287,14 @@ class HttpApiLane:
             integration.response_mappings, answer.status, answer.headers, answer.body, known, matched.stage.variables
         )
         matched.trail.append(("integration", "allowed", told_by))
-        return GatewayResponse(status, headers, answer.body)
+        return GatewayResponse(status, headers, answer.body), outcome
 
-    def _record(
-        self,
-        incoming: IncomingRequest,
-        passed: HttpPassed | None,
-        ids: RequestIds,
-        status: int,
-        refusal: HttpApiRefusal | None,
-        trail: Trail,
-        started: float,
-    ) -> None:
-        known = HttpContext(incoming=incoming, ids=ids, passed=passed)
-        caller, matched = known.caller, known.matched
+    def _record(self, known: HttpContext, trail: Trail) -> None:
+        incoming, caller, matched, refusal = known.incoming, known.caller, known.matched, known.refusal
         principal = ANONYMOUS if caller is None else caller.principal
+        steps = tuple(trail)
         self._recorder.record_request(
-            ids.extended_request_id,
+            known.ids.extended_request_id,
             incoming.received_at,
             "execute-api",
             ACTION,
@@ -287,11 +304,12 @@ class HttpApiLane:
             incoming.source_ip,
             "" if principal is ANONYMOUS else principal.arn,
             "allowed" if refusal is None else "refused",
-            status,
+            known.status or 0,
             "" if refusal is None else refusal.code,
-            tuple(trail),
-            (perf_counter() - started) * 1000,
+            steps,
+            known.duration_ms or 0.0,
         )
+        self._observer.observe(known, steps)
 
 
 def _check_size(incoming: IncomingRequest) -> None:

@@ -8,7 +8,7 @@ Source: API Gateway Developer Guide, "Set up CloudWatch logging for REST APIs".
 
 from velvetrope.execute_api.logs.formats import AccessLog, compile_access_log, render_format
 from velvetrope.execute_api.logs.observer import RequestObserver
-from velvetrope.execute_api.logs.redaction import mask, redact, secrets_of
+from velvetrope.execute_api.logs.redaction import mask, presented_secrets, redact, secrets_of
 from velvetrope.execute_api.logs.sinks import LogSink, RequestLog
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "RequestObserver",
     "compile_access_log",
     "mask",
+    "presented_secrets",
     "redact",
     "render_format",
     "secrets_of",

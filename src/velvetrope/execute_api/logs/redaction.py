@@ -15,8 +15,9 @@ from collections.abc import Iterable
 from velvetrope.events import query_parameters
 from velvetrope.execute_api.authorizers.compiling import FunctionAuthorizer, PoolAuthorizer
 from velvetrope.execute_api.context_variables import RequestFacts
+from velvetrope.execute_api.requests import IncomingRequest
 
-__all__ = ["mask", "redact", "redact_forms", "secrets_of"]
+__all__ = ["mask", "presented_secrets", "redact", "redact_forms", "secrets_of"]
 
 _MASKED = "[masked]"
 _SHORTEST = 6
@@ -46,16 +47,27 @@ def mask(value: str) -> str:
     return f"{'*' * 8}{value[-4:]}" if len(value) >= 20 else "*" * 8
 
 
-def secrets_of(facts: RequestFacts) -> frozenset[str]:
-    """Every secret that the request presents, as it stands there and as JSON writes it."""
+def presented_secrets(incoming: IncomingRequest, identity: Iterable[str]) -> frozenset[str]:
+    """Every secret that a request presents, as it stands there and as JSON writes it; `identity` are more of them."""
     found: set[str] = set()
-    incoming = facts.incoming
     for name, value in incoming.headers:
         if name.lower() in _HEADERS:
             found.update(_with_parts(value.decode("latin-1")))
     for key, given in query_parameters(incoming.query_string.decode("latin-1")):
         if key.lower() in _QUERY:
             found.add(given)
+    for given in identity:
+        found.update(_with_parts(given))
+    found |= {json.dumps(secret)[1:-1] for secret in found}
+    return frozenset(secret for secret in found if len(secret) >= _SHORTEST)
+
+
+def secrets_of(facts: RequestFacts) -> frozenset[str]:
+    """The secrets of a request to a REST API: with the identity sources of its method's authorizer."""
+    return presented_secrets(facts.incoming, _identity_of(facts))
+
+
+def _identity_of(facts: RequestFacts) -> Iterable[str]:
     matched = facts.matched
     authorizer = None if matched is None else matched.method.authorizer
     sources = (
@@ -67,12 +79,10 @@ def secrets_of(facts: RequestFacts) -> frozenset[str]:
     )
     for source in sources:
         if source.place in ("header", "querystring", "multivalueheader", "multivaluequerystring"):
-            found.update(_with_parts(source.read(facts) or ""))
+            yield source.read(facts) or ""
     vouched = facts.vouched
     if vouched is not None and vouched.usage_identifier_key:
-        found.add(vouched.usage_identifier_key)
-    found |= {json.dumps(secret)[1:-1] for secret in found}
-    return frozenset(secret for secret in found if len(secret) >= _SHORTEST)
+        yield vouched.usage_identifier_key
 
 
 def _with_parts(value: str) -> Iterable[str]:
