@@ -1,13 +1,17 @@
 """`python -m benchmarks.functions`: warm and cold invocations, beside what AWS's runtime client itself can do.
 
 The ceiling is AWS's Python runtime client, unchanged, against a Runtime API that does nothing: a blocking socket that
-answers every call with bytes made beforehand. What it reaches is what any server of the Runtime API could reach with
-this client. The same handler then runs behind our Runtime API and behind our socketpair, one sandbox, one invocation
-after the other, turn by turn in the same run.
+answers every call with bytes made beforehand, or the same on an event loop. What it reaches is what any server of the
+Runtime API could reach with this client. AWS's bootstrap over bare frames, with nothing but a loop at the other end, is
+what any server behind a socketpair could reach. The same handler then runs behind our Runtime API and our socketpair,
+one sandbox, one invocation after the other, turn by turn in the same run.
+
+Ratios are of median latencies: on a machine that others use, these move far less than rates do.
 """
 
 import argparse
 import asyncio
+import itertools
 import os
 import socket
 import statistics
@@ -34,6 +38,7 @@ from velvetrope.secret import Secret
 from velvetrope.server.machine import SystemClock, SystemEntropy
 from velvetrope.store import Database
 from velvetrope.store.tables.functions import LATEST, Function, FunctionConfiguration, FunctionStore
+from velvetrope.zygote import frames
 
 HANDLER = "def handler(event, context):\n    return {'statusCode': 200, 'body': 'hello'}\n"
 EVENT = b'{"path": "/hello", "httpMethod": "GET", "headers": {"Accept": "*/*"}, "body": null}'
@@ -163,10 +168,8 @@ def _zip() -> bytes:
     return out.getvalue()
 
 
-def _start_client(folder: Path, port: int) -> "subprocess.Popen[bytes]":
-    """AWS's Python runtime client as it is."""
-    (folder / "app.py").write_text(HANDLER)
-    environment = {
+def _client_environment(port: int) -> dict[str, str]:
+    return {
         "AWS_LAMBDA_RUNTIME_API": f"127.0.0.1:{port}",
         "AWS_EXECUTION_ENV": f"AWS_Lambda_python3.{sys.version_info.minor}",
         "AWS_LAMBDA_FUNCTION_NAME": "bench",
@@ -176,8 +179,13 @@ def _start_client(folder: Path, port: int) -> "subprocess.Popen[bytes]":
         "AWS_LAMBDA_LOG_STREAM_NAME": "bench",
         "PATH": os.environ["PATH"],
     }
+
+
+def _start_client(folder: Path, port: int) -> "subprocess.Popen[bytes]":
+    """AWS's Python runtime client as it is."""
+    (folder / "app.py").write_text(HANDLER)
     arguments = [sys.executable, "-s", "-m", "awslambdaric", "app.handler"]
-    return subprocess.Popen(arguments, cwd=folder, env=environment)
+    return subprocess.Popen(arguments, cwd=folder, env=_client_environment(port))
 
 
 class Ceiling:
@@ -190,16 +198,18 @@ class Ceiling:
         self._connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._receive()
 
-    def rate(self, count: int) -> float:
-        """Invocations per second over `count` of them."""
+    def invoke(self, count: int) -> list[float]:
+        """Invoke so often, one after the other; how long each took, from event to event."""
         event, accepted = _null_answers()
-        started = time.perf_counter()
+        latencies, clock = [], time.perf_counter
         for _ in range(count):
+            started = clock()
             self._connection.sendall(event)
             self._receive()
             self._connection.sendall(accepted)
             self._receive()
-        return count / (time.perf_counter() - started)
+            latencies.append(clock() - started)
+        return latencies
 
     def close(self) -> None:
         self._client.kill()
@@ -271,25 +281,29 @@ class LoopCeiling:
 
     def __init__(self) -> None:
         self._left = 0
+        self._given: list[float] = []
         self._waiting: asyncio.Queue[NullConnection] = asyncio.Queue()
 
     async def open(self, folder: Path) -> None:
         self._server = await asyncio.get_running_loop().create_server(lambda: NullConnection(self), "127.0.0.1", 0)
         self._client = _start_client(folder, self._server.sockets[0].getsockname()[1])
 
-    async def rate(self, count: int) -> float:
-        """Invocations per second over `count` of them."""
+    async def invoke(self, count: int) -> list[float]:
+        """Invoke so often, one after the other; how long each took, from event to event."""
         connection = await self._waiting.get()
-        self._left, started = count - 1, time.perf_counter()
+        self._left, self._given = count - 1, [time.perf_counter()]
         connection.give()
         again = await self._waiting.get()
-        seconds = time.perf_counter() - started
+        self._given.append(time.perf_counter())
         self._waiting.put_nowait(again)
-        return count / seconds
+        return [later - earlier for earlier, later in itertools.pairwise(self._given)]
 
     def takes_one(self) -> bool:
         self._left -= 1
-        return self._left >= 0
+        if self._left < 0:
+            return False
+        self._given.append(time.perf_counter())
+        return True
 
     def wait(self, connection: NullConnection) -> None:
         self._waiting.put_nowait(connection)
@@ -300,44 +314,87 @@ class LoopCeiling:
         self._server.close()
 
 
+class FrameCeiling:
+    """AWS's bootstrap over frames, and a loop that sends the same event again and again."""
+
+    def __init__(self, folder: Path) -> None:
+        (folder / "app.py").write_text(HANDLER)
+        self._connection, theirs = socket.socketpair()
+        script = (
+            "import socket, sys; sys.path.insert(0, '.'); from velvetrope.zygote.python_runtime import run_handler; "
+            "run_handler(socket.socket(fileno=int(sys.argv[1])), 'app.handler')"
+        )
+        self._client = subprocess.Popen(
+            [sys.executable, "-s", "-c", script, str(theirs.fileno())],
+            cwd=folder,
+            env=_client_environment(0),
+            pass_fds=[theirs.fileno()],
+        )
+        theirs.close()
+        self._connection.recv(100)
+
+    def invoke(self, count: int) -> list[float]:
+        """Invoke so often, one after the other; how long each took."""
+        event = frames.render_event(frames.Event("11111111-2222-3333-4444-555555555555", 4_102_444_800_000, ARN, EVENT))
+        latencies, clock = [], time.perf_counter
+        for _ in range(count):
+            started = clock()
+            self._connection.sendall(event)
+            self._connection.recv(65536)
+            latencies.append(clock() - started)
+        return latencies
+
+    def close(self) -> None:
+        self._client.kill()
+        self._client.wait()
+        self._connection.close()
+
+
 async def measure_warm(rounds: int, count: int) -> None:
     """Warm invocations, one after the other."""
-    ceilings: dict[str, list[float]] = {"a blocking socket": [], "an event loop": []}
-    found: dict[str, list[list[float]]] = {"socketpair": [], "Runtime API": []}
+    found: dict[str, list[list[float]]] = {
+        "AWS's client, null Runtime API, blocking": [],
+        "AWS's client, null Runtime API, event loop": [],
+        "AWS's bootstrap, bare frames, blocking": [],
+        "Runtime API": [],
+        "socketpair": [],
+    }
     with tempfile.TemporaryDirectory() as temporary:
-        folders = [Path(temporary, name) for name in ("blocking", "loop", "frames", "http")]
+        folders = [Path(temporary, name) for name in ("blocking", "loop", "bare", "frames", "http")]
         for folder in folders:
             folder.mkdir()
-        blocking, loop = Ceiling(folders[0]), LoopCeiling()
+        blocking, loop, bare = Ceiling(folders[0]), LoopCeiling(), FrameCeiling(folders[2])
         await loop.open(folders[1])
         try:
-            async with rig(folders[2], over_http=False) as frames, rig(folders[3], over_http=True) as http:
-                for warming in (frames, http):
+            async with rig(folders[3], over_http=False) as framed, rig(folders[4], over_http=True) as http:
+                for warming in (framed, http):
                     await warming.invoke(300)
                 for _ in range(rounds):
-                    ceilings["a blocking socket"].append(await asyncio.to_thread(blocking.rate, count))
-                    ceilings["an event loop"].append(await loop.rate(count))
-                    found["socketpair"].append(await frames.invoke(count))
-                    found["Runtime API"].append(await http.invoke(count))
+                    rows = (
+                        await asyncio.to_thread(blocking.invoke, count),
+                        await loop.invoke(count),
+                        await asyncio.to_thread(bare.invoke, count),
+                        await http.invoke(count),
+                        await framed.invoke(count),
+                    )
+                    for name, row in zip(found, rows, strict=True):
+                        found[name].append(row)
         finally:
-            blocking.close()
-            loop.close()
-
-    def row(name: str, rates: list[float], latencies: str = "| ") -> None:
-        ratios = [
-            statistics.median(rate / to for rate, to in zip(rates, ceiling, strict=True))
-            for ceiling in ceilings.values()
-        ]
-        print(f"| {name} | {statistics.median(rates):,.0f} | {latencies} | {ratios[0]:.2f} | {ratios[1]:.2f} |")
-
+            for ceiling in (blocking, loop, bare):
+                ceiling.close()
     print(f"\nWarm, one sandbox, one after the other; median of {rounds} rounds of {count}\n")
-    print("| | per second | p50 ms | p99 ms | to a blocking socket | to an event loop |")
-    print("|---|---|---|---|---|---|")
-    for name, rates in ceilings.items():
-        row(f"AWS's client, null Runtime API on {name}", rates)
-    for name, rows in found.items():
-        p50, p99 = (statistics.median(sorted(one)[len(one) * part // 100] * 1000 for one in rows) for part in (50, 99))
-        row(name, [len(one) / sum(one) for one in rows], f"{p50:.3f} | {p99:.3f}")
+    print("| | per second | p50 ms | p99 ms | to the client, blocking | to the client, event loop | to bare frames |")
+    print("|---|---|---|---|---|---|---|")
+    ceilings = list(found)[:3]
+    for name, each in found.items():
+        p50, p99 = (statistics.median(sorted(one)[len(one) * part // 100] * 1000 for one in each) for part in (50, 99))
+        rate = statistics.median(len(one) / sum(one) for one in each)
+        ratios = [
+            statistics.median(statistics.median(b) / statistics.median(a) for a, b in zip(each, found[to], strict=True))
+            for to in ceilings
+        ]
+        shown = " | ".join(f"{ratio:.2f}" for ratio in ratios)
+        print(f"| {name} | {rate:,.0f} | {p50:.3f} | {p99:.3f} | {shown} |")
 
 
 async def measure_cold(times: int) -> None:
