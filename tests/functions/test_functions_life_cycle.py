@@ -25,7 +25,10 @@ from velvetrope.store import Database
 async def main(folder):
     database = await Database.open(f"sqlite:///{folder}/velvetrope.db", durable=False)
     async with running_lambda(database, folder / "functions") as functions:
-        arn = await functions.create("import os\\ndef handler(event, context): return os.getpid()")
+        arn = await functions.create(
+            "import os, subprocess\\ndef handler(event, context):\\n"
+            "    return [os.getpid(), subprocess.Popen(['sleep', '300'], start_new_session=True).pid]"
+        )
         print((await functions.invoke(arn)).payload.decode(), flush=True)
         await asyncio.Event().wait()
 
@@ -62,13 +65,15 @@ async def test_a_server_that_is_killed_takes_its_sandboxes_with_it(tmp_path: Pat
         sys.executable, "-c", SERVER, str(tmp_path), stdout=subprocess.PIPE, env={**os.environ, "PYTHONPATH": paths}
     )
     assert server.stdout is not None
-    sandbox = int(await server.stdout.readline())
+    sandbox, hidden = json.loads(await server.stdout.readline())
     assert process_is_alive(sandbox)
+    assert process_is_alive(hidden)
 
     server.send_signal(signal.SIGKILL)
     await server.wait()
 
     await until(lambda: not process_is_alive(sandbox))
+    await until(lambda: not process_is_alive(hidden))
 
 
 async def test_where_peers_cannot_be_known_the_path_is_the_secret() -> None:

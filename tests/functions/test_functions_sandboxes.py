@@ -171,6 +171,62 @@ async def test_a_sandbox_inherits_no_descriptor_of_the_server(functions: Lambda,
     assert set(kinds) <= {"/dev/null", "pipe", "socket", "anon_inode"}
 
 
+@pytest.mark.parametrize(
+    ("returned", "runtime", "payload"),
+    [
+        ("None", "python3.11", b"null"),
+        ("'caf\\u00e9'", "python3.11", b'"caf\\u00e9"'),
+        ("'caf\\u00e9'", "python3.13", '"caf\u00e9"'.encode()),
+        ("b'\\x00\\xff raw'", "python3.13", b"\x00\xff raw"),
+        ("__import__('decimal').Decimal('1.10')", "python3.11", b"1.10"),
+        ("float('nan')", "python3.11", b"NaN"),
+        ("(1, [2])", "python3.11", b"[1, [2]]"),
+        ("event", "python3.11", b'{"deep": [1.5, "\\ud83d\\ude00", null]}'),
+    ],
+)
+async def test_what_a_handler_returns_becomes_the_bytes_that_lambda_would_send(
+    functions: Lambda, returned: str, runtime: str, payload: bytes
+) -> None:
+    arn = await functions.create(f"def handler(event, context): return {returned}", runtime=runtime)
+
+    result = await functions.invoke(arn, b'{"deep": [1.5, "\\ud83d\\ude00", null]}')
+
+    assert (result.payload, result.function_error) == (payload, None)
+
+
+async def test_what_cannot_be_written_as_json_is_an_error_of_the_function(functions: Lambda) -> None:
+    arn = await functions.create("def handler(event, context): return {1, 2}")
+
+    error = error_of(await functions.invoke(arn))
+
+    assert error["errorType"] == "Runtime.MarshalError"
+    assert error["errorMessage"].startswith("Unable to marshal response: ")
+
+
+async def test_a_powertools_handler_runs_as_it_is(functions: Lambda) -> None:
+    arn = await functions.create("""
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.event_handler import APIGatewayRestResolver
+app, logger = APIGatewayRestResolver(), Logger(service="orders")
+
+@app.get("/orders/<number>")
+def order(number):
+    logger.info("looking")
+    return {"number": number}
+
+@logger.inject_lambda_context
+def handler(event, context):
+    return app.resolve(event, context)
+""")
+    event = {"httpMethod": "GET", "path": "/orders/7", "requestContext": {"stage": "dev"}, "headers": {}}
+
+    result = await functions.invoke(arn, json.dumps(event).encode())
+
+    assert json.loads(json.loads(result.payload)["body"]) == {"number": "7"}
+    [line] = [json.loads(line) for line in result.log_tail.decode().splitlines() if line.startswith("{")]
+    assert (line["message"], line["function_request_id"]) == ("looking", result.request_id)
+
+
 async def test_a_warm_sandbox_is_used_again(functions: Lambda) -> None:
     arn = await functions.create(DOES_AS_TOLD)
 

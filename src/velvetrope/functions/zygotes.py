@@ -7,8 +7,6 @@
 The zygote (`velvetrope.zygote`) is a process of its own, begun when it is first needed, executed with an environment of
 three variables and no descriptor but its control connection. If it ends, all that it forked ends with it, each process
 is told so, and the next fork begins another one.
-
-It must be begun from the event loop's own thread: the kernel ends it when the thread that started it ends.
 """
 
 import asyncio
@@ -92,7 +90,7 @@ class _Running:
         ours, theirs = socket.socketpair()
         try:
             self._process = subprocess.Popen(  # noqa: S603  our own module
-                [sys.executable, "-s", "-P", "-m", "velvetrope.zygote", str(theirs.fileno()), str(os.getpid())],
+                [sys.executable, "-s", "-P", "-m", "velvetrope.zygote", str(theirs.fileno())],
                 env=_environment(),
                 cwd="/",
                 stdin=subprocess.DEVNULL,

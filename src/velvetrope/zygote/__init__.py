@@ -1,6 +1,6 @@
 """What runs inside a sandbox's process before and below a function: the zygote, and what it forks.
 
-    python -s -P -m velvetrope.zygote CONTROL_FD SERVER_PID
+    python -s -P -m velvetrope.zygote CONTROL_FD
 
 The zygote is a process of its own, executed fresh with an empty environment: no memory of the server is in it, so none
 can be in a function. It has AWS's runtime client imported already and does nothing but fork, and tell the server how

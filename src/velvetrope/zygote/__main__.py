@@ -1,6 +1,6 @@
 """The zygote's loop: fork when asked, kill when asked, and tell how each child ended.
 
-    python -s -P -m velvetrope.zygote CONTROL_FD SERVER_PID
+    python -s -P -m velvetrope.zygote CONTROL_FD
 
 Control messages have one length, both ways: a kind and three numbers.
 
@@ -15,8 +15,9 @@ Control messages have one length, both ways: a kind and three numbers.
 A child that ended takes everything with it that it started: its session, and where it had a user of its own, every
 process of that user. EXITED is said when they are gone.
 
-The descriptors are the child's socket and its output. The zygote ends with the server: at the end of its control
-connection, or by the kernel.
+The descriptors are the child's socket and its output. The zygote ends when the server does, however that came about:
+its control connection ends then. It kills what is left of its children first, orphans that hid in sessions of their own
+included; should it be killed itself, the kernel kills its children.
 """
 
 import gc
@@ -29,7 +30,7 @@ import time
 from contextlib import suppress
 
 from velvetrope.zygote.control import EXITED, FORK, FORKED, KILL, READY, receive, send
-from velvetrope.zygote.isolation import become_subreaper, can_make_roots, die_with_parent, kill_processes_of_user
+from velvetrope.zygote.isolation import become_subreaper, can_make_roots, kill_processes_of_user
 from velvetrope.zygote.launch import become
 
 __all__: list[str] = []
@@ -174,10 +175,8 @@ def _user_of(pid: int) -> int:
 
 def main() -> None:
     """Run the zygote; in a child, run what it becomes."""
-    descriptor, server_pid = map(int, sys.argv[1:])
-    die_with_parent(server_pid)
     become_subreaper()
-    control = socket.socket(fileno=descriptor)
+    control = socket.socket(fileno=int(sys.argv[1]))
     control.set_inheritable(False)
     send(control, READY, int(can_make_roots()))
     gc.collect()
