@@ -12,7 +12,7 @@ import pytest
 import uvloop
 
 from support.functions import process_is_alive, running_lambda, until
-from velvetrope.functions.channels import Refusal
+from velvetrope.functions.channels import Refusal, Verdict
 from velvetrope.functions.runtime_api import RuntimeApi
 from velvetrope.store import Database
 
@@ -82,8 +82,12 @@ async def test_where_peers_cannot_be_known_the_path_is_the_secret() -> None:
 
         def next_asked(self, waiting: object) -> None: ...
         def connection_lost(self, waiting: object) -> None: ...
-        def responded(self, request_id: str, body: bytes | None) -> Refusal | None: ...
-        def failed(self, request_id: str, body: bytes | None) -> Refusal | None: ...
+        def responded(self, request_id: str, body: bytes | None) -> Verdict:
+            raise NotImplementedError
+
+        def failed(self, request_id: str, body: bytes | None) -> Verdict:
+            raise NotImplementedError
+
         def init_failed(self, body: bytes | None, error_type: str) -> Refusal | None: ...
 
     api = RuntimeApi(Owner(), secret_path=b"/unguessable")

@@ -6,12 +6,13 @@ Both tell the sandbox what its runtime asks or answers (`ChannelOwner`), and giv
 What a call means in the sandbox's present state is the sandbox's to say; how a refusal looks is the channel's.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
 from velvetrope.zygote.frames import Event
 
-__all__ = ["Channel", "ChannelOwner", "Event", "Refusal", "Waiting"]
+__all__ = ["Channel", "ChannelOwner", "Event", "Refusal", "Verdict", "Waiting"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +22,10 @@ class Refusal:
     status: int
     error_type: str
     message: str
+
+
+Verdict = Refusal | Callable[[], None]
+"""What becomes of an answer: why it is refused, or what is left to do once the runtime knows that it is taken."""
 
 
 class Waiting(Protocol):
@@ -36,7 +41,7 @@ class Waiting(Protocol):
 
 
 class ChannelOwner(Protocol):
-    """What a sandbox does when its runtime calls. None stands for: taken."""
+    """What a sandbox does when its runtime calls."""
 
     def next_asked(self, waiting: Waiting) -> None:
         """The runtime is ready for an event; give it to `waiting` when there is one."""
@@ -46,16 +51,16 @@ class ChannelOwner(Protocol):
         """`waiting` is gone, if it ever waited."""
         ...
 
-    def responded(self, request_id: str, body: bytes | None) -> Refusal | None:
+    def responded(self, request_id: str, body: bytes | None) -> Verdict:
         """The result of an invocation; None if it was too large."""
         ...
 
-    def failed(self, request_id: str, body: bytes | None) -> Refusal | None:
+    def failed(self, request_id: str, body: bytes | None) -> Verdict:
         """The error of an invocation; None if it was too large."""
         ...
 
     def init_failed(self, body: bytes | None, error_type: str) -> Refusal | None:
-        """The error of the initialisation."""
+        """The error of the initialisation. None stands for: taken."""
         ...
 
 

@@ -95,11 +95,13 @@ class FrameChannel:
             self._owner.responded(body.decode("utf-8", "replace"), None)
             return None
         tag, rest = frames.split_tagged(body)
-        if kind == frames.RESULT:
-            return self._owner.responded(tag, rest)
-        if kind == frames.ERROR:
-            return self._owner.failed(tag, rest)
-        return self._owner.init_failed(rest, tag)
+        if kind == frames.INIT_ERROR:
+            return self._owner.init_failed(rest, tag)
+        verdict = self._owner.responded(tag, rest) if kind == frames.RESULT else self._owner.failed(tag, rest)
+        if isinstance(verdict, Refusal):
+            return verdict
+        verdict()
+        return None
 
     def _break(self, why: str) -> None:
         self.close()

@@ -23,7 +23,7 @@ from typing import cast
 import httptools
 
 from velvetrope.functions import peers
-from velvetrope.functions.channels import ChannelOwner, Event, Refusal
+from velvetrope.functions.channels import ChannelOwner, Event, Refusal, Verdict
 from velvetrope.zygote.frames import MAX_ANSWER_BYTES
 
 __all__ = ["Connection", "RuntimeApi"]
@@ -184,8 +184,13 @@ class Connection(asyncio.Protocol):
         """Answer the request that is waiting with a refusal."""
         self._send(_render_refusal(refusal))
 
-    def _answer(self, refusal: Refusal | None) -> None:
-        self._send(_ACCEPTED if refusal is None else _render_refusal(refusal))
+    def _tell(self, verdict: Verdict) -> None:
+        if isinstance(verdict, Refusal):
+            self.refuse(verdict)
+        else:
+            # The runtime goes on at once, and asks for the next event while we do the rest.
+            self._send(_ACCEPTED)
+            verdict()
 
     def _send(self, response: bytes) -> None:
         if self._transport is not None:
@@ -252,13 +257,14 @@ class Connection(asyncio.Protocol):
             if what == "response" and self._response_mode:
                 self.refuse(_NOT_STREAMED)
             elif what == "response":
-                self._answer(owner.responded(request_id, body))
+                self._tell(owner.responded(request_id, body))
             elif what == "error":
-                self._answer(owner.failed(request_id, body))
+                self._tell(owner.failed(request_id, body))
             else:
                 self._send(_NOT_FOUND)
         elif route == b"runtime/init/error" and posted:
-            self._answer(owner.init_failed(body, self._error_type))
+            refusal = owner.init_failed(body, self._error_type)
+            self._send(_ACCEPTED if refusal is None else _render_refusal(refusal))
         elif route == b"ping" and not posted:
             self._send(_PONG)
         elif route in {b"runtime/invocation/next", b"runtime/init/error", b"ping"}:

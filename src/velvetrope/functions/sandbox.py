@@ -25,7 +25,7 @@ from typing import Protocol
 import msgspec
 
 from velvetrope.clock import Clock
-from velvetrope.functions.channels import Channel, ChannelOwner, Event, Refusal, Waiting
+from velvetrope.functions.channels import Channel, ChannelOwner, Event, Refusal, Verdict, Waiting
 from velvetrope.functions.logs import FunctionLogs, LogEvent, render_report
 from velvetrope.functions.memory import MemoryWatch
 from velvetrope.functions.processes import SandboxProcess, describe_exit
@@ -253,13 +253,14 @@ class Sandbox:
         init_ms, self._init_ms = self._init_ms, None
         running = _Running(invocation, self._loop.time(), self._loop.create_future(), init_ms)
         self._running = running
+        # First of all, so that the function works while we do the rest. What it prints is read after that.
+        waiting.give(self._event(invocation))
         if self._log_between:
             running.log += self._log_between
             self._log_between.clear()
         self._log_line(f"START RequestId: {invocation.request_id} Version: {self.settings.version}")
         self._timer = self._loop.call_later(self.settings.timeout_seconds, self._timed_out)
         self._watch.hurry()
-        waiting.give(self._event(invocation))
         return await running.ended
 
     def kill(self) -> None:
@@ -298,10 +299,10 @@ class Sandbox:
             self._waiting = None
             self.kill()
 
-    def responded(self, request_id: str, body: bytes | None) -> Refusal | None:
+    def responded(self, request_id: str, body: bytes | None) -> Verdict:
         return self._take_answer(request_id, body, function_error=None)
 
-    def failed(self, request_id: str, body: bytes | None) -> Refusal | None:
+    def failed(self, request_id: str, body: bytes | None) -> Verdict:
         return self._take_answer(request_id, body, function_error="Unhandled")
 
     def init_failed(self, body: bytes | None, error_type: str) -> Refusal | None:
@@ -336,7 +337,7 @@ class Sandbox:
 
     # Endings.
 
-    def _take_answer(self, request_id: str, body: bytes | None, *, function_error: str | None) -> Refusal | None:
+    def _take_answer(self, request_id: str, body: bytes | None, *, function_error: str | None) -> Verdict:
         running = self._running
         if running is None:
             return _invalid_transition(self._state, "InvocationResponse")
@@ -347,8 +348,7 @@ class Sandbox:
             payload = msgspec.json.encode({"errorMessage": message, "errorType": "Function.ResponseSizeTooLarge"})
             self._answer(running, payload, "Unhandled")
             return _TOO_LARGE
-        self._answer(running, body, function_error)
-        return None
+        return lambda: self._answer(running, body, function_error)
 
     def _answer(self, running: _Running, payload: bytes, function_error: str | None, *, status: str = "") -> None:
         """Answer the invocation. Its timer runs on until the runtime asks for the next event."""
