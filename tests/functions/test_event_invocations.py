@@ -2,9 +2,12 @@
 
 import asyncio
 import json
+import os
+import signal
 import socketserver
 import threading
 from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -12,6 +15,7 @@ from typing import Any
 import pytest
 
 from support.functions import ACCOUNT, REGION, Lambda, MovableClock, running_lambda, until_true
+from velvetrope.clock import CountingEntropy
 from velvetrope.errors import ServiceError
 from velvetrope.functions.configurations import DeadLetterConfig
 from velvetrope.functions.errors import (
@@ -346,6 +350,30 @@ async def test_an_event_that_was_running_when_the_server_went_is_run_again_after
         await settled(second, events, arn)
 
     assert [line.split()[0] for line in lines(notes)] == [request_id] * 2
+
+
+async def test_no_event_is_lost_by_servers_that_stop_and_sandboxes_that_are_killed(
+    database: Database, tmp_path: Path, events: EventStore, notes: Notebook, clock: MovableClock
+) -> None:
+    sent: set[str] = set()
+    arn, entropy = "", CountingEntropy()
+    for life in range(3):
+        async with running_lambda(database, tmp_path / "functions", clock=clock, entropy=entropy) as functions:
+            arn = arn or await functions.create(NOTES)
+            sent |= {await send(functions, arn, notebook=notes, what=f"{life} {number}") for number in range(20)}
+            await tried(notes, 20 * life + 5)
+            for process_id in functions.service.invoker.process_ids():
+                with suppress(ProcessLookupError):
+                    os.kill(process_id, signal.SIGKILL)
+
+    async with running_lambda(database, tmp_path / "functions", clock=clock, entropy=entropy) as last:
+        await last.service.events.wait_idle()
+        await run_again_after(last, clock, 60)
+        await settled(last, events, arn)
+
+    # Who was killed while it wrote has left an empty line.
+    assert {line.split()[0] for line in lines(notes) if line} == sent
+    assert len(sent) == 60
 
 
 async def test_a_clock_that_leaps_does_not_run_again_what_is_running(

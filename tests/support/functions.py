@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from velvetrope.clock import Clock, CountingEntropy
+from velvetrope.clock import Clock, CountingEntropy, Entropy
 from velvetrope.errors import ReasonError, ServiceError
 from velvetrope.functions import FunctionService, InvocationResult, LogEvent
 from velvetrope.functions.configurations import FunctionCode
@@ -203,11 +203,11 @@ class Lambda:
 
 @asynccontextmanager
 async def running_lambda(
-    database: Database, folder: Path, *, clock: Clock | None = None, **options: Any
+    database: Database, folder: Path, *, clock: Clock | None = None, entropy: Entropy | None = None, **options: Any
 ) -> AsyncIterator[Lambda]:
-    """A started service; stopped at the end."""
+    """A started service; stopped at the end. Several over one database share their entropy, as real ones would."""
     roles, others = TrustingRoles(), RecordedOperations()
-    entropy = CountingEntropy()
+    entropy = entropy or CountingEntropy()
     service = FunctionService(
         database,
         folder,

@@ -139,6 +139,8 @@ class EventQueue:
         try:
             await self._events.add_event(event, payload or b"{}")
         except IntegrityError:
+            if await self._functions.load_function(reference.arn) is not None:
+                raise
             raise ResourceNotFoundException(f"Function not found: {reference.qualified_arn}") from None
         self.wake()
 
