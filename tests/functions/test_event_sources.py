@@ -465,6 +465,21 @@ async def test_a_disabled_mapping_leaves_messages_where_they_are(world: World) -
     assert await world.left(url) == ("1", "0")
 
 
+async def test_a_function_that_is_at_work_ends_though_its_mapping_is_deleted(world: World) -> None:
+    url = await world.sqs.create("orders")
+    world.runner.gate = asyncio.Event()
+    mapping_id = await world.create()
+    await world.sqs.send(url, "one")
+    await world.runner.wait_for(1)
+
+    await world.call("lambda", "DeleteEventSourceMapping", UUID=mapping_id)
+    await world.sqs.send(url, "stays")
+    world.runner.gate.set()
+
+    await world.until_left(url, 1, 0)
+    assert world.runner.bodies == ["one"]
+
+
 async def test_mappings_are_listed_by_function_and_queue_and_in_pages(world: World) -> None:
     for name in ("a", "b", "c"):
         await world.sqs.create(name)

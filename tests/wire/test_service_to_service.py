@@ -1,6 +1,7 @@
 """The example `service-to-service` on a real server and a real PostgreSQL: let in, and refused when a right is gone."""
 
 import json
+import re
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -79,6 +80,10 @@ def shop(tmp_path_factory: pytest.TempPathFactory, postgres: Postgres) -> Iterat
     )
     with RunningServer(*arguments, state_folder=folder / "state") as server:
         yield Shop(server, postgres)
+
+
+def test_the_owner_is_told_where_the_door_is(shop: Shop) -> None:
+    assert re.search(r"Database +localhost:\d+  \(PostgreSQL, with IAM authentication\)", shop.server.text)
 
 
 def test_an_order_goes_through_all_three_services(shop: Shop) -> None:

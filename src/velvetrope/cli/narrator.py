@@ -43,6 +43,8 @@ class Narrator:
         rows: list[tuple[str, str]] = [("Open" if ready.has_site else "Address", self._paint("1", ready.address))]
         rows += [("Call", f"{ready.api_url}{path}") for path in ready.routes]
         rows += [("Sign in as", f"{username}  with password  {password}") for username, password in ready.users]
+        if ready.database_address:
+            rows.append(("Database", f"{ready.database_address}  (PostgreSQL, with IAM authentication)"))
         rows.append(("State", f"{ready.state_folder}  (delete it to start afresh)"))
         if ready.new_root_key is not None:
             key_id, secret = ready.new_root_key

@@ -91,6 +91,8 @@ class EventSourcePollers:
         self._operations: OperationInvoker | None = None
         self._runner: EventRunner | None = None
         self._tasks: dict[str, tuple[EventSourceMapping, asyncio.Task[None]]] = {}
+        self.batches: set[asyncio.Task[None]] = set()
+        """What runs: of mappings that were changed or deleted meanwhile, too."""
         self._results: dict[str, str] = {}
         self._changed = asyncio.Event()
         self._supervisor: asyncio.Task[None] | None = None
@@ -106,7 +108,7 @@ class EventSourcePollers:
 
     async def close(self) -> None:
         """Poll no more. What functions run on now is let go of."""
-        tasks = [task for _, task in self._tasks.values()]
+        tasks = [*(task for _, task in self._tasks.values()), *self.batches]
         if self._supervisor is not None:
             tasks.append(self._supervisor)
         for task in tasks:
@@ -130,7 +132,7 @@ class EventSourcePollers:
                 continue
             for mapping_id, (mapping, task) in list(self._tasks.items()):
                 if enabled.get(mapping_id) != mapping or task.done():
-                    # What it has received meanwhile comes again: a changed mapping may not want it any more.
+                    # It receives no more; functions that are at work get to their end.
                     task.cancel()
                     await asyncio.gather(task, return_exceptions=True)
                     del self._tasks[mapping_id]
@@ -143,11 +145,7 @@ class EventSourcePollers:
         """Read the queue for ever."""
         if self._operations is None or self._runner is None:
             raise RuntimeError("the pollers are not open")
-        poller = _Poller(mapping, self, self._operations, self._runner)
-        try:
-            await poller.run()
-        finally:
-            await poller.let_go()
+        await _Poller(mapping, self, self._operations, self._runner).run()
 
     async def role_call(self, mapping: EventSourceMapping) -> Call:
         """A call as the function's execution role.
@@ -211,7 +209,6 @@ class _Poller:
         self._region = mapping.event_source_arn.split(":")[3]
         self._patterns = [parse_filter_pattern(text) for text in mapping.filters]
         self._slots = asyncio.Semaphore(mapping.maximum_concurrency or DEFAULT_CONCURRENCY)
-        self._running: set[asyncio.Task[None]] = set()
         self._throttled = 0
 
     async def run(self) -> None:
@@ -238,18 +235,12 @@ class _Poller:
             if self._throttled:
                 await self._pollers.wait_before_retry(self._throttled)
 
-    async def let_go(self) -> None:
-        """End what runs. Its messages come again."""
-        for task in self._running:
-            task.cancel()
-        await asyncio.gather(*self._running, return_exceptions=True)
-
     def _start(self, messages: list[Message]) -> None:
         task = asyncio.create_task(self._process(messages))
-        self._running.add(task)
+        self._pollers.batches.add(task)
 
         def done(ended: "asyncio.Task[None]") -> None:
-            self._running.discard(ended)
+            self._pollers.batches.discard(ended)
             self._slots.release()
             failure = None if ended.cancelled() else ended.exception()
             if failure is not None:

@@ -113,6 +113,7 @@ class Server:
     access_log: AccessLogWriter | None
     edge: EdgeApp
     listeners: list[Listener] = field(default_factory=list)
+    database_address: str = ""
     database_door: "DatabaseDoor | None" = None
 
     @classmethod
@@ -176,10 +177,11 @@ class Server:
         )
         if self.database_door is not None:
             await self.database_door.start(sockets)
-            host = self.connection.authority.rsplit(":", 1)[0].strip("[]")
+            host, port = self.connection.authority.rsplit(":", 1)[0], sockets[0].getsockname()[1]
+            self.database_address = f"{host}:{port}"
             self.applier.parameters |= {
-                "DatabaseHost": host,
-                "DatabasePort": str(sockets[0].getsockname()[1]),
+                "DatabaseHost": host.strip("[]"),
+                "DatabasePort": str(port),
                 "DatabaseResourceId": self.settings.database_resource_id,
                 "DatabaseCertificates": self.functions.trust_certificates(self.folder.path / "ca" / "ca.pem"),
             }
@@ -226,6 +228,7 @@ class Server:
             new_root_key=(key.access_key_id, key.secret_access_key.reveal()) if self.root_key.is_new else None,
             has_site=self.settings.site_folder is not None,
             seconds=seconds,
+            database_address=self.database_address,
         )
 
 

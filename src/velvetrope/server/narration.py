@@ -19,6 +19,8 @@ class Ready:
     new_root_key: tuple[str, str] | None
     has_site: bool
     seconds: float
+    database_address: str = ""
+    """Host and port of the database door; empty without one."""
 
 
 @dataclass(frozen=True)
