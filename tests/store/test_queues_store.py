@@ -1,12 +1,16 @@
 """What the queues' store promises: every message has one receiver at a time, and none is lost."""
 
 import asyncio
+import tempfile
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import msgspec
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from velvetrope.store import Database
 from velvetrope.store.tables.queues import MessageContent, NewMessage, Queue, QueueStore, ReceivedMessage
@@ -129,3 +133,82 @@ async def test_while_it_is_moved_a_message_is_in_one_queue(store: Store) -> None
     assert len(await store.take(LETTERS, 30, later)) == 20
     counts = await store.count_messages(queue, later)
     assert (counts.visible, counts.in_flight, counts.delayed) == (0, 0, 0)
+
+
+OPERATIONS = st.one_of(
+    st.tuples(st.just("send"), st.integers(1, 3)),
+    st.tuples(st.just("receive"), st.integers(1, 4)),
+    st.tuples(st.just("delete"), st.integers(0, 9)),
+    st.tuples(st.just("hide"), st.integers(0, 9)),
+    st.tuples(st.just("advance"), st.sampled_from([1, 10, 29, 30, 31])),
+)
+
+
+@dataclass
+class Known:
+    """A message as the test remembers it."""
+
+    visible_at: datetime
+    receipt: str = ""
+    received: int = 0
+
+
+@given(st.lists(OPERATIONS, max_size=40))
+@settings(max_examples=20, deadline=None)
+def test_whatever_is_done_in_whatever_order_no_message_is_lost_or_seen_twice(steps: list[tuple[str, int]]) -> None:
+    """Against a model: what is visible is received, in order; what was received thrice is a dead letter."""
+    asyncio.run(compare_with_model(steps))
+
+
+async def compare_with_model(steps: list[tuple[str, int]]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        database = await Database.open(f"sqlite:///{folder}/queues.db", durable=False)
+        store, now = Store(database), NOW
+        queue = msgspec.structs.replace(QUEUE, dead_letter_target_arn=LETTERS.arn, max_receive_count=3)
+        await store.create_queue(LETTERS)
+        await store.create_queue(queue)
+        here: dict[str, Known] = {}
+        letters: set[str] = set()
+        seen: list[tuple[str, str]] = []
+        count = 0
+        for step, value in [*steps, ("advance", 31), ("receive", 100)]:
+            if step == "send":
+                new = [message(count + number) for number in range(value)]
+                count += value
+                await store.send_messages(queue, new, now)
+                here.update((one.message_id, Known(now)) for one in new)
+            elif step == "receive":
+                dead = {m for m, known in here.items() if known.visible_at <= now and known.received >= 3}
+                letters |= dead
+                here = {m: known for m, known in here.items() if m not in dead}
+                expected = [m for m, known in here.items() if known.visible_at <= now][:value]
+                taken = await store.take(queue, value, now)
+                assert [one.message_id for one in taken] == expected
+                for one in taken:
+                    known = here[one.message_id]
+                    known.visible_at, known.receipt, known.received = (
+                        now + timedelta(seconds=30),
+                        one.receipt,
+                        known.received + 1,
+                    )
+                    assert one.receive_count == known.received
+                    seen.append((one.message_id, one.receipt))
+            elif step == "delete" and seen:
+                message_id, receipt = seen[value % len(seen)]
+                await store.delete_messages(queue, [(message_id, receipt)], now)
+                if message_id in here and here[message_id].receipt == receipt:
+                    del here[message_id]
+            elif step == "hide" and seen:
+                message_id, receipt = seen[value % len(seen)]
+                then = now + timedelta(seconds=value)
+                found = await store.change_visibility(queue.arn, message_id, receipt, visible_at=then, now=now)
+                known_here = here.get(message_id)
+                is_newest = known_here is not None and known_here.receipt == receipt
+                assert found.exists == is_newest
+                assert found.in_flight == (known_here is not None and is_newest and known_here.visible_at > now)
+                if known_here is not None and found.in_flight:
+                    known_here.visible_at = then
+            elif step == "advance":
+                now += timedelta(seconds=value)
+        assert {one.message_id for one in await store.take(LETTERS, 100, now)} == letters
+        await database.close()
