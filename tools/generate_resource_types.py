@@ -66,6 +66,8 @@ TYPES = (
     "AWS::SQS::Queue",
     "AWS::SQS::QueuePolicy",
 )
+# What `Fn::GetAtt` gives though the schema has it as a property. Source: CloudFormation User Guide, return values.
+MORE_ATTRIBUTES = {"AWS::SQS::Queue": {"QueueName"}}
 SCALARS = {"boolean", "integer", "number", "string"}
 REGION = "us-west-2"
 TARGET = Path(__file__).parent.parent / "src" / "velvetrope" / "cloudformation" / "resource_types.json"
@@ -93,8 +95,11 @@ class Schema:
             ),
             "identifier": sorted(self._top_level("primaryIdentifier")),
             "attributes": sorted(
-                path.removeprefix("/properties/").replace("/", ".")
-                for path in self._document.get("readOnlyProperties", [])
+                {
+                    path.removeprefix("/properties/").replace("/", ".")
+                    for path in self._document.get("readOnlyProperties", [])
+                }
+                | MORE_ATTRIBUTES.get(self._document["typeName"], set())
             ),
         }
 

@@ -635,3 +635,69 @@ Outputs:
     assert applied.outputs["InPlan"] == "key1:plan2"
     await stacks.apply(template.replace("403", "401"))
     assert [given["statusCode"] for given in stacks.world.of("PutGatewayResponse")] == ["403", "401"]
+
+
+async def test_a_queue_s_properties_are_its_attributes_as_text(stacks: Stacks) -> None:
+    letters = "arn:aws:sqs:us-west-2:123456789012:letters.fifo"
+    first = {
+        "FifoQueue": True,
+        "VisibilityTimeout": 60,
+        "RedrivePolicy": {"deadLetterTargetArn": letters, "maxReceiveCount": 3},
+        "Tags": [{"Key": "a", "Value": "b"}, {"Key": "c", "Value": "d"}],
+    }
+    outputs = {"Arn": attribute("Arn"), "Name": attribute("QueueName"), "Url": attribute("QueueUrl")}
+
+    applied = await stacks.apply(stack(first, "AWS::SQS::Queue", **outputs))
+
+    [created] = stacks.world.of("CreateQueue")
+    assert created["QueueName"].endswith(".fifo")
+    assert created["Attributes"] == {
+        "FifoQueue": "true",
+        "VisibilityTimeout": "60",
+        "RedrivePolicy": f'{{"deadLetterTargetArn":"{letters}","maxReceiveCount":3}}',
+    }
+    assert created["tags"] == {"a": "b", "c": "d"}
+    assert applied.outputs["Name"] == created["QueueName"]
+    assert applied.outputs["Arn"] == f"arn:aws:sqs:{REGION}:{ACCOUNT}:{created['QueueName']}"
+    assert applied.outputs["Ref"] == applied.outputs["Url"]
+
+    second = {"FifoQueue": True, "DelaySeconds": 5, "Tags": [{"Key": "a", "Value": "changed"}]}
+    await stacks.apply(stack(second, "AWS::SQS::Queue", **outputs))
+
+    [changed] = stacks.world.of("SetQueueAttributes")
+    assert changed["Attributes"] == {"VisibilityTimeout": "30", "RedrivePolicy": "", "DelaySeconds": "5"}
+    assert stacks.world.of("TagQueue")[0]["Tags"] == {"a": "changed"}
+    assert stacks.world.of("UntagQueue")[0]["TagKeys"] == ["c"]
+    assert await delete(stacks) == ["DeleteQueue"]
+
+
+async def test_a_queue_policy_is_set_on_its_queues_and_taken_from_those_that_it_leaves(stacks: Stacks) -> None:
+    document = {"Version": "2012-10-17", "Statement": []}
+    urls = [f"http://localhost/{ACCOUNT}/{name}" for name in "abc"]
+
+    await stacks.apply(stack({"Queues": urls[:2], "PolicyDocument": document}, "AWS::SQS::QueuePolicy"))
+    stacks.world.forget()
+    await stacks.apply(stack({"Queues": urls[1:], "PolicyDocument": document}, "AWS::SQS::QueuePolicy"))
+
+    text = '{"Version":"2012-10-17","Statement":[]}'
+    assert [(call["QueueUrl"], call["Attributes"]["Policy"]) for call in stacks.world.of("SetQueueAttributes")] == [
+        (urls[0], ""),
+        (urls[1], text),
+        (urls[2], text),
+    ]
+    assert await delete(stacks) == ["SetQueueAttributes", "SetQueueAttributes"]
+
+
+async def test_a_mapping_s_property_that_is_taken_out_has_its_default_again(stacks: Stacks) -> None:
+    queue = {"EventSourceArn": "arn:aws:sqs:us-west-2:123456789012:orders", "FunctionName": "f"}
+    first = {**queue, "BatchSize": 5, "FilterCriteria": {"Filters": [{"Pattern": "{}"}]}, "Enabled": False}
+
+    applied = await stacks.apply(stack(first, "AWS::Lambda::EventSourceMapping", Id=attribute("Id")))
+    await stacks.apply(stack(queue, "AWS::Lambda::EventSourceMapping", Id=attribute("Id")))
+
+    assert stacks.world.of("CreateEventSourceMapping") == [first]
+    [changed] = stacks.world.of("UpdateEventSourceMapping")
+    assert changed["UUID"] == applied.outputs["Id"] == applied.outputs["Ref"]
+    assert (changed["BatchSize"], changed["Enabled"], changed["FilterCriteria"]) == (10, True, {"Filters": []})
+    assert "EventSourceArn" not in changed
+    assert await delete(stacks) == ["DeleteEventSourceMapping"]

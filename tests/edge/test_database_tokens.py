@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any
 from unittest import mock
 
@@ -54,6 +55,17 @@ class Policies:
         return self.policies
 
 
+@lru_cache
+def rds(region: str, secret: str, session: str) -> Any:
+    return boto3.client(
+        "rds",
+        region_name=region,
+        aws_access_key_id=KEY,
+        aws_secret_access_key=secret,
+        aws_session_token=session,
+    )
+
+
 def make_token(
     host: str = "localhost",
     port: int = 5433,
@@ -64,13 +76,7 @@ def make_token(
     session: str = SESSION,
 ) -> str:
     """As a function makes it, at that moment."""
-    client = boto3.client(
-        "rds",
-        region_name=region,
-        aws_access_key_id=KEY,
-        aws_secret_access_key=secret,
-        aws_session_token=session,
-    )
+    client = rds(region, secret, session)
     with mock.patch("botocore.auth.get_current_datetime", return_value=at.replace(tzinfo=None)):
         return str(client.generate_db_auth_token(DBHostname=host, Port=port, DBUsername=user, Region=region))
 

@@ -171,6 +171,17 @@ _MAKERS: Mapping[str, _Maker] = {
     ),
     "AddLayerVersionPermission": lambda given, n: (f"layer statement {given['StatementId']}", {"Statement": "{}"}),
     "CreateAlias": lambda given, n: (f"alias {given['Name']}", {"AliasArn": f"arn:aws:lambda:::alias:{given['Name']}"}),
+    "CreateQueue": lambda given, n: (
+        f"http://localhost/{ACCOUNT}/{given['QueueName']}",
+        {"QueueUrl": f"http://localhost/{ACCOUNT}/{given['QueueName']}"},
+    ),
+    "CreateEventSourceMapping": lambda given, n: (
+        f"00000000-0000-4000-8000-{n:012d}",
+        {
+            "UUID": f"00000000-0000-4000-8000-{n:012d}",
+            "EventSourceMappingArn": f"arn:aws:lambda:::event-source-mapping:{n}",
+        },
+    ),
     "ImportRestApi": lambda given, n: (f"api{n}", {"id": f"api{n}", "rootResourceId": f"root{n}"}),
     "CreateRestApi": lambda given, n: (f"api{n}", {"id": f"api{n}"}),
     "CreateResource": lambda given, n: (f"resource{n}", {"id": f"resource{n}"}),
@@ -200,6 +211,8 @@ _REMOVERS: Mapping[str, Callable[[dict[str, Any]], str]] = {
     "RemoveLayerVersionPermission": lambda given: f"layer statement {given['StatementId']}",
     "RemovePermission": lambda given: f"statement {given['StatementId']}",
     "DeleteAlias": lambda given: f"alias {given['Name']}",
+    "DeleteQueue": lambda given: str(given["QueueUrl"]),
+    "DeleteEventSourceMapping": lambda given: str(given["UUID"]),
     "DeleteRestApi": lambda given: str(given["restApiId"]),
     "DeleteResource": lambda given: str(given["resourceId"]),
     "DeleteMethod": lambda given: f"method {given['httpMethod']}",

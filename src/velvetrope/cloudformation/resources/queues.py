@@ -40,7 +40,7 @@ class QueueHandler:
 
     type: Final = "AWS::SQS::Queue"
     properties: Final = frozenset({*_DEFAULTS, "FifoQueue", "QueueName", "Tags"})
-    attributes: Final = frozenset({"Arn", "QueueUrl"})
+    attributes: Final = frozenset({"Arn", "QueueName", "QueueUrl"})
     fixed: Final[Mapping[str, str]] = {}
 
     async def create(self, at: ResourceCall, properties: Properties) -> Made:
@@ -51,7 +51,7 @@ class QueueHandler:
             parameters["tags"] = tags_as_map(properties["Tags"])
         url = text_member(await at.invoke(_SERVICE, "CreateQueue", parameters), "QueueUrl")
         arn = at.call.arn("sqs", name)
-        return Made(url, url, {"Arn": arn, "QueueUrl": url})
+        return Made(url, url, {"Arn": arn, "QueueName": name, "QueueUrl": url})
 
     async def update(self, at: ResourceCall, made: Made, old: Properties, new: Properties) -> Made:
         was, now = _attributes(old), _attributes(new)
