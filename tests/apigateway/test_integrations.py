@@ -34,6 +34,7 @@ async def _method(plane: Plane, **members: Any) -> dict[str, str]:
             "type": "AWS",
             "uri": "arn:aws:apigateway:us-west-2:sqs:action/SendMessage",
             "integration_http_method": "POST",
+            "credentials": _ROLE,
         },
         {"type": "MOCK", "content_handling": "CONVERT_TO_TEXT"},
     ],
@@ -56,6 +57,7 @@ async def test_an_integration_is_shown_as_it_was_put(plane: Plane, members: dict
         ({**_FUNCTION, "uri": "https://example.com"}, "Invalid ARN specified in the request"),
         ({**_FUNCTION, "uri": FUNCTION_URI.replace("functions", "layers")}, "Invalid ARN specified in the request"),
         ({**_FUNCTION, "uri": _SQS}, "Integrations of type 'AWS_PROXY' currently only supports Lambda function"),
+        ({**_FUNCTION, "type": "AWS", "uri": _SQS}, "Role ARN must be specified for AWS integrations"),
         ({**_FUNCTION, "integration_http_method": None}, "Enumeration value for HttpMethod must be non-empty"),
         ({**_FUNCTION, "credentials": "arn:aws:iam::111111111111:user/me"}, "Invalid ARN specified in the request"),
         (

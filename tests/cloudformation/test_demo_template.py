@@ -1,6 +1,7 @@
 """The template of the example app, expanded by SAM, applied and taken away."""
 
 import json
+import sys
 from pathlib import Path
 
 from support.cloudformation import ACCOUNT, CALL, REGION, Stacks
@@ -13,7 +14,11 @@ ARTIFACTS = {("velvetrope-local", "0123"): b"a zip"}
 
 
 def demo_template() -> str:
+    path = list(sys.path)
     app = load_app(Path(REPOSITORY) / "examples" / "auth-api-demo" / "app.py")
+    # Other tests load other files of that name.
+    sys.path[:] = path
+    del sys.modules["app"]
     return render_template(sam_template(app, code_uri=CODE))
 
 

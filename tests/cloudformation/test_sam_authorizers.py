@@ -44,6 +44,11 @@ Resources:
       StageName: live
       OpenApiVersion: 3.0.1
       Models: {Pet: {type: object, properties: {name: {type: string}}}}
+      Domain:
+        DomainName: pets.example.com
+        CertificateArn: arn:aws:acm:us-west-2:123456789012:certificate/one
+        EndpointConfiguration: REGIONAL
+        BasePath: [v1, v2]
       AccessLogSetting:
         DestinationArn: !Sub 'arn:aws:logs:${AWS::Region}:${AWS::AccountId}:log-group:pets'
         Format: $context.requestId
@@ -107,6 +112,11 @@ async def test_authorizers_of_a_sam_template_are_made_and_asked_for(server: Serv
     assert methods["POST /pets"]["authorizationScopes"] == ["pets/write"]
     stage = await _ask(server, "GetStage", restApiId=api_id, stageName="live")
     assert stage["accessLogSettings"]["format"] == "$context.requestId"
+    mappings = (await _ask(server, "GetBasePathMappings", domainName="pets.example.com"))["items"]
+    assert [(one["basePath"], one["restApiId"], one["stage"]) for one in mappings] == [
+        ("v1", api_id, "live"),
+        ("v2", api_id, "live"),
+    ]
 
 
 async def test_a_template_that_takes_an_authorizer_away_changes_who_is_asked(server: Server) -> None:

@@ -120,12 +120,10 @@ def _check_integration(integration: Integration, method: Method) -> None:
             raise BadRequestException("Invalid HTTP endpoint specified for URI")
     if integration.response_transfer_mode == "STREAM" and integration.type != "HTTP_PROXY":
         raise NotSupported(f"The response transfer mode STREAM of an integration of type {integration.type}")
-    if integration.credentials is not None and not (
-        ROLE_ARN.fullmatch(integration.credentials) or _CALLER.fullmatch(integration.credentials)
-    ):
+    if integration.credentials is not None and not ROLE_ARN.fullmatch(integration.credentials):
+        if _CALLER.fullmatch(integration.credentials):
+            raise NotSupported("The caller's own credentials for an integration")
         raise BadRequestException("Invalid ARN specified in the request")
-    if integration.credentials is not None and _CALLER.fullmatch(integration.credentials):
-        raise NotSupported("The caller's own credentials for an integration")
     if integration.passthrough_behavior not in {"WHEN_NO_MATCH", "WHEN_NO_TEMPLATES", "NEVER"}:
         raise BadRequestException(f"Invalid passthrough behavior specified: {integration.passthrough_behavior}")
     if not 50 <= integration.timeout_in_millis <= 29_000:
@@ -150,6 +148,8 @@ def _check_service_uri(integration: Integration) -> None:
         raise BadRequestException(
             "Integrations of type 'AWS_PROXY' currently only supports Lambda function and Firehose stream invocations."
         )
+    elif integration.credentials is None:
+        raise BadRequestException("Role ARN must be specified for AWS integrations")
 
 
 def _check_templates(templates: dict[str, str]) -> None:
