@@ -9,6 +9,7 @@ The operation's rule says which action on which resources it is (`operation_rule
 
 What is not known never helps the caller: a resource that cannot be told is asked for as "anything", which only an Allow
 on everything grants and any Deny of the action refuses; a condition on a key that cannot be told holds in a Deny only.
+Tags of what other rooms keep are told by `resource_tags`, and asked for only if a policy reads them.
 
 Three operations are not judged here. GetCallerIdentity cannot be forbidden to anybody. AssumeRole is judged by `sts`,
 because the role's trust policy has a say. GetSessionToken needs no permission but heeds an explicit deny (UNVERIFIED).
