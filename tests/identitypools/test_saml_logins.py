@@ -1,37 +1,24 @@
 """Logins of SAML providers: the response that a browser was given is what GetId is shown."""
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from support.identitypools import ACCOUNT, ROOT, World, role_arn, trusting_pool
-from support.saml import OTHER_KEY, Response, metadata
+from support.saml import OTHER_KEY, Provider, Response
+from support.saml import PROVIDER_ARN as ARN
 from velvetrope.identitypools.errors import InvalidParameterException, NotAuthorizedException
-from velvetrope.saml import IdentityProvider, parse_metadata
 from velvetrope.store import Database
 from velvetrope.store.tables.identitypools import IdentityPoolStore, MappingRule, RoleMapping, RulesConfiguration
 from velvetrope.sts import SamlAssertions
 
-ARN = f"arn:aws:iam::{ACCOUNT}:saml-provider/corp"
 COGNITO = "cognito-identity.amazonaws.com"
 DEPARTMENT = "urn:example:department"
 CREATE: dict[str, Any] = {"by": ROOT, "identity_pool_name": "demo", "allow_unauthenticated_identities": False}
-
-
-@dataclass(frozen=True)
-class Provider:
-    arn: str = ARN
-    account_id: str = ACCOUNT
-    name: str = "corp"
-    unique_id: str = "SAMLUNIQUE0123456789ABCDEF"
-    identity_provider: IdentityProvider = field(default_factory=lambda: parse_metadata(metadata()))
-    valid_until: datetime = datetime(2100, 1, 1, tzinfo=UTC)
-    decryption_keys: tuple[Any, ...] = ()
-    encryption_required: bool = False
 
 
 class Directory:

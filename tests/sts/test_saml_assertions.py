@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from support.saml import ATTRIBUTE, OTHER_KEY, SERVICE_KEY, SIGN_IN, Response, metadata
+from support.saml import ATTRIBUTE, OTHER_KEY, SERVICE_KEY, SIGN_IN, Provider, Response
+from support.saml import PROVIDER_ARN as PROVIDER
 from velvetrope.clock import CountingEntropy
 from velvetrope.errors import ServiceError
 from velvetrope.operations import Call
 from velvetrope.policy import PrincipalPolicies, request_context
 from velvetrope.principals import ANONYMOUS, Principal, SigningCredentials
-from velvetrope.saml import IdentityProvider, parse_metadata
 from velvetrope.sealing import MasterKeys
 from velvetrope.sts import RoleAssumption, SamlAssertions, Sessions, StsOperations
 from velvetrope.tokens import IssuerMismatch
@@ -23,7 +23,6 @@ ACCOUNT, OTHER_ACCOUNT = "123456789012", "999999999999"
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/Staff"
-PROVIDER = f"arn:aws:iam::{ACCOUNT}:saml-provider/corp"
 AFFILIATION = "urn:oid:1.3.6.1.4.1.5923.1.1.1.1"
 ATTRIBUTES: dict[str, list[str]] = {
     f"{ATTRIBUTE}Role": [f"arn:aws:iam::{ACCOUNT}:role/Other,{PROVIDER}", f"{ROLE},{PROVIDER}"],
@@ -60,18 +59,6 @@ class Role:
     @property
     def tags(self) -> Mapping[str, str]:
         return {}
-
-
-@dataclass(frozen=True)
-class Provider:
-    arn: str = PROVIDER
-    account_id: str = ACCOUNT
-    name: str = "corp"
-    unique_id: str = "SAMLUNIQUE0123456789ABCDEF"
-    identity_provider: IdentityProvider = field(default_factory=lambda: parse_metadata(metadata()))
-    valid_until: datetime = NOW + timedelta(days=1)
-    decryption_keys: tuple[Any, ...] = (SERVICE_KEY,)
-    encryption_required: bool = False
 
 
 class NoPolicies:
@@ -399,7 +386,7 @@ async def test_a_session_policy_goes_into_the_session() -> None:
 
 
 async def test_an_encrypted_assertion_is_read_and_a_plain_one_refused_where_that_is_required() -> None:
-    world = World(provider=Provider(encryption_required=True))
+    world = World(provider=Provider(encryption_required=True, decryption_keys=(SERVICE_KEY,)))
 
     assert (await world.assume(replace(GOOD, encrypt="gcm")))["subject"] == "carol@example.com"
     assert (await world.refusal())[2] == "The assertion cannot be decrypted"

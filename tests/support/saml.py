@@ -19,6 +19,8 @@ from lxml import etree
 from signxml.algorithms import CanonicalizationMethod, DigestAlgorithm, SignatureMethod
 from signxml.signer import XMLSigner
 
+from velvetrope.saml import IdentityProvider, parse_metadata
+
 ENTITY_ID = "https://idp.example.com/metadata"
 SIGN_IN = "https://signin.aws.amazon.com/saml"
 AUDIENCE = "urn:amazon:webservices"
@@ -76,6 +78,23 @@ def metadata(
         'Location="https://idp.example.com/sso/redirect"/>'
         "</md:IDPSSODescriptor></md:EntityDescriptor>"
     )
+
+
+PROVIDER_ARN = "arn:aws:iam::123456789012:saml-provider/corp"
+
+
+@dataclass(frozen=True)
+class Provider:
+    """The identity provider as IAM hands it out."""
+
+    arn: str = PROVIDER_ARN
+    account_id: str = "123456789012"
+    name: str = "corp"
+    unique_id: str = "SAMLUNIQUE0123456789ABCDEF"
+    identity_provider: IdentityProvider = field(default_factory=lambda: parse_metadata(metadata()))
+    valid_until: datetime = datetime(2100, 1, 1, tzinfo=UTC)
+    decryption_keys: tuple[rsa.RSAPrivateKey, ...] = ()
+    encryption_required: bool = False
 
 
 def instant(moment: datetime) -> str:
