@@ -51,6 +51,8 @@ OPERATIONS = (
     "CreateIdentityProvider DescribeIdentityProvider GetIdentityProviderByIdentifier UpdateIdentityProvider "
     "DeleteIdentityProvider ListIdentityProviders SetUICustomization GetUICustomization "
     "TagResource UntagResource ListTagsForResource UpdateUserPoolDomain "
+    "ForgotPassword ConfirmForgotPassword AdminResetUserPassword ResendConfirmationCode AddCustomAttributes "
+    "GetUserAttributeVerificationCode VerifyUserAttribute DeleteUserAttributes AdminDeleteUserAttributes "
 )
 
 
@@ -139,22 +141,10 @@ async def test_what_templates_commonly_send_is_accepted_and_shown_back(world: Wo
 @pytest.mark.parametrize(
     ("settings", "named"),
     [
-        ({"lambda_config": LambdaConfig(pre_sign_up="arn:aws:lambda:x")}, "LambdaConfig (PreSignUp)"),
+        ({"lambda_config": LambdaConfig(user_migration="arn:aws:lambda:x")}, "LambdaConfig (UserMigration)"),
         (
             {"lambda_config": LambdaConfig(custom_sms_sender=VersionedTrigger(lambda_version="V1_0", lambda_arn="a"))},
             "LambdaConfig (CustomSMSSender)",
-        ),
-        (
-            {"policies": UserPoolPolicies(password_policy=PasswordPolicySettings(password_history_size=3))},
-            "PasswordPolicy.PasswordHistorySize",
-        ),
-        (
-            {
-                "user_attribute_update_settings": UserAttributeUpdateSettings(
-                    attributes_require_verification_before_update=("email",)
-                )
-            },
-            "UserAttributeUpdateSettings.AttributesRequireVerificationBeforeUpdate",
         ),
         (
             {"email_configuration": EmailConfiguration(email_sending_account="DEVELOPER")},

@@ -30,6 +30,7 @@ from velvetrope.userpools.shapes import AttributeType
 
 __all__ = [
     "STANDARD_ATTRIBUTES",
+    "added_to_schema",
     "build_schema",
     "changed_attributes",
     "check_attribute_list",
@@ -93,9 +94,7 @@ def build_schema(asked: Sequence[SchemaAttribute]) -> tuple[SchemaAttribute, ...
     schema = dict(STANDARD_ATTRIBUTES)
     for attribute in asked:
         if attribute.developer_only_attribute:
-            raise InvalidParameterException(
-                f"DeveloperOnlyAttribute is not supported by velvetrope (attribute {attribute.name})."
-            )
+            raise _developer_only(attribute)
         standard = STANDARD_ATTRIBUTES.get(attribute.name)
         if standard is None:
             added = _custom(attribute)
@@ -120,8 +119,28 @@ def build_schema(asked: Sequence[SchemaAttribute]) -> tuple[SchemaAttribute, ...
             number_attribute_constraints=attribute.number_attribute_constraints
             or standard.number_attribute_constraints,
         )
-    if len(schema) - len(STANDARD_ATTRIBUTES) > _MAX_CUSTOM_ATTRIBUTES:
-        raise InvalidParameterException(f"A user pool has at most {_MAX_CUSTOM_ATTRIBUTES} custom attributes.")
+    _check_count(schema)
+    return tuple(schema.values())
+
+
+def added_to_schema(
+    present: Sequence[SchemaAttribute], asked: Sequence[SchemaAttribute]
+) -> tuple[SchemaAttribute, ...]:
+    """The schema with further custom attributes; what is there stays as it is.
+
+    Raises:
+        InvalidParameterException: one is there already, is given twice, is required or for developers only, or there
+            would be more than AWS allows.
+    """
+    schema = {attribute.name: attribute for attribute in present}
+    for attribute in asked:
+        if attribute.developer_only_attribute:
+            raise _developer_only(attribute)
+        added = _custom(attribute)
+        if added.name in schema:
+            raise InvalidParameterException(f"{added.name}: Existing attribute already has name {added.name}.")
+        schema[added.name] = added
+    _check_count(schema)
     return tuple(schema.values())
 
 
@@ -130,6 +149,17 @@ def _custom(attribute: SchemaAttribute) -> SchemaAttribute:
         raise InvalidParameterException("Required custom attributes are not supported currently.")
     name = attribute.name if attribute.name.startswith("custom:") else f"custom:{attribute.name}"
     return msgspec.structs.replace(attribute, name=name, attribute_data_type=attribute.attribute_data_type or "String")
+
+
+def _check_count(schema: Collection[str]) -> None:
+    if len(schema) - len(STANDARD_ATTRIBUTES) > _MAX_CUSTOM_ATTRIBUTES:
+        raise InvalidParameterException(f"A user pool has at most {_MAX_CUSTOM_ATTRIBUTES} custom attributes.")
+
+
+def _developer_only(attribute: SchemaAttribute) -> InvalidParameterException:
+    return InvalidParameterException(
+        f"DeveloperOnlyAttribute is not supported by velvetrope (attribute {attribute.name})."
+    )
 
 
 def new_attributes(

@@ -29,6 +29,7 @@ __all__ = [
     "LimitExceededException",
     "MFAMethodNotFoundException",
     "NotAuthorizedException",
+    "PasswordHistoryPolicyViolationException",
     "PasswordResetRequiredException",
     "RefreshTokenReuseException",
     "ResourceNotFoundException",
@@ -120,6 +121,12 @@ class NotAuthorizedException(UserPoolError):
     """Sign-in refused. With PreventUserExistenceErrors on, an unknown user gets this same message."""
 
     code = "NotAuthorizedException"
+
+
+class PasswordHistoryPolicyViolationException(UserPoolError):
+    """The user had this password before, and the pool remembers."""
+
+    code = "PasswordHistoryPolicyViolationException"
 
 
 class PasswordResetRequiredException(UserPoolError):

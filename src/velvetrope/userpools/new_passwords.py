@@ -17,7 +17,7 @@ from velvetrope.userpools.attributes import changed_attributes, missing_required
 from velvetrope.userpools.challenges import ChallengeSealer, NewPasswordAsked, SignIn
 from velvetrope.userpools.directory import PoolDirectory, sign_in_aliases
 from velvetrope.userpools.errors import InvalidParameterException, NotAuthorizedException
-from velvetrope.userpools.password_rules import check_new_password
+from velvetrope.userpools.password_changes import PasswordChanges, former_passwords_kept
 from velvetrope.userpools.shapes import AttributeType
 from velvetrope.userpools.sign_in import check_may_sign_in
 from velvetrope.userpools.turns import Answered, NextChallenge, Turn, check_username, required
@@ -32,12 +32,18 @@ class NewPasswords:
     """Asks for a new password and keeps it."""
 
     def __init__(
-        self, store: UserPoolStore, challenges: ChallengeSealer, directory: PoolDirectory, vault: PasswordVault
+        self,
+        store: UserPoolStore,
+        challenges: ChallengeSealer,
+        directory: PoolDirectory,
+        vault: PasswordVault,
+        passwords: PasswordChanges,
     ) -> None:
         self._store = store
         self._challenges = challenges
         self._directory = directory
         self._vault = vault
+        self._passwords = passwords
 
     def ask(self, turn: Turn, sign_in: SignIn, stored: StoredUser) -> NextChallenge:
         user = stored.user
@@ -59,7 +65,7 @@ class NewPasswords:
         """The user with their own password.
 
         Raises:
-            InvalidPasswordException: the pool's policy does not allow it.
+            InvalidPasswordException, PasswordHistoryPolicyViolationException: the pool's policy does not allow it.
             InvalidParameterException: a required attribute is missing still, or one is not allowed.
             NotAuthorizedException: the session does not stand, or the user may not sign in.
         """
@@ -75,7 +81,8 @@ class NewPasswords:
             raise NotAuthorizedException("Invalid session for the user.", detail="the session is another user's")
         user = found.user
         check_may_sign_in(user, now=now)
-        check_new_password(pool, password)
+        self._passwords.check_policy(pool, password)
+        await self._passwords.check_not_used_before(pool, found, password)
         given = [
             AttributeType(name=key.removeprefix(_PREFIX), value=value)
             for key, value in responses.items()
@@ -106,6 +113,7 @@ class NewPasswords:
             found.username_key,
             confirm,
             password_sealed=sealed,
+            former_passwords_kept=former_passwords_kept(pool),
             expected_password=found.password_sealed,
         )
         if changed is None:

@@ -22,6 +22,7 @@ from velvetrope.secret import Secret
 from velvetrope.store.tables.userpools import User, UserPool
 from velvetrope.userpools.back_off import BackOff
 from velvetrope.userpools.challenges import ChallengeSealer, CodeAsked, SignIn
+from velvetrope.userpools.decoys import Decoys
 from velvetrope.userpools.directory import PoolDirectory
 from velvetrope.userpools.errors import CodeMismatchException, InvalidParameterException
 from velvetrope.userpools.outbox import Address, Medium, mask
@@ -32,7 +33,6 @@ __all__ = ["CodeSender", "OneTimeCodes", "SentCode", "code_lock", "new_digits"]
 SentCode = Literal["SMS_MFA", "EMAIL_OTP", "SMS_OTP"]
 
 _PURPOSE = "userpools.sign-in-code"
-_DECOY = "userpools.decoy-destination"
 _SECOND_FACTOR_DIGITS = 6
 _FIRST_FACTOR_DIGITS = 8
 _KEY_ID_BYTES = 4
@@ -75,6 +75,7 @@ class OneTimeCodes:
         self._back_off = back_off
         self._master_keys = master_keys
         self._entropy = entropy
+        self._decoys = Decoys(master_keys)
 
     async def ask(
         self,
@@ -159,19 +160,7 @@ class OneTimeCodes:
         return Answered(sign_in.with_proof(challenge_name))
 
     def _seeming_destination(self, turn: Turn, sign_in: SignIn, address: Address) -> str:
-        """An address that the name could have: the name itself where it is one, else always the same made-up one."""
-        name = sign_in.username
-        if (address == "email" and "@" in name) or (address == "phone_number" and name.startswith("+")):
-            return name
-        # The oldest key, so that a rotation does not change what a stranger is told about a name.
-        digest = self._master_keys.derive(
-            purpose=_DECOY,
-            info=f"{turn.pool.id}|{sign_in.username_key}|{address}".encode(),
-            key_id=next(iter(self._master_keys.keys)),
-        )
-        if address == "email":
-            return f"{chr(ord('a') + digest[0] % 26)}@{chr(ord('a') + digest[1] % 26)}"
-        return f"+1555555{int.from_bytes(digest[:4]) % 10_000:04d}"
+        return self._decoys.of(turn.pool.id, sign_in.username, sign_in.username_key, address)
 
     def _mac(self, sign_in: SignIn, code: str, key_id: bytes) -> bytes:
         info = f"{sign_in.username_key}|{code}".encode()

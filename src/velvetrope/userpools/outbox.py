@@ -20,14 +20,33 @@ from velvetrope.clock import Entropy
 from velvetrope.identifiers import new_uuid
 from velvetrope.sealing import MasterKeys
 from velvetrope.secret import Secret
-from velvetrope.store.tables.userpools import OutgoingMessage, StoredCode, User, UserPool, UserPoolStore
+from velvetrope.store.tables.userpools import CodePurpose, OutgoingMessage, StoredCode, User, UserPool, UserPoolStore
 
-__all__ = ["Address", "CodeDelivery", "Medium", "Outbox", "ReadableMessage", "mask"]
+__all__ = [
+    "NO_WORDS",
+    "Address",
+    "Addressed",
+    "CodeDelivery",
+    "CodeOccasion",
+    "Medium",
+    "Outbox",
+    "ReadableMessage",
+    "Words",
+    "delivery_details",
+    "mask",
+]
 
 Medium = Literal["EMAIL", "SMS"]
 Address = Literal["email", "phone_number"]
 
-SIGN_UP_CODE_LIFETIME = timedelta(hours=24)
+_DAY = timedelta(hours=24)
+_LIFETIMES: dict[CodePurpose, timedelta] = {
+    "sign_up": _DAY,
+    "forgot_password": timedelta(hours=1),
+    "verify_email": _DAY,
+    "verify_phone_number": _DAY,
+}
+"""Source: Cognito Developer Guide, "Quotas": code validity."""
 _CODE_DIGITS = 6
 _MESSAGE = "userpools.message"
 _CODE = "userpools.code"
@@ -52,6 +71,37 @@ class ReadableMessage:
     written_at: datetime
 
 
+class Words(msgspec.Struct, frozen=True, rename="camel"):
+    """What a function of the pool has said instead of the pool's templates; None where it said nothing."""
+
+    sms_message: str | None = None
+    email_message: str | None = None
+    email_subject: str | None = None
+
+
+NO_WORDS = Words()
+
+
+@dataclass(frozen=True, slots=True)
+class Addressed:
+    """Whom a message is for, and where it goes."""
+
+    username: str
+    sub: str
+    address: Address
+    destination: str
+    words: Words = NO_WORDS
+
+
+@dataclass(frozen=True, slots=True)
+class CodeOccasion:
+    """What a code is for. `source` is the custom message trigger's name for it; `pending_value` what it will prove."""
+
+    purpose: CodePurpose
+    source: str
+    pending_value: str | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class CodeDelivery:
     """A code on its way, in the forms in which it is kept, and what the caller is told about it."""
@@ -74,58 +124,56 @@ class Outbox:
         self._master_keys = master_keys
         self._entropy = entropy
 
-    def sign_up_code(
-        self, pool: UserPool, *, username: str, sub: str, address: Address, destination: str, now: datetime
-    ) -> CodeDelivery:
-        """A new confirmation code for a sign-up."""
+    def code(self, pool: UserPool, addressed: Addressed, occasion: CodeOccasion, *, now: datetime) -> CodeDelivery:
+        """A new code for somebody, in the pool's words or those that a function of the pool has found."""
         digits = self._new_code()
-        template = pool.verification_message_template
-        subject = template.email_subject or pool.email_verification_subject or _CODE_SUBJECT
-        if address == "email":
-            text = template.email_message or pool.email_verification_message or _CODE_TEXT
-        else:
-            text = template.sms_message or pool.sms_verification_message or _CODE_TEXT
+        subject, text = self._code_words(pool, addressed)
         return CodeDelivery(
             code=StoredCode(
-                purpose="sign_up",
-                mac=self._mac(pool, sub, digits, self._master_keys.current),
+                purpose=occasion.purpose,
+                mac=self._mac(pool, addressed.sub, occasion.purpose, digits, self._master_keys.current),
                 key_id=self._master_keys.current,
-                expires_at=now + SIGN_UP_CODE_LIFETIME,
-                proves=address,
+                expires_at=now + _LIFETIMES[occasion.purpose],
+                proves=addressed.address,
+                pending_value=occasion.pending_value,
             ),
             message=self._message(
                 pool,
-                username,
-                address,
-                destination,
-                "CustomMessage_SignUp",
+                addressed.username,
+                addressed.address,
+                addressed.destination,
+                occasion.source,
                 subject,
-                _filled(text, digits, username),
+                _filled(text, digits, addressed.username),
                 now,
             ),
-            details={
-                "attribute_name": address,
-                "delivery_medium": _medium(address),
-                "destination": mask(destination),
-            },
+            details=delivery_details(addressed.address, addressed.destination),
         )
 
+    def _code_words(self, pool: UserPool, addressed: Addressed) -> tuple[str, str]:
+        template, words = pool.verification_message_template, addressed.words
+        subject = words.email_subject or template.email_subject or pool.email_verification_subject or _CODE_SUBJECT
+        if addressed.address == "email":
+            own = words.email_message or template.email_message or pool.email_verification_message
+        else:
+            own = words.sms_message or template.sms_message or pool.sms_verification_message
+        return subject, own or _CODE_TEXT
+
     def invitation(
-        self,
-        pool: UserPool,
-        *,
-        username: str,
-        address: Address,
-        destination: str,
-        temporary_password: Secret[str],
-        now: datetime,
+        self, pool: UserPool, addressed: Addressed, *, temporary_password: Secret[str], now: datetime
     ) -> OutgoingMessage:
         """The message to somebody whom an administrator has signed up."""
-        template = pool.admin_create_user_config.invite_message_template
-        subject = (template and template.email_subject) or _INVITATION_SUBJECT
-        custom = template and (template.email_message if address == "email" else template.sms_message)
-        text = _filled(custom or _INVITATION_TEXT, temporary_password.reveal(), username)
-        return self._message(pool, username, address, destination, "CustomMessage_AdminCreateUser", subject, text, now)
+        template, words = pool.admin_create_user_config.invite_message_template, addressed.words
+        subject = words.email_subject or (template and template.email_subject) or _INVITATION_SUBJECT
+        if addressed.address == "email":
+            own = words.email_message or (template and template.email_message)
+        else:
+            own = words.sms_message or (template and template.sms_message)
+        text = _filled(own or _INVITATION_TEXT, temporary_password.reveal(), addressed.username)
+        kind = "CustomMessage_AdminCreateUser"
+        return self._message(
+            pool, addressed.username, addressed.address, addressed.destination, kind, subject, text, now
+        )
 
     async def send_sign_in_code(
         self,
@@ -159,7 +207,7 @@ class Outbox:
 
     def code_matches(self, pool: UserPool, sub: str, kept: StoredCode, presented: str) -> bool:
         """Whether `presented` is the code; compares in constant time. How often one may ask is the store's to count."""
-        return hmac.compare_digest(self._mac(pool, sub, presented, kept.key_id), kept.mac)
+        return hmac.compare_digest(self._mac(pool, sub, kept.purpose, presented, kept.key_id), kept.mac)
 
     async def messages(self, user_pool_id: str, *, limit: int = 100) -> list[ReadableMessage]:
         """The newest messages of a pool, newest first. For the owner of the server: they hold codes and passwords."""
@@ -211,8 +259,14 @@ class Outbox:
         # 64 random bits modulo a million: the bias is one in ten to the thirteenth.
         return f"{int.from_bytes(self._entropy.token_bytes(8)) % 10**_CODE_DIGITS:0{_CODE_DIGITS}d}"
 
-    def _mac(self, pool: UserPool, sub: str, code: str, key_id: bytes) -> bytes:
-        return self._master_keys.derive(purpose=_CODE, info=f"{pool.id}|{sub}|{code}".encode(), key_id=key_id)
+    def _mac(self, pool: UserPool, sub: str, purpose: CodePurpose, code: str, key_id: bytes) -> bytes:
+        info = f"{pool.id}|{sub}|{purpose}|{code}".encode()
+        return self._master_keys.derive(purpose=_CODE, info=info, key_id=key_id)
+
+
+def delivery_details(address: Address, destination: str) -> dict[str, object]:
+    """CodeDeliveryDetailsType."""
+    return {"attribute_name": address, "delivery_medium": _medium(address), "destination": mask(destination)}
 
 
 def mask(destination: str) -> str:

@@ -103,7 +103,6 @@ class PoolOperations:
         check_supported(
             lambda_config=lambda_config,
             policies=policies,
-            user_attribute_update_settings=user_attribute_update_settings,
             email_configuration=email_configuration,
             verification_message_template=verification_message_template,
             user_pool_add_ons=user_pool_add_ons,
@@ -144,6 +143,7 @@ class PoolOperations:
             mfa_types=() if sms_configuration is None else ("SMS_MFA",),
             allowed_first_auth_factors=_first_factors(policies),
             device_configuration=device_configuration,
+            verified_before_update=_verified_before_update(user_attribute_update_settings, auto_verified_attributes),
         )
         check_mfa(pool)
         await self._store.create_pool(pool, await self._keys.generate(pool_id))
@@ -184,11 +184,12 @@ class PoolOperations:
         check_supported(
             lambda_config=lambda_config,
             policies=policies,
-            user_attribute_update_settings=user_attribute_update_settings,
             email_configuration=email_configuration,
             verification_message_template=verification_message_template,
             user_pool_add_ons=user_pool_add_ons,
         )
+
+        verified_before_update = _verified_before_update(user_attribute_update_settings, auto_verified_attributes)
 
         def change(pool: UserPool) -> UserPool:
             changed = msgspec.structs.replace(
@@ -214,6 +215,7 @@ class PoolOperations:
                 sms_configuration=sms_configuration or pool.sms_configuration,
                 allowed_first_auth_factors=_first_factors(policies),
                 device_configuration=device_configuration,
+                verified_before_update=verified_before_update,
             )
             check_mfa(changed)
             return changed
@@ -339,6 +341,24 @@ def _password_policy(policies: UserPoolPolicies | None) -> PasswordPolicySetting
     return given
 
 
+def _verified_before_update(
+    settings: UserAttributeUpdateSettings | None, auto_verified: tuple[Address, ...]
+) -> tuple[Address, ...]:
+    """AttributesRequireVerificationBeforeUpdate.
+
+    Raises:
+        InvalidParameterException: an address that the pool does not verify could never change. Text UNVERIFIED; the
+            rule is the model's (UserAttributeUpdateSettingsType).
+    """
+    wanted = () if settings is None else settings.attributes_require_verification_before_update
+    for address in wanted:
+        if address not in auto_verified:
+            raise InvalidParameterException(
+                "AttributesRequireVerificationBeforeUpdate must be among the AutoVerifiedAttributes: " + address
+            )
+    return wanted
+
+
 def _first_factors(policies: UserPoolPolicies | None) -> tuple[FirstFactor, ...]:
     """AllowedFirstAuthFactors; a password alone where nothing was said.
 
@@ -390,6 +410,9 @@ def _described(call: Call, pool: UserPool, *, users: int) -> dict[str, object]:
         if pool.account_recovery_setting is None
         else shown(pool.account_recovery_setting),
         "user_pool_tier": pool.user_pool_tier,
+        "user_attribute_update_settings": {"attributes_require_verification_before_update": pool.verified_before_update}
+        if pool.verified_before_update
+        else None,
     }
 
 

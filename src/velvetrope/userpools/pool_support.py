@@ -8,7 +8,7 @@ Source: Cognito user pools API, CreateUserPool.
 
 from velvetrope.store.tables.userpools import EmailConfiguration, LambdaConfig, VerificationMessageTemplate
 from velvetrope.userpools.errors import InvalidParameterException
-from velvetrope.userpools.shapes import UserAttributeUpdateSettings, UserPoolAddOns, UserPoolPolicies, given_members
+from velvetrope.userpools.shapes import UserPoolAddOns, UserPoolPolicies, given_members
 
 __all__ = ["check_supported"]
 
@@ -18,6 +18,9 @@ _TRIGGERS = frozenset(
         "PostAuthentication",
         "DefineAuthChallenge",
         "CreateAuthChallenge",
+        "PreSignUp",
+        "PostConfirmation",
+        "CustomMessage",
         "VerifyAuthChallengeResponse",
         "PreTokenGeneration",
         "PreTokenGenerationConfig",
@@ -25,6 +28,7 @@ _TRIGGERS = frozenset(
 )
 """The members of LambdaConfig that are asked when their occasion comes."""
 
+_HISTORY_SIZES = range(25)
 _TOKEN_TRIGGER_VERSIONS = ("V1_0", "V2_0", "V3_0")
 
 
@@ -32,7 +36,6 @@ def check_supported(
     *,
     lambda_config: LambdaConfig | None,
     policies: UserPoolPolicies | None,
-    user_attribute_update_settings: UserAttributeUpdateSettings | None,
     email_configuration: EmailConfiguration | None,
     verification_message_template: VerificationMessageTemplate | None,
     user_pool_add_ons: UserPoolAddOns | None,
@@ -48,12 +51,7 @@ def check_supported(
         raise _not_supported(f"LambdaConfig ({', '.join(unknown)})")
     if lambda_config is not None:
         _check_token_trigger(lambda_config)
-    password_policy = None if policies is None else policies.password_policy
-    if password_policy is not None and password_policy.password_history_size:
-        raise _not_supported("PasswordPolicy.PasswordHistorySize")
-    update_settings = user_attribute_update_settings
-    if update_settings is not None and update_settings.attributes_require_verification_before_update:
-        raise _not_supported("UserAttributeUpdateSettings.AttributesRequireVerificationBeforeUpdate")
+    _check_history(policies)
     if email_configuration is not None and email_configuration.email_sending_account != "COGNITO_DEFAULT":
         raise _not_supported("EmailConfiguration.EmailSendingAccount DEVELOPER")
     template = verification_message_template
@@ -61,6 +59,12 @@ def check_supported(
         raise _not_supported("VerificationMessageTemplate.DefaultEmailOption CONFIRM_WITH_LINK")
     if user_pool_add_ons is not None and user_pool_add_ons.advanced_security_mode != "OFF":
         raise _not_supported("UserPoolAddOns.AdvancedSecurityMode")
+
+
+def _check_history(policies: UserPoolPolicies | None) -> None:
+    password_policy = None if policies is None else policies.password_policy
+    if password_policy is not None and (password_policy.password_history_size or 0) not in _HISTORY_SIZES:
+        raise InvalidParameterException("PasswordHistorySize must be from 0 to 24.")
 
 
 def _check_token_trigger(config: LambdaConfig) -> None:

@@ -13,14 +13,18 @@ from velvetrope.store.tables.userpools_configuration import ConfigurationStore
 from velvetrope.store.tables.userpools_deliveries import DeliveryStore
 from velvetrope.store.tables.userpools_factors import FactorStore
 from velvetrope.store.tables.userpools_sign_in import SignInStore
+from velvetrope.userpools.account_recovery import RecoveryOperations
 from velvetrope.userpools.answers import SignInParts
 from velvetrope.userpools.appearance import AppearanceOperations
+from velvetrope.userpools.attribute_operations import AttributeOperations
 from velvetrope.userpools.auth_operations import AuthOperations
 from velvetrope.userpools.authenticator_apps import AuthenticatorApps
 from velvetrope.userpools.back_off import BackOff
+from velvetrope.userpools.call_limits import CallLimits
 from velvetrope.userpools.challenges import ChallengeSealer
 from velvetrope.userpools.client_operations import ClientOperations
 from velvetrope.userpools.custom_challenges import CustomChallenges
+from velvetrope.userpools.decoys import Decoys
 from velvetrope.userpools.deliveries import Deliveries, MessageSender
 from velvetrope.userpools.device_operations import DeviceOperations
 from velvetrope.userpools.devices import DeviceProofs
@@ -29,6 +33,7 @@ from velvetrope.userpools.first_factors import FirstFactors
 from velvetrope.userpools.group_operations import GroupOperations
 from velvetrope.userpools.identity_providers import IdentityProviderOperations, ProviderDirectory, ProviderSecrets
 from velvetrope.userpools.issuing import Issuer, TokenIssuer
+from velvetrope.userpools.message_writing import MessageWriter
 from velvetrope.userpools.mfa_operations import MfaOperations
 from velvetrope.userpools.mfa_settings import MfaSettingsOperations
 from velvetrope.userpools.new_passwords import NewPasswords
@@ -37,15 +42,18 @@ from velvetrope.userpools.one_time_codes import OneTimeCodes
 from velvetrope.userpools.outbox import Medium, Outbox
 from velvetrope.userpools.passkey_operations import PasskeyOperations
 from velvetrope.userpools.passkeys import Passkeys
+from velvetrope.userpools.password_changes import PasswordChanges
 from velvetrope.userpools.password_proofs import PasswordProofs, SrpExchange
 from velvetrope.userpools.pool_operations import DomainOperations, PoolOperations
 from velvetrope.userpools.resource_servers import ResourceServerOperations, ScopeDirectory
 from velvetrope.userpools.second_factors import SecondFactors
 from velvetrope.userpools.self_service import SelfServiceOperations
+from velvetrope.userpools.sent_codes import SentCodes
 from velvetrope.userpools.service import PoolTokenVerifier, SignInService
 from velvetrope.userpools.sign_in import PasswordSignIn
 from velvetrope.userpools.sign_in_triggers import SignInTriggers
 from velvetrope.userpools.sign_up import SignUpOperations
+from velvetrope.userpools.sign_up_triggers import SignUpTriggers
 from velvetrope.userpools.signed_in import AccessTokens
 from velvetrope.userpools.signing_keys import PoolKeys
 from velvetrope.userpools.tag_operations import TagOperations
@@ -95,6 +103,9 @@ class UserPools:
         self.outbox = Outbox(store, master_keys, entropy)
         """Messages that were written; for the owner of the server alone."""
         self.deliveries = Deliveries(DeliveryStore(database), self.outbox, senders or {}, clock, database.changes)
+        writer, sign_up_triggers = MessageWriter(self.outbox, triggers), SignUpTriggers(triggers)
+        codes, limits, decoys = SentCodes(store, self.outbox), CallLimits(sign_ins), Decoys(master_keys)
+        changes = PasswordChanges(store, vault)
         challenges = ChallengeSealer(master_keys, entropy, sign_ins)
         self.challenges = challenges
         tokens = AccessTokens(store, directory, issuer)
@@ -139,8 +150,31 @@ class UserPools:
             IdentityProviderOperations(configuration, directory, ProviderSecrets(master_keys, entropy)),
             AppearanceOperations(configuration, directory),
             TagOperations(store, directory),
-            SignUpOperations(store, directory, vault, self.outbox, entropy),
-            UserOperations(store, directory, vault, self.outbox, entropy),
+            SignUpOperations(
+                store=store,
+                directory=directory,
+                vault=vault,
+                writer=writer,
+                codes=codes,
+                limits=limits,
+                decoys=decoys,
+                triggers=sign_up_triggers,
+                entropy=entropy,
+            ),
+            UserOperations(store, directory, vault, changes, writer, sign_up_triggers, entropy),
+            RecoveryOperations(
+                store=store,
+                directory=directory,
+                passwords=changes,
+                writer=writer,
+                codes=codes,
+                limits=limits,
+                decoys=decoys,
+                triggers=sign_up_triggers,
+            ),
+            AttributeOperations(
+                store=store, directory=directory, tokens=tokens, writer=writer, codes=codes, limits=limits
+            ),
             GroupOperations(store, directory),
             AuthOperations(
                 store=store,
@@ -152,7 +186,7 @@ class UserPools:
                 master_keys=master_keys,
                 entropy=entropy,
             ),
-            SelfServiceOperations(store, directory, tokens, issuer, vault, back_off),
+            SelfServiceOperations(store, directory, tokens, issuer, vault, changes, back_off),
             MfaOperations(
                 store=store,
                 factors=factors,
@@ -194,7 +228,7 @@ def _sign_in_parts(
     custom = CustomChallenges(
         triggers=triggers, challenges=challenges, directory=directory, second_factors=second_factors
     )
-    new_passwords = NewPasswords(store, challenges, directory, vault)
+    new_passwords = NewPasswords(store, challenges, directory, vault, PasswordChanges(store, vault))
     devices = DeviceProofs(
         factors=factors,
         challenges=challenges,

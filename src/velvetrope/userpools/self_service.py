@@ -10,12 +10,11 @@ import msgspec
 
 from velvetrope.operations import Answer, Call, operation
 from velvetrope.secret import Secret
-from velvetrope.store.tables.userpools import User, UserConflict, UserPoolStore
-from velvetrope.userpools.attributes import changed_attributes, readable, rendered
+from velvetrope.store.tables.userpools import UserPoolStore
+from velvetrope.userpools.attributes import readable, rendered
 from velvetrope.userpools.back_off import BackOff
-from velvetrope.userpools.directory import PoolDirectory, sign_in_aliases
+from velvetrope.userpools.directory import PoolDirectory
 from velvetrope.userpools.errors import (
-    AliasExistsException,
     InvalidParameterException,
     UnauthorizedException,
     user_missing,
@@ -23,8 +22,7 @@ from velvetrope.userpools.errors import (
 )
 from velvetrope.userpools.issuing import TokenIssuer
 from velvetrope.userpools.mfa_operations import shown_mfa
-from velvetrope.userpools.password_rules import check_new_password
-from velvetrope.userpools.shapes import AttributeType
+from velvetrope.userpools.password_changes import PasswordChanges
 from velvetrope.userpools.signed_in import AccessTokens
 from velvetrope.userpools.vault import PasswordVault
 
@@ -41,6 +39,7 @@ class SelfServiceOperations:
         tokens: AccessTokens,
         issuer: TokenIssuer,
         vault: PasswordVault,
+        passwords: PasswordChanges,
         back_off: BackOff,
     ) -> None:
         self._store = store
@@ -48,6 +47,7 @@ class SelfServiceOperations:
         self._tokens = tokens
         self._issuer = issuer
         self._vault = vault
+        self._passwords = passwords
         self._back_off = back_off
 
     @operation
@@ -56,36 +56,6 @@ class SelfServiceOperations:
         user = signed_in.stored.user
         visible = {name: value for name, value in user.attributes.items() if readable(signed_in.client, name)}
         return {"username": user.username, "user_attributes": rendered(user.sub, visible), **shown_mfa(user)}
-
-    @operation
-    async def update_user_attributes(
-        self,
-        call: Call,
-        *,
-        user_attributes: tuple[AttributeType, ...],
-        access_token: Secret[str],
-        client_metadata: dict[str, str] | None = None,  # noqa: ARG002  for triggers, of which there are none
-    ) -> Answer:
-        signed_in = await self._tokens.signed_in(call, access_token)
-        pool = signed_in.pool
-
-        def change(user: User) -> User:
-            attributes = changed_attributes(pool, user.attributes, user_attributes, client=signed_in.client)
-            return msgspec.structs.replace(
-                user,
-                attributes=attributes,
-                sign_in_aliases=sign_in_aliases(pool, attributes),
-                modified_at=call.now,
-            )
-
-        changed = await self._store.change_user(pool.id, signed_in.stored.username_key, change)
-        if changed is None:
-            raise user_missing()
-        if isinstance(changed, UserConflict):
-            raise AliasExistsException(f"An account with the given {changed.kind} already exists.")
-        # No code goes out for a new address: VerifyUserAttribute, which would take it, is not built. It stays
-        # unverified.
-        return {"code_delivery_details_list": []}
 
     @operation
     async def change_password(
@@ -105,15 +75,12 @@ class SelfServiceOperations:
             await self._back_off.failed(pool, stored.username_key, now=call.now)
             raise wrong_credentials("wrong previous password")
         await self._back_off.succeeded(pool, stored.username_key, now=call.now)
-        check_new_password(pool, proposed_password)
-        changed = await self._store.change_user(
-            pool.id,
-            stored.username_key,
+        changed = await self._passwords.change(
+            pool,
+            stored,
+            proposed_password,
             lambda user: msgspec.structs.replace(
                 user, status="CONFIRMED", temporary_password_expires_at=None, modified_at=call.now
-            ),
-            password_sealed=await self._vault.seal(
-                proposed_password, pool=pool, username=stored.user.username, sub=stored.user.sub
             ),
             expected_password=stored.password_sealed,
         )

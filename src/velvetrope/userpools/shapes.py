@@ -66,7 +66,7 @@ class UserPoolPolicies(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
 
 
 class UserAttributeUpdateSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    attributes_require_verification_before_update: tuple[str, ...] = ()
+    attributes_require_verification_before_update: tuple[Literal["email", "phone_number"], ...] = ()
 
 
 class UserPoolAddOns(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

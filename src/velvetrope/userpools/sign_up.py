@@ -1,4 +1,4 @@
-"""SignUp, ConfirmSignUp and AdminConfirmSignUp.
+"""SignUp, ConfirmSignUp, ResendConfirmationCode and AdminConfirmSignUp.
 
 A sign-up keeps the user, the code's hash and the message in one transaction. Of two people who sign up with one name at
 the same moment, one gets it. A code is good for 24 hours and for 15 guesses an hour, and is spent in the same
@@ -10,43 +10,36 @@ whether there is such a user if the client hides that.
 Source: user-pools reference sections 5 and 6; Cognito user pools API, SignUp, ConfirmSignUp.
 """
 
-from datetime import datetime
-
 import msgspec
 
 from velvetrope.clock import Entropy
 from velvetrope.operations import Answer, Call, operation
 from velvetrope.secret import Secret
-from velvetrope.store.tables.userpools import (
-    AppClient,
-    StoredCode,
-    StoredUser,
-    User,
-    UserConflict,
-    UserPool,
-    UserPoolStore,
-)
+from velvetrope.store.tables.userpools import AppClient, User, UserConflict, UserPool, UserPoolStore
 from velvetrope.userpools.attributes import new_attributes
+from velvetrope.userpools.call_limits import CallLimits
+from velvetrope.userpools.decoys import Decoys
 from velvetrope.userpools.directory import PoolDirectory, sign_in_aliases, username_form
 from velvetrope.userpools.errors import (
     AliasExistsException,
-    CodeMismatchException,
-    ExpiredCodeException,
     InvalidParameterException,
-    LimitExceededException,
     NotAuthorizedException,
     UserNotFoundException,
     UserPoolError,
 )
+from velvetrope.userpools.message_writing import MessageWriter
 from velvetrope.userpools.naming import name_new_user, name_taken
-from velvetrope.userpools.outbox import Address, CodeDelivery, Outbox
+from velvetrope.userpools.outbox import Address, CodeDelivery, CodeOccasion, delivery_details
 from velvetrope.userpools.password_rules import check_new_password
+from velvetrope.userpools.sent_codes import SentCodes, code_expired, code_mismatch
 from velvetrope.userpools.shapes import AnalyticsMetadata, AttributeType, UserContextData
+from velvetrope.userpools.sign_up_triggers import SignUpTriggers
+from velvetrope.userpools.triggers import Occasion
 from velvetrope.userpools.vault import PasswordVault
 
 __all__ = ["SignUpOperations"]
 
-_GUESSES_PER_HOUR = 15
+_PASSWORDLESS = frozenset({"EMAIL_OTP", "SMS_OTP"})
 
 
 class SignUpOperations:
@@ -54,16 +47,25 @@ class SignUpOperations:
 
     def __init__(
         self,
+        *,
         store: UserPoolStore,
         directory: PoolDirectory,
         vault: PasswordVault,
-        outbox: Outbox,
+        writer: MessageWriter,
+        codes: SentCodes,
+        limits: CallLimits,
+        decoys: Decoys,
+        triggers: SignUpTriggers,
         entropy: Entropy,
     ) -> None:
         self._store = store
         self._directory = directory
         self._vault = vault
-        self._outbox = outbox
+        self._writer = writer
+        self._codes = codes
+        self._limits = limits
+        self._decoys = decoys
+        self._triggers = triggers
         self._entropy = entropy
 
     @operation
@@ -76,49 +78,98 @@ class SignUpOperations:
         password: Secret[str] | None = None,
         secret_hash: str | None = None,
         user_attributes: tuple[AttributeType, ...] = (),
-        validation_data: tuple[AttributeType, ...] = (),  # noqa: ARG002  for triggers, of which there are none
+        validation_data: tuple[AttributeType, ...] = (),
         analytics_metadata: AnalyticsMetadata | None = None,  # noqa: ARG002  see shapes
         user_context_data: UserContextData | None = None,  # noqa: ARG002  see shapes
-        client_metadata: dict[str, str] | None = None,  # noqa: ARG002  for triggers, of which there are none
+        client_metadata: dict[str, str] | None = None,
     ) -> Answer:
         pool, client = await self._directory.client_and_pool(client_id)
         self._directory.check_secret_hash(client, secret_hash, [username])
         if pool.admin_create_user_config.allow_admin_create_user_only:
             raise NotAuthorizedException("SignUp is not permitted for this user pool")
-        if password is None or not password:
-            # Users without a password need the passwordless flows, which are not built.
+        if password is None and not _PASSWORDLESS.intersection(pool.allowed_first_auth_factors):
             raise InvalidParameterException(
                 "1 validation error detected: Value at 'password' failed to satisfy constraint: Member must not be null"
             )
-        check_new_password(pool, password)
+        if password is not None:
+            check_new_password(pool, password)
         name = name_new_user(pool, username, user_attributes, self._entropy)
         attributes = new_attributes(pool, user_attributes, client=client, brought_by_name=name.brings)
-        delivery = self._code_to_send(pool, name.username, name.sub, attributes, now=call.now)
+        occasion = Occasion(pool, name.username, call.now, client.client_id, client_metadata)
+        verdict = await self._triggers.pre_sign_up("PreSignUp_SignUp", occasion, attributes, validation_data)
+        for verified, address in ((verdict.auto_verify_email, "email"), (verdict.auto_verify_phone, "phone_number")):
+            if verified:
+                attributes[f"{address}_verified"] = "true"
         user = User(
             user_pool_id=pool.id,
             username=name.username,
             sub=name.sub,
             attributes=attributes,
             enabled=True,
-            status="UNCONFIRMED",
+            status="CONFIRMED" if verdict.auto_confirm_user else "UNCONFIRMED",
             created_at=call.now,
             modified_at=call.now,
             sign_in_aliases=sign_in_aliases(pool, attributes),
         )
+        delivery = None if verdict.auto_confirm_user else await self._code_to_send(user, "SignUp", occasion)
         conflict = await self._store.create_user(
             user,
             username_form(pool, user.username),
-            password_sealed=await self._vault.seal(password, pool=pool, username=user.username, sub=user.sub),
+            password_sealed=None
+            if password is None
+            else await self._vault.seal(password, pool=pool, username=user.username, sub=user.sub),
             code=None if delivery is None else delivery.code,
             messages_to_send=() if delivery is None else (delivery.message,),
         )
         if conflict is not None:
             raise name_taken(pool, conflict)
+        if verdict.auto_confirm_user:
+            await self._triggers.post_confirmation("PostConfirmation_ConfirmSignUp", occasion, user)
         return {
-            "user_confirmed": False,
+            "user_confirmed": verdict.auto_confirm_user,
             "user_sub": user.sub,
             "code_delivery_details": None if delivery is None else delivery.details,
         }
+
+    @operation
+    async def resend_confirmation_code(
+        self,
+        call: Call,
+        *,
+        client_id: str,
+        username: str,
+        secret_hash: str | None = None,
+        analytics_metadata: AnalyticsMetadata | None = None,  # noqa: ARG002  see shapes
+        user_context_data: UserContextData | None = None,  # noqa: ARG002  see shapes
+        client_metadata: dict[str, str] | None = None,
+    ) -> Answer:
+        pool, client = await self._directory.client_and_pool(client_id)
+        self._directory.check_secret_hash(client, secret_hash, [username])
+        name = await self._directory.presented(pool, username)
+        await self._limits.take(pool, name.key, "resend", now=call.now)
+        found = name.found
+        if found is None or not found.user.enabled:
+            if not client.hides_missing_users:
+                raise _missing(client) if found is None else NotAuthorizedException("User is disabled.")
+            address = _address_to_confirm(pool, None) or "email"
+            self._writer.seeming_code(pool, _sign_up_code("ResendCode"), address, now=call.now)
+            await self._store.queue_messages((), now=call.now)
+            return {"code_delivery_details": delivery_details(address, self._decoys.destination(pool, name, address))}
+        if found.user.status != "UNCONFIRMED":
+            raise InvalidParameterException("User is already confirmed.")
+        occasion = Occasion(pool, found.user.username, call.now, client.client_id, client_metadata)
+        delivery = await self._code_to_send(found.user, "ResendCode", occasion)
+        if delivery is None:
+            # Clients quote this sentence.
+            raise InvalidParameterException("Cannot resend codes. Auto verification not turned on.")
+        await self._store.change_user(
+            pool.id,
+            found.username_key,
+            lambda user: user,
+            code=delivery.code,
+            messages_to_send=(delivery.message,),
+        )
+        return {"code_delivery_details": delivery.details}
 
     @operation
     async def confirm_sign_up(
@@ -132,7 +183,7 @@ class SignUpOperations:
         force_alias_creation: bool = False,
         analytics_metadata: AnalyticsMetadata | None = None,  # noqa: ARG002  see shapes
         user_context_data: UserContextData | None = None,  # noqa: ARG002  see shapes
-        client_metadata: dict[str, str] | None = None,  # noqa: ARG002  for triggers, of which there are none
+        client_metadata: dict[str, str] | None = None,
     ) -> Answer:
         pool, client = await self._directory.client_and_pool(client_id)
         self._directory.check_secret_hash(client, secret_hash, [username])
@@ -140,7 +191,7 @@ class SignUpOperations:
         if found is None:
             raise _missing(client)
         _check_unconfirmed(found.user)
-        code = await self._right_code(pool, found, confirmation_code, now=call.now)
+        code = await self._codes.check(pool, found, "sign_up", confirmation_code, now=call.now)
 
         def confirm(user: User) -> User:
             attributes = {**user.attributes, f"{code.proves}_verified": "true"}
@@ -156,9 +207,11 @@ class SignUpOperations:
             pool.id, found.username_key, confirm, spend_code=code, force_aliases=force_alias_creation
         )
         if changed is None:
-            raise _expired()  # another call has spent the code, or the user is gone
+            raise code_expired()  # another call has spent the code, or the user is gone
         if isinstance(changed, UserConflict):
             raise AliasExistsException(f"An account with the {changed.kind} already exists.")
+        occasion = Occasion(pool, changed.username, call.now, client.client_id, client_metadata)
+        await self._triggers.post_confirmation("PostConfirmation_ConfirmSignUp", occasion, changed)
         return {}
 
     @operation
@@ -168,7 +221,7 @@ class SignUpOperations:
         *,
         user_pool_id: str,
         username: str,
-        client_metadata: dict[str, str] | None = None,  # noqa: ARG002  for triggers, of which there are none
+        client_metadata: dict[str, str] | None = None,
     ) -> Answer:
         pool = await self._directory.pool(user_pool_id)
         found = await self._directory.user(pool, username)
@@ -177,39 +230,29 @@ class SignUpOperations:
             _check_unconfirmed(user)
             return msgspec.structs.replace(user, status="CONFIRMED", modified_at=call.now)
 
-        await self._store.change_user(pool.id, found.username_key, confirm)
+        changed = await self._store.change_user(pool.id, found.username_key, confirm)
+        if isinstance(changed, User):
+            occasion = Occasion(pool, changed.username, call.now, client_metadata=client_metadata)
+            await self._triggers.post_confirmation("PostConfirmation_ConfirmSignUp", occasion, changed)
         return {}
 
-    def _code_to_send(
-        self, pool: UserPool, username: str, sub: str, attributes: dict[str, str], *, now: datetime
-    ) -> CodeDelivery | None:
+    async def _code_to_send(self, user: User, occurrence: str, occasion: Occasion) -> CodeDelivery | None:
         """A code to the phone if it is to be verified, else to the mail address, else none."""
-        addresses: tuple[Address, Address] = ("phone_number", "email")
-        for address in addresses:
-            if address in pool.auto_verified_attributes and address in attributes:
-                return self._outbox.sign_up_code(
-                    pool, username=username, sub=sub, address=address, destination=attributes[address], now=now
-                )
-        return None
+        address = _address_to_confirm(occasion.pool, user)
+        return None if address is None else await self._writer.code(user, _sign_up_code(occurrence), address, occasion)
 
-    async def _right_code(self, pool: UserPool, found: StoredUser, presented: str, *, now: datetime) -> StoredCode:
-        """The code that is kept, if it is the one presented.
 
-        Raises:
-            LimitExceededException, ExpiredCodeException, CodeMismatchException: it is not, or nobody may ask now.
-        """
-        kept = await self._store.take_code_attempt(
-            pool.id, found.username_key, "sign_up", now=now, limit=_GUESSES_PER_HOUR
-        )
-        if kept == "too_many":
-            raise LimitExceededException("Attempt limit exceeded, please try after some time.")
-        if kept == "no_code":
-            raise _expired()
-        if not self._outbox.code_matches(pool, found.user.sub, kept, presented):
-            raise _mismatch()
-        if now >= kept.expires_at:
-            raise _expired()
-        return kept
+def _sign_up_code(occurrence: str) -> CodeOccasion:
+    return CodeOccasion("sign_up", f"CustomMessage_{occurrence}")
+
+
+def _address_to_confirm(pool: UserPool, user: User | None) -> Address | None:
+    """Where a code for a sign-up goes; for nobody in particular where it would go."""
+    addresses: tuple[Address, Address] = ("phone_number", "email")
+    for address in addresses:
+        if address in pool.auto_verified_attributes and (user is None or address in user.attributes):
+            return address
+    return None
 
 
 def _check_unconfirmed(user: User) -> None:
@@ -220,13 +263,5 @@ def _check_unconfirmed(user: User) -> None:
 def _missing(client: AppClient) -> UserPoolError:
     """What a client is told of a user that is not there: the same as of a wrong code, if it hides that."""
     if client.hides_missing_users:
-        return _mismatch()
+        return code_mismatch()
     return UserNotFoundException("Username/client id combination not found.")
-
-
-def _mismatch() -> CodeMismatchException:
-    return CodeMismatchException("Invalid verification code provided, please try again.")
-
-
-def _expired() -> ExpiredCodeException:
-    return ExpiredCodeException("Invalid code provided, please request a code again.")

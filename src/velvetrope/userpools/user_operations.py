@@ -25,12 +25,16 @@ from velvetrope.userpools.errors import (
     UnsupportedUserStateException,
     user_missing,
 )
+from velvetrope.userpools.message_writing import MessageWriter
 from velvetrope.userpools.mfa_operations import shown_mfa
 from velvetrope.userpools.naming import name_new_user, name_taken
-from velvetrope.userpools.outbox import Address, Outbox
+from velvetrope.userpools.outbox import Address
 from velvetrope.userpools.pages import next_page, page_start
+from velvetrope.userpools.password_changes import PasswordChanges
 from velvetrope.userpools.password_rules import check_new_password, policy_of, temporary_password_expiry
 from velvetrope.userpools.shapes import AttributeType
+from velvetrope.userpools.sign_up_triggers import SignUpTriggers
+from velvetrope.userpools.triggers import Occasion
 from velvetrope.userpools.user_filter import parse_user_filter
 from velvetrope.userpools.vault import PasswordVault
 
@@ -48,13 +52,17 @@ class UserOperations:
         store: UserPoolStore,
         directory: PoolDirectory,
         vault: PasswordVault,
-        outbox: Outbox,
+        passwords: PasswordChanges,
+        writer: MessageWriter,
+        triggers: SignUpTriggers,
         entropy: Entropy,
     ) -> None:
         self._store = store
         self._directory = directory
         self._vault = vault
-        self._outbox = outbox
+        self._passwords = passwords
+        self._writer = writer
+        self._triggers = triggers
         self._entropy = entropy
 
     @operation
@@ -65,20 +73,25 @@ class UserOperations:
         user_pool_id: str,
         username: str,
         user_attributes: tuple[AttributeType, ...] = (),
-        validation_data: tuple[AttributeType, ...] = (),  # noqa: ARG002  for triggers, of which there are none
+        validation_data: tuple[AttributeType, ...] = (),
         temporary_password: Secret[str] | None = None,
         force_alias_creation: bool = False,
         message_action: Literal["RESEND", "SUPPRESS"] | None = None,
         desired_delivery_mediums: tuple[Literal["SMS", "EMAIL"], ...] = (),
-        client_metadata: dict[str, str] | None = None,  # noqa: ARG002  for triggers, of which there are none
+        client_metadata: dict[str, str] | None = None,
     ) -> Answer:
         pool = await self._directory.pool(user_pool_id)
         password = temporary_password or make_temporary_password(policy_of(pool), self._entropy)
         check_new_password(pool, password)
         if message_action == "RESEND":
-            return await self._invite_again(call, pool, username, password, desired_delivery_mediums)
+            return await self._invite_again(call, pool, username, password, desired_delivery_mediums, client_metadata)
         name = name_new_user(pool, username, user_attributes, self._entropy)
         attributes = new_attributes(pool, user_attributes, client=None, brought_by_name=name.brings)
+        occasion = Occasion(pool, name.username, call.now, client_metadata=client_metadata)
+        verdict = await self._triggers.pre_sign_up("PreSignUp_AdminCreateUser", occasion, attributes, validation_data)
+        for verified, address in ((verdict.auto_verify_email, "email"), (verdict.auto_verify_phone, "phone_number")):
+            if verified:
+                attributes[f"{address}_verified"] = "true"
         user = User(
             user_pool_id=pool.id,
             username=name.username,
@@ -98,7 +111,7 @@ class UserOperations:
             password_sealed=await self._vault.seal(password, pool=pool, username=user.username, sub=user.sub),
             messages_to_send=[]
             if suppressed
-            else self._invitations(call, pool, user, password, desired_delivery_mediums),
+            else await self._invitations(occasion, user, password, desired_delivery_mediums),
             force_aliases=force_alias_creation,
         )
         if conflict is not None:
@@ -106,7 +119,13 @@ class UserOperations:
         return {"user": described_user(user)}
 
     async def _invite_again(
-        self, call: Call, pool: UserPool, username: str, password: Secret[str], mediums: Collection[str]
+        self,
+        call: Call,
+        pool: UserPool,
+        username: str,
+        password: Secret[str],
+        mediums: Collection[str],
+        client_metadata: dict[str, str] | None,
     ) -> Answer:
         """A new temporary password, and the invitation once more."""
         found = await self._directory.user(pool, username)
@@ -125,12 +144,17 @@ class UserOperations:
             password_sealed=await self._vault.seal(
                 password, pool=pool, username=found.user.username, sub=found.user.sub
             ),
-            messages_to_send=self._invitations(call, pool, found.user, password, mediums),
+            messages_to_send=await self._invitations(
+                Occasion(pool, found.user.username, call.now, client_metadata=client_metadata),
+                found.user,
+                password,
+                mediums,
+            ),
         )
         return {"user": described_user(user)}
 
-    def _invitations(
-        self, call: Call, pool: UserPool, user: User, password: Secret[str], mediums: Collection[str]
+    async def _invitations(
+        self, occasion: Occasion, user: User, password: Secret[str], mediums: Collection[str]
     ) -> list[OutgoingMessage]:
         """One message per medium asked for; unasked, to the phone if there is one, else to the mail address."""
         if not mediums:
@@ -140,14 +164,7 @@ class UserOperations:
             # Text UNVERIFIED.
             raise InvalidParameterException(f"The user has no {missing[0]} to which an invitation could be sent.")
         return [
-            self._outbox.invitation(
-                pool,
-                username=user.username,
-                address=_ADDRESS_OF[medium],
-                destination=user.attributes[_ADDRESS_OF[medium]],
-                temporary_password=password,
-                now=call.now,
-            )
+            await self._writer.invitation(user, _ADDRESS_OF[medium], occasion, temporary_password=password)
             for medium in mediums
         ]
 
@@ -157,7 +174,6 @@ class UserOperations:
     ) -> Answer:
         pool = await self._directory.pool(user_pool_id)
         found = await self._directory.user(pool, username)
-        check_new_password(pool, password)
 
         def change(user: User) -> User:
             return msgspec.structs.replace(
@@ -167,13 +183,8 @@ class UserOperations:
                 modified_at=call.now,
             )
 
-        await self._change(
-            found,
-            change,
-            password_sealed=await self._vault.seal(
-                password, pool=pool, username=found.user.username, sub=found.user.sub
-            ),
-        )
+        if await self._passwords.change(pool, found, password, change) is None:
+            raise user_missing()  # deleted since we looked
         return {}
 
     @operation

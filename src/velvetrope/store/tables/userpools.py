@@ -114,16 +114,16 @@ __all__ = [
 ]
 
 AliasKind = Literal["email", "phone_number", "preferred_username"]
-CodePurpose = Literal["sign_up"]
+CodePurpose = Literal["sign_up", "forgot_password", "verify_email", "verify_phone_number"]
 MfaType = Literal["SMS_MFA", "SOFTWARE_TOKEN_MFA", "EMAIL_OTP"]
 FirstFactor = Literal["PASSWORD", "EMAIL_OTP", "SMS_OTP", "WEB_AUTHN"]
 
 _SECONDS: dict[str, int] = {"seconds": 1, "minutes": 60, "hours": 3600, "days": 86400}
 _TOPIC = "userpools"
-MESSAGES_TOPIC = "userpools messages"
 KEYS_TOPIC = "userpools keys"
 SETTINGS_TOPIC = "userpools settings"
 """Pools and app clients, without their users."""
+MESSAGES_TOPIC = "userpools messages"
 """What the change feed calls it when there is a message to send."""
 _MESSAGES_KEPT_FOR = timedelta(days=7)
 
@@ -166,6 +166,8 @@ class UserPool(msgspec.Struct, frozen=True, kw_only=True):
     allowed_first_auth_factors: tuple[FirstFactor, ...] = ("PASSWORD",)
     web_authn: WebAuthnConfiguration = WebAuthnConfiguration()
     device_configuration: DeviceConfiguration | None = None
+    verified_before_update: tuple[Literal["phone_number", "email"], ...] = ()
+    """Addresses that change only when the code sent to the new one is shown."""
 
     @property
     def case_sensitive(self) -> bool:
@@ -305,6 +307,8 @@ class StoredCode(msgspec.Struct, frozen=True, kw_only=True):
     expires_at: datetime
     proves: Literal["email", "phone_number"]
     """The attribute that whoever knows the code has shown to be theirs."""
+    pending_value: str | None = None
+    """What that attribute becomes when the code is shown, in pools that change addresses only then."""
 
 
 class OutgoingMessage(msgspec.Struct, frozen=True, kw_only=True):
@@ -403,7 +407,16 @@ messages = Table(
     Column("problem", String(300)),
 )
 
-_OF_A_USER = (aliases, memberships, codes, *userpools_factors.OF_A_USER, users)
+former_passwords = Table(
+    "userpools_former_passwords",
+    METADATA,
+    Column("user_pool_id", String(55), primary_key=True),
+    Column("username_key", String(128), primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("password_sealed", LargeBinary, nullable=False),
+)
+
+_OF_A_USER = (aliases, memberships, codes, former_passwords, *userpools_factors.OF_A_USER, users)
 """Tables with rows of one user, by `user_pool_id` and `username_key`; the user's own row goes last."""
 _OF_A_POOL = (keys, clients, groups, messages, *_OF_A_USER)
 
@@ -751,13 +764,16 @@ class UserPoolStore:
         expected_password: bytes | None = None,
         spend_code: StoredCode | None = None,
         code: StoredCode | None = None,
+        codes_to_keep: Collection[StoredCode] = (),
         messages_to_send: Collection[OutgoingMessage] = (),
+        former_passwords_kept: int = 0,
         force_aliases: bool = False,
         end_sessions_at: datetime | None = None,
     ) -> User | UserConflict | None:
         """Replace the user by `change(user)`, with what belongs to the change in the same transaction.
 
-        `password_sealed` becomes the new password; with `expected_password` only if that is still the present one.
+        `password_sealed` becomes the new password; with `expected_password` only if that is still the present one. Of
+        the ones before it `former_passwords_kept` are remembered.
         `spend_code` must still be there and goes. `end_sessions_at` revokes all of the user's tokens. None: there is no
         such user, or the password or the code is no longer what was expected; nothing has changed then.
         """
@@ -792,8 +808,12 @@ class UserPoolStore:
                 if password_sealed is not None:
                     values["password_sealed"] = password_sealed
                 await tx.connection.execute(update(users).where(mine).values(**values))
-                if code is not None:
-                    await _save_code(tx.connection, user_pool_id, username_key, code, now=user.modified_at)
+                if password_sealed is not None:
+                    await _keep_former_password(
+                        tx.connection, user_pool_id, username_key, row.password_sealed, kept=former_passwords_kept
+                    )
+                for one in (*codes_to_keep, *(() if code is None else (code,))):
+                    await _save_code(tx.connection, user_pool_id, username_key, one, now=user.modified_at)
                 for message in messages_to_send:
                     await _save_message(tx, message)
                 if end_sessions_at is not None:
@@ -804,6 +824,17 @@ class UserPoolStore:
         except IntegrityError:
             return UserConflict("email")  # an alias taken by another node between our look and our insert
         return user
+
+    async def load_former_passwords(self, user_pool_id: str, username_key: str, *, limit: int) -> Sequence[bytes]:
+        """The newest passwords that the user had before the present one, sealed, newest first."""
+        statement = (
+            select(former_passwords.c.password_sealed)
+            .where(former_passwords.c.user_pool_id == user_pool_id, former_passwords.c.username_key == username_key)
+            .order_by(former_passwords.c.number.desc())
+            .limit(limit)
+        )
+        async with self._database.read() as connection:
+            return list((await connection.execute(statement)).scalars())
 
     async def delete_user(self, user_pool_id: str, username_key: str) -> bool:
         """Remove the user and all that is theirs, tokens included; False if there was none."""
@@ -1099,6 +1130,21 @@ async def _save_code(
                 attempts_since=now,
             )
         )
+
+
+async def _keep_former_password(
+    connection: Connection, user_pool_id: str, username_key: str, former: bytes | None, *, kept: int
+) -> None:
+    mine = and_(former_passwords.c.user_pool_id == user_pool_id, former_passwords.c.username_key == username_key)
+    newest = (await connection.execute(select(func.max(former_passwords.c.number)).where(mine))).scalar_one() or 0
+    if former is not None and kept:
+        newest += 1
+        await connection.execute(
+            insert(former_passwords).values(
+                user_pool_id=user_pool_id, username_key=username_key, number=newest, password_sealed=former
+            )
+        )
+    await connection.execute(delete(former_passwords).where(mine, former_passwords.c.number <= newest - kept))
 
 
 async def _save_message(tx: Transaction, message: OutgoingMessage) -> None:

@@ -1,0 +1,78 @@
+"""Messages with codes and invitations, in the words of the pool or of its custom message function.
+
+    delivery = await writer.code(pool, user, CodeOccasion("forgot_password", "CustomMessage_ForgotPassword"), "email",
+                                 occasion, now=now)
+
+The custom message trigger is asked for each message. Its words have to hold the placeholder of the code (`{####}`), and
+an invitation's that of the user's name besides: a message without them would send nobody anywhere, so AWS refuses it,
+and so do we. Nothing is kept here: the caller keeps code and message in the transaction of the change they belong to.
+
+Source: Cognito Developer Guide, "Custom message Lambda trigger".
+"""
+
+from datetime import datetime
+
+from velvetrope.secret import Secret
+from velvetrope.store.tables.userpools import OutgoingMessage, User, UserPool
+from velvetrope.userpools.errors import InvalidLambdaResponseException
+from velvetrope.userpools.outbox import NO_WORDS, Address, Addressed, CodeDelivery, CodeOccasion, Outbox, Words
+from velvetrope.userpools.triggers import Occasion, Triggers, user_attributes
+
+__all__ = ["MessageWriter"]
+
+_CODE = "{####}"
+_USERNAME = "{username}"
+
+
+class MessageWriter:
+    """Writes what is to be sent."""
+
+    def __init__(self, outbox: Outbox, triggers: Triggers) -> None:
+        self._outbox = outbox
+        self._triggers = triggers
+
+    async def code(
+        self, user: User, about: CodeOccasion, address: Address, occasion: Occasion, *, destination: str | None = None
+    ) -> CodeDelivery:
+        """A new code to one of the user's addresses; `destination` where it goes to an address that is not theirs yet.
+
+        Raises:
+            UserLambdaValidationException and its siblings: the pool's function failed, or its words lack the code.
+        """
+        words = await self._words(user, about.source, occasion, needed=(_CODE,))
+        to = user.attributes[address] if destination is None else destination
+        addressed = Addressed(user.username, user.sub, address, to, words)
+        return self._outbox.code(occasion.pool, addressed, about, now=occasion.now)
+
+    async def invitation(
+        self, user: User, address: Address, occasion: Occasion, *, temporary_password: Secret[str]
+    ) -> OutgoingMessage:
+        """The message to somebody whom an administrator has signed up.
+
+        Raises:
+            UserLambdaValidationException and its siblings: as `code`, and for words without the user's name.
+        """
+        words = await self._words(user, "CustomMessage_AdminCreateUser", occasion, needed=(_CODE, _USERNAME))
+        addressed = Addressed(user.username, user.sub, address, user.attributes[address], words)
+        return self._outbox.invitation(
+            occasion.pool, addressed, temporary_password=temporary_password, now=occasion.now
+        )
+
+    def seeming_code(self, pool: UserPool, about: CodeOccasion, address: Address, *, now: datetime) -> None:
+        """The work of a code for a user who is not there, so that the time it takes says nothing."""
+        self._outbox.code(pool, Addressed("", "", address, ""), about, now=now)
+
+    async def _words(self, user: User, source: str, occasion: Occasion, *, needed: tuple[str, ...]) -> Words:
+        request = {
+            "userAttributes": user_attributes(user),
+            "codeParameter": _CODE,
+            "usernameParameter": _USERNAME if _USERNAME in needed else None,
+        }
+        blank = {"smsMessage": None, "emailMessage": None, "emailSubject": None}
+        words = await self._triggers.ask("CustomMessage", source, occasion, request, blank, Words)
+        for text in (words.sms_message, words.email_message) if words is not None else ():
+            if text is not None and any(placeholder not in text for placeholder in needed):
+                raise InvalidLambdaResponseException(
+                    "Unrecognizable lambda output", detail=f"the message lacks one of {', '.join(needed)}"
+                )
+        return words or NO_WORDS

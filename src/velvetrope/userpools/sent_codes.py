@@ -1,0 +1,64 @@
+"""Codes that were sent to an address, checked: counted, compared in constant time, and dead when they are too old.
+
+A wrong code and a late one are told apart only to whoever shows the right digits. Spending the code is the store's, in
+the transaction of the change that it allows.
+
+Source: user-pools reference sections 5 and 6; Cognito Developer Guide, "Quotas": guesses in an hour.
+"""
+
+from datetime import datetime
+
+from velvetrope.store.tables.userpools import CodePurpose, StoredCode, StoredUser, UserPool, UserPoolStore
+from velvetrope.userpools.errors import CodeMismatchException, ExpiredCodeException, LimitExceededException
+from velvetrope.userpools.outbox import Outbox
+
+__all__ = ["SentCodes", "code_expired", "code_mismatch", "too_often"]
+
+GUESSES_PER_HOUR: dict[CodePurpose, int] = {
+    "sign_up": 15,
+    "forgot_password": 5,  # AWS: 5 to 20, by how risky it finds the attempt
+    "verify_email": 15,
+    "verify_phone_number": 15,
+}
+
+
+class SentCodes:
+    """Checks codes."""
+
+    def __init__(self, store: UserPoolStore, outbox: Outbox) -> None:
+        self._store = store
+        self._outbox = outbox
+
+    async def check(
+        self, pool: UserPool, found: StoredUser, purpose: CodePurpose, presented: str, *, now: datetime
+    ) -> StoredCode:
+        """The code that is kept, if it is the one presented.
+
+        Raises:
+            LimitExceededException: too many guesses in this hour.
+            ExpiredCodeException: there is none, or it is too old.
+            CodeMismatchException: another one.
+        """
+        limit = GUESSES_PER_HOUR[purpose]
+        kept = await self._store.take_code_attempt(pool.id, found.username_key, purpose, now=now, limit=limit)
+        if kept == "too_many":
+            raise too_often()
+        if kept == "no_code":
+            raise code_expired()
+        if not self._outbox.code_matches(pool, found.user.sub, kept, presented):
+            raise code_mismatch()
+        if now >= kept.expires_at:
+            raise code_expired()
+        return kept
+
+
+def code_mismatch() -> CodeMismatchException:
+    return CodeMismatchException("Invalid verification code provided, please try again.")
+
+
+def code_expired() -> ExpiredCodeException:
+    return ExpiredCodeException("Invalid code provided, please request a code again.")
+
+
+def too_often() -> LimitExceededException:
+    return LimitExceededException("Attempt limit exceeded, please try after some time.")

@@ -1,0 +1,584 @@
+"""Forgotten passwords, codes sent again, addresses that change, passwords used before; and the triggers around."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from support.userpools import PASSWORD, RaisedInFunction, World, attribute_list, refused
+from velvetrope.store.tables.userpools import (
+    AccountRecoverySetting,
+    LambdaConfig,
+    PasswordPolicySettings,
+    RecoveryOption,
+    SchemaAttribute,
+)
+from velvetrope.userpools.shapes import SignInPolicy, UserAttributeUpdateSettings, UserPoolPolicies
+
+NEXT = "An0ther!pw"
+MISMATCH = "Invalid verification code provided, please try again."
+EXPIRED = "Invalid code provided, please request a code again."
+TOO_OFTEN = "Attempt limit exceeded, please try after some time."
+
+
+class Life:
+    """A pool, a client, and anna."""
+
+    def __init__(self, world: World, pool_id: str, client_id: str) -> None:
+        self.world, self.pool_id, self.client_id = world, pool_id, client_id
+
+    @classmethod
+    async def begin(
+        cls, world: World, *, hides: bool = True, attributes: dict[str, str] | None = None, **pool: Any
+    ) -> "Life":
+        pool_id = await world.pool(**pool)
+        client_id = await world.client(pool_id, prevent_user_existence_errors="ENABLED" if hides else "LEGACY")
+        given = {"email": "anna@example.com", "email_verified": "true"} if attributes is None else attributes
+        await world.user(pool_id, **given)
+        return cls(world, pool_id, client_id)
+
+    async def code(self) -> str:
+        """The newest code that was sent."""
+        return (await self.world.pools.outbox.messages(self.pool_id))[0].text.rpartition(" ")[2]
+
+    async def forgot(self, username: str = "anna") -> Any:
+        answer = await self.world.forgot_password(client_id=self.client_id, username=username)
+        return answer["code_delivery_details"]
+
+    async def confirm(self, code: str, password: str = NEXT, username: str = "anna") -> Any:
+        return await self.world.confirm_forgot_password(
+            client_id=self.client_id, username=username, confirmation_code=code, password=password
+        )
+
+    async def token(self, password: str = PASSWORD) -> str:
+        answer = await self.world.sign_in(self.client_id, password=password)
+        return str(answer["access_token"])
+
+    async def attributes(self) -> dict[str, str]:
+        shown = await self.world.admin_get_user(user_pool_id=self.pool_id, username="anna")
+        return {one["name"]: one["value"] for one in shown["user_attributes"]}
+
+
+def other(code: str) -> str:
+    return "000000" if code != "000000" else "111111"
+
+
+# --- forgotten passwords ----------------------------------------------------------------------------------------------
+
+
+async def test_a_forgotten_password_is_replaced_by_whoever_reads_the_mail(world: World) -> None:
+    life = await Life.begin(world)
+
+    details = await life.forgot()
+    code = await life.code()
+    await life.confirm(code)
+
+    assert details == {"attribute_name": "email", "delivery_medium": "EMAIL", "destination": "a***@e***"}
+    await world.sign_in(life.client_id, password=NEXT)
+    async with refused("NotAuthorizedException", "Incorrect username or password."):
+        await world.sign_in(life.client_id, password=PASSWORD)
+    async with refused("ExpiredCodeException", EXPIRED):
+        await life.confirm(code)
+
+
+async def test_a_code_is_good_for_an_hour(world: World) -> None:
+    life = await Life.begin(world)
+    await life.forgot()
+    code = await life.code()
+    world.later(hours=1)
+
+    async with refused("ExpiredCodeException", EXPIRED):
+        await life.confirm(code)
+
+
+async def test_a_code_s_last_second_counts(world: World) -> None:
+    life = await Life.begin(world)
+    await life.forgot()
+    world.later(seconds=3599)
+
+    await life.confirm(await life.code())
+
+
+async def test_five_guesses_are_all_that_an_hour_has(world: World) -> None:
+    life = await Life.begin(world)
+    await life.forgot()
+    code = await life.code()
+    for _ in range(5):
+        async with refused("CodeMismatchException", MISMATCH):
+            await life.confirm(other(code))
+
+    async with refused("LimitExceededException", TOO_OFTEN):
+        await life.confirm(code)
+
+
+async def test_of_racing_confirmations_one_sets_the_password(world: World) -> None:
+    life = await Life.begin(world)
+    await life.forgot()
+    code = await life.code()
+
+    answers = await asyncio.gather(*(life.confirm(code, f"Passw0rd!{n}") for n in range(3)), return_exceptions=True)
+
+    assert sum(answer == {} for answer in answers) == 1
+
+
+async def test_a_code_of_another_purpose_opens_nothing(world: World) -> None:
+    life = await Life.begin(world, auto_verified_attributes=("email",))
+    await life.forgot()
+    code = await life.code()
+
+    async with refused("ExpiredCodeException", EXPIRED):
+        await world.verify_user_attribute(access_token=await life.token(), attribute_name="email", code=code)
+
+
+async def test_a_weak_password_spends_no_code(world: World) -> None:
+    life = await Life.begin(world)
+    await life.forgot()
+
+    async with refused("InvalidPasswordException"):
+        await life.confirm(await life.code(), "weak")
+    await life.confirm(await life.code())
+
+
+async def test_the_sixth_request_within_an_hour_sends_nothing(world: World) -> None:
+    life = await Life.begin(world)
+    for _ in range(5):
+        await life.forgot()
+
+    async with refused("LimitExceededException", TOO_OFTEN):
+        await life.forgot()
+    async with refused("LimitExceededException", TOO_OFTEN):
+        for _ in range(6):
+            await life.forgot("nobody")
+    assert len(await world.pools.outbox.messages(life.pool_id)) == 5
+    world.later(hours=1)
+    await life.forgot()
+
+
+async def test_who_is_not_there_is_answered_like_who_is(world: World) -> None:
+    life = await Life.begin(world)
+    await world.user(life.pool_id, "berta")
+    await world.user(life.pool_id, "carla", email="carla@example.com", email_verified="true")
+    await world.admin_disable_user(user_pool_id=life.pool_id, username="carla")
+
+    answers = [await life.forgot(name) for name in ("anna", "nobody", "berta", "carla")]
+
+    assert [set(answer) for answer in answers] == [{"attribute_name", "delivery_medium", "destination"}] * 4
+    assert await life.forgot("nobody") == answers[1]
+    assert len(await world.pools.outbox.messages(life.pool_id)) == 1
+    for name in ("nobody", "carla"):
+        async with refused("CodeMismatchException", MISMATCH):
+            await life.confirm("123456", username=name)
+
+
+@pytest.mark.parametrize(
+    ("name", "code", "message"),
+    [
+        ("nobody", "UserNotFoundException", "Username/client id combination not found."),
+        (
+            "berta",
+            "InvalidParameterException",
+            "Cannot reset password for the user as there is no registered/verified email or phone_number",
+        ),
+        ("carla", "NotAuthorizedException", "User is disabled."),
+    ],
+)
+async def test_a_client_that_hides_nothing_is_told(world: World, name: str, code: str, message: str) -> None:
+    life = await Life.begin(world, hides=False)
+    await world.user(life.pool_id, "berta", email="berta@example.com")
+    await world.user(life.pool_id, "carla", email="carla@example.com", email_verified="true")
+    await world.admin_disable_user(user_pool_id=life.pool_id, username="carla")
+
+    async with refused(code, message):
+        await life.forgot(name)
+
+
+async def test_a_temporary_password_cannot_be_forgotten(world: World) -> None:
+    life = await Life.begin(world, hides=False)
+    await world.admin_set_user_password(user_pool_id=life.pool_id, username="anna", password=NEXT, permanent=False)
+
+    async with refused("NotAuthorizedException", "User password cannot be reset in the current state."):
+        await life.forgot()
+
+
+BOTH = {
+    "email": "a@b.example",
+    "email_verified": "true",
+    "phone_number": "+15550101234",
+    "phone_number_verified": "true",
+}
+
+
+@pytest.mark.parametrize(
+    ("order", "medium"),
+    [((), "SMS"), (("verified_email", "verified_phone_number"), "EMAIL"), (("verified_phone_number",), "SMS")],
+)
+async def test_the_code_goes_where_the_pool_says(world: World, order: Any, medium: str) -> None:
+    options = tuple(RecoveryOption(priority=n + 1, name=name) for n, name in enumerate(order))
+    setting = AccountRecoverySetting(recovery_mechanisms=options) if options else None
+    life = await Life.begin(world, attributes=BOTH, account_recovery_setting=setting)
+
+    assert (await life.forgot())["delivery_medium"] == medium
+
+
+async def test_a_pool_may_leave_it_to_its_administrators(world: World) -> None:
+    setting = AccountRecoverySetting(recovery_mechanisms=(RecoveryOption(priority=1, name="admin_only"),))
+    life = await Life.begin(world, hides=False, account_recovery_setting=setting)
+
+    async with refused("NotAuthorizedException", "Contact administrator to reset password."):
+        await life.forgot()
+
+
+async def test_an_administrator_s_reset_has_to_be_followed(world: World) -> None:
+    life = await Life.begin(world)
+
+    await world.admin_reset_user_password(user_pool_id=life.pool_id, username="anna")
+
+    async with refused("PasswordResetRequiredException", "Password reset required for the user"):
+        await world.sign_in(life.client_id, password=PASSWORD)
+    await life.confirm(await life.code())
+    await world.sign_in(life.client_id, password=NEXT)
+
+
+# --- codes again ------------------------------------------------------------------------------------------------------
+
+
+async def signed_up(world: World, **pool: Any) -> tuple[str, str]:
+    pool_id = await world.pool(**{"auto_verified_attributes": ("email",), **pool})
+    client_id = await world.client(pool_id)
+    address = attribute_list(email="anna@example.com")
+    await world.sign_up(client_id=client_id, username="anna", password=PASSWORD, user_attributes=address)
+    return pool_id, client_id
+
+
+async def test_a_code_that_is_sent_again_replaces_the_one_before(world: World) -> None:
+    pool_id, client_id = await signed_up(world)
+    who = {"client_id": client_id, "username": "anna"}
+    [first] = await world.pools.outbox.messages(pool_id)
+
+    answer = await world.resend_confirmation_code(**who)
+    newest = (await world.pools.outbox.messages(pool_id))[0]
+
+    assert answer["code_delivery_details"]["destination"] == "a***@e***"
+    assert newest.kind == "CustomMessage_ResendCode"
+    async with refused("CodeMismatchException", MISMATCH):
+        await world.confirm_sign_up(**who, confirmation_code=first.text.rpartition(" ")[2])
+    await world.confirm_sign_up(**who, confirmation_code=newest.text.rpartition(" ")[2])
+    async with refused("InvalidParameterException", "User is already confirmed."):
+        await world.resend_confirmation_code(**who)
+
+
+async def test_five_codes_an_hour_are_sent_again(world: World) -> None:
+    _, client_id = await signed_up(world)
+    for _ in range(5):
+        await world.resend_confirmation_code(client_id=client_id, username="anna")
+
+    async with refused("LimitExceededException", TOO_OFTEN):
+        await world.resend_confirmation_code(client_id=client_id, username="anna")
+
+
+async def test_no_code_is_sent_again_to_who_is_not_there_and_nobody_can_tell(world: World) -> None:
+    pool_id, client_id = await signed_up(world)
+
+    answer = await world.resend_confirmation_code(client_id=client_id, username="nobody")
+
+    assert set(answer["code_delivery_details"]) == {"attribute_name", "delivery_medium", "destination"}
+    assert answer == await world.resend_confirmation_code(client_id=client_id, username="nobody")
+    assert len(await world.pools.outbox.messages(pool_id)) == 1
+
+
+async def test_a_pool_that_verifies_nothing_sends_no_code(world: World) -> None:
+    _, client_id = await signed_up(world, auto_verified_attributes=())
+
+    async with refused("InvalidParameterException", "Cannot resend codes. Auto verification not turned on."):
+        await world.resend_confirmation_code(client_id=client_id, username="anna")
+
+
+# --- attributes -------------------------------------------------------------------------------------------------------
+
+
+async def test_an_address_is_verified_by_its_code(world: World) -> None:
+    life = await Life.begin(world, attributes={"email": "anna@example.com"})
+    token = await life.token()
+
+    sent = await world.get_user_attribute_verification_code(access_token=token, attribute_name="email")
+    code = await life.code()
+    async with refused("CodeMismatchException", MISMATCH):
+        await world.verify_user_attribute(access_token=token, attribute_name="email", code=other(code))
+    await world.verify_user_attribute(access_token=token, attribute_name="email", code=code)
+
+    assert sent["code_delivery_details"]["delivery_medium"] == "EMAIL"
+    assert (await life.attributes())["email_verified"] == "true"
+    async with refused("ExpiredCodeException", EXPIRED):
+        await world.verify_user_attribute(access_token=token, attribute_name="email", code=code)
+
+
+async def test_a_changed_address_gets_a_code_and_is_not_verified_until_it_is_shown(world: World) -> None:
+    life = await Life.begin(world, auto_verified_attributes=("email",))
+    token = await life.token()
+
+    answer = await world.update_user_attributes(
+        access_token=token, user_attributes=attribute_list(email="b@new.example")
+    )
+
+    assert answer["code_delivery_details_list"] == [
+        {"attribute_name": "email", "delivery_medium": "EMAIL", "destination": "b***@n***"}
+    ]
+    before = await life.attributes()
+    await world.verify_user_attribute(access_token=token, attribute_name="email", code=await life.code())
+    after = await life.attributes()
+    assert (before["email"], before["email_verified"]) == ("b@new.example", "false")
+    assert (after["email"], after["email_verified"]) == ("b@new.example", "true")
+
+
+async def test_a_pool_may_keep_the_old_address_until_the_new_one_is_proven(world: World) -> None:
+    settings = UserAttributeUpdateSettings(attributes_require_verification_before_update=("email",))
+    life = await Life.begin(world, auto_verified_attributes=("email",), user_attribute_update_settings=settings)
+    token = await life.token()
+
+    await world.update_user_attributes(
+        access_token=token, user_attributes=attribute_list(email="b@new.example", name="A")
+    )
+    before = await life.attributes()
+    [message] = [m for m in await world.pools.outbox.messages(life.pool_id) if m.to == "b@new.example"]
+    await world.verify_user_attribute(access_token=token, attribute_name="email", code=await life.code())
+    after = await life.attributes()
+
+    assert message.kind == "CustomMessage_UpdateUserAttribute"
+    assert (before["email"], before["email_verified"], before["name"]) == ("anna@example.com", "true", "A")
+    assert (after["email"], after["email_verified"]) == ("b@new.example", "true")
+
+
+async def test_an_address_that_nobody_verifies_cannot_be_waited_for(world: World) -> None:
+    settings = UserAttributeUpdateSettings(attributes_require_verification_before_update=("email",))
+
+    async with refused("InvalidParameterException"):
+        await world.pool(user_attribute_update_settings=settings)
+
+
+async def test_an_alias_stays_with_who_has_proven_it(world: World) -> None:
+    life = await Life.begin(world, alias_attributes=("email",), auto_verified_attributes=("email",))
+    await world.user(life.pool_id, "berta", email="berta@example.com", email_verified="true")
+    token = await life.token()
+    await world.update_user_attributes(access_token=token, user_attributes=attribute_list(email="berta@example.com"))
+
+    async with refused("AliasExistsException", "An account with the email already exists."):
+        await world.verify_user_attribute(access_token=token, attribute_name="email", code=await life.code())
+
+
+@pytest.mark.parametrize("name", ["name", "custom:shoe", "sub"])
+async def test_only_addresses_are_verified(world: World, name: str) -> None:
+    life = await Life.begin(world)
+
+    async with refused("InvalidParameterException"):
+        await world.get_user_attribute_verification_code(access_token=await life.token(), attribute_name=name)
+
+
+async def test_attributes_are_taken_away(world: World) -> None:
+    life = await Life.begin(world, attributes={"email": "anna@example.com", "name": "Anna", "nickname": "A"})
+
+    await world.delete_user_attributes(access_token=await life.token(), user_attribute_names=("nickname",))
+    await world.admin_delete_user_attributes(
+        user_pool_id=life.pool_id, username="anna", user_attribute_names=("name", "email")
+    )
+
+    left = await life.attributes()
+    assert not {"name", "nickname", "email", "email_verified"} & set(left)
+
+
+async def test_what_a_client_may_not_write_or_a_pool_needs_is_not_taken_away(world: World) -> None:
+    pool_id = await world.pool(schema=(SchemaAttribute(name="email", required=True),))
+    client_id = await world.client(pool_id, write_attributes=("email",))
+    await world.user(pool_id, email="anna@example.com", name="Anna")
+    answer = await world.sign_in(client_id)
+    token = answer["access_token"]
+
+    async with refused("NotAuthorizedException", "A client attempted to write unauthorized attribute"):
+        await world.delete_user_attributes(access_token=token, user_attribute_names=("name",))
+    async with refused("InvalidParameterException"):
+        await world.delete_user_attributes(access_token=token, user_attribute_names=("email",))
+
+
+async def test_custom_attributes_are_added_all_or_none(world: World) -> None:
+    pool_id = await world.pool()
+    shoe, hat = SchemaAttribute(name="shoe", attribute_data_type="Number"), SchemaAttribute(name="hat")
+
+    await world.add_custom_attributes(user_pool_id=pool_id, custom_attributes=(shoe,))
+
+    async with refused("InvalidParameterException", "custom:shoe: Existing attribute already has name custom:shoe."):
+        await world.add_custom_attributes(user_pool_id=pool_id, custom_attributes=(hat, shoe))
+    shown = (await world.describe_user_pool(user_pool_id=pool_id))["user_pool"]["schema_attributes"]
+    assert [one["name"] for one in shown if one["name"].startswith("custom:")] == ["custom:shoe"]
+    await world.user(pool_id, **{"custom:shoe": "42"})
+
+
+# --- passwords that were used before ----------------------------------------------------------------------------------
+
+
+async def with_history(world: World, size: int) -> Life:
+    policies = UserPoolPolicies(password_policy=PasswordPolicySettings(password_history_size=size))
+    return await Life.begin(world, policies=policies)
+
+
+async def test_the_last_passwords_are_not_used_again(world: World) -> None:
+    life = await with_history(world, 3)
+    for number in (1, 2):
+        await world.admin_set_user_password(
+            user_pool_id=life.pool_id, username="anna", password=f"password{number}", permanent=True
+        )
+    token = await life.token("password2")
+
+    for used in (PASSWORD, "password1", "password2"):
+        async with refused("PasswordHistoryPolicyViolationException", "Password has previously been used."):
+            await world.change_password(access_token=token, previous_password="password2", proposed_password=used)
+    await world.change_password(access_token=token, previous_password="password2", proposed_password="password3")
+    await world.admin_set_user_password(user_pool_id=life.pool_id, username="anna", password=PASSWORD, permanent=True)
+
+
+async def test_a_code_does_not_bring_an_old_password_back(world: World) -> None:
+    life = await with_history(world, 1)
+    await life.forgot()
+
+    async with refused("PasswordHistoryPolicyViolationException"):
+        await life.confirm(await life.code(), PASSWORD)
+    await life.confirm(await life.code())
+
+
+async def test_without_a_history_a_password_may_be_used_again(world: World) -> None:
+    life = await Life.begin(world)
+    token = await life.token()
+
+    await world.change_password(access_token=token, previous_password=PASSWORD, proposed_password=PASSWORD)
+
+
+async def test_a_history_has_at_most_twenty_four(world: World) -> None:
+    async with refused("InvalidParameterException", "PasswordHistorySize must be from 0 to 24."):
+        await with_history(world, 25)
+
+
+# --- triggers ---------------------------------------------------------------------------------------------------------
+
+
+def raises(text: str) -> Any:
+    def handler(_event: dict[str, Any]) -> None:
+        raise RaisedInFunction(text)
+
+    return handler
+
+
+async def test_a_function_confirms_and_verifies_who_signs_up(world: World) -> None:
+    before = world.functions.answers("before", autoConfirmUser=True, autoVerifyEmail=True)
+    pool_id, client_id = await signed_up(
+        world, lambda_config=LambdaConfig(pre_sign_up=before, post_confirmation=world.functions.answers("after"))
+    )
+
+    await world.sign_in(client_id)
+
+    assert world.functions.sources() == ["PreSignUp_SignUp", "PostConfirmation_ConfirmSignUp"]
+    assert await world.pools.outbox.messages(pool_id) == []
+    shown = await world.admin_get_user(user_pool_id=pool_id, username="anna")
+    assert {"name": "email_verified", "value": "true"} in shown["user_attributes"]
+
+
+async def test_a_function_that_raises_lets_nobody_sign_up(world: World) -> None:
+    arn = world.functions.define("before", raises("by invitation only"))
+    pool_id = await world.pool(lambda_config=LambdaConfig(pre_sign_up=arn))
+    client_id = await world.client(pool_id)
+    message = "PreSignUp failed with error by invitation only."
+
+    async with refused("UserLambdaValidationException", message):
+        await world.sign_up(client_id=client_id, username="anna", password=PASSWORD)
+    async with refused("UserLambdaValidationException", message):
+        await world.admin_create_user(user_pool_id=pool_id, username="anna")
+    assert (await world.list_users(user_pool_id=pool_id))["users"] == []
+
+
+async def test_a_function_cannot_verify_an_address_that_is_not_there(world: World) -> None:
+    arn = world.functions.answers("before", autoVerifyPhone=True)
+
+    async with refused("InvalidLambdaResponseException", "Unrecognizable lambda output"):
+        await signed_up(world, lambda_config=LambdaConfig(pre_sign_up=arn))
+
+
+async def test_what_a_sign_up_brings_along_reaches_the_function(world: World) -> None:
+    pool_id = await world.pool(lambda_config=LambdaConfig(pre_sign_up=world.functions.answers("before")))
+    client_id = await world.client(pool_id)
+
+    await world.sign_up(
+        client_id=client_id,
+        username="anna",
+        password=PASSWORD,
+        validation_data=attribute_list(code="friends"),
+        client_metadata={"from": "test"},
+    )
+
+    request = world.functions.events[0]["request"]
+    assert (request["validationData"], request["clientMetadata"]) == ({"code": "friends"}, {"from": "test"})
+
+
+async def test_a_confirmation_is_told_and_stands_even_if_the_function_fails(world: World) -> None:
+    arn = world.functions.define("after", raises("too late"))
+    pool_id, client_id = await signed_up(world, lambda_config=LambdaConfig(post_confirmation=arn))
+    code = (await world.pools.outbox.messages(pool_id))[0].text.rpartition(" ")[2]
+
+    async with refused("UserLambdaValidationException", "PostConfirmation failed with error too late."):
+        await world.confirm_sign_up(client_id=client_id, username="anna", confirmation_code=code)
+
+    await world.sign_in(client_id)
+
+
+async def test_a_recovered_password_is_told(world: World) -> None:
+    life = await Life.begin(world, lambda_config=LambdaConfig(post_confirmation=world.functions.answers("after")))
+    await life.forgot()
+
+    await life.confirm(await life.code())
+
+    assert world.functions.sources() == ["PostConfirmation_ConfirmForgotPassword"]
+
+
+async def test_a_function_finds_the_words_of_a_message(world: World) -> None:
+    arn = world.functions.answers("words", emailSubject="Hello", emailMessage="Your digits: {####}")
+    pool_id, client_id = await signed_up(world, lambda_config=LambdaConfig(custom_message=arn))
+
+    [message] = await world.pools.outbox.messages(pool_id)
+    code = message.text.removeprefix("Your digits: ")
+    await world.confirm_sign_up(client_id=client_id, username="anna", confirmation_code=code)
+
+    assert message.subject == "Hello"
+    event = world.functions.events[0]
+    assert event["triggerSource"] == "CustomMessage_SignUp"
+    assert event["request"]["codeParameter"] == "{####}"
+    assert code not in str(event)
+
+
+async def test_words_without_the_code_are_refused(world: World) -> None:
+    arn = world.functions.answers("words", emailMessage="Hello")
+
+    async with refused("InvalidLambdaResponseException", "Unrecognizable lambda output"):
+        await signed_up(world, lambda_config=LambdaConfig(custom_message=arn))
+
+
+async def test_an_invitation_needs_the_user_s_name_too(world: World) -> None:
+    good = world.functions.answers("words", emailMessage="{username}: {####}")
+    bad = world.functions.answers("too-few", emailMessage="{####}")
+    address = attribute_list(email="anna@example.com")
+    pool_id = await world.pool(lambda_config=LambdaConfig(custom_message=good))
+    other_id = await world.pool(lambda_config=LambdaConfig(custom_message=bad))
+
+    await world.admin_create_user(user_pool_id=pool_id, username="anna", user_attributes=address)
+
+    [message] = await world.pools.outbox.messages(pool_id)
+    assert message.text.startswith("anna: ")
+    async with refused("InvalidLambdaResponseException"):
+        await world.admin_create_user(user_pool_id=other_id, username="anna", user_attributes=address)
+
+
+async def test_somebody_without_a_password_signs_up_where_codes_sign_in(world: World) -> None:
+    policies = UserPoolPolicies(sign_in_policy=SignInPolicy(allowed_first_auth_factors=("PASSWORD", "EMAIL_OTP")))
+    pool_id = await world.pool(policies=policies, auto_verified_attributes=("email",))
+    client_id = await world.client(pool_id)
+
+    await world.sign_up(client_id=client_id, username="anna", user_attributes=attribute_list(email="a@b.example"))
+
+    only_passwords = await world.client(await world.pool())
+    async with refused("InvalidParameterException"):
+        await world.sign_up(client_id=only_passwords, username="anna")
