@@ -100,6 +100,14 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("user_pool_id", "username_key", "device_key"),
     )
     op.create_table(
+        "userpools_former_passwords",
+        sa.Column("user_pool_id", sa.String(length=55), nullable=False),
+        sa.Column("username_key", sa.String(length=128), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("password_sealed", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("user_pool_id", "username_key", "number"),
+    )
+    op.create_table(
         "userpools_identity_providers",
         sa.Column("user_pool_id", sa.String(length=55), nullable=False),
         sa.Column("name", sa.String(length=256), nullable=False),
