@@ -582,3 +582,21 @@ async def test_somebody_without_a_password_signs_up_where_codes_sign_in(world: W
     only_passwords = await world.client(await world.pool())
     async with refused("InvalidParameterException"):
         await world.sign_up(client_id=only_passwords, username="anna")
+
+
+async def test_a_function_finds_the_words_of_a_sign_in_s_code(world: World) -> None:
+    arn = world.functions.answers("words", emailSubject="In", emailMessage="Digits: {####}")
+    policies = UserPoolPolicies(sign_in_policy=SignInPolicy(allowed_first_auth_factors=("PASSWORD", "EMAIL_OTP")))
+    pool_id = await world.pool(policies=policies, lambda_config=LambdaConfig(custom_message=arn))
+    client_id = await world.client(pool_id, explicit_auth_flows=("ALLOW_USER_AUTH",))
+    await world.user(pool_id, email="anna@example.com", email_verified="true")
+
+    await world.initiate_auth(
+        auth_flow="USER_AUTH",
+        client_id=client_id,
+        auth_parameters={"USERNAME": "anna", "PREFERRED_CHALLENGE": "EMAIL_OTP"},
+    )
+
+    [message] = await world.pools.outbox.messages(pool_id)
+    assert message.text.startswith("Digits: ")
+    assert world.functions.sources() == ["CustomMessage_Authentication"]

@@ -164,8 +164,8 @@ class RecoveryOperations:
 
     async def _seem_to_send(self, pool: UserPool, name: PresentedName, call: Call) -> Answer:
         address: Address = "email"
-        self._writer.seeming_code(pool, _CODE, address, now=call.now)
-        await self._store.queue_messages((), now=call.now)
+        message = self._writer.seeming_code(pool, _CODE, address, now=call.now)
+        await self._store.queue_message(message, to_nobody=True)
         return {"code_delivery_details": delivery_details(address, self._decoys.destination(pool, name, address))}
 
 

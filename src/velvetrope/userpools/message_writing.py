@@ -10,12 +10,13 @@ and so do we. Nothing is kept here: the caller keeps code and message in the tra
 Source: Cognito Developer Guide, "Custom message Lambda trigger".
 """
 
+from collections.abc import Mapping
 from datetime import datetime
 
 from velvetrope.secret import Secret
 from velvetrope.store.tables.userpools import OutgoingMessage, User, UserPool
 from velvetrope.userpools.errors import InvalidLambdaResponseException
-from velvetrope.userpools.outbox import NO_WORDS, Address, Addressed, CodeDelivery, CodeOccasion, Outbox, Words
+from velvetrope.userpools.outbox import NO_WORDS, Address, Addressed, CodeDelivery, CodeOccasion, Medium, Outbox, Words
 from velvetrope.userpools.triggers import Occasion, Triggers, user_attributes
 
 __all__ = ["MessageWriter"]
@@ -58,9 +59,31 @@ class MessageWriter:
             occasion.pool, addressed, temporary_password=temporary_password, now=occasion.now
         )
 
-    def seeming_code(self, pool: UserPool, about: CodeOccasion, address: Address, *, now: datetime) -> None:
-        """The work of a code for a user who is not there, so that the time it takes says nothing."""
-        self._outbox.code(pool, Addressed("", "", address, ""), about, now=now)
+    async def send_sign_in_code(
+        self,
+        pool: UserPool,
+        user: User | None,
+        *,
+        medium: Medium,
+        code: Secret[str],
+        client_id: str,
+        client_metadata: Mapping[str, str] | None,
+        now: datetime,
+    ) -> None:
+        """Write and keep the message with a sign-in's code; without a user do the same work and keep nothing.
+
+        Raises:
+            UserLambdaValidationException and its siblings: as `code`.
+        """
+        words = NO_WORDS
+        if user is not None:
+            occasion = Occasion(pool, user.username, now, client_id, client_metadata)
+            words = await self._words(user, "CustomMessage_Authentication", occasion, needed=(_CODE,))
+        await self._outbox.send_sign_in_code(pool, user, medium=medium, code=code, words=words, now=now)
+
+    def seeming_code(self, pool: UserPool, about: CodeOccasion, address: Address, *, now: datetime) -> OutgoingMessage:
+        """The message to a user who is not there, for the store to throw away: the time it takes says nothing."""
+        return self._outbox.code(pool, Addressed("", "", address, ""), about, now=now).message
 
     async def _words(self, user: User, source: str, occasion: Occasion, *, needed: tuple[str, ...]) -> Words:
         request = {

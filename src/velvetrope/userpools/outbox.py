@@ -9,7 +9,6 @@ Source: Cognito Developer Guide, "Configuring verification and invitation messag
 """
 
 import hmac
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Literal
@@ -182,16 +181,15 @@ class Outbox:
         *,
         medium: Medium,
         code: Secret[str],
-        client_id: str,  # noqa: ARG002  for the custom message trigger, which is not asked yet
-        client_metadata: Mapping[str, str] | None,  # noqa: ARG002  as above
+        words: Words,
         now: datetime,
     ) -> None:
         """Write the message with the code; without a user do the same work and keep nothing (`one_time_codes`)."""
         address: Address = "email" if medium == "EMAIL" else "phone_number"
         if address == "email":
-            text = pool.email_mfa.message or _SIGN_IN_TEXT
+            text = words.email_message or pool.email_mfa.message or _SIGN_IN_TEXT
         else:
-            text = pool.sms_authentication_message or _SIGN_IN_TEXT
+            text = words.sms_message or pool.sms_authentication_message or _SIGN_IN_TEXT
         username, destination = ("", "") if user is None else (user.username, user.attributes[address])
         message = self._message(
             pool,
@@ -199,7 +197,7 @@ class Outbox:
             address,
             destination,
             "CustomMessage_Authentication",
-            pool.email_mfa.subject or _SIGN_IN_SUBJECT,
+            words.email_subject or pool.email_mfa.subject or _SIGN_IN_SUBJECT,
             _filled(text, code.reveal(), username),
             now,
         )

@@ -120,7 +120,7 @@ class UserPools:
             passwords=passwords,
             challenges=challenges,
             codes=OneTimeCodes(
-                sender=self.outbox,
+                sender=writer,
                 challenges=challenges,
                 directory=directory,
                 back_off=back_off,
