@@ -5,6 +5,7 @@ import gzip
 from collections.abc import AsyncIterator
 from typing import Any
 
+import aiohttp
 import pytest
 
 from support.backend import Backend
@@ -559,6 +560,39 @@ async def test_a_streamed_answer_reaches_the_caller_while_it_comes(gateway: Gate
     assert await anext(response.stream) == b"one"
     go_on.set()
     assert [part async for part in response.stream] == [b"two"]
+
+
+async def test_a_stream_that_nobody_reads_lets_go_of_its_backend(gateway: Gateway, backend: Backend) -> None:
+    async def endless(writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\none\r\n")
+        await writer.drain()
+
+    backend.answer = endless
+    await deploy(gateway, backend.url, response_transfer_mode="STREAM")
+
+    response = await gateway.get("/")
+    assert response.stream is not None
+    await response.stream.aclose()
+
+    async with asyncio.timeout(5):
+        await backend.has_closed.wait()
+
+
+async def test_a_stream_that_breaks_off_ends_with_an_error(gateway: Gateway, backend: Backend) -> None:
+    async def break_off(writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\none")
+        await writer.drain()
+        writer.close()
+
+    backend.answer = break_off
+    await deploy(gateway, backend.url, response_transfer_mode="STREAM")
+
+    response = await gateway.get("/")
+
+    assert response.stream is not None
+    with pytest.raises(aiohttp.ClientPayloadError):
+        assert [part async for part in response.stream] == []
+    await response.stream.aclose()
 
 
 async def test_a_streamed_answer_has_no_limit_of_ten_megabytes(gateway: Gateway, backend: Backend) -> None:

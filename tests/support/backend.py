@@ -55,7 +55,8 @@ class Backend:
     def __init__(self) -> None:
         self.requests: list[BackendRequest] = []
         self.connections = 0
-        self.closed_connections = 0
+        self.has_closed = asyncio.Event()
+        """Whether a connection has ended."""
         self.answer: bytes | Callable[[asyncio.StreamWriter], Awaitable[None]] = OK
         self._server: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -89,7 +90,7 @@ class Backend:
         except (ConnectionError, asyncio.CancelledError):
             pass
         finally:
-            self.closed_connections += 1
+            self.has_closed.set()
             writer.close()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:

@@ -212,8 +212,11 @@ class EdgeApp:
                 )
             await send({"type": "http.response.start", "status": response.status, "headers": response.headers})
             if response.stream is not None:
-                async for part in response.stream:
-                    await send({"type": "http.response.body", "body": part, "more_body": True})
+                try:
+                    async for part in response.stream:
+                        await send({"type": "http.response.body", "body": part, "more_body": True})
+                finally:
+                    await response.stream.aclose()
             await send({"type": "http.response.body", "body": response.body})
 
         return layer

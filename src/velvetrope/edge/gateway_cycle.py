@@ -15,7 +15,7 @@ methods of a `GatewayDoor`, so there is one set of rules.
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Generator, Sequence
+from collections.abc import Coroutine, Generator, Sequence
 from functools import lru_cache
 from typing import Final, Protocol
 
@@ -23,7 +23,7 @@ from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HEADER_RE, STATUS_LINE, HttpToolsProtocol
 
 from velvetrope.edge.bodies import MAX_GATEWAY_BODY_BYTES, BodyTooLarge, ClientGone, GatewayCall
-from velvetrope.execute_api import GatewayResponse
+from velvetrope.execute_api import BodyStream, GatewayResponse
 
 __all__ = ["GatewayCycle", "GatewayDoor"]
 
@@ -189,7 +189,7 @@ class GatewayCycle:
             protocol.transport.close()
         protocol.on_response_complete()
 
-    async def _send_stream(self, response: GatewayResponse, stream: AsyncIterator[bytes]) -> bool:
+    async def _send_stream(self, response: GatewayResponse, stream: BodyStream) -> bool:
         """Hand on a body as it comes. False if it could not be finished: the connection is closed then."""
         transport = self._protocol.transport
         if not self._has_body(response):
@@ -272,7 +272,7 @@ class GatewayCycle:
 
 async def _close(response: GatewayResponse) -> None:
     """Let go of a stream that is not, or no longer, read."""
-    if isinstance(response.stream, AsyncGenerator):
+    if response.stream is not None:
         await response.stream.aclose()
 
 

@@ -20,9 +20,10 @@ from velvetrope.execute_api.protocols import (
     ServiceDoor,
     TokenVerifier,
 )
-from velvetrope.execute_api.requests import GatewayResponse, IncomingRequest
+from velvetrope.execute_api.requests import BodyStream, GatewayResponse, IncomingRequest
 
 __all__ = [
+    "BodyStream",
     "CustomDomains",
     "DecisionRecorder",
     "FunctionInvoker",

@@ -9,12 +9,12 @@ The client is made by the first call that needs it and lives until `close`.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from velvetrope.errors import ReasonError
+from velvetrope.execute_api.requests import BodyStream
 
 if TYPE_CHECKING:
     from aiohttp import ClientResponse, ClientSession
@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 __all__ = ["AnswerTooLarge", "BackendFailed", "BackendTooSlow", "HttpAnswer", "HttpBackends", "HttpCall"]
 
 _MAX_CONNECTIONS_PER_HOST = 200
-_KEPT_SECONDS = 30.0
+_KEPT_SECONDS = 4.0
+"""Shorter than what web servers commonly keep an idle connection for, which is five seconds: a request that meets the
+end of its connection cannot be sent again, since nobody knows whether it was served."""
 _CHUNK_BYTES = 65_536
 _MAX_BODY_BYTES = 10_485_760  # API Gateway quotas: payload size
 _OUR_OWN = frozenset({"host", "content-length", "transfer-encoding", "connection"})
@@ -60,7 +62,7 @@ class HttpAnswer(msgspec.Struct, frozen=True, kw_only=True):
     status: int
     headers: tuple[tuple[bytes, bytes], ...]
     body: bytes
-    stream: AsyncIterator[bytes] | None = None
+    stream: BodyStream | None = None
 
 
 class HttpBackends:
@@ -84,7 +86,7 @@ class HttpBackends:
             async with asyncio.timeout(call.timeout_seconds):
                 response = await self._send(call)
                 if call.is_streamed:
-                    return _answer(response, b"", _stream(response, call.timeout_seconds))
+                    return _answer(response, b"", _Body(response, call.timeout_seconds))
                 try:
                     return _answer(response, await _read(response), None)
                 finally:
@@ -131,7 +133,7 @@ class HttpBackends:
         )
 
 
-def _answer(response: "ClientResponse", body: bytes, stream: AsyncIterator[bytes] | None) -> HttpAnswer:
+def _answer(response: "ClientResponse", body: bytes, stream: BodyStream | None) -> HttpAnswer:
     return HttpAnswer(status=response.status, headers=tuple(response.raw_headers), body=body, stream=stream)
 
 
@@ -146,15 +148,23 @@ async def _read(response: "ClientResponse") -> bytes:
     return b"".join(parts)
 
 
-async def _stream(response: "ClientResponse", idle_seconds: float) -> AsyncIterator[bytes]:
-    """The body as it comes. A backend that is silent for `idle_seconds`, or breaks off, ends it with an error."""
-    try:
-        parts = response.content.iter_any()
-        while True:
-            async with asyncio.timeout(idle_seconds):
-                part = await anext(parts, None)
-            if part is None:
-                return
-            yield part
-    finally:
-        response.close()
+class _Body:
+    """A body as it comes. A backend that is silent for `idle_seconds`, or breaks off, ends it with an error."""
+
+    def __init__(self, response: "ClientResponse", idle_seconds: float) -> None:
+        self._response = response
+        self._idle_seconds = idle_seconds
+
+    def __aiter__(self) -> "_Body":
+        return self
+
+    async def __anext__(self) -> bytes:
+        async with asyncio.timeout(self._idle_seconds):
+            part = await self._response.content.readany()
+        if not part:
+            raise StopAsyncIteration
+        return part
+
+    async def aclose(self) -> None:
+        # What was read to its end has given its connection back already; any other cannot be used again.
+        self._response.close()

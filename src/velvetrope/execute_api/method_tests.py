@@ -317,10 +317,13 @@ async def _collected(response: GatewayResponse) -> GatewayResponse:
     if response.stream is None:
         return response
     body = bytearray()
-    async for piece in response.stream:
-        body += piece
-        if len(body) > _MAX_BODY_BYTES:
-            break
+    try:
+        async for piece in response.stream:
+            body += piece
+            if len(body) > _MAX_BODY_BYTES:
+                break
+    finally:
+        await response.stream.aclose()
     return GatewayResponse(response.status, response.headers, bytes(body[:_MAX_BODY_BYTES]))
 
 

@@ -9,6 +9,7 @@ are made for every request, and these cost a tenth. They hold no cycles, so the 
 from binascii import b2a_base64
 from collections.abc import AsyncIterator, Mapping
 from datetime import datetime
+from typing import Protocol
 
 import msgspec
 
@@ -21,6 +22,7 @@ __all__ = [
     "AdmittedRequest",
     "AuthenticatedCaller",
     "AuthorizedRequest",
+    "BodyStream",
     "GatewayResponse",
     "IncomingRequest",
     "IntegrationOutcome",
@@ -73,16 +75,28 @@ class IncomingRequest(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         return self.raw_path if self.by_domain else self.stage_path
 
 
+class BodyStream(Protocol):
+    """A body that is still to come. Whoever takes it closes it, read to its end or not."""
+
+    def __aiter__(self) -> AsyncIterator[bytes]: ...
+
+    async def __anext__(self) -> bytes: ...
+
+    async def aclose(self) -> None:
+        """Let go of where it comes from. May be called twice."""
+        ...
+
+
 class GatewayResponse(msgspec.Struct, frozen=True, gc=False):
     """The answer, complete with `Content-Length`; `Date` is the server's to add.
 
-    With a `stream` the body is still to come, and it may have no length; whoever takes the stream closes it.
+    With a `stream` the body is still to come, and it may have no length.
     """
 
     status: int
     headers: list[tuple[bytes, bytes]]
     body: bytes
-    stream: AsyncIterator[bytes] | None = None
+    stream: BodyStream | None = None
 
 
 class IntegrationOutcome(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,10 +1,8 @@
 """What an integration answers, before the gateway adds its own headers."""
 
-from collections.abc import AsyncIterator
-
 import msgspec
 
-from velvetrope.execute_api.requests import IntegrationOutcome
+from velvetrope.execute_api.requests import BodyStream, IntegrationOutcome
 
 __all__ = ["Answer"]
 
@@ -18,7 +16,7 @@ class Answer(msgspec.Struct, gc=False):
     outcome: IntegrationOutcome | None = None
     told_by: str = ""
     """Who answered, for the decision record."""
-    stream: AsyncIterator[bytes] | None = None
+    stream: BodyStream | None = None
     """A body that is still to come, in place of `body`."""
     has_length: bool = False
     """Whether `headers` say the length already, as those of an answer to HEAD do."""
