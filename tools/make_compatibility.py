@@ -106,7 +106,7 @@ DIFFERENCES: Mapping[str, Mapping[str, str]] = {
         "SimulatePrincipalPolicy": "As SimulateCustomPolicy.",
     },
     "lambda": {
-        "": "Functions run in a process each, as the server's own user; nothing freezes between invocations. Their "
+        "": "Functions run in a process each; nothing freezes between invocations. Their "
         "logs need no permission of theirs. `python3.x` is the server's own interpreter, with its packages.",
         "CreateEventSourceMapping": "Sources: SQS queues of the same account and region. `Enabled` or `Disabled` at "
         "once; `LastProcessingResult` says what became of the last batch, and is not kept over a restart.",
