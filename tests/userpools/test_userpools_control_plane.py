@@ -46,7 +46,7 @@ OPERATIONS = (
     "GetUserPoolMfaConfig SetUserPoolMfaConfig AssociateSoftwareToken VerifySoftwareToken SetUserMFAPreference "
     "AdminSetUserMFAPreference StartWebAuthnRegistration CompleteWebAuthnRegistration ListWebAuthnCredentials "
     "DeleteWebAuthnCredential GetUserAuthFactors ConfirmDevice GetDevice ListDevices UpdateDeviceStatus ForgetDevice "
-    "AdminGetDevice AdminListDevices AdminUpdateDeviceStatus AdminForgetDevice "
+    "AdminGetDevice AdminListDevices AdminUpdateDeviceStatus AdminForgetDevice SetUserSettings AdminSetUserSettings "
     "CreateResourceServer DescribeResourceServer UpdateResourceServer DeleteResourceServer ListResourceServers "
     "CreateIdentityProvider DescribeIdentityProvider GetIdentityProviderByIdentifier UpdateIdentityProvider "
     "DeleteIdentityProvider ListIdentityProviders SetUICustomization GetUICustomization "

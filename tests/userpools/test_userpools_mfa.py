@@ -14,7 +14,7 @@ from velvetrope.store.tables.userpools import (
     SoftwareTokenMfaConfig,
     WebAuthnConfiguration,
 )
-from velvetrope.userpools.mfa_operations import MfaSettings
+from velvetrope.userpools.mfa_operations import MfaOption, MfaSettings
 
 ON = MfaSettings(enabled=True)
 PREFERRED = MfaSettings(enabled=True, preferred_mfa=True)
@@ -155,6 +155,20 @@ async def test_one_factor_is_preferred_at_the_most(world: World) -> None:
     await world.set_user_mfa_preference(access_token=token, sms_mfa_settings=MfaSettings())
     shown = await world.get_user(access_token=token)
     assert (shown["preferred_mfa_setting"], shown["user_mfa_setting_list"]) == (None, ("EMAIL_OTP",))
+
+
+async def test_old_settings_switch_sms_on_and_off_and_know_nothing_else(world: World) -> None:
+    pool_id, client_id = await pool_with_mfa(world, sms=True)
+    token = (await world.sign_in(client_id))["access_token"]
+    sms = MfaOption(delivery_medium="SMS", attribute_name="phone_number")
+
+    for wrong in (MfaOption(delivery_medium="EMAIL", attribute_name="email"), MfaOption(delivery_medium="SMS")):
+        async with refused("InvalidParameterException"):
+            await world.set_user_settings(access_token=token, mfa_options=(wrong,))
+    await world.set_user_settings(access_token=token, mfa_options=(sms,))
+    assert (await world.get_user(access_token=token))["user_mfa_setting_list"] == ("SMS_MFA",)
+    await world.admin_set_user_settings(user_pool_id=pool_id, username="anna", mfa_options=())
+    assert (await world.get_user(access_token=token))["user_mfa_setting_list"] is None
 
 
 # TOTP at sign-in

@@ -5,14 +5,15 @@ with an access token, and in the middle of a sign-in with the session of MFA_SET
 session, and the app takes the place of nothing: who has a second factor by now cannot set another one up without it.
 
 What a preference names must be answerable: a verified app, a phone number, a verified mail address. A factor that is
-left out of a call stays what it was.
+left out of a call stays what it was. SetUserSettings is the old way to do that for SMS alone.
 
 Source: Cognito user pools API, AssociateSoftwareToken, VerifySoftwareToken, SetUserMFAPreference,
-AdminSetUserMFAPreference; user-pools reference sections 6 and 7 for the sentences.
+AdminSetUserMFAPreference, SetUserSettings; user-pools reference sections 6 and 7 for the sentences.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 import msgspec
 
@@ -35,7 +36,7 @@ from velvetrope.userpools.one_time_codes import code_lock
 from velvetrope.userpools.second_factors import has_address_for
 from velvetrope.userpools.signed_in import AccessTokens
 
-__all__ = ["MfaOperations", "MfaSettings", "shown_mfa"]
+__all__ = ["MfaOperations", "MfaOption", "MfaSettings", "shown_mfa"]
 
 
 class MfaSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -43,6 +44,13 @@ class MfaSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
     enabled: bool = False
     preferred_mfa: bool = False
+
+
+class MfaOption(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How SMS was switched on before there were other factors."""
+
+    delivery_medium: Literal["SMS", "EMAIL"] | None = None
+    attribute_name: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +179,27 @@ class MfaOperations:
         await self._prefer(pool, stored, _given(sms_mfa_settings, software_token_mfa_settings, email_mfa_settings))
         return {}
 
+    @operation
+    async def set_user_settings(
+        self, call: Call, *, access_token: Secret[str], mfa_options: tuple[MfaOption, ...]
+    ) -> Answer:
+        signed_in = await self._tokens.signed_in(call, access_token)
+        await self._prefer(signed_in.pool, signed_in.stored, _sms_alone(mfa_options))
+        return {}
+
+    @operation
+    async def admin_set_user_settings(
+        self,
+        call: Call,  # noqa: ARG002
+        *,
+        user_pool_id: str,
+        username: str,
+        mfa_options: tuple[MfaOption, ...],
+    ) -> Answer:
+        pool = await self._directory.pool(user_pool_id)
+        await self._prefer(pool, await self._directory.user(pool, username), _sms_alone(mfa_options))
+        return {}
+
     async def _setter(self, call: Call, access_token: Secret[str] | None, session_text: str | None) -> _Setter:
         if access_token is not None:
             signed_in = await self._tokens.signed_in(call, access_token)
@@ -252,6 +281,18 @@ def _given(
         "EMAIL_OTP": email,
     }
     return {mfa: settings for mfa, settings in named.items() if settings is not None}
+
+
+def _sms_alone(options: tuple[MfaOption, ...]) -> dict[MfaType, MfaSettings]:
+    """SetUserSettings knows SMS to the phone number, on or off, and nothing else (model, SetUserSettingsRequest).
+
+    Raises:
+        InvalidParameterException: another medium or attribute. Text UNVERIFIED.
+    """
+    for option in options:
+        if option.delivery_medium != "SMS" or option.attribute_name != "phone_number":
+            raise InvalidParameterException("MFAOptions takes the delivery medium SMS and the attribute phone_number.")
+    return {"SMS_MFA": MfaSettings(enabled=bool(options))}
 
 
 def _check_answerable(pool: UserPool, user: User, mfa: MfaType, token: SoftwareToken | None) -> None:
