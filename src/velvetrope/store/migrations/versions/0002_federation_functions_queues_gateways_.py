@@ -293,7 +293,10 @@ def upgrade() -> None:
         "ix_queues_messages_group", "queues_messages", ["queue_arn", "group_id", "visible_at"], unique=False
     )
     op.create_index("ix_queues_messages_identity", "queues_messages", ["queue_arn", "message_id"], unique=True)
-    op.create_index("ix_queues_messages_order", "queues_messages", ["queue_arn", "sequence"], unique=False)
+    op.create_index(
+        "ix_queues_messages_order", "queues_messages", ["queue_arn", "sequence", "visible_at"], unique=False
+    )
+    op.create_index("ix_queues_messages_received", "queues_messages", ["queue_arn", "receive_count"], unique=False)
     op.create_index("ix_queues_messages_sent", "queues_messages", ["queue_arn", "sent_at"], unique=False)
     op.create_index("ix_queues_messages_visible", "queues_messages", ["queue_arn", "visible_at"], unique=False)
     op.add_column(
