@@ -8,7 +8,13 @@ from typing import Any
 import pytest
 from botocore import xform_name
 
-from velvetrope.apigateway import BadRequestException, ConflictException, NotFoundException, NotSupported
+from velvetrope.apigateway import (
+    BadRequestException,
+    ConflictException,
+    LimitExceededException,
+    NotFoundException,
+    NotSupported,
+)
 from velvetrope.apigateway.api_keys import StageKey
 from velvetrope.apigateway.patches import PatchOperation
 from velvetrope.apigateway.usage_plans import ApiStageInput, QuotaSettings, ThrottleSettings
@@ -423,3 +429,45 @@ async def test_tags_come_and_go(plane: Plane, kind: str) -> None:
     assert (await plane.get_tags(resource_arn=arn))["tags"] == {"b": "2"}
     with pytest.raises(NotFoundException):
         await plane.get_tags(resource_arn=f"{arn}x")
+
+
+async def test_an_api_has_ten_stages_and_no_more(plane: Plane) -> None:
+    api_id = await _deployed(plane)
+    deployment = (await plane.get_deployments(rest_api_id=api_id))["items"][0]["id"]
+    for number in range(9):
+        await plane.create_stage(rest_api_id=api_id, stage_name=f"s{number}", deployment_id=deployment)
+
+    with pytest.raises(LimitExceededException, match="Maximum number of stages"):
+        await plane.create_stage(rest_api_id=api_id, stage_name="s9", deployment_id=deployment)
+    with pytest.raises(LimitExceededException, match="Maximum number of stages"):
+        await plane.create_deployment(rest_api_id=api_id, stage_name="s9")
+    await plane.create_deployment(rest_api_id=api_id, stage_name="s8")
+    assert len((await plane.get_stages(rest_api_id=api_id))["item"]) == 10
+
+
+async def test_a_key_is_in_ten_plans_and_no_more(plane: Plane) -> None:
+    key = await plane.create_api_key(name="key")
+    plans = [(await plane.create_usage_plan(name=f"p{number}"))["id"] for number in range(11)]
+    for plan_id in plans[:10]:
+        await plane.create_usage_plan_key(usage_plan_id=plan_id, key_id=key["id"], key_type="API_KEY")
+
+    with pytest.raises(LimitExceededException, match="Maximum number of usage plans for the API key"):
+        await plane.create_usage_plan_key(usage_plan_id=plans[10], key_id=key["id"], key_type="API_KEY")
+
+
+async def test_a_stage_of_a_plan_has_twenty_method_throttles_and_no_more(plane: Plane) -> None:
+    api_id = await _deployed(plane)
+    limits = {f"/{number}/GET": ThrottleSettings(rate_limit=1) for number in range(20)}
+    stage = ApiStageInput(api_id=api_id, stage="latest", throttle=limits)
+    plan = await plane.create_usage_plan(name="plan", api_stages=[stage])
+
+    with pytest.raises(LimitExceededException, match="Maximum number of method throttles"):
+        await plane.update_usage_plan(
+            usage_plan_id=plan["id"],
+            patch_operations=_patch("add", f"/apiStages/{api_id}:latest/throttle/~120/GET/rateLimit", "1"),
+        )
+    with pytest.raises(LimitExceededException, match="Maximum number of method throttles"):
+        more = {**limits, "/20/GET": ThrottleSettings(rate_limit=1)}
+        await plane.create_usage_plan(
+            name="p", api_stages=[ApiStageInput(api_id=api_id, stage="latest", throttle=more)]
+        )

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from velvetrope.apigateway.api_keys import check_value, new_api_key, no_such_key
 from velvetrope.apigateway.errors import BadRequestException, NotSupported
 from velvetrope.apigateway.key_values import hashes_of_value
-from velvetrope.apigateway.usage_plans import check_one_plan_per_stage, no_such_plan
+from velvetrope.apigateway.usage_plans import check_subscription, no_such_plan
 from velvetrope.clock import Entropy
 from velvetrope.operations import Answer, Call, operation
 from velvetrope.sealing import MasterKeys
@@ -66,7 +66,7 @@ class ApiKeyImportOperations:
             if len(named) != len(row.usage_plan_ids):
                 raise no_such_plan()
             for index, plan in enumerate(named):
-                check_one_plan_per_stage(plan, named[:index])
+                check_subscription(plan, named[:index])
         present = {key.value_hash for key in await self._store.load_api_keys(call.account_id)}
         warnings = [_exists(row) for row in rows if not present.isdisjoint(self._hashes(row))]
         if warnings and fail_on_warnings:
@@ -100,7 +100,7 @@ def _check(plan: UsagePlan | None, key: ApiKey | None, present: Collection[Usage
         raise no_such_plan()
     if key is None:
         raise no_such_key()
-    check_one_plan_per_stage(plan, present)
+    check_subscription(plan, present)
 
 
 def _exists(row: _Row) -> str:

@@ -13,7 +13,7 @@ from velvetrope.apigateway.authoring import check_deployable
 from velvetrope.apigateway.errors import BadRequestException, NotFoundException
 from velvetrope.apigateway.pages import page_of
 from velvetrope.apigateway.patches import PatchOperation, invalid_patch, pointer_parts
-from velvetrope.apigateway.stages import check_stage_name, check_variables
+from velvetrope.apigateway.stages import check_stage_count, check_stage_name, check_variables
 from velvetrope.clock import Entropy
 from velvetrope.identifiers import new_alphanumeric
 from velvetrope.operations import Answer, Call, operation
@@ -46,6 +46,7 @@ class DeploymentOperations:
             raise BadRequestException("Caching and tracing of stages are not supported by velvetrope")
         if stage_name:
             check_stage_name(stage_name)
+            check_stage_count(await self._store.load_stages(rest_api_id), stage_name)
             check_variables(variables or {})
         deployment_id = new_alphanumeric(self._entropy, 6)
 

@@ -13,7 +13,13 @@ from collections.abc import Collection, Mapping
 import msgspec
 
 from velvetrope.apigateway.authored_apis import no_such_api
-from velvetrope.apigateway.errors import BadRequestException, ConflictException, NotFoundException, NotSupported
+from velvetrope.apigateway.errors import (
+    BadRequestException,
+    ConflictException,
+    LimitExceededException,
+    NotFoundException,
+    NotSupported,
+)
 from velvetrope.apigateway.patches import (
     PatchOperation,
     invalid_patch,
@@ -27,8 +33,9 @@ from velvetrope.apigateway.rest_apis import check_unmapped
 from velvetrope.operations import Answer, Call, operation
 from velvetrope.store.tables.apigateway import AccessLogSettings, ApiGatewayStore, MethodSettings, Stage
 
-__all__ = ["StageOperations", "check_stage_name", "check_variables"]
+__all__ = ["StageOperations", "check_stage_count", "check_stage_name", "check_variables"]
 
+_MAX_STAGES = 10  # API Gateway quotas: stages per API
 _STAGE_NAME = re.compile(r"[A-Za-z0-9_-]{1,128}")
 _VARIABLE_NAME = re.compile(r"[A-Za-z0-9_]{1,64}")
 _VARIABLE_VALUE = re.compile(r"[A-Za-z0-9._~:/?#&=,-]{0,512}")
@@ -81,6 +88,7 @@ class StageOperations:
         await self._check_api(call, rest_api_id)
         if await self._store.load_deployment(rest_api_id, deployment_id) is None:
             raise BadRequestException("Deployment id does not exist")
+        check_stage_count(await self._store.load_stages(rest_api_id), stage_name)
         stage = Stage(
             rest_api_id=rest_api_id,
             stage_name=stage_name,
@@ -151,6 +159,12 @@ def check_stage_name(name: str) -> None:
     """Letters, digits, `-` and `_`, at most 128."""
     if not _STAGE_NAME.fullmatch(name):
         raise BadRequestException("Stage name only allows a-zA-Z0-9_- and at most 128 characters")
+
+
+def check_stage_count(present: Collection[Stage], name: str) -> None:
+    """There is room for a stage of that name, or it is there already. The text is UNVERIFIED."""
+    if len(present) >= _MAX_STAGES and all(stage.stage_name != name for stage in present):
+        raise LimitExceededException(f"Maximum number of stages for the REST API has been reached: {_MAX_STAGES}")
 
 
 def check_variables(variables: Mapping[str, str]) -> None:

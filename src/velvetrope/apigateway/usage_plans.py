@@ -13,7 +13,12 @@ from typing import Literal
 import msgspec
 
 from velvetrope.apigateway.api_keys import no_such_key
-from velvetrope.apigateway.errors import BadRequestException, ConflictException, NotFoundException
+from velvetrope.apigateway.errors import (
+    BadRequestException,
+    ConflictException,
+    LimitExceededException,
+    NotFoundException,
+)
 from velvetrope.apigateway.key_values import open_value
 from velvetrope.apigateway.pages import page_of
 from velvetrope.apigateway.patches import (
@@ -37,10 +42,12 @@ __all__ = [
     "ThrottleSettings",
     "UsagePlanKeyOperations",
     "UsagePlanOperations",
-    "check_one_plan_per_stage",
+    "check_subscription",
     "no_such_plan",
 ]
 
+_MAX_PLANS_PER_KEY = 10  # API Gateway quotas; texts are UNVERIFIED
+_MAX_METHOD_THROTTLES = 20  # for one stage of a plan
 _PATCHES = (
     "/name",
     "/description",
@@ -197,7 +204,7 @@ class UsagePlanKeyOperations:
                 raise no_such_key()
             if any(one.id == plan.id for one in present):
                 raise ConflictException(f"API Key {key.id} is in usage plan {plan.id} already")
-            check_one_plan_per_stage(plan, present)
+            check_subscription(plan, present)
             found.append(key)
 
         await self._store.save_new_usage_plan_key(call.account_id, usage_plan_id, key_id, check)
@@ -249,6 +256,15 @@ def no_such_plan() -> NotFoundException:
     return NotFoundException("Invalid Usage Plan ID specified")
 
 
+def check_subscription(plan: UsagePlan, present: Collection[UsagePlan]) -> None:
+    """A key that is in `present` may be in `plan` too."""
+    if len(present) >= _MAX_PLANS_PER_KEY:
+        raise LimitExceededException(
+            f"Maximum number of usage plans for the API key has been reached: {_MAX_PLANS_PER_KEY}"
+        )
+    check_one_plan_per_stage(plan, present)
+
+
 def check_one_plan_per_stage(plan: UsagePlan, beside: Collection[UsagePlan]) -> None:
     """No stage of `plan` is in one of the plans that a key of it is also in."""
     own = {(stage.api_id, stage.stage) for stage in plan.api_stages}
@@ -285,6 +301,13 @@ def _check_throttle(throttle: Throttle) -> None:
         raise BadRequestException("Usage Plan throttle limits must not be negative")
 
 
+def _check_method_throttles(throttle: Mapping[str, Throttle]) -> None:
+    if len(throttle) > _MAX_METHOD_THROTTLES:
+        raise LimitExceededException(
+            f"Maximum number of method throttles for the stage has been reached: {_MAX_METHOD_THROTTLES}"
+        )
+
+
 def _quota(call: Call, settings: QuotaSettings) -> Quota:
     if settings.period is None:
         raise BadRequestException("Usage Plan quota period must be one of DAY, WEEK, MONTH")
@@ -302,6 +325,7 @@ def _check_quota(quota: Quota) -> None:
 
 
 def _added(stages: tuple[ApiStage, ...], stage: ApiStage) -> tuple[ApiStage, ...]:
+    _check_method_throttles(stage.throttle)
     if any((one.api_id, one.stage) == (stage.api_id, stage.stage) for one in stages):
         raise ConflictException(f"The usage plan has the API stage {stage.api_id}:{stage.stage} already")
     return (*stages, stage)
@@ -383,6 +407,9 @@ def _with_stage_throttle(
     api_id, _, stage_name = named.partition(":")
     if not any((one.api_id, one.stage) == (api_id, stage_name) for one in plan.api_stages):
         raise BadRequestException("Invalid API Stage specified")
+    for one in plan.api_stages:
+        if (one.api_id, one.stage) == (api_id, stage_name):
+            _check_method_throttles(change(one.throttle))
     return msgspec.structs.replace(
         plan,
         api_stages=tuple(
