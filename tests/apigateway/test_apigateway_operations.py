@@ -466,8 +466,8 @@ async def test_a_stage_of_a_plan_has_twenty_method_throttles_and_no_more(plane: 
             usage_plan_id=plan["id"],
             patch_operations=_patch("add", f"/apiStages/{api_id}:latest/throttle/~120/GET/rateLimit", "1"),
         )
+    larger = ApiStageInput(
+        api_id=api_id, stage="latest", throttle={**limits, "/20/GET": ThrottleSettings(rate_limit=1)}
+    )
     with pytest.raises(LimitExceededException, match="Maximum number of method throttles"):
-        more = {**limits, "/20/GET": ThrottleSettings(rate_limit=1)}
-        await plane.create_usage_plan(
-            name="p", api_stages=[ApiStageInput(api_id=api_id, stage="latest", throttle=more)]
-        )
+        await plane.create_usage_plan(name="p", api_stages=[larger])
