@@ -1,5 +1,6 @@
 """Starting, stopping, starting again, and every way in which a start goes wrong: one clear sentence each."""
 
+import io
 import json
 import os
 import socket
@@ -7,10 +8,12 @@ import sqlite3
 import stat
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
 import requests
+from botocore.exceptions import ClientError
 
 from support.clients import aws_client, id_token, signed, user_credentials
 from support.running import REPOSITORY, RunningServer, StartFailed, children_of, clean_environment
@@ -271,3 +274,44 @@ def test_synth_prints_the_template_that_the_demo_applies() -> None:
 
 def test_the_sign_in_token_names_this_pool(demo: RunningServer) -> None:
     assert id_token(demo).count(".") == 2
+
+
+def test_the_demo_runs_in_a_container_that_lets_root_make_no_mounts(tmp_path: Path) -> None:
+    with RunningServer("demo", state_folder=tmp_path / "state", without_mounts=True) as server:
+        called = requests.get(
+            f"{server.config['api_url']}/no-auth", headers={"x-api-key": server.config["api_key"]}, timeout=20
+        )
+
+    assert called.json() == {"message": "Open for All!"}
+    assert ("Functions run as root here" in server.text) == (os.geteuid() == 0)
+
+
+def test_a_server_for_others_runs_no_function_as_root_unasked(tmp_path: Path) -> None:
+    refused = _invoke_without_mounts(tmp_path / "refused")
+    asked = _invoke_without_mounts(tmp_path / "asked", "--functions-as-root")
+
+    assert asked == "200"
+    assert refused == ("ServiceException" if os.geteuid() == 0 else "200")
+
+
+def _invoke_without_mounts(folder: Path, *flags: str) -> str:
+    with RunningServer("serve", *flags, state_folder=folder, without_mounts=True) as server:
+        trust = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
+        role = aws_client(server, "iam").create_role(
+            RoleName="f", AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [trust]})
+        )["Role"]["Arn"]
+        packed = io.BytesIO()
+        with zipfile.ZipFile(packed, "w") as archive:
+            archive.writestr("app.py", "def handler(event, context):\n    return 1\n")
+        functions = aws_client(server, "lambda")
+        functions.create_function(
+            FunctionName="f",
+            Runtime="python3.12",
+            Role=role,
+            Handler="app.handler",
+            Code={"ZipFile": packed.getvalue()},
+        )
+        try:
+            return str(functions.invoke(FunctionName="f")["StatusCode"])
+        except ClientError as refusal:
+            return str(refusal.response["Error"]["Code"])

@@ -18,6 +18,15 @@ REPOSITORY = Path(__file__).parents[2]
 ROOT_KEY = ("AKIAVELVETROPETEST00", "only-for-tests-0123456789abcdefghijklmno")
 
 
+_WITHOUT_MOUNTS = """
+import ctypes, os, sys
+PR_CAPBSET_DROP, CAP_SYS_ADMIN = 24, 21
+if os.geteuid() == 0 and ctypes.CDLL(None).prctl(PR_CAPBSET_DROP, CAP_SYS_ADMIN, 0, 0, 0) != 0:
+    sys.exit("the capability could not be dropped")
+os.execv(sys.executable, [sys.executable, *sys.argv[1:]])
+"""
+
+
 class StartFailed(Exception):
     """The process ended before it was ready; the message is all it printed."""
 
@@ -32,8 +41,14 @@ class RunningServer:
     """`with RunningServer("demo", state_folder=folder) as server:` waits until it is ready and stops it at the end."""
 
     def __init__(
-        self, *arguments: str, state_folder: Path, port: int = 0, environment: Mapping[str, str] | None = None
+        self,
+        *arguments: str,
+        state_folder: Path,
+        port: int = 0,
+        environment: Mapping[str, str] | None = None,
+        without_mounts: bool = False,
     ) -> None:
+        """`without_mounts` takes from root the right to make them, as most containers do."""
         key_id, secret = ROOT_KEY
         env = clean_environment(VELVETROPE_ROOT_ACCESS_KEY_ID=key_id, VELVETROPE_ROOT_SECRET_ACCESS_KEY=secret)
         self.state_folder = state_folder
@@ -41,7 +56,13 @@ class RunningServer:
         self._ready = threading.Event()
         self.process = subprocess.Popen(
             [
-                *(sys.executable, "-m", "velvetrope.cli", *arguments),
+                *(
+                    sys.executable,
+                    *(("-c", _WITHOUT_MOUNTS) if without_mounts else ()),
+                    "-m",
+                    "velvetrope.cli",
+                    *arguments,
+                ),
                 *("--port", str(port), "--state-folder", str(state_folder)),
             ],
             stdin=subprocess.DEVNULL,

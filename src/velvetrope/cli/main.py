@@ -56,7 +56,7 @@ def _root(
 def demo(server: ServerFlags) -> None:
     """Run the demo: one open route, one behind the velvet rope, and a page to try both."""
     app, site = _demo_files()
-    _run(_settings(server, config_for_browsers=True, durable=False, site_folder=site), app, reload=True)
+    _run(_try_out(server, site), app, reload=True)
 
 
 @_cli.command()
@@ -71,7 +71,7 @@ def dev(
     reload: Annotated[bool, typer.Option(help="Apply the app again whenever its files change.")] = True,
 ) -> None:
     """Run an app file with its locks on, and apply it again when it changes."""
-    _run(_settings(server, config_for_browsers=True, durable=False, site_folder=site), app, reload=reload)
+    _run(_try_out(server, site), app, reload=reload)
 
 
 @_cli.command()
@@ -95,10 +95,23 @@ def serve(
             help="Put CORS headers on API Gateway's own refusals; AWS does not.",
         ),
     ] = False,
+    functions_as_root: Annotated[
+        bool,
+        typer.Option(
+            "--functions-as-root",
+            envvar="VELVETROPE_FUNCTIONS_AS_ROOT",
+            help="Where root may make no mounts (most containers), run functions as root, not kept apart.",
+        ),
+    ] = False,
 ) -> None:
     """Run the server with no app: make pools, APIs and functions through AWS's own operations."""
     settings = _settings(
-        server, public_url=public_url, config_for_browsers=config_for_browsers, gateway_cors=gateway_cors, durable=True
+        server,
+        public_url=public_url,
+        config_for_browsers=config_for_browsers,
+        gateway_cors=gateway_cors,
+        durable=True,
+        functions_as_root=functions_as_root,
     )
     _run(settings, None, reload=False)
 
@@ -296,6 +309,11 @@ def _settings(server: ServerFlags, **of_command: str | bool | Path | None) -> "S
         return Settings(root_access_key=root_access_key, **shared, **of_command)  # type: ignore[arg-type]  # the commands above give each its type
     except SettingsError as err:
         fail(err.message)
+
+
+def _try_out(server: ServerFlags, site: Path | None) -> "Settings":
+    """The settings of somebody who tries an app of their own out, on their own machine."""
+    return _settings(server, config_for_browsers=True, durable=False, site_folder=site, functions_as_root=True)
 
 
 def _run(settings: "Settings", app: Path | None, *, reload: bool) -> None:

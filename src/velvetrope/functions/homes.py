@@ -9,8 +9,9 @@ Where the server is an ordinary user, a sandbox runs as that user, in the machin
 where they are in the state folder, and `/tmp` is a scratch folder that `TMPDIR` names. What this does not keep apart is
 said in docs/threat-model.md.
 
-On a root server that may not make mounts (a container without CAP_SYS_ADMIN) functions are refused: running them as
-root, in sight of the state folder, is not an answer. Such a server is run as an ordinary user.
+On a root server that may not make mounts (most containers: they lack CAP_SYS_ADMIN) functions are refused, for they
+would run as root, in sight of the state folder. Whoever starts the server may say that this is all right (`as_root`),
+as where somebody tries an app of their own out. It is told at every start.
 """
 
 import asyncio
@@ -55,23 +56,30 @@ class Home:
 class Homes:
     """Makes them under a folder that is emptied at every start, and removes them."""
 
-    def __init__(self, folder: Path, zygote: Zygote) -> None:
+    def __init__(self, folder: Path, zygote: Zygote, *, as_root: bool) -> None:
         self._folder = folder
         self._zygote = zygote
+        self._as_root = as_root
         self._users = SandboxUsers() if os.geteuid() == 0 else None
         self._interpreter = [Mount(path, path) for path in interpreter_folders(folder)]
         self._seen = [*_SYSTEM, *(mount.source for mount in self._interpreter)]
         self._certificates: Path | None = None
 
-    def trust_certificates(self, path: Path) -> str:
-        """Have every sandbox see this file of certificate authorities; its path as it is seen from inside."""
+    def trust_certificates(self, path: Path) -> None:
+        """Have every sandbox see this file of certificate authorities."""
         self._certificates = path.absolute()
-        return _CERTIFICATES if self.private else str(self._certificates)
 
-    @property
-    def private(self) -> bool:
+    async def certificates_inside(self) -> str:
+        """The path of that file as it is seen from inside."""
+        return _CERTIFICATES if await self._private() else str(self._certificates)
+
+    async def run_as_root(self) -> bool:
+        """Whether sandboxes run as root here, in sight of all that the server has."""
+        return self._users is not None and self._as_root and not await self._private()
+
+    async def _private(self) -> bool:
         """Whether sandboxes have users and root folders of their own."""
-        return self._users is not None
+        return self._users is not None and await self._zygote.can_make_roots()
 
     def clear(self) -> None:
         """Remove what is there: left by a server that did not stop in order, or by the one that stops now."""
@@ -89,14 +97,14 @@ class Homes:
         Raises:
             ServiceException: the server is root and may not make mounts, or no user is left.
         """
-        if self._users is None:
+        if self._users is None or await self.run_as_root():
             folder = self._make_folder()
             opt = str(settings.opt_folder) if settings.opt_folder else None
             return Home(folder, str(settings.code_folder), str(folder), opt, None, clean_user=False)
         if not await self._zygote.can_make_roots():
             raise ServiceException(
                 "Functions do not run here: the server is root, but may not give them root folders of their own. "
-                "Run it as an ordinary user, or with CAP_SYS_ADMIN."
+                "Run it as an ordinary user, or with CAP_SYS_ADMIN; or let them run as root (--functions-as-root)."
             )
         leased = self._users.lease()
         folder = self._make_folder()

@@ -72,16 +72,18 @@ class FunctionService:
         max_sandboxes_per_version: int = 10,
         idle_seconds: float = 300.0,
         python_over_http: bool = False,
+        as_root: bool = False,
     ) -> None:
         """`endpoint_url` is what functions find as `AWS_ENDPOINT_URL`; a sandbox idle for `idle_seconds` is ended.
 
-        `python_over_http` has Python functions use the Runtime API too, instead of the socketpair.
+        `python_over_http` has Python functions use the Runtime API too, instead of the socketpair. `as_root` lets them
+        run as root on a server that is root and may not give them root folders of their own (`homes`).
         """
         folder = folder.absolute()  # sandboxes begin in the machine's root folder
         self._store = FunctionStore(database)
         self._layers = LayerStore(database)
         self._zygote = Zygote()
-        self._homes = Homes(folder / "scratch", self._zygote)
+        self._homes = Homes(folder / "scratch", self._zygote, as_root=as_root)
         self.code = CodeStore(folder / "code")
         self.logs = FunctionLogs()
         self.policies = ResourcePolicies(database, account_id=account_id, region=region)
@@ -155,9 +157,14 @@ class FunctionService:
         self._event_sources.connect(operations)
         await self._pollers.open(operations, self.invoker)
 
-    def trust_certificates(self, path: Path) -> str:
+    async def trust_certificates(self, path: Path) -> str:
         """Have functions see this file of certificate authorities; its path as they see it."""
-        return self._homes.trust_certificates(path)
+        self._homes.trust_certificates(path)
+        return await self._homes.certificates_inside()
+
+    async def run_as_root(self) -> bool:
+        """Whether functions run as root here, in sight of all that the server has."""
+        return await self._homes.run_as_root()
 
     async def stop(self) -> None:
         """End every sandbox. When this returns, none of their processes is left. Events stay in the store."""

@@ -183,7 +183,7 @@ class Server:
                 "DatabaseHost": host.strip("[]"),
                 "DatabasePort": str(port),
                 "DatabaseResourceId": self.settings.database_resource_id,
-                "DatabaseCertificates": self.functions.trust_certificates(self.folder.path / "ca" / "ca.pem"),
+                "DatabaseCertificates": await self.functions.trust_certificates(self.folder.path / "ca" / "ca.pem"),
             }
 
     def _make_tls_context(self, protocol: str = "http/1.1") -> ssl.SSLContext:
@@ -266,6 +266,7 @@ def _wire(
         endpoint_url=connection.url,
         region=region,
         account_id=account_id,
+        as_root=settings.functions_as_root,
     )
     user_pools = UserPools(
         database,

@@ -35,6 +35,11 @@ if TYPE_CHECKING:
 
 __all__ = ["run"]
 
+_AS_ROOT = (
+    "  Functions run as root here and can read all that this server has: this machine (a container, it seems)\n"
+    "  lets root make no mounts. Run velvetrope as an ordinary user, or with CAP_SYS_ADMIN, to keep them apart."
+)
+
 
 def run(settings: Settings, *, app: Path | None, reload: bool, narrator: Narration) -> None:
     """Serve until Ctrl-C.
@@ -168,6 +173,8 @@ class _Life:
             if reading is not None:
                 app = await asyncio.to_thread(reading.child.result)
                 await server.apply_app(app, reading.code, progress=self._narrator.step)
+                if await server.functions.run_as_root():
+                    self._narrator.say(_AS_ROOT)
                 routes = app.routes
                 users = tuple((user.username, user.password) for user in app.dev_users)
             await server.start(self._sockets)

@@ -56,6 +56,7 @@ class Settings:
     gateway_cors: bool = True
     durable: bool = True
     site_folder: Path | None = None
+    functions_as_root: bool = False
     smtp_url: Secret[str] | None = None
     mail_from: str | None = None
     sms_webhook_url: str | None = None
