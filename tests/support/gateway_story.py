@@ -14,6 +14,7 @@ from support.clients import aws_client
 from support.running import RunningServer
 
 ACCOUNT, REGION = "123456789012", "us-west-2"
+ROLE = f"arn:aws:iam::{ACCOUNT}:role/"
 SOURCE = """
 import json, time
 
@@ -226,8 +227,18 @@ class GatewayStory:
         self.queue_url = queues.create_queue(QueueName="lane")["QueueUrl"]
         iam = aws_client(self.server, "iam")
         trust = {"Effect": "Allow", "Principal": {"Service": "apigateway.amazonaws.com"}, "Action": "sts:AssumeRole"}
+        iam.create_role(
+            RoleName="lane-untrusting",
+            AssumeRolePolicyDocument=json.dumps(
+                {
+                    "Version": "2012-10-17",
+                    "Statement": [{**trust, "Principal": {"Service": "lambda.amazonaws.com"}}],
+                }
+            ),
+        )
         for name, statements in {
             "lane-sender": [{"Effect": "Allow", "Action": "sqs:SendMessage", "Resource": "*"}],
+            "lane-invoker": [{"Effect": "Allow", "Action": "lambda:InvokeFunction", "Resource": "*"}],
             "lane-idle": [],
         }.items():
             iam.create_role(
@@ -391,6 +402,10 @@ class GatewayStory:
                     )
                 },
                 "/nobody": {"get": route({"type": "http_proxy", "httpMethod": "GET", "uri": "http://127.0.0.1:9/"})},
+                # No permission of the function's, but a role for the gateway.
+                "/as-invoker": {"get": route(function("forbidden", credentials=ROLE + "lane-invoker"))},
+                "/as-idle": {"get": route(function("forbidden", credentials=ROLE + "lane-idle"))},
+                "/as-untrusting": {"get": route(function("forbidden", credentials=ROLE + "lane-untrusting"))},
                 "/queue": {"post": route(queue("lane-sender"))},
                 "/idle-queue": {"post": route(queue("lane-idle"))},
                 "/validated": {"post": route(mock, **validated)},

@@ -318,6 +318,19 @@ def test_a_role_that_may_not_send_sends_nothing(story: GatewayStory) -> None:
     assert "Messages" not in aws_client(story.server, "sqs").receive_message(QueueUrl=story.queue_url)
 
 
+def test_a_function_may_be_invoked_as_a_role_that_the_integration_names(story: GatewayStory) -> None:
+    response = requests.get(story.url("/as-invoker"))
+
+    assert (response.status_code, response.headers["X-From"]) == (200, "function")
+
+
+@pytest.mark.parametrize("route", ["/as-idle", "/as-untrusting"])
+def test_a_role_without_the_permission_or_without_trust_in_the_gateway_invokes_nothing(
+    story: GatewayStory, route: str
+) -> None:
+    assert denied(story.raw("GET", route)) == (500, "InternalServerErrorException", INTERNAL)
+
+
 def test_a_valid_request_passes_its_validator(story: GatewayStory) -> None:
     assert requests.post(story.url("/validated?q=1"), json={"name": "x"}).json() == {"ok": True}
 
