@@ -4,6 +4,7 @@ import asyncio
 import json
 import re
 from collections.abc import Mapping
+from time import perf_counter
 from typing import Any
 from xml.etree import ElementTree as ET
 
@@ -12,6 +13,7 @@ import pytest
 from support.gateway import ACCOUNT, FUNCTION_URI, REGION, Gateway, Invocation, allow, header
 from velvetrope.events import CONTEXT_NAMES
 from velvetrope.execute_api import GatewayResponse
+from velvetrope.execute_api.logs.redaction import redact_forms
 from velvetrope.store import Database
 from velvetrope.store.tables.apigateway import (
     AccessLogSettings,
@@ -332,6 +334,29 @@ async def test_the_owners_log_has_one_record_of_every_request(database: Database
     assert second["reason"] == "the method needs an API key and there is no x-api-key header"
     assert (third["stage"], third["errorType"]) == ("nightly", "ForbiddenException")
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", str(first["time"]))
+
+
+@pytest.mark.parametrize(
+    ("body", "shown"),
+    [
+        ('{"password":"x y","a":1}', '{"password":"[masked]","a":1}'),
+        ('{"client_secret": "abc\\"def"}', '{"client_secret": "[masked]"}'),
+        ('{"nested":{"apiKey":12345}}', '{"nested":{"apiKey":"[masked]"}}'),
+        ("user=a&password=hunter2&x=1", "user=a&password=[masked]&x=1"),
+        ("code_verifier=abc", "code_verifier=[masked]"),
+        ("got eyJhbGciOiJub25lIn0.eyJzdWIiOiJ4In0.sig here", "got [masked] here"),
+        ("nothing to hide: 12345", "nothing to hide: 12345"),
+    ],
+)
+def test_what_looks_like_a_secret_in_a_body_is_masked(body: str, shown: str) -> None:
+    assert redact_forms(body) == shown
+
+
+def test_a_long_text_is_looked_through_in_no_time() -> None:
+    for text in ("a-" * 30_000, '"' + "a" * 60_000, '"token' * 10_000, "token=" * 10_000, '"token"' + " " * 60_000):
+        started = perf_counter()
+        redact_forms(text)
+        assert perf_counter() - started < 1
 
 
 async def test_no_secret_is_in_anything_that_is_written(database: Database) -> None:

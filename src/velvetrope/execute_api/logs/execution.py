@@ -96,6 +96,6 @@ def _map(pairs: Iterable[tuple[str, str]]) -> str:
 
 def _body(body: bytes) -> str:
     # Taken out before it is cut: half a secret is known by no value.
-    text = redact_forms(body[: 4 * _MAX_BODY_CHARACTERS].decode("utf-8", "replace"))
+    text = redact_forms(body[: 16 * _MAX_BODY_CHARACTERS].decode("utf-8", "replace"))
     text = text.replace("\r", "\\r").replace("\n", "\\n")
     return text if len(text) <= _MAX_BODY_CHARACTERS else f"{text[:_MAX_BODY_CHARACTERS]} [TRUNCATED]"

@@ -3,7 +3,8 @@
 Two nets. What a request presents as a secret is known by value: its Authorization header and the token in it, session
 token, signature, API key, cookies, and the identity sources of its method's authorizer. Whatever line holds one of
 these, in any variable, holds it no more. And what looks like a secret is taken out by its form: signed tokens, and
-members of JSON whose name says so; this is for bodies, which only execution logs with data tracing write.
+members of JSON and fields of forms whose name says so; this is for bodies, which only execution logs with data tracing
+write.
 
 An API key leaves its last four characters, as AWS's execution logs leave its last six; all else leaves nothing.
 """
@@ -35,11 +36,12 @@ _QUERY = frozenset(
     {"x-amz-security-token", "x-amz-signature", "access_token", "id_token", "token", "api_key", "apikey"}
 )
 _TOKEN = re.compile(r"\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{4,}\.[A-Za-z0-9_-]*")
+_NAME = r"[A-Za-z0-9_.-]{0,64}"  # bounded: what strangers send must not be tried in ever longer pieces
+_TELLING = rf"{_NAME}(?:passw|secret|token|authorization|api[_-]?key|cookie|credential|code_verifier){_NAME}"
 _MEMBER = re.compile(
-    r"""(["'](?:[A-Za-z0-9_.-]*(?:passw|secret|token|authorization|api[_-]?key|cookie|credential)[A-Za-z0-9_.-]*)["']"""
-    r"""\s*:\s*)("(?:[^"\\]|\\.)*"|'[^']*'|[^\s,}\]]+)""",
-    re.IGNORECASE,
+    rf"""(["']{_TELLING}["']\s{{0,8}}:\s{{0,8}})("(?:[^"\\]|\\.)*"|'[^']*'|[^\s,}}\]]+)""", re.IGNORECASE
 )
+_FIELD = re.compile(rf"""\b({_TELLING}=)[^&\s"']+""", re.IGNORECASE)
 
 
 def mask(value: str) -> str:
@@ -106,4 +108,5 @@ def redact(line: str, secrets: Iterable[str]) -> str:
 
 def redact_forms(text: str) -> str:
     """`text` without what looks like a secret."""
+    text = _FIELD.sub(rf"\g<1>{_MASKED}", text)
     return _MEMBER.sub(rf"\g<1>\"{_MASKED}\"".replace('\\"', '"'), _TOKEN.sub(_MASKED, text))
