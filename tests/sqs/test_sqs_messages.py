@@ -294,10 +294,14 @@ async def test_a_batch_does_what_it_can_and_tells_of_the_rest(sqs: Sqs) -> None:
     changed = await sqs.operate(
         "change_message_visibility_batch",
         queue_url=url,
-        entries=[VisibilityEntry("a", handles[0], 0), VisibilityEntry("b", "made-up", 0)],
+        entries=[
+            VisibilityEntry("a", handles[0], 0),
+            VisibilityEntry("b", "made-up", 0),
+            VisibilityEntry("c", handles[1]),
+        ],
     )
     assert [entry["id"] for entry in changed["successful"]] == ["a"]
-    assert [entry["code"] for entry in changed["failed"]] == ["ReceiptHandleIsInvalid"]
+    assert [entry["code"] for entry in changed["failed"]] == ["ReceiptHandleIsInvalid", "MissingParameter"]
     [again] = await sqs.receive(url)
     deleted = await sqs.operate(
         "delete_message_batch",

@@ -24,6 +24,7 @@ from velvetrope.sqs.errors import (
     InvalidBatchEntryId,
     InvalidParameterValueException,
     MessageNotInflight,
+    MissingRequiredParameterException,
     QueueDoesNotExist,
     SqsError,
     TooManyEntriesInBatchRequest,
@@ -188,8 +189,10 @@ class MessageOperations:
         failed: list[dict[str, object]] = []
         for entry in entries:
             try:
-                seconds = 0 if entry.visibility_timeout is None else entry.visibility_timeout
-                await self._change_visibility(queue, entry.receipt_handle, seconds, call)
+                if entry.visibility_timeout is None:
+                    # The model leaves it open (UNVERIFIED what AWS does); "at once" is not what silence means.
+                    raise MissingRequiredParameterException("The request must contain the parameter VisibilityTimeout.")
+                await self._change_visibility(queue, entry.receipt_handle, entry.visibility_timeout, call)
             except SqsError as error:
                 failed.append(_render_failed(entry.id, error))
             else:
