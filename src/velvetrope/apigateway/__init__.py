@@ -33,7 +33,8 @@ from velvetrope.apigateway.rest_apis import RestApiOperations
 from velvetrope.apigateway.stages import StageOperations
 from velvetrope.apigateway.tags import TagOperations
 from velvetrope.apigateway.usage import UsageOperations, UsageReporter
-from velvetrope.apigateway.usage_plans import UsagePlanKeyOperations, UsagePlanOperations
+from velvetrope.apigateway.usage_plan_keys import UsagePlanKeyOperations
+from velvetrope.apigateway.usage_plans import UsagePlanOperations
 from velvetrope.clock import Entropy
 from velvetrope.sealing import MasterKeys
 from velvetrope.store.tables.apigateway import ApiGatewayStore

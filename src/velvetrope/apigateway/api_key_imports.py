@@ -19,7 +19,8 @@ from dataclasses import dataclass
 from velvetrope.apigateway.api_keys import check_value, new_api_key, no_such_key
 from velvetrope.apigateway.errors import BadRequestException, NotSupported
 from velvetrope.apigateway.key_values import hashes_of_value
-from velvetrope.apigateway.usage_plans import check_subscription, no_such_plan
+from velvetrope.apigateway.usage_plan_keys import check_subscription
+from velvetrope.apigateway.usage_plans import no_such_plan
 from velvetrope.clock import Entropy
 from velvetrope.operations import Answer, Call, operation
 from velvetrope.sealing import MasterKeys

@@ -16,6 +16,7 @@ from velvetrope.cloudformation.resources.layers import LAYER_HANDLERS
 from velvetrope.cloudformation.resources.log_groups import LOG_GROUP_HANDLERS
 from velvetrope.cloudformation.resources.queues import QUEUE_HANDLERS
 from velvetrope.cloudformation.resources.rest_api_parts import REST_API_PART_HANDLERS
+from velvetrope.cloudformation.resources.rest_api_stages import REST_API_STAGE_HANDLERS
 from velvetrope.cloudformation.resources.rest_apis import REST_API_HANDLERS
 from velvetrope.cloudformation.resources.usage_plans import USAGE_PLAN_HANDLERS
 
@@ -37,6 +38,7 @@ HANDLERS: Final[Mapping[str, ResourceHandler]] = MappingProxyType(
             REST_API_HANDLERS,
             HTTP_API_HANDLERS,
             REST_API_PART_HANDLERS,
+            REST_API_STAGE_HANDLERS,
             USAGE_PLAN_HANDLERS,
         )
         for handler in family
