@@ -37,9 +37,9 @@ class Keys:
 
 
 class Demo:
-    """The demo, started as a person starts it."""
+    """The demo, or another command that serves, started as a person starts it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, command: str = "demo") -> None:
         self.folder = folder
         environment = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "VELVETROPE_"))}
         environment |= {
@@ -49,7 +49,7 @@ class Demo:
         }
         self.started = time.perf_counter()
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "velvetrope.cli", "demo", "--port", "0", "--state-folder", str(folder)],
+            [sys.executable, "-m", "velvetrope.cli", command, "--port", "0", "--state-folder", str(folder)],
             stdout=subprocess.PIPE,
             env=environment,
             text=True,
