@@ -1,8 +1,8 @@
 // Amplify 6 through SRP, TOTP, choice-based sign-in and refresh.
 import { Amplify } from 'aws-amplify';
 import {
-  confirmSignIn, fetchAuthSession, fetchDevices, fetchMFAPreference, getCurrentUser, rememberDevice, setUpTOTP, signIn,
-  signOut, updateMFAPreference, verifyTOTPSetup,
+  autoSignIn, confirmSignIn, confirmSignUp, fetchAuthSession, fetchDevices, fetchMFAPreference, getCurrentUser, rememberDevice, setUpTOTP, signIn,
+  signOut, signUp, updateMFAPreference, verifyTOTPSetup,
 } from 'aws-amplify/auth';
 import { cognitoUserPoolsTokenProvider } from 'aws-amplify/auth/cognito';
 import { ask, settings, story, tell, totp } from './story.mjs';
@@ -69,6 +69,17 @@ await story(async () => {
   tell('choice', [chosen.nextStep.signInStep, chosen.nextStep.availableChallenges]);
   tell('chosen', await step(() => confirmSignIn({ challengeResponse: 'EMAIL_OTP' })));
   tell('code', await step(async () => confirmSignIn({ challengeResponse: await ask('code') })));
+  await signOut();
+  kept.clear();
+
+  const newcomer = settings.newcomer;
+  await signUp({
+    username: newcomer,
+    password,
+    options: { userAttributes: { email: `${newcomer}@people.example` }, autoSignIn: { authFlowType: 'USER_AUTH' } },
+  });
+  await confirmSignUp({ username: newcomer, confirmationCode: await ask('sign-up code') });
+  tell('after the sign-up', await step(() => autoSignIn()));
   await signOut();
   kept.clear();
 

@@ -282,13 +282,26 @@ async def test_first_factors_of_a_pool_include_the_password(world: World) -> Non
 # Straight after the sign-up
 
 
-async def session_after_sign_up(world: World, pool_id: str, client_id: str, username: str = "anna") -> str:
-    pool, client = await world.store.load_pool(pool_id), await world.store.load_client(client_id)
-    stored = await world.store.load_user(pool_id, username)
-    assert pool is not None
-    assert client is not None
-    assert stored is not None
-    return world.pools.challenges.after_sign_up(username, stored, pool=pool, client=client, now=world.now)
+async def signed_up(world: World, **client_settings: Any) -> tuple[str, str, Any]:
+    """A pool, a client, and what ConfirmSignUp answered to anna."""
+    pool_id = await world.pool(
+        auto_verified_attributes=("email",),
+        policies=UserPoolPolicies(
+            password_policy=PasswordPolicySettings(),
+            sign_in_policy=SignInPolicy(allowed_first_auth_factors=("PASSWORD", "EMAIL_OTP")),
+        ),
+    )
+    client_id = await world.client(pool_id, **{"explicit_auth_flows": FLOWS, **client_settings})
+    await world.sign_up(
+        client_id=client_id,
+        username="anna",
+        password=PASSWORD,
+        user_attributes=attribute_list(email="anna@example.com"),
+    )
+    answer = await world.confirm_sign_up(
+        client_id=client_id, username="anna", confirmation_code=await world.last_code(pool_id)
+    )
+    return pool_id, client_id, answer
 
 
 async def go_on(world: World, client_id: str, session: str, username: str = "anna", flow: str = "USER_AUTH") -> Any:
@@ -301,8 +314,8 @@ async def go_on(world: World, client_id: str, session: str, username: str = "ann
 
 
 async def test_who_has_just_confirmed_their_sign_up_is_signed_in_once(world: World) -> None:
-    pool_id, client_id = await passwordless_pool(world)
-    session = await session_after_sign_up(world, pool_id, client_id)
+    _, client_id, answer = await signed_up(world)
+    session = answer["session"]
 
     assert (await go_on(world, client_id, session))["authentication_result"]["access_token"]
     async with refused("NotAuthorizedException", "Invalid session for the user, session can only be used once."):
@@ -310,10 +323,10 @@ async def test_who_has_just_confirmed_their_sign_up_is_signed_in_once(world: Wor
 
 
 async def test_session_of_a_sign_up_is_for_its_user_client_flow_and_time(world: World) -> None:
-    pool_id, client_id = await passwordless_pool(world)
+    pool_id, client_id, answer = await signed_up(world)
+    session = answer["session"]
     await world.user(pool_id, "berta")
     other_client = await world.client(pool_id, explicit_auth_flows=FLOWS)
-    session = await session_after_sign_up(world, pool_id, client_id)
 
     async with refused("NotAuthorizedException", "Invalid session for the user."):
         await go_on(world, client_id, session, "berta")
@@ -332,10 +345,16 @@ async def test_session_of_a_sign_up_is_for_its_user_client_flow_and_time(world: 
 
 
 async def test_sign_up_does_not_get_past_the_second_factor(world: World) -> None:
-    pool_id, client_id = await passwordless_pool(world)
-    session = await session_after_sign_up(world, pool_id, client_id)
+    pool_id, client_id, answer = await signed_up(world)
+    session = answer["session"]
     await world.set_user_pool_mfa_config(
         user_pool_id=pool_id, mfa_configuration="ON", email_mfa_configuration=EmailMfaConfig()
     )
 
     assert (await go_on(world, client_id, session))["challenge_name"] == "EMAIL_OTP"
+
+
+async def test_client_without_user_auth_gets_no_session_for_it(world: World) -> None:
+    _, _, answer = await signed_up(world, explicit_auth_flows=("ALLOW_USER_PASSWORD_AUTH",))
+
+    assert answer == {}

@@ -119,6 +119,7 @@ def pool(serving: RunningServer, function_role: str) -> Pool:
     triggers = ("PreAuthentication", "DefineAuthChallenge", "CreateAuthChallenge", "VerifyAuthChallengeResponse")
     made = admin.create_user_pool(
         PoolName="people",
+        AutoVerifiedAttributes=["email"],
         LambdaConfig={**dict.fromkeys(triggers, riddle), "PreTokenGeneration": riddle},
         DeviceConfiguration={"ChallengeRequiredOnNewDevice": True, "DeviceOnlyRememberedOnUserPrompt": False},
         Policies={"SignInPolicy": {"AllowedFirstAuthFactors": ["PASSWORD", "EMAIL_OTP", "WEB_AUTHN"]}},
@@ -219,8 +220,11 @@ def test_amplify(pool: Pool) -> None:
 
     told = run_story(
         "amplify.mjs",
-        pool.settings(username="amplify", passwordless_username="passwordless"),
-        answers={"code": lambda: pool.code_for("passwordless")},
+        pool.settings(username="amplify", passwordless_username="passwordless", newcomer="newcomer"),
+        answers={
+            "code": lambda: pool.code_for("passwordless"),
+            "sign-up code": lambda: pool.code_for("newcomer"),
+        },
     )
 
     assert told == {
@@ -237,6 +241,7 @@ def test_amplify(pool: Pool) -> None:
         "choice": ["CONTINUE_SIGN_IN_WITH_FIRST_FACTOR_SELECTION", ["PASSWORD_SRP", "PASSWORD", "EMAIL_OTP"]],
         "chosen": "CONFIRM_SIGN_IN_WITH_EMAIL_CODE",
         "code": "DONE",
+        "after the sign-up": "DONE",
         "preferred password": "DONE",
         "end": None,
     }

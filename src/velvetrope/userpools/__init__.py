@@ -1,12 +1,14 @@
 """Amazon Cognito user pools: sign-up, sign-in, tokens, app clients, groups.
 
-    service = UserPools(database, master_keys=keys, entropy=entropy, public_url=None)
-    service.operations        # owners of cognito-idp operations, for the dispatcher
-    service.sign_in           # hosted_ui's UserDirectory
-    service.token_verifier    # identitypools' UserPoolTokens
+    pools = UserPools(database, master_keys=keys, clock=clock, entropy=entropy, functions=invoker, public_url=None)
+    pools.operations        # owners of cognito-idp operations, for the dispatcher
+    pools.sign_in           # hosted_ui's UserDirectory
+    pools.token_verifier    # identitypools' UserPoolTokens
+    pools.signing_keys      # rotation, for the owner
 
-Refusals are said in AWS's words by one class per error code (`errors`). MFA, triggers, devices, custom challenges,
-federation and forgotten passwords are not built; what would need them is refused by name.
+A sign-in is a sealed state that goes from answer to answer (`challenges`); what follows an answer is decided in one
+place (`next_step`). Refusals are said in AWS's words by one class per error code (`errors`); what is not built is
+refused by its name (`pool_support`).
 """
 
 from velvetrope.userpools.deliveries import Deliveries, MessageSender

@@ -107,7 +107,6 @@ class UserPools:
         codes, limits, decoys = SentCodes(store, self.outbox), CallLimits(sign_ins), Decoys(master_keys)
         changes = PasswordChanges(store, vault)
         challenges = ChallengeSealer(master_keys, entropy, sign_ins)
-        self.challenges = challenges
         tokens = AccessTokens(store, directory, issuer)
         apps = AuthenticatorApps(factors, master_keys, entropy)
         passkeys = Passkeys(factors=factors, challenges=challenges, directory=directory, entropy=entropy)
@@ -159,6 +158,7 @@ class UserPools:
                 limits=limits,
                 decoys=decoys,
                 triggers=sign_up_triggers,
+                challenges=challenges,
                 entropy=entropy,
             ),
             UserOperations(store, directory, vault, changes, writer, sign_up_triggers, entropy),

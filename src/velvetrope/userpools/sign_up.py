@@ -15,9 +15,11 @@ import msgspec
 from velvetrope.clock import Entropy
 from velvetrope.operations import Answer, Call, operation
 from velvetrope.secret import Secret
-from velvetrope.store.tables.userpools import AppClient, User, UserConflict, UserPool, UserPoolStore
+from velvetrope.store.tables.userpools import AppClient, StoredUser, User, UserConflict, UserPool, UserPoolStore
 from velvetrope.userpools.attributes import new_attributes
+from velvetrope.userpools.auth_operations import allowed_flows
 from velvetrope.userpools.call_limits import CallLimits
+from velvetrope.userpools.challenges import ChallengeSealer
 from velvetrope.userpools.decoys import Decoys
 from velvetrope.userpools.directory import PoolDirectory, sign_in_aliases, username_form
 from velvetrope.userpools.errors import (
@@ -56,6 +58,7 @@ class SignUpOperations:
         limits: CallLimits,
         decoys: Decoys,
         triggers: SignUpTriggers,
+        challenges: ChallengeSealer,
         entropy: Entropy,
     ) -> None:
         self._store = store
@@ -66,6 +69,7 @@ class SignUpOperations:
         self._limits = limits
         self._decoys = decoys
         self._triggers = triggers
+        self._challenges = challenges
         self._entropy = entropy
 
     @operation
@@ -212,7 +216,11 @@ class SignUpOperations:
             raise AliasExistsException(f"An account with the {changed.kind} already exists.")
         occasion = Occasion(pool, changed.username, call.now, client.client_id, client_metadata)
         await self._triggers.post_confirmation("PostConfirmation_ConfirmSignUp", occasion, changed)
-        return {}
+        if "ALLOW_USER_AUTH" not in allowed_flows(client):
+            return {}
+        # For InitiateAuth with USER_AUTH: whoever has just shown the code need not show another factor first.
+        confirmed = StoredUser(changed, found.username_key, found.password_sealed)
+        return {"session": self._challenges.after_sign_up(username, confirmed, pool=pool, client=client, now=call.now)}
 
     @operation
     async def admin_confirm_sign_up(
