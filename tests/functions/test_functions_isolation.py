@@ -256,13 +256,14 @@ async def test_when_the_zygote_is_killed_callers_are_told_and_the_next_ones_serv
     assert not process_is_alive(before)
 
 
-async def test_a_root_server_that_may_not_make_mounts_refuses_to_run_functions(
+async def test_a_root_server_that_can_give_functions_neither_roots_nor_users_refuses_to_run_them(
     functions: Lambda, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def may_not(self: Zygote) -> bool:
         return False
 
     monkeypatch.setattr(Zygote, "can_make_roots", may_not)
+    monkeypatch.setattr(Zygote, "can_make_users", may_not)
     arn = await functions.create(SPY)
 
     if not ROOT:
@@ -306,6 +307,27 @@ def test_a_server_that_is_an_ordinary_user_runs_functions_as_that_user_with_ever
     assert report["timeout"]["errorType"] == "Sandbox.Timedout"
 
 
+def test_a_root_server_that_may_not_make_mounts_gives_functions_users_of_their_own() -> None:
+    """As in most containers. Run by anybody else than root, this is an ordinary user's server once more."""
+    report = run_as_plain_user(PLAIN_SERVER, user_id=0)
+
+    user, seen = report["user"], report["seen"]
+    assert user == (0 if ROOT else os.getuid())
+    assert seen["no_new_privileges"] == "1"
+    assert report["memory"]["errorType"] == "Runtime.OutOfMemory"
+    assert report["timeout"]["errorType"] == "Sandbox.Timedout"
+    if ROOT:
+        own = seen["user"][0]
+        assert seen["user"] == [own, own, own, []]
+        assert own != 0
+        assert [int(rights, 16) for rights in seen["capabilities"]] == [0, 0]
+        assert seen["environment"]["LAMBDA_TASK_ROOT"].startswith("/tmp/velvetrope-")
+        assert report["others"]["read"] == {report["keys"]: "PermissionError"}
+        assert set(report["others"]["listed"].values()) <= {"PermissionError", "FileNotFoundError"}
+        assert set(report["others"]["signalled"].values()) == {"PermissionError"}
+        assert report["left"] == []
+
+
 PLAIN_SERVER = f"""
 import asyncio, json, os, sys, tempfile
 from pathlib import Path
@@ -321,14 +343,23 @@ async def main():
     async with running_lambda(database, folder / "functions") as functions:
         spy = await functions.create(SPY)
         seen = json.loads((await functions.invoke(spy)).payload)
+        keys = folder / "functions" / "master-keys.json"
+        keys.write_text("keys")
+        (folder / "functions").chmod(0o700)
+        theirs = [seen["environment"]["TMPDIR"], seen["environment"]["LAMBDA_TASK_ROOT"], f"/proc/{{seen['pid']}}/fd"]
+        other = await functions.create(SPY, name="other")
+        tried = {{"read": [str(keys)], "list": theirs, "signal": [os.getpid(), seen["pid"]]}}
+        others = json.loads((await functions.invoke(other, json.dumps(tried).encode())).payload)
         hog = await functions.create(HOG, name="hog", timeout=30)
         memory = json.loads((await functions.invoke(hog, b'{{"mb": 600}}')).payload)
         slow = await functions.create("import time\\ndef handler(e, c): time.sleep(60)", name="slow", timeout=1)
         timeout = json.loads((await functions.invoke(slow)).payload)
         code = str(functions.service.code.folder_of(os.listdir(folder / "functions" / "code")[0]).parent)
     await database.close()
-    print(json.dumps({{"user": os.getuid(), "seen": seen, "memory": memory, "timeout": timeout,
-                       "folder": str(folder), "code": seen["environment"]["LAMBDA_TASK_ROOT"]
+    left = [name for name in os.listdir("/tmp") if name.startswith("velvetrope-")]
+    print(json.dumps({{"others": others, "keys": str(keys), "left": left, "user": os.getuid(), "seen": seen,
+                       "memory": memory, "timeout": timeout, "folder": str(folder),
+                       "code": seen["environment"]["LAMBDA_TASK_ROOT"]
                        if seen["environment"]["LAMBDA_TASK_ROOT"].startswith(code) else code}}))
 
 asyncio.run(main())

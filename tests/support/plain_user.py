@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from velvetrope.functions.homes import interpreter_folders, system_mounts
+from velvetrope.zygote.isolation import Mount
 
 USER_ID = 60_705
 
@@ -19,14 +20,18 @@ given = json.loads(sys.stdin.readline())
 mounts = [Mount(*mount) for mount in given["mounts"]]
 root = PrivateRoot(given["user"], given["root"], mounts, given["links"])
 confine(Limits(1 << 40, 1 << 40), root, parent_pid=os.getppid())
+if given["user"] == 0:
+    import ctypes
+    ctypes.CDLL(None).prctl(24, 21, 0, 0, 0)  # PR_CAPBSET_DROP, CAP_SYS_ADMIN
 os.execve(sys.executable, [sys.executable, "-c", given["script"]], {**given["environment"]})
 """
 
 
-def run_as_plain_user(script: str) -> Any:
+def run_as_plain_user(script: str, *, user_id: int = USER_ID) -> Any:
     """Run a Python script that prints JSON; what it printed.
 
     Root is not whom we want, so that it becomes somebody else in a root folder where that one can read the interpreter.
+    With `user_id` 0 it stays root there, without the right to make mounts: as in most containers.
     """
     environment = {
         "PATH": "/usr/bin:/bin",
@@ -40,10 +45,16 @@ def run_as_plain_user(script: str) -> Any:
         root, tmp = Path(folder, "root"), Path(folder, "tmp")
         root.mkdir()
         tmp.mkdir()
-        os.chown(tmp, USER_ID, USER_ID)
+        os.chown(tmp, user_id, user_id)
+        tmp.chmod(0o1777)
         mounts, links = system_mounts()
+        if user_id == 0:
+            # Where servers agree on who gives out which user: all of the machine's, this one too.
+            locks = Path("/run/velvetrope")
+            locks.mkdir(exist_ok=True)
+            mounts.append(Mount(str(locks), str(locks), writable=True))
         given = {
-            "user": USER_ID,
+            "user": user_id,
             "root": str(root),
             "links": links,
             "script": script,

@@ -9,9 +9,11 @@ Where the server is an ordinary user, a sandbox runs as that user, in the machin
 where they are in the state folder, and `/tmp` is a scratch folder that `TMPDIR` names. What this does not keep apart is
 said in docs/threat-model.md.
 
-On a root server that may not make mounts (most containers: they lack CAP_SYS_ADMIN) functions are refused, for they
-would run as root, in sight of the state folder. Whoever starts the server may say that this is all right (`as_root`),
-as where somebody tries an app of their own out. It is told at every start.
+On a root server that may not make mounts (most containers: they lack CAP_SYS_ADMIN) a sandbox still has a user of its
+own, and the machine's own root folder: it runs on a copy of the code that only this user may read, beside its scratch
+folder. If such users cannot read the interpreter, functions are refused, for they would run as root, in sight of the
+state folder. Whoever starts the server may say that this is all right (`as_root`), as where somebody tries an app of
+their own out. It is told at every start.
 """
 
 import asyncio
@@ -64,6 +66,8 @@ class Homes:
         self._interpreter = [Mount(path, path) for path in interpreter_folders(folder)]
         self._seen = [*_SYSTEM, *(mount.source for mount in self._interpreter)]
         self._certificates: Path | None = None
+        self._open_folder: Path | None = None
+        """Where homes are that have no root folder of their own."""
 
     def trust_certificates(self, path: Path) -> None:
         """Have every sandbox see this file of certificate authorities."""
@@ -71,11 +75,19 @@ class Homes:
 
     async def certificates_inside(self) -> str:
         """The path of that file as it is seen from inside."""
-        return _CERTIFICATES if await self._private() else str(self._certificates)
+        if await self._private():
+            return _CERTIFICATES
+        if self._users is not None and self._certificates is not None and await self._zygote.can_make_users():
+            copy = self._open() / "ca-cert.pem"
+            await asyncio.to_thread(shutil.copyfile, self._certificates, copy)
+            return str(copy)
+        return str(self._certificates)
 
     async def run_as_root(self) -> bool:
         """Whether sandboxes run as root here, in sight of all that the server has."""
-        return self._users is not None and self._as_root and not await self._private()
+        if self._users is None or not self._as_root or await self._private():
+            return False
+        return not await self._zygote.can_make_users()
 
     async def _private(self) -> bool:
         """Whether sandboxes have users and root folders of their own."""
@@ -84,6 +96,9 @@ class Homes:
     def clear(self) -> None:
         """Remove what is there: left by a server that did not stop in order, or by the one that stops now."""
         shutil.rmtree(self._folder, ignore_errors=True)
+        if self._open_folder is not None:
+            shutil.rmtree(self._open_folder, ignore_errors=True)
+            self._open_folder = None
 
     def close(self) -> None:
         """Remove everything, and let other servers have the users."""
@@ -102,10 +117,13 @@ class Homes:
             opt = str(settings.opt_folder) if settings.opt_folder else None
             return Home(folder, str(settings.code_folder), str(folder), opt, None, clean_user=False)
         if not await self._zygote.can_make_roots():
-            raise ServiceException(
-                "Functions do not run here: the server is root, but may not give them root folders of their own. "
-                "Run it as an ordinary user, or with CAP_SYS_ADMIN; or let them run as root (--functions-as-root)."
-            )
+            if not await self._zygote.can_make_users():
+                raise ServiceException(
+                    "Functions do not run here: the server is root, but may not give them root folders of their own, "
+                    "and users of their own cannot read the interpreter. Run it as an ordinary user, or with "
+                    "CAP_SYS_ADMIN; or let them run as root (--functions-as-root)."
+                )
+            return await self._make_open(settings, self._users)
         leased = self._users.lease()
         folder = self._make_folder()
         for name, mode in (("root", 0o755), ("tmp", 0o700), ("shm", 0o700)):
@@ -136,9 +154,39 @@ class Homes:
         loop = asyncio.get_running_loop()
         loop.run_in_executor(None, lambda: shutil.rmtree(home.folder, ignore_errors=True))
 
+    async def _make_open(self, settings: SandboxSettings, users: SandboxUsers) -> Home:
+        """A home for a user of its own in the machine's root folder: out of the state folder, where it may not go."""
+        leased = users.lease()
+        folder = Path(tempfile.mkdtemp(dir=self._open()))
+        try:
+            await asyncio.to_thread(_fill_open, folder, settings, leased.user_id)
+        except BaseException:
+            users.release(leased.user_id)
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+        root = PrivateRoot(leased.user_id, "")
+        opt = str(folder / "opt")
+        return Home(folder, str(folder / "task"), str(folder / "tmp"), opt, root, clean_user=leased.fresh)
+
+    def _open(self) -> Path:
+        if self._open_folder is None:
+            self._open_folder = Path(tempfile.mkdtemp(prefix="velvetrope-"))
+            self._open_folder.chmod(0o711)  # to be passed through, by whoever knows where to
+        return self._open_folder
+
     def _make_folder(self) -> Path:
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         return Path(tempfile.mkdtemp(dir=self._folder)).absolute()
+
+
+def _fill_open(folder: Path, settings: SandboxSettings, user_id: int) -> None:
+    os.chown(folder, 0, user_id)
+    folder.chmod(0o750)
+    (folder / "tmp").mkdir(mode=0o700)
+    os.chown(folder / "tmp", user_id, user_id)
+    shutil.copytree(settings.code_folder, folder / "task", symlinks=True)
+    if settings.opt_folder is not None:
+        shutil.copytree(settings.opt_folder, folder / "opt", symlinks=True)
 
 
 def system_mounts() -> tuple[list[Mount], dict[str, str]]:

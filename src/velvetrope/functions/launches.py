@@ -103,7 +103,9 @@ class SandboxLaunch:
             return False
         # Where code and layers are not at the places that the zygote's linker knows, their libraries are not found.
         folders = [self.settings.code_folder, *([self.settings.opt_folder] if self.settings.opt_folder else [])]
-        return self.home.root is not None or not any((folder / "lib").exists() for folder in folders)
+        return bool(self.home.root and self.home.root.folder) or not any(
+            (folder / "lib").exists() for folder in folders
+        )
 
     def _start(
         self, environment: Mapping[str, str], *, handler: str | None = None, program: list[str] | None = None

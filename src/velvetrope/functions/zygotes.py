@@ -37,7 +37,13 @@ class Zygote:
 
     async def can_make_roots(self) -> bool:
         """Whether sandboxes can be given root folders of their own here. Begins the zygote."""
-        return await self._begin().ready
+        roots, _ = await self._begin().ready
+        return roots
+
+    async def can_make_users(self) -> bool:
+        """Whether sandboxes can be given users of their own that can still read the interpreter. Begins the zygote."""
+        _, users = await self._begin().ready
+        return users
 
     async def fork(
         self, process: SandboxProcess, connection: socket.socket, *, user_id: int = 0, clean_user: bool = False
@@ -81,7 +87,7 @@ class _Running:
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
         self.gone = False
-        self.ready: asyncio.Future[bool] = self._loop.create_future()
+        self.ready: asyncio.Future[tuple[bool, bool]] = self._loop.create_future()
         self.ready.add_done_callback(lambda ready: ready.cancelled() or ready.exception())
         self._tickets = 0
         self._forks: dict[int, tuple[SandboxProcess, asyncio.Future[None]]] = {}
@@ -175,7 +181,7 @@ class _Running:
     def _take(self, message: control.Message) -> None:
         kind, first, second, third = message
         if kind == control.READY:
-            self.ready.set_result(bool(first))
+            self.ready.set_result((bool(first), bool(second)))
         elif kind == control.FORKED:
             process, forked = self._forks.pop(first)
             self._processes[second] = process

@@ -6,7 +6,7 @@ Control messages have one length, both ways: a kind and three numbers.
 
 | Message | From | Numbers |
 |---|---|---|
-| READY | zygote | 1 if it can give children a root folder of their own |
+| READY | zygote | 1 if it can give children a root folder of their own, 1 if a user of their own |
 | FORK | server | ticket, user id (0: the server's own), 1 to kill that user's processes first; with two descriptors |
 | FORKED | zygote | ticket, process id |
 | KILL | server | process id |
@@ -30,10 +30,13 @@ import time
 from contextlib import suppress
 
 from velvetrope.zygote.control import EXITED, FORK, FORKED, KILL, READY, receive, send
-from velvetrope.zygote.isolation import become_subreaper, can_make_roots, kill_processes_of_user
+from velvetrope.zygote.isolation import become_subreaper, can_make_roots, can_make_users, kill_processes_of_user
 from velvetrope.zygote.launch import become
 
 __all__: list[str] = []
+
+_ANY_USER = 60_706
+"""One to try whether users can be had; the first that sandboxes get."""
 
 _MAX_ROUNDS = 1000
 """How often we look whether killed processes are gone, a millisecond apart."""
@@ -178,7 +181,7 @@ def main() -> None:
     become_subreaper()
     control = socket.socket(fileno=int(sys.argv[1]))
     control.set_inheritable(False)
-    send(control, READY, int(can_make_roots()))
+    send(control, READY, int(can_make_roots()), int(can_make_users(_ANY_USER)))
     gc.collect()
     # What is imported by now is never garbage; children that collect theirs leave it shared.
     gc.freeze()

@@ -28,6 +28,7 @@ __all__ = [
     "PrivateRoot",
     "become_subreaper",
     "can_make_roots",
+    "can_make_users",
     "confine",
     "die_with_parent",
     "kill_processes_of_user",
@@ -68,11 +69,11 @@ class Mount:
 
 @dataclass(frozen=True, slots=True)
 class PrivateRoot:
-    """A user and a root folder of a sandbox's own."""
+    """A user of a sandbox's own, and a root folder if it can be given one."""
 
     user_id: int
     folder: str
-    """An empty folder that becomes the root; nobody else sees what is mounted there."""
+    """An empty folder that becomes the root, where nobody else sees what is mounted; empty text if there is none."""
     mounts: list[Mount] = field(default_factory=list)
     links: dict[str, str] = field(default_factory=dict)
     """Symbolic links by where they are, such as `/bin` to `usr/bin`."""
@@ -84,7 +85,7 @@ def confine(limits: Limits, root: PrivateRoot | None, *, parent_pid: int) -> Non
     Raises:
         OSError: something could not be taken away; the process must end.
     """
-    if root is not None:
+    if root is not None and root.folder:
         _enter_root(root)
     _set_limits(limits, own_user=root is not None)
     if root is not None:
@@ -139,6 +140,26 @@ def can_make_roots() -> bool:
             _call("unshare", _CLONE_NEWNS | _CLONE_NEWIPC)
             _mount(None, "/", None, _MS_REC | _MS_PRIVATE)
             _mount("tmpfs", "/tmp", "tmpfs", _MS_NOSUID | _MS_NODEV, "size=64k")  # noqa: S108  a mount point
+            status = 0
+        finally:
+            os._exit(status)
+    return os.waitpid(child, 0)[1] == 0
+
+
+def can_make_users(user_id: int) -> bool:
+    """Whether a child of this process may become that user and still import what this one can; tried out in one."""
+    if os.geteuid() != 0:
+        return False
+    child = os.fork()
+    if child == 0:
+        status = 1
+        try:
+            os.setgroups([])
+            os.setresgid(user_id, user_id, user_id)
+            os.setresuid(user_id, user_id, user_id)
+            for path in (sys.prefix, sys.base_prefix, *sys.path):
+                if not path.endswith(".zip"):
+                    os.listdir(path)  # noqa: PTH208
             status = 0
         finally:
             os._exit(status)
