@@ -3,9 +3,9 @@
     templates = PageTemplates(Path(__file__).with_name("templates"))
     body = templates.render("login.html", username="…")
 
-The folder's `style.css` goes into each page as the value `style`, and is allowed by its hash (`style_source`), so that
-nothing in a page can load, frame or run anything. Every value is escaped; a template that names a value which it was
-not given fails. Source: W3C Content Security Policy 3, section 2.3.1.
+The palette that all pages share and the folder's `style.css` go into each page as the value `style`, and are allowed by
+their hash (`style_source`), so that nothing in a page can load, frame or run anything. Every value is escaped; a
+template that names a value which it was not given fails. Source: W3C Content Security Policy 3, section 2.3.1.
 """
 
 from base64 import b64encode
@@ -18,6 +18,8 @@ if TYPE_CHECKING:  # imported when the first page is asked for: a server's start
     from jinja2 import Environment
 
 __all__ = ["PageTemplates"]
+
+_PALETTE = Path(__file__).with_name("palette.css")
 
 
 class PageTemplates:
@@ -37,7 +39,7 @@ class PageTemplates:
 
     @cached_property
     def _style(self) -> str:
-        return (self._folder / "style.css").read_text(encoding="utf-8")
+        return "".join(path.read_text(encoding="utf-8") for path in (_PALETTE, self._folder / "style.css"))
 
     @cached_property
     def _environment(self) -> "Environment":
