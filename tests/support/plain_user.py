@@ -61,8 +61,9 @@ def run_as_plain_user(script: str, *, user_id: int = USER_ID) -> Any:
             "environment": environment,
             "mounts": [
                 *([mount.source, mount.target, mount.writable] for mount in mounts),
-                *([path, path, False] for path in interpreter_folders(Path(folder))),
+                # First, so that an interpreter below /tmp is not hidden.
                 [str(tmp), "/tmp", True],
+                *([path, path, False] for path in interpreter_folders(Path(folder))),
             ],
         }
         return _run([sys.executable, "-c", _CONFINED], environment, json.dumps(given) + "\n")
