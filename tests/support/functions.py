@@ -242,15 +242,15 @@ def sandboxes_of(functions: Lambda) -> list[Sandbox]:
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    """Wait until `condition` holds, at most ten seconds."""
-    async with asyncio.timeout(10):
+    """Wait until `condition` holds, at most a minute: other tests may keep the machine busy."""
+    async with asyncio.timeout(60):
         while not condition():  # noqa: ASYNC110  what is waited for happens in other processes
             await asyncio.sleep(0.002)
 
 
 async def until_true(condition: Callable[[], bool | Awaitable[bool]]) -> None:
     """As `until`, for a condition that may have to be awaited."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while True:
             found = condition()
             if (await found) if isinstance(found, Awaitable) else found:
