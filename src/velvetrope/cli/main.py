@@ -100,7 +100,7 @@ def serve(
         typer.Option(
             "--functions-as-root",
             envvar="VELVETROPE_FUNCTIONS_AS_ROOT",
-            help="Where root may make no mounts (most containers), run functions as root, not kept apart.",
+            help="Where root can keep functions apart by no means, run them as root all the same.",
         ),
     ] = False,
 ) -> None:
