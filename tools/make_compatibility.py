@@ -60,8 +60,9 @@ DIFFERENCES: Mapping[str, Mapping[str, str]] = {
         "CompleteWebAuthnRegistration": "Attestation is not asked for. A registration is answered within five minutes.",
         "CreateGroup": "No limit on the number of groups in a pool (AWS: 10,000).",
         "CreateUserPool": "Triggers: `PreSignUp`, `PostConfirmation`, `CustomMessage`, `PreAuthentication`, "
-        "`PostAuthentication`, the three of custom challenges, `PreTokenGeneration` (V1 to V3). Refused: other "
-        "triggers, links in messages, SES, threat protection.",
+        "`PostAuthentication`, the three of custom challenges, `PreTokenGeneration` (V1 to V3), `UserMigration` "
+        "(without `enableSMSMFA`; required attributes get no default; welcome messages hold no password). Refused: "
+        "other triggers, links in messages, SES, threat protection.",
         "ForgotPassword": "Five in an hour, and five guesses at the code; not to a phone that receives MFA codes.",
         "CreateIdentityProvider": "Kept and validated; what `MetadataURL` and `oidc_issuer` lead to is not fetched "
         "when it is saved. The hosted pages offer no other providers.",

@@ -141,7 +141,6 @@ async def test_what_templates_commonly_send_is_accepted_and_shown_back(world: Wo
 @pytest.mark.parametrize(
     ("settings", "named"),
     [
-        ({"lambda_config": LambdaConfig(user_migration="arn:aws:lambda:x")}, "LambdaConfig (UserMigration)"),
         (
             {"lambda_config": LambdaConfig(custom_sms_sender=VersionedTrigger(lambda_version="V1_0", lambda_arn="a"))},
             "LambdaConfig (CustomSMSSender)",

@@ -10,6 +10,8 @@ Setting the password spends the code in the same transaction. Sessions go on, as
 Source: Cognito user pools API, ForgotPassword and its siblings; user-pools reference sections 5 and 6.
 """
 
+from dataclasses import replace
+
 import msgspec
 
 from velvetrope.operations import Answer, Call, operation
@@ -25,6 +27,7 @@ from velvetrope.userpools.errors import (
     UserPoolError,
 )
 from velvetrope.userpools.message_writing import MessageWriter
+from velvetrope.userpools.migrations import UserMigrations
 from velvetrope.userpools.outbox import Address, CodeOccasion, delivery_details
 from velvetrope.userpools.password_changes import PasswordChanges
 from velvetrope.userpools.sent_codes import SentCodes, code_expired, code_mismatch
@@ -57,6 +60,7 @@ class RecoveryOperations:
         limits: CallLimits,
         decoys: Decoys,
         triggers: SignUpTriggers,
+        migrations: UserMigrations,
     ) -> None:
         self._store = store
         self._directory = directory
@@ -66,6 +70,7 @@ class RecoveryOperations:
         self._limits = limits
         self._decoys = decoys
         self._triggers = triggers
+        self._migrations = migrations
 
     @operation
     async def forgot_password(
@@ -83,14 +88,15 @@ class RecoveryOperations:
         self._directory.check_secret_hash(client, secret_hash, [username])
         name = await self._directory.presented(pool, username)
         await self._limits.take(pool, name.key, "forgot", now=call.now)
+        occasion = Occasion(pool, username, call.now, client.client_id, client_metadata)
         try:
+            name = await self._migrations.at_forgotten_password(name, occasion)
             found, address = _recoverable(pool, name.found)
         except UserPoolError:
             if not client.hides_missing_users:
                 raise
             return await self._seem_to_send(pool, name, call)
-        occasion = Occasion(pool, found.user.username, call.now, client.client_id, client_metadata)
-        return await self._send(found, address, occasion)
+        return await self._send(found, address, replace(occasion, username=found.user.username))
 
     @operation
     async def confirm_forgot_password(

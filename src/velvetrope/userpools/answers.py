@@ -12,6 +12,7 @@ from velvetrope.userpools.custom_challenges import CustomChallenges, mfa_step, w
 from velvetrope.userpools.devices import DeviceProofs
 from velvetrope.userpools.errors import InvalidParameterException, NotAuthorizedException
 from velvetrope.userpools.first_factors import FirstFactors
+from velvetrope.userpools.migrations import UserMigrations
 from velvetrope.userpools.new_passwords import NewPasswords
 from velvetrope.userpools.next_step import NextStep
 from velvetrope.userpools.one_time_codes import OneTimeCodes
@@ -36,6 +37,7 @@ class SignInParts:
     codes: OneTimeCodes
     custom: CustomChallenges
     devices: DeviceProofs
+    migrations: UserMigrations
     triggers: SignInTriggers
     next_step: NextStep
 

@@ -30,6 +30,7 @@ from velvetrope.userpools.devices import group_key_of, new_device_key
 from velvetrope.userpools.directory import PoolDirectory, PresentedName
 from velvetrope.userpools.errors import InvalidParameterException, NotAuthorizedException
 from velvetrope.userpools.issuing import SELF_SERVICE_SCOPE, IssuedTokens, TokenIssuer
+from velvetrope.userpools.migrations import migrates
 from velvetrope.userpools.shapes import AnalyticsMetadata, ContextData, UserContextData
 from velvetrope.userpools.sign_in import missing_user_error
 from velvetrope.userpools.turns import Answered, NextChallenge, Passed, Turn, required
@@ -230,7 +231,11 @@ class AuthOperations:
         sends_password = flow in _PASSWORD_FLOWS
         if sends_password or flow == "USER_SRP_AUTH":
             check_attempts(name.attempts, now=turn.now)
-        if name.found is None and not sends_password and not turn.client.hides_missing_users:
+        sent = parameters["PASSWORD"] if sends_password or _chooses_password(flow, parameters) else None
+        if sent is not None and session is None:
+            name = await self._parts.migrations.at_sign_in(turn, name, Secret(sent), validation_data)
+        may_migrate = flow == "USER_AUTH" and migrates(turn.pool)
+        if name.found is None and not (sends_password or may_migrate or turn.client.hides_missing_users):
             raise missing_user_error(turn.client)
         sign_in = self._sign_in(turn, name, flow, parameters.get("DEVICE_KEY"))
         await self._parts.triggers.pre_authentication(
@@ -381,6 +386,12 @@ def check_refresh_allowed(client: AppClient) -> None:
     """
     if not client.rotates_refresh_tokens and "ALLOW_REFRESH_TOKEN_AUTH" not in allowed_flows(client):
         raise NotAuthorizedException("Auth flow not enabled for this client")
+
+
+def _chooses_password(flow: str, parameters: Mapping[str, str]) -> bool:
+    """Whether a choice-based sign-in begins with its choice, and with the password for it."""
+    chosen = flow == "USER_AUTH" and parameters.get("PREFERRED_CHALLENGE") == "PASSWORD"
+    return chosen and bool(parameters.get("PASSWORD"))
 
 
 def _needed_parameters(flow: str, parameters: Mapping[str, str]) -> tuple[str, ...]:

@@ -15,12 +15,15 @@ Sources: Cognito user pools API, InitiateAuth; user-pools reference section 2, "
 
 from collections.abc import Mapping
 
+import msgspec
+
 from velvetrope.secret import Secret
 from velvetrope.store.tables.userpools import StoredUser, UserPool, UserPoolStore
 from velvetrope.store.tables.userpools_factors import FactorStore
 from velvetrope.userpools.challenges import ChallengeSealer, FactorChoiceAsked, PasswordAsked, SignIn
 from velvetrope.userpools.directory import PoolDirectory, PresentedName
 from velvetrope.userpools.errors import InvalidParameterException
+from velvetrope.userpools.migrations import UserMigrations, migrates
 from velvetrope.userpools.one_time_codes import OneTimeCodes
 from velvetrope.userpools.passkeys import Passkeys
 from velvetrope.userpools.password_proofs import PasswordProofs
@@ -48,6 +51,7 @@ class FirstFactors:
         proofs: PasswordProofs,
         codes: OneTimeCodes,
         passkeys: Passkeys,
+        migrations: UserMigrations,
     ) -> None:
         self._store = store
         self._factors = factors
@@ -57,6 +61,7 @@ class FirstFactors:
         self._proofs = proofs
         self._codes = codes
         self._passkeys = passkeys
+        self._migrations = migrations
 
     async def begin(
         self, turn: Turn, sign_in: SignIn, found: StoredUser | None, parameters: Mapping[str, str]
@@ -187,10 +192,22 @@ class FirstFactors:
                 return await self._passkeys.ask(turn, sign_in, known, offered)
 
     async def _verify(self, turn: Turn, sign_in: SignIn, found: StoredUser | None, password: Secret[str]) -> Answered:
+        if sign_in.missing and migrates(turn.pool):
+            return await self._verify_migrated(turn, sign_in, password)
         _, attempts = await self._store.load_user_and_attempts(turn.pool.id, sign_in.username_key)
         name = PresentedName(text=sign_in.username, key=sign_in.username_key, found=found, attempts=attempts)
         stored = await self._passwords.verify(turn.pool, turn.client, name, password, now=turn.now)
         return Answered(sign_in.with_proof("PASSWORD"), stored)
+
+    async def _verify_migrated(self, turn: Turn, sign_in: SignIn, password: Secret[str]) -> Answered:
+        """The sign-in of somebody who was not here when it began; from now on it is theirs."""
+        name = await self._directory.presented(turn.pool, sign_in.username)
+        name = await self._migrations.at_sign_in(turn, name, password, None)
+        stored = await self._passwords.verify(turn.pool, turn.client, name, password, now=turn.now)
+        theirs = msgspec.structs.replace(
+            sign_in, username_key=name.key, user_id=stored.user.username, sub=stored.user.sub, missing=False
+        )
+        return Answered(theirs.with_proof("PASSWORD"), stored)
 
     def _ask_password(
         self, turn: Turn, sign_in: SignIn, asked: PasswordAsked, offered: tuple[str, ...] | None

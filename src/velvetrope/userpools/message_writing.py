@@ -10,12 +10,12 @@ and so do we. Nothing is kept here: the caller keeps code and message in the tra
 Source: Cognito Developer Guide, "Custom message Lambda trigger".
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 
 from velvetrope.secret import Secret
 from velvetrope.store.tables.userpools import OutgoingMessage, User, UserPool
-from velvetrope.userpools.errors import InvalidLambdaResponseException
+from velvetrope.userpools.errors import InvalidLambdaResponseException, InvalidParameterException
 from velvetrope.userpools.outbox import NO_WORDS, Address, Addressed, CodeDelivery, CodeOccasion, Medium, Outbox, Words
 from velvetrope.userpools.triggers import Occasion, Triggers, user_attributes
 
@@ -23,6 +23,7 @@ __all__ = ["MessageWriter"]
 
 _CODE = "{####}"
 _USERNAME = "{username}"
+_ADDRESS_OF: dict[str, Address] = {"EMAIL": "email", "SMS": "phone_number"}
 
 
 class MessageWriter:
@@ -44,6 +45,26 @@ class MessageWriter:
         to = user.attributes[address] if destination is None else destination
         addressed = Addressed(user.username, user.sub, address, to, words)
         return self._outbox.code(occasion.pool, addressed, about, now=occasion.now)
+
+    async def invitations(
+        self, user: User, mediums: Collection[str], occasion: Occasion, *, temporary_password: Secret[str]
+    ) -> list[OutgoingMessage]:
+        """One per medium asked for (EMAIL, SMS); unasked, to the phone if there is one, else to the mail address.
+
+        Raises:
+            InvalidParameterException: the user has no such address.
+            UserLambdaValidationException and its siblings: as `invitation`.
+        """
+        if not mediums:
+            mediums = [medium for medium, address in _ADDRESS_OF.items() if address in user.attributes][-1:]
+        missing = [_ADDRESS_OF[medium] for medium in mediums if _ADDRESS_OF[medium] not in user.attributes]
+        if missing:
+            # Text UNVERIFIED.
+            raise InvalidParameterException(f"The user has no {missing[0]} to which an invitation could be sent.")
+        return [
+            await self.invitation(user, _ADDRESS_OF[medium], occasion, temporary_password=temporary_password)
+            for medium in mediums
+        ]
 
     async def invitation(
         self, user: User, address: Address, occasion: Occasion, *, temporary_password: Secret[str]

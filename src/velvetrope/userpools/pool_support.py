@@ -22,6 +22,7 @@ _TRIGGERS = frozenset(
         "PostConfirmation",
         "CustomMessage",
         "VerifyAuthChallengeResponse",
+        "UserMigration",
         "PreTokenGeneration",
         "PreTokenGenerationConfig",
     }

@@ -36,6 +36,7 @@ from velvetrope.userpools.issuing import Issuer, TokenIssuer
 from velvetrope.userpools.message_writing import MessageWriter
 from velvetrope.userpools.mfa_operations import MfaOperations
 from velvetrope.userpools.mfa_settings import MfaSettingsOperations
+from velvetrope.userpools.migrations import UserMigrations
 from velvetrope.userpools.new_passwords import NewPasswords
 from velvetrope.userpools.next_step import NextStep
 from velvetrope.userpools.one_time_codes import OneTimeCodes
@@ -110,6 +111,15 @@ class UserPools:
         tokens = AccessTokens(store, directory, issuer)
         apps = AuthenticatorApps(factors, master_keys, entropy)
         passkeys = Passkeys(factors=factors, challenges=challenges, directory=directory, entropy=entropy)
+        migrations = UserMigrations(
+            store=store,
+            directory=directory,
+            vault=vault,
+            back_off=back_off,
+            writer=writer,
+            triggers=triggers,
+            entropy=entropy,
+        )
         parts = _sign_in_parts(
             store=store,
             factors=factors,
@@ -128,6 +138,7 @@ class UserPools:
             ),
             apps=apps,
             passkeys=passkeys,
+            migrations=migrations,
             triggers=triggers,
             exchange=SrpExchange(challenges, back_off, entropy, self._workers),
             master_keys=master_keys,
@@ -171,6 +182,7 @@ class UserPools:
                 limits=limits,
                 decoys=decoys,
                 triggers=sign_up_triggers,
+                migrations=migrations,
             ),
             AttributeOperations(
                 store=store, directory=directory, tokens=tokens, writer=writer, codes=codes, limits=limits
@@ -217,6 +229,7 @@ def _sign_in_parts(
     codes: OneTimeCodes,
     apps: AuthenticatorApps,
     passkeys: Passkeys,
+    migrations: UserMigrations,
     triggers: Triggers,
     exchange: SrpExchange,
     master_keys: MasterKeys,
@@ -247,6 +260,7 @@ def _sign_in_parts(
             proofs=proofs,
             codes=codes,
             passkeys=passkeys,
+            migrations=migrations,
         ),
         proofs=proofs,
         passwords=passwords,
@@ -255,6 +269,7 @@ def _sign_in_parts(
         codes=codes,
         custom=custom,
         devices=devices,
+        migrations=migrations,
         triggers=SignInTriggers(triggers),
         next_step=NextStep(
             store=store,

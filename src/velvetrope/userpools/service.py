@@ -99,6 +99,7 @@ class SignInService:
         """
         turn = Turn(pool, client, admin=False, now=now, source_ip=source_ip)
         name = await self._directory.presented(pool, username)
+        name = await self._parts.migrations.at_sign_in(turn, name, password, None)
         sign_in = SignIn(
             flow="PASSWORD",
             username=username,

@@ -32,7 +32,16 @@ from velvetrope.userpools.errors import (
     UserLambdaValidationException,
 )
 
-__all__ = ["FunctionInvoker", "InvocationResult", "Nothing", "Occasion", "TriggerName", "Triggers", "user_attributes"]
+__all__ = [
+    "FunctionInvoker",
+    "InvocationResult",
+    "Nothing",
+    "Occasion",
+    "TriggerName",
+    "Triggers",
+    "function_of",
+    "user_attributes",
+]
 
 ATTEMPTS = 3
 _SECONDS = 5.0

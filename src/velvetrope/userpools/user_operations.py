@@ -21,14 +21,12 @@ from velvetrope.userpools.attributes import changed_attributes, new_attributes, 
 from velvetrope.userpools.directory import PoolDirectory, sign_in_aliases, username_form
 from velvetrope.userpools.errors import (
     AliasExistsException,
-    InvalidParameterException,
     UnsupportedUserStateException,
     user_missing,
 )
 from velvetrope.userpools.message_writing import MessageWriter
 from velvetrope.userpools.mfa_operations import shown_mfa
 from velvetrope.userpools.naming import name_new_user, name_taken
-from velvetrope.userpools.outbox import Address
 from velvetrope.userpools.pages import next_page, page_start
 from velvetrope.userpools.password_changes import PasswordChanges
 from velvetrope.userpools.password_rules import check_new_password, policy_of, temporary_password_expiry
@@ -41,7 +39,6 @@ from velvetrope.userpools.vault import PasswordVault
 __all__ = ["UserOperations", "described_user"]
 
 _ROWS_AT_A_TIME = 200
-_ADDRESS_OF: dict[str, Address] = {"EMAIL": "email", "SMS": "phone_number"}
 
 
 class UserOperations:
@@ -111,7 +108,7 @@ class UserOperations:
             password_sealed=await self._vault.seal(password, pool=pool, username=user.username, sub=user.sub),
             messages_to_send=[]
             if suppressed
-            else await self._invitations(occasion, user, password, desired_delivery_mediums),
+            else await self._writer.invitations(user, desired_delivery_mediums, occasion, temporary_password=password),
             force_aliases=force_alias_creation,
         )
         if conflict is not None:
@@ -144,29 +141,14 @@ class UserOperations:
             password_sealed=await self._vault.seal(
                 password, pool=pool, username=found.user.username, sub=found.user.sub
             ),
-            messages_to_send=await self._invitations(
-                Occasion(pool, found.user.username, call.now, client_metadata=client_metadata),
+            messages_to_send=await self._writer.invitations(
                 found.user,
-                password,
                 mediums,
+                Occasion(pool, found.user.username, call.now, client_metadata=client_metadata),
+                temporary_password=password,
             ),
         )
         return {"user": described_user(user)}
-
-    async def _invitations(
-        self, occasion: Occasion, user: User, password: Secret[str], mediums: Collection[str]
-    ) -> list[OutgoingMessage]:
-        """One message per medium asked for; unasked, to the phone if there is one, else to the mail address."""
-        if not mediums:
-            mediums = [medium for medium, address in _ADDRESS_OF.items() if address in user.attributes][-1:]
-        missing = [_ADDRESS_OF[medium] for medium in mediums if _ADDRESS_OF[medium] not in user.attributes]
-        if missing:
-            # Text UNVERIFIED.
-            raise InvalidParameterException(f"The user has no {missing[0]} to which an invitation could be sent.")
-        return [
-            await self._writer.invitation(user, _ADDRESS_OF[medium], occasion, temporary_password=password)
-            for medium in mediums
-        ]
 
     @operation
     async def admin_set_user_password(
