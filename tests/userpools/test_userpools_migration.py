@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from support.userpools import PASSWORD, RaisedInFunction, World, refused
+from velvetrope.secret import Secret
 from velvetrope.store.tables.userpools import LambdaConfig
 from velvetrope.userpools.shapes import SignInPolicy, UserPoolPolicies
 
@@ -269,3 +270,22 @@ async def test_forgotten_password_of_nobody_says_nothing_where_that_is_hidden(wo
     assert answer["code_delivery_details"]["delivery_medium"] == "EMAIL"
     assert await usernames(world, pool_id) == []
     assert await world.pools.outbox.messages(pool_id, limit=5) == []
+
+
+async def test_hosted_pages_migrate_as_the_operations_do(world: World) -> None:
+    pool_id, client_id = await migrating(world, WELCOME)
+    pool = await world.pools.sign_in.find_pool(pool_id)
+    client = await world.pools.sign_in.find_client(pool_id, client_id)
+    assert pool is not None
+    assert client is not None
+
+    async def submit(password: str) -> Any:
+        return await world.pools.sign_in.begin_sign_in(
+            pool, client, username="olga", password=Secret(password), now=world.now
+        )
+
+    async with refused(*HIDDEN):
+        await submit("Wrong-horse-1")
+    assert await usernames(world, pool_id) == []
+
+    assert (await submit(PASSWORD)).username == "olga"
