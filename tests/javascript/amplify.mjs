@@ -1,31 +1,12 @@
 // Amplify 6 through SRP, TOTP, choice-based sign-in and refresh.
-import { Amplify } from 'aws-amplify';
 import {
   autoSignIn, confirmSignIn, confirmSignUp, fetchAuthSession, fetchDevices, fetchMFAPreference, getCurrentUser, rememberDevice, setUpTOTP, signIn,
   signOut, signUp, updateMFAPreference, verifyTOTPSetup,
 } from 'aws-amplify/auth';
-import { cognitoUserPoolsTokenProvider } from 'aws-amplify/auth/cognito';
+import { kept } from './amplify_setup.mjs';
 import { ask, settings, story, tell, totp } from './story.mjs';
 
 globalThis.navigator ??= { userAgent: 'Node.js' }; // the device's name is made of it
-
-const kept = new Map();
-Amplify.configure({
-  Auth: {
-    Cognito: {
-      userPoolId: settings.user_pool_id,
-      userPoolClientId: settings.client_id,
-      userPoolEndpoint: settings.endpoint,
-    },
-  },
-});
-// After configure(), which sets a storage of its own.
-cognitoUserPoolsTokenProvider.setKeyValueStorage({
-  setItem: async (key, value) => void kept.set(key, value),
-  getItem: async (key) => kept.get(key) ?? null,
-  removeItem: async (key) => void kept.delete(key),
-  clear: async () => kept.clear(),
-});
 
 const { username, password } = settings;
 

@@ -1,30 +1,12 @@
 // Amplify 6 through the life of an account: sign-up, codes, passwords, attributes, the end.
-import { Amplify } from 'aws-amplify';
 import {
   confirmResetPassword, confirmSignUp, confirmUserAttribute, deleteUser, fetchUserAttributes, resendSignUpCode,
   resetPassword, signIn, signOut, signUp, updatePassword, updateUserAttributes,
 } from 'aws-amplify/auth';
-import { cognitoUserPoolsTokenProvider } from 'aws-amplify/auth/cognito';
+import './amplify_setup.mjs';
 import { ask, settings, story, tell } from './story.mjs';
 
 const { username, password, other_password: otherPassword, email, other_email: otherEmail } = settings;
-const kept = new Map();
-Amplify.configure({
-  Auth: {
-    Cognito: {
-      userPoolId: settings.user_pool_id,
-      userPoolClientId: settings.client_id,
-      userPoolEndpoint: settings.endpoint,
-    },
-  },
-});
-// After configure(), which sets a storage of its own.
-cognitoUserPoolsTokenProvider.setKeyValueStorage({
-  setItem: async (key, value) => void kept.set(key, value),
-  getItem: async (key) => kept.get(key) ?? null,
-  removeItem: async (key) => void kept.delete(key),
-  clear: async () => kept.clear(),
-});
 
 /** What a call gives, or the error's [name, message]. */
 async function outcome(call) {
