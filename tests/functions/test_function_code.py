@@ -60,6 +60,13 @@ def longer_than_declared() -> bytes:
     return bytes(data)
 
 
+def compressed_by(method: int) -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", method) as archive:
+        archive.writestr("app.py", "x = 1")
+    return out.getvalue()
+
+
 def test_code_is_unpacked_read_only_with_its_execute_permissions(code: CodeStore) -> None:
     data = make_zip({"app.py": "x = 1", "bin/tool": "#!/bin/sh"}, executable=("bin/tool",))
 
@@ -98,6 +105,10 @@ def test_the_same_zip_is_unpacked_once(code: CodeStore) -> None:
         pytest.param(encrypted(), id="encrypted"),
         pytest.param(damaged(), id="checksum differs"),
         pytest.param(longer_than_declared(), id="longer than declared"),
+        pytest.param(compressed_by(zipfile.ZIP_BZIP2), id="bzip2"),
+        pytest.param(compressed_by(zipfile.ZIP_LZMA), id="LZMA"),
+        pytest.param(make_zip({"a" * 256: "x"}), id="name too long"),
+        pytest.param(make_zip({"/".join(["a" * 200] * 30): "x"}), id="path too long"),
         pytest.param(make_zip({f"{n}": "" for n in range(MAX_ENTRIES + 1)}), id="too many entries"),
     ],
 )

@@ -6,7 +6,7 @@
     store.lay_over(["first digest", "second"])       # layers, merged into what a sandbox has at /opt
 
 A zip is a stranger's data. It is refused whole, before a byte of it is written, if an entry would land outside its
-folder, is a link or a device, is encrypted, or if the sizes that it declares are over Lambda's limits; and while it is
+folder, is a link or a device, is encrypted, is packed by other means than deflate, or if the sizes that it declares are over Lambda's limits; and while it is
 unpacked if an entry turns out longer than it declared. Folders appear complete or not at all: they are unpacked beside
 their place and renamed.
 
@@ -16,6 +16,7 @@ code lives in the state folder of the server that took the upload.
 Sources: Lambda quotas (50 MB zipped, 250 MB unzipped); texts as recorded in reference/lambda.md section 8.
 """
 
+import errno
 import hashlib
 import io
 import os
@@ -72,13 +73,11 @@ class CodeStore:
         try:
             _unpack(data, unpacked)
             unpacked.rename(place)
-        except OSError:
-            if not place.exists():
-                raise
-            # Somebody else unpacked the same digest meanwhile: theirs is as good as ours.
+        except BaseException as err:
             _remove(unpacked)
-        except BaseException:
-            _remove(unpacked)
+            if isinstance(err, OSError) and place.exists():
+                # Somebody else unpacked the same digest meanwhile: theirs is as good as ours.
+                return stored
             raise
         return stored
 
@@ -154,6 +153,10 @@ def _check_entries(entries: list[zipfile.ZipInfo]) -> None:
             raise InvalidParameterValueException(_CANNOT_UNZIP, detail=f"{entry.filename!r} is no plain file.")
         if entry.flag_bits & 0x1:
             raise InvalidParameterValueException(_CANNOT_UNZIP, detail=f"{entry.filename!r} is encrypted.")
+        # UNVERIFIED: which methods AWS takes. LZMA's lets an entry say how many gigabytes its reader sets aside.
+        if entry.compress_type not in {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}:
+            method = f"{entry.filename!r} is compressed by method {entry.compress_type}."
+            raise InvalidParameterValueException(_CANNOT_UNZIP, detail=method)
 
 
 def _unpack_entry(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, folder: Path) -> None:
@@ -168,6 +171,10 @@ def _unpack_entry(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, folder: Path
             shutil.copyfileobj(packed, plain, 1 << 20)
     except (FileExistsError, IsADirectoryError, NotADirectoryError) as err:
         raise InvalidParameterValueException(_CANNOT_UNZIP, detail=f"{entry.filename!r} is there twice.") from err
+    except OSError as err:
+        if err.errno != errno.ENAMETOOLONG:
+            raise
+        raise InvalidParameterValueException(_CANNOT_UNZIP, detail="A name is too long.") from err
     if (entry.external_attr >> 16) & 0o111:
         path.chmod(0o755)
 
