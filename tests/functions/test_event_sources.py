@@ -110,6 +110,7 @@ class World:
     policy: Policy
     runner: Runner
     pollers: EventSourcePollers
+    roles: TrustingRoles
 
     async def call(self, service: str, operation: str, **parameters: Any) -> Any:
         call = Call(OWNER, ACCOUNT, REGION, "request", self.sqs.clock.now())
@@ -162,7 +163,8 @@ class World:
 async def world(tmp_path: Path) -> AsyncIterator[World]:
     async with open_sqs(tmp_path) as sqs:
         entropy, policy, runner = CountingEntropy(), Policy(), Runner()
-        roles = ExecutionRoles(TrustingRoles(), sqs.clock)
+        trusting = TrustingRoles()
+        roles = ExecutionRoles(trusting, sqs.clock)
         functions = FunctionStore(sqs.database)
         await functions.create_function(new_function())
         pollers = EventSourcePollers(sqs.database, roles, sqs.clock, entropy, account_id=ACCOUNT, region=REGION)
@@ -180,7 +182,7 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
         dispatcher.register("lambda", operations)
         operations.connect(dispatcher)
         await pollers.open(dispatcher, runner)
-        yield World(sqs, dispatcher, policy, runner, pollers)
+        yield World(sqs, dispatcher, policy, runner, pollers, trusting)
         await pollers.close()
 
 
@@ -431,6 +433,21 @@ async def test_a_role_that_loses_its_permission_gets_nothing_and_the_mapping_say
     world.sqs.database.changes.publish("iam")
     await world.runner.wait_for(2)
     await world.until_result(mapping_id, "OK")
+
+
+async def test_a_queue_is_read_again_when_the_database_is_back(world: World) -> None:
+    url = await world.sqs.create("orders")
+    mapping_id = await world.create()
+    world.roles.away = True
+
+    await world.sqs.send(url, "one")
+    await world.until_result(mapping_id, "PROBLEM: Internal error")
+    await world.sqs.send(url, "two")
+    world.roles.away = False
+    world.sqs.database.changes.publish("queues")
+
+    await world.until_result(mapping_id, "OK")
+    assert "two" in world.runner.bodies
 
 
 async def test_without_permission_to_delete_a_message_comes_again(world: World) -> None:

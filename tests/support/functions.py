@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from sqlalchemy.exc import OperationalError
 
 from velvetrope.clock import Clock, CountingEntropy, Entropy
 from velvetrope.errors import ReasonError, ServiceError
@@ -65,10 +66,14 @@ class RoleNotTrusting(ReasonError):
 
 @dataclass
 class TrustingRoles:
-    """Gives a session of every role but those in `refused`, and remembers what it was asked."""
+    """Gives a session of every role but those in `refused`, and remembers what it was asked.
+
+    Who acts in process cannot be told while the database is `away`.
+    """
 
     lifetime: timedelta = timedelta(hours=1)
     refused: set[str] = field(default_factory=set)
+    away: bool = False
     asked: list[tuple[str, str, str, str | None]] = field(default_factory=list)
 
     async def assume_role_for_service(
@@ -97,6 +102,8 @@ class TrustingRoles:
         now: datetime,
         source_function_arn: str | None = None,
     ) -> Principal:
+        if self.away:
+            raise OperationalError("SELECT", {}, ConnectionError("the database is away"))
         if role_arn in self.refused:
             raise RoleNotTrusting("not trusted")
         name = role_arn.rpartition("/")[2]

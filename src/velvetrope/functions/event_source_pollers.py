@@ -58,6 +58,7 @@ _RETRY_SECONDS = (1.0, 2.0, 4.0, 8.0, 16.0, 30.0)
 _CHANGES = ("iam", "queues", "functions")
 
 _NO_RECORDS: Final = "No records processed"
+_INTERNAL_ERROR: Final = "PROBLEM: Internal error"
 
 _log = logging.getLogger(__name__)
 
@@ -224,6 +225,13 @@ class _Poller:
                 self._pollers.note(self._mapping.mapping_id, f"PROBLEM: {err.code}: {err.message}")
                 await self._pollers.wait_before_retry(failures)
                 continue
+            except SQLAlchemyError:  # a database that is away comes back
+                self._slots.release()
+                failures += 1
+                self._pollers.note(self._mapping.mapping_id, _INTERNAL_ERROR)
+                _log.exception("the queue %s could not be read", self._mapping.event_source_arn)
+                await self._pollers.wait_before_retry(failures)
+                continue
             except BaseException:
                 self._slots.release()
                 raise
@@ -244,7 +252,7 @@ class _Poller:
             self._slots.release()
             failure = None if ended.cancelled() else ended.exception()
             if failure is not None:
-                self._pollers.note(self._mapping.mapping_id, "PROBLEM: Internal error")
+                self._pollers.note(self._mapping.mapping_id, _INTERNAL_ERROR)
                 _log.error("a batch of %s failed", self._mapping.mapping_id, exc_info=failure)
 
         task.add_done_callback(done)
