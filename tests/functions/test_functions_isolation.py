@@ -219,6 +219,31 @@ async def test_a_function_that_takes_more_than_its_memory_size_is_ended(function
     assert after.payload == b'"fits"'
 
 
+@pytest.mark.parametrize("new_session", [False, True] if ROOT else [False])
+async def test_memory_of_processes_that_lost_their_parents_is_limited_too(
+    functions: Lambda, *, new_session: bool
+) -> None:
+    """In sessions of their own too, where functions have users of their own."""
+    arn = await functions.create(
+        """
+import os, subprocess, sys, time
+GROW = "hog = [bytearray(b'x') * 1048576 for _ in range(600)]; import time; time.sleep(60)"
+def handler(event, context):
+    if os.fork() == 0:
+        subprocess.Popen([sys.executable, "-c", GROW], start_new_session=event["new_session"])
+        os._exit(0)
+    os.wait()
+    time.sleep(20)
+""",
+        memory_size=128,
+        timeout=25,
+    )
+
+    result = await functions.invoke(arn, json.dumps({"new_session": new_session}).encode())
+
+    assert error_of(result)["errorType"] == "Runtime.OutOfMemory"
+
+
 async def test_memory_that_is_taken_while_initialising_is_limited_too(functions: Lambda) -> None:
     arn = await functions.create("hog = [bytearray(b'x') * 1048576 for _ in range(600)]", memory_size=128)
 

@@ -6,9 +6,9 @@
     store.lay_over(["first digest", "second"])       # layers, merged into what a sandbox has at /opt
 
 A zip is a stranger's data. It is refused whole, before a byte of it is written, if an entry would land outside its
-folder, is a link or a device, is encrypted, is packed by other means than deflate, or if the sizes that it declares are over Lambda's limits; and while it is
-unpacked if an entry turns out longer than it declared. Folders appear complete or not at all: they are unpacked beside
-their place and renamed.
+folder, is a link or a device, is encrypted, is packed by other means than deflate, or if the sizes that it declares are
+over Lambda's limits; and while it is unpacked if an entry turns out longer than it declared, or its name too long.
+Folders appear complete or not at all: they are unpacked beside their place and renamed.
 
 Nothing here is asynchronous; callers run `put_zip` in a thread. A folder of another machine's node is not fetched here:
 code lives in the state folder of the server that took the upload.

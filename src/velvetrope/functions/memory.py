@@ -3,7 +3,8 @@
 Lambda's limit is a control group's; those are not for every server to make, so we measure. The resident memory of
 each sandbox is read every `BUSY_SECONDS` while any of them is at an invocation or starting, else every `IDLE_SECONDS`.
 What a process takes and gives back in between is not seen; how far it gets is bounded by the limit of
-private memory that it begins with (`launches`). Children of a sandbox's process count too.
+private memory that it begins with (`launches`). Children of a sandbox's process count too, and orphans
+of it: all where it has a user of its own, else those that stayed in its session.
 """
 
 import asyncio

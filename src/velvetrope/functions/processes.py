@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
-__all__ = ["Killer", "SandboxProcess", "describe_exit"]
+__all__ = ["Forker", "SandboxProcess", "children_of", "describe_exit"]
 
 _READ_BYTES = 65_536
 _MAX_READS = 16
@@ -22,24 +22,26 @@ _MEASURE_SECONDS = 0.02
 """How long a measurement of memory is good for: the watch over memory takes one as often."""
 
 
-class Killer(Protocol):
-    """Whoever forked the process."""
+class Forker(Protocol):
+    """Whoever forked the process, and takes over what its children leave behind."""
 
     def kill(self, pid: int) -> None: ...
+    def orphans(self) -> list[int]: ...
 
 
 class SandboxProcess:
     """A process, until `on_exit` was called with its return code (negative: the signal that ended it)."""
 
-    def __init__(self, killer: Killer, *, on_output: Callable[[bytes], None], on_exit: Callable[[int], None]) -> None:
+    def __init__(self, forker: Forker, *, on_output: Callable[[bytes], None], on_exit: Callable[[int], None]) -> None:
         self._loop = asyncio.get_running_loop()
-        self._killer = killer
+        self._forker = forker
         self._on_output = on_output
         self._on_exit = on_exit
         self.pid: int | None = None
         """None until it is forked."""
         self.on_begin: Callable[[int], None] | None = None
         """Told of its id once it is forked."""
+        self._user_id = 0
         self._ended = self._killed = False
         self._peak_pages = 0
         self._measure_at = 0.0
@@ -53,15 +55,15 @@ class SandboxProcess:
         descriptor, self._output_end = self._output_end, -1
         return descriptor
 
-    def begin(self, pid: int) -> None:
-        """It was forked."""
-        self.pid = pid
+    def begin(self, pid: int, *, user_id: int) -> None:
+        """It was forked. `user_id` is the user that nothing but it and what it starts runs as; 0 if there is none."""
+        self.pid, self._user_id = pid, user_id
         with suppress(OSError):
             self._memory = os.open(f"/proc/{pid}/statm", os.O_RDONLY | os.O_CLOEXEC)
         if self.on_begin is not None:
             self.on_begin(pid)
         if self._killed:
-            self._killer.kill(pid)
+            self._forker.kill(pid)
 
     def end(self, return_code: int, *, peak_kib: int) -> None:
         """It is gone, and all that it started; or it was never forked."""
@@ -102,10 +104,18 @@ class SandboxProcess:
         pages = self._measure()
         if self.pid is None or pages == 0:
             return 0
-        children = _descendants(self.pid)
+        children = _descendants(self.pid, *filter(self._started, self._forker.orphans()))
         if not children:
             return pages * _PAGE_BYTES
         return sum(_proportional_bytes(pid) for pid in (self.pid, *children))
+
+    def _started(self, orphan: int) -> bool:
+        """Whether a process without a parent is one of this one's."""
+        if self._user_id:
+            return _user_of(orphan) == self._user_id
+        with suppress(ProcessLookupError):
+            return os.getsid(orphan) == self.pid
+        return False
 
     def _measure(self) -> int:
         if self._memory >= 0:
@@ -129,7 +139,7 @@ class SandboxProcess:
             return
         self._killed = True
         if self.pid is not None:
-            self._killer.kill(self.pid)
+            self._forker.kill(self.pid)
 
     def _close_output(self) -> None:
         if self._output >= 0:
@@ -151,18 +161,34 @@ def describe_exit(return_code: int) -> str:
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 
-def _descendants(pid: int) -> list[int]:
+def children_of(pid: int) -> list[int]:
+    """The process ids of a process's children; none if it is gone, or where the system does not say."""
     found: list[int] = []
-    ask = [pid]
-    while ask:
-        parent = ask.pop()
-        # A process may end while it is looked at.
-        with suppress(OSError):
-            for thread in os.listdir(f"/proc/{parent}/task"):  # noqa: PTH208  asked often
-                with suppress(OSError), Path(f"/proc/{parent}/task/{thread}/children").open() as children:
-                    ask += (more := [int(child) for child in children.read().split()])
-                    found += more
+    # A process or a thread may end while it is looked at.
+    with suppress(OSError):
+        for thread in os.listdir(f"/proc/{pid}/task"):  # noqa: PTH208  asked often
+            with suppress(OSError), Path(f"/proc/{pid}/task/{thread}/children").open() as children:
+                found += [int(child) for child in children.read().split()]
     return found
+
+
+def _descendants(pid: int, *orphans: int) -> list[int]:
+    """What the process started, and what that started; `orphans` are some of it whose parents have ended."""
+    found = list(orphans)
+    ask = [pid, *orphans]
+    while ask:
+        ask += (more := children_of(ask.pop()))
+        found += more
+    return found
+
+
+def _user_of(pid: int) -> int:
+    """The user that a process runs as; -1 if it is gone."""
+    with suppress(OSError), Path(f"/proc/{pid}/status").open(errors="replace") as status:
+        for line in status:
+            if line.startswith("Uid:"):
+                return int(line.split()[1])
+    return -1
 
 
 def _proportional_bytes(pid: int) -> int:

@@ -19,7 +19,7 @@ from collections import deque
 from contextlib import suppress
 
 from velvetrope.functions.errors import ServiceException
-from velvetrope.functions.processes import SandboxProcess
+from velvetrope.functions.processes import SandboxProcess, children_of
 from velvetrope.zygote import control
 
 __all__ = ["Zygote"]
@@ -69,6 +69,10 @@ class Zygote:
         if self._running is not None:
             self._running.kill(pid)
 
+    def orphans(self) -> list[int]:
+        """The processes that sandboxes started and that lost their parents since: they have become the zygote's."""
+        return [] if self._running is None else self._running.orphans()
+
     async def close(self) -> None:
         """End the zygote, and with it all that it forked; returns when it is gone."""
         running, self._running = self._running, None
@@ -90,7 +94,8 @@ class _Running:
         self.ready: asyncio.Future[tuple[bool, bool]] = self._loop.create_future()
         self.ready.add_done_callback(lambda ready: ready.cancelled() or ready.exception())
         self._tickets = 0
-        self._forks: dict[int, tuple[SandboxProcess, asyncio.Future[None]]] = {}
+        self._forks: dict[int, tuple[SandboxProcess, int, asyncio.Future[None]]] = {}
+        """By ticket: what is forked, the user that it will be, and who waits for it."""
         self._processes: dict[int, SandboxProcess] = {}
         self._unsent: deque[tuple[bytes, list[socket.socket], list[int]]] = deque()
         ours, theirs = socket.socketpair()
@@ -118,7 +123,7 @@ class _Running:
         self._tickets += 1
         ticket = self._tickets
         forked: asyncio.Future[None] = self._loop.create_future()
-        self._forks[ticket] = (process, forked)
+        self._forks[ticket] = (process, user_id, forked)
         message = control.render(control.FORK, ticket, user_id, int(clean_user))
         self._send(message, [connection], [process.take_output()])
         # Whoever gave up meanwhile finds the process in `process`, and kills it.
@@ -127,6 +132,9 @@ class _Running:
     def kill(self, pid: int) -> None:
         if pid in self._processes:
             self._send(control.render(control.KILL, pid), [], [])
+
+    def orphans(self) -> list[int]:
+        return [pid for pid in children_of(self._process.pid) if pid not in self._processes]
 
     async def close(self) -> None:
         self._end()
@@ -183,9 +191,9 @@ class _Running:
         if kind == control.READY:
             self.ready.set_result((bool(first), bool(second)))
         elif kind == control.FORKED:
-            process, forked = self._forks.pop(first)
+            process, user_id, forked = self._forks.pop(first)
             self._processes[second] = process
-            process.begin(second)
+            process.begin(second, user_id=user_id)
             if not forked.done():
                 forked.set_result(None)
         elif kind == control.EXITED:
@@ -205,7 +213,7 @@ class _Running:
             _close(sockets, descriptors)
         self._unsent.clear()
         forks, self._forks = list(self._forks.values()), {}
-        for process, forked in forks:
+        for process, _user_id, forked in forks:
             process.end(-signal.SIGKILL, peak_kib=0)
             if not forked.done():
                 forked.set_exception(ServiceException(_GONE))
