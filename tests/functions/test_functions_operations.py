@@ -1,12 +1,13 @@
 """Lambda's control plane: what each operation keeps, answers and refuses."""
 
+import asyncio
 import json
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from support.functions import ACCOUNT, REGION, ROLE, Lambda, WallClock, make_zip
+from support.functions import ACCOUNT, REGION, ROLE, Lambda, WallClock, make_zip, until
 from velvetrope.functions import InvokeNotPermitted
 from velvetrope.functions.configurations import Environment, FunctionCode, TracingConfig
 from velvetrope.functions.errors import (
@@ -373,6 +374,23 @@ async def test_reserved_concurrency_is_a_limit_and_zero_shuts_the_function(funct
     assert (await functions.invoke(arn)).function_error is None
     with pytest.raises(InvalidParameterValueException, match=r"below its minimum value of \[100\]\.$"):
         await functions.operate("put_function_concurrency", function_name="orders", reserved_concurrent_executions=901)
+
+
+async def test_what_ran_before_a_change_counts_towards_the_reserved_concurrency(functions: Lambda) -> None:
+    arn = await functions.create("import time\ndef handler(event, context): time.sleep(event.get('seconds', 0))")
+    await functions.operate("put_function_concurrency", function_name="orders", reserved_concurrent_executions=1)
+    before = asyncio.create_task(functions.invoke(arn, b'{"seconds": 2}'))
+    await until(lambda: any(line.message.startswith("START ") for line in functions.lines))
+
+    with pytest.raises(TooManyRequestsException):
+        await functions.invoke(arn)
+    await functions.operate("update_function_configuration", function_name="orders", memory_size=256)
+    await until(lambda: len(functions.service.invoker.process_ids()) == 2)
+    with pytest.raises(TooManyRequestsException):
+        await functions.invoke(arn)
+
+    assert (await before).function_error is None
+    assert (await functions.invoke(arn)).function_error is None
 
 
 async def test_invoke_answers_payload_version_and_log_tail(functions: Lambda) -> None:

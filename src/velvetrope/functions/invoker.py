@@ -141,7 +141,8 @@ class FunctionInvoker:
         self._idle_seconds = idle_seconds
         self._targets: dict[str, _Target] = {}
         self._pools: dict[_PoolKey, SandboxPool] = {}
-        self._retired: list[SandboxPool] = []
+        self._retired: list[tuple[_PoolKey, SandboxPool]] = []
+        """Of configurations that are no more: they still serve what they had taken."""
         self._generation = 0
         self._reconciliation: asyncio.Task[None] | None = None
         self._sweeper: asyncio.TimerHandle | None = None
@@ -161,7 +162,7 @@ class FunctionInvoker:
         if self._reconciliation is not None:
             self._reconciliation.cancel()
             await asyncio.gather(self._reconciliation, return_exceptions=True)
-        await asyncio.gather(*(pool.close() for pool in [*self._pools.values(), *self._retired]))
+        await asyncio.gather(*(pool.close() for _, pool in self._all_pools()))
         self._pools.clear()
         self._retired.clear()
         self._targets.clear()
@@ -271,9 +272,11 @@ class FunctionInvoker:
 
     def process_ids(self) -> list[int]:
         """The processes of all sandboxes: for measuring, and for proving that none is left."""
-        pools = [*self._pools.values(), *self._retired]
-        found = (sandbox.process_id for pool in pools for sandbox in pool.sandboxes)
+        found = (sandbox.process_id for _, pool in self._all_pools() for sandbox in pool.sandboxes)
         return [pid for pid in found if pid is not None]
+
+    def _all_pools(self) -> list[tuple[_PoolKey, SandboxPool]]:
+        return [*self._pools.items(), *self._retired]
 
     async def _load_target(self, function_arn: str) -> _Target:
         reference = parse_function_name(function_arn, account_id=self._account_id, region=self._region)
@@ -302,7 +305,8 @@ class FunctionInvoker:
     def _check_concurrency(self, target: _Target) -> None:
         if target.reserved is None:
             return
-        in_flight = sum(pool.in_flight for key, pool in self._pools.items() if key.function_arn == target.reference.arn)
+        arn = target.reference.arn
+        in_flight = sum(pool.in_flight for key, pool in self._all_pools() if key.function_arn == arn)
         if in_flight >= target.reserved:
             raise TooManyRequestsException(reason="ReservedFunctionConcurrentInvocationLimitExceeded")
 
@@ -376,7 +380,7 @@ class FunctionInvoker:
                 pool = self._pools.pop(key)
                 was_warm = bool(pool.sandboxes)
                 pool.retire()
-                self._retired.append(pool)
+                self._retired.append((key, pool))
                 if was_warm and (key.function_arn, key.version) in versions:
                     await self._rewarm(key)
 
@@ -388,9 +392,9 @@ class FunctionInvoker:
             _log.info("The new sandbox of %s was not started: %s", key.function_arn, err.message)
 
     def _sweep(self) -> None:
-        for pool in [*self._pools.values(), *self._retired]:
+        for _, pool in self._all_pools():
             pool.sweep()
-        self._retired = [pool for pool in self._retired if not pool.empty]
+        self._retired = [(key, pool) for key, pool in self._retired if not pool.empty]
         self._sweeper = asyncio.get_running_loop().call_later(_SWEEP_SECONDS, self._sweep)
 
 
