@@ -5,9 +5,11 @@ once into closures over the few things that Velocity has; names, methods and ope
 `operators`. `#macro`, `#define`, `#parse`, `#include`, `#evaluate` and `#break` are refused by name when a template is
 compiled.
 
-A reference without a value writes itself (`$foo`), with `!` nothing. `null` and `false` are false, all else is true.
+A reference without a value writes itself (`$foo`), with `!` nothing; parts of the request (`$context.…`,
+`$stageVariables.…`, `$input.…`) write nothing either way, as on AWS: its own passthrough template writes `"caller": ""`
+for a call that is not signed. `null` and `false` are false, all else is true.
 
-Source: Apache Velocity 1.7 User Guide, Velocity Reference Guide.
+Sources: Apache Velocity 1.7 User Guide, Velocity Reference Guide; captures of AWS for parts without a value.
 """
 
 import re
@@ -32,6 +34,7 @@ _NOT_SUPPORTED = {
     "ParseDirective": "#parse",
     "UserDefinedDirective": "a directive",
 }
+_EMPTY_WITHOUT_VALUE = re.compile(r"\$!?\{?(?:context|stageVariables|input)\b")
 _UNKNOWN_DIRECTIVE = re.compile(r"#\{?(break|return|literal)\b")
 
 
@@ -187,7 +190,8 @@ def _written_reference(element: Element) -> Writer:
         return lambda scope: scope.write(itself)
     read = _reader(element.expression)
     alternate = None if element.alternate is None else _reader(element.alternate.expression)
-    instead = "" if element.silent else element.my_text()
+    text: str = element.my_text()
+    instead = "" if element.silent or _EMPTY_WITHOUT_VALUE.match(text) else text
 
     def write(scope: Scope) -> None:
         value = read(scope)
