@@ -51,6 +51,7 @@ _REMAPPED = frozenset(
         "transfer-encoding",
         "upgrade",
         "www-authenticate",
+        "x-amzn-requestid",
     }
 )
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110 section 5.6.2
@@ -157,7 +158,7 @@ def parse_header_value(name: str, value: object) -> str:
 
 
 def render_header_line(name: str, value: str) -> tuple[bytes, bytes]:
-    """The header as it goes out, renamed if it belongs to the connection. Raises `InvalidProxyResponse`."""
+    """The header as it goes out, renamed if it belongs to the connection or to us. Raises `InvalidProxyResponse`."""
     if not _TOKEN.fullmatch(name):
         raise InvalidProxyResponse(f"{name!r} is not a header name")
     if name.lower() in _REMAPPED:

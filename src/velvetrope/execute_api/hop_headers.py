@@ -26,7 +26,8 @@ OF_CONNECTION = frozenset(
 )
 """In lower case."""
 
-_REMAPPED_FOR_CALLERS = frozenset({"date", "server", "www-authenticate"})
+_REMAPPED_FOR_CALLERS = frozenset({"date", "server", "www-authenticate", "x-amzn-requestid"})
+"""The request id of a backend stands beside ours, never in its place: ours finds the decision."""
 
 
 def named_by_connection(connection: bytes) -> frozenset[str]:

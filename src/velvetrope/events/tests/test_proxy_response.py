@@ -50,6 +50,11 @@ def _parse(answer: Any, *, accept: str = "", binary: tuple[str, ...] = ()) -> Pr
             ),
             id="headers of the connection are renamed",
         ),
+        pytest.param(
+            {"headers": {"x-amzn-RequestId": "1"}},
+            ProxyResponse(200, [(b"x-amzn-Remapped-x-amzn-RequestId", b"1"), _JSON], b""),
+            id="the request id is not the function's to give",
+        ),
     ],
 )
 def test_answer_is_understood(answer: dict[str, Any], expected: ProxyResponse) -> None:
