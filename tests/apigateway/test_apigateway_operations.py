@@ -431,6 +431,32 @@ async def test_tags_come_and_go(plane: Plane, kind: str) -> None:
         await plane.get_tags(resource_arn=f"{arn}x")
 
 
+async def test_tags_have_no_keys_of_aws_and_are_fifty_at_most(plane: Plane) -> None:
+    api = await plane.create_rest_api(name="demo")
+    arn = f"arn:aws:apigateway:us-west-2::/restapis/{api['id']}"
+    await plane.tag_resource(resource_arn=arn, tags={f"k{number}": "" for number in range(50)})
+
+    for tags in ({"aws:a": "1"}, {"AWS:a": "1"}, {"one more": "1"}):
+        with pytest.raises(BadRequestException):
+            await plane.tag_resource(resource_arn=arn, tags=tags)
+    with pytest.raises(BadRequestException, match="aws:a is reserved"):
+        await plane.create_rest_api(name="demo", tags={"aws:a": "1"})
+    with pytest.raises(BadRequestException, match="at most 50"):
+        await plane.create_rest_api(name="demo", tags={f"k{number}": "" for number in range(51)})
+
+    assert len((await plane.get_tags(resource_arn=arn))["tags"]) == 50
+
+
+async def test_apis_and_plans_keep_a_name(plane: Plane) -> None:
+    api_id = await _deployed(plane)
+    plan_id = await _plan(plane, api_id)
+
+    with pytest.raises(BadRequestException, match="Name cannot be an empty string"):
+        await plane.update_rest_api(rest_api_id=api_id, patch_operations=_patch("replace", "/name", " "))
+    with pytest.raises(BadRequestException, match="Usage plan name cannot be an empty string"):
+        await plane.update_usage_plan(usage_plan_id=plan_id, patch_operations=_patch("replace", "/name", ""))
+
+
 async def test_an_api_has_ten_stages_and_no_more(plane: Plane) -> None:
     api_id = await _deployed(plane)
     deployment = (await plane.get_deployments(rest_api_id=api_id))["items"][0]["id"]

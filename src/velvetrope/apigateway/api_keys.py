@@ -14,6 +14,7 @@ from velvetrope.apigateway.errors import BadRequestException, ConflictException,
 from velvetrope.apigateway.key_values import hashes_of_value, open_value, seal_value, value_hash
 from velvetrope.apigateway.pages import page_of
 from velvetrope.apigateway.patches import PatchOperation, invalid_patch, patch_bool, pointer_parts, required_value
+from velvetrope.apigateway.tags import with_tags
 from velvetrope.clock import Entropy
 from velvetrope.identifiers import new_alphanumeric
 from velvetrope.operations import Answer, Call, operation
@@ -69,7 +70,7 @@ class ApiKeyOperations:
             ),
             customer_id=customer_id,
             stage_keys=tuple(f"{one.rest_api_id}/{one.stage_name}" for one in stage_keys),
-            tags=dict(tags or {}),
+            tags=with_tags({}, tags),
         )
         if not await self._store.save_new_api_key(api_key, hashes_of_value(self._master_keys, chosen)):
             raise ConflictException("API Key already exists")

@@ -22,6 +22,7 @@ from velvetrope.apigateway.errors import BadRequestException, ConflictException,
 from velvetrope.apigateway.pages import page_of
 from velvetrope.apigateway.patches import PatchOperation, invalid_patch, pointer_parts, required_value
 from velvetrope.apigateway.rest_apis import EndpointConfiguration
+from velvetrope.apigateway.tags import with_tags
 from velvetrope.operations import Answer, Call, operation
 from velvetrope.store.tables.apigateway import ApiGatewayStore, BasePathMapping, DomainName
 from velvetrope.store.tables.apigateway_domains import DomainNameStore
@@ -84,7 +85,7 @@ class DomainNameOperations:
             certificate_name=certificate_name or regional_certificate_name,
             certificate_arn=certificate_arn or regional_certificate_arn,
             security_policy=_security_policy(security_policy or "TLS_1_2"),
-            tags=dict(tags or {}),
+            tags=with_tags({}, tags),
         )
         if not await self._domains.save_new_domain_name(domain):
             raise ConflictException("The domain name you provided already exists.")

@@ -17,6 +17,7 @@ from velvetrope.apigateway.openapi import ApiDocument, apply_document, parse_doc
 from velvetrope.apigateway.pages import page_of
 from velvetrope.apigateway.patches import PatchOperation, invalid_patch, patch_bool, pointer_parts, required_value
 from velvetrope.apigateway.resource_policies import render_policy, saved_policy
+from velvetrope.apigateway.tags import with_tags
 from velvetrope.clock import Entropy
 from velvetrope.identifiers import new_alphanumeric
 from velvetrope.operations import Answer, Call, operation
@@ -75,8 +76,7 @@ class RestApiOperations:
         disable_execute_api_endpoint: bool = False,
         clone_from: str | None = None,
     ) -> Answer:
-        if not name.strip():
-            raise BadRequestException("Name cannot be an empty string")
+        _check_name(name)
         if description == "":
             raise BadRequestException("Description cannot be an empty string")
         api = self._new_api(call, name)
@@ -93,7 +93,7 @@ class RestApiOperations:
             api_key_source=_key_source(api_key_source or api.api_key_source),
             endpoint_type=_endpoint_type(endpoint_configuration.types) if endpoint_configuration else api.endpoint_type,
             policy=_policy(call, api.id, policy or ""),
-            tags=dict(tags or {}),
+            tags=with_tags({}, tags),
             disable_execute_api_endpoint=disable_execute_api_endpoint,
         )
         await self._store.save_new_rest_api(api)
@@ -275,11 +275,18 @@ def _with_import_parameters(api: RestApi, parameters: Mapping[str, str]) -> Rest
     return api if types is None else msgspec.structs.replace(api, endpoint_type=_endpoint_type((types,)))
 
 
+def _check_name(name: str) -> None:
+    if not name.strip():
+        raise BadRequestException("Name cannot be an empty string")
+
+
 def _patched(call: Call, api: RestApi, patch: PatchOperation) -> RestApi:
     replace = msgspec.structs.replace
     match patch.op, pointer_parts(patch.path):
         case "replace", ("name",):
-            return replace(api, name=required_value(patch))
+            name = required_value(patch)
+            _check_name(name)
+            return replace(api, name=name)
         case "replace", ("description",):
             return replace(api, description=patch.value or None)
         case "replace", ("version",):

@@ -30,6 +30,7 @@ from velvetrope.apigateway.patches import (
     required_value,
 )
 from velvetrope.apigateway.rest_apis import check_unmapped
+from velvetrope.apigateway.tags import with_tags
 from velvetrope.operations import Answer, Call, operation
 from velvetrope.store.tables.apigateway import AccessLogSettings, ApiGatewayStore, MethodSettings, Stage
 
@@ -97,7 +98,7 @@ class StageOperations:
             modified_at=call.now,
             description=description,
             variables=dict(variables or {}),
-            tags=dict(tags or {}),
+            tags=with_tags({}, tags),
         )
         if not await self._store.save_new_stage(stage):
             raise ConflictException("Stage already exists")

@@ -27,6 +27,7 @@ from velvetrope.apigateway.patches import (
     pointer_parts,
     required_value,
 )
+from velvetrope.apigateway.tags import with_tags
 from velvetrope.clock import Entropy
 from velvetrope.identifiers import new_alphanumeric
 from velvetrope.operations import Answer, Call, operation
@@ -101,8 +102,7 @@ class UsagePlanOperations:
         quota: QuotaSettings | None = None,
         tags: Mapping[str, str] | None = None,
     ) -> Answer:
-        if not name.strip():
-            raise BadRequestException("Usage plan name cannot be an empty string")
+        _check_name(name)
         stages: tuple[ApiStage, ...] = ()
         for given in api_stages:
             limits = {key: _throttle(limit) for key, limit in given.throttle.items()}
@@ -117,7 +117,7 @@ class UsagePlanOperations:
             api_stages=stages,
             throttle=None if throttle is None else _throttle(throttle),
             quota=None if quota is None else _quota(call, quota),
-            tags=dict(tags or {}),
+            tags=with_tags({}, tags),
         )
         await self._store.save_new_usage_plan(plan)
         return _render(plan)
@@ -256,11 +256,18 @@ def _named_stage(patch: PatchOperation) -> ApiStage:
     return ApiStage(api_id=api_id, stage=stage)
 
 
+def _check_name(name: str) -> None:
+    if not name.strip():
+        raise BadRequestException("Usage plan name cannot be an empty string")
+
+
 def _patched(call: Call, plan: UsagePlan, patch: PatchOperation) -> UsagePlan:
     replace = msgspec.structs.replace
     match patch.op, pointer_parts(patch.path):
         case "replace", ("name",):
-            return replace(plan, name=required_value(patch))
+            name = required_value(patch)
+            _check_name(name)
+            return replace(plan, name=name)
         case "replace", ("description",):
             return replace(plan, description=patch.value or None)
         case (("add" | "replace"), ("productCode",)):
