@@ -167,7 +167,7 @@ DIFFERENCES: Mapping[str, Mapping[str, str]] = {
         "PutIntegrationResponse": "Templates as PutIntegration's.",
         "PutMethod": "`authorizationType` `NONE`, `AWS_IAM`, `CUSTOM` and `COGNITO_USER_POOLS`. An authorizer on a "
         "method that would not ask it is refused.",
-        "PutRestApi": "As ImportRestApi. The API keeps its name.",
+        "PutRestApi": "As ImportRestApi. `overwrite` names the API after the document's title; `merge` does not.",
         "TestInvokeAuthorizer": "`authorization` is not given.",
         "TestInvokeMethod": "The log has our steps between AWS's first and last lines.",
         "UpdateRestApi": "As CreateRestApi.",
