@@ -535,6 +535,29 @@ async def test_apis_and_stages_are_tagged(plane: HttpApiPlane, stage: str) -> No
         await plane.tag_resource(resource_arn=arn, tags={str(n): "x" for n in range(50)})
 
 
+async def test_tags_have_no_keys_of_aws_and_are_fifty_at_most_from_the_start(plane: HttpApiPlane) -> None:
+    api_id = await plane.new_api()
+    arn = f"arn:aws:apigateway:us-west-2::/apis/{api_id}"
+
+    for tags in ({"aws:a": "1"}, {"AWS:a": "1"}, {str(number): "x" for number in range(51)}):
+        with pytest.raises(BadRequestException):
+            await plane.tag_resource(resource_arn=arn, tags=tags)
+        with pytest.raises(BadRequestException):
+            await plane.new_api(tags=tags)
+        with pytest.raises(BadRequestException):
+            await plane.create_stage(api_id=api_id, stage_name="dev", tags=tags)
+
+
+@pytest.mark.parametrize("name", ["", " "])
+async def test_an_api_has_a_name(plane: HttpApiPlane, name: str) -> None:
+    api_id = await plane.new_api()
+
+    with pytest.raises(BadRequestException, match="Name cannot be an empty string"):
+        await plane.new_api(name=name)
+    with pytest.raises(BadRequestException, match="Name cannot be an empty string"):
+        await plane.update_api(api_id=api_id, name=name)
+
+
 @pytest.mark.parametrize("arn", ["x", "arn:aws:apigateway:us-west-2::/restapis/x", "arn:aws:iam::111111111111:role/x"])
 async def test_tags_of_anything_else_are_refused(plane: HttpApiPlane, arn: str) -> None:
     with pytest.raises(BadRequestException):

@@ -20,6 +20,7 @@ from velvetrope.apigatewayv2.authoring import function_arn_of, with_cors, with_i
 from velvetrope.apigatewayv2.errors import BadRequestException, NotFoundException, NotSupported
 from velvetrope.apigatewayv2.openapi import api_of_document, parse_document, render_document
 from velvetrope.apigatewayv2.pages import page_of
+from velvetrope.apigatewayv2.tags import with_tags
 from velvetrope.operations import Answer, Call, operation
 from velvetrope.store.tables.apigatewayv2 import Cors, HttpApi, HttpIntegration, HttpRoute, HttpStage
 
@@ -65,6 +66,7 @@ class ApiOperations:
     ) -> Answer:
         if protocol_type != "HTTP":
             raise NotSupported(f"The protocol type {protocol_type}")
+        _check_name(name)
         _check_selection(route_selection_expression)
         _check_no_role(credentials_arn)
         if route_key is not None and target is None:
@@ -77,7 +79,7 @@ class ApiOperations:
             description=description,
             version=version,
             disable_execute_api_endpoint=disable_execute_api_endpoint,
-            tags=dict(tags or {}),
+            tags=with_tags({}, tags),
         )
         api = with_cors(api, _cors(cors_configuration))
         stage = None
@@ -121,6 +123,8 @@ class ApiOperations:
         target: str | None = None,
         credentials_arn: str | None = None,
     ) -> Answer:
+        if name is not None:
+            _check_name(name)
         _check_selection(route_selection_expression)
         _check_no_role(credentials_arn)
         given = {
@@ -244,6 +248,11 @@ def _cors(given: CorsConfiguration | None) -> Cors | None:
 
 def _rendered_cors(cors: Cors) -> dict[str, object]:
     return {name: value for name, value in msgspec.structs.asdict(cors).items() if value is not None}
+
+
+def _check_name(name: str) -> None:
+    if not name.strip():
+        raise BadRequestException("Name cannot be an empty string")
 
 
 def _check_selection(expression: str | None) -> None:

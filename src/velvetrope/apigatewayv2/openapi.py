@@ -27,6 +27,7 @@ from velvetrope.apigatewayv2.authoring import (
     with_route,
 )
 from velvetrope.apigatewayv2.errors import BadRequestException, NotSupported
+from velvetrope.apigatewayv2.tags import with_tags
 from velvetrope.routes import DEFAULT_ROUTE, RouteKey
 from velvetrope.store.tables.apigatewayv2 import Cors, HttpApi, HttpAuthorizer, HttpIntegration, HttpRoute
 from velvetrope.templates import InvalidTemplate, load_document
@@ -131,7 +132,7 @@ def api_of_document(api: HttpApi, document: Document, new_id: Callable[[], str])
         name=str(info.get("title") or api.name),
         description=str(info["description"]) if "description" in info else api.description,
         version=str(info["version"]) if "version" in info else api.version,
-        tags=api.tags | _tags(content.get("tags", [])),
+        tags=with_tags(api.tags, _tags(content.get("tags", []))),
         disable_execute_api_endpoint=bool(_object(content, _ENDPOINT).get("disableExecuteApiEndpoint", False)),
         routes={},
         integrations={},

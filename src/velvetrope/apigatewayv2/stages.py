@@ -15,6 +15,7 @@ import msgspec
 from velvetrope.apigatewayv2.authored import AuthoredApis
 from velvetrope.apigatewayv2.errors import BadRequestException, ConflictException, NotFoundException, NotSupported
 from velvetrope.apigatewayv2.pages import page_of
+from velvetrope.apigatewayv2.tags import with_tags
 from velvetrope.operations import Answer, Call, operation
 from velvetrope.store.tables.apigatewayv2 import AccessLogSettings, HttpApi, HttpStage, RouteSettings
 
@@ -85,7 +86,7 @@ class StageOperations:
             auto_deploy=auto_deploy,
             description=description,
             variables=_checked_variables(dict(stage_variables or {})),
-            tags=dict(tags or {}),
+            tags=with_tags({}, tags),
             default_route_settings=None if default_route_settings is None else _settings(default_route_settings),
             route_settings=settings,
             access_log=None if access_log_settings is None else _access_log(access_log_settings),

@@ -14,10 +14,21 @@ from velvetrope.apigatewayv2.errors import BadRequestException, NotFoundExceptio
 from velvetrope.arn import InvalidArn, parse_arn
 from velvetrope.operations import Answer, Call, operation
 
-__all__ = ["TagOperations"]
+__all__ = ["TagOperations", "with_tags"]
 
 _MAX_TAGS = 50
 Tags = dict[str, str]
+
+
+def with_tags(present: Mapping[str, str], added: Mapping[str, str] | None) -> Tags:
+    """`present` and `added` together. Raises `BadRequestException` for AWS's own keys, and for too many."""
+    reserved = next((key for key in added or {} if key.lower().startswith("aws:")), None)
+    if reserved is not None:
+        raise BadRequestException(f"The tag key {reserved} is reserved: keys do not begin with aws:")
+    together = {**present, **(added or {})}
+    if len(together) > _MAX_TAGS:
+        raise BadRequestException(f"A resource has at most {_MAX_TAGS} tags")
+    return together
 
 
 class TagOperations:
@@ -29,10 +40,7 @@ class TagOperations:
     @operation
     async def tag_resource(self, call: Call, *, resource_arn: str, tags: Mapping[str, str]) -> Answer:
         def add(present: Tags) -> Tags:
-            changed = {**present, **tags}
-            if len(changed) > _MAX_TAGS:
-                raise BadRequestException(f"A resource has at most {_MAX_TAGS} tags")
-            return changed
+            return with_tags(present, tags)
 
         await self._change(call, resource_arn, add)
         return {}
