@@ -3,9 +3,12 @@
 from datetime import timedelta
 
 import jwt as pyjwt
+import pytest
 from jwt import PyJWK
 
 from support.userpools import World, refused
+from velvetrope.tokens import InvalidToken
+from velvetrope.userpools.errors import ResourceNotFoundException
 from velvetrope.userpools.signing_keys import LONGEST_TOKEN, PUBLISHED_AHEAD
 
 
@@ -95,6 +98,20 @@ async def test_two_rotations_at_once_leave_keys_that_sign_and_verify(world: Worl
 
 async def test_pool_that_is_not_there_has_no_keys_to_rotate(world: World) -> None:
     assert await world.pools.signing_keys.rotate("us-west-2_nothere00", at_once=True) is None
+
+
+async def test_tokens_of_a_pool_that_was_deleted_prove_nothing(world: World) -> None:
+    """Keys are remembered: they must go with the pool, or its tokens open APIs and identity pools until they expire."""
+    pool_id, client_id = await world.some_user()
+    token = (await world.sign_in(client_id))["access_token"]
+    verifier = world.pools.token_verifier
+    now = world.clock.now()
+    await verifier.verify_pool_token(token, user_pool_id=pool_id, token_use="access", now=now)
+
+    await world.delete_user_pool(user_pool_id=pool_id)
+
+    with pytest.raises((InvalidToken, ResourceNotFoundException)):
+        await verifier.verify_pool_token(token, user_pool_id=pool_id, token_use="access", now=now)
 
 
 async def test_published_keys_verify_what_other_peoples_libraries_verify(world: World) -> None:

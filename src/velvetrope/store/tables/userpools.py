@@ -549,6 +549,7 @@ class UserPoolStore:
             await userpools_sign_in.delete_of_pool(tx.connection, user_pool_id)
             await userpools_configuration.delete_of_pool(tx.connection, user_pool_id)
             tx.changed(SETTINGS_TOPIC)
+            tx.changed(KEYS_TOPIC)
         return True
 
     async def load_keys(self, user_pool_id: str) -> Sequence[PoolSigningKey]:
