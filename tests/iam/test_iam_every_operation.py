@@ -6,16 +6,17 @@ from pathlib import Path
 
 import pytest
 
-from support.iam import ROOT, call_by
+from support.iam import NOW, ROOT, call_by
 from velvetrope.edge.models import load_service_model
 from velvetrope.edge.services import SERVICES
 from velvetrope.iam import ControlPlaneJudge, PolicyGatherer
 from velvetrope.iam.operation_rules import UNKNOWN_RESOURCE, OperationRule, has_rule, operation_rule
+from velvetrope.principals import Principal
 from velvetrope.server.assembly import Server
 from velvetrope.server.machine import SystemEntropy
 from velvetrope.server.settings import Settings
 from velvetrope.server.state_folder import StateFolder
-from velvetrope.store.tables.iam import IamStore
+from velvetrope.store.tables.iam import IamStore, User
 
 ABOUT_ANYTHING: dict[tuple[str, str], str] = {}
 """Operations whose resource the request does not tell, with the reason: only who may do them to everything may."""
@@ -101,18 +102,33 @@ async def test_every_operation_is_asked_as_its_action_on_the_resource_that_the_r
         assert reason == NOT_JUDGED_HERE.get((service, operation), "the root user of the account"), operation
 
 
-async def test_nobody_without_a_policy_may_do_anything_but_what_needs_none(server: Server) -> None:
+async def allowed_operations(server: Server, caller: Principal) -> set[tuple[str, str]]:
     store = IamStore(server.database)
     judge = ControlPlaneJudge(store, PolicyGatherer(store, server.database.changes))
-    account = ROOT.account_id
-    nobody = type(ROOT)(
-        "User", account, f"arn:aws:iam::{account}:user/n", f"arn:aws:iam::{account}:user/n", "AIDAN", "n"
-    )
+    return {
+        (service, operation)
+        for service, operation in signed_operations(server)
+        if (
+            await judge.judge(service, operation, sample_of(operation_rule(service, operation)), call_by(caller))
+        ).decision.allowed
+    }
 
-    allowed = set()
-    for service, operation in signed_operations(server):
-        parameters = sample_of(operation_rule(service, operation))
-        if (await judge.judge(service, operation, parameters, call_by(nobody))).decision.allowed:
-            allowed.add((service, operation))
+
+async def test_nobody_without_a_policy_may_do_anything_but_what_needs_none(server: Server) -> None:
+    account = ROOT.account_id
+    arn = f"arn:aws:iam::{account}:user/n"
+    user = User(account_id=account, user_name="n", user_id="AIDAN", arn=arn, path="/", created_at=NOW)
+    assert await IamStore(server.database).save_new_user(user)
+
+    allowed = await allowed_operations(server, Principal("User", account, arn, arn, "AIDAN", "n"))
 
     assert allowed == {*NOT_JUDGED_HERE, ("sts", "GetSessionToken")}
+
+
+async def test_a_user_who_is_gone_may_do_only_what_is_not_judged(server: Server) -> None:
+    account = ROOT.account_id
+    arn = f"arn:aws:iam::{account}:user/n"
+
+    allowed = await allowed_operations(server, Principal("User", account, arn, arn, "AIDAN", "n"))
+
+    assert allowed == set(NOT_JUDGED_HERE)

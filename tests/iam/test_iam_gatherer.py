@@ -13,9 +13,14 @@ from velvetrope.store.tables.iam import Role
 READ_ONLY = "arn:aws:iam::aws:policy/ReadOnlyAccess"
 
 
-async def decide(iam: Iam, caller: Principal, action: str) -> Decision:
+async def decide(iam: Iam, caller: Principal, action: str, *, named_by: str | None = None) -> Decision:
+    """The decision on a resource, whose own policy names the ARN `named_by` if there is one."""
     policies = await iam.gatherer.policies_for(caller)
-    return evaluate(AuthorizationRequest(caller, action, "*", ACCOUNT, {}, policies))
+    resource_policy = None
+    if named_by is not None:
+        text = document({"Effect": "Allow", "Principal": {"AWS": named_by}, "Action": "*", "Resource": "*"})
+        resource_policy = parse_policy(text, kind="resource")
+    return evaluate(AuthorizationRequest(caller, action, "*", ACCOUNT, {}, policies, resource_policy=resource_policy))
 
 
 async def test_inline_and_attached_policies_all_count(iam: Iam) -> None:
@@ -88,7 +93,7 @@ async def test_a_session_of_a_deleted_role_gets_nothing_from_a_new_one_of_its_na
     await iam.call("delete_role", role_name="R")
     new = await make_role(iam, allow("*"), name="R")
 
-    assert await iam.gatherer.policies_for(old) == PrincipalPolicies()
+    assert not (await decide(iam, old, "a:Do")).allowed
     assert (await decide(iam, new, "a:Do")).allowed
 
 
@@ -97,15 +102,45 @@ async def test_a_user_made_again_is_another_user(iam: Iam) -> None:
     await iam.call("delete_user", user_name="alice")
     await make_user(iam, allow("*"))
 
-    assert await iam.gatherer.policies_for(old) == PrincipalPolicies()
+    assert not (await decide(iam, old, "a:Do")).allowed
 
 
-async def test_who_is_not_known_has_nothing(iam: Iam) -> None:
+async def test_a_resource_that_names_a_role_lets_no_session_in_once_the_role_is_gone(iam: Iam) -> None:
+    """Deleting a role never allows more, though its own Deny goes with it."""
+    old = await make_role(iam, deny("a:Do"), name="R")
+    assert (await decide(iam, old, "a:Do", named_by=old.policy_arn)).outcome == "explicitDeny"
+    assert (await decide(iam, old, "b:Do", named_by=old.policy_arn)).allowed
+    await iam.call("delete_role_policy", role_name="R", policy_name="own")
+    await iam.call("delete_role", role_name="R")
+
+    for caller, name in ((old, old.policy_arn), (old, old.arn), (old, "*")):
+        for action in ("a:Do", "b:Do"):
+            refused = await decide(iam, caller, action, named_by=name)
+            assert refused.outcome == "explicitDeny"
+            assert "gone" in " ".join(refused.reasons)
+    new = await make_role(iam, name="R")
+    assert new.policy_arn == old.policy_arn
+    assert (await decide(iam, new, "b:Do", named_by=new.policy_arn)).allowed
+    assert (await decide(iam, old, "b:Do", named_by=new.policy_arn)).outcome == "explicitDeny"
+
+
+async def test_a_resource_that_names_a_user_lets_no_session_in_once_the_user_is_gone(iam: Iam) -> None:
+    old = await make_user(iam)
+    assert (await decide(iam, old, "a:Do", named_by=old.arn)).allowed
+    await iam.call("delete_user", user_name="alice")
+
+    assert (await decide(iam, old, "a:Do", named_by=old.arn)).outcome == "explicitDeny"
+    await make_user(iam)
+    assert (await decide(iam, old, "a:Do", named_by=old.arn)).outcome == "explicitDeny"
+
+
+async def test_who_is_no_role_or_user_has_no_policies_and_who_is_unknown_is_denied(iam: Iam) -> None:
     stranger = session_of(
         {"role_name": "None", "arn": f"arn:aws:iam::{ACCOUNT}:role/None", "role_id": "AROANONENONENONENONE"}
     )
 
-    for caller in (stranger, ANONYMOUS, service_principal("lambda.amazonaws.com")):
+    assert (await decide(iam, stranger, "a:Do")).outcome == "explicitDeny"
+    for caller in (ANONYMOUS, service_principal("lambda.amazonaws.com")):
         assert await iam.gatherer.policies_for(caller) == PrincipalPolicies()
 
 

@@ -3,8 +3,9 @@
 A role session has its role's policies, a user its own and those of its groups, a federated user those of the user who
 issued the session; each with the session's own policies where some were passed. The role or user must be the one that
 the credentials were made for: a new one under the old name has another unique id, and old sessions get nothing from it.
-Whoever is not found has no policies, which means that everything is denied. The root user has none either:
-`policy.evaluate` knows it by kind.
+Sessions of a role or user that is gone are denied everything, whatever policies of resources say: those name it by ARN,
+and would else let a session in that its own policies had refused while there were any. Services, the anonymous and the
+root user have no policies: `policy.evaluate` knows them by kind.
 
 A managed policy or boundary that is gone, or a document that cannot be read, denies everything (`policy.read_policy`).
 """
@@ -28,6 +29,16 @@ _EVERYTHING = parse_policy(
     '{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"*","Resource":"*"}}',
     kind="identity",
     source="the root user",
+)
+
+_GONE = PrincipalPolicies(
+    identity=(
+        parse_policy(
+            '{"Version":"2012-10-17","Statement":{"Effect":"Deny","Action":"*","Resource":"*"}}',
+            kind="identity",
+            source="of sessions whose role or user is gone",
+        ),
+    )
 )
 
 
@@ -57,7 +68,7 @@ class PolicyGatherer:
         own = self._own.get(key)
         if own is None:
             own = await self._load(principal)
-            if own is not _NOTHING and generation == self._generation:
+            if own is not _NOTHING and own is not _GONE and generation == self._generation:
                 _remember(self._own, key, own)
         if texts is None:
             return own
@@ -65,7 +76,7 @@ class PolicyGatherer:
             read_policy(text, kind="session", source=f"session policy {n}") for n, text in enumerate(texts, 1)
         )
         whole = PrincipalPolicies(own.identity, own.boundary, sessions)
-        if own is not _NOTHING and generation == self._generation:
+        if own is not _NOTHING and own is not _GONE and generation == self._generation:
             _remember(self._whole, (key, texts), whole)
         return whole
 
@@ -76,11 +87,11 @@ class PolicyGatherer:
                 principal.policy_arn,
                 principal.unique_id.partition(":")[0],
             )
-            return await policies_of_entity(self._store, role) if role is not None and same else _NOTHING
+            return await policies_of_entity(self._store, role) if role is not None and same else _GONE
         if principal.kind == "User":
             user = await self._store.load_user(principal.account_id, principal.name)
             same = user is not None and (user.arn, user.user_id) == (principal.policy_arn, principal.unique_id)
-            return await policies_of_entity(self._store, user) if user is not None and same else _NOTHING
+            return await policies_of_entity(self._store, user) if user is not None and same else _GONE
         if principal.kind == "FederatedUser" and principal.account_id:
             return await self._load_issuer(principal)
         return _NOTHING
@@ -92,10 +103,10 @@ class PolicyGatherer:
         user = await self._store.load_user(principal.account_id, principal.name)
         session = principal.session
         if user is None or session is None or user.created_at > session.issued_at:
-            return _NOTHING
+            return _GONE
         if user.renamed_at is not None and user.renamed_at >= session.issued_at:
             # The issuer had this name then; who has it now is somebody else, however old.
-            return _NOTHING
+            return _GONE
         return await policies_of_entity(self._store, user)
 
     def _forget(self) -> None:
