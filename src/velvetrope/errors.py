@@ -26,6 +26,11 @@ class VelvetropeError(Exception):
         self.message = message
         self.detail = detail
 
+    @property
+    def for_owner(self) -> str:
+        """What the owner is told: the message, and the detail where there is one."""
+        return f"{self.message} ({self.detail})" if self.detail else self.message
+
 
 class ReasonError(VelvetropeError):
     """A ground-floor room's finding. It has no wire code: each service holds the table that gives it one."""

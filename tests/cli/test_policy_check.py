@@ -69,6 +69,15 @@ def test_a_document_is_read_as_what_it_is_for(kind: str, elements: dict[str, obj
     assert check("--kind", other, text=text).exit_code == 1
 
 
+def test_aws_s_own_words_end_in_one_full_stop() -> None:
+    parsed = json.loads(document(Action="sts:AssumeRole", Principal="*"))
+    del parsed["Statement"][0]["Resource"]
+
+    result = check("--kind", "trust", text=json.dumps(parsed))
+
+    assert 'IAM refuses this: AssumeRolepolicy contained an invalid principal: "STAR":"*".\n' in result.stdout
+
+
 def test_a_service_that_is_not_known_is_said_to_be_so() -> None:
     result = check(text=document(Action="s3:GetObject", Resource="arn:aws:s3:::b/*"))
 

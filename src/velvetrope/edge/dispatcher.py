@@ -394,7 +394,7 @@ class OperationDispatcher:
         started: float,
     ) -> None:
         if refusal is not None:
-            trail.note(f"{refusal.code}: {refusal.message} {refusal.detail}".rstrip(), "refused")
+            trail.note(f"{refusal.code}: {refusal.for_owner}", "refused")
         self._recorder.record(
             DecisionRecord(
                 request_id=request_id,

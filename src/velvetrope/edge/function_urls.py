@@ -111,7 +111,7 @@ class FunctionUrlPages:
             return None
         except ServiceError as error:
             refusal = error
-            trail.note("call" if trail.steps else "address", "refused", f"{error.code}: {error.message} {error.detail}")
+            trail.note("call" if trail.steps else "address", "refused", f"{error.code}: {error.for_owner}")
             model = load_service_model(_SERVICE, SERVICES[_SERVICE].api_version)
             answer = CODECS["rest-json"].render_error(error, model, request_id)
         answer.headers.append((b"x-amzn-RequestId", request_id.encode()))

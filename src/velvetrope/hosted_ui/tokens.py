@@ -86,7 +86,7 @@ class TokenFlow:
             )
         except ServiceError as refusal:
             if refusal.code in _TRIGGER_REFUSALS:
-                raise InvalidGrant(detail=f"{refusal.code}: {refusal.message} {refusal.detail}") from None
+                raise InvalidGrant(detail=f"{refusal.code}: {refusal.for_owner}") from None
             raise
         if not await self._codes.bind_family(grant.code, tokens.origin_jti):
             await self._directory.revoke_family(tokens.origin_jti, now)
@@ -101,5 +101,5 @@ class TokenFlow:
         except ServiceError as refusal:
             if refusal.code in _REFRESH_REFUSALS:
                 # AWS gives no description here, whatever the reason (measured).
-                raise InvalidGrant(detail=f"{refusal.code}: {refusal.message} {refusal.detail}") from None
+                raise InvalidGrant(detail=f"{refusal.code}: {refusal.for_owner}") from None
             raise

@@ -122,8 +122,8 @@ def _malformed(refusal: MalformedPolicy, given: object, path: Path, places: Mapp
     place = max(quoted, key=lambda found: found[0])[1] if quoted else path
     number = path[1] + 1 if len(path) > 1 and isinstance(path[1], int) else 1
     detail = refusal.detail.replace("statement 1", f"statement {number}", 1)
-    message = f"IAM refuses this: {refusal.message}" + (f" ({detail})" if detail else "")
-    return Finding("error", "malformed", places.get(place, _TOP), message)
+    message = f"{refusal.message} ({detail})" if detail else refusal.message.removesuffix(".")
+    return Finding("error", "malformed", places.get(place, _TOP), f"IAM refuses this: {message}")
 
 
 def _texts(value: object, path: Path) -> Iterator[tuple[Path, str]]:
