@@ -10,7 +10,9 @@ from support.iam import NOW, ROOT, call_by
 from velvetrope.edge.models import load_service_model
 from velvetrope.edge.services import SERVICES
 from velvetrope.iam import ControlPlaneJudge, PolicyGatherer
+from velvetrope.iam.aws_managed import aws_managed_policies
 from velvetrope.iam.operation_rules import UNKNOWN_RESOURCE, OperationRule, has_rule, operation_rule
+from velvetrope.policy import AuthorizationRequest, PrincipalPolicies, evaluate, parse_policy
 from velvetrope.principals import Principal
 from velvetrope.server.assembly import Server
 from velvetrope.server.machine import SystemEntropy
@@ -132,3 +134,24 @@ async def test_a_user_who_is_gone_may_do_only_what_is_not_judged(server: Server)
     allowed = await allowed_operations(server, Principal("User", account, arn, arn, "AIDAN", "n"))
 
     assert allowed == set(NOT_JUDGED_HERE)
+
+
+def test_a_read_only_auditor_reads_every_service_and_changes_none(server: Server) -> None:
+    arn = "arn:aws:iam::aws:policy/ReadOnlyAccess"
+    auditor = PrincipalPolicies(
+        identity=(parse_policy(aws_managed_policies()[arn].document, kind="identity", source=arn),)
+    )
+    caller = Principal("User", ROOT.account_id, "arn:aws:iam::1:user/a", "arn:aws:iam::1:user/a", "AIDAA", "a")
+
+    actions = {operation_rule(service, operation).action for service, operation in signed_operations(server)}
+    allowed = {
+        action
+        for action in actions
+        if evaluate(AuthorizationRequest(caller, action, "*", ROOT.account_id, {}, auditor)).allowed
+    }
+
+    assert {action.partition(":")[0] for action in allowed} == {action.partition(":")[0] for action in actions}
+    changing = re.compile(
+        r"\w[\w-]*:(Create|Delete|Put|Update|Set|Add|Remove|Attach|Detach|Tag|Untag|Send|Purge|Invoke)"
+    )
+    assert [action for action in allowed if changing.match(action)] == []
