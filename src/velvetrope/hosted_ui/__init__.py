@@ -4,27 +4,23 @@
     outcome = await flows.authorization.authorize(pool, parameters, session=cookie, now=now)
 
 Each endpoint is one method whose body is its table of steps; the first step that refuses ends it, with an `OAuthError`
-that says where it may be told. Users, passwords and tokens are behind the `UserDirectory` that this room is handed;
+that says where it may be told. Everything that signs somebody in reads the request with `flows.requests` and ends in
+`flows.completion`. Users, passwords and tokens are behind the `UserDirectory` that this room is handed;
 codes and browser sessions are its own. ASGI, cookies and pages are the edge's.
 
 Not supported, and refused by name: client_credentials, federation, sign-up and reset pages, MFA and new-password
 challenges on the page.
 """
 
-from velvetrope.hosted_ui.authorization import (
-    AuthorizationFlow,
-    Credentials,
-    LoginForm,
-    RedirectTo,
-    ShowLogin,
-    SignedIn,
-    SignInRefused,
-)
+from velvetrope.hosted_ui.authorization import AuthorizationFlow, RedirectTo, ShowLogin
+from velvetrope.hosted_ui.authorization_requests import AuthorizationRequests, RequestedAuthorization
 from velvetrope.hosted_ui.codes import CODE_LIFETIME, AuthorizationCodes
+from velvetrope.hosted_ui.completion import SignedIn, SignInCompletion
 from velvetrope.hosted_ui.directory import IssuedTokens, UserDirectory, VerifiedAccessToken
 from velvetrope.hosted_ui.discovery import EndpointUrls, discovery_document
 from velvetrope.hosted_ui.flows import HostedUi
 from velvetrope.hosted_ui.logout import LogoutFlow, SignedOutHere
+from velvetrope.hosted_ui.password_sign_in import Credentials, LoginForm, PasswordSignInFlow, SignInRefused
 from velvetrope.hosted_ui.revocation import RevocationFlow
 from velvetrope.hosted_ui.sessions import SESSION_LIFETIME, BrowserSessions
 from velvetrope.hosted_ui.tokens import TokenFlow
@@ -35,6 +31,7 @@ __all__ = [
     "SESSION_LIFETIME",
     "AuthorizationCodes",
     "AuthorizationFlow",
+    "AuthorizationRequests",
     "BrowserSessions",
     "Credentials",
     "EndpointUrls",
@@ -42,9 +39,12 @@ __all__ = [
     "IssuedTokens",
     "LoginForm",
     "LogoutFlow",
+    "PasswordSignInFlow",
     "RedirectTo",
+    "RequestedAuthorization",
     "RevocationFlow",
     "ShowLogin",
+    "SignInCompletion",
     "SignInRefused",
     "SignedIn",
     "SignedOutHere",

@@ -2,9 +2,12 @@
 
 from velvetrope.clock import Entropy
 from velvetrope.hosted_ui.authorization import AuthorizationFlow
+from velvetrope.hosted_ui.authorization_requests import AuthorizationRequests
 from velvetrope.hosted_ui.codes import AuthorizationCodes
+from velvetrope.hosted_ui.completion import SignInCompletion
 from velvetrope.hosted_ui.directory import UserDirectory
 from velvetrope.hosted_ui.logout import LogoutFlow
+from velvetrope.hosted_ui.password_sign_in import PasswordSignInFlow
 from velvetrope.hosted_ui.revocation import RevocationFlow
 from velvetrope.hosted_ui.sessions import BrowserSessions
 from velvetrope.hosted_ui.tokens import TokenFlow
@@ -15,13 +18,16 @@ __all__ = ["HostedUi"]
 
 
 class HostedUi:
-    """One flow per endpoint; authorize, the sign-in page and its form share theirs."""
+    """One flow per endpoint. Whatever signs people in reads `requests` and ends in `completion`."""
 
     def __init__(self, directory: UserDirectory, store: HostedUiStore, entropy: Entropy) -> None:
-        sessions = BrowserSessions(store, entropy)
+        self.sessions = BrowserSessions(store, entropy)
         codes = AuthorizationCodes(store, entropy)
-        self.authorization = AuthorizationFlow(directory, sessions, codes)
+        self.requests = AuthorizationRequests(directory)
+        self.completion = SignInCompletion(directory, self.sessions, codes)
+        self.authorization = AuthorizationFlow(directory, self.requests, self.sessions, self.completion)
+        self.password_sign_in = PasswordSignInFlow(directory, self.requests, self.completion)
         self.tokens = TokenFlow(directory, codes)
         self.userinfo = UserInfoFlow(directory)
         self.revocation = RevocationFlow(directory)
-        self.logout = LogoutFlow(directory, sessions)
+        self.logout = LogoutFlow(directory, self.sessions)

@@ -16,9 +16,9 @@ Source: RFC 6749 sections 4.1.3 to 6; Cognito Developer Guide, "Token endpoint".
 from datetime import datetime
 
 from velvetrope.errors import ServiceError
-from velvetrope.hosted_ui.authorization import may_sign_in
 from velvetrope.hosted_ui.client_authentication import authenticate_client
 from velvetrope.hosted_ui.codes import AuthorizationCodes, CodePresentedAgain
+from velvetrope.hosted_ui.completion import may_sign_in
 from velvetrope.hosted_ui.directory import IssuedTokens, UserDirectory, client_rules
 from velvetrope.oauth import AuthorizationCodeGrant, InvalidGrant, Parameters, RefreshTokenGrant, parse_token_request
 from velvetrope.store.tables.userpools import AppClient, UserPool

@@ -20,6 +20,7 @@ from velvetrope.oauth.authorization import (
 from velvetrope.oauth.bearer import parse_bearer_token
 from velvetrope.oauth.clients import ClientRules, PresentedClient, check_presented_client, parse_presented_client
 from velvetrope.oauth.errors import (
+    AccessDenied,
     BadBearerRequest,
     ClientDoesNotExist,
     ClientNotEnabled,
@@ -54,6 +55,7 @@ from velvetrope.oauth.tokens import (
 )
 
 __all__ = [
+    "AccessDenied",
     "AuthorizationCodeGrant",
     "AuthorizationRequest",
     "BadBearerRequest",

@@ -10,6 +10,7 @@
     ├── InvalidRequest                invalid_request
     ├── UnauthorizedClient            unauthorized_client
     ├── InvalidScope                  invalid_scope
+    ├── AccessDenied                  access_denied
     ├── LoginRequired                 login_required
     ├── RequestNotSupported           request_not_supported
     ├── RequestUriNotSupported        request_uri_not_supported
@@ -39,6 +40,7 @@ if TYPE_CHECKING:  # a cycle otherwise: the address is made by checks that raise
     from velvetrope.oauth.authorization import ReturnAddress
 
 __all__ = [
+    "AccessDenied",
     "BadBearerRequest",
     "ClientDoesNotExist",
     "ClientNotEnabled",
@@ -134,6 +136,12 @@ class InvalidScope(OAuthError):
     """A scope that is unknown, malformed or not allowed for the client."""
 
     error = "invalid_scope"
+
+
+class AccessDenied(OAuthError):
+    """Whoever it is, they may not sign in to this app now: they refused, or their account is disabled."""
+
+    error = "access_denied"
 
 
 class LoginRequired(OAuthError):

@@ -5,18 +5,19 @@
     https://localhost:4800/oauth2/token                         the only pool that has a domain
     https://localhost:4800/POOLID/.well-known/jwks.json         by pool id, whatever the host
 
-Only the shape is read here; whether there is such a pool is the directory's to say. Path style takes the first segment
-`login`, `logout`, `error` and `oauth2` for itself, and `X/login` and the like for every X that could be a domain
-prefix.
+Only the shape is read here; whether there is such a pool is the directory's to say, and which endpoints there are the
+table's (`table`). Path style takes the paths of the table for itself, and `X/login` and the like for every X that could
+be a domain prefix.
 
 Source: Cognito Developer Guide, "User pool endpoints"; botocore's cognito-idp model, DomainType and UserPoolIdType.
 """
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Literal
 
-__all__ = ["HostedAddress", "is_aws_host", "is_loopback_host", "parse_host", "parse_hosted_address"]
+__all__ = ["HostedAddress", "HostedAddresses", "is_aws_host", "is_loopback_host", "parse_host"]
 
 PoolBy = Literal["only", "domain", "id"]
 
@@ -26,11 +27,6 @@ _DOMAIN = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 _POOL_ID = re.compile(r"[\w-]{1,40}_[0-9A-Za-z]{1,40}", re.ASCII)
 _HOST = re.compile(r"([A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\])(?::([0-9]{1,5}))?")
 _LOOPBACK_IPV4 = re.compile(r"127(?:\.[0-9]{1,3}){3}")
-
-_ON_A_DOMAIN = frozenset(
-    {"/oauth2/authorize", "/oauth2/token", "/oauth2/userInfo", "/oauth2/revoke", "/login", "/logout", "/error"}
-)
-_ON_THE_ISSUER = frozenset({"/.well-known/openid-configuration", "/.well-known/jwks.json"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,20 +42,27 @@ class HostedAddress:
     """What stands before `endpoint` in our paths: nothing, or `/PREFIX`."""
 
 
-def parse_hosted_address(host: str, path: str) -> HostedAddress | None:
-    """The pool and the endpoint; None when the URL is not one of the hosted UI's. `host` comes without its port."""
-    first, slash, rest = path[1:].partition("/")
-    after_first = slash + rest
-    if after_first in _ON_THE_ISSUER and _POOL_ID.fullmatch(first):
-        return HostedAddress("id", first, after_first, "")
-    aws = _AWS_DOMAIN_HOST.fullmatch(host.lower())
-    if aws is not None:
-        return HostedAddress("domain", aws.group(1), path, "") if path in _ON_A_DOMAIN else None
-    if path in _ON_A_DOMAIN:
-        return HostedAddress("only", "", path, "")
-    if after_first in _ON_A_DOMAIN and _DOMAIN.fullmatch(first):
-        return HostedAddress("domain", first, after_first, f"/{first}")
-    return None
+@dataclass(frozen=True, slots=True)
+class HostedAddresses:
+    """Reads URLs, given the paths that there are."""
+
+    on_a_domain: Collection[str]
+    on_the_issuer: Collection[str]
+
+    def parse(self, host: str, path: str) -> HostedAddress | None:
+        """The pool and the endpoint; None when the URL is not one of the hosted UI's. `host` comes without its port."""
+        first, slash, rest = path[1:].partition("/")
+        after_first = slash + rest
+        if after_first in self.on_the_issuer and _POOL_ID.fullmatch(first):
+            return HostedAddress("id", first, after_first, "")
+        aws = _AWS_DOMAIN_HOST.fullmatch(host.lower())
+        if aws is not None:
+            return HostedAddress("domain", aws.group(1), path, "") if path in self.on_a_domain else None
+        if path in self.on_a_domain:
+            return HostedAddress("only", "", path, "")
+        if after_first in self.on_a_domain and _DOMAIN.fullmatch(first):
+            return HostedAddress("domain", first, after_first, f"/{first}")
+        return None
 
 
 def parse_host(header: str) -> tuple[str, str] | None:

@@ -16,6 +16,7 @@ Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
+_FORM = "application/x-www-form-urlencoded"
 MAX_BODY_BYTES = 16 * 1024
 """A password is at most 256 characters, a refresh token some 2 KB."""
 
@@ -63,6 +64,11 @@ class HostedRequest:
     def is_local(self) -> bool:
         """Whether nothing between the client and us is a network: by the name it used, or by where it comes from."""
         return is_loopback_host(self.host) or is_loopback_host(self.peer)
+
+    @property
+    def is_form(self) -> bool:
+        """Whether the body says that it is a form."""
+        return (self.header("content-type") or "").partition(";")[0].strip().lower() == _FORM
 
     def cookies(self, name: str) -> list[str]:
         """Every value that the browser sent under this name."""

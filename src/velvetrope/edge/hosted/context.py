@@ -1,0 +1,118 @@
+"""What every endpoint of the hosted UI is given, and the few things that all of them do.
+
+    class TokenEndpoint:
+        def __init__(self, context: HostedContext) -> None: ...
+        def rows(self) -> dict[str, Endpoint]: ...
+
+An endpoint module is one noun: it reads fields, calls one flow, and renders what came of it. Cookies, CSRF, decision
+records and the address of this server are here, so that no endpoint has a rule of its own about them.
+"""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from velvetrope.clock import Clock, Entropy
+from velvetrope.decisions import DecisionRecord, DecisionStep
+from velvetrope.edge.hosted import cookies
+from velvetrope.edge.hosted.addresses import HostedAddress
+from velvetrope.edge.hosted.requests import HostedRequest
+from velvetrope.edge.hosted.responses import HostedResponse, redirect_response
+from velvetrope.edge.hosted.table import Arrived
+from velvetrope.hosted_ui import SESSION_LIFETIME, HostedUi, SignedIn, UserDirectory
+from velvetrope.oauth import Parameters
+from velvetrope.secret import Secret
+
+__all__ = ["FORM_NOT_OURS", "PAGE_ERROR_TEXT", "DecisionRecorder", "HostedContext"]
+
+PAGE_ERROR_TEXT = "An error was encountered with the requested page."
+FORM_NOT_OURS = (
+    "This form could not be verified, so nothing was sent on. It may have been open for too long, or your browser "
+    "blocked its cookie. Please try again."
+)
+
+
+class DecisionRecorder(Protocol):
+    """Keeps decision records: `decisions.DecisionLog`."""
+
+    def record(self, record: DecisionRecord, /) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class HostedContext:
+    """The house that the endpoints stand in."""
+
+    directory: UserDirectory
+    flows: HostedUi
+    clock: Clock
+    entropy: Entropy
+    recorder: DecisionRecorder | None = None
+    public_origin: str | None = None
+    """The origin that the world knows this server by; None in development."""
+
+    def own_origins(self, request: HostedRequest) -> frozenset[str]:
+        """Where forms of ours come from: the address that was used, and the public one."""
+        here = f"https://{request.authority}".lower()
+        return frozenset({here, self.public_origin.lower()} if self.public_origin else {here})
+
+    # Forms.
+
+    def form_is_ours(self, arrived: Arrived, fields: Parameters) -> bool:
+        """Whether this browser was given the form by us; that it was not is recorded. Fields count only if it was."""
+        request = arrived.request
+        origins = self.own_origins(request)
+        if cookies.form_is_ours(request, arrived.domain, fields.get("_csrf"), own_origins=origins):
+            return True
+        self.record(request, arrived.address, 403, "CsrfMismatch", "the form does not carry this browser's token")
+        return False
+
+    def csrf_token(self, arrived: Arrived) -> str:
+        """What a form has to repeat: the browser's token, or a new one. Goes with `keep_csrf_token`."""
+        return cookies.csrf_token_of(arrived.request, arrived.domain) or cookies.new_csrf_token(self.entropy)
+
+    def keep_csrf_token(self, arrived: Arrived, response: HostedResponse, token: str) -> None:
+        """Have the browser hold the token that a form in this response repeats."""
+        response.headers.append(("set-cookie", cookies.render_csrf_cookie(arrived.request, arrived.domain, token)))
+
+    # Sessions.
+
+    def session_of(self, arrived: Arrived) -> Secret[str] | None:
+        """What the browser presents as its session."""
+        return cookies.session_of(arrived.request, arrived.domain)
+
+    def finish(self, arrived: Arrived, signed_in: SignedIn) -> HostedResponse:
+        """The end of every sign-in: back to the app, and the browser keeps its session.
+
+        The CSRF token is replaced: what was known before the sign-in is worth nothing after it.
+        """
+        request, domain = arrived.request, arrived.domain
+        response = redirect_response(signed_in.uri)
+        max_age = int(SESSION_LIFETIME.total_seconds())
+        session = cookies.render_session_cookie(request, domain, signed_in.session_id, max_age_seconds=max_age)
+        response.headers.append(("set-cookie", session))
+        self.keep_csrf_token(arrived, response, cookies.new_csrf_token(self.entropy))
+        return response
+
+    # Records.
+
+    def record(self, request: HostedRequest, address: HostedAddress, status: int, code: str, reason: str) -> None:
+        """Leave a decision record: the owner is told why, whoever was refused is told what Cognito would say."""
+        if self.recorder is None:
+            return
+        self.recorder.record(
+            DecisionRecord(
+                request_id=request.request_id,
+                at=request.now,
+                service="hosted-ui",
+                action=f"hosted-ui:{address.endpoint}",
+                resource=address.pool,
+                method=request.method,
+                path=request.path,
+                source_ip=request.peer,
+                principal_arn="",
+                outcome="refused",
+                status=status,
+                code=code,
+                steps=(DecisionStep(address.endpoint, "refused", reason),),
+                duration_ms=(self.clock.now() - request.now).total_seconds() * 1000,
+            )
+        )

@@ -1,0 +1,31 @@
+"""The endpoints, one noun a file. `endpoint_table` is the one list of them."""
+
+from velvetrope.edge.hosted.context import HostedContext
+from velvetrope.edge.hosted.endpoints.authorize import AuthorizeEndpoint
+from velvetrope.edge.hosted.endpoints.error import ErrorEndpoint
+from velvetrope.edge.hosted.endpoints.issuer import IssuerDocuments
+from velvetrope.edge.hosted.endpoints.login import LoginEndpoint
+from velvetrope.edge.hosted.endpoints.logout import LogoutEndpoint
+from velvetrope.edge.hosted.endpoints.revoke import RevokeEndpoint
+from velvetrope.edge.hosted.endpoints.token import TokenEndpoint
+from velvetrope.edge.hosted.endpoints.userinfo import UserInfoEndpoint
+from velvetrope.edge.hosted.table import EndpointTable
+
+__all__ = ["endpoint_table"]
+
+
+def endpoint_table(context: HostedContext) -> EndpointTable:
+    """Every endpoint of user pool domains and issuers."""
+    return EndpointTable(
+        part.rows()
+        for part in (
+            AuthorizeEndpoint(context),
+            LoginEndpoint(context),
+            LogoutEndpoint(context),
+            ErrorEndpoint(),
+            TokenEndpoint(context),
+            UserInfoEndpoint(context),
+            RevokeEndpoint(context),
+            IssuerDocuments(context),
+        )
+    )

@@ -1,0 +1,49 @@
+"""The first steps of everything that is about an authorization request: the client, its address, the request itself.
+
+    step                                  a refusal goes
+    find the app client                   to our error page
+    verify the return address             to our error page
+    parse the authorization request       to the redirect_uri
+
+Nothing above the second may redirect: there is no address yet. The whole request travels in the query from page to page
+and is checked anew each time, so that a client which is changed or deleted meanwhile is judged as it is now.
+
+Source: RFC 6749 section 4.1.2.1; Cognito Developer Guide, "Authorize endpoint" and "Login endpoint".
+"""
+
+from dataclasses import dataclass
+
+from velvetrope.hosted_ui.directory import UserDirectory, client_rules, find_client
+from velvetrope.oauth import AuthorizationRequest, Parameters, parse_authorization_request, verify_return_address
+from velvetrope.store.tables.userpools import AppClient, UserPool
+
+__all__ = ["AuthorizationRequests", "RequestedAuthorization"]
+
+
+@dataclass(frozen=True, slots=True)
+class RequestedAuthorization:
+    """An authorization request that stands, and the client whose it is."""
+
+    client: AppClient
+    request: AuthorizationRequest
+    query: str
+    """The parameters, as they travel on to the next page."""
+
+
+class AuthorizationRequests:
+    """Reads authorization requests."""
+
+    def __init__(self, directory: UserDirectory) -> None:
+        self._directory = directory
+
+    async def parse(self, pool: UserPool, parameters: Parameters) -> RequestedAuthorization:
+        """What the app asks of this pool.
+
+        Raises:
+            OAuthError: the request does not stand. It says where that may be told.
+        """
+        client = await find_client(self._directory, pool, parameters.require("client_id"))
+        rules = client_rules(client)
+        address = verify_return_address(parameters, rules)
+        request = parse_authorization_request(parameters, rules, address)
+        return RequestedAuthorization(client, request, parameters.render())

@@ -1,0 +1,109 @@
+"""What every sign-in ends in: a session for the browser, and a code or tokens for the app.
+
+A password, an answered challenge, a sign-up, an OpenID or a SAML provider: whoever has proven who the user is calls
+`SignInCompletion.complete`, and nothing else starts a session. Who has one already is granted a code by `grant`.
+
+    step                                  a refusal
+    check that the user may sign in       access_denied, to the redirect_uri: nothing was begun
+    grant a code or tokens                what the pool's function for tokens says
+    start a browser session
+
+The user's state is looked at here once more, so that no way to prove who somebody is can forget it.
+
+Source: RFC 6749 sections 4.1.2 and 4.2.2; Cognito Developer Guide, "Authorize endpoint".
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from velvetrope.hosted_ui.codes import AuthorizationCodes
+from velvetrope.hosted_ui.directory import UserDirectory
+from velvetrope.hosted_ui.sessions import BrowserSessions
+from velvetrope.oauth import AccessDenied, AuthorizationRequest
+from velvetrope.secret import Secret
+from velvetrope.store.tables.userpools import AppClient, User, UserPool
+
+__all__ = ["SignInCompletion", "SignedIn", "may_sign_in"]
+
+_STANDING = frozenset({"CONFIRMED", "EXTERNAL_PROVIDER"})
+"""User statuses in which nothing is left to do. Whoever calls has proven who the user is by the way that status has."""
+
+
+@dataclass(frozen=True, slots=True)
+class SignedIn:
+    """Back to the app, with a session for the browser to keep."""
+
+    uri: str
+    session_id: Secret[str]
+
+
+class SignInCompletion:
+    """Ends sign-ins."""
+
+    def __init__(self, directory: UserDirectory, sessions: BrowserSessions, codes: AuthorizationCodes) -> None:
+        self._directory = directory
+        self._sessions = sessions
+        self._codes = codes
+
+    async def complete(
+        self,
+        pool: UserPool,
+        client: AppClient,
+        request: AuthorizationRequest,
+        user: User,
+        *,
+        authenticated_at: datetime,
+        earlier_session: Secret[str] | None,
+        now: datetime,
+    ) -> SignedIn:
+        """The end of a sign-in of `user`, whose proof the caller has seen at `authenticated_at`.
+
+        `earlier_session` is what the browser held before: it ends, so that no session id survives a sign-in.
+
+        Raises:
+            AccessDenied: the user is disabled, or has something to do first.
+            ServiceError: the pool's function for tokens refused.
+        """
+        if not may_sign_in(user):
+            refusal = AccessDenied("User is not enabled.", detail=f"user status {user.status}, enabled {user.enabled}")
+            refusal.return_address = request.address
+            raise refusal
+        uri = await self.grant(pool, client, request, user, authenticated_at=authenticated_at, now=now)
+        session_id = await self._sessions.start(pool, user, earlier=earlier_session, now=now)
+        return SignedIn(uri, session_id)
+
+    async def grant(
+        self,
+        pool: UserPool,
+        client: AppClient,
+        request: AuthorizationRequest,
+        user: User,
+        *,
+        authenticated_at: datetime,
+        now: datetime,
+    ) -> str:
+        """The URI that carries a code (`code`), or the tokens themselves (`token`: never a refresh token)."""
+        if request.response_type == "code":
+            code = await self._codes.issue(pool, user, request, authenticated_at=authenticated_at, now=now)
+            return request.address.carrying({"code": code})
+        tokens = await self._directory.issue_tokens(
+            pool,
+            client,
+            user,
+            scopes=request.scopes,
+            authenticated_at=authenticated_at,
+            now=now,
+            nonce=request.nonce,
+            include_id_token=request.wants_id_token,
+            include_refresh_token=False,
+        )
+        answer = {} if tokens.id_token is None else {"id_token": tokens.id_token}
+        answer["access_token"] = tokens.access_token
+        answer["token_type"] = "bearer"  # noqa: S105  lower case here, `Bearer` at the token endpoint
+        answer["expires_in"] = str(tokens.expires_in_seconds)
+        return request.address.carrying(answer)
+
+
+def may_sign_in(user: User) -> bool:
+    """Whether a session or a code of this user still stands."""
+    return user.enabled and user.status in _STANDING
