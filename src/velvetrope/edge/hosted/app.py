@@ -100,7 +100,7 @@ class HostedPages:
     async def _answer(self, request: HostedRequest) -> HostedResponse:
         address = self._addresses.parse(request.host, request.path)
         if address is None:
-            return render_not_found(request, "page")
+            return render_not_found(request, "page", await self._context.dressing.dress(request))
         endpoint = self._table.find(address.endpoint)
         cors = endpoint.kind != "page"
         if cors and request.method == "OPTIONS":
@@ -120,19 +120,32 @@ class HostedPages:
             # Empty, as Cognito's own: a token request by GET gave 405 with nothing in it.
             return HostedResponse(405, b"", [("allow", ", ".join(endpoint.by_method))])
         if request.scheme != "https":
-            refusal = _refuse_plain_http(request, endpoint.kind)
+            refusal = await self._refuse_plain_http(request, endpoint.kind)
             if refusal is not None:
                 return refusal
         try:
             pool = await self._find_pool(address)
             if pool is None:
-                return render_not_found(request, endpoint.kind)
+                return render_not_found(request, endpoint.kind, await self._context.dressing.dress(request))
             return await answer(Arrived(request, address, pool))
         except OAuthError as refused:
-            return self._refuse(refused, request, address, endpoint.kind)
+            return await self._refuse(refused, request, address, endpoint.kind)
         except Exception:  # noqa: BLE001  the caller is told nothing but the request id, under which the log has the rest
             _log.exception("%s failed (request %s)", address.endpoint, request.request_id)
-            return self._refuse(ServerError(), request, address, endpoint.kind)
+            return await self._refuse(ServerError(), request, address, endpoint.kind)
+
+    async def _refuse_plain_http(self, request: HostedRequest, kind: EndpointKind) -> HostedResponse | None:
+        if kind == "document" or (kind == "api" and request.is_local):
+            return None
+        if kind == "api":
+            return json_response(400, {"error": "invalid_request", "error_description": "https is required"})
+        if request.method == "POST":
+            dress = await self._context.dressing.dress(request)
+            return pages.error_page(
+                status=403, code="https_required", text=PAGE_ERROR_TEXT, request_id=request.request_id, dress=dress
+            )
+        query = f"?{request.query}" if request.query else ""
+        return redirect_response(f"https://{request.authority}{request.raw_path}{query}")
 
     async def _find_pool(self, address: HostedAddress) -> UserPool | None:
         directory = self._context.directory
@@ -144,28 +157,17 @@ class HostedPages:
             case "id":
                 return await directory.find_pool(address.pool)
 
-    def _refuse(
+    async def _refuse(
         self, refusal: OAuthError, request: HostedRequest, address: HostedAddress, kind: EndpointKind
     ) -> HostedResponse:
         reason = refusal.detail or refusal.description or refusal.error
         self._context.record(request, address, refusal.http_status, refusal.error, reason)
-        return render_refusal(refusal, request, address, kind)
+        return render_refusal(refusal, request, address, kind, await self._context.dressing.dress(request))
 
     def _promises_https(self, request: HostedRequest) -> bool:
         if request.scheme != "https" or is_loopback_host(request.host):
             return False
         return is_aws_host(request.host) or f"https://{request.authority}" == self._context.public_origin
-
-
-def _refuse_plain_http(request: HostedRequest, kind: EndpointKind) -> HostedResponse | None:
-    if kind == "document" or (kind == "api" and request.is_local):
-        return None
-    if kind == "api":
-        return json_response(400, {"error": "invalid_request", "error_description": "https is required"})
-    if request.method == "POST":
-        return pages.error_page(status=403, code="https_required", text=PAGE_ERROR_TEXT, request_id=request.request_id)
-    query = f"?{request.query}" if request.query else ""
-    return redirect_response(f"https://{request.authority}{request.raw_path}{query}")
 
 
 def _preflight(endpoint: Endpoint) -> HostedResponse:

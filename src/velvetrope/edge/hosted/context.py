@@ -8,13 +8,15 @@ An endpoint module is one noun: it reads fields, calls one flow, and renders wha
 records and the address of this server are here, so that no endpoint has a rule of its own about them.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from velvetrope.clock import Clock, Entropy
 from velvetrope.decisions import DecisionRecord, DecisionStep
 from velvetrope.edge.hosted import cookies
 from velvetrope.edge.hosted.addresses import HostedAddress
+from velvetrope.edge.hosted.dressing import Dressing
+from velvetrope.edge.hosted.pages import render_page
 from velvetrope.edge.hosted.requests import HostedRequest
 from velvetrope.edge.hosted.responses import HostedResponse, redirect_response
 from velvetrope.edge.hosted.table import Arrived
@@ -48,6 +50,28 @@ class HostedContext:
     recorder: DecisionRecorder | None = None
     public_origin: str | None = None
     """The origin that the world knows this server by; None in development."""
+    dressing: Dressing = field(default_factory=Dressing)
+    """In which language and in whose look pages are shown."""
+
+    # Pages.
+
+    async def page(
+        self, arrived: Arrived, template: str, *, status: int = 200, redirect_uri: str = "", **values: object
+    ) -> HostedResponse:
+        """A page in the language of who reads it and in the look of the client that the address names.
+
+        The template is given `csrf_token` for its forms, and the browser the cookie that goes with it. `redirect_uri`
+        is where a form of the page leads in the end.
+        """
+        token = self.csrf_token(arrived)
+        dress = await self.dressing.dress(arrived.request, arrived.pool, with_links=True)
+        response = render_page(template, dress, status=status, redirect_uri=redirect_uri, csrf_token=token, **values)
+        self.keep_csrf_token(arrived, response, token)
+        asked = self.dressing.asked_language(arrived.request)
+        if asked is not None:
+            kept = cookies.render_language_cookie(arrived.request, arrived.domain, asked.code)
+            response.headers.append(("set-cookie", kept))
+        return response
 
     def own_origins(self, request: HostedRequest) -> frozenset[str]:
         """Where forms of ours come from: the address that was used, and the public one."""

@@ -27,14 +27,18 @@ __all__ = [
     "csrf_token_of",
     "expired_session_cookie",
     "form_is_ours",
+    "language_of",
     "new_csrf_token",
     "render_csrf_cookie",
+    "render_language_cookie",
     "render_session_cookie",
     "session_of",
 ]
 
 _SESSION = "cognito"
 _CSRF = "XSRF-TOKEN"
+_LANGUAGE = "lang"
+_LANGUAGE_KEPT_SECONDS = 365 * 24 * 3600
 _CSRF_TOKEN = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _ATTRIBUTES = "Path=/; Secure; HttpOnly; SameSite=Lax"
 
@@ -70,6 +74,17 @@ def new_csrf_token(entropy: Entropy) -> str:
 def render_csrf_cookie(request: HostedRequest, domain: str, token: str) -> str:
     """Set-Cookie for the token; it goes when the browser closes."""
     return f"{_name(_CSRF, request, domain)}={token}; {_ATTRIBUTES}"
+
+
+def language_of(request: HostedRequest, domain: str) -> str | None:
+    """The language that this browser asked for before."""
+    values = request.cookies(_name(_LANGUAGE, request, domain))
+    return values[0] if values else None
+
+
+def render_language_cookie(request: HostedRequest, domain: str, code: str) -> str:
+    """Set-Cookie for the language that was asked for; kept for a year."""
+    return f"{_name(_LANGUAGE, request, domain)}={code}; Max-Age={_LANGUAGE_KEPT_SECONDS}; {_ATTRIBUTES}"
 
 
 def form_is_ours(request: HostedRequest, domain: str, in_form: str | None, *, own_origins: frozenset[str]) -> bool:

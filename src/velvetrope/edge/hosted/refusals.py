@@ -5,6 +5,7 @@ from urllib.parse import urlencode
 from velvetrope.edge.hosted import pages
 from velvetrope.edge.hosted.addresses import HostedAddress
 from velvetrope.edge.hosted.context import PAGE_ERROR_TEXT
+from velvetrope.edge.hosted.pages import Dress
 from velvetrope.edge.hosted.requests import HostedRequest
 from velvetrope.edge.hosted.responses import HostedResponse, json_response, redirect_response
 from velvetrope.edge.hosted.table import EndpointKind
@@ -14,7 +15,7 @@ __all__ = ["render_not_found", "render_refusal"]
 
 
 def render_refusal(
-    refusal: OAuthError, request: HostedRequest, address: HostedAddress, kind: EndpointKind
+    refusal: OAuthError, request: HostedRequest, address: HostedAddress, kind: EndpointKind, dress: Dress
 ) -> HostedResponse:
     """JSON for apps; for people a redirect where one is proven to be safe, or our own page."""
     if kind != "page":
@@ -32,14 +33,15 @@ def render_refusal(
         code=refusal.error,
         text=refusal.description or PAGE_ERROR_TEXT,
         request_id=request.request_id,
+        dress=dress,
     )
 
 
-def render_not_found(request: HostedRequest, kind: EndpointKind) -> HostedResponse:
+def render_not_found(request: HostedRequest, kind: EndpointKind, dress: Dress) -> HostedResponse:
     """No pool, or no endpoint, answers here."""
     text = "No user pool answers at this address. When several have a domain, the path begins with it."
     if kind == "page":
-        return pages.error_page(status=404, code="not_found", text=text, request_id=request.request_id)
+        return pages.error_page(status=404, code="not_found", text=text, request_id=request.request_id, dress=dress)
     return json_response(404, {"error": "invalid_request", "error_description": text})
 
 

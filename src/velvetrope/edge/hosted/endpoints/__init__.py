@@ -22,7 +22,7 @@ def endpoint_table(context: HostedContext) -> EndpointTable:
             AuthorizeEndpoint(context),
             LoginEndpoint(context),
             LogoutEndpoint(context),
-            ErrorEndpoint(),
+            ErrorEndpoint(context),
             TokenEndpoint(context),
             UserInfoEndpoint(context),
             RevokeEndpoint(context),

@@ -3,7 +3,7 @@
 import logging
 
 from velvetrope.edge.hosted import pages
-from velvetrope.edge.hosted.context import PAGE_ERROR_TEXT
+from velvetrope.edge.hosted.context import PAGE_ERROR_TEXT, HostedContext
 from velvetrope.edge.hosted.responses import HostedResponse
 from velvetrope.edge.hosted.table import Arrived, Endpoint, page_rows
 from velvetrope.oauth import Parameters
@@ -15,6 +15,9 @@ _log = logging.getLogger("velvetrope.hosted")
 
 class ErrorEndpoint:
     """The error page, by its own address."""
+
+    def __init__(self, context: HostedContext) -> None:
+        self._context = context
 
     def rows(self) -> dict[str, Endpoint]:
         return page_rows("/error", show=self._show)
@@ -28,4 +31,5 @@ class ErrorEndpoint:
             code=code,
             text=PAGE_ERROR_TEXT,
             request_id=arrived.request.request_id,
+            dress=await self._context.dressing.dress(arrived.request, arrived.pool),
         )

@@ -1,7 +1,7 @@
 """/login: the sign-in form, shown and taken."""
 
-from velvetrope.edge.hosted import pages
 from velvetrope.edge.hosted.context import FORM_NOT_OURS, HostedContext
+from velvetrope.edge.hosted.pages import destination
 from velvetrope.edge.hosted.responses import HostedResponse
 from velvetrope.edge.hosted.table import Arrived, Endpoint, page_rows
 from velvetrope.hosted_ui import Credentials, LoginForm, SignInRefused
@@ -23,7 +23,7 @@ class LoginEndpoint:
     async def _show(self, arrived: Arrived) -> HostedResponse:
         parameters = Parameters.parse(arrived.request.query)
         form = await self._context.flows.password_sign_in.login_page(arrived.pool, parameters)
-        return self._form(arrived, form, status=200)
+        return await self._form(arrived, form, status=200)
 
     async def _sign_in(self, arrived: Arrived) -> HostedResponse:
         request, flow = arrived.request, self._context.flows.password_sign_in
@@ -33,7 +33,7 @@ class LoginEndpoint:
         fields = Parameters.parse(request.body)
         if not self._context.form_is_ours(arrived, fields):
             form = await flow.login_page(arrived.pool, parameters)
-            return self._form(arrived, form, status=403, problem=FORM_NOT_OURS)
+            return await self._form(arrived, form, status=403, problem=FORM_NOT_OURS)
         credentials = Credentials(fields.get("username") or "", Secret(fields.get("password") or ""))
         try:
             signed_in = await flow.sign_in(
@@ -45,18 +45,17 @@ class LoginEndpoint:
             )
         except SignInRefused as refusal:
             self._context.record(request, arrived.address, 400, "SignInRefused", refusal.detail or refusal.message)
-            return self._form(arrived, refusal.form, status=400, problem=refusal.message)
+            return await self._form(arrived, refusal.form, status=400, problem=refusal.message)
         return self._context.finish(arrived, signed_in)
 
-    def _form(self, arrived: Arrived, form: LoginForm, *, status: int, problem: str = "") -> HostedResponse:
-        token = self._context.csrf_token(arrived)
-        response = pages.login_page(
+    async def _form(self, arrived: Arrived, form: LoginForm, *, status: int, problem: str = "") -> HostedResponse:
+        return await self._context.page(
+            arrived,
+            "login.html",
             status=status,
-            action=arrived.link("/login", form.query),
             redirect_uri=form.redirect_uri,
+            action=arrived.link("/login", form.query),
+            destination=destination(form.redirect_uri),
             username=form.username,
-            csrf_token=token,
             problem=problem,
         )
-        self._context.keep_csrf_token(arrived, response, token)
-        return response

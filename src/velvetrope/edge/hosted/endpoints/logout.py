@@ -27,7 +27,8 @@ class LogoutEndpoint:
                 arrived.pool, Parameters.parse(arrived.request.query), session=session
             )
         except SignedOutHere as refusal:
-            response = pages.signed_out_page(status=400, text=refusal.description or PAGE_ERROR_TEXT)
+            dress = await self._context.dressing.dress(arrived.request, arrived.pool)
+            response = pages.signed_out_page(status=400, text=refusal.description or PAGE_ERROR_TEXT, dress=dress)
         else:
             to_login = arrived.link("/login", destination.target)
             response = redirect_response(destination.target if destination.kind == "app" else to_login)
