@@ -25,6 +25,7 @@ from velvetrope.secret import Secret
 from velvetrope.store import Database
 from velvetrope.store.tables.hosted_ui import HostedUiStore
 from velvetrope.store.tables.userpools import AppClient, PasswordPolicySettings, User, UserPool
+from velvetrope.store.tables.userpools_configuration import IdentityProvider
 
 CALLBACK = "http://localhost:5173/"
 VERIFIER = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"
@@ -145,6 +146,7 @@ class FakeDirectory:
     failures: dict[str, int] = field(default_factory=dict)
     access: dict[str, dict[str, Any]] = field(default_factory=dict)
     refreshes: dict[str, _Refresh] = field(default_factory=dict)
+    providers: dict[str, IdentityProvider] = field(default_factory=dict)
 
     failures_allowed: ClassVar[int] = 5
 
@@ -257,6 +259,35 @@ class FakeDirectory:
 
     async def revoke_family(self, origin_jti: str, now: datetime) -> None:
         self.revoked.add(origin_jti)
+
+    async def find_identity_provider(self, user_pool_id: str, name: str) -> IdentityProvider | None:
+        return self.providers.get(name)
+
+    async def find_identity_provider_by_identifier(self, user_pool_id: str, identifier: str) -> IdentityProvider | None:
+        return next((one for one in self.providers.values() if identifier in one.idp_identifiers), None)
+
+    def identity_provider_details(self, provider: IdentityProvider) -> Mapping[str, str]:
+        return provider.provider_details
+
+    async def sign_in_federated(
+        self,
+        pool: UserPool,
+        client: AppClient,
+        provider: IdentityProvider,
+        *,
+        subject: str,
+        attributes: Mapping[str, str],
+        issuer: str | None = None,
+        now: datetime,
+    ) -> User:
+        username = f"{provider.provider_name}_{subject}"
+        found = next((user for user in self.users.values() if user.username == username), None)
+        if found is None:
+            found = make_user(username=username, sub=username, attributes=dict(attributes), status="EXTERNAL_PROVIDER")
+            self.users[found.sub] = found
+        if not found.enabled:
+            raise NotAuthorized("User is not enabled.")
+        return found
 
     async def verify_access_token(self, pool: UserPool, token: str, *, now: datetime) -> Verified:
         claims = self.access.get(token)

@@ -18,6 +18,13 @@ from velvetrope.hosted_ui.codes import CODE_LIFETIME, AuthorizationCodes
 from velvetrope.hosted_ui.completion import SignedIn, SignInCompletion
 from velvetrope.hosted_ui.directory import IssuedTokens, UserDirectory, VerifiedAccessToken
 from velvetrope.hosted_ui.discovery import EndpointUrls, discovery_document
+from velvetrope.hosted_ui.federated_sign_ins import (
+    FEDERATED_SIGN_IN_LIFETIME,
+    Departure,
+    FederatedSignIns,
+    NotOurSignIn,
+    Returned,
+)
 from velvetrope.hosted_ui.flows import HostedUi
 from velvetrope.hosted_ui.logout import LogoutFlow, SignedOutHere
 from velvetrope.hosted_ui.password_sign_in import Credentials, LoginForm, PasswordSignInFlow, SignInRefused
@@ -28,20 +35,25 @@ from velvetrope.hosted_ui.userinfo import UserInfoFlow
 
 __all__ = [
     "CODE_LIFETIME",
+    "FEDERATED_SIGN_IN_LIFETIME",
     "SESSION_LIFETIME",
     "AuthorizationCodes",
     "AuthorizationFlow",
     "AuthorizationRequests",
     "BrowserSessions",
     "Credentials",
+    "Departure",
     "EndpointUrls",
+    "FederatedSignIns",
     "HostedUi",
     "IssuedTokens",
     "LoginForm",
     "LogoutFlow",
+    "NotOurSignIn",
     "PasswordSignInFlow",
     "RedirectTo",
     "RequestedAuthorization",
+    "Returned",
     "RevocationFlow",
     "ShowLogin",
     "SignInCompletion",

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from velvetrope.oauth import ClientDoesNotExist, ClientRules
 from velvetrope.secret import Secret
 from velvetrope.store.tables.userpools import AppClient, User, UserPool
+from velvetrope.store.tables.userpools_configuration import IdentityProvider
 
 __all__ = ["IssuedTokens", "UserDirectory", "VerifiedAccessToken", "client_rules", "find_client"]
 
@@ -65,6 +66,34 @@ class UserDirectory(Protocol):
         ...
 
     async def find_user(self, user_pool_id: str, sub: str) -> User | None: ...
+
+    async def find_identity_provider(self, user_pool_id: str, name: str) -> IdentityProvider | None: ...
+
+    async def find_identity_provider_by_identifier(
+        self, user_pool_id: str, identifier: str
+    ) -> IdentityProvider | None: ...
+
+    def identity_provider_details(self, provider: IdentityProvider) -> Mapping[str, str]:
+        """ProviderDetails, the secret ones too."""
+        ...
+
+    async def sign_in_federated(
+        self,
+        pool: UserPool,
+        client: AppClient,
+        provider: IdentityProvider,
+        *,
+        subject: str,
+        attributes: Mapping[str, str],
+        issuer: str | None = None,
+        now: datetime,
+    ) -> User:
+        """The user who signs in by what the provider has said, which the caller has proven: `userpools.FederatedUsers`.
+
+        Raises:
+            ServiceError: refused; the text may be told to the app.
+        """
+        ...
 
     async def issue_tokens(
         self,

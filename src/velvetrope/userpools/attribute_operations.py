@@ -25,7 +25,7 @@ from velvetrope.store.tables.userpools import (
 )
 from velvetrope.userpools.attributes import added_to_schema, changed_attributes
 from velvetrope.userpools.call_limits import CallLimits
-from velvetrope.userpools.directory import PoolDirectory, sign_in_aliases
+from velvetrope.userpools.directory import PoolDirectory, aliases_of
 from velvetrope.userpools.errors import (
     AliasExistsException,
     InvalidParameterException,
@@ -222,7 +222,7 @@ def _with_attributes(pool: UserPool, user: User, attributes: dict[str, str], cal
     return msgspec.structs.replace(
         user,
         attributes=attributes,
-        sign_in_aliases=sign_in_aliases(pool, attributes),
+        sign_in_aliases=aliases_of(pool, user, attributes),
         modified_at=call.now,
     )
 

@@ -239,7 +239,7 @@ class AuthOperations:
             raise missing_user_error(turn.client)
         sign_in = self._sign_in(turn, name, flow, parameters.get("DEVICE_KEY"))
         await self._parts.triggers.pre_authentication(
-            turn, sign_in, None if name.found is None else name.found.user, validation_data
+            turn, sign_in.user_id, None if name.found is None else name.found.user, validation_data
         )
         return await self._begin(turn, sign_in, name, flow, parameters, session)
 
@@ -339,7 +339,9 @@ class AuthOperations:
         tracks = pool.device_configuration is not None
         device_key = passed.device_key
         new_device = new_device_key(pool, self._entropy) if tracks and sign_in.device_key is None else None
-        await self._parts.triggers.post_authentication(turn, sign_in, user, new_device_used=new_device is not None)
+        await self._parts.triggers.post_authentication(
+            turn, sign_in.user_id, user, new_device_used=new_device is not None
+        )
         issued = await self._issuer.start_family(
             pool,
             turn.client,

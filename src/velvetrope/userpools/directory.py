@@ -27,6 +27,7 @@ from velvetrope.store.tables.userpools import (
     AliasKind,
     AppClient,
     StoredUser,
+    User,
     UserPool,
     UserPoolStore,
 )
@@ -39,6 +40,7 @@ __all__ = [
     "PoolDirectory",
     "PresentedName",
     "alias_form",
+    "aliases_of",
     "pool_arn",
     "secret_hash",
     "sign_in_aliases",
@@ -216,6 +218,11 @@ def alias_form(pool: UserPool, alias: str) -> str:
 
 def alias_kinds(pool: UserPool) -> tuple[AliasKind, ...]:
     return (*pool.username_attributes, *pool.alias_attributes)
+
+
+def aliases_of(pool: UserPool, user: User, attributes: Mapping[str, str]) -> dict[AliasKind, str]:
+    """The same for somebody who is here already. A federated user has none: their provider signs them in."""
+    return {} if user.is_federated else sign_in_aliases(pool, attributes)
 
 
 def sign_in_aliases(pool: UserPool, attributes: Mapping[str, str]) -> dict[AliasKind, str]:

@@ -40,6 +40,7 @@ from velvetrope.userpools.errors import (
     UnsupportedOperationException,
     UnsupportedTokenTypeException,
 )
+from velvetrope.userpools.identities import identities_claim
 from velvetrope.userpools.signing_keys import PoolKeys
 from velvetrope.userpools.token_generation import TokenChanges, TokenGeneration
 from velvetrope.userpools.triggers import Occasion
@@ -55,7 +56,6 @@ _ATTRIBUTES_OF_SCOPE: Mapping[str, Collection[str]] = {
     "phone": ("phone_number", "phone_number_verified"),
 }
 _BOOLEANS = ("email_verified", "phone_number_verified")
-_NEVER_IN_TOKENS = ("identities",)
 
 _JWE_HEADER = base64.urlsafe_b64encode(b'{"cty":"JWT","enc":"A256GCM","alg":"RSA-OAEP"}').rstrip(b"=").decode()
 _JWE_PART_BYTES = (256, 12, 96, 16)
@@ -310,8 +310,10 @@ class TokenIssuer:
             "cognito:username": user.username,
         }
         for name, value in user.attributes.items():
-            if value and name not in _NEVER_IN_TOKENS and readable(client, name) and _in_scope(name, family.scopes):
+            if value and readable(client, name) and _in_scope(name, family.scopes):
                 claims[name] = value == "true" if name in _BOOLEANS else value
+        if user.identities and readable(client, "identities"):
+            claims["identities"] = identities_claim(user)
         if client.enable_token_revocation:
             claims["jti"] = new_uuid(self._entropy)
         if nonce is not None:

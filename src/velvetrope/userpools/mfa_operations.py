@@ -203,6 +203,7 @@ class MfaOperations:
     async def _setter(self, call: Call, access_token: Secret[str] | None, session_text: str | None) -> _Setter:
         if access_token is not None:
             signed_in = await self._tokens.signed_in(call, access_token)
+            _check_not_federated(signed_in.stored.user)
             return _Setter(signed_in.pool, signed_in.stored)
         session = self._challenges.open_any_session(session_text, now=call.now)
         asked = session.asked
@@ -237,8 +238,10 @@ class MfaOperations:
     async def _prefer(self, pool: UserPool, stored: StoredUser, given: dict[MfaType, MfaSettings]) -> None:
         """
         Raises:
-            InvalidParameterException: two are preferred, one is preferred and not enabled, or cannot be answered.
+            InvalidParameterException: two are preferred, one is preferred and not enabled, or cannot be answered; or
+                the user is a federated one.
         """
+        _check_not_federated(stored.user)
         token = await self._factors.load_software_token(pool.id, stored.username_key)
         preferred = [mfa for mfa, settings in given.items() if settings.preferred_mfa]
         if len(preferred) > 1:
@@ -265,6 +268,16 @@ class MfaOperations:
     async def _change(self, pool: UserPool, stored: StoredUser, change: Callable[[User], User]) -> None:
         if await self._store.change_user(pool.id, stored.username_key, change) is None:
             raise user_missing()
+
+
+def _check_not_federated(user: User) -> None:
+    """Second factors are asked after a password, which somebody who signs in with a provider has not.
+
+    Raises:
+        InvalidParameterException: text UNVERIFIED; that they cannot have MFA is the Developer Guide's ("Adding MFA").
+    """
+    if user.status == "EXTERNAL_PROVIDER":
+        raise InvalidParameterException("MFA cannot be set for a user of an external identity provider.")
 
 
 def shown_mfa(user: User) -> dict[str, object]:

@@ -29,10 +29,12 @@ from velvetrope.userpools.deliveries import Deliveries, MessageSender
 from velvetrope.userpools.device_operations import DeviceOperations
 from velvetrope.userpools.devices import DeviceProofs
 from velvetrope.userpools.directory import PoolDirectory
+from velvetrope.userpools.federated_users import FederatedUsers
 from velvetrope.userpools.first_factors import FirstFactors
 from velvetrope.userpools.group_operations import GroupOperations
 from velvetrope.userpools.identity_providers import IdentityProviderOperations, ProviderDirectory, ProviderSecrets
 from velvetrope.userpools.issuing import Issuer, TokenIssuer
+from velvetrope.userpools.links import LinkOperations
 from velvetrope.userpools.message_writing import MessageWriter
 from velvetrope.userpools.mfa_operations import MfaOperations
 from velvetrope.userpools.mfa_settings import MfaSettingsOperations
@@ -143,7 +145,17 @@ class UserPools:
             exchange=SrpExchange(challenges, back_off, entropy, self._workers),
             master_keys=master_keys,
         )
-        self.sign_in = SignInService(store, directory, issuer, keys, parts)
+        provider_secrets = ProviderSecrets(master_keys, entropy)
+        self.sign_in = SignInService(
+            store,
+            directory,
+            issuer,
+            keys,
+            parts,
+            federated=FederatedUsers(store, sign_up_triggers, parts.triggers, entropy),
+            configuration=configuration,
+            provider_secrets=provider_secrets,
+        )
         self.token_verifier = PoolTokenVerifier(issuer)
         self.operations: tuple[object, ...] = (
             PoolOperations(store, directory, keys, entropy),
@@ -157,7 +169,8 @@ class UserPools:
                 providers=ProviderDirectory(configuration),
             ),
             ResourceServerOperations(configuration, directory),
-            IdentityProviderOperations(configuration, directory, ProviderSecrets(master_keys, entropy)),
+            IdentityProviderOperations(configuration, directory, provider_secrets),
+            LinkOperations(store, configuration, directory),
             AppearanceOperations(configuration, directory),
             TagOperations(store, directory),
             SignUpOperations(

@@ -20,6 +20,7 @@ from velvetrope.userpools.errors import (
     user_missing,
     wrong_credentials,
 )
+from velvetrope.userpools.identities import attributes_with_identities
 from velvetrope.userpools.issuing import TokenIssuer
 from velvetrope.userpools.mfa_operations import shown_mfa
 from velvetrope.userpools.password_changes import PasswordChanges
@@ -54,7 +55,8 @@ class SelfServiceOperations:
     async def get_user(self, call: Call, *, access_token: Secret[str]) -> Answer:
         signed_in = await self._tokens.signed_in(call, access_token)
         user = signed_in.stored.user
-        visible = {name: value for name, value in user.attributes.items() if readable(signed_in.client, name)}
+        shown = attributes_with_identities(user)
+        visible = {name: value for name, value in shown.items() if readable(signed_in.client, name)}
         return {"username": user.username, "user_attributes": rendered(user.sub, visible), **shown_mfa(user)}
 
     @operation

@@ -10,12 +10,15 @@ from typing import Any
 
 from velvetrope.secret import Secret
 from velvetrope.store.tables.userpools import AppClient, User, UserPool, UserPoolStore
+from velvetrope.store.tables.userpools_configuration import ConfigurationStore, IdentityProvider
 from velvetrope.tokens import TokenUse, VerifiedToken, claimed_audience, render_jwks
 from velvetrope.userpools.answers import ChallengeAnswers, SignInParts
 from velvetrope.userpools.auth_operations import check_refresh_allowed
 from velvetrope.userpools.challenges import SignIn
 from velvetrope.userpools.directory import PoolDirectory, secret_hash
 from velvetrope.userpools.errors import NotAuthorizedException, PasswordResetRequiredException
+from velvetrope.userpools.federated_users import FederatedUsers
+from velvetrope.userpools.identity_providers import ProviderSecrets
 from velvetrope.userpools.issuing import IssuedTokens, TokenIssuer
 from velvetrope.userpools.signing_keys import PoolKeys
 from velvetrope.userpools.turns import Answered, NextChallenge, Passed, Turn
@@ -33,12 +36,19 @@ class SignInService:
         issuer: TokenIssuer,
         keys: PoolKeys,
         parts: SignInParts,
+        *,
+        federated: FederatedUsers,
+        configuration: ConfigurationStore,
+        provider_secrets: ProviderSecrets,
     ) -> None:
         self._store = store
         self._directory = directory
         self._issuer = issuer
         self._keys = keys
         self._parts = parts
+        self._federated = federated
+        self._configuration = configuration
+        self._provider_secrets = provider_secrets
         self._answers = ChallengeAnswers(parts)
 
     async def find_pool_by_domain(self, domain: str) -> UserPool | None:
@@ -109,7 +119,7 @@ class SignInService:
             missing=name.found is None,
         )
         user = None if name.found is None else name.found.user
-        await self._parts.triggers.pre_authentication(turn, sign_in, user, None)
+        await self._parts.triggers.pre_authentication(turn, sign_in.user_id, user, None)
         stored = await self._parts.passwords.verify(pool, client, name, password, now=now)
         answered = Answered(sign_in.with_proof("PASSWORD"), stored)
         return await self._reached(turn, await self._answers.after(turn, answered))
@@ -144,8 +154,38 @@ class SignInService:
         if isinstance(reached, NextChallenge):
             return reached
         user = reached.stored.user
-        await self._parts.triggers.post_authentication(turn, reached.sign_in, user, new_device_used=False)
+        await self._parts.triggers.post_authentication(turn, reached.sign_in.user_id, user, new_device_used=False)
         return user
+
+    async def find_identity_provider(self, user_pool_id: str, name: str) -> IdentityProvider | None:
+        return await self._configuration.identity_providers.load(user_pool_id, name)
+
+    async def find_identity_provider_by_identifier(self, user_pool_id: str, identifier: str) -> IdentityProvider | None:
+        return await self._configuration.load_provider_by_identifier(user_pool_id, identifier)
+
+    def identity_provider_details(self, provider: IdentityProvider) -> Mapping[str, str]:
+        """ProviderDetails, the secret ones too: for who speaks to the provider."""
+        return self._provider_secrets.details(provider)
+
+    async def sign_in_federated(
+        self,
+        pool: UserPool,
+        client: AppClient,
+        provider: IdentityProvider,
+        *,
+        subject: str,
+        attributes: Mapping[str, str],
+        issuer: str | None = None,
+        now: datetime,
+    ) -> User:
+        """The user who signs in by what a provider has said; see `FederatedUsers.sign_in`.
+
+        Raises:
+            UserPoolError: refused.
+        """
+        return await self._federated.sign_in(
+            pool, client, provider, subject=subject, attributes=attributes, issuer=issuer, now=now
+        )
 
     async def find_user(self, user_pool_id: str, sub: str) -> User | None:
         stored = await self._store.load_user_by_sub(user_pool_id, sub)

@@ -15,6 +15,7 @@ __all__ = [
     "AttributeType",
     "ContextData",
     "HttpHeader",
+    "ProviderUserIdentifier",
     "SignInPolicy",
     "UserAttributeUpdateSettings",
     "UserContextData",
@@ -54,6 +55,12 @@ class ContextData(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     server_path: str
     http_headers: tuple[HttpHeader, ...]
     encoded_data: str | None = None
+
+
+class ProviderUserIdentifier(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    provider_name: str | None = None
+    provider_attribute_name: str | None = None
+    provider_attribute_value: str | None = None
 
 
 class SignInPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

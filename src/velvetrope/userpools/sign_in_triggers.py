@@ -9,7 +9,6 @@ Source: Cognito Developer Guide, "Pre authentication Lambda trigger", "Post auth
 from collections.abc import Mapping
 
 from velvetrope.store.tables.userpools import User
-from velvetrope.userpools.challenges import SignIn
 from velvetrope.userpools.triggers import Nothing, Triggers, user_attributes
 from velvetrope.userpools.turns import Turn
 
@@ -23,7 +22,7 @@ class SignInTriggers:
         self._triggers = triggers
 
     async def pre_authentication(
-        self, turn: Turn, sign_in: SignIn, user: User | None, validation_data: Mapping[str, str] | None
+        self, turn: Turn, username: str, user: User | None, validation_data: Mapping[str, str] | None
     ) -> None:
         """
         Raises:
@@ -35,15 +34,15 @@ class SignInTriggers:
         }
         if turn.client.hides_missing_users:
             request["userNotFound"] = user is None
-        occasion = turn.occasion(sign_in.user_id, with_metadata=False)
+        occasion = turn.occasion(username, with_metadata=False)
         source = "PreAuthentication_Authentication"
         await self._triggers.ask("PreAuthentication", source, occasion, request, {}, Nothing)
 
-    async def post_authentication(self, turn: Turn, sign_in: SignIn, user: User, *, new_device_used: bool) -> None:
+    async def post_authentication(self, turn: Turn, username: str, user: User, *, new_device_used: bool) -> None:
         """
         Raises:
             UserLambdaValidationException and its siblings: no tokens are issued.
         """
         request = {"userAttributes": user_attributes(user), "newDeviceUsed": new_device_used}
         source = "PostAuthentication_Authentication"
-        await self._triggers.ask("PostAuthentication", source, turn.occasion(sign_in.user_id), request, {}, Nothing)
+        await self._triggers.ask("PostAuthentication", source, turn.occasion(username), request, {}, Nothing)

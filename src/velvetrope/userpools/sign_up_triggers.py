@@ -35,7 +35,7 @@ class SignUpTriggers:
 
     async def pre_sign_up(
         self,
-        source: Literal["PreSignUp_SignUp", "PreSignUp_AdminCreateUser"],
+        source: Literal["PreSignUp_SignUp", "PreSignUp_AdminCreateUser", "PreSignUp_ExternalProvider"],
         occasion: Occasion,
         attributes: Mapping[str, str],
         validation_data: Sequence[AttributeType],

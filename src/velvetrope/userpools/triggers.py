@@ -31,6 +31,7 @@ from velvetrope.userpools.errors import (
     UnexpectedLambdaException,
     UserLambdaValidationException,
 )
+from velvetrope.userpools.identities import attributes_with_identities
 
 __all__ = [
     "FunctionInvoker",
@@ -204,7 +205,7 @@ def user_attributes(user: User | None) -> dict[str, str]:
     """`request.userAttributes`: everything that is known of the user; nothing of one who is not there."""
     if user is None:
         return {}
-    return {"sub": user.sub, "cognito:user_status": user.status, **user.attributes}
+    return {"sub": user.sub, "cognito:user_status": user.status, **attributes_with_identities(user)}
 
 
 def _parse(payload: bytes, answer_type: type[S]) -> S:

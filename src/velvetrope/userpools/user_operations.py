@@ -18,12 +18,13 @@ from velvetrope.passwords import make_temporary_password
 from velvetrope.secret import Secret
 from velvetrope.store.tables.userpools import OutgoingMessage, StoredUser, User, UserConflict, UserPool, UserPoolStore
 from velvetrope.userpools.attributes import changed_attributes, new_attributes, rendered
-from velvetrope.userpools.directory import PoolDirectory, sign_in_aliases, username_form
+from velvetrope.userpools.directory import PoolDirectory, aliases_of, sign_in_aliases, username_form
 from velvetrope.userpools.errors import (
     AliasExistsException,
     UnsupportedUserStateException,
     user_missing,
 )
+from velvetrope.userpools.identities import attributes_with_identities
 from velvetrope.userpools.message_writing import MessageWriter
 from velvetrope.userpools.mfa_operations import shown_mfa
 from velvetrope.userpools.naming import name_new_user, name_taken
@@ -227,7 +228,7 @@ class UserOperations:
             return msgspec.structs.replace(
                 user,
                 attributes=attributes,
-                sign_in_aliases=sign_in_aliases(pool, attributes),
+                sign_in_aliases=aliases_of(pool, user, attributes),
                 modified_at=call.now,
             )
 
@@ -293,7 +294,7 @@ def described_user(user: User, *, only: Collection[str] | None = None) -> dict[s
     """UserType."""
     return {
         "username": user.username,
-        "attributes": rendered(user.sub, user.attributes, only=only),
+        "attributes": rendered(user.sub, attributes_with_identities(user), only=only),
         "user_create_date": user.created_at,
         "user_last_modified_date": user.modified_at,
         "enabled": user.enabled,

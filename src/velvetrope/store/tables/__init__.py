@@ -11,6 +11,7 @@ from velvetrope.store.tables import (
     function_urls,
     functions,
     hosted_ui,
+    hosted_ui_federation,
     iam,
     iam_providers,
     identitypools,
@@ -21,6 +22,7 @@ from velvetrope.store.tables import (
     userpools_configuration,
     userpools_deliveries,
     userpools_factors,
+    userpools_identities,
     userpools_sign_in,
 )
 
@@ -35,6 +37,7 @@ __all__ = [
     "function_urls",
     "functions",
     "hosted_ui",
+    "hosted_ui_federation",
     "iam",
     "iam_providers",
     "identitypools",
@@ -45,5 +48,6 @@ __all__ = [
     "userpools_configuration",
     "userpools_deliveries",
     "userpools_factors",
+    "userpools_identities",
     "userpools_sign_in",
 ]

@@ -13,7 +13,7 @@ Changes to a record are functions handed to `change_…`, which runs them inside
 the same record at once both take effect, one after the other.
 """
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
@@ -45,7 +45,8 @@ from sqlalchemy.exc import IntegrityError
 from velvetrope.store.columns import Record, UtcTime
 from velvetrope.store.database import Connection, Database, Transaction
 from velvetrope.store.schema import METADATA
-from velvetrope.store.tables import userpools_configuration, userpools_factors, userpools_sign_in
+from velvetrope.store.tables import userpools_configuration, userpools_factors, userpools_identities, userpools_sign_in
+from velvetrope.store.tables.userpools_identities import UserIdentity
 from velvetrope.store.tables.userpools_settings import (
     AccountRecoverySetting,
     AdminCreateUserConfig,
@@ -105,6 +106,7 @@ __all__ = [
     "TokenValidityUnits",
     "User",
     "UserConflict",
+    "UserIdentity",
     "UserPool",
     "UserPoolStore",
     "UsernameConfiguration",
@@ -270,6 +272,13 @@ class User(msgspec.Struct, frozen=True, kw_only=True):
     """When all sessions were ended last; tokens that belong to no family are dead if issued up to then."""
     mfa_enabled: tuple[MfaType, ...] = ()
     mfa_preferred: MfaType | None = None
+    identities: tuple[UserIdentity, ...] = ()
+    """Who this user is at the pool's identity providers, the primary one first."""
+
+    @property
+    def is_federated(self) -> bool:
+        """Whether the user came to be by signing in with a provider: they are found by it, and by no alias."""
+        return any(identity.primary for identity in self.identities)
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,9 +292,9 @@ class StoredUser:
 
 @dataclass(frozen=True, slots=True)
 class UserConflict:
-    """The name that somebody else has: the user name itself, or one of the aliases."""
+    """What somebody else has: the user name itself, one of the aliases, or an identity at a provider."""
 
-    kind: Literal["username"] | AliasKind
+    kind: Literal["username", "identity"] | AliasKind
 
 
 class Group(msgspec.Struct, frozen=True, kw_only=True):
@@ -416,7 +425,15 @@ former_passwords = Table(
     Column("password_sealed", LargeBinary, nullable=False),
 )
 
-_OF_A_USER = (aliases, memberships, codes, former_passwords, *userpools_factors.OF_A_USER, users)
+_OF_A_USER = (
+    aliases,
+    memberships,
+    codes,
+    former_passwords,
+    *userpools_factors.OF_A_USER,
+    *userpools_identities.OF_A_USER,
+    users,
+)
 """Tables with rows of one user, by `user_pool_id` and `username_key`; the user's own row goes last."""
 _OF_A_POOL = (keys, clients, groups, messages, *_OF_A_USER)
 
@@ -659,11 +676,12 @@ class UserPoolStore:
         code: StoredCode | None = None,
         messages_to_send: Collection[OutgoingMessage] = (),
         force_aliases: bool = False,
+        member_of: Collection[str] = (),
     ) -> UserConflict | None:
-        """Keep a new user with its aliases, code and messages, all or nothing; or say which name is taken.
+        """Keep a new user with its aliases, identities, code and messages, all or nothing; or say what is taken.
 
         Of two callers that want one name, one gets None and the other a conflict. `force_aliases` takes an alias from
-        whoever has it.
+        whoever has it. `member_of` are groups of the pool to begin in.
         """
         try:
             async with self._database.transaction() as tx:
@@ -677,6 +695,13 @@ class UserPoolStore:
                 conflict = await _take_aliases(tx.connection, user, username_key, force=force_aliases)
                 if conflict is not None:
                     raise _Undo(conflict)
+                await _take_identities(tx.connection, user, username_key)
+                for group_name in member_of:
+                    await tx.connection.execute(
+                        insert(memberships).values(
+                            user_pool_id=user.user_pool_id, group_name=group_name, username_key=username_key
+                        )
+                    )
                 await tx.connection.execute(
                     insert(users).values(
                         user_pool_id=user.user_pool_id,
@@ -736,6 +761,21 @@ class UserPoolStore:
         async with self._database.read() as connection:
             return await _one_user(connection, and_(users.c.user_pool_id == user_pool_id, users.c.sub == sub))
 
+    async def load_users_by_identity(
+        self, user_pool_id: str, provider_name: str, known_as: Mapping[str, str]
+    ) -> dict[str, StoredUser]:
+        """Users whom a provider knows by one of `known_as` (attribute name to value), by that name."""
+        async with self._database.read() as connection:
+            owners = await userpools_identities.owners_of(connection, user_pool_id, provider_name, known_as)
+            found = {}
+            for name, key in owners.items():
+                user = await _one_user(
+                    connection, and_(users.c.user_pool_id == user_pool_id, users.c.username_key == key)
+                )
+                if user is not None:
+                    found[name] = user
+            return found
+
     async def load_users(self, user_pool_id: str, *, after: str, limit: int) -> Sequence[StoredUser]:
         """Up to `limit` users whose key is greater than `after`, in order of key."""
         statement = (
@@ -770,13 +810,15 @@ class UserPoolStore:
         former_passwords_kept: int = 0,
         force_aliases: bool = False,
         end_sessions_at: datetime | None = None,
+        remove_password: bool = False,
     ) -> User | UserConflict | None:
         """Replace the user by `change(user)`, with what belongs to the change in the same transaction.
 
         `password_sealed` becomes the new password; with `expected_password` only if that is still the present one. Of
         the ones before it `former_passwords_kept` are remembered.
-        `spend_code` must still be there and goes. `end_sessions_at` revokes all of the user's tokens. None: there is no
-        such user, or the password or the code is no longer what was expected; nothing has changed then.
+        `remove_password` leaves the user without one. `spend_code` must still be there and goes. `end_sessions_at`
+        revokes all of the user's tokens. None: there is no such user, or the password or the code is no longer what was
+        expected; nothing has changed then.
         """
         mine = and_(users.c.user_pool_id == user_pool_id, users.c.username_key == username_key)
         try:
@@ -792,6 +834,8 @@ class UserPoolStore:
                 conflict = await _take_aliases(tx.connection, user, username_key, force=force_aliases)
                 if conflict is not None:
                     raise _Undo(conflict)
+                if user.identities != row.record.identities:
+                    await _take_identities(tx.connection, user, username_key)
                 if spend_code is not None:
                     spent = await tx.connection.execute(
                         delete(codes)
@@ -806,7 +850,7 @@ class UserPoolStore:
                     if spent.one_or_none() is None:
                         raise _Undo(None)
                 values: dict[str, object] = {"record": user, "enabled": user.enabled}
-                if password_sealed is not None:
+                if password_sealed is not None or remove_password:
                     values["password_sealed"] = password_sealed
                 await tx.connection.execute(update(users).where(mine).values(**values))
                 if password_sealed is not None:
@@ -1085,6 +1129,12 @@ async def _take_aliases(connection: Connection, user: User, username_key: str, *
             insert(aliases).values(user_pool_id=user.user_pool_id, kind=kind, alias=alias, username_key=username_key)
         )
     return None
+
+
+async def _take_identities(connection: Connection, user: User, username_key: str) -> None:
+    """Make the rows of identities those of `user.identities`, or undo what has been done."""
+    if not await userpools_identities.take_identities(connection, user.user_pool_id, username_key, user.identities):
+        raise _Undo(UserConflict("identity"))
 
 
 async def _take_alias_from(connection: Connection, user_pool_id: str, owner_key: str, kind: AliasKind) -> None:
