@@ -1,0 +1,5 @@
+export default {
+  base: './',
+  esbuild: { jsx: 'automatic' },
+  build: { target: 'es2022', chunkSizeWarningLimit: 4000 },
+};
