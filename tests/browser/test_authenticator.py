@@ -4,7 +4,6 @@ The page is other people's code, built from npm; what it says to a person is wha
 """
 
 import re
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlencode
@@ -17,6 +16,7 @@ from support.clients import aws_client
 from support.mailbox import mailbox
 from support.pages import pages_of
 from support.running import REPOSITORY, RunningServer
+from velvetrope.server.machine import SystemClock
 
 pytestmark = pytest.mark.browser
 
@@ -113,7 +113,7 @@ def test_person_signs_up_sets_an_app_up_and_signs_in_with_its_code(
     person.fill("Code", another(app.now()))
     person.press("Confirm")
     person.is_told("Code mismatch")
-    used_at = int(time.time())
+    used_at = int(SystemClock().now().timestamp())
     person.fill("Code", app.at(used_at))
     person.press("Confirm")
     person.is_in("anna")
