@@ -20,12 +20,14 @@ from velvetrope.errors import ReasonError, ServiceError
 from velvetrope.functions import FunctionService, InvocationResult, LogEvent
 from velvetrope.functions.configurations import FunctionCode
 from velvetrope.functions.sandbox import Sandbox
+from velvetrope.iam import IamPrincipals
 from velvetrope.operations import Call, implemented_operations
 from velvetrope.principals import Principal
 from velvetrope.sealing import MasterKeys
 from velvetrope.secret import Secret
 from velvetrope.store import Database
 from velvetrope.store.tables.functions import LATEST, Function, FunctionConfiguration
+from velvetrope.store.tables.iam import IamStore
 
 ACCOUNT = "000000000000"
 REGION = "us-west-2"
@@ -219,6 +221,7 @@ async def running_lambda(
         database,
         folder,
         roles,
+        IamPrincipals(IamStore(database)),
         clock or WallClock(),
         entropy,
         MasterKeys.generate(entropy),

@@ -26,6 +26,7 @@ from velvetrope.execute_api import (
     ServiceAnswer,
     ServiceCall,
 )
+from velvetrope.iam import IamPrincipals
 from velvetrope.operations import Call, implemented_operations
 from velvetrope.policy import PrincipalPolicies, parse_policy
 from velvetrope.principals import ANONYMOUS, Principal, Session, SigningCredentials
@@ -43,6 +44,7 @@ from velvetrope.store.tables.apigateway import (
     Stage,
 )
 from velvetrope.store.tables.apigateway_domains import DomainNameStore
+from velvetrope.store.tables.iam import IamStore
 from velvetrope.store.tables.usage import UsageStore
 from velvetrope.sts import Sessions, TemporaryCredentials
 from velvetrope.tokens import (
@@ -103,6 +105,7 @@ class ControlPlane:
             self.store,
             self.usage,
             DomainNameStore(database),
+            IamPrincipals(IamStore(database)),
             master_keys or MasterKeys.generate(entropy),
             entropy,
             reporter=reporter,

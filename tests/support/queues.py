@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from velvetrope.clock import CountingEntropy, FrozenClock
+from velvetrope.iam import IamPrincipals
 from velvetrope.operations import Call, implemented_operations
 from velvetrope.principals import Principal
 from velvetrope.sqs import QueueService
 from velvetrope.store import Database
+from velvetrope.store.tables.iam import IamStore
 
 ACCOUNT, REGION = "000000000000", "us-west-2"
 URL = "http://localhost:4800"
@@ -64,7 +66,7 @@ async def open_sqs(folder: Path) -> AsyncIterator[Sqs]:
     """SQS with a database of its own in `folder`."""
     database = await Database.open(f"sqlite:///{folder}/queues.db", durable=False)
     clock = FrozenClock()
-    service = QueueService(database, clock, CountingEntropy(), endpoint_url=URL)
+    service = QueueService(database, IamPrincipals(IamStore(database)), clock, CountingEntropy(), endpoint_url=URL)
     yield Sqs(database, service, clock)
     service.close()
     await database.close()

@@ -36,6 +36,7 @@ from velvetrope.apigateway.usage import UsageOperations, UsageReporter
 from velvetrope.apigateway.usage_plan_keys import UsagePlanKeyOperations
 from velvetrope.apigateway.usage_plans import UsagePlanOperations
 from velvetrope.clock import Entropy
+from velvetrope.policy import PolicyPrincipals
 from velvetrope.sealing import MasterKeys
 from velvetrope.store.tables.apigateway import ApiGatewayStore
 from velvetrope.store.tables.apigateway_domains import DomainNameStore
@@ -79,6 +80,7 @@ def operation_owners(
     store: ApiGatewayStore,
     usage: UsageStore,
     domains: DomainNameStore,
+    principals: PolicyPrincipals,
     master_keys: MasterKeys,
     entropy: Entropy,
     *,
@@ -92,7 +94,7 @@ def operation_owners(
     `reserved_hosts`: names that nobody may have as a domain name, since this server is called by them.
     """
     return [
-        RestApiOperations(store, entropy),
+        RestApiOperations(store, principals, entropy),
         ResourceOperations(store, entropy),
         MethodOperations(store),
         IntegrationOperations(store),
@@ -102,7 +104,7 @@ def operation_owners(
         GatewayResponseOperations(store),
         MethodTestOperations(store, tester),
         DeploymentOperations(store, entropy),
-        ExportOperations(store),
+        ExportOperations(store, principals),
         StageOperations(store),
         ApiKeyOperations(store, master_keys, entropy),
         ApiKeyImportOperations(store, master_keys, entropy),

@@ -8,10 +8,13 @@ Source: API Gateway API reference, GetExport.
 import json
 from collections.abc import Mapping
 
+import msgspec
+
 from velvetrope.apigateway.authored_apis import AuthoredApis
 from velvetrope.apigateway.errors import BadRequestException, NotFoundException, NotSupported
 from velvetrope.apigateway.openapi import ExportTarget, render_document
 from velvetrope.operations import Answer, Call, operation
+from velvetrope.policy import PolicyPrincipals
 from velvetrope.store.tables.apigateway import ApiGatewayStore
 
 __all__ = ["ExportOperations"]
@@ -24,8 +27,9 @@ _FORMATS = {"application/json": "json", "application/yaml": "yaml"}
 class ExportOperations:
     """GetExport."""
 
-    def __init__(self, store: ApiGatewayStore) -> None:
+    def __init__(self, store: ApiGatewayStore, principals: PolicyPrincipals) -> None:
         self._store = store
+        self._principals = principals
         self._apis = AuthoredApis(store)
 
     @operation
@@ -52,7 +56,10 @@ class ExportOperations:
         if deployment is None:
             raise NotFoundException("Invalid stage identifier specified")
         target = ExportTarget(f"{rest_api_id}.execute-api.{call.region}.amazonaws.com", stage_name)
-        document = render_document(deployment.rest_api, export_type, target, extensions=extensions)
+        api = deployment.rest_api
+        if api.policy is not None:
+            api = msgspec.structs.replace(api, policy=await self._principals.show(call.account_id, api.policy))
+        document = render_document(api, export_type, target, extensions=extensions)
         body = json.dumps(document, indent=2)
         if content_type == "application/yaml":
             import yaml

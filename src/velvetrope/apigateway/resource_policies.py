@@ -4,6 +4,8 @@ A policy is parsed when it is saved, so that a broken one is refused then and no
 short, `execute-api:/stage/METHOD/path`; they are expanded to full ARNs of the API. AWS hands the policy back with its
 quotes escaped, and clients (Terraform among them) undo that; so do we hand it back.
 
+Roles and users are kept by unique id (`policy.named_principals`) and shown by ARN.
+
 A policy takes effect with the next deployment: the deployment carries it.
 
 Source: API Gateway Developer Guide, "Create and attach an API Gateway resource policy to an API".
@@ -12,12 +14,24 @@ Source: API Gateway Developer Guide, "Create and attach an API Gateway resource 
 import json
 
 from velvetrope.apigateway.errors import BadRequestException
-from velvetrope.policy import MalformedPolicy, parse_policy
+from velvetrope.policy import MalformedPolicy, PolicyPrincipals, parse_policy
 
-__all__ = ["render_policy", "saved_policy"]
+__all__ = ["pinned_policy", "render_policy", "saved_policy"]
 
 _MAX_POLICY_CHARACTERS = 8192
 _INVALID = "Invalid policy document. Please check the policy syntax and ensure that Principals are valid."
+
+
+async def pinned_policy(principals: PolicyPrincipals, account_id: str, text: str) -> str:
+    """The policy as it was written, with unique ids for roles and users.
+
+    Raises:
+        BadRequestException: one of them does not exist.
+    """
+    try:
+        return await principals.pin(account_id, text)
+    except MalformedPolicy as malformed:
+        raise BadRequestException(_INVALID, detail=malformed.message) from malformed
 
 
 def saved_policy(text: str, *, rest_api_id: str, region: str, account_id: str) -> str | None:

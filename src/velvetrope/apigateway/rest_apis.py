@@ -5,6 +5,7 @@ have made; see `openapi`. An import that overwrites names the API after the docu
 What the document has and an API does not (cookies among parameters) is warned of, or with `failOnWarnings` refused.
 """
 
+import dataclasses
 from collections.abc import Collection, Mapping, Sequence
 from typing import Literal
 
@@ -16,11 +17,12 @@ from velvetrope.apigateway.model_schemas import model_reference
 from velvetrope.apigateway.openapi import ApiDocument, apply_document, parse_document
 from velvetrope.apigateway.pages import page_of
 from velvetrope.apigateway.patches import PatchOperation, invalid_patch, patch_bool, pointer_parts, required_value
-from velvetrope.apigateway.resource_policies import render_policy, saved_policy
+from velvetrope.apigateway.resource_policies import pinned_policy, render_policy, saved_policy
 from velvetrope.apigateway.tags import with_tags
 from velvetrope.clock import Entropy
 from velvetrope.identifiers import new_alphanumeric
 from velvetrope.operations import Answer, Call, operation
+from velvetrope.policy import PolicyPrincipals
 from velvetrope.store.tables.apigateway import ApiGatewayStore, BasePathMapping, Model, Resource, RestApi
 
 __all__ = ["EndpointConfiguration", "RestApiOperations", "check_unmapped"]
@@ -56,8 +58,9 @@ class EndpointConfiguration(msgspec.Struct, frozen=True, kw_only=True, forbid_un
 class RestApiOperations:
     """CreateRestApi, ImportRestApi, PutRestApi, GetRestApi(s), UpdateRestApi, DeleteRestApi."""
 
-    def __init__(self, store: ApiGatewayStore, entropy: Entropy) -> None:
+    def __init__(self, store: ApiGatewayStore, principals: PolicyPrincipals, entropy: Entropy) -> None:
         self._store = store
+        self._principals = principals
         self._entropy = entropy
 
     @operation
@@ -92,12 +95,12 @@ class RestApiOperations:
             binary_media_types=tuple(binary_media_types) or api.binary_media_types,
             api_key_source=_key_source(api_key_source or api.api_key_source),
             endpoint_type=_endpoint_type(endpoint_configuration.types) if endpoint_configuration else api.endpoint_type,
-            policy=_policy(call, api.id, policy or ""),
+            policy=_policy(call, api.id, await self._pinned(call, policy or "")),
             tags=with_tags({}, tags),
             disable_execute_api_endpoint=disable_execute_api_endpoint,
         )
         await self._store.save_new_rest_api(api)
-        return _render(api)
+        return await self._render(api)
 
     @operation
     async def import_rest_api(
@@ -109,14 +112,14 @@ class RestApiOperations:
         parameters: Mapping[str, str] | None = None,
     ) -> Answer:
         api = self._new_api(call, "")
-        document = _document(api.id, body, parameters or {}, fail_on_warnings=fail_on_warnings)
+        document = await self._document(call, api.id, body, parameters or {}, fail_on_warnings=fail_on_warnings)
         if not document.title:
             raise BadRequestException("Title is required in the Info object of the API document")
         api = msgspec.structs.replace(api, name=document.title)
         api = _with_import_parameters(api, parameters or {})
         api = self._with_document(call, api, document, overwrite=True)
         await self._store.save_new_rest_api(api)
-        return _render(api, warnings=document.warnings)
+        return await self._render(api, warnings=document.warnings)
 
     @operation
     async def put_rest_api(
@@ -129,7 +132,7 @@ class RestApiOperations:
         fail_on_warnings: bool = False,
         parameters: Mapping[str, str] | None = None,
     ) -> Answer:
-        document = _document(rest_api_id, body, parameters or {}, fail_on_warnings=fail_on_warnings)
+        document = await self._document(call, rest_api_id, body, parameters or {}, fail_on_warnings=fail_on_warnings)
 
         def change(api: RestApi) -> RestApi:
             api = _with_import_parameters(api, parameters or {})
@@ -140,38 +143,62 @@ class RestApiOperations:
         changed = await self._store.change_rest_api(call.account_id, rest_api_id, change)
         if changed is None:
             raise no_such_api(call, rest_api_id)
-        return _render(changed, warnings=document.warnings)
+        return await self._render(changed, warnings=document.warnings)
 
     @operation
     async def get_rest_api(self, call: Call, *, rest_api_id: str) -> Answer:
         api = await self._store.load_rest_api(call.account_id, rest_api_id)
         if api is None:
             raise no_such_api(call, rest_api_id)
-        return _render(api)
+        return await self._render(api)
 
     @operation
     async def get_rest_apis(self, call: Call, *, position: str | None = None, limit: int | None = None) -> Answer:
         items, following = page_of(await self._store.load_rest_apis(call.account_id), position, limit)
-        return {"items": [_render(api) for api in items], "position": following}
+        return {"items": [await self._render(api) for api in items], "position": following}
 
     @operation
     async def update_rest_api(
         self, call: Call, *, rest_api_id: str, patch_operations: tuple[PatchOperation, ...] = ()
     ) -> Answer:
+        patches = [await self._pinned_patch(call, patch) for patch in patch_operations]
+
         def change(api: RestApi) -> RestApi:
-            for patch in patch_operations:
+            for patch in patches:
                 api = _patched(call, api, patch)
             return api
 
         changed = await self._store.change_rest_api(call.account_id, rest_api_id, change)
         if changed is None:
             raise no_such_api(call, rest_api_id)
-        return _render(changed)
+        return await self._render(changed)
 
     @operation
     async def delete_rest_api(self, call: Call, *, rest_api_id: str) -> None:
         if not await self._store.delete_rest_api(call.account_id, rest_api_id, check_unmapped):
             raise no_such_api(call, rest_api_id)
+
+    async def _pinned(self, call: Call, policy: str) -> str:
+        return await pinned_policy(self._principals, call.account_id, policy)
+
+    async def _pinned_patch(self, call: Call, patch: PatchOperation) -> PatchOperation:
+        if patch.path != "/policy" or not patch.value:
+            return patch
+        return msgspec.structs.replace(patch, value=await self._pinned(call, patch.value))
+
+    async def _document(
+        self, call: Call, rest_api_id: str, body: bytes, parameters: Mapping[str, str], *, fail_on_warnings: bool
+    ) -> ApiDocument:
+        document = _parse(rest_api_id, body, parameters, fail_on_warnings=fail_on_warnings)
+        return (
+            document
+            if document.policy is None
+            else dataclasses.replace(document, policy=await self._pinned(call, document.policy))
+        )
+
+    async def _render(self, api: RestApi, *, warnings: Sequence[str] = ()) -> dict[str, object]:
+        policy = None if api.policy is None else await self._principals.show(api.account_id, api.policy)
+        return _render(api, policy, warnings)
 
     def _new_api(self, call: Call, name: str) -> RestApi:
         root_id = new_alphanumeric(self._entropy, 10)
@@ -223,7 +250,7 @@ def check_unmapped(mappings: Collection[BasePathMapping]) -> None:
         )
 
 
-def _render(api: RestApi, *, warnings: Sequence[str] = ()) -> dict[str, object]:
+def _render(api: RestApi, policy: str | None, warnings: Sequence[str]) -> dict[str, object]:
     return {
         "id": api.id,
         "name": api.name,
@@ -233,7 +260,7 @@ def _render(api: RestApi, *, warnings: Sequence[str] = ()) -> dict[str, object]:
         "binary_media_types": list(api.binary_media_types) or None,
         "api_key_source": api.api_key_source,
         "endpoint_configuration": {"types": [api.endpoint_type], "ip_address_type": "ipv4"},
-        "policy": render_policy(api.policy),
+        "policy": render_policy(policy),
         "tags": api.tags or None,
         "disable_execute_api_endpoint": api.disable_execute_api_endpoint,
         "root_resource_id": api.root_resource_id,
@@ -259,7 +286,7 @@ def _endpoint_type(types: tuple[str, ...]) -> str:
     return types[0]
 
 
-def _document(rest_api_id: str, body: bytes, parameters: Mapping[str, str], *, fail_on_warnings: bool) -> ApiDocument:
+def _parse(rest_api_id: str, body: bytes, parameters: Mapping[str, str], *, fail_on_warnings: bool) -> ApiDocument:
     for name, value in parameters.items():
         if name not in _IMPORT_PARAMETERS or (name == "ignore" and value != "documentation"):
             raise NotSupported(f"The import parameter {name}={value}")

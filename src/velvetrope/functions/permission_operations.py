@@ -5,15 +5,22 @@ What the documents look like is in `permissions`. Here are the errors that depen
 Source: AWS Lambda API Reference; texts as recorded in reference/lambda.md section 6.
 """
 
+import json
 from dataclasses import dataclass
 
 from velvetrope.clock import Entropy
 from velvetrope.functions.errors import InvalidParameterValueException, ResourceNotFoundException
 from velvetrope.functions.names import FunctionReference, parse_function_name
-from velvetrope.functions.permissions import add_statement, build_statement, remove_statement, render_statement
+from velvetrope.functions.permissions import (
+    Statement,
+    add_statement,
+    build_statement,
+    remove_statement,
+    render_statement,
+)
 from velvetrope.identifiers import new_uuid
 from velvetrope.operations import Answer, Call, operation
-from velvetrope.policy import MalformedPolicy, parse_policy
+from velvetrope.policy import MalformedPolicy, PolicyPrincipals, parse_policy
 from velvetrope.store.tables.functions import LATEST, FunctionPolicy, FunctionStore
 
 __all__ = ["PermissionOperations"]
@@ -24,6 +31,7 @@ class PermissionOperations:
     """Who else may use a function."""
 
     store: FunctionStore
+    principals: PolicyPrincipals
     entropy: Entropy
 
     @operation
@@ -69,12 +77,13 @@ class PermissionOperations:
             function_url_auth_type=function_url_auth_type,
             invoked_via_function_url=invoked_via_function_url,
         )
+        pinned = await self._pinned(call, statement)
         new_revision_id = new_uuid(self.entropy)
 
         def change(present: FunctionPolicy | None) -> FunctionPolicy:
             changed = add_statement(
                 present,
-                statement,
+                pinned,
                 function_arn=reference.arn,
                 qualifier=reference.qualifier,
                 new_revision_id=new_revision_id,
@@ -115,7 +124,19 @@ class PermissionOperations:
         policy = await self.store.load_policy(reference.arn, reference.qualifier)
         if policy is None:
             raise ResourceNotFoundException("The resource you requested does not exist.")
-        return {"policy": policy.document, "revision_id": policy.revision_id}
+        document = await self.principals.show(call.account_id, policy.document)
+        return {"policy": document, "revision_id": policy.revision_id}
+
+    async def _pinned(self, call: Call, statement: Statement) -> Statement:
+        """The statement as it is kept: roles and users by unique id (`policy.named_principals`)."""
+        try:
+            document = await self.principals.pin(call.account_id, json.dumps({"Statement": statement}))
+        except MalformedPolicy as err:
+            raise InvalidParameterValueException(
+                "The provided principal was invalid. Please check the principal and try again.", detail=err.message
+            ) from err
+        pinned: Statement = json.loads(document)["Statement"]
+        return pinned
 
     async def _check_exists(self, reference: FunctionReference) -> None:
         if await self.store.load_target(reference.arn, reference.qualifier) is not None:

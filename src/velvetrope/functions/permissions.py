@@ -30,7 +30,7 @@ from velvetrope.store import Database
 from velvetrope.store.tables.function_layers import LayerStore
 from velvetrope.store.tables.functions import FunctionPolicy, FunctionStore
 
-__all__ = ["ResourcePolicies", "add_statement", "build_statement", "remove_statement"]
+__all__ = ["ResourcePolicies", "Statement", "add_statement", "build_statement", "remove_statement"]
 
 MAX_POLICY_BYTES = 20_480
 

@@ -1,7 +1,8 @@
 """The functions room put together: what `server` makes, starts and stops.
 
-    service = FunctionService(database, state_folder / "functions", role_sessions, clock, entropy, master_keys,
-                              endpoint_url="http://127.0.0.1:4800", region="us-west-2", account_id="000000000000")
+    service = FunctionService(database, state_folder / "functions", role_sessions, principals, clock, entropy,
+                              master_keys, endpoint_url="http://127.0.0.1:4800", region="us-west-2",
+                              account_id="000000000000")
     dispatcher.register("lambda", *service.operations)
     lane = RequestLane(..., invoker=service.invoker)
     await service.start(dispatcher)
@@ -43,6 +44,7 @@ from velvetrope.functions.tag_operations import TagOperations
 from velvetrope.functions.versions import AliasOperations, VersionOperations
 from velvetrope.functions.zygotes import Zygote
 from velvetrope.identifiers import new_uuid
+from velvetrope.policy import PolicyPrincipals
 from velvetrope.sealing import MasterKeys
 from velvetrope.store import Database
 from velvetrope.store.tables.event_sources import EventSourceStore
@@ -62,6 +64,7 @@ class FunctionService:
         database: Database,
         folder: Path,
         role_sessions: ExecutionRoleSessions,
+        principals: PolicyPrincipals,
         clock: Clock,
         entropy: Entropy,
         master_keys: MasterKeys,
@@ -134,7 +137,7 @@ class FunctionService:
             LayerOperations(self._layers, self.code, entropy),
             VersionOperations(self._store, box, entropy),
             AliasOperations(self._store, entropy),
-            PermissionOperations(self._store, entropy),
+            PermissionOperations(self._store, principals, entropy),
             InvocationOperations(self.invoker),
             EventOperations(self._store, events, roles, self._destinations),
             FunctionUrlOperations(self._store, FunctionUrlStore(database), entropy, endpoint_url),

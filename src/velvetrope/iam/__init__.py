@@ -3,6 +3,7 @@
     gatherer = PolicyGatherer(iam_store, database.changes)                # whose policies are which
     keys = AccessKeys(iam_store, master_keys, database.changes)           # long-term keys, for verifiers
     judge = ControlPlaneJudge(iam_store, gatherer, resource_policies=...) # every call of the control plane
+    principals = IamPrincipals(iam_store)                                 # ids of whom resource policies name
     devices = MfaDevices(mfa_store, master_keys)                          # codes of MFA devices, for STS
     owners = iam_operations(iam_store, keys, ...)                         # the operations, for the dispatcher
 
@@ -31,6 +32,7 @@ from velvetrope.iam.inline_policies import (
 from velvetrope.iam.managed_policy_operations import ManagedPolicyOperations
 from velvetrope.iam.mfa_device_operations import MfaDeviceOperations
 from velvetrope.iam.mfa_devices import MfaDevices
+from velvetrope.iam.policy_principals import IamPrincipals
 from velvetrope.iam.role_operations import RoleOperations
 from velvetrope.iam.simulation import SimulationOperations
 from velvetrope.iam.user_operations import UserOperations
@@ -41,6 +43,7 @@ from velvetrope.store.tables.iam_providers import IamProviderStore
 __all__ = [
     "AccessKeys",
     "ControlPlaneJudge",
+    "IamPrincipals",
     "JudgedOperation",
     "MfaDevices",
     "PolicyGatherer",

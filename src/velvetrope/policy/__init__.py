@@ -17,6 +17,7 @@ from velvetrope.policy.decision import Decision
 from velvetrope.policy.documents import parse_policy, read_policy
 from velvetrope.policy.errors import MalformedPolicy
 from velvetrope.policy.evaluation import allow_unjudged, evaluate
+from velvetrope.policy.named_principals import PolicyPrincipals, named_principals, with_principals
 from velvetrope.policy.positions import Position, Span, statement_spans
 from velvetrope.policy.requests import AuthorizationRequest, PrincipalPolicies
 from velvetrope.policy.statements import Policy, PolicyKind, Statement
@@ -27,14 +28,17 @@ __all__ = [
     "MalformedPolicy",
     "Policy",
     "PolicyKind",
+    "PolicyPrincipals",
     "Position",
     "PrincipalPolicies",
     "Span",
     "Statement",
     "allow_unjudged",
     "evaluate",
+    "named_principals",
     "parse_policy",
     "read_policy",
     "request_context",
     "statement_spans",
+    "with_principals",
 ]

@@ -35,7 +35,7 @@ from velvetrope.edge.static_files import LandingPage, StaticFiles
 from velvetrope.edge.tls import ensure_certificates, names_for, server_context
 from velvetrope.execute_api import CustomDomains, Gateways, HttpApiLane, RequestLane
 from velvetrope.functions import FunctionService, FunctionUrls
-from velvetrope.iam import AccessKeys, ControlPlaneJudge, MfaDevices, PolicyGatherer, iam_operations
+from velvetrope.iam import AccessKeys, ControlPlaneJudge, IamPrincipals, MfaDevices, PolicyGatherer, iam_operations
 from velvetrope.iam.aws_managed import aws_managed_policies
 from velvetrope.iam.control_plane_judge import ResourcePolicies
 from velvetrope.iam.identity_provider_operations import OpenIdProviderOperations
@@ -248,6 +248,7 @@ def _wire(
 
     # Who calls, and what they may do.
     iam_store = IamStore(database)
+    principals = IamPrincipals(iam_store)
     gatherer = PolicyGatherer(iam_store, database.changes)
     access_keys = AccessKeys(iam_store, master_keys, database.changes)
     sessions = Sessions(master_keys, entropy)
@@ -260,6 +261,7 @@ def _wire(
         database,
         folder.path / "functions",
         roles,
+        principals,
         clock,
         entropy,
         master_keys,
@@ -294,7 +296,7 @@ def _wire(
         open_id_providers=open_id_providers,
         saml_providers=saml_assertions,
     )
-    queues = QueueService(database, clock, entropy, endpoint_url=connection.url)
+    queues = QueueService(database, principals, clock, entropy, endpoint_url=connection.url)
     logs = LogService(database, folder.path / "logs", clock)
     functions.logs.subscribe(
         lambda line: logs.keep(f"/aws/lambda/{line.function_name}", line.log_stream, line.at_ms, line.message)
@@ -405,6 +407,7 @@ def _wire(
             gateway_store,
             usage_store,
             domain_store,
+            principals,
             master_keys,
             entropy,
             reporter=lane,

@@ -1,6 +1,6 @@
 """Amazon SQS: queues whose messages are kept in the store and go to one receiver at a time.
 
-    service = QueueService(database, clock, entropy, endpoint_url="http://localhost:4800")
+    service = QueueService(database, principals, clock, entropy, endpoint_url="http://localhost:4800")
     dispatcher.register("sqs", *service.operations)
     judge = ControlPlaneJudge(..., resource_policies={"sqs": service.policies, ...})
     ...
@@ -12,6 +12,7 @@ the queue's own. Refused by name: KMS keys, message move tasks, ReceiveRequestAt
 """
 
 from velvetrope.clock import Clock, Entropy
+from velvetrope.policy import PolicyPrincipals
 from velvetrope.sqs.message_operations import MessageOperations
 from velvetrope.sqs.policies import QueuePolicies
 from velvetrope.sqs.queue_operations import QueueOperations
@@ -24,11 +25,13 @@ __all__ = ["QueuePolicies", "QueueService", "Queues"]
 class QueueService:
     """The room put together. The public attributes are what others are handed."""
 
-    def __init__(self, database: Database, clock: Clock, entropy: Entropy, *, endpoint_url: str) -> None:
+    def __init__(
+        self, database: Database, principals: PolicyPrincipals, clock: Clock, entropy: Entropy, *, endpoint_url: str
+    ) -> None:
         self.queues = Queues(database, clock, entropy)
         self.policies = QueuePolicies(database)
         self.operations: tuple[object, ...] = (
-            QueueOperations(self.queues, endpoint_url=endpoint_url),
+            QueueOperations(self.queues, principals, endpoint_url=endpoint_url),
             MessageOperations(self.queues),
         )
 

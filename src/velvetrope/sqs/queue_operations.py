@@ -16,8 +16,10 @@ from typing import Any
 import msgspec
 
 from velvetrope.operations import Answer, Call, operation
+from velvetrope.policy import MalformedPolicy, PolicyPrincipals
 from velvetrope.sqs.attributes import apply_attributes, parse_allowed_sources, render_attributes
 from velvetrope.sqs.errors import (
+    InvalidAttributeValue,
     InvalidParameterValueException,
     PurgeQueueInProgress,
     QueueDoesNotExist,
@@ -46,8 +48,9 @@ _COUNTED = {
 class QueueOperations:
     """Queues as wholes. `endpoint_url` is what queue URLs begin with."""
 
-    def __init__(self, queues: Queues, *, endpoint_url: str) -> None:
+    def __init__(self, queues: Queues, principals: PolicyPrincipals, *, endpoint_url: str) -> None:
         self._queues = queues
+        self._principals = principals
         self._store = queues.store
         self._endpoint_url = endpoint_url
 
@@ -60,7 +63,7 @@ class QueueOperations:
         attributes: dict[str, str] | None = None,
         tags: dict[str, str] | None = None,
     ) -> Answer:
-        given = attributes or {}
+        given = await self._pinned(call, attributes or {})
         fifo = given.get("FifoQueue") == "true"
         check_queue_name(queue_name, fifo=fifo)
         bare = Queue(
@@ -136,11 +139,15 @@ class QueueOperations:
         queue = await self._queues.find(queue_url, call)
         wanted = set(attribute_names or ())
         counts = await self._store.count_messages(queue, call.now) if wanted & _COUNTED else None
-        return {"attributes": render_attributes(queue, wanted, counts) or None}
+        shown = render_attributes(queue, wanted, counts)
+        if "Policy" in shown:
+            shown["Policy"] = await self._principals.show(call.account_id, shown["Policy"])
+        return {"attributes": shown or None}
 
     @operation
     async def set_queue_attributes(self, call: Call, *, queue_url: str, attributes: dict[str, str]) -> Answer:
         queue = await self._queues.find(queue_url, call)
+        attributes = await self._pinned(call, attributes)
         checked = await self._with_attributes(queue, attributes)
         if checked.fifo != queue.fifo:
             raise InvalidParameterValueException("FifoQueue cannot be changed.")
@@ -235,6 +242,16 @@ class QueueOperations:
 
         await self._change(queue, change)
         return None
+
+    async def _pinned(self, call: Call, attributes: dict[str, str]) -> dict[str, str]:
+        """The attributes with the policy as it is kept: roles and users by unique id (`policy.named_principals`)."""
+        document = attributes.get("Policy")
+        if not document:
+            return attributes
+        try:
+            return attributes | {"Policy": await self._principals.pin(call.account_id, document)}
+        except MalformedPolicy as err:
+            raise InvalidAttributeValue("Invalid value for the parameter Policy.", detail=err.message) from err
 
     async def _with_attributes(self, queue: Queue, attributes: dict[str, str]) -> Queue:
         """The queue with the attributes, once its dead-letter queue was found to be there and to allow it."""
