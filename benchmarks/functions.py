@@ -32,12 +32,14 @@ import uvloop
 from benchmarks.load import resident_mib
 from velvetrope.functions import FunctionService
 from velvetrope.functions.sandbox import Sandbox
+from velvetrope.iam import IamPrincipals
 from velvetrope.principals import Principal
 from velvetrope.sealing import MasterKeys
 from velvetrope.secret import Secret
 from velvetrope.server.machine import SystemClock, SystemEntropy
 from velvetrope.store import Database
 from velvetrope.store.tables.functions import LATEST, Function, FunctionConfiguration, FunctionStore
+from velvetrope.store.tables.iam import IamStore
 from velvetrope.zygote import frames
 
 HANDLER = "def handler(event, context):\n    return {'statusCode': 200, 'body': 'hello'}\n"
@@ -128,6 +130,7 @@ async def rig(folder: Path, *, over_http: bool) -> AsyncIterator[Rig]:
         database,
         folder / "functions",
         Roles(),
+        IamPrincipals(IamStore(database)),
         clock,
         entropy,
         MasterKeys.generate(entropy),
