@@ -293,6 +293,8 @@ def test_a_member_the_model_does_not_know_is_named(service: str, operation: str,
         b"DurationSeconds=soon",
         b"RoleArn=%ff",
         b"Tags.member.1=1&Tags.member.1.Key=2",
+        b"RoleArn=a&RoleArn=a",
+        b"Action=AssumeRole&Action=GetCallerIdentity",
         b"&".join(b"a%d=1" % n for n in range(10_001)),
     ],
 )

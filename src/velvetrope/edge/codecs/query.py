@@ -38,10 +38,11 @@ _Tree = dict[str, "_Tree | str"]
 
 
 def parse_form(request: ControlRequest) -> dict[str, str]:
-    """The call's form: the URL's parameters, and the body's if it is one. Of a repeated name the first counts.
+    """The call's form: the URL's parameters, and the body's if it is one.
 
     Raises:
-        MalformedRequest: bytes that are not UTF-8, or more than ten thousand fields.
+        MalformedRequest: bytes that are not UTF-8, more than ten thousand fields, or a name that is given twice: two
+            readers could take a different one (what AWS does is UNVERIFIED).
     """
     fields: dict[str, str] = {}
     parts = [request.query_string]
@@ -54,7 +55,9 @@ def parse_form(request: ControlRequest) -> dict[str, str]:
             for name, value in parse_qsl(
                 part.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=_MAX_FIELDS
             ):
-                fields.setdefault(name, value)
+                if name in fields:
+                    raise MalformedRequest(f"{name} is given twice")
+                fields[name] = value
     except (UnicodeDecodeError, ValueError):
         raise MalformedRequest("the form cannot be read") from None
     return fields
