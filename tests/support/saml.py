@@ -55,10 +55,20 @@ def pem_of(key: rsa.RSAPrivateKey) -> str:
     ).decode()
 
 
+LOGOUT_SERVICE = (
+    '<md:SingleLogoutService Binding="urn:oasis:names:tc:SAML:2.0:bindings:HTTP-Redirect" '
+    'Location="https://idp.example.com/slo"/>'
+)
+
+
 def metadata(
-    *certificates: x509.Certificate, entity_id: str = ENTITY_ID, attributes: str = "", use: str = ' use="signing"'
+    *certificates: x509.Certificate,
+    entity_id: str = ENTITY_ID,
+    attributes: str = "",
+    use: str = ' use="signing"',
+    services: str = "",
 ) -> str:
-    """A metadata document for these signing certificates; `attributes` are the entity's."""
+    """A metadata document for these signing certificates; `attributes` are the entity's, `services` more endpoints."""
     keys = "".join(
         f"<md:KeyDescriptor{use}><ds:KeyInfo><ds:X509Data><ds:X509Certificate>"
         f"{base64.b64encode(found.public_bytes(serialization.Encoding.DER)).decode()}"
@@ -76,6 +86,7 @@ def metadata(
         'Location="https://idp.example.com/sso/post"/>'
         '<md:SingleSignOnService Binding="urn:oasis:names:tc:SAML:2.0:bindings:HTTP-Redirect" '
         'Location="https://idp.example.com/sso/redirect"/>'
+        f"{services}"
         "</md:IDPSSODescriptor></md:EntityDescriptor>"
     )
 
@@ -195,13 +206,79 @@ class Response:
         return base64.b64encode(self.document()).decode()
 
     def signed(self, element: Any) -> Any:
-        signer = XMLSigner(
-            signature_algorithm=self.signature_method,
-            digest_algorithm=self.digest,
-            c14n_algorithm=CanonicalizationMethod.EXCLUSIVE_XML_CANONICALIZATION_1_0,
+        return signed_by(self, element)
+
+
+@dataclass(kw_only=True)
+class LogoutMessage:
+    """A `LogoutRequest` or `LogoutResponse`, good unless told otherwise. An attribute that is None is left out."""
+
+    now: datetime
+    kind: str = "LogoutRequest"
+    identifier: str = "_l1"
+    issuer: str = ENTITY_ID
+    destination: str | None = "https://sp.example.com/saml2/logout"
+    subject: str = "carol@example.com"
+    name_format: str | None = "urn:oasis:names:tc:SAML:2.0:nameid-format:persistent"
+    session_indexes: Sequence[str] = ("_s1",)
+    not_on_or_after: datetime | None = None
+    in_response_to: str | None = None
+    status: str = SUCCESS
+    inner_status: str = ""
+    version: str = "2.0"
+    sign: bool = True
+    key: Any = KEY
+    certificate: x509.Certificate | None = None
+    signature_method: SignatureMethod = SignatureMethod.RSA_SHA256
+    digest: DigestAlgorithm = DigestAlgorithm.SHA256
+
+    def document(self) -> bytes:
+        """The message as XML."""
+        if self.kind == "LogoutRequest":
+            indexes = "".join(f"<samlp:SessionIndex>{index}</samlp:SessionIndex>" for index in self.session_indexes)
+            inside = f"<saml:NameID{_attribute('Format', self.name_format)}>{self.subject}</saml:NameID>{indexes}"
+        else:
+            inner = f'<samlp:StatusCode Value="{self.inner_status}"/>' if self.inner_status else ""
+            inside = f'<samlp:Status><samlp:StatusCode Value="{self.status}">{inner}</samlp:StatusCode></samlp:Status>'
+        ends = None if self.not_on_or_after is None else instant(self.not_on_or_after)
+        root = etree.fromstring(
+            f'<samlp:{self.kind} xmlns:samlp="{PROTOCOL}" xmlns:saml="{ASSERTION}" ID="{self.identifier}" '
+            f'Version="{self.version}" IssueInstant="{instant(self.now)}"{_attribute("NotOnOrAfter", ends)}'
+            f"{_attribute('Destination', self.destination)}{_attribute('InResponseTo', self.in_response_to)}>"
+            f"<saml:Issuer>{self.issuer}</saml:Issuer>{inside}</samlp:{self.kind}>"
         )
-        certificate = self.certificate or certificate_of(self.key)
-        return signer.sign(element, key=self.key, cert=[certificate], reference_uri=element.get("ID"))
+        text: bytes = etree.tostring(signed_by(self, root) if self.sign else root)
+        return text
+
+    def encoded(self) -> str:
+        """The message as it is posted."""
+        return base64.b64encode(self.document()).decode()
+
+
+def signed_by(how: "Response | LogoutMessage", element: Any) -> Any:
+    """The element with the signature that `how` asks for."""
+    signer = XMLSigner(
+        signature_algorithm=how.signature_method,
+        digest_algorithm=how.digest,
+        c14n_algorithm=CanonicalizationMethod.EXCLUSIVE_XML_CANONICALIZATION_1_0,
+    )
+    certificate = how.certificate or certificate_of(how.key)
+    return signer.sign(element, key=how.key, cert=[certificate], reference_uri=element.get("ID"))
+
+
+def sign_with_sha1(element: Any, *, method: SignatureMethod, digest: DigestAlgorithm) -> Any:
+    """The element signed as nobody should any more: with SHA-1 in the signature, the digest or both."""
+
+    class Signer(XMLSigner):
+        def check_deprecated_methods(self) -> None:
+            """Sign all the same, as old identity providers do."""
+
+    signer = Signer(
+        signature_algorithm=method,
+        digest_algorithm=digest,
+        c14n_algorithm=CanonicalizationMethod.EXCLUSIVE_XML_CANONICALIZATION_1_0,
+    )
+    return signer.sign(element, key=KEY, cert=[CERTIFICATE], reference_uri=element.get("ID"))
 
 
 def _attribute(name: str, value: str | None) -> str:

@@ -59,6 +59,8 @@ class IdentityProvider:
     signing_certificates: tuple[x509.Certificate, ...]
     sign_on_urls: Mapping[str, str] = field(default_factory=dict)
     logout_urls: Mapping[str, str] = field(default_factory=dict)
+    logout_response_urls: Mapping[str, str] = field(default_factory=dict)
+    """Where answers to its logout requests go: `ResponseLocation` where there is one, else as `logout_urls`."""
     name_id_formats: tuple[str, ...] = ()
     wants_signed_requests: bool = False
     valid_until: datetime | None = None
@@ -104,6 +106,10 @@ def _parse(root: Element) -> IdentityProvider:
         signing_certificates=certificates,
         sign_on_urls=_urls(role, "SingleSignOnService"),
         logout_urls=_urls(role, "SingleLogoutService"),
+        logout_response_urls={
+            **_urls(role, "SingleLogoutService"),
+            **_urls(role, "SingleLogoutService", location="ResponseLocation"),
+        },
         name_id_formats=tuple(text_of(found) for found in children_of(role, f"{METADATA}NameIDFormat")),
         wants_signed_requests=role.get("WantAuthnRequestsSigned", "false") in {"true", "1"},
         valid_until=min(ends, default=None),
@@ -145,9 +151,9 @@ def _certificate(text: str) -> x509.Certificate:
     return certificate
 
 
-def _urls(role: Element, service: str) -> dict[str, str]:
+def _urls(role: Element, service: str, *, location: str = "Location") -> dict[str, str]:
     return {
-        found.get("Binding"): found.get("Location")
+        found.get("Binding"): found.get(location)
         for found in reversed(children_of(role, f"{METADATA}{service}"))
-        if found.get("Binding") and found.get("Location")
+        if found.get("Binding") and found.get(location)
     }

@@ -61,7 +61,16 @@ from velvetrope.saml.errors import (
 from velvetrope.saml.metadata import IdentityProvider
 from velvetrope.saml.signatures import is_signed, verified_element
 
-__all__ = ["ANY_REQUEST", "CLOCK_SKEW", "MAX_RESPONSE_BYTES", "AnyRequest", "verify_response"]
+__all__ = [
+    "ANY_REQUEST",
+    "CLOCK_SKEW",
+    "MAX_RESPONSE_BYTES",
+    "SUCCESS",
+    "AnyRequest",
+    "check_issuer",
+    "check_version",
+    "verify_response",
+]
 
 
 class AnyRequest(Enum):
@@ -75,7 +84,7 @@ ANY_REQUEST: Final = AnyRequest.ANY_REQUEST
 MAX_RESPONSE_BYTES: Final = 256 * 1024
 CLOCK_SKEW: Final = timedelta(minutes=5)
 
-_SUCCESS: Final = "urn:oasis:names:tc:SAML:2.0:status:Success"
+SUCCESS: Final = "urn:oasis:names:tc:SAML:2.0:status:Success"
 _BEARER: Final = "urn:oasis:names:tc:SAML:2.0:cm:bearer"
 _ENTITY_FORMAT: Final = "urn:oasis:names:tc:SAML:2.0:nameid-format:entity"
 _CONDITIONS: Final = frozenset(
@@ -114,8 +123,8 @@ def verify_response(
     _check_form(root)
     response, assertion = _signed_parts(root, provider, decryption_keys, encryption_required=encryption_required)
     _check_response(response, provider, recipients, request_id)
-    _check_issuer(assertion, provider, needed=True)
-    _check_version(assertion)
+    check_issuer(assertion, provider, needed=True)
+    check_version(assertion)
     issued_at = parse_moment(assertion.get("IssueInstant", ""))
     if issued_at > now + CLOCK_SKEW:
         raise ResponseNotYetValid("The response is not yet valid", detail="the assertion was issued in the future")
@@ -149,7 +158,7 @@ def _check_form(root: Element) -> None:
     """One assertion, where it belongs; signatures only where SAML has them."""
     if root.tag != f"{PROTOCOL}Response":
         raise MalformedDocument("The document is not a SAML response", detail=f"its root is {root.tag}")
-    _check_version(root)
+    check_version(root)
     plain = list(root.iter(f"{ASSERTION}Assertion"))
     encrypted = list(root.iter(f"{ASSERTION}EncryptedAssertion"))
     if len(plain) + len(encrypted) > 1 or any(found.getparent() is not root for found in (*plain, *encrypted)):
@@ -161,7 +170,11 @@ def _check_form(root: Element) -> None:
         raise SignatureInvalid("Response signature invalid", detail="a signature stands where SAML has none")
 
 
-def _check_version(element: Element) -> None:
+def check_version(element: Element) -> None:
+    """
+    Raises:
+        MalformedDocument: it is of another version of SAML.
+    """
     if element.get("Version") != "2.0":
         raise MalformedDocument("The document is not SAML 2.0", detail=f"Version is {element.get('Version')!r}")
 
@@ -213,7 +226,7 @@ def _check_status(response: Element) -> None:
     status = child_of(response, f"{PROTOCOL}Status")
     code = None if status is None else child_of(status, f"{PROTOCOL}StatusCode")
     value = "" if code is None else code.get("Value", "")
-    if value != _SUCCESS:
+    if value != SUCCESS:
         inner = "" if code is None else " ".join(found.get("Value", "") for found in code)
         raise StatusNotSuccess(
             "The identity provider did not authenticate anybody", detail=f"status {value or 'missing'} {inner}".rstrip()
@@ -223,14 +236,18 @@ def _check_status(response: Element) -> None:
 def _check_response(
     response: Element, provider: IdentityProvider, recipients: Collection[str], request_id: str | AnyRequest | None
 ) -> None:
-    _check_issuer(response, provider, needed=False)
+    check_issuer(response, provider, needed=False)
     destination = response.get("Destination")
     if destination is not None and destination not in recipients:
         raise RecipientMismatch("The response was sent to somebody else", detail=f"its Destination is {destination}")
     _check_request(response.get("InResponseTo"), request_id)
 
 
-def _check_issuer(element: Element, provider: IdentityProvider, *, needed: bool) -> None:
+def check_issuer(element: Element, provider: IdentityProvider, *, needed: bool) -> None:
+    """
+    Raises:
+        IssuerUnknown: the element names somebody else than `provider`, or nobody although it is `needed`.
+    """
     issuer = child_of(element, f"{ASSERTION}Issuer")
     if issuer is None:
         if needed:
