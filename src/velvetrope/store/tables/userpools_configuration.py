@@ -1,6 +1,6 @@
-"""What else a user pool is set up with: resource servers, identity providers, the look of its pages.
+"""What else a user pool is set up with: resource servers, identity providers, the look of its pages, keys for SAML.
 
-Each of the three is a record of one pool, named within it. They go with their pool (`of_pool`). An identity provider's
+Each of the four is a record of one pool, named within it. They go with their pool (`of_pool`). An identity provider's
 secrets are sealed; identifiers by which it may be asked for are unique within the pool, which the table holds.
 """
 
@@ -22,12 +22,15 @@ __all__ = [
     "IdentityProviderType",
     "ResourceServer",
     "ResourceServerScope",
+    "SamlKey",
+    "SamlKeyUse",
     "Saved",
     "UiCustomization",
     "delete_of_pool",
 ]
 
 IdentityProviderType = Literal["SAML", "Facebook", "Google", "LoginWithAmazon", "SignInWithApple", "OIDC"]
+SamlKeyUse = Literal["signing", "encryption"]
 Saved = Literal["saved", "exists", "too_many"]
 
 _TOPIC = "userpools"
@@ -59,6 +62,19 @@ class IdentityProvider(msgspec.Struct, frozen=True, kw_only=True):
     secrets_sealed: dict[str, bytes] = {}
     attribute_mapping: dict[str, str] = {}
     idp_identifiers: tuple[str, ...] = ()
+    saml_metadata: str | None = None
+    """What stood behind a SAML provider's MetadataURL when it was looked at last."""
+    saml_metadata_at: datetime | None = None
+
+
+class SamlKey(msgspec.Struct, frozen=True, kw_only=True):
+    """A key pair with which a pool takes part in SAML: it signs our requests, or opens assertions made for us."""
+
+    user_pool_id: str
+    use: SamlKeyUse
+    certificate_der: bytes
+    private_key_sealed: bytes
+    created_at: datetime
 
 
 class UiCustomization(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,7 +90,9 @@ class UiCustomization(msgspec.Struct, frozen=True, kw_only=True):
     image_type: str | None = None
 
 
-def _table(name: str, record: type[ResourceServer] | type[IdentityProvider] | type[UiCustomization]) -> Table:
+def _table(
+    name: str, record: type[ResourceServer] | type[IdentityProvider] | type[UiCustomization] | type[SamlKey]
+) -> Table:
     return Table(
         name,
         METADATA,
@@ -87,6 +105,7 @@ def _table(name: str, record: type[ResourceServer] | type[IdentityProvider] | ty
 _resource_servers = _table("userpools_resource_servers", ResourceServer)
 _identity_providers = _table("userpools_identity_providers", IdentityProvider)
 _customizations = _table("userpools_ui_customizations", UiCustomization)
+_saml_keys = _table("userpools_saml_keys", SamlKey)
 _identifiers = Table(
     "userpools_idp_identifiers",
     METADATA,
@@ -94,9 +113,9 @@ _identifiers = Table(
     Column("identifier", String(40), primary_key=True),
     Column("provider_name", String(32), nullable=False),
 )
-_ALL = (_resource_servers, _identity_providers, _customizations, _identifiers)
+_ALL = (_resource_servers, _identity_providers, _customizations, _saml_keys, _identifiers)
 
-R = TypeVar("R", ResourceServer, IdentityProvider, UiCustomization)
+R = TypeVar("R", ResourceServer, IdentityProvider, UiCustomization, SamlKey)
 
 
 async def delete_of_pool(connection: Connection, user_pool_id: str) -> None:
@@ -141,6 +160,7 @@ class ConfigurationStore:
         self.resource_servers: _Named[ResourceServer] = _Named(database, _resource_servers)
         self.identity_providers: _Named[IdentityProvider] = _Named(database, _identity_providers)
         self.customizations: _Named[UiCustomization] = _Named(database, _customizations)
+        self.saml_keys: _Named[SamlKey] = _Named(database, _saml_keys)
 
     async def save_new_resource_server(self, server: ResourceServer, *, limit: int) -> Saved:
         """Keep a new one; a pool has `limit` of them at the most."""
@@ -190,6 +210,19 @@ class ConfigurationStore:
                 await tx.connection.execute(update(_customizations).where(mine).values(record=saved))
             tx.changed(_TOPIC)
         return saved
+
+    async def save_saml_key(self, key: SamlKey) -> SamlKey:
+        """Keep the pool's key for its use, unless there is one; the one that is there now."""
+        try:
+            async with self._database.transaction() as tx:
+                await tx.connection.execute(
+                    insert(_saml_keys).values(user_pool_id=key.user_pool_id, name=key.use, record=key)
+                )
+                tx.changed(_TOPIC)
+        except IntegrityError:
+            found = await self.saml_keys.load(key.user_pool_id, key.use)
+            return key if found is None else found
+        return key
 
     async def delete_resource_server(self, user_pool_id: str, identifier: str) -> bool:
         """False if there was none."""
