@@ -64,8 +64,9 @@ DIFFERENCES: Mapping[str, Mapping[str, str]] = {
         "(without `enableSMSMFA`; required attributes get no default; welcome messages hold no password). Refused: "
         "other triggers, links in messages, SES, threat protection.",
         "ForgotPassword": "Five in an hour, and five guesses at the code; not to a phone that receives MFA codes.",
-        "CreateIdentityProvider": "Kept and validated; what `MetadataURL` and `oidc_issuer` lead to is not fetched "
-        "when it is saved. The hosted pages offer no other providers.",
+        "CreateIdentityProvider": "Kept and validated; what `oidc_issuer` leads to is not fetched when it is saved. "
+        "SAML metadata needs `HTTP-Redirect` addresses and RSA keys of 2048 bits or more.",
+        "GetSigningCertificate": "DER in base64. One certificate for its ten years; AWS makes another one every year.",
         "SetUICustomization": "Kept and validated, without `ImageUrl`; the hosted pages have their own look.",
         "CreateUserPoolClient": "`EnablePropagateAdditionalUserContextData` must be false.",
         "InitiateAuth": "Wrong one-time codes are slowed down like wrong passwords; AWS takes any number. MFA follows "

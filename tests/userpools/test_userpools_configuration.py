@@ -223,7 +223,7 @@ async def test_saml_metadata_that_can_be_read_is_taken(world: World) -> None:
 
     made = await provider(world, await world.pool(), provider_type="SAML", provider_details={"MetadataFile": document})
 
-    assert made["provider_details"] == {"MetadataFile": document}
+    assert made["provider_details"]["MetadataFile"] == document
 
 
 async def test_a_social_provider_bears_its_own_name(world: World) -> None:

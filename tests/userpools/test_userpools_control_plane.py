@@ -53,7 +53,7 @@ OPERATIONS = (
     "TagResource UntagResource ListTagsForResource UpdateUserPoolDomain "
     "ForgotPassword ConfirmForgotPassword AdminResetUserPassword ResendConfirmationCode AddCustomAttributes "
     "GetUserAttributeVerificationCode VerifyUserAttribute DeleteUserAttributes AdminDeleteUserAttributes "
-    "AdminLinkProviderForUser AdminDisableProviderForUser "
+    "AdminLinkProviderForUser AdminDisableProviderForUser GetSigningCertificate "
 )
 
 

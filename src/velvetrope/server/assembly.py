@@ -278,6 +278,9 @@ def _wire(
         functions=functions.invoker,
         public_url=public_url,
         senders=message_senders(settings),
+        documents=HttpDocuments(
+            allow_loopback_http=True, max_body_bytes=1_048_576, accept="application/samlmetadata+xml, */*;q=0.5"
+        ),
     )
     identity_store = IdentityPoolStore(database)
     open_id_tokens = PoolOpenIdTokens(identity_store, master_keys, entropy, region=region)

@@ -2,10 +2,10 @@
 
     body = await HttpDocuments().fetch("https://issuer.example/.well-known/openid-configuration")
 
-For the discovery documents and key sets of OpenID Connect issuers. One GET, no redirects, no cookies, no credentials;
-the whole exchange, name lookup and TLS included, has one deadline, and the answer a size, so that an issuer that
-dawdles or floods holds up nobody but those who came with its tokens. Certificates are verified against the machine's
-certificate authorities, or against `authorities_file` where one is given (PEM).
+For the discovery documents and key sets of OpenID Connect issuers, and for SAML metadata. One GET, no redirects, no
+cookies, no credentials; the whole exchange, name lookup and TLS included, has one deadline, and the answer a size, so
+that an issuer that dawdles or floods holds up nobody but those who came with its tokens. Certificates are verified
+against the machine's certificate authorities, or against `authorities_file` where one is given (PEM).
 
 Plain `http` is refused, but for loopback addresses where `allow_loopback_http` says so: an issuer on one's own machine.
 
@@ -62,11 +62,13 @@ class HttpDocuments:
         authorities_file: str | None = None,
         timeout_seconds: float = 5.0,
         max_body_bytes: int = 262_144,
+        accept: str = "application/json",
     ) -> None:
         self._allow_loopback_http = allow_loopback_http
         self._authorities_file = authorities_file
         self._timeout_seconds = timeout_seconds
         self._max_body_bytes = max_body_bytes
+        self._accept = accept
         self._tls: ssl.SSLContext | None = None
 
     async def fetch(self, url: str) -> bytes:
@@ -108,7 +110,7 @@ class HttpDocuments:
         try:
             target = (url.path or "/") + (f"?{url.query}" if url.query else "")
             writer.write(
-                f"GET {target} HTTP/1.1\r\nHost: {url.netloc}\r\nAccept: application/json\r\n"
+                f"GET {target} HTTP/1.1\r\nHost: {url.netloc}\r\nAccept: {self._accept}\r\n"
                 "User-Agent: velvetrope\r\nConnection: close\r\n\r\n".encode("ascii")
             )
             return await self._read(reader)

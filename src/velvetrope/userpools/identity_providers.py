@@ -3,23 +3,24 @@
 | Type | Has to have | May have |
 |---|---|---|
 | OIDC | client_id, oidc_issuer, authorize_scopes, attributes_request_method | client_secret, four endpoint URLs, … |
-| SAML | MetadataURL or MetadataFile | IDPSignout, IDPInit, EncryptedResponses, RequestSigningAlgorithm |
+| SAML | MetadataURL or MetadataFile | IDPSignout, IDPInit, EncryptedResponses, … (`saml_providers`) |
 | Google | client_id, client_secret, authorize_scopes | endpoints, which are shown and not changed |
 | Facebook | client_id, client_secret, authorize_scopes | api_version |
 | LoginWithAmazon | client_id, client_secret, authorize_scopes | |
 | SignInWithApple | client_id, team_id, key_id, private_key, authorize_scopes | |
 
 A detail that the type does not know is refused. `client_secret` and `private_key` are sealed at rest and shown to
-whoever may describe the provider, as on AWS. A SAML metadata file is parsed when it is saved, so that one without a
-signing certificate is refused then and not at the first sign-in. Nothing is fetched here: what stands behind a
-MetadataURL or an issuer is looked at when somebody signs in.
+whoever may describe the provider, as on AWS. A SAML provider's metadata is read when it is saved, from a file or over
+the network, so that one without a signing certificate is refused then and not at the first sign-in. What stands behind
+an OpenID issuer is looked at when somebody signs in.
 
 Sources: Cognito user pools API, CreateIdentityProvider (ProviderDetails, IdpIdentifiers); quotas: 300 in a pool.
 """
 
+import base64
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from urllib.parse import urlsplit
+from datetime import datetime
 
 import msgspec
 
@@ -40,6 +41,8 @@ from velvetrope.userpools.errors import (
     ResourceNotFoundException,
 )
 from velvetrope.userpools.pages import next_page, page_start
+from velvetrope.userpools.provider_urls import check_url
+from velvetrope.userpools.saml_providers import SamlProviders
 
 __all__ = ["IdentityProviderOperations", "ProviderDirectory", "ProviderSecrets"]
 
@@ -48,7 +51,6 @@ _PAGE = 60
 _PURPOSE = "userpools.identity-provider"
 _SECRET_DETAILS = frozenset({"client_secret", "private_key"})
 _RESERVED_NAMES = frozenset({"cognito"})
-_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,10 +161,13 @@ class ProviderDirectory:
 class IdentityProviderOperations:
     """CreateIdentityProvider and its siblings."""
 
-    def __init__(self, store: ConfigurationStore, directory: PoolDirectory, secrets: ProviderSecrets) -> None:
+    def __init__(
+        self, store: ConfigurationStore, directory: PoolDirectory, secrets: ProviderSecrets, saml: SamlProviders
+    ) -> None:
         self._store = store
         self._directory = directory
         self._secrets = secrets
+        self._saml = saml
 
     @operation
     async def create_identity_provider(
@@ -178,15 +183,17 @@ class IdentityProviderOperations:
     ) -> Answer:
         pool = await self._directory.pool(user_pool_id)
         _check_name(provider_name, provider_type)
-        _check_details(provider_type, provider_details)
         mapping = attribute_mapping or {}
         _check_mapping(pool, mapping)
+        details, metadata = await self._accepted(pool, provider_type, provider_details, now=call.now)
         provider = IdentityProvider(
             user_pool_id=pool.id,
             provider_name=provider_name,
             provider_type=provider_type,
-            provider_details=_public(provider_details),
-            secrets_sealed=self._secrets.seal(pool.id, provider_name, provider_details),
+            provider_details=_public(details),
+            secrets_sealed=self._secrets.seal(pool.id, provider_name, details),
+            saml_metadata=metadata,
+            saml_metadata_at=None if metadata is None else call.now,
             attribute_mapping=mapping,
             idp_identifiers=_distinct(idp_identifiers),
             created_at=call.now,
@@ -235,14 +242,22 @@ class IdentityProviderOperations:
         pool = await self._directory.pool(user_pool_id)
         if attribute_mapping is not None:
             _check_mapping(pool, attribute_mapping)
+        accepted: tuple[dict[str, str], str | None] | None = None
+        if provider_details is not None:
+            provider_type = (await self._provider(user_pool_id, provider_name)).provider_type
+            accepted = await self._accepted(pool, provider_type, provider_details, now=call.now)
 
         def change(provider: IdentityProvider) -> IdentityProvider:
-            if provider_details is not None:
-                _check_details(provider.provider_type, provider_details)
+            if accepted is not None:
+                details, metadata = accepted
+                if provider.provider_type != provider_type:
+                    raise InvalidParameterException("The identity provider was replaced meanwhile.")
                 provider = msgspec.structs.replace(
                     provider,
-                    provider_details=_public(provider_details),
-                    secrets_sealed=self._secrets.seal(pool.id, provider_name, provider_details),
+                    provider_details=_public(details),
+                    secrets_sealed=self._secrets.seal(pool.id, provider_name, details),
+                    saml_metadata=metadata,
+                    saml_metadata_at=None if metadata is None else call.now,
                 )
             return msgspec.structs.replace(
                 provider,
@@ -291,6 +306,26 @@ class IdentityProviderOperations:
             "next_token": next_page(providers, providers[-1].provider_name if providers else "", limit=wanted),
         }
 
+    @operation
+    async def get_signing_certificate(self, call: Call, *, user_pool_id: str) -> Answer:
+        """The certificate of our signed SAML requests: DER in base64. UNVERIFIED: AWS's form of it."""
+        pool = await self._directory.pool(user_pool_id)
+        pair = await self._saml.signing_pair(pool.id, now=call.now)
+        return {"certificate": base64.b64encode(pair.certificate_der).decode()}
+
+    async def _accepted(
+        self, pool: UserPool, provider_type: IdentityProviderType, details: Mapping[str, str], *, now: datetime
+    ) -> tuple[dict[str, str], str | None]:
+        """The details as they are kept, and a SAML provider's metadata where it was fetched.
+
+        Raises:
+            InvalidParameterException: they do not describe a provider of this type.
+        """
+        _check_details(provider_type, details)
+        if provider_type != "SAML":
+            return dict(details), None
+        return await self._saml.accept(pool.id, details, now=now)
+
     async def _provider(self, user_pool_id: str, name: str) -> IdentityProvider:
         await self._directory.pool(user_pool_id)
         provider = await self._store.identity_providers.load(user_pool_id, name)
@@ -330,32 +365,7 @@ def _check_details(provider_type: IdentityProviderType, details: Mapping[str, st
         if name in details and details[name] not in allowed:
             raise InvalidParameterException(f"{name} must be one of {', '.join(sorted(allowed))}.")
     for name in sorted(kind.urls & details.keys()):
-        _check_url(name, details[name])
-    if provider_type == "SAML":
-        _check_metadata(details)
-
-
-def _check_metadata(details: Mapping[str, str]) -> None:
-    if ("MetadataURL" in details) == ("MetadataFile" in details):
-        raise InvalidParameterException("Give either MetadataURL or MetadataFile.")
-    if "MetadataFile" in details:
-        from velvetrope.saml import MalformedMetadata, parse_metadata
-
-        try:
-            parse_metadata(details["MetadataFile"])
-        except MalformedMetadata as reason:
-            raise InvalidParameterException(f"Invalid SAML metadata: {reason.message}") from None
-
-
-def _check_url(name: str, url: str) -> None:
-    """https, or http on this machine: what such a provider says decides who somebody is."""
-    try:
-        parts = urlsplit(url)
-        host = parts.hostname
-    except ValueError:
-        host, parts = None, urlsplit("")
-    if not host or not (parts.scheme == "https" or (parts.scheme == "http" and host in _LOOPBACK)):
-        raise InvalidParameterException(f"{name}: {url} is no https URL.")
+        check_url(name, details[name])
 
 
 def _check_mapping(pool: UserPool, mapping: Mapping[str, str]) -> None:

@@ -49,6 +49,8 @@ from velvetrope.userpools.password_changes import PasswordChanges
 from velvetrope.userpools.password_proofs import PasswordProofs, SrpExchange
 from velvetrope.userpools.pool_operations import DomainOperations, PoolOperations
 from velvetrope.userpools.resource_servers import ResourceServerOperations, ScopeDirectory
+from velvetrope.userpools.saml_keys import SamlKeys
+from velvetrope.userpools.saml_providers import SamlDocuments, SamlProviders
 from velvetrope.userpools.second_factors import SecondFactors
 from velvetrope.userpools.self_service import SelfServiceOperations
 from velvetrope.userpools.sent_codes import SentCodes
@@ -82,8 +84,12 @@ class UserPools:
         functions: FunctionInvoker | None = None,
         public_url: str | None = None,
         senders: Mapping[Medium, MessageSender] | None = None,
+        documents: SamlDocuments | None = None,
     ) -> None:
-        """A medium without a sender is left to the mailbox; without `functions` no trigger can be asked."""
+        """A medium without a sender is left to the mailbox; without `functions` no trigger can be asked.
+
+        Without `documents` SAML metadata is taken as a file only.
+        """
         store, sign_ins, factors = UserPoolStore(database), SignInStore(database), FactorStore(database)
         configuration = ConfigurationStore(database)
         triggers = Triggers(functions)
@@ -146,6 +152,9 @@ class UserPools:
             master_keys=master_keys,
         )
         provider_secrets = ProviderSecrets(master_keys, entropy)
+        self.saml = SamlProviders(
+            configuration, SamlKeys(configuration, master_keys, entropy, self._workers), documents
+        )
         self.sign_in = SignInService(
             store,
             directory,
@@ -169,7 +178,7 @@ class UserPools:
                 providers=ProviderDirectory(configuration),
             ),
             ResourceServerOperations(configuration, directory),
-            IdentityProviderOperations(configuration, directory, provider_secrets),
+            IdentityProviderOperations(configuration, directory, provider_secrets, self.saml),
             LinkOperations(store, configuration, directory),
             AppearanceOperations(configuration, directory),
             TagOperations(store, directory),

@@ -9,7 +9,7 @@ What CreateIdentityProvider is given for a SAML provider:
 | IDPInit | `true`: sign-ins that nobody here has begun are taken |
 | EncryptedResponses | `true`: assertions have to be encrypted for us; plain ones are refused |
 | RequestSigningAlgorithm | `rsa-sha256`: requests are signed, also where the metadata does not ask for it |
-| ActiveEncryptionCertificate, SSORedirectBindingURI, SLORedirectBindingURI | shown; what is sent has to be what is shown |
+| ActiveEncryptionCertificate, SSORedirectBindingURI, SLORedirectBindingURI | shown; if sent, as they are shown |
 
 Metadata behind a URL is fetched again every six hours, or when it says that it ends. Where that fails, the last one
 stands for a day and no longer: a key that the provider has withdrawn is not to be trusted for ever because somebody can
@@ -30,9 +30,12 @@ import msgspec
 from velvetrope.errors import ReasonError
 from velvetrope.store.tables.userpools_configuration import ConfigurationStore, IdentityProvider
 from velvetrope.userpools.errors import InvalidParameterException
+from velvetrope.userpools.provider_urls import check_url
 from velvetrope.userpools.saml_keys import SamlKeyPair, SamlKeys
 
 if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric import rsa
+
     from velvetrope import saml
 
 __all__ = ["MetadataUnavailable", "SamlDocuments", "SamlProviders"]
@@ -40,6 +43,7 @@ __all__ = ["MetadataUnavailable", "SamlDocuments", "SamlProviders"]
 METADATA_KEPT = timedelta(hours=6)
 METADATA_KEPT_UNHEARD = timedelta(days=1)
 _TRY_AGAIN = timedelta(minutes=1)
+_REMEMBERED_DOCUMENTS = 100
 _SHOWN = ("ActiveEncryptionCertificate", "SLORedirectBindingURI", "SSORedirectBindingURI")
 
 
@@ -61,11 +65,11 @@ class MetadataUnavailable(ReasonError):
 class SamlProviders:
     """Knows SAML providers, and what the pool signs and opens with."""
 
-    def __init__(self, store: ConfigurationStore, keys: SamlKeys, documents: SamlDocuments) -> None:
+    def __init__(self, store: ConfigurationStore, keys: SamlKeys, documents: SamlDocuments | None) -> None:
         self._store = store
         self._keys = keys
-        self._documents = documents
-        self._parsed: dict[str, saml.IdentityProvider] = {}
+        self.documents = documents
+        self._parsed: dict[str, saml.IdentityProvider] = {}  # by the document
         self._next_try: dict[tuple[str, str], datetime] = {}
 
     # When a provider is saved.
@@ -86,36 +90,41 @@ class SamlProviders:
         described = self._parse(details["MetadataFile"] if fetched is None else fetched)
         if all(certificate.not_valid_after_utc <= now for certificate in described.signing_certificates):
             raise InvalidParameterException("Invalid SAML metadata: the signing certificate has expired.")
-        return await self._shown(user_pool_id, details, described, now=now), fetched
+        shown = await self._shown(user_pool_id, details, described, now=now)
+        if details.get("IDPSignout") == "true" and "SLORedirectBindingURI" not in shown:
+            raise InvalidParameterException(
+                "IDPSignout: the SAML metadata has no SingleLogoutService for the HTTP-Redirect binding."
+            )
+        for name in _SHOWN:
+            if name in details and details[name] != shown.get(name):
+                raise InvalidParameterException(f"{name} is shown and cannot be set.")
+        return {**details, **shown}, fetched
 
     async def _shown(
         self, user_pool_id: str, details: Mapping[str, str], described: "saml.IdentityProvider", *, now: datetime
     ) -> dict[str, str]:
+        """The details that are not given but read, or made."""
         from velvetrope.saml import HTTP_REDIRECT
 
-        shown: dict[str, str] = {}
         if HTTP_REDIRECT not in described.sign_on_urls:
             raise InvalidParameterException(
                 "Invalid SAML metadata: it has no SingleSignOnService for the HTTP-Redirect binding."
             )
-        shown["SSORedirectBindingURI"] = described.sign_on_urls[HTTP_REDIRECT]
+        shown = {"SSORedirectBindingURI": described.sign_on_urls[HTTP_REDIRECT]}
         if HTTP_REDIRECT in described.logout_urls:
             shown["SLORedirectBindingURI"] = described.logout_urls[HTTP_REDIRECT]
-        elif details.get("IDPSignout") == "true":
-            raise InvalidParameterException(
-                "IDPSignout: the SAML metadata has no SingleLogoutService for the HTTP-Redirect binding."
-            )
+        for name, url in shown.items():
+            check_url(name, url)
         if details.get("EncryptedResponses") == "true":
             pair = await self._keys.pair(user_pool_id, "encryption", now=now)
             shown["ActiveEncryptionCertificate"] = base64.b64encode(pair.certificate_der).decode()
-        for name in _SHOWN:
-            if name in details and details[name] != shown.get(name):
-                raise InvalidParameterException(f"{name} is shown and cannot be set.")
-        return {**details, **shown}
+        return shown
 
     async def _fetched(self, url: str) -> str:
+        if self.documents is None:
+            raise InvalidParameterException("MetadataURL is not fetched by this server; give MetadataFile.")
         try:
-            return (await self._documents.fetch(url)).decode()
+            return (await self.documents.fetch(url)).decode()
         except UnicodeDecodeError:
             raise InvalidParameterException("Invalid SAML metadata: it is not UTF-8.") from None
         except ReasonError as reason:
@@ -135,7 +144,7 @@ class SamlProviders:
             raise InvalidParameterException(
                 f"Invalid SAML metadata: {reason.message}", detail=reason.detail or reason.message
             ) from None
-        if len(self._parsed) >= 100:  # noqa: PLR2004  as many as are likely in use; one is parsed in a millisecond
+        if len(self._parsed) >= _REMEMBERED_DOCUMENTS:
             self._parsed.clear()
         self._parsed[document] = known
         return known
@@ -181,17 +190,16 @@ class SamlProviders:
         return provider
 
     async def _heard(self, provider: IdentityProvider, *, now: datetime) -> IdentityProvider:
-        details = {name: value for name, value in provider.provider_details.items() if name not in _SHOWN}
-        shown, fetched = await self.accept(provider.user_pool_id, details, now=now)
-        url = details["MetadataURL"]
+        url = provider.provider_details["MetadataURL"]
+        fetched = await self._fetched(url)
+        shown = await self._shown(provider.user_pool_id, provider.provider_details, self._parse(fetched), now=now)
 
         def change(current: IdentityProvider) -> IdentityProvider:
             if current.provider_details.get("MetadataURL") != url or current.created_at != provider.created_at:
                 return current  # it was changed while we asked
-            addresses = {name: shown[name] for name in _SHOWN if name in shown}
             kept = {name: value for name, value in current.provider_details.items() if name not in _SHOWN}
             return msgspec.structs.replace(
-                current, provider_details={**kept, **addresses}, saml_metadata=fetched, saml_metadata_at=now
+                current, provider_details={**kept, **shown}, saml_metadata=fetched, saml_metadata_at=now
             )
 
         changed = await self._store.change_identity_provider(provider.user_pool_id, provider.provider_name, change)
@@ -204,9 +212,7 @@ class SamlProviders:
         """What the pool signs its requests with."""
         return await self._keys.pair(user_pool_id, "signing", now=now)
 
-    async def decryption_keys(
-        self, provider: IdentityProvider, *, now: datetime
-    ) -> "tuple[saml.rsa.RSAPrivateKey, ...]":
+    async def decryption_keys(self, provider: IdentityProvider, *, now: datetime) -> "tuple[rsa.RSAPrivateKey, ...]":
         """What opens assertions for us; nothing where the provider does not encrypt."""
         if provider.provider_details.get("EncryptedResponses") != "true":
             return ()
