@@ -35,4 +35,11 @@ def upgrade() -> None:
     op.create_index(
         "userpools_identities_owner", "userpools_identities", ["user_pool_id", "username_key"], unique=False
     )
+    op.create_table(
+        "userpools_saml_keys",
+        sa.Column("user_pool_id", sa.String(length=55), nullable=False),
+        sa.Column("name", sa.String(length=256), nullable=False),
+        sa.Column("record", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("user_pool_id", "name"),
+    )
     # ### end Alembic commands ###
