@@ -4,8 +4,8 @@
 
 Requests to deployed APIs go first: `/_api/{apiId}/…`, or by host `{apiId}.execute-api.…` or a custom domain name;
 nothing is looked up for them but those. Everything else passes the layers listed in `EdgeApp.__init__`, from the
-outside in, and then is told apart by `_dispatch`: function URLs, preflights and calls of the control plane, the hosted
-pages, our own pages, static files. Every layer has ASGI's one signature. (Our listener asks for the first of them, the
+outside in, and then is told apart by `_dispatch`: function URLs, the files of import jobs, preflights and calls of the
+control plane, the hosted pages, our own pages, static files. Every layer has ASGI's one signature. (Our listener asks for the first of them, the
 request lane, by `find_gateway_call` and `answer_gateway` directly: see `gateway_cycle.py` for what that saves.)
 
 The listener bounds the head and the pace of a request (431, 408) because only it sees them before memory is spent;
@@ -27,6 +27,7 @@ from velvetrope.edge.dispatcher import OperationDispatcher
 from velvetrope.edge.finding import is_control_call
 from velvetrope.edge.function_urls import FunctionUrlPages
 from velvetrope.edge.requests import ControlRequest, WireAnswer
+from velvetrope.edge.user_imports import UserImportPages
 from velvetrope.execute_api import GatewayResponse, IncomingRequest
 from velvetrope.identifiers import new_uuid
 
@@ -100,6 +101,7 @@ class EdgeApp:
         domains: DomainLookup | None = None,
         function_urls: FunctionUrlPages | None = None,
         issuer_pages: IssuerPages | None = None,
+        user_imports: UserImportPages | None = None,
     ) -> None:
         """`own_pages` answers below `/_velvetrope/`; `files` answers what nobody else claims."""
         self._dispatcher = dispatcher
@@ -112,6 +114,7 @@ class EdgeApp:
         self._domains = domains
         self._function_urls = function_urls
         self._issuer_pages = issuer_pages
+        self._user_imports = user_imports
         # From the outside in.
         layers: list[Layer] = [
             self._request_lane_first,
@@ -235,6 +238,17 @@ class EdgeApp:
         if self._function_urls is not None and url_call is not None:
             answer = await self._function_urls.answer(
                 url_call,
+                scope,
+                receive,
+                source_ip=_source_ip(scope),
+                request_id=scope["state"]["request_id"],
+                received_at=self._clock.now(),
+            )
+            if answer is not None:
+                await _send(send, answer)
+            return
+        if self._user_imports is not None and self._user_imports.owns(path):
+            answer = await self._user_imports.answer(
                 scope,
                 receive,
                 source_ip=_source_ip(scope),

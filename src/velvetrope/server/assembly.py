@@ -33,6 +33,7 @@ from velvetrope.edge.ownership import OwnerCheck, OwnerSessions
 from velvetrope.edge.signing_keys_page import SigningKeysPage
 from velvetrope.edge.static_files import LandingPage, StaticFiles
 from velvetrope.edge.tls import ensure_certificates, names_for, server_context
+from velvetrope.edge.user_imports import UserImportPages
 from velvetrope.execute_api import CustomDomains, Gateways, HttpApiLane, RequestLane
 from velvetrope.functions import FunctionService, FunctionUrls
 from velvetrope.iam import AccessKeys, ControlPlaneJudge, IamPrincipals, MfaDevices, PolicyGatherer, iam_operations
@@ -50,6 +51,7 @@ from velvetrope.server.credentials import AccessKeySource, root_principal
 from velvetrope.server.machine import SystemClock, SystemEntropy
 from velvetrope.server.narration import Narration, Ready, Refusal
 from velvetrope.server.resource_tags import resource_tags
+from velvetrope.server.role_logs import RoleLogs
 from velvetrope.server.senders import message_senders
 from velvetrope.server.service_calls import ServiceCalls
 from velvetrope.server.settings import Settings
@@ -141,6 +143,7 @@ class Server:
         await server.http_api_lane.start()
         await server.domains.reload()
         server.user_pools.deliveries.start()
+        server.user_pools.imports.start()
         return server
 
     async def apply_app(self, app: SynthesizedApp, code: CodePackage, *, progress: Progress) -> None:
@@ -198,6 +201,7 @@ class Server:
             last_first.push_async_callback(self.database.close)
             last_first.callback(self.user_pools.close)
             last_first.push_async_callback(self.user_pools.deliveries.stop)
+            last_first.push_async_callback(self.user_pools.imports.stop)
             last_first.push_async_callback(self.logs.stop)
             if self.access_log is not None:
                 last_first.push_async_callback(self.access_log.close)
@@ -270,6 +274,15 @@ def _wire(
         account_id=account_id,
         as_root=settings.functions_as_root,
     )
+    cognito_calls = ServiceCalls(
+        roles,
+        database.changes,
+        entropy,
+        region=region,
+        service="cognito-idp.amazonaws.com",
+        session_name="CognitoUserImportJob",
+        user_agent="cognito-idp.amazonaws.com",
+    )
     user_pools = UserPools(
         database,
         master_keys=master_keys,
@@ -281,6 +294,8 @@ def _wire(
         documents=HttpDocuments(
             allow_loopback_http=True, max_body_bytes=1_048_576, accept="application/samlmetadata+xml, */*;q=0.5"
         ),
+        import_logs=RoleLogs(cognito_calls),
+        endpoint_url=connection.url,
     )
     identity_store = IdentityPoolStore(database)
     open_id_tokens = PoolOpenIdTokens(identity_store, master_keys, entropy, region=region)
@@ -308,7 +323,15 @@ def _wire(
     domain_store = DomainNameStore(database)
     domains = CustomDomains(domain_store, database.changes)
     http_api_store = HttpApiStore(database)
-    service_calls = ServiceCalls(roles, database.changes, entropy, region=region)
+    service_calls = ServiceCalls(
+        roles,
+        database.changes,
+        entropy,
+        region=region,
+        service="apigateway.amazonaws.com",
+        session_name="BackplaneAssumeRoleSession",
+        user_agent=f"AmazonAPIGateway_{region}",
+    )
     access_log = (
         None if settings.access_log is None else AccessLogWriter(settings.access_log, format=settings.access_log_format)
     )
@@ -365,6 +388,7 @@ def _wire(
         region=region,
     )
     service_calls.open(dispatcher)
+    cognito_calls.open(dispatcher)
     stacks = StackEngine(
         store=CloudFormationStore(database),
         invoker=dispatcher,
@@ -438,6 +462,7 @@ def _wire(
             configuration=connection.for_browsers if settings.config_for_browsers else None,
         ),
         issuer_pages=IdentityIssuerPages(open_id_tokens),
+        user_imports=UserImportPages(user_pools.uploads, decisions),
         files=LandingPage() if site is None else StaticFiles(site),
         hosted_pages=HostedPages(
             user_pools.sign_in, HostedUiStore(database), clock, entropy, public_url=public_url, recorder=decisions

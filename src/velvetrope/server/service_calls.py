@@ -1,9 +1,10 @@
-"""Calls that API Gateway makes of this server's own services, under a role: signed and sent to the same door as
-anyone's.
+"""Calls that one of our services makes of another under a role: signed and sent to the same door as anyone's.
 
-The role's trust policy must let `apigateway.amazonaws.com` assume it. Its credentials are kept until shortly before
-they end, or until IAM changes. The call then is a request like any other: the signature is verified, the role's
-policies are judged, and the decision is recorded."""
+The role's trust policy must let the calling service assume it (`apigateway.amazonaws.com`,
+`cognito-idp.amazonaws.com`). Its credentials are kept until shortly before they end, or until IAM changes. The call
+then is a request like any other: the signature is verified, the role's policies are judged, and the decision is
+recorded.
+"""
 
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -19,8 +20,6 @@ from velvetrope.sts import RoleAssumption, TemporaryCredentials
 
 __all__ = ["ServiceCalls"]
 
-_SERVICE = "apigateway.amazonaws.com"
-_SESSION_NAME = "BackplaneAssumeRoleSession"
 _DURATION_SECONDS = 3_600
 _RENEWED_BEFORE = timedelta(minutes=5)
 
@@ -32,27 +31,41 @@ class ControlDoor(Protocol):
 
 
 class ServiceCalls:
-    """The `ServiceDoor` of the request lane."""
+    """Calls of one service: the `ServiceDoor` of the request lane, and what `role_logs` writes through."""
 
-    def __init__(self, roles: RoleAssumption, changes: ChangeFeed, entropy: Entropy, *, region: str) -> None:
+    def __init__(
+        self,
+        roles: RoleAssumption,
+        changes: ChangeFeed,
+        entropy: Entropy,
+        *,
+        region: str,
+        service: str,
+        session_name: str,
+        user_agent: str,
+    ) -> None:
+        """`service` is the calling service's host; the other two are what others see of its calls."""
         self._door: ControlDoor | None = None
         self._roles = roles
         self._entropy = entropy
         self._region = region
+        self._service = service
+        self._session_name = session_name
+        self._user_agent = user_agent
         self._credentials: dict[str, TemporaryCredentials] = {}
         changes.subscribe("iam", self._credentials.clear)
 
     def open(self, door: ControlDoor) -> None:
-        """Have calls answered by `door` from now on; it is made later than the request lane."""
+        """Have calls answered by `door` from now on; it is made later than who calls."""
         self._door = door
 
     async def call(self, call: ServiceCall, now: datetime) -> ServiceAnswer:
         """See `execute_api.ServiceDoor`."""
         if self._door is None:
             raise RuntimeError("the control plane is not there yet")
-        credentials = await self._credentials_of(call.role_arn, now)
+        credentials = await self.assume(call.role_arn, now)
         host = f"{call.service}.{self._region}.amazonaws.com"
-        headers = (("Host", host), ("User-Agent", f"AmazonAPIGateway_{self._region}"), *call.headers)
+        headers = (("Host", host), ("User-Agent", self._user_agent), *call.headers)
         raw_path, query = call.path.encode("ascii"), call.query.encode("ascii")
         signed = sign_request(
             SignedRequest(
@@ -89,12 +102,21 @@ class ServiceCalls:
             body=answer.body,
         )
 
-    async def _credentials_of(self, role_arn: str, now: datetime) -> TemporaryCredentials:
+    async def assume(self, role_arn: str, now: datetime) -> TemporaryCredentials:
+        """The role's credentials.
+
+        Raises:
+            RoleNotAssumable: no such role, or its trust policy does not name the service.
+        """
         known = self._credentials.get(role_arn)
         if known is not None and now < known.expiration - _RENEWED_BEFORE:
             return known
         fresh = await self._roles.assume_role_for_service(
-            role_arn, service=_SERVICE, session_name=_SESSION_NAME, duration_seconds=_DURATION_SECONDS, now=now
+            role_arn,
+            service=self._service,
+            session_name=self._session_name,
+            duration_seconds=_DURATION_SECONDS,
+            now=now,
         )
         self._credentials[role_arn] = fresh
         return fresh

@@ -5,6 +5,7 @@
     pools.sign_in           # hosted_ui's UserDirectory
     pools.token_verifier    # identitypools' UserPoolTokens
     pools.signing_keys      # rotation, for the owner
+    pools.uploads           # the files of import jobs, for the edge
 
 A sign-in is a sealed state that goes from answer to answer (`challenges`); what follows an answer is decided in one
 place (`next_step`). Refusals are said in AWS's words by one class per error code (`errors`); what is not built is
@@ -12,19 +13,28 @@ refused by its name (`pool_support`).
 """
 
 from velvetrope.userpools.deliveries import Deliveries, MessageSender
+from velvetrope.userpools.import_operations import ImportLogs, LogsRefused
+from velvetrope.userpools.import_uploads import UPLOAD_PATH, FileTooLarge, ImportUpload, ImportUploads, UploadRefused
 from velvetrope.userpools.issuing import IssuedTokens
 from velvetrope.userpools.outbox import Medium, Outbox, ReadableMessage
 from velvetrope.userpools.pools import UserPools
 from velvetrope.userpools.service import PoolTokenVerifier, SignInService
 
 __all__ = [
+    "UPLOAD_PATH",
     "Deliveries",
+    "FileTooLarge",
+    "ImportLogs",
+    "ImportUpload",
+    "ImportUploads",
     "IssuedTokens",
+    "LogsRefused",
     "Medium",
     "MessageSender",
     "Outbox",
     "PoolTokenVerifier",
     "ReadableMessage",
     "SignInService",
+    "UploadRefused",
     "UserPools",
 ]

@@ -31,6 +31,7 @@ __all__ = [
     "NotAuthorizedException",
     "PasswordHistoryPolicyViolationException",
     "PasswordResetRequiredException",
+    "PreconditionNotMetException",
     "RefreshTokenReuseException",
     "ResourceNotFoundException",
     "ScopeDoesNotExistException",
@@ -133,6 +134,12 @@ class PasswordResetRequiredException(UserPoolError):
     """The password was right and may not be used any more."""
 
     code = "PasswordResetRequiredException"
+
+
+class PreconditionNotMetException(UserPoolError):
+    """The thing is in a state in which this cannot be asked of it."""
+
+    code = "PreconditionNotMetException"
 
 
 class RefreshTokenReuseException(UserPoolError):

@@ -12,6 +12,7 @@ from velvetrope.store.tables.userpools import UserPoolStore
 from velvetrope.store.tables.userpools_configuration import ConfigurationStore
 from velvetrope.store.tables.userpools_deliveries import DeliveryStore
 from velvetrope.store.tables.userpools_factors import FactorStore
+from velvetrope.store.tables.userpools_imports import ImportStore
 from velvetrope.store.tables.userpools_sign_in import SignInStore
 from velvetrope.userpools.account_recovery import RecoveryOperations
 from velvetrope.userpools.answers import SignInParts
@@ -33,6 +34,9 @@ from velvetrope.userpools.federated_users import FederatedUsers
 from velvetrope.userpools.first_factors import FirstFactors
 from velvetrope.userpools.group_operations import GroupOperations
 from velvetrope.userpools.identity_providers import IdentityProviderOperations, ProviderDirectory, ProviderSecrets
+from velvetrope.userpools.import_operations import ImportLogs, ImportOperations
+from velvetrope.userpools.import_runner import ImportRunner
+from velvetrope.userpools.import_uploads import ImportUploads
 from velvetrope.userpools.issuing import Issuer, TokenIssuer
 from velvetrope.userpools.links import LinkOperations
 from velvetrope.userpools.message_writing import MessageWriter
@@ -85,10 +89,13 @@ class UserPools:
         public_url: str | None = None,
         senders: Mapping[Medium, MessageSender] | None = None,
         documents: SamlDocuments | None = None,
+        import_logs: ImportLogs | None = None,
+        endpoint_url: str = "http://localhost",
     ) -> None:
         """A medium without a sender is left to the mailbox; without `functions` no trigger can be asked.
 
-        Without `documents` SAML metadata is taken as a file only.
+        Without `documents` SAML metadata is taken as a file only. Users are imported only where there are
+        `import_logs`, from files that are put below `endpoint_url`.
         """
         store, sign_ins, factors = UserPoolStore(database), SignInStore(database), FactorStore(database)
         configuration = ConfigurationStore(database)
@@ -112,6 +119,16 @@ class UserPools:
         self.outbox = Outbox(store, master_keys, entropy)
         """Messages that were written; for the owner of the server alone."""
         self.deliveries = Deliveries(DeliveryStore(database), self.outbox, senders or {}, clock, database.changes)
+        imports = ImportStore(database)
+        self.uploads = ImportUploads(imports, master_keys, entropy, endpoint_url=endpoint_url)
+        self.imports = ImportRunner(
+            store=imports,
+            directory=directory,
+            logs=import_logs,
+            clock=clock,
+            entropy=entropy,
+            changes=database.changes,
+        )
         writer, sign_up_triggers = MessageWriter(self.outbox, triggers), SignUpTriggers(triggers)
         codes, limits, decoys = SentCodes(store, self.outbox), CallLimits(sign_ins), Decoys(master_keys)
         changes = PasswordChanges(store, vault)
@@ -232,6 +249,7 @@ class UserPools:
             ),
             PasskeyOperations(factors, tokens, passkeys),
             DeviceOperations(factors, directory, tokens, master_keys, entropy),
+            ImportOperations(imports, directory, self.uploads, import_logs, entropy),
         )
 
     def close(self) -> None:

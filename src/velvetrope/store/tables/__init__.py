@@ -23,6 +23,8 @@ from velvetrope.store.tables import (
     userpools_deliveries,
     userpools_factors,
     userpools_identities,
+    userpools_import_jobs,
+    userpools_imports,
     userpools_sign_in,
 )
 
@@ -49,5 +51,7 @@ __all__ = [
     "userpools_deliveries",
     "userpools_factors",
     "userpools_identities",
+    "userpools_import_jobs",
+    "userpools_imports",
     "userpools_sign_in",
 ]

@@ -45,7 +45,13 @@ from sqlalchemy.exc import IntegrityError
 from velvetrope.store.columns import Record, UtcTime
 from velvetrope.store.database import Connection, Database, Transaction
 from velvetrope.store.schema import METADATA
-from velvetrope.store.tables import userpools_configuration, userpools_factors, userpools_identities, userpools_sign_in
+from velvetrope.store.tables import (
+    userpools_configuration,
+    userpools_factors,
+    userpools_identities,
+    userpools_import_jobs,
+    userpools_sign_in,
+)
 from velvetrope.store.tables.userpools_identities import UserIdentity
 from velvetrope.store.tables.userpools_settings import (
     AccountRecoverySetting,
@@ -113,6 +119,7 @@ __all__ = [
     "VerificationMessageTemplate",
     "VersionedTrigger",
     "WebAuthnConfiguration",
+    "insert_user",
 ]
 
 AliasKind = Literal["email", "phone_number", "preferred_username"]
@@ -565,6 +572,7 @@ class UserPoolStore:
                 await tx.connection.execute(delete(table).where(table.c.user_pool_id == user_pool_id))
             await userpools_sign_in.delete_of_pool(tx.connection, user_pool_id)
             await userpools_configuration.delete_of_pool(tx.connection, user_pool_id)
+            await userpools_import_jobs.delete_of_pool(tx.connection, user_pool_id)
             tx.changed(SETTINGS_TOPIC)
             tx.changed(KEYS_TOPIC)
         return True
@@ -685,14 +693,9 @@ class UserPoolStore:
         """
         try:
             async with self._database.transaction() as tx:
-                taken = await tx.connection.execute(
-                    select(users.c.sub).where(
-                        users.c.user_pool_id == user.user_pool_id, users.c.username_key == username_key
-                    )
+                conflict = await insert_user(
+                    tx.connection, user, username_key, password_sealed=password_sealed, force_aliases=force_aliases
                 )
-                if taken.one_or_none() is not None:
-                    return UserConflict("username")
-                conflict = await _take_aliases(tx.connection, user, username_key, force=force_aliases)
                 if conflict is not None:
                     raise _Undo(conflict)
                 await _take_identities(tx.connection, user, username_key)
@@ -702,16 +705,6 @@ class UserPoolStore:
                             user_pool_id=user.user_pool_id, group_name=group_name, username_key=username_key
                         )
                     )
-                await tx.connection.execute(
-                    insert(users).values(
-                        user_pool_id=user.user_pool_id,
-                        username_key=username_key,
-                        sub=user.sub,
-                        enabled=user.enabled,
-                        password_sealed=password_sealed,
-                        record=user,
-                    )
-                )
                 if code is not None:
                     await _save_code(tx.connection, user.user_pool_id, username_key, code, now=user.created_at)
                 for message in messages_to_send:
@@ -1104,6 +1097,31 @@ def _user_of(connection: EngineConnection, user_pool_id: str, username_key: str)
 async def _pool_exists(connection: Connection, user_pool_id: str) -> bool:
     found = await connection.execute(select(pools.c.id).where(pools.c.id == user_pool_id))
     return found.one_or_none() is not None
+
+
+async def insert_user(
+    connection: Connection, user: User, username_key: str, *, password_sealed: bytes | None, force_aliases: bool
+) -> UserConflict | None:
+    """Add the user and its aliases within a transaction, or say which name is taken and change nothing.
+
+    A transaction of another node may take the name meanwhile; then this raises `IntegrityError`.
+    """
+    this = and_(users.c.user_pool_id == user.user_pool_id, users.c.username_key == username_key)
+    if (await connection.execute(select(users.c.sub).where(this))).one_or_none() is not None:
+        return UserConflict("username")
+    conflict = await _take_aliases(connection, user, username_key, force=force_aliases)
+    if conflict is None:
+        await connection.execute(
+            insert(users).values(
+                user_pool_id=user.user_pool_id,
+                username_key=username_key,
+                sub=user.sub,
+                enabled=user.enabled,
+                password_sealed=password_sealed,
+                record=user,
+            )
+        )
+    return conflict
 
 
 async def _one_user(connection: Connection, condition: ColumnElement[bool]) -> StoredUser | None:
