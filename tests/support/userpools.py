@@ -33,7 +33,7 @@ from velvetrope.sealing import MasterKeys
 from velvetrope.secret import Secret
 from velvetrope.store import Database
 from velvetrope.store.tables.userpools import PasswordPolicySettings, UserPoolStore
-from velvetrope.userpools import UserPools
+from velvetrope.userpools import LogsRefused, UserPools
 from velvetrope.userpools.mfa_operations import MfaSettings
 from velvetrope.userpools.shapes import AttributeType, UserPoolPolicies
 
@@ -98,6 +98,25 @@ class RaisedInFunction(Exception):
     """What a function's code raises."""
 
 
+class RecordingLogs:
+    """The logs of import jobs: what was written, by group and stream, and roles that may not."""
+
+    def __init__(self) -> None:
+        self.lines: dict[tuple[str, str], list[str]] = {}
+        self.roles_refused: set[str] = set()
+
+    async def check_role(self, role_arn: str, *, now: datetime) -> None:
+        if role_arn in self.roles_refused:
+            raise LogsRefused("the role's trust policy does not name the service")
+
+    async def open(self, role_arn: str, group: str, stream: str, *, now: datetime) -> None:
+        await self.check_role(role_arn, now=now)
+        self.lines.setdefault((group, stream), [])
+
+    async def write(self, role_arn: str, group: str, stream: str, lines: list[str], *, now: datetime) -> None:
+        self.lines[group, stream] += lines
+
+
 class World:
     """One server's user pools, a clock that stands still, and shorthand for what tests do all the time."""
 
@@ -107,6 +126,7 @@ class World:
         self.master_keys = master_keys
         self.clock = FrozenClock(START)
         self.entropy = CountingEntropy()
+        self.import_logs = RecordingLogs()
         self.pools = UserPools(
             database,
             master_keys=master_keys,
@@ -114,6 +134,7 @@ class World:
             entropy=self.entropy,
             functions=self.functions,
             public_url=public_url,
+            import_logs=self.import_logs,
         )
         self.store = UserPoolStore(database)
         self.operations: dict[str, Callable[..., Awaitable[object]]] = {}

@@ -5,8 +5,9 @@
 Requests to deployed APIs go first: `/_api/{apiId}/…`, or by host `{apiId}.execute-api.…` or a custom domain name;
 nothing is looked up for them but those. Everything else passes the layers listed in `EdgeApp.__init__`, from the
 outside in, and then is told apart by `_dispatch`: function URLs, the files of import jobs, preflights and calls of the
-control plane, the hosted pages, our own pages, static files. Every layer has ASGI's one signature. (Our listener asks for the first of them, the
-request lane, by `find_gateway_call` and `answer_gateway` directly: see `gateway_cycle.py` for what that saves.)
+control plane, the hosted pages, our own pages, static files. Every layer has ASGI's one signature. (Our listener asks
+for the first of them, the request lane, by `find_gateway_call` and `answer_gateway` directly: see `gateway_cycle.py`
+for what that saves.)
 
 The listener bounds the head and the pace of a request (431, 408) because only it sees them before memory is spent;
 bodies are bounded here. Errors of a room never leave it as exceptions; what does come here is a fault of ours and

@@ -1,5 +1,6 @@
 """CloudWatch Logs as user pools write them: under a role that Cognito assumes, through the same door as anyone."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Final
 
@@ -48,7 +49,7 @@ class RoleLogs:
         await self._call(role_arn, "PutLogEvents", parameters, now)
 
     async def _call(
-        self, role_arn: str, operation: str, parameters: dict[str, object], now: datetime, *, fine: str = ""
+        self, role_arn: str, operation: str, parameters: Mapping[str, object], now: datetime, *, fine: str = ""
     ) -> None:
         """`fine` is the one refusal that says no more than that the thing is there.
 

@@ -31,7 +31,13 @@ from velvetrope.store.tables.userpools_factors import FactorStore
 from velvetrope.userpools.back_off import BackOff, check_attempts
 from velvetrope.userpools.challenges import SECRET_BLOCK_LIFETIME, ChallengeSealer, SecretBlock, SignIn, decode_base64
 from velvetrope.userpools.directory import PoolDirectory
-from velvetrope.userpools.errors import InvalidParameterException, ResourceNotFoundException, wrong_credentials
+from velvetrope.userpools.errors import (
+    InvalidParameterException,
+    NotAuthorizedException,
+    ResourceNotFoundException,
+    wrong_credentials,
+)
+from velvetrope.userpools.sign_in import wrong_password_error
 from velvetrope.userpools.turns import Answered, NextChallenge, Turn, required
 from velvetrope.userpools.vault import PasswordVault, SrpVerifier
 from velvetrope.userpools.workers import Workers
@@ -174,6 +180,7 @@ class PasswordProofs:
             ResourceNotFoundException: the client says that it is a device that the user has not confirmed; clients
                 forget it then and answer the same challenge again, so that it is said before the block is spent.
             NotAuthorizedException: the proof is wrong, or the challenge does not stand.
+            PasswordResetRequiredException: there is no password yet (`wrong_password_error`).
         """
         self._directory.check_secret_hash(turn.client, responses.get("SECRET_HASH"), [required(responses, "USERNAME")])
         block, raw = self._exchange.open(turn, responses, device=False)
@@ -184,7 +191,13 @@ class PasswordProofs:
         found, attempts = await self._store.load_user_and_attempts(pool.id, sign_in.username_key)
         check_attempts(attempts, now=turn.now)
         known = found is not None and found.password_sealed is not None and found.user.sub == sign_in.sub
-        await self._exchange.check(turn, block, raw, responses, self._prover(pool, sign_in, found), known=known)
+        prover = self._prover(pool, sign_in, found)
+        try:
+            await self._exchange.check(turn, block, raw, responses, prover, known=known)
+        except NotAuthorizedException as refusal:
+            if found is None or found.password_sealed is not None:
+                raise
+            raise wrong_password_error(turn.client, found) from refusal
         return Answered(sign_in.with_device(device_key).with_proof("PASSWORD_VERIFIER"), found)
 
     async def _check_device(self, pool: UserPool, sign_in: SignIn, device_key: str) -> None:

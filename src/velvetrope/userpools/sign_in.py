@@ -24,7 +24,7 @@ from velvetrope.userpools.errors import (
 )
 from velvetrope.userpools.vault import PasswordVault
 
-__all__ = ["PasswordSignIn", "check_may_sign_in", "missing_user_error"]
+__all__ = ["PasswordSignIn", "check_may_sign_in", "missing_user_error", "wrong_password_error"]
 
 
 class PasswordSignIn:
@@ -42,6 +42,7 @@ class PasswordSignIn:
         Raises:
             NotAuthorizedException: locked, or wrong.
             UserNotFoundException: nobody has that name, and the client does not hide it.
+            PasswordResetRequiredException: there is no password yet (`wrong_password_error`).
         """
         check_attempts(name.attempts, now=now)
         sealed = None if name.found is None else name.found.password_sealed
@@ -51,7 +52,7 @@ class PasswordSignIn:
             await self._back_off.failed(pool, name.key, now=now)
             if name.found is None:
                 raise missing_user_error(client)
-            raise wrong_credentials("wrong password")
+            raise wrong_password_error(client, name.found)
         await self._back_off.succeeded(pool, name.key, now=now)
         return name.found
 
@@ -59,6 +60,17 @@ class PasswordSignIn:
 def missing_user_error(client: AppClient) -> UserPoolError:
     """What a client is told about a name that nobody has."""
     return wrong_credentials("no such user") if client.hides_missing_users else user_missing()
+
+
+def wrong_password_error(client: AppClient, stored: StoredUser) -> UserPoolError:
+    """What a client is told about a password that is not the user's.
+
+    Users who were imported have none until they have reset it, and apps send them to do so when they are told. A
+    client that hides who exists is not told: nothing was proven. (That AWS tells any client is UNVERIFIED.)
+    """
+    if stored.password_sealed is None and stored.user.status == "RESET_REQUIRED" and not client.hides_missing_users:
+        return PasswordResetRequiredException("Password reset required for the user")
+    return wrong_credentials("wrong password")
 
 
 def check_may_sign_in(user: User, *, now: datetime) -> None:
