@@ -251,3 +251,71 @@ def test_without_a_server_there_is_one_sentence(tmp_path: Path) -> None:
 
     assert result.exit_code == 1
     assert result.output.count("\n") == 1
+
+
+def written(tmp_path: Path, text: str) -> Path:
+    file = tmp_path / "people.csv"
+    file.write_text(text)
+    return file
+
+
+@pytest.fixture
+def verifying(server: RunningServer) -> Iterator[str]:
+    """A pool that verifies mail addresses; with a group `editors`."""
+    admin = aws_client(server, "cognito-idp")
+    pool_id: str = admin.create_user_pool(PoolName="verifying", AutoVerifiedAttributes=["email"])["UserPool"]["Id"]
+    admin.create_group(UserPoolId=pool_id, GroupName="editors")
+    yield pool_id
+    admin.delete_user_pool(UserPoolId=pool_id)
+
+
+def test_everybody_who_was_exported_is_imported_into_another_pool(
+    server: RunningServer, pool: str, verifying: str, tmp_path: Path
+) -> None:
+    add(server, "anna", "--email", "anna@people.example", "--group", "editors", "--pool", pool)
+    add(server, "=bea", "--email", "b@people.example", "--phone", "+15555550100", "--pool", pool)
+    users(server, "disable", "=bea", "--pool", pool)
+    exported = users(server, "export", "--pool", pool).output
+
+    result = users(server, "import", str(written(tmp_path, exported)), "--pool", verifying)
+
+    told = "Imported 2 into the pool verifying; 0 were there already, 0 could not be imported.\n"
+    assert (result.exit_code, result.output) == (0, told)
+    imported = list(csv.DictReader(io.StringIO(users(server, "export", "--pool", verifying).output)))
+    for before, after in zip(csv.DictReader(io.StringIO(exported)), imported, strict=True):
+        assert after.pop("status") == "RESET_REQUIRED"
+        assert after.pop("sub") != before["sub"]
+        assert after.items() <= before.items()
+    again = users(server, "import", str(written(tmp_path, exported)), "--pool", verifying)
+    assert again.exit_code == 1
+    assert "[SKIPPED] Line Number 2 - The user already exists.\n" in again.output
+    assert "Imported 0 into the pool verifying; 2 were there already, 0 could not be imported.\n" in again.output
+
+
+def test_import_says_whom_it_could_not_take(server: RunningServer, verifying: str, tmp_path: Path) -> None:
+    rows = "cognito:username,email,email_verified\ncarl,c@people.example,true\ndora,d@people.example,false\n"
+
+    result = users(server, "import", str(written(tmp_path, rows)), "--pool", verifying)
+
+    assert result.exit_code == 1
+    assert "[FAILED] Line Number 3 - The User Record does not set any" in result.output
+    assert "Imported 1 into the pool verifying; 0 were there already, 1 could not be imported.\n" in result.output
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("cognito:username,shoe\nanna,40\n", "the pool verifying has no attribute shoe."),
+        ("email\na@people.example\n", "has no column cognito:username."),
+        ('cognito:username,name\nanna,"two\nlines"\n', "anna: A value has a line break."),
+    ],
+    ids=["column", "name", "line break"],
+)
+def test_file_that_cannot_be_imported_is_refused_whole(
+    server: RunningServer, verifying: str, tmp_path: Path, text: str, why: str
+) -> None:
+    result = users(server, "import", str(written(tmp_path, text)), "--pool", verifying)
+
+    assert result.exit_code == 1
+    assert why in result.output
+    assert users(server, "list", "--pool", verifying).output.startswith("Nobody is in the pool verifying yet.")

@@ -13,7 +13,7 @@ from velvetrope.secret import Secret
 if TYPE_CHECKING:
     from botocore.client import BaseClient
 
-__all__ = ["UserDirectory", "UsersError", "attributes_of"]
+__all__ = ["UserDirectory", "UsersError", "attributes_of", "plain_cell"]
 
 
 class UsersError(Exception):
@@ -140,3 +140,8 @@ def _cell(text: str) -> str:
     """A cell that no spreadsheet takes for a formula (OWASP, CSV Injection); phone numbers stay as they are."""
     dangerous = text[:1] in {"=", "@", "\t", "\r"} or (text[:1] in {"+", "-"} and not text[1:].isdigit())
     return f"'{text}" if dangerous else text
+
+
+def plain_cell(cell: str) -> str:
+    """The text that the cell of an export stands for."""
+    return cell[1:] if cell.startswith("'") and _cell(cell[1:]) == cell else cell

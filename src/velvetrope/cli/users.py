@@ -20,7 +20,7 @@ from velvetrope.secret import Secret
 __all__ = ["user_commands"]
 
 user_commands = typer.Typer(
-    name="users", help="Add, list, disable, delete and export the users of a pool.", no_args_is_help=True
+    name="users", help="Add, list, disable, delete, export and import the users of a pool.", no_args_is_help=True
 )
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The user's name.")]
@@ -141,6 +141,30 @@ def export(
             raise UsersError(f"--format {output}: it is csv or json.")
         people = UserDirectory.open(state_folder, pool)
         print(people.as_csv() if output == "csv" else people.as_json(), end="")
+
+
+@user_commands.command("import")
+def import_users(
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="What `users export` printed, or a CSV file of your own.")
+    ],
+    pool: Pool = None,
+    state_folder: options.StateFolderPath = Path(".velvetrope"),
+) -> None:
+    """Bring users in from a CSV file; they choose a password by resetting it. Who is there already is left alone."""
+    from velvetrope.cli.user_imports import UserImport
+
+    with _Told():
+        people = UserDirectory.open(state_folder, pool)
+        outcome = UserImport.read(file, people).run(state_folder)
+        for line in outcome.problems:
+            print(line)
+        print(
+            f"Imported {outcome.imported} into the pool {people.pool_name}; "
+            f"{outcome.skipped} were there already, {outcome.failed} could not be imported."
+        )
+        if outcome.failed or outcome.refused:
+            raise UsersError(outcome.refused or "Not everybody was imported.")
 
 
 class _Told:

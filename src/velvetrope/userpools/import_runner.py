@@ -117,12 +117,16 @@ class ImportRunner:
     async def _run(self) -> None:
         while True:
             self._work.clear()
+            wait = _LONGEST_WAIT
             try:
                 await self.run_due()
+                free = await self._store.load_next_lease_end()
+                if free is not None:
+                    wait = min(max(free - self._clock.now(), timedelta()), _LONGEST_WAIT)
             except SQLAlchemyError:
                 _log.exception("user import jobs could not be worked on")
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._work.wait(), _LONGEST_WAIT.total_seconds())
+                await asyncio.wait_for(self._work.wait(), wait.total_seconds())
 
     async def run_due(self) -> int:
         """Do every job that is to be done, and say how many that were."""

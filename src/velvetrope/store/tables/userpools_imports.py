@@ -22,7 +22,7 @@ __all__ = ["PART_BYTES", "ImportStore", "ImportedUser", "SavedBatch"]
 
 PART_BYTES = 65_536
 """All parts of a file but the last are as long."""
-LEASE = timedelta(seconds=30)
+LEASE = timedelta(seconds=15)
 _AT_WORK = ("Pending", "InProgress", "Stopping")
 _TOPIC = "userpools"
 
@@ -178,6 +178,13 @@ class ImportStore:
             )
             row = taken.one_or_none()
             return None if row is None else row.record
+
+    async def load_next_lease_end(self) -> datetime | None:
+        """When the first job that somebody holds is free again, unless they go on."""
+        statement = select(func.min(jobs.c.lease_until)).where(jobs.c.status.in_(_AT_WORK))
+        async with self._database.read() as connection:
+            ends: datetime | None = await connection.scalar(statement)
+            return ends
 
     async def save_batch(
         self,
