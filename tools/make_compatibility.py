@@ -59,7 +59,7 @@ DIFFERENCES: Mapping[str, Mapping[str, str]] = {
         "AdminRespondToAuthChallenge": "As RespondToAuthChallenge, without device challenges.",
         "CompleteWebAuthnRegistration": "Attestation is not asked for. A registration is answered within five minutes.",
         "CreateUserImportJob": "The file goes to a door of this server, not to S3.",
-        "StartUserImportJob": "A user has at most SMS as a second factor. A job in which nobody was imported has failed.",
+        "StartUserImportJob": "SMS is the only second factor that a file gives. A job that imports nobody has failed.",
         "CreateGroup": "No limit on the number of groups in a pool (AWS: 10,000).",
         "CreateUserPool": "Triggers: `PreSignUp`, `PostConfirmation`, `CustomMessage`, `PreAuthentication`, "
         "`PostAuthentication`, the three of custom challenges, `PreTokenGeneration` (V1 to V3), `UserMigration` "
