@@ -36,6 +36,28 @@ def upgrade() -> None:
         "userpools_identities_owner", "userpools_identities", ["user_pool_id", "username_key"], unique=False
     )
     op.create_table(
+        "userpools_import_jobs",
+        sa.Column("user_pool_id", sa.String(length=55), nullable=False),
+        sa.Column("job_id", sa.String(length=55), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("status", sa.String(length=10), nullable=False),
+        sa.Column("active", sa.String(length=12), nullable=True),
+        sa.Column("holder", sa.String(length=36), nullable=True),
+        sa.Column("lease_until", sa.BigInteger(), nullable=True),
+        sa.Column("record", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("user_pool_id", "job_id"),
+        sa.UniqueConstraint("active"),
+    )
+    op.create_table(
+        "userpools_import_parts",
+        sa.Column("user_pool_id", sa.String(length=55), nullable=False),
+        sa.Column("job_id", sa.String(length=55), nullable=False),
+        sa.Column("upload_id", sa.String(length=36), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("data", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("user_pool_id", "job_id", "upload_id", "number"),
+    )
+    op.create_table(
         "userpools_saml_keys",
         sa.Column("user_pool_id", sa.String(length=55), nullable=False),
         sa.Column("name", sa.String(length=256), nullable=False),
