@@ -54,6 +54,7 @@ OPERATIONS = (
     "ForgotPassword ConfirmForgotPassword AdminResetUserPassword ResendConfirmationCode AddCustomAttributes "
     "GetUserAttributeVerificationCode VerifyUserAttribute DeleteUserAttributes AdminDeleteUserAttributes "
     "AdminLinkProviderForUser AdminDisableProviderForUser GetSigningCertificate "
+    "GetCSVHeader CreateUserImportJob DescribeUserImportJob ListUserImportJobs StartUserImportJob StopUserImportJob "
 )
 
 
