@@ -180,13 +180,17 @@ async def test_a_code_of_somebody_who_may_no_longer_sign_in_is_refused(door: Doo
     assert (await redeem(door, code)).json == {"error": "invalid_grant"}
 
 
-async def test_client_credentials_are_refused_by_name(door: Door) -> None:
+async def test_a_client_that_was_not_given_the_flow_cannot_ask_for_itself(door: Door) -> None:
     response = await redeem(door, "", grant_type="client_credentials")
 
-    assert (response.status, response.json) == (
-        400,
-        {"error": "unsupported_grant_type", "error_description": "client_credentials is not supported"},
-    )
+    assert (response.status, response.json) == (400, {"error": "unauthorized_client"})
+
+
+@pytest.mark.parametrize("grant_type", ["password", "implicit", "urn:ietf:params:oauth:grant-type:device_code"])
+async def test_other_grants_are_refused_by_their_name(door: Door, grant_type: str) -> None:
+    response = await redeem(door, "", grant_type=grant_type)
+
+    assert (response.status, response.json) == (400, {"error": "unsupported_grant_type"})
 
 
 async def test_a_client_without_the_code_flow_is_refused(door: Door) -> None:

@@ -216,7 +216,8 @@ async def test_a_function_for_tokens_that_refuses_gives_none_and_ends_no_session
     house.functions.answers("tokens")
     later = await browser.post("/oauth2/token", form)
 
-    assert redeemed == {"status": 400, "error": "invalid_grant"}
-    assert (refreshed.status, refreshed.json) == (400, {"error": "invalid_grant"})
+    said = {"error": "invalid_grant", "error_description": "PreTokenGeneration failed with error not now."}
+    assert redeemed == {"status": 400, **said}
+    assert (refreshed.status, refreshed.json) == (400, said)
     assert later.status == 200
     assert house.functions.sources()[0] == "TokenGeneration_HostedAuth"

@@ -143,6 +143,7 @@ class FakeDirectory:
     passwords: dict[str, str] = field(default_factory=dict)
     issued: list[dict[str, Any]] = field(default_factory=list)
     revoked: set[str] = field(default_factory=set)
+    scopes_gone: set[str] = field(default_factory=set)
     failures: dict[str, int] = field(default_factory=dict)
     access: dict[str, dict[str, Any]] = field(default_factory=dict)
     refreshes: dict[str, _Refresh] = field(default_factory=dict)
@@ -217,6 +218,7 @@ class FakeDirectory:
         nonce: str | None = None,
         include_id_token: bool = True,
         include_refresh_token: bool = True,
+        resource: str | None = None,
     ) -> Tokens:
         origin_jti = f"family-{len(self.issued) + 1}"
         tokens = self._make(
@@ -230,6 +232,24 @@ class FakeDirectory:
         refresh_token = f"refresh-{origin_jti}"
         self.refreshes[refresh_token] = _Refresh(client.client_id, user.sub, scopes, authenticated_at, origin_jti)
         return Tokens(tokens.access_token, tokens.id_token, refresh_token, 3600, origin_jti)
+
+    async def issue_machine_token(
+        self,
+        pool: UserPool,
+        client: AppClient,
+        *,
+        scopes: tuple[str, ...],
+        resource: str | None,
+        client_metadata: Mapping[str, str] | None,
+        now: datetime,
+    ) -> Tokens:
+        return Tokens("access-machine", None, None, 3600, "")
+
+    async def inactive_scopes(self, pool: UserPool, scopes: tuple[str, ...]) -> frozenset[str]:
+        return frozenset(self.scopes_gone.intersection(scopes))
+
+    async def resource_of(self, refresh_token: str) -> str | None:
+        return None
 
     async def refresh(self, pool: UserPool, client: AppClient, refresh_token: str, *, now: datetime) -> Tokens:
         kept = self.refreshes.get(refresh_token)

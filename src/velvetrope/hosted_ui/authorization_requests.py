@@ -13,7 +13,7 @@ Source: RFC 6749 section 4.1.2.1; Cognito Developer Guide, "Authorize endpoint" 
 
 from dataclasses import dataclass
 
-from velvetrope.hosted_ui.directory import UserDirectory, client_rules, find_client
+from velvetrope.hosted_ui.directory import UserDirectory, find_client, grant_rules
 from velvetrope.oauth import AuthorizationRequest, Parameters, parse_authorization_request, verify_return_address
 from velvetrope.store.tables.userpools import AppClient, UserPool
 
@@ -43,7 +43,7 @@ class AuthorizationRequests:
             OAuthError: the request does not stand. It says where that may be told.
         """
         client = await find_client(self._directory, pool, parameters.require("client_id"))
-        rules = client_rules(client)
+        rules = await grant_rules(self._directory, pool, client)
         address = verify_return_address(parameters, rules)
         request = parse_authorization_request(parameters, rules, address)
         return RequestedAuthorization(client, request, parameters.render())

@@ -11,7 +11,13 @@ from hashlib import sha256
 
 from velvetrope.clock import Entropy
 from velvetrope.identifiers import new_uuid
-from velvetrope.oauth import AuthorizationCodeGrant, AuthorizationRequest, InvalidGrant, UnauthorizedClient
+from velvetrope.oauth import (
+    AuthorizationCodeGrant,
+    AuthorizationRequest,
+    InvalidGrant,
+    UnauthorizedClient,
+    check_granted_resource,
+)
 from velvetrope.oauth import verify_code_verifier as verify_pkce
 from velvetrope.secret import Secret
 from velvetrope.store.tables.hosted_ui import AuthorizationCode, HostedUiStore, SpentCode
@@ -50,6 +56,7 @@ class AuthorizationCodes:
             scopes=request.scopes,
             code_challenge=request.code_challenge,
             nonce=request.nonce,
+            resource=request.resource,
             authenticated_at=authenticated_at,
             expires_at=now + CODE_LIFETIME,
         )
@@ -65,6 +72,7 @@ class AuthorizationCodes:
             CodePresentedAgain: it was spent before.
             InvalidGrant: unknown, expired, another client's, or the code_verifier is not the challenge's.
             UnauthorizedClient: the redirect_uri is not the one of the authorization request; AWS's code for it.
+            InvalidTarget: the resource is not the one of the authorization request.
         """
         code = await self._store.consume_authorization_code(
             _hash(grant.code.reveal()), user_pool_id=pool.id, client_id=client.client_id, now=now
@@ -76,6 +84,7 @@ class AuthorizationCodes:
         if code.redirect_uri != grant.redirect_uri:
             raise UnauthorizedClient(detail="the redirect_uri is not the one of the authorization request")
         verify_pkce(grant.code_verifier, challenge=code.code_challenge)
+        check_granted_resource(grant.resource, granted=code.resource)
         return code
 
     async def bind_family(self, code: Secret[str], origin_jti: str) -> bool:

@@ -5,7 +5,7 @@ A password, an answered challenge, a sign-up, an OpenID or a SAML provider: whoe
 
     step                                  a refusal
     check that the user may sign in       access_denied, to the redirect_uri: nothing was begun
-    grant a code or tokens                what the pool's function for tokens says
+    grant a code or tokens                invalid_request, to the redirect_uri: the pool's function for tokens refused
     start a browser session
 
 The user's state is looked at here once more, so that no way to prove who somebody is can forget it.
@@ -16,10 +16,11 @@ Source: RFC 6749 sections 4.1.2 and 4.2.2; Cognito Developer Guide, "Authorize e
 from dataclasses import dataclass
 from datetime import datetime
 
+from velvetrope.errors import ServiceError
 from velvetrope.hosted_ui.codes import AuthorizationCodes
-from velvetrope.hosted_ui.directory import UserDirectory
+from velvetrope.hosted_ui.directory import TRIGGER_REFUSALS, UserDirectory
 from velvetrope.hosted_ui.sessions import BrowserSessions
-from velvetrope.oauth import AccessDenied, AuthorizationRequest
+from velvetrope.oauth import AccessDenied, AuthorizationRequest, InvalidRequest
 from velvetrope.secret import Secret
 from velvetrope.store.tables.userpools import AppClient, User, UserPool
 
@@ -62,7 +63,7 @@ class SignInCompletion:
 
         Raises:
             AccessDenied: the user is disabled, or has something to do first.
-            ServiceError: the pool's function for tokens refused.
+            OAuthError: the pool's function for tokens refused.
         """
         if not may_sign_in(user):
             refusal = AccessDenied("User is not enabled.", detail=f"user status {user.status}, enabled {user.enabled}")
@@ -82,26 +83,47 @@ class SignInCompletion:
         authenticated_at: datetime,
         now: datetime,
     ) -> str:
-        """The URI that carries a code (`code`), or the tokens themselves (`token`: never a refresh token)."""
+        """The URI that carries a code (`code`), or the tokens themselves (`token`: never a refresh token).
+
+        Raises:
+            OAuthError: the pool's function for tokens refused. Told to the redirect_uri, as AWS does.
+        """
         if request.response_type == "code":
             code = await self._codes.issue(pool, user, request, authenticated_at=authenticated_at, now=now)
             return request.address.carrying({"code": code})
-        tokens = await self._directory.issue_tokens(
-            pool,
-            client,
-            user,
-            scopes=request.scopes,
-            authenticated_at=authenticated_at,
-            now=now,
-            nonce=request.nonce,
-            include_id_token=request.wants_id_token,
-            include_refresh_token=False,
-        )
+        try:
+            tokens = await self._directory.issue_tokens(
+                pool,
+                client,
+                user,
+                scopes=request.scopes,
+                authenticated_at=authenticated_at,
+                now=now,
+                nonce=request.nonce,
+                include_id_token=request.wants_id_token,
+                include_refresh_token=False,
+                resource=request.resource,
+            )
+        except ServiceError as refused:
+            raise _as_oauth_error(refused, request) from None
         answer = {} if tokens.id_token is None else {"id_token": tokens.id_token}
         answer["access_token"] = tokens.access_token
         answer["token_type"] = "bearer"  # noqa: S105  lower case here, `Bearer` at the token endpoint
         answer["expires_in"] = str(tokens.expires_in_seconds)
         return request.address.carrying(answer)
+
+
+def _as_oauth_error(refused: ServiceError, request: AuthorizationRequest) -> Exception:
+    """The refusal of a trigger, for the app to read: what a function raised is meant for it.
+
+    AWS's form has a space behind the full stop (observed). Anything else is not the app's business.
+    """
+    if refused.code not in TRIGGER_REFUSALS:
+        return refused
+    said = f"{refused.message} " if refused.code == "UserLambdaValidationException" else refused.message
+    error = InvalidRequest(said, detail=f"{refused.code}: {refused.for_owner}")
+    error.return_address = request.address
+    return error
 
 
 def may_sign_in(user: User) -> bool:

@@ -5,6 +5,7 @@ service's own (`ServiceError` with a Cognito code), except where a token does no
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -13,7 +14,16 @@ from velvetrope.secret import Secret
 from velvetrope.store.tables.userpools import AppClient, User, UserPool
 from velvetrope.store.tables.userpools_configuration import IdentityProvider
 
-__all__ = ["IssuedTokens", "UserDirectory", "VerifiedAccessToken", "client_rules", "find_client"]
+__all__ = [
+    "TRIGGER_REFUSALS",
+    "IssuedTokens",
+    "MachineToken",
+    "UserDirectory",
+    "VerifiedAccessToken",
+    "client_rules",
+    "find_client",
+    "grant_rules",
+]
 
 
 class IssuedTokens(Protocol):
@@ -29,6 +39,15 @@ class IssuedTokens(Protocol):
     def expires_in_seconds(self) -> int: ...
     @property
     def origin_jti(self) -> str: ...
+
+
+class MachineToken(Protocol):
+    """An access token for a client that asked for itself."""
+
+    @property
+    def access_token(self) -> str: ...
+    @property
+    def expires_in_seconds(self) -> int: ...
 
 
 class VerifiedAccessToken(Protocol):
@@ -107,7 +126,39 @@ class UserDirectory(Protocol):
         nonce: str | None = None,
         include_id_token: bool = True,
         include_refresh_token: bool = True,
-    ) -> IssuedTokens: ...
+        resource: str | None = None,
+    ) -> IssuedTokens:
+        """The tokens of a new session. `resource` is whom the access token is for, where that was said.
+
+        Raises:
+            ServiceError: the pool's function for tokens refused (`TRIGGER_REFUSALS`).
+        """
+        ...
+
+    async def issue_machine_token(
+        self,
+        pool: UserPool,
+        client: AppClient,
+        *,
+        scopes: tuple[str, ...],
+        resource: str | None,
+        client_metadata: Mapping[str, str] | None,
+        now: datetime,
+    ) -> MachineToken:
+        """An access token that stands for the client itself.
+
+        Raises:
+            ServiceError: the pool's function for tokens refused (`TRIGGER_REFUSALS`).
+        """
+        ...
+
+    async def inactive_scopes(self, pool: UserPool, scopes: tuple[str, ...]) -> frozenset[str]:
+        """Those of a client's scopes that no resource server has any more."""
+        ...
+
+    async def resource_of(self, refresh_token: str) -> str | None:
+        """Whom the access tokens of a session are for; None when nobody said, or there is no such session."""
+        ...
 
     async def refresh(self, pool: UserPool, client: AppClient, refresh_token: str, *, now: datetime) -> IssuedTokens:
         """New tokens; `refresh_token` is None unless it was rotated.
@@ -139,8 +190,20 @@ class UserDirectory(Protocol):
     def issuer(self, pool: UserPool) -> str: ...
 
 
+TRIGGER_REFUSALS = frozenset(
+    {"UserLambdaValidationException", "UnexpectedLambdaException", "InvalidLambdaResponseException"}
+)
+"""What the pool's own function for tokens can bring about."""
+
+
+async def grant_rules(directory: UserDirectory, pool: UserPool, client: AppClient) -> ClientRules:
+    """The app client as `oauth` judges it, with what became of its scopes since it was given them."""
+    inactive = await directory.inactive_scopes(pool, tuple(client.allowed_o_auth_scopes))
+    return replace(client_rules(client), inactive_scopes=inactive)
+
+
 def client_rules(client: AppClient) -> ClientRules:
-    """The app client as `oauth` judges it."""
+    """The app client as `oauth` judges it, for requests that are about no scope."""
     return ClientRules(
         client_id=client.client_id,
         has_secret=client.secret_sealed is not None,

@@ -7,8 +7,8 @@
 Everything is a function of its arguments: texts in, typed values out, or an `OAuthError` that says where it may be
 told. Who the user is, which codes were given out and how a page looks is not known here.
 
-Sources: RFC 6749, RFC 6750, RFC 7009, RFC 7636, RFC 9700, OpenID Connect Core 1.0; Cognito Developer Guide, "Authorize
-endpoint", "Token endpoint", "UserInfo endpoint", "Revoke endpoint", "Logout endpoint".
+Sources: RFC 6749, RFC 6750, RFC 7009, RFC 7636, RFC 8707, RFC 9700, OpenID Connect Core 1.0; Cognito Developer Guide,
+"Authorize endpoint", "Token endpoint", "UserInfo endpoint", "Revoke endpoint", "Logout endpoint".
 """
 
 from velvetrope.oauth.authorization import (
@@ -30,6 +30,7 @@ from velvetrope.oauth.errors import (
     InvalidGrant,
     InvalidRequest,
     InvalidScope,
+    InvalidTarget,
     LoginRequired,
     MalformedRequest,
     OAuthError,
@@ -46,8 +47,11 @@ from velvetrope.oauth.errors import (
 from velvetrope.oauth.logout import LogoutDestination, parse_logout_destination
 from velvetrope.oauth.parameters import Parameters
 from velvetrope.oauth.pkce import check_code_challenge, check_code_verifier, derive_code_challenge, verify_code_verifier
+from velvetrope.oauth.resources import check_granted_resource
+from velvetrope.oauth.scopes import SYSTEM_SCOPES
 from velvetrope.oauth.tokens import (
     AuthorizationCodeGrant,
+    ClientCredentialsGrant,
     RefreshTokenGrant,
     RevocationRequest,
     parse_revocation_request,
@@ -55,10 +59,12 @@ from velvetrope.oauth.tokens import (
 )
 
 __all__ = [
+    "SYSTEM_SCOPES",
     "AccessDenied",
     "AuthorizationCodeGrant",
     "AuthorizationRequest",
     "BadBearerRequest",
+    "ClientCredentialsGrant",
     "ClientDoesNotExist",
     "ClientNotEnabled",
     "ClientRules",
@@ -68,6 +74,7 @@ __all__ = [
     "InvalidGrant",
     "InvalidRequest",
     "InvalidScope",
+    "InvalidTarget",
     "LoginRequired",
     "LogoutDestination",
     "MalformedRequest",
@@ -88,6 +95,7 @@ __all__ = [
     "UnsupportedTokenType",
     "check_code_challenge",
     "check_code_verifier",
+    "check_granted_resource",
     "check_presented_client",
     "derive_code_challenge",
     "parse_authorization_request",

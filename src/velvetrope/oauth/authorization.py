@@ -28,6 +28,7 @@ from velvetrope.oauth.errors import (
 from velvetrope.oauth.parameters import Parameters
 from velvetrope.oauth.pkce import check_code_challenge
 from velvetrope.oauth.redirects import is_redirect_uri, put_on_uri
+from velvetrope.oauth.resources import check_resource_indicator
 from velvetrope.oauth.scopes import OPENID, parse_scopes
 
 __all__ = ["AuthorizationRequest", "ReturnAddress", "parse_authorization_request", "verify_return_address"]
@@ -68,6 +69,8 @@ class AuthorizationRequest:
     prompts: frozenset[str]
     max_age_seconds: int | None
     login_hint: str | None
+    resource: str | None = None
+    """Whom the access token is for (its `aud`), where the app has said so."""
 
     @property
     def wants_id_token(self) -> bool:
@@ -101,7 +104,7 @@ def parse_authorization_request(
     try:
         for check in RULES_THAT_RETURN:
             check(parameters, client)
-        scopes = parse_scopes(parameters.get("scope"), allowed=client.scopes)
+        scopes = parse_scopes(parameters.get("scope"), allowed=client.scopes, inactive=client.inactive_scopes)
     except OAuthError as refusal:
         refusal.return_address = address
         raise
@@ -116,6 +119,7 @@ def parse_authorization_request(
         prompts=frozenset((parameters.get("prompt") or "").split()),
         max_age_seconds=None if max_age is None else int(max_age),
         login_hint=parameters.get("login_hint"),
+        resource=parameters.get("resource"),
     )
 
 
@@ -209,9 +213,10 @@ def check_identity_provider(parameters: Parameters, client: ClientRules) -> None
 
 
 def check_resource(parameters: Parameters, _client: ClientRules) -> None:
-    """Resource indicators (RFC 8707) are refused: a token without the audience asked for would serve elsewhere."""
-    if parameters.get("resource") is not None:
-        raise InvalidRequest("resource is not supported")
+    """A resource indicator is one that a token can be made for (RFC 8707)."""
+    resource = parameters.get("resource")
+    if resource is not None:
+        check_resource_indicator(resource)
 
 
 Rule = Callable[[Parameters, ClientRules], None]

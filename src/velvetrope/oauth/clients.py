@@ -36,6 +36,8 @@ class ClientRules:
     """LogoutURLs."""
     identity_providers: frozenset[str]
     """SupportedIdentityProviders; COGNITO is the pool's own users."""
+    inactive_scopes: frozenset[str] = frozenset()
+    """Those of `scopes` that no resource server has any more. They come back with the resource server's scope."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@
     ├── InvalidRequest                invalid_request
     ├── UnauthorizedClient            unauthorized_client
     ├── InvalidScope                  invalid_scope
+    ├── InvalidTarget                 invalid_target (RFC 8707)
     ├── AccessDenied                  access_denied
     ├── LoginRequired                 login_required
     ├── RequestNotSupported           request_not_supported
@@ -26,7 +27,8 @@
 An error is redirected if, and only if, it carries a `return_address`, and a `ReturnAddress` can only be had from
 `verify_return_address`. So no error can travel to an address that was not found registered for the client.
 
-Sources: RFC 6749 sections 4.1.2.1 and 5.2, RFC 6750 section 3.1, RFC 7009 section 2.2.1, OpenID Connect Core 3.1.2.6;
+Sources: RFC 6749 sections 4.1.2.1 and 5.2, RFC 6750 section 3.1, RFC 7009 section 2.2.1, RFC 8707 section 2, OpenID
+Connect Core 3.1.2.6;
 Cognito Developer Guide, "Authorize endpoint", "Token endpoint", "UserInfo endpoint", "Revoke endpoint".
 """
 
@@ -50,6 +52,7 @@ __all__ = [
     "InvalidGrant",
     "InvalidRequest",
     "InvalidScope",
+    "InvalidTarget",
     "LoginRequired",
     "MalformedRequest",
     "OAuthError",
@@ -136,6 +139,15 @@ class InvalidScope(OAuthError):
     """A scope that is unknown, malformed or not allowed for the client."""
 
     error = "invalid_scope"
+
+
+class InvalidTarget(OAuthError):
+    """A resource that no token is made for: malformed, or not the one that was granted.
+
+    UNVERIFIED: AWS's code for it; this is RFC 8707's (section 2).
+    """
+
+    error = "invalid_target"
 
 
 class AccessDenied(OAuthError):

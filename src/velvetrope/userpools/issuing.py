@@ -41,6 +41,7 @@ from velvetrope.userpools.errors import (
     UnsupportedTokenTypeException,
 )
 from velvetrope.userpools.identities import identities_claim
+from velvetrope.userpools.resource_servers import ScopeDirectory
 from velvetrope.userpools.signing_keys import PoolKeys
 from velvetrope.userpools.token_generation import TokenChanges, TokenGeneration
 from velvetrope.userpools.triggers import Occasion
@@ -77,11 +78,12 @@ class IssuedTokens:
 
 @dataclass(frozen=True, slots=True)
 class _Told:
-    """Groups and roles that tokens tell, and what a trigger changes about their claims."""
+    """Groups, roles and scopes that tokens tell, and what a trigger changes about their claims."""
 
     groups: tuple[str, ...]
     roles: tuple[str, ...]
     preferred_role: str | None
+    scopes: tuple[str, ...]
     changes: TokenChanges
 
 
@@ -119,10 +121,12 @@ class TokenIssuer:
         keys: PoolKeys,
         issuer: Issuer,
         generation: TokenGeneration,
+        scopes: ScopeDirectory,
         entropy: Entropy,
         workers: Workers,
     ) -> None:
         self._generation = generation
+        self._scopes = scopes
         self._store = store
         self._sign_ins = sign_ins
         self._keys = keys
@@ -148,8 +152,11 @@ class TokenIssuer:
         trigger_source: str = "TokenGeneration_HostedAuth",
         client_metadata: Mapping[str, str] | None = None,
         device_key: str | None = None,
+        resource: str | None = None,
     ) -> IssuedTokens:
         """The tokens of a new sign-in. The family is kept before anybody sees a token of it.
+
+        `resource` is whom the access tokens are for (RFC 8707), where the app has said so.
 
         Raises:
             UserLambdaValidationException and its siblings: the pre token generation trigger refused.
@@ -178,6 +185,7 @@ class TokenIssuer:
             expires_at=now + timedelta(seconds=seconds),
             device_key=device_key,
             hosted=hosted,
+            resource=resource,
         )
         refresh_token = self._new_refresh_token() if include_refresh_token else None
         await self._sign_ins.create_family(
@@ -200,13 +208,18 @@ class TokenIssuer:
         pool: UserPool,
         client: AppClient,
         user: User,
-        scopes: Sequence[str],
+        scopes: tuple[str, ...],
         *,
         now: datetime,
         trigger_source: str,
         client_metadata: Mapping[str, str] | None,
     ) -> "_Told":
-        """What the tokens tell besides the user, after the trigger had its say. Asked before anything is kept."""
+        """What the tokens tell besides the user, after the trigger had its say. Asked before anything is kept.
+
+        Scopes that their resource server has let go of are not told; they come back with it (see `ScopeDirectory`).
+        """
+        inactive = await self._scopes.inactive(pool, scopes)
+        scopes = tuple(scope for scope in scopes if scope not in inactive)
         groups = _by_precedence(await self._store.load_groups_of_user(pool.id, username_form(pool, user.username)))
         names = [group.group_name for group in groups]
         roles = [group.role_arn for group in groups if group.role_arn is not None]
@@ -223,7 +236,7 @@ class TokenIssuer:
         names = names if changes.groups is None else list(changes.groups)
         roles = roles if changes.roles is None else list(changes.roles)
         preferred = changes.preferred_role or (preferred if changes.roles is None else None)
-        return _Told(tuple(names), tuple(roles), preferred, changes)
+        return _Told(tuple(names), tuple(roles), preferred, changes.scopes(scopes), changes)
 
     async def _issue(
         self,
@@ -250,9 +263,8 @@ class TokenIssuer:
             shared["cognito:groups"] = list(told.groups)
         if client.enable_token_revocation:
             shared["origin_jti"] = family.origin_jti
-        scopes = told.changes.scopes(family.scopes)
         access = told.changes.access_token.applied(
-            {**shared, **self._access_claims(client, user, family, scopes, now=now)}
+            {**shared, **self._access_claims(client, user, family, told.scopes, now=now)}
         )
         identity = self._id_claims(client, user, family, now=now, nonce=nonce)
         if told.roles:
@@ -288,6 +300,8 @@ class TokenIssuer:
             "jti": new_uuid(self._entropy),
             "username": user.username,
         }
+        if family.resource is not None:
+            claims["aud"] = family.resource
         if family.device_key is not None:
             claims["device_key"] = family.device_key
         if family.hosted:

@@ -39,6 +39,7 @@ from velvetrope.userpools.import_runner import ImportRunner
 from velvetrope.userpools.import_uploads import ImportUploads
 from velvetrope.userpools.issuing import Issuer, TokenIssuer
 from velvetrope.userpools.links import LinkOperations
+from velvetrope.userpools.machine_tokens import MachineTokens
 from velvetrope.userpools.message_writing import MessageWriter
 from velvetrope.userpools.mfa_operations import MfaOperations
 from velvetrope.userpools.mfa_settings import MfaSettingsOperations
@@ -107,12 +108,14 @@ class UserPools:
         keys = PoolKeys(store, master_keys, entropy, self._workers, clock, database.changes)
         self.signing_keys = keys
         passwords = PasswordSignIn(vault, back_off)
+        generation, scopes = TokenGeneration(triggers), ScopeDirectory(configuration)
         issuer = TokenIssuer(
             store=store,
             sign_ins=sign_ins,
             keys=keys,
             issuer=Issuer(public_url),
-            generation=TokenGeneration(triggers),
+            generation=generation,
+            scopes=scopes,
             entropy=entropy,
             workers=self._workers,
         )
@@ -181,6 +184,8 @@ class UserPools:
             federated=FederatedUsers(store, sign_up_triggers, parts.triggers, entropy),
             configuration=configuration,
             provider_secrets=provider_secrets,
+            machines=MachineTokens(keys, issuer.issuer, generation, entropy, self._workers),
+            scopes=scopes,
         )
         self.token_verifier = PoolTokenVerifier(issuer)
         self.operations: tuple[object, ...] = (
@@ -191,7 +196,7 @@ class UserPools:
                 store,
                 directory,
                 entropy,
-                scopes=ScopeDirectory(configuration),
+                scopes=scopes,
                 providers=ProviderDirectory(configuration),
             ),
             ResourceServerOperations(configuration, directory),

@@ -1,13 +1,14 @@
 """Resource servers: APIs of the pool's owner, and the scopes that app clients may be given for them.
 
 A scope is `identifier/scope_name`. A client may list a scope only if there is a resource server that has it
-(`client_operations`); a scope that is taken away later is refused when a token is asked for.
+(`client_operations`); a scope that is taken away later is left out of tokens for as long as it is away.
 
 Source: Cognito Developer Guide, "Scopes, M2M, and resource servers"; quotas: 25 servers in a pool.
 """
 
 import msgspec
 
+from velvetrope.oauth import SYSTEM_SCOPES
 from velvetrope.operations import Answer, Call, operation
 from velvetrope.store.tables.userpools import UserPool
 from velvetrope.store.tables.userpools_configuration import ConfigurationStore, ResourceServer, ResourceServerScope
@@ -24,7 +25,6 @@ __all__ = ["ResourceServerOperations", "ScopeDirectory"]
 
 _SERVERS_PER_POOL = 25  # user-pools reference section 9
 _PAGE = 50
-_SYSTEM_SCOPES = frozenset({"phone", "email", "openid", "profile", "aws.cognito.signin.user.admin"})
 
 
 class ScopeDirectory:
@@ -40,8 +40,14 @@ class ScopeDirectory:
             ScopeDoesNotExistException: it has not.
         """
         for scope in scopes:
-            if scope not in _SYSTEM_SCOPES and not await self._is_custom(pool, scope):
+            if scope not in SYSTEM_SCOPES and not await self._is_custom(pool, scope):
                 raise ScopeDoesNotExistException(f"Invalid scope requested: {scope}")
+
+    async def inactive(self, pool: UserPool, scopes: tuple[str, ...]) -> frozenset[str]:
+        """Those of `scopes` that the pool does not have any more."""
+        return frozenset(
+            [scope for scope in scopes if scope not in SYSTEM_SCOPES and not await self._is_custom(pool, scope)]
+        )
 
     async def _is_custom(self, pool: UserPool, scope: str) -> bool:
         # Identifiers are often URLs: the name is what stands behind the last slash.

@@ -20,6 +20,8 @@ from velvetrope.userpools.errors import NotAuthorizedException, PasswordResetReq
 from velvetrope.userpools.federated_users import FederatedUsers
 from velvetrope.userpools.identity_providers import ProviderSecrets
 from velvetrope.userpools.issuing import IssuedTokens, TokenIssuer
+from velvetrope.userpools.machine_tokens import MachineToken, MachineTokens
+from velvetrope.userpools.resource_servers import ScopeDirectory
 from velvetrope.userpools.signing_keys import PoolKeys
 from velvetrope.userpools.turns import Answered, NextChallenge, Passed, Turn
 
@@ -40,6 +42,8 @@ class SignInService:
         federated: FederatedUsers,
         configuration: ConfigurationStore,
         provider_secrets: ProviderSecrets,
+        machines: MachineTokens,
+        scopes: ScopeDirectory,
     ) -> None:
         self._store = store
         self._directory = directory
@@ -49,6 +53,8 @@ class SignInService:
         self._federated = federated
         self._configuration = configuration
         self._provider_secrets = provider_secrets
+        self._machines = machines
+        self._scopes = scopes
         self._answers = ChallengeAnswers(parts)
 
     async def find_pool_by_domain(self, domain: str) -> UserPool | None:
@@ -203,6 +209,7 @@ class SignInService:
         nonce: str | None = None,
         include_id_token: bool = True,
         include_refresh_token: bool = True,
+        resource: str | None = None,
     ) -> IssuedTokens:
         """Tokens of a new session. What the client may ask for is not checked here."""
         return await self._issuer.start_family(
@@ -216,7 +223,32 @@ class SignInService:
             nonce=nonce,
             include_id_token=include_id_token,
             include_refresh_token=include_refresh_token,
+            resource=resource,
         )
+
+    async def issue_machine_token(
+        self,
+        pool: UserPool,
+        client: AppClient,
+        *,
+        scopes: tuple[str, ...],
+        resource: str | None,
+        client_metadata: Mapping[str, str] | None,
+        now: datetime,
+    ) -> MachineToken:
+        """An access token that stands for the client itself. What it may ask for is not checked here."""
+        return await self._machines.issue(
+            pool, client, scopes=scopes, resource=resource, client_metadata=client_metadata, now=now
+        )
+
+    async def inactive_scopes(self, pool: UserPool, scopes: tuple[str, ...]) -> frozenset[str]:
+        """Those of a client's scopes that no resource server has any more."""
+        return await self._scopes.inactive(pool, scopes)
+
+    async def resource_of(self, refresh_token: str) -> str | None:
+        """Whom the access tokens of a session are for, where that was said."""
+        family = await self._issuer.family_of(refresh_token)
+        return None if family is None else family.resource
 
     async def refresh(self, pool: UserPool, client: AppClient, refresh_token: str, *, now: datetime) -> IssuedTokens:
         """New tokens; `refresh_token` in the answer is None unless the client rotates.

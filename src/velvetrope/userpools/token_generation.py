@@ -31,6 +31,7 @@ _RESERVED = frozenset(
 )
 _RESERVED_PREFIXES = ("cognito:", "dev:")
 _RESERVED_SCOPES = "aws.cognito"
+_FOR_MACHINES_TOO = "3"
 
 
 class _Groups(msgspec.Struct, frozen=True, rename="camel"):
@@ -141,17 +142,32 @@ class TokenGeneration:
             response: dict[str, object] = {"claimsOverrideDetails": None}
             first = await self._triggers.ask("PreTokenGeneration", source, occasion, request, response, _Version1)
             return TokenChanges() if first is None else _changes_of_version_1(first)
-        response = {"claimsAndScopeOverrideDetails": None}
-        second = await self._triggers.ask(
-            "PreTokenGeneration",
-            source,
-            occasion,
-            {**request, "scopes": list(scopes)},
-            response,
-            _Version2,
-            version=version,
+        return await self._ask_version_2(occasion, source, {**request, "scopes": list(scopes)}, version)
+
+    async def machine_changes(self, occasion: Occasion, *, scopes: Sequence[str]) -> TokenChanges:
+        """What is to be changed about the token of a client that stands for itself: asked in version 3 only.
+
+        Raises:
+            UserLambdaValidationException, UnexpectedLambdaException, InvalidLambdaResponseException: see `Triggers`.
+        """
+        version = _version(occasion.pool)
+        if version != _FOR_MACHINES_TOO:
+            return TokenChanges()
+        request = {
+            "userAttributes": user_attributes(None),
+            "groupConfiguration": {"groupsToOverride": [], "iamRolesToOverride": [], "preferredRole": None},
+            "scopes": list(scopes),
+        }
+        return await self._ask_version_2(occasion, "TokenGeneration_ClientCredentials", request, version)
+
+    async def _ask_version_2(
+        self, occasion: Occasion, source: str, request: Mapping[str, object], version: str
+    ) -> TokenChanges:
+        response: dict[str, object] = {"claimsAndScopeOverrideDetails": None}
+        answer = await self._triggers.ask(
+            "PreTokenGeneration", source, occasion, request, response, _Version2, version=version
         )
-        return TokenChanges() if second is None else _changes_of_version_2(second)
+        return TokenChanges() if answer is None else _changes_of_version_2(answer)
 
 
 def _version(pool: UserPool) -> str:

@@ -188,7 +188,7 @@ def test_a_refresh_grant_is_parsed() -> None:
         ({"grant_type": "authorization_code"}, InvalidRequest),
         ({"grant_type": "authorization_code", "code": "c", "redirect_uri": None}, InvalidRequest),
         ({"grant_type": "refresh_token"}, InvalidRequest),
-        ({"grant_type": "client_credentials"}, UnsupportedGrantType),
+        ({"grant_type": "client_credentials"}, UnauthorizedClient),
         ({"grant_type": "urn:ietf:params:oauth:grant-type:device_code"}, UnsupportedGrantType),
     ],
 )

@@ -35,6 +35,8 @@ class AuthorizationCode(msgspec.Struct, frozen=True, kw_only=True):
     authenticated_at: datetime
     expires_at: datetime
     """The first moment at which it is worth nothing."""
+    resource: str | None = None
+    """Whom the access token will be for, where the authorization request said so."""
 
 
 class SpentCode(msgspec.Struct, frozen=True, kw_only=True):

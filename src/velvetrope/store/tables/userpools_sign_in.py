@@ -62,6 +62,8 @@ class TokenFamily(msgspec.Struct, frozen=True, kw_only=True):
     """The device that signed in; a refresh has to name it."""
     hosted: bool = False
     """Signed in through the hosted pages, whose access tokens say `version` 2."""
+    resource: str | None = None
+    """Whom the access tokens are for (`aud`), where the app has said so."""
     revoked_at: datetime | None = None
 
 

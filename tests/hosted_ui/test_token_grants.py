@@ -1,0 +1,388 @@
+"""Tokens of the OAuth endpoints over real user pools: machines, custom scopes, resources, functions for tokens.
+
+Source: Cognito Developer Guide, "Token endpoint", "Authorize endpoint", "Scopes, M2M, and resource servers".
+"""
+
+import json
+from base64 import b64encode
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+
+from support.hosted_ui import CALLBACK, Browser, Response, redeem_form
+from support.hosted_ui import sign_in as fill_the_form
+from support.userpools import PASSWORD, RaisedInFunction, World, claims_of
+from velvetrope.clock import CountingEntropy
+from velvetrope.edge.hosted import HostedPages
+from velvetrope.sealing import MasterKeys
+from velvetrope.store import Database
+from velvetrope.store.tables.hosted_ui import HostedUiStore
+from velvetrope.store.tables.userpools_configuration import ResourceServerScope
+from velvetrope.store.tables.userpools_settings import LambdaConfig, VersionedTrigger
+
+SCOPES = ("https://api.example.com/read", "https://api.example.com/write")
+
+
+class Relay:
+    """A pool with a domain, a resource server, a client for people and one for a machine."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.browser = Browser(
+            HostedPages(world.pools.sign_in, HostedUiStore(world.database), world.clock, world.entropy)
+        )
+        self.pool_id = self.app_id = self.machine_id = self.secret = ""
+
+    async def furnish(self) -> None:
+        self.pool_id = await self.world.pool()
+        await self.world.create_user_pool_domain(domain="relay", user_pool_id=self.pool_id)
+        await self.world.create_resource_server(
+            user_pool_id=self.pool_id, identifier="https://api.example.com", name="api", scopes=offered("read", "write")
+        )
+        self.app_id = await self.world.client(
+            self.pool_id,
+            callback_urls=(CALLBACK,),
+            allowed_o_auth_flows=("code", "implicit"),
+            allowed_o_auth_scopes=("openid", "email", *SCOPES),
+            allowed_o_auth_flows_user_pool_client=True,
+            supported_identity_providers=("COGNITO",),
+        )
+        made = await self.world.create_user_pool_client(
+            user_pool_id=self.pool_id,
+            client_name="machine",
+            generate_secret=True,
+            access_token_validity=2,
+            allowed_o_auth_flows=("client_credentials",),
+            allowed_o_auth_scopes=SCOPES,
+            allowed_o_auth_flows_user_pool_client=True,
+        )
+        client = made["user_pool_client"]
+        self.machine_id, self.secret = str(client["client_id"]), str(client["client_secret"])
+        await self.world.user(self.pool_id, email="anna@example.com", email_verified="true")
+
+    async def offer(self, *names: str) -> None:
+        """The resource server has these scopes from now on."""
+        await self.world.update_resource_server(
+            user_pool_id=self.pool_id, identifier="https://api.example.com", name="api", scopes=offered(*names)
+        )
+
+    async def ask_functions(self, version: str, arn: str) -> None:
+        config = LambdaConfig(pre_token_generation_config=VersionedTrigger(lambda_version=version, lambda_arn=arn))
+        await self.world.update_user_pool(user_pool_id=self.pool_id, lambda_config=config)
+
+    async def token(self, **form: str) -> Response:
+        """POST /oauth2/token as the machine, by `client_secret_basic`."""
+        basic = b64encode(f"{self.machine_id}:{self.secret}".encode()).decode()
+        return await self.browser.post(
+            "/oauth2/token", {"grant_type": "client_credentials", **form}, headers={"authorization": f"Basic {basic}"}
+        )
+
+    async def sign_in(self, **changes: str | None) -> Response:
+        return await fill_the_form(
+            self.browser,
+            **{
+                "client_id": self.app_id,
+                "username": "anna",
+                "password": PASSWORD,
+                "scope": "openid email",
+                "prompt": "login",
+                **changes,
+            },
+        )
+
+    async def authorize(self, **parameters: str) -> Response:
+        """GET /oauth2/authorize as the app, without PKCE."""
+        asked = {"client_id": self.app_id, "response_type": "code", "redirect_uri": CALLBACK, **parameters}
+        return await self.browser.get(f"/oauth2/authorize?{urlencode(asked)}")
+
+    async def redeem(self, code: str, **changes: str | None) -> Response:
+        return await self.browser.post("/oauth2/token", redeem_form(code, client_id=self.app_id, **changes))
+
+    async def refresh(self, token: str, **form: str) -> Response:
+        return await self.browser.post(
+            "/oauth2/token",
+            {"grant_type": "refresh_token", "client_id": self.app_id, "refresh_token": token, **form},
+        )
+
+
+def offered(*names: str) -> tuple[ResourceServerScope, ...]:
+    return tuple(ResourceServerScope(scope_name=name, scope_description=name) for name in names)
+
+
+@pytest.fixture
+async def relay(tmp_path: Path) -> AsyncIterator[Relay]:
+    database = await Database.open(f"sqlite:///{tmp_path / 'relay.db'}", durable=False)
+    world = World(database, MasterKeys.generate(CountingEntropy()))
+    relay = Relay(world)
+    try:
+        await relay.furnish()
+        yield relay
+    finally:
+        world.pools.close()
+        await database.close()
+
+
+# A client that asks for itself.
+
+
+async def test_a_machine_gets_an_access_token_with_all_of_its_scopes_and_nothing_else(relay: Relay) -> None:
+    answer = await relay.token()
+
+    claims = claims_of(answer.json["access_token"])
+    now = int(relay.world.now.timestamp())
+    assert answer.status == 200
+    assert {name: value for name, value in answer.json.items() if name != "access_token"} == {
+        "token_type": "Bearer",
+        "expires_in": 7200,
+    }
+    assert {name: value for name, value in claims.items() if name != "jti"} == {
+        "sub": relay.machine_id,
+        "client_id": relay.machine_id,
+        "token_use": "access",
+        "scope": " ".join(SCOPES),
+        "auth_time": now,
+        "iat": now,
+        "exp": now + 7200,
+        "iss": f"https://cognito-idp.us-west-2.amazonaws.com/{relay.pool_id}",
+        "version": 2,
+    }
+
+
+async def test_a_machine_may_ask_for_less_and_by_its_secret_in_the_body(relay: Relay) -> None:
+    answer = await relay.browser.post(
+        "/oauth2/token",
+        {
+            "grant_type": "client_credentials",
+            "client_id": relay.machine_id,
+            "client_secret": relay.secret,
+            "scope": SCOPES[1],
+        },
+    )
+
+    assert claims_of(answer.json["access_token"])["scope"] == SCOPES[1]
+
+
+@pytest.mark.parametrize(
+    "scope", ["openid", "aws.cognito.signin.user.admin", "https://api.example.com/delete", f"{SCOPES[0]} other/scope"]
+)
+async def test_a_machine_gets_no_scope_that_is_about_users_or_not_its_own(relay: Relay, scope: str) -> None:
+    answer = await relay.token(scope=scope)
+
+    assert (answer.status, answer.json) == (400, {"error": "invalid_scope"})
+
+
+async def test_a_machine_without_its_secret_or_with_another_is_nobody(relay: Relay) -> None:
+    form = {"grant_type": "client_credentials", "client_id": relay.machine_id}
+
+    without = await relay.browser.post("/oauth2/token", form)
+    wrong = await relay.browser.post("/oauth2/token", {**form, "client_secret": "x" * 40})
+
+    assert without.json == {"error": "invalid_client", "error_description": "invalid_client_secret"}
+    assert (wrong.status, wrong.json) == (400, {"error": "invalid_client"})
+
+
+async def test_a_public_client_and_one_for_people_cannot_ask_for_themselves(relay: Relay) -> None:
+    answer = await relay.browser.post("/oauth2/token", {"grant_type": "client_credentials", "client_id": relay.app_id})
+
+    assert (answer.status, answer.json) == (400, {"error": "unauthorized_client"})
+
+
+async def test_a_machine_cannot_spend_a_code_or_open_the_authorize_endpoint(relay: Relay) -> None:
+    spent = await relay.token(grant_type="authorization_code", code="a-code", redirect_uri=CALLBACK)
+    page = await relay.authorize(client_id=relay.machine_id)
+
+    assert spent.json == {"error": "unauthorized_client"}
+    assert "error=redirect_mismatch" in page.location
+
+
+async def test_a_machines_token_reaches_no_user(relay: Relay) -> None:
+    token = (await relay.token()).json["access_token"]
+
+    info = await relay.browser.get("/oauth2/userInfo", headers={"authorization": f"Bearer {token}"})
+
+    assert (info.status, info.json["error"]) == (401, "invalid_token")
+
+
+async def test_scopes_that_the_resource_server_let_go_of_are_left_out_until_they_are_back(relay: Relay) -> None:
+    await relay.offer("read")
+    fewer, none_left = await relay.token(), await relay.token(scope=SCOPES[1])
+    await relay.offer("read", "write")
+    again = await relay.token()
+
+    assert claims_of(fewer.json["access_token"])["scope"] == SCOPES[0]
+    assert none_left.json == {"error": "invalid_scope"}
+    assert claims_of(again.json["access_token"])["scope"] == " ".join(SCOPES)
+
+
+async def test_version_three_of_the_function_for_tokens_is_asked_about_machines(relay: Relay) -> None:
+    arn = relay.world.functions.answers(
+        "tokens",
+        claimsAndScopeOverrideDetails={
+            "accessTokenGeneration": {
+                "claimsToAddOrOverride": {"team": "blue", "sub": "somebody", "client_id": "somebody"},
+                "scopesToSuppress": [SCOPES[1]],
+            }
+        },
+    )
+    await relay.ask_functions("V3_0", arn)
+
+    answer = await relay.token(aws_client_metadata=json.dumps({"environment": "dev"}))
+
+    event, claims = relay.world.functions.events[-1], claims_of(answer.json["access_token"])
+    assert (event["version"], event["triggerSource"]) == ("3", "TokenGeneration_ClientCredentials")
+    assert (event["userName"], event["callerContext"]["clientId"]) == ("ClientCredentials", relay.machine_id)
+    assert event["request"]["clientMetadata"] == {"environment": "dev"}
+    assert event["request"]["scopes"] == list(SCOPES)
+    assert (claims["team"], claims["scope"], claims["sub"]) == ("blue", SCOPES[0], relay.machine_id)
+    assert claims["client_id"] == relay.machine_id
+
+
+async def test_earlier_versions_of_the_function_are_not_asked_about_machines(relay: Relay) -> None:
+    await relay.ask_functions("V2_0", relay.world.functions.answers("tokens"))
+
+    answer = await relay.token()
+
+    assert (answer.status, relay.world.functions.events) == (200, [])
+
+
+async def test_a_function_that_refuses_leaves_the_machine_without_a_token(relay: Relay) -> None:
+    def refuse(event: Mapping[str, Any]) -> Any:
+        raise RaisedInFunction("not at night")
+
+    await relay.ask_functions("V3_0", relay.world.functions.define("tokens", refuse))
+
+    answer = await relay.token()
+
+    assert (answer.status, answer.json) == (
+        400,
+        {"error": "invalid_grant", "error_description": "PreTokenGeneration failed with error not at night."},
+    )
+
+
+@pytest.mark.parametrize("metadata", ["no json", '["a"]', '{"a": 1}'])
+async def test_client_metadata_is_an_object_of_texts(relay: Relay, metadata: str) -> None:
+    answer = await relay.token(aws_client_metadata=metadata)
+
+    assert (answer.status, answer.json["error"]) == (400, "invalid_request")
+
+
+# Custom scopes of people's tokens.
+
+
+async def test_custom_scopes_are_in_the_access_token_of_code_and_implicit_flows(relay: Relay) -> None:
+    scope = f"openid {SCOPES[0]}"
+    code = (await relay.sign_in(scope=scope)).answer["code"]
+    redeemed = (await relay.redeem(code)).json
+    implicit = await relay.sign_in(scope=scope, response_type="token", code_challenge=None, code_challenge_method=None)
+
+    assert claims_of(redeemed["access_token"])["scope"] == scope
+    assert claims_of(implicit.answer["access_token"])["scope"] == scope
+
+
+async def test_a_deleted_scope_is_dropped_without_a_word_and_left_out_of_refreshed_tokens(relay: Relay) -> None:
+    scope = f"openid {SCOPES[0]}"
+    before = (await relay.redeem((await relay.sign_in(scope=scope)).answer["code"])).json
+    await relay.offer("write")
+
+    after = (await relay.redeem((await relay.sign_in(scope=scope)).answer["code"])).json
+    refreshed = (await relay.refresh(before["refresh_token"])).json
+    await relay.offer("read")
+    returned = (await relay.refresh(before["refresh_token"])).json
+
+    assert claims_of(after["access_token"])["scope"] == "openid"
+    assert claims_of(refreshed["access_token"])["scope"] == "openid"
+    assert claims_of(returned["access_token"])["scope"] == scope
+
+
+async def test_when_no_scope_is_left_the_app_is_told(relay: Relay) -> None:
+    await relay.world.delete_resource_server(user_pool_id=relay.pool_id, identifier="https://api.example.com")
+
+    answer = await relay.authorize(scope=SCOPES[0])
+
+    assert answer.answer == {"error": "invalid_scope"}
+
+
+async def test_a_scope_that_the_client_was_never_given_is_refused(relay: Relay) -> None:
+    answer = await relay.authorize(scope="phone")
+
+    assert answer.answer == {"error": "invalid_scope"}
+
+
+# Whom a token is for.
+
+
+async def test_a_machines_token_is_for_the_resource_that_it_names(relay: Relay) -> None:
+    answer = await relay.token(resource="https://api.example.com/v1")
+
+    assert claims_of(answer.json["access_token"])["aud"] == "https://api.example.com/v1"
+
+
+async def test_the_resource_of_the_authorization_request_is_in_the_access_token_and_stays(relay: Relay) -> None:
+    code = (await relay.sign_in(resource="https://mcp.example.com")).answer["code"]
+    tokens = (await relay.redeem(code, resource="https://mcp.example.com")).json
+    refreshed = (await relay.refresh(tokens["refresh_token"], resource="https://mcp.example.com")).json
+
+    assert claims_of(tokens["access_token"])["aud"] == "https://mcp.example.com"
+    assert claims_of(tokens["id_token"])["aud"] == relay.app_id
+    assert claims_of(refreshed["access_token"])["aud"] == "https://mcp.example.com"
+
+
+async def test_a_token_request_cannot_name_another_resource_than_was_granted(relay: Relay) -> None:
+    unbound = (await relay.sign_in()).answer["code"]
+    bound = (await relay.sign_in(resource="https://mcp.example.com")).answer["code"]
+    tokens = (await relay.redeem((await relay.sign_in()).answer["code"])).json
+
+    answers = [
+        await relay.redeem(unbound, resource="https://mcp.example.com"),
+        await relay.redeem(bound, resource="https://other.example.com"),
+        await relay.refresh(tokens["refresh_token"], resource="https://mcp.example.com"),
+    ]
+
+    assert [(answer.status, answer.json) for answer in answers] == [(400, {"error": "invalid_target"})] * 3
+
+
+@pytest.mark.parametrize("resource", ["http://api.example.com", "api", "https://", "https://api.example.com/#x"])
+async def test_a_resource_is_an_absolute_uri_of_aws_forms(relay: Relay, resource: str) -> None:
+    answer = await relay.token(resource=resource)
+
+    assert (answer.status, answer.json["error"]) == (400, "invalid_target")
+
+
+# Functions for tokens, where tokens travel in the address.
+
+
+async def test_a_function_that_refuses_an_implicit_sign_in_is_told_to_the_app_and_nobody_is_signed_in(
+    relay: Relay,
+) -> None:
+    def refuse(event: Mapping[str, Any]) -> Any:
+        raise RaisedInFunction("not you")
+
+    await relay.ask_functions("V1_0", relay.world.functions.define("tokens", refuse))
+
+    answer = await relay.sign_in(response_type="token", code_challenge=None, code_challenge_method=None)
+
+    assert answer.status == 302
+    assert answer.location.startswith(f"{CALLBACK}#")
+    assert answer.answer == {
+        "error": "invalid_request",
+        "error_description": "PreTokenGeneration failed with error not you. ",
+        "state": "st4te",
+    }
+    assert "cognito" not in " ".join(relay.browser.cookies)
+
+
+async def test_who_is_signed_in_hears_of_the_function_at_the_authorize_endpoint_too(relay: Relay) -> None:
+    def refuse(event: Mapping[str, Any]) -> Any:
+        raise RaisedInFunction("not now")
+
+    await relay.sign_in()
+    await relay.ask_functions("V1_0", relay.world.functions.define("tokens", refuse))
+
+    answer = await relay.authorize(response_type="token", state="s")
+
+    assert answer.location.startswith(f"{CALLBACK}#")
+    assert answer.answer["error"] == "invalid_request"
+    assert answer.answer["state"] == "s"
