@@ -16,7 +16,7 @@ from velvetrope.hosted_ui.authorization import AuthorizationFlow, RedirectTo, Sh
 from velvetrope.hosted_ui.authorization_requests import AuthorizationRequests, RequestedAuthorization
 from velvetrope.hosted_ui.codes import CODE_LIFETIME, AuthorizationCodes
 from velvetrope.hosted_ui.completion import SignedIn, SignInCompletion
-from velvetrope.hosted_ui.directory import IssuedTokens, UserDirectory, VerifiedAccessToken
+from velvetrope.hosted_ui.directory import AskedChallenge, IssuedTokens, UserDirectory, VerifiedAccessToken
 from velvetrope.hosted_ui.discovery import EndpointUrls, discovery_document
 from velvetrope.hosted_ui.federated_sign_ins import (
     FEDERATED_SIGN_IN_LIFETIME,
@@ -27,9 +27,30 @@ from velvetrope.hosted_ui.federated_sign_ins import (
 )
 from velvetrope.hosted_ui.flows import HostedUi
 from velvetrope.hosted_ui.logout import LogoutFlow, SignedOutHere
-from velvetrope.hosted_ui.password_sign_in import Credentials, LoginForm, PasswordSignInFlow, SignInRefused
+from velvetrope.hosted_ui.passkey_registration import (
+    NobodySignedIn,
+    PasskeyPage,
+    PasskeyRefused,
+    PasskeyRegistrationFlow,
+)
+from velvetrope.hosted_ui.password_sign_in import (
+    Credentials,
+    ElsewhereFirst,
+    LoginForm,
+    PasswordSignInFlow,
+    SignInRefused,
+)
 from velvetrope.hosted_ui.revocation import RevocationFlow
 from velvetrope.hosted_ui.sessions import SESSION_LIFETIME, BrowserSessions
+from velvetrope.hosted_ui.sign_in_steps import (
+    STEP_PATHS,
+    AnswerRefused,
+    BrowserHolds,
+    SignInSteps,
+    StepAhead,
+    StepIsOver,
+    StepPage,
+)
 from velvetrope.hosted_ui.tokens import TokenFlow
 from velvetrope.hosted_ui.userinfo import UserInfoFlow
 
@@ -37,19 +58,28 @@ __all__ = [
     "CODE_LIFETIME",
     "FEDERATED_SIGN_IN_LIFETIME",
     "SESSION_LIFETIME",
+    "STEP_PATHS",
+    "AnswerRefused",
+    "AskedChallenge",
     "AuthorizationCodes",
     "AuthorizationFlow",
     "AuthorizationRequests",
+    "BrowserHolds",
     "BrowserSessions",
     "Credentials",
     "Departure",
+    "ElsewhereFirst",
     "EndpointUrls",
     "FederatedSignIns",
     "HostedUi",
     "IssuedTokens",
     "LoginForm",
     "LogoutFlow",
+    "NobodySignedIn",
     "NotOurSignIn",
+    "PasskeyPage",
+    "PasskeyRefused",
+    "PasskeyRegistrationFlow",
     "PasswordSignInFlow",
     "RedirectTo",
     "RequestedAuthorization",
@@ -58,8 +88,12 @@ __all__ = [
     "ShowLogin",
     "SignInCompletion",
     "SignInRefused",
+    "SignInSteps",
     "SignedIn",
     "SignedOutHere",
+    "StepAhead",
+    "StepIsOver",
+    "StepPage",
     "TokenFlow",
     "UserDirectory",
     "UserInfoFlow",

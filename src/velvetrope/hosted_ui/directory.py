@@ -16,6 +16,7 @@ from velvetrope.store.tables.userpools_configuration import IdentityProvider
 
 __all__ = [
     "TRIGGER_REFUSALS",
+    "AskedChallenge",
     "IssuedTokens",
     "MachineToken",
     "UserDirectory",
@@ -50,6 +51,21 @@ class MachineToken(Protocol):
     def expires_in_seconds(self) -> int: ...
 
 
+class AskedChallenge(Protocol):
+    """What a user has to answer before they are signed in (RespondToAuthChallenge's ChallengeName and parameters)."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def parameters(self) -> Mapping[str, str]: ...
+    @property
+    def session(self) -> str | None: ...
+    @property
+    def available(self) -> tuple[str, ...] | None:
+        """What there is to choose from, in SELECT_CHALLENGE."""
+        ...
+
+
 class VerifiedAccessToken(Protocol):
     """An access token whose signature, time and standing have been proven."""
 
@@ -74,14 +90,74 @@ class UserDirectory(Protocol):
         """Compare in constant time."""
         ...
 
-    async def verify_password(
-        self, pool: UserPool, client: AppClient, *, username: str, password: Secret[str], now: datetime
-    ) -> User:
-        """The user whose password this is.
+    async def begin_sign_in(
+        self,
+        pool: UserPool,
+        client: AppClient,
+        *,
+        username: str,
+        password: Secret[str],
+        now: datetime,
+        source_ip: str = "",
+    ) -> User | AskedChallenge:
+        """The user whose password this is, or what else they have to answer (`continue_sign_in`).
 
         Raises:
             ServiceError: NotAuthorizedException and the like, with a text that may be shown.
         """
+        ...
+
+    async def begin_choice(
+        self,
+        pool: UserPool,
+        client: AppClient,
+        *,
+        username: str,
+        preferred: str | None,
+        now: datetime,
+        source_ip: str = "",
+    ) -> User | AskedChallenge:
+        """A sign-in whose first factor the user chooses: the preferred one, or SELECT_CHALLENGE.
+
+        Raises:
+            ServiceError: the client does not allow it, among others.
+        """
+        ...
+
+    async def continue_sign_in(
+        self,
+        pool: UserPool,
+        client: AppClient,
+        *,
+        challenge_name: str,
+        session: str,
+        responses: Mapping[str, str],
+        now: datetime,
+        source_ip: str = "",
+    ) -> User | AskedChallenge:
+        """The user, or the next question, after an answer to the last one.
+
+        Raises:
+            ServiceError: as RespondToAuthChallenge refuses it.
+        """
+        ...
+
+    async def associate_software_token(self, session: str, *, now: datetime) -> tuple[str, str | None]:
+        """A new authenticator app's secret in base32 for who has come to MFA_SETUP, and the session that goes on."""
+        ...
+
+    async def verify_software_token(self, session: str, code: str, *, now: datetime) -> str | None:
+        """The session on which MFA_SETUP can be answered, now that an app has shown `code`."""
+        ...
+
+    async def begin_passkey(self, pool: UserPool, client: AppClient, user: User, *, now: datetime) -> dict[str, object]:
+        """PublicKeyCredentialCreationOptionsJSON for an authenticator of somebody who is signed in."""
+        ...
+
+    async def complete_passkey(
+        self, pool: UserPool, client: AppClient, user: User, credential: str, *, now: datetime
+    ) -> None:
+        """Keep what the authenticator made (RegistrationResponseJSON)."""
         ...
 
     async def find_user(self, user_pool_id: str, sub: str) -> User | None: ...

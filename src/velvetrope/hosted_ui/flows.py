@@ -7,9 +7,12 @@ from velvetrope.hosted_ui.codes import AuthorizationCodes
 from velvetrope.hosted_ui.completion import SignInCompletion
 from velvetrope.hosted_ui.directory import UserDirectory
 from velvetrope.hosted_ui.logout import LogoutFlow
+from velvetrope.hosted_ui.passkey_registration import PasskeyRegistrationFlow
 from velvetrope.hosted_ui.password_sign_in import PasswordSignInFlow
+from velvetrope.hosted_ui.pending_sign_ins import PendingSignIns
 from velvetrope.hosted_ui.revocation import RevocationFlow
 from velvetrope.hosted_ui.sessions import BrowserSessions
+from velvetrope.hosted_ui.sign_in_steps import SignInSteps
 from velvetrope.hosted_ui.tokens import TokenFlow
 from velvetrope.hosted_ui.userinfo import UserInfoFlow
 from velvetrope.store.tables.hosted_ui import HostedUiStore
@@ -26,7 +29,9 @@ class HostedUi:
         self.requests = AuthorizationRequests(directory)
         self.completion = SignInCompletion(directory, self.sessions, codes)
         self.authorization = AuthorizationFlow(directory, self.requests, self.sessions, self.completion)
-        self.password_sign_in = PasswordSignInFlow(directory, self.requests, self.completion)
+        self.sign_in_steps = SignInSteps(directory, self.requests, PendingSignIns(store, entropy), self.completion)
+        self.passkey_registration = PasskeyRegistrationFlow(directory, self.sessions)
+        self.password_sign_in = PasswordSignInFlow(directory, self.requests, self.sign_in_steps)
         self.tokens = TokenFlow(directory, codes)
         self.userinfo = UserInfoFlow(directory)
         self.revocation = RevocationFlow(directory)

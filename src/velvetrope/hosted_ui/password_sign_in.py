@@ -1,57 +1,40 @@
-"""`/login`: a name and a password, for who sits at the form.
+"""`/login`: a name and a password, or a name and another first factor, for who sits at the form.
 
-    step                                  login page   sign in   a refusal goes
-    parse the request                         x           x      see `authorization_requests`
-    verify the password                                   x      above the form
-    check that nothing is left to do                      x      above the form
-    complete the sign-in                                  x      (see `completion`)
+    step                                  login page   password   factor   a refusal goes
+    parse the request                         x            x         x     see `authorization_requests`
+    begin the sign-in                                      x         x     above the form, or to the page that helps
+    ask what is left, or complete it                       x         x     (see `sign_in_steps`, `completion`)
 
-Nothing is kept for somebody who has not signed in. That the form was ours (CSRF) is checked by the edge before
-`sign_in`, as cookies are its own.
+That the form was ours (CSRF) is checked by the edge before `sign_in`, as cookies are its own. The user pool does the
+same work for names that nobody has, and counts what is wrong (`userpools.back_off`).
 
 Source: Cognito Developer Guide, "Login endpoint".
 """
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Literal
 
 from velvetrope.errors import ServiceError, VelvetropeError
 from velvetrope.hosted_ui.authorization_requests import AuthorizationRequests, RequestedAuthorization
-from velvetrope.hosted_ui.completion import SignedIn, SignInCompletion
-from velvetrope.hosted_ui.directory import UserDirectory
+from velvetrope.hosted_ui.completion import SignedIn
+from velvetrope.hosted_ui.directory import AskedChallenge, UserDirectory
+from velvetrope.hosted_ui.refusals import is_for_the_person
+from velvetrope.hosted_ui.sign_in_steps import BrowserHolds, SignInSteps, StepAhead, StepUnsupported
 from velvetrope.oauth import Parameters
 from velvetrope.secret import Secret
 from velvetrope.store.tables.userpools import AppClient, User, UserPool
 
-__all__ = ["Credentials", "LoginForm", "PasswordSignInFlow", "SignInRefused"]
+__all__ = ["Credentials", "ElsewhereFirst", "LoginForm", "PasswordSignInFlow", "SignInRefused"]
 
-_SHOWN_AS_THEY_ARE = frozenset(
-    {
-        "NotAuthorizedException",
-        "UserNotFoundException",
-        "InvalidParameterException",
-        "LimitExceededException",
-        "TooManyRequestsException",
-        "UserLambdaValidationException",
-    }
-)
-"""Refusals whose text is meant for the person at the form, as AWS shows them."""
-
-_CANNOT_FINISH_HERE = {
-    "UserNotConfirmedException": (
-        "User is not confirmed. Confirm the account with the code that was sent to you, then sign in again: "
-        "this page cannot do it."
-    ),
-    "PasswordResetRequiredException": (
-        "Password reset required for the user. This page cannot reset passwords: reset it in the app, "
-        "then sign in again."
-    ),
-    "FORCE_CHANGE_PASSWORD": (
-        "This account has a temporary password and needs a new one before it can sign in. This page cannot set it: "
-        "choose one in the app, or ask an administrator to set a permanent password."
-    ),
+_ELSEWHERE: dict[str, Literal["confirm", "reset"]] = {
+    "UserNotConfirmedException": "confirm",
+    "PasswordResetRequiredException": "reset",
 }
-"""What the person has to do elsewhere first, by the error or user status that says so."""
+"""Refusals that another page can do something about. They are told to who knew the password, and to nobody else."""
+
+_FIRST_FACTORS = ("WEB_AUTHN", "EMAIL_OTP", "SMS_OTP")
+"""First factors besides the password, in the order in which they are offered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +44,8 @@ class LoginForm:
     query: str
     redirect_uri: str
     username: str
+    factors: tuple[str, ...] = ()
+    """Ways to sign in besides the password: WEB_AUTHN, EMAIL_OTP, SMS_OTP."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +54,8 @@ class Credentials:
 
     username: str
     password: Secret[str]
+    factor: str | None = None
+    """The first factor that was chosen in the place of the password."""
 
 
 class SignInRefused(VelvetropeError):
@@ -79,18 +66,27 @@ class SignInRefused(VelvetropeError):
         self.form = form
 
 
+class ElsewhereFirst(VelvetropeError):
+    """The password was right, and the account is to be confirmed or reset before it signs anybody in."""
+
+    def __init__(self, message: str, form: LoginForm, *, page: Literal["confirm", "reset"]) -> None:
+        super().__init__(message)
+        self.form = form
+        self.page = page
+
+
 class PasswordSignInFlow:
     """Shows the form and takes it."""
 
-    def __init__(self, directory: UserDirectory, requests: AuthorizationRequests, completion: SignInCompletion) -> None:
+    def __init__(self, directory: UserDirectory, requests: AuthorizationRequests, steps: SignInSteps) -> None:
         self._directory = directory
         self._requests = requests
-        self._completion = completion
+        self._steps = steps
 
     async def login_page(self, pool: UserPool, parameters: Parameters) -> LoginForm:
         """GET /login. Shown whether or not somebody is signed in: who wants single sign-on asks authorize."""
         asked = await self._requests.parse(pool, parameters)
-        return _login_form(asked, username=asked.request.login_hint or "")
+        return _login_form(pool, asked, username=asked.request.login_hint or "")
 
     async def sign_in(
         self,
@@ -98,47 +94,67 @@ class PasswordSignInFlow:
         parameters: Parameters,
         credentials: Credentials,
         *,
-        earlier_session: Secret[str] | None,
+        holds: BrowserHolds,
         now: datetime,
-    ) -> SignedIn:
+    ) -> SignedIn | StepAhead:
         """POST /login.
 
         Raises:
             OAuthError: the request does not stand.
-            SignInRefused: the person may try again, or has something to do elsewhere first.
+            SignInRefused: the person may try again.
+            ElsewhereFirst: they have something to do on another page first.
         """
         asked = await self._requests.parse(pool, parameters)
-        form = _login_form(asked, username=credentials.username)
-        user = await self._verify_password(pool, asked.client, credentials, form, now=now)
-        _check_nothing_left_to_do(user, form)
-        return await self._completion.complete(
-            pool, asked.client, asked.request, user, authenticated_at=now, earlier_session=earlier_session, now=now
-        )
-
-    async def _verify_password(
-        self, pool: UserPool, client: AppClient, credentials: Credentials, form: LoginForm, *, now: datetime
-    ) -> User:
-        if not credentials.username or not credentials.password:
-            raise SignInRefused("Enter your username and your password.", form)
+        form = _login_form(pool, asked, username=credentials.username)
         try:
-            return await self._directory.verify_password(
-                pool, client, username=credentials.username, password=credentials.password, now=now
-            )
+            reached = await self._begin(pool, asked.client, credentials, form, source_ip=holds.source_ip, now=now)
+            return await self._steps.reached(pool, asked, reached, username=credentials.username, holds=holds, now=now)
+        except StepUnsupported as refusal:
+            raise SignInRefused(refusal.message, form) from None
         except ServiceError as refusal:
-            if refusal.code in _SHOWN_AS_THEY_ARE:
+            if is_for_the_person(refusal):
                 raise SignInRefused(refusal.message, form, detail=refusal.detail) from None
-            if refusal.code in _CANNOT_FINISH_HERE:
-                raise SignInRefused(_CANNOT_FINISH_HERE[refusal.code], form, detail=refusal.detail) from None
+            if refusal.code in _ELSEWHERE:
+                raise ElsewhereFirst(refusal.message, form, page=_ELSEWHERE[refusal.code]) from None
             raise
 
+    async def _begin(
+        self,
+        pool: UserPool,
+        client: AppClient,
+        credentials: Credentials,
+        form: LoginForm,
+        *,
+        source_ip: str,
+        now: datetime,
+    ) -> User | AskedChallenge:
+        username = credentials.username
+        if credentials.factor is not None:
+            if not username:
+                raise SignInRefused("Enter your username.", form)
+            if credentials.factor not in form.factors:
+                raise SignInRefused("This way to sign in is not offered here.", form)
+            return await self._directory.begin_choice(
+                pool, client, username=username, preferred=credentials.factor, now=now, source_ip=source_ip
+            )
+        if not username or not credentials.password:
+            raise SignInRefused("Enter your username and your password.", form)
+        return await self._directory.begin_sign_in(
+            pool, client, username=username, password=credentials.password, now=now, source_ip=source_ip
+        )
 
-def _check_nothing_left_to_do(user: User, form: LoginForm) -> None:
-    """The password was right; is that all it takes? Challenges that this page cannot run are refused in words."""
-    if user.status in _CANNOT_FINISH_HERE:
-        raise SignInRefused(_CANNOT_FINISH_HERE[user.status], form, detail=f"user status {user.status}")
-    if not user.enabled or user.status != "CONFIRMED":  # a federated user has no password to show
-        raise SignInRefused("Incorrect username or password.", form, detail=f"user status {user.status}")
+
+def _login_form(pool: UserPool, asked: RequestedAuthorization, *, username: str) -> LoginForm:
+    return LoginForm(
+        query=asked.query,
+        redirect_uri=asked.request.address.redirect_uri,
+        username=username,
+        factors=_offered(pool, asked.client),
+    )
 
 
-def _login_form(asked: RequestedAuthorization, *, username: str) -> LoginForm:
-    return LoginForm(query=asked.query, redirect_uri=asked.request.address.redirect_uri, username=username)
+def _offered(pool: UserPool, client: AppClient) -> tuple[str, ...]:
+    """First factors besides the password: where the client has USER_AUTH, and the pool allows them."""
+    if "ALLOW_USER_AUTH" not in client.explicit_auth_flows:
+        return ()
+    return tuple(name for name in _FIRST_FACTORS if name in pool.allowed_first_auth_factors)

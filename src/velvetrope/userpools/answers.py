@@ -100,7 +100,7 @@ class ChallengeAnswers:
         match challenge_name:
             case "SMS_OTP":
                 return await self._parts.codes.answer(turn, "SMS_OTP", session, responses)
-            case "EMAIL_OTP" if not self._parts.codes.is_second_factor(turn, session):
+            case "EMAIL_OTP" if not self._parts.codes.asked(turn, session).second_factor:
                 return await self._parts.codes.answer(turn, "EMAIL_OTP", session, responses)
             case "EMAIL_OTP" | "SMS_MFA" | "SOFTWARE_TOKEN_MFA":
                 answered = await self._parts.second_factors.answer_code(turn, challenge_name, session, responses)

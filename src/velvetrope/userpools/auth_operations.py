@@ -24,6 +24,7 @@ from velvetrope.secret import Secret
 from velvetrope.store.tables.userpools import AppClient, UserPool, UserPoolStore
 from velvetrope.userpools.answers import ChallengeAnswers, SignInParts
 from velvetrope.userpools.back_off import check_attempts
+from velvetrope.userpools.beginnings import Flow, begun_sign_in
 from velvetrope.userpools.challenges import ChallengeSealer, ConfirmedSignUp, CustomStep, SignIn
 from velvetrope.userpools.custom_challenges import with_step
 from velvetrope.userpools.devices import group_key_of, new_device_key
@@ -36,7 +37,7 @@ from velvetrope.userpools.sign_in import missing_user_error
 from velvetrope.userpools.turns import Answered, NextChallenge, Passed, Turn, required
 from velvetrope.userpools.vault import PasswordVault
 
-__all__ = ["AuthOperations", "allowed_flows", "check_refresh_allowed"]
+__all__ = ["AuthOperations", "allowed_flows", "check_choice_allowed", "check_refresh_allowed"]
 
 _LEGACY_FLOWS = frozenset({"ADMIN_NO_SRP_AUTH", "CUSTOM_AUTH_FLOW_ONLY", "USER_PASSWORD_AUTH"})
 _PASSWORD_FLOWS = ("USER_PASSWORD_AUTH", "ADMIN_USER_PASSWORD_AUTH", "ADMIN_NO_SRP_AUTH")
@@ -237,7 +238,7 @@ class AuthOperations:
         may_migrate = flow == "USER_AUTH" and migrates(turn.pool)
         if name.found is None and not (sends_password or may_migrate or turn.client.hides_missing_users):
             raise missing_user_error(turn.client)
-        sign_in = self._sign_in(turn, name, flow, parameters.get("DEVICE_KEY"))
+        sign_in = begun_sign_in(turn, name, _flow(flow), self._vault, device_key=parameters.get("DEVICE_KEY"))
         await self._parts.triggers.pre_authentication(
             turn, sign_in.user_id, None if name.found is None else name.found.user, validation_data
         )
@@ -269,25 +270,6 @@ class AuthOperations:
             turn.pool, turn.client, name, Secret(parameters["PASSWORD"]), now=turn.now
         )
         return await self._next(turn, Answered(sign_in.with_proof("PASSWORD"), stored))
-
-    def _sign_in(self, turn: Turn, name: PresentedName, flow: str, device_key: str | None) -> SignIn:
-        return SignIn(
-            flow=flow if flow in {"USER_SRP_AUTH", "USER_AUTH", "CUSTOM_AUTH"} else "PASSWORD",  # type: ignore[arg-type]
-            username=name.text,
-            username_key=name.key,
-            user_id=self._user_id(turn.pool, name),
-            sub=self._vault.decoy_user_id(turn.pool, name.key) if name.found is None else name.found.user.sub,
-            missing=name.found is None,
-            device_key=device_key,
-        )
-
-    def _user_id(self, pool: UserPool, name: PresentedName) -> str:
-        if name.found is not None:
-            return name.found.user.username
-        # Where people sign in with addresses, a real user's internal name is a UUID; elsewhere it is what was typed.
-        is_address = "@" in name.text or name.text.startswith("+")
-        by_address = pool.username_attributes or (pool.alias_attributes and is_address)
-        return self._vault.decoy_user_id(pool, name.key) if by_address else name.text
 
     async def _signed_up(self, turn: Turn, sign_in: SignIn, session_text: str) -> Answered:
         """The first factor of somebody who has just confirmed their sign-up, from ConfirmSignUp's session."""
@@ -380,6 +362,14 @@ def allowed_flows(client: AppClient) -> frozenset[str]:
     return frozenset(allowed)
 
 
+def check_choice_allowed(client: AppClient) -> None:
+    """
+    Raises:
+        InvalidParameterException: the client has USER_AUTH not switched on.
+    """
+    _PUBLIC_DOOR.check_flow(client, "USER_AUTH")
+
+
 def check_refresh_allowed(client: AppClient) -> None:
     """A client refreshes if it rotates, or allows REFRESH_TOKEN_AUTH.
 
@@ -388,6 +378,14 @@ def check_refresh_allowed(client: AppClient) -> None:
     """
     if not client.rotates_refresh_tokens and "ALLOW_REFRESH_TOKEN_AUTH" not in allowed_flows(client):
         raise NotAuthorizedException("Auth flow not enabled for this client")
+
+
+def _flow(auth_flow: str) -> Flow:
+    match auth_flow:
+        case "USER_SRP_AUTH" | "USER_AUTH" | "CUSTOM_AUTH":
+            return auth_flow
+        case _:
+            return "PASSWORD"
 
 
 def _chooses_password(flow: str, parameters: Mapping[str, str]) -> bool:

@@ -107,6 +107,8 @@ class CodeAsked(msgspec.Struct, frozen=True, kw_only=True, tag="CODE"):
     challenge_name: Literal["SMS_MFA", "EMAIL_OTP", "SMS_OTP"]
     second_factor: bool
     mac: bytes
+    sets_up: str | None = None
+    """The mail address that becomes the user's with the right code (`mail_factors`)."""
 
 
 class TotpAsked(msgspec.Struct, frozen=True, kw_only=True, tag="SOFTWARE_TOKEN_MFA"):

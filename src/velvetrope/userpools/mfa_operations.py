@@ -1,8 +1,7 @@
 """A user's own MFA: setting an authenticator app up, and which factors are switched on.
 
 AssociateSoftwareToken hands out a secret, VerifySoftwareToken keeps it once a code shows that an app has it. Both work
-with an access token, and in the middle of a sign-in with the session of MFA_SETUP; there the secret travels in the
-session, and the app takes the place of nothing: who has a second factor by now cannot set another one up without it.
+with an access token, and in the middle of a sign-in with the session of MFA_SETUP (`authenticator_setups`).
 
 What a preference names must be answerable: a verified app, a phone number, a verified mail address. A factor that is
 left out of a call stays what it was. SetUserSettings is the old way to do that for SMS alone.
@@ -12,7 +11,6 @@ AdminSetUserMFAPreference, SetUserSettings; user-pools reference sections 6 and 
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Literal
 
 import msgspec
@@ -21,18 +19,10 @@ from velvetrope.operations import Answer, Call, operation
 from velvetrope.secret import Secret
 from velvetrope.store.tables.userpools import MfaType, StoredUser, User, UserPool, UserPoolStore
 from velvetrope.store.tables.userpools_factors import FactorStore, SoftwareToken
-from velvetrope.userpools.authenticator_apps import AuthenticatorApps, base32
-from velvetrope.userpools.back_off import BackOff
-from velvetrope.userpools.challenges import ChallengeSealer, MfaSetupAsked, Session
+from velvetrope.userpools.authenticator_setups import AuthenticatorSetter, AuthenticatorSetups
 from velvetrope.userpools.directory import PoolDirectory
-from velvetrope.userpools.errors import (
-    EnableSoftwareTokenMFAException,
-    InvalidParameterException,
-    NotAuthorizedException,
-    SoftwareTokenMFANotFoundException,
-    user_missing,
-)
-from velvetrope.userpools.one_time_codes import code_lock
+from velvetrope.userpools.errors import InvalidParameterException, user_missing
+from velvetrope.userpools.mfa_preferences import with_mfa_enabled
 from velvetrope.userpools.second_factors import has_address_for
 from velvetrope.userpools.signed_in import AccessTokens
 
@@ -53,16 +43,6 @@ class MfaOption(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     attribute_name: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class _Setter:
-    """Whose app is being set up, and in which sign-in if they are not signed in yet."""
-
-    pool: UserPool
-    stored: StoredUser
-    session: Session | None = None
-    asked: MfaSetupAsked | None = None
-
-
 class MfaOperations:
     """Second factors of one user."""
 
@@ -73,37 +53,21 @@ class MfaOperations:
         factors: FactorStore,
         directory: PoolDirectory,
         tokens: AccessTokens,
-        challenges: ChallengeSealer,
-        apps: AuthenticatorApps,
-        back_off: BackOff,
+        setups: AuthenticatorSetups,
     ) -> None:
         self._store = store
         self._factors = factors
         self._directory = directory
         self._tokens = tokens
-        self._challenges = challenges
-        self._apps = apps
-        self._back_off = back_off
+        self._setups = setups
 
     @operation
     async def associate_software_token(
         self, call: Call, *, access_token: Secret[str] | None = None, session: str | None = None
     ) -> Answer:
         setter = await self._setter(call, access_token, session)
-        pool, stored = setter.pool, setter.stored
-        if "SOFTWARE_TOKEN_MFA" not in pool.mfa_types:
-            # Text UNVERIFIED; the code is the model's.
-            raise SoftwareTokenMFANotFoundException("Software token MFA is not enabled by the userPool")
-        secret = self._apps.new_secret()
-        if setter.session is not None and setter.asked is not None:
-            asked = msgspec.structs.replace(setter.asked, secret=secret)
-            changed = msgspec.structs.replace(setter.session, asked=asked)
-            return {"secret_code": base32(secret), "session": self._challenges.seal_session(changed)}
-        sealed = self._apps.seal(secret, pool=pool, sub=stored.user.sub)
-        await self._factors.change_software_token(
-            pool.id, stored.username_key, lambda token: msgspec.structs.replace(token, pending_sealed=sealed)
-        )
-        return {"secret_code": base32(secret)}
+        secret_code, going_on = await self._setups.associate(setter)
+        return {"secret_code": secret_code} if going_on is None else {"secret_code": secret_code, "session": going_on}
 
     @operation
     async def verify_software_token(
@@ -116,37 +80,8 @@ class MfaOperations:
         friendly_device_name: str | None = None,
     ) -> Answer:
         setter = await self._setter(call, access_token, session)
-        pool, stored = setter.pool, setter.stored
-        lock = code_lock(stored.username_key)
-        await self._back_off.check_not_locked(pool, lock, now=call.now)
-        secret, pending = await self._unproven_secret(setter)
-        step = self._apps.step_of(secret, user_code, now=call.now)
-        if step is None:
-            await self._back_off.failed(pool, lock, now=call.now)
-            raise EnableSoftwareTokenMFAException("Code mismatch")
-        await self._back_off.succeeded(pool, lock, now=call.now)
-        if setter.session is not None:
-            await self._challenges.spend_session(setter.session, now=call.now)
-
-        def keep(token: SoftwareToken) -> SoftwareToken | None:
-            if token.pending_sealed != pending:
-                return None  # another secret was handed out meanwhile
-            return SoftwareToken(secret_sealed=sealed, friendly_name=friendly_device_name)
-
-        sealed = self._apps.seal(secret, pool=pool, sub=stored.user.sub)
-        if await self._factors.change_software_token(pool.id, stored.username_key, keep) is None:
-            raise EnableSoftwareTokenMFAException("Code mismatch", detail="another secret was handed out meanwhile")
-        await self._apps.take_step(pool, stored.username_key, step)
-        if setter.session is None or setter.asked is None:
-            return {"status": "SUCCESS"}
-        # The app was set up because one was demanded, so that it is switched on with it.
-        await self._switch_on(pool, stored, "SOFTWARE_TOKEN_MFA")
-        done = msgspec.structs.replace(
-            setter.session,
-            id=self._challenges.new_id(),
-            asked=msgspec.structs.replace(setter.asked, secret=None, verified=True),
-        )
-        return {"status": "SUCCESS", "session": self._challenges.seal_session(done)}
+        going_on = await self._setups.verify(setter, user_code, friendly_name=friendly_device_name, now=call.now)
+        return {"status": "SUCCESS"} if going_on is None else {"status": "SUCCESS", "session": going_on}
 
     @operation
     async def set_user_mfa_preference(
@@ -200,40 +135,14 @@ class MfaOperations:
         await self._prefer(pool, await self._directory.user(pool, username), _sms_alone(mfa_options))
         return {}
 
-    async def _setter(self, call: Call, access_token: Secret[str] | None, session_text: str | None) -> _Setter:
-        if access_token is not None:
-            signed_in = await self._tokens.signed_in(call, access_token)
-            _check_not_federated(signed_in.stored.user)
-            return _Setter(signed_in.pool, signed_in.stored)
-        session = self._challenges.open_any_session(session_text, now=call.now)
-        asked = session.asked
-        pool = await self._store.load_pool(session.user_pool_id)
-        stored = await self._store.load_user(session.user_pool_id, session.sign_in.username_key)
-        if pool is None or stored is None or stored.user.sub != session.sign_in.sub or not stored.user.enabled:
-            raise NotAuthorizedException("Invalid session for the user.", detail="the user is gone")
-        if not isinstance(asked, MfaSetupAsked) or asked.verified:
-            raise NotAuthorizedException("Invalid session for the user.", detail="nothing is to be set up on it")
-        if stored.user.mfa_enabled:
-            raise NotAuthorizedException("Invalid session for the user.", detail="the user has a second factor by now")
-        return _Setter(pool, stored, session, asked)
-
-    async def _unproven_secret(self, setter: _Setter) -> tuple[bytes, bytes | None]:
-        """The secret that was handed out, and the sealed form in which it waits; None for one in a session."""
-        token = await self._factors.load_software_token(setter.pool.id, setter.stored.username_key)
-        pending = None if token is None else token.pending_sealed
-        if setter.asked is not None:
-            if setter.asked.secret is None:
-                raise SoftwareTokenMFANotFoundException("No software token was associated with the session.")
-            return setter.asked.secret, pending
-        if pending is None:
-            # Text UNVERIFIED; the code is the model's.
-            raise SoftwareTokenMFANotFoundException("User has not set up software token mfa")
-        return self._apps.open(pending, pool=setter.pool, sub=setter.stored.user.sub), pending
-
-    async def _switch_on(self, pool: UserPool, stored: StoredUser, mfa: MfaType) -> None:
-        await self._change(
-            pool, stored, lambda user: msgspec.structs.replace(user, mfa_enabled=_with(user.mfa_enabled, mfa, on=True))
-        )
+    async def _setter(
+        self, call: Call, access_token: Secret[str] | None, session_text: str | None
+    ) -> AuthenticatorSetter:
+        if access_token is None:
+            return await self._setups.setter_of_session(session_text, now=call.now)
+        signed_in = await self._tokens.signed_in(call, access_token)
+        _check_not_federated(signed_in.stored.user)
+        return AuthenticatorSetter(signed_in.pool, signed_in.stored)
 
     async def _prefer(self, pool: UserPool, stored: StoredUser, given: dict[MfaType, MfaSettings]) -> None:
         """
@@ -253,15 +162,12 @@ class MfaOperations:
                 _check_answerable(pool, stored.user, mfa, token)
 
         def change(user: User) -> User:
-            enabled = user.mfa_enabled
             for mfa, settings in given.items():
-                enabled = _with(enabled, mfa, on=settings.enabled)
+                user = with_mfa_enabled(user, mfa, on=settings.enabled)
             favourite = preferred[0] if preferred else user.mfa_preferred
             if favourite in given and favourite not in preferred:
                 favourite = None  # it was named, and not as preferred
-            return msgspec.structs.replace(
-                user, mfa_enabled=enabled, mfa_preferred=favourite if favourite in enabled else None
-            )
+            return msgspec.structs.replace(user, mfa_preferred=favourite if favourite in user.mfa_enabled else None)
 
         await self._change(pool, stored, change)
 
@@ -316,8 +222,3 @@ def _check_answerable(pool: UserPool, user: User, mfa: MfaType, token: SoftwareT
         raise InvalidParameterException(f"User does not have delivery config set to turn on {mfa}")
     if mfa not in pool.mfa_types:
         raise InvalidParameterException(f"{mfa} is not enabled for the user pool.")  # text UNVERIFIED
-
-
-def _with(enabled: tuple[MfaType, ...], mfa: MfaType, *, on: bool) -> tuple[MfaType, ...]:
-    rest = tuple(name for name in enabled if name != mfa)
-    return (*rest, mfa) if on else rest

@@ -86,14 +86,16 @@ class OneTimeCodes:
         *,
         second_factor: bool,
         available: tuple[str, ...] | None = None,
+        sets_up: str | None = None,
     ) -> NextChallenge:
-        """Send a code, or seem to where `user` is None."""
+        """Send a code, or seem to where `user` is None. `sets_up`: see `CodeAsked`."""
         code = new_digits(self._entropy, _SECOND_FACTOR_DIGITS if second_factor else _FIRST_FACTOR_DIGITS)
         medium, address = _medium(challenge_name)
         asked = CodeAsked(
             challenge_name=challenge_name,
             second_factor=second_factor,
             mac=self._mac(sign_in, code, self._master_keys.current),
+            sets_up=sets_up,
         )
         session = self._challenges.new_session(sign_in, asked, pool=turn.pool, client=turn.client, now=turn.now)
         await self._sender.send_sign_in_code(
@@ -118,8 +120,8 @@ class OneTimeCodes:
             available,
         )
 
-    def is_second_factor(self, turn: Turn, session_text: str | None) -> bool:
-        """Whether the code of this session was asked for as one.
+    def asked(self, turn: Turn, session_text: str | None) -> CodeAsked:
+        """What the code of this session was asked for.
 
         Raises:
             InvalidParameterException, NotAuthorizedException: the session does not stand, or asks for no code.
@@ -127,7 +129,7 @@ class OneTimeCodes:
         _, asked = self._challenges.open_session(
             session_text, CodeAsked, pool=turn.pool, client=turn.client, now=turn.now
         )
-        return asked.second_factor
+        return asked
 
     async def answer(
         self, turn: Turn, challenge_name: SentCode, session_text: str | None, responses: Mapping[str, str]

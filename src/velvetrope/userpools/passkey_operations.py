@@ -11,8 +11,8 @@ from velvetrope.userpools.errors import ResourceNotFoundException
 from velvetrope.userpools.first_factors import configured_factors
 from velvetrope.userpools.mfa_operations import shown_mfa
 from velvetrope.userpools.pages import next_page, page_start
-from velvetrope.userpools.passkeys import Passkeys
-from velvetrope.userpools.signed_in import AccessTokens
+from velvetrope.userpools.passkeys import Passkeys, Registrant
+from velvetrope.userpools.signed_in import AccessTokens, SignedIn
 
 __all__ = ["PasskeyOperations"]
 
@@ -28,14 +28,14 @@ class PasskeyOperations:
     @operation
     async def start_web_authn_registration(self, call: Call, *, access_token: Secret[str]) -> Answer:
         signed_in = await self._tokens.signed_in(call, access_token)
-        return {"credential_creation_options": await self._passkeys.begin_registration(signed_in)}
+        return {"credential_creation_options": await self._passkeys.begin_registration(_registrant(signed_in))}
 
     @operation
     async def complete_web_authn_registration(
         self, call: Call, *, access_token: Secret[str], credential: object
     ) -> Answer:
         signed_in = await self._tokens.signed_in(call, access_token)
-        await self._passkeys.complete_registration(signed_in, credential)
+        await self._passkeys.complete_registration(_registrant(signed_in), credential)
         return {}
 
     @operation
@@ -81,3 +81,7 @@ class PasskeyOperations:
             **shown_mfa(stored.user),
             "configured_user_auth_factors": factors,
         }
+
+
+def _registrant(signed_in: SignedIn) -> Registrant:
+    return Registrant(signed_in.pool, signed_in.client, signed_in.stored, signed_in.now)

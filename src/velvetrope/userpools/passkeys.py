@@ -15,13 +15,14 @@ botocore's cognito-idp model for the errors.
 
 import json
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 
 import msgspec
 
 from velvetrope.clock import Entropy
-from velvetrope.store.tables.userpools import StoredUser, UserPool
+from velvetrope.store.tables.userpools import AppClient, StoredUser, UserPool
 from velvetrope.store.tables.userpools_factors import FactorStore, Passkey, PasskeyRegistration
 from velvetrope.userpools.challenges import ChallengeSealer, PasskeyAsked, SignIn, encode_base64url
 from velvetrope.userpools.directory import PoolDirectory
@@ -38,10 +39,9 @@ from velvetrope.userpools.errors import (
     wrong_credentials,
 )
 from velvetrope.userpools.mfa_settings import relying_party_id
-from velvetrope.userpools.signed_in import SignedIn
 from velvetrope.userpools.turns import Answered, NextChallenge, Turn, check_username, required
 
-__all__ = ["Passkeys"]
+__all__ = ["Passkeys", "Registrant"]
 
 _CHALLENGE_BYTES = 32
 _REGISTRATION_LIFETIME = timedelta(minutes=5)
@@ -53,6 +53,16 @@ _UNREADABLE = (ValueError, TypeError, KeyError, IndexError, AttributeError)
 
 class _ClientData(msgspec.Struct, frozen=True):
     origin: str
+
+
+@dataclass(frozen=True, slots=True)
+class Registrant:
+    """Whose authenticator is being registered, and through which client: somebody who is signed in."""
+
+    pool: UserPool
+    client: AppClient
+    stored: StoredUser
+    now: datetime
 
 
 class Passkeys:
@@ -68,7 +78,7 @@ class Passkeys:
 
     # Registration
 
-    async def begin_registration(self, signed_in: SignedIn) -> dict[str, object]:
+    async def begin_registration(self, signed_in: Registrant) -> dict[str, object]:
         """PublicKeyCredentialCreationOptionsJSON for the user's authenticator.
 
         Raises:
@@ -112,7 +122,7 @@ class Passkeys:
         )
         return dict(options_to_json_dict(options))
 
-    async def complete_registration(self, signed_in: SignedIn, credential: object) -> None:
+    async def complete_registration(self, signed_in: Registrant, credential: object) -> None:
         """Keep the credential that an authenticator made.
 
         Raises:

@@ -20,6 +20,7 @@ from velvetrope.userpools.appearance import AppearanceOperations
 from velvetrope.userpools.attribute_operations import AttributeOperations
 from velvetrope.userpools.auth_operations import AuthOperations
 from velvetrope.userpools.authenticator_apps import AuthenticatorApps
+from velvetrope.userpools.authenticator_setups import AuthenticatorSetups
 from velvetrope.userpools.back_off import BackOff
 from velvetrope.userpools.call_limits import CallLimits
 from velvetrope.userpools.challenges import ChallengeSealer
@@ -40,6 +41,7 @@ from velvetrope.userpools.import_uploads import ImportUploads
 from velvetrope.userpools.issuing import Issuer, TokenIssuer
 from velvetrope.userpools.links import LinkOperations
 from velvetrope.userpools.machine_tokens import MachineTokens
+from velvetrope.userpools.mail_factors import MailFactors
 from velvetrope.userpools.message_writing import MessageWriter
 from velvetrope.userpools.mfa_operations import MfaOperations
 from velvetrope.userpools.mfa_settings import MfaSettingsOperations
@@ -138,6 +140,7 @@ class UserPools:
         challenges = ChallengeSealer(master_keys, entropy, sign_ins)
         tokens = AccessTokens(store, directory, issuer)
         apps = AuthenticatorApps(factors, master_keys, entropy)
+        setups = AuthenticatorSetups(store=store, factors=factors, challenges=challenges, apps=apps, back_off=back_off)
         passkeys = Passkeys(factors=factors, challenges=challenges, directory=directory, entropy=entropy)
         migrations = UserMigrations(
             store=store,
@@ -186,6 +189,9 @@ class UserPools:
             provider_secrets=provider_secrets,
             machines=MachineTokens(keys, issuer.issuer, generation, entropy, self._workers),
             scopes=scopes,
+            setups=setups,
+            passkeys=passkeys,
+            vault=vault,
         )
         self.token_verifier = PoolTokenVerifier(issuer)
         self.operations: tuple[object, ...] = (
@@ -248,9 +254,7 @@ class UserPools:
                 factors=factors,
                 directory=directory,
                 tokens=tokens,
-                challenges=challenges,
-                apps=apps,
-                back_off=back_off,
+                setups=setups,
             ),
             PasskeyOperations(factors, tokens, passkeys),
             DeviceOperations(factors, directory, tokens, master_keys, entropy),
@@ -280,7 +284,13 @@ def _sign_in_parts(
     master_keys: MasterKeys,
 ) -> SignInParts:
     second_factors = SecondFactors(
-        factors=factors, codes=codes, apps=apps, challenges=challenges, directory=directory, back_off=back_off
+        factors=factors,
+        codes=codes,
+        mail=MailFactors(store, codes),
+        apps=apps,
+        challenges=challenges,
+        directory=directory,
+        back_off=back_off,
     )
     proofs = PasswordProofs(store=store, factors=factors, directory=directory, vault=vault, exchange=exchange)
     custom = CustomChallenges(

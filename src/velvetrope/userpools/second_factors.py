@@ -30,6 +30,7 @@ from velvetrope.userpools.errors import (
     MFAMethodNotFoundException,
     NotAuthorizedException,
 )
+from velvetrope.userpools.mail_factors import MailFactors
 from velvetrope.userpools.one_time_codes import OneTimeCodes, code_lock
 from velvetrope.userpools.turns import Answered, NextChallenge, Turn, check_username, required
 
@@ -62,6 +63,7 @@ class SecondFactors:
         *,
         factors: FactorStore,
         codes: OneTimeCodes,
+        mail: MailFactors,
         apps: AuthenticatorApps,
         challenges: ChallengeSealer,
         directory: PoolDirectory,
@@ -69,6 +71,7 @@ class SecondFactors:
     ) -> None:
         self._factors = factors
         self._codes = codes
+        self._mail = mail
         self._apps = apps
         self._challenges = challenges
         self._directory = directory
@@ -147,7 +150,10 @@ class SecondFactors:
         """
         if mfa == "SOFTWARE_TOKEN_MFA":
             return await self._answer_totp(turn, session_text, responses)
+        sets_up = self._codes.asked(turn, session_text).sets_up
         answered = await self._codes.answer(turn, mfa, session_text, responses)
+        if sets_up is not None:
+            await self._mail.keep(turn, answered.sign_in, sets_up)
         return Answered(_with_mfa(answered.sign_in, mfa), answered.stored)
 
     async def _answer_totp(self, turn: Turn, session_text: str | None, responses: Mapping[str, str]) -> Answered:
@@ -193,17 +199,26 @@ class SecondFactors:
         await self._challenges.spend_session(session, now=turn.now)
         return session.sign_in, chosen
 
-    async def answer_setup(self, turn: Turn, session_text: str | None, responses: Mapping[str, str]) -> Answered:
+    async def answer_setup(
+        self, turn: Turn, session_text: str | None, responses: Mapping[str, str]
+    ) -> Answered | NextChallenge:
         """A session on which VerifySoftwareToken has kept an authenticator app: the code that it took is the proof.
 
+        Or a mail address, in EMAIL, that is to show with a code that it is reached (`mail_factors`).
+
         Raises:
-            InvalidParameterException: no app was verified on it.
+            InvalidParameterException: no app was verified on it, or the address cannot be used.
             NotAuthorizedException: the session does not stand.
         """
         session, asked = self._challenges.open_session(
             session_text, MfaSetupAsked, pool=turn.pool, client=turn.client, now=turn.now
         )
         check_username(turn, session.sign_in, responses, self._directory)
+        if not asked.verified and "EMAIL" in responses:
+            user = await self._mail.check(turn, session, asked, responses)
+            # Spent before anything is sent, so that one session sends one code.
+            await self._challenges.spend_session(session, now=turn.now)
+            return await self._mail.ask(turn, session.sign_in, user)
         if not asked.verified:
             raise InvalidParameterException("MFA has not been set up on this session.")  # text UNVERIFIED
         await self._challenges.spend_session(session, now=turn.now)

@@ -13,17 +13,22 @@ from velvetrope.store.tables.userpools import AppClient, User, UserPool, UserPoo
 from velvetrope.store.tables.userpools_configuration import ConfigurationStore, IdentityProvider
 from velvetrope.tokens import TokenUse, VerifiedToken, claimed_audience, render_jwks
 from velvetrope.userpools.answers import ChallengeAnswers, SignInParts
-from velvetrope.userpools.auth_operations import check_refresh_allowed
-from velvetrope.userpools.challenges import SignIn
+from velvetrope.userpools.auth_operations import check_choice_allowed, check_refresh_allowed
+from velvetrope.userpools.authenticator_setups import AuthenticatorSetups
+from velvetrope.userpools.beginnings import begun_sign_in
 from velvetrope.userpools.directory import PoolDirectory, secret_hash
-from velvetrope.userpools.errors import NotAuthorizedException, PasswordResetRequiredException
+from velvetrope.userpools.errors import user_missing
 from velvetrope.userpools.federated_users import FederatedUsers
 from velvetrope.userpools.identity_providers import ProviderSecrets
 from velvetrope.userpools.issuing import IssuedTokens, TokenIssuer
 from velvetrope.userpools.machine_tokens import MachineToken, MachineTokens
+from velvetrope.userpools.migrations import migrates
+from velvetrope.userpools.passkeys import Passkeys, Registrant
 from velvetrope.userpools.resource_servers import ScopeDirectory
+from velvetrope.userpools.sign_in import missing_user_error
 from velvetrope.userpools.signing_keys import PoolKeys
 from velvetrope.userpools.turns import Answered, NextChallenge, Passed, Turn
+from velvetrope.userpools.vault import PasswordVault
 
 __all__ = ["PoolTokenVerifier", "SignInService"]
 
@@ -44,6 +49,9 @@ class SignInService:
         provider_secrets: ProviderSecrets,
         machines: MachineTokens,
         scopes: ScopeDirectory,
+        setups: AuthenticatorSetups,
+        passkeys: Passkeys,
+        vault: PasswordVault,
     ) -> None:
         self._store = store
         self._directory = directory
@@ -55,6 +63,9 @@ class SignInService:
         self._provider_secrets = provider_secrets
         self._machines = machines
         self._scopes = scopes
+        self._setups = setups
+        self._passkeys = passkeys
+        self._vault = vault
         self._answers = ChallengeAnswers(parts)
 
     async def find_pool_by_domain(self, domain: str) -> UserPool | None:
@@ -75,29 +86,6 @@ class SignInService:
         """The right secret for a client that has one, none for a client that has none; in constant time."""
         return self._directory.client_secret_matches(client, presented)
 
-    async def verify_password(
-        self, pool: UserPool, client: AppClient, *, username: str, password: Secret[str], now: datetime
-    ) -> User:
-        """The user who may sign in with this name and password, now and with nothing more asked of them.
-
-        For pages that can ask for nothing more; `begin_sign_in` is for those that can.
-
-        Raises:
-            NotAuthorizedException: locked, wrong, disabled, or a temporary password that is too old; or the user has to
-                show more than a password.
-            UserNotFoundException: nobody has that name, and the client does not hide it.
-            UserNotConfirmedException: the sign-up was not finished.
-            PasswordResetRequiredException: the password is right and has to be replaced first.
-        """
-        reached = await self.begin_sign_in(pool, client, username=username, password=password, now=now)
-        if isinstance(reached, User):
-            return reached
-        if reached.name == "NEW_PASSWORD_REQUIRED":
-            raise PasswordResetRequiredException("Password reset required for the user")
-        raise NotAuthorizedException(
-            "This page cannot ask for your second factor.", detail=f"{reached.name} was to be asked"
-        )
-
     async def begin_sign_in(
         self,
         pool: UserPool,
@@ -116,19 +104,40 @@ class SignInService:
         turn = Turn(pool, client, admin=False, now=now, source_ip=source_ip)
         name = await self._directory.presented(pool, username)
         name = await self._parts.migrations.at_sign_in(turn, name, password, None)
-        sign_in = SignIn(
-            flow="PASSWORD",
-            username=username,
-            username_key=name.key,
-            user_id=username if name.found is None else name.found.user.username,
-            sub="" if name.found is None else name.found.user.sub,
-            missing=name.found is None,
-        )
+        sign_in = begun_sign_in(turn, name, "PASSWORD", self._vault)
         user = None if name.found is None else name.found.user
         await self._parts.triggers.pre_authentication(turn, sign_in.user_id, user, None)
         stored = await self._parts.passwords.verify(pool, client, name, password, now=now)
         answered = Answered(sign_in.with_proof("PASSWORD"), stored)
         return await self._reached(turn, await self._answers.after(turn, answered))
+
+    async def begin_choice(
+        self,
+        pool: UserPool,
+        client: AppClient,
+        *,
+        username: str,
+        preferred: str | None,
+        now: datetime,
+        source_ip: str = "",
+    ) -> User | NextChallenge:
+        """The preferred first factor where it is offered, else SELECT_CHALLENGE, by the rules of USER_AUTH.
+
+        Raises:
+            UserPoolError: as InitiateAuth refuses USER_AUTH.
+        """
+        check_choice_allowed(client)
+        turn = Turn(pool, client, admin=False, now=now, source_ip=source_ip)
+        name = await self._directory.presented(pool, username)
+        if name.found is None and not (migrates(pool) or client.hides_missing_users):
+            raise missing_user_error(client)
+        sign_in = begun_sign_in(turn, name, "USER_AUTH", self._vault)
+        await self._parts.triggers.pre_authentication(
+            turn, sign_in.user_id, None if name.found is None else name.found.user, None
+        )
+        parameters = {} if preferred is None else {"PREFERRED_CHALLENGE": preferred}
+        begun = await self._parts.first_factors.begin(turn, sign_in, name.found, parameters)
+        return await self._reached(turn, await self._answers.after(turn, begun))
 
     async def continue_sign_in(
         self,
@@ -192,6 +201,48 @@ class SignInService:
         return await self._federated.sign_in(
             pool, client, provider, subject=subject, attributes=attributes, issuer=issuer, now=now
         )
+
+    async def associate_software_token(self, session: str, *, now: datetime) -> tuple[str, str | None]:
+        """A secret in base32 for who has come to MFA_SETUP, and the session that goes on with it.
+
+        Raises:
+            UserPoolError: as AssociateSoftwareToken refuses it.
+        """
+        return await self._setups.associate(await self._setups.setter_of_session(session, now=now))
+
+    async def verify_software_token(self, session: str, code: str, *, now: datetime) -> str | None:
+        """The session on which MFA_SETUP can be answered, now that an app has shown `code`.
+
+        Raises:
+            UserPoolError: as VerifySoftwareToken refuses it.
+        """
+        setter = await self._setups.setter_of_session(session, now=now)
+        return await self._setups.verify(setter, code, friendly_name=None, now=now)
+
+    async def begin_passkey(self, pool: UserPool, client: AppClient, user: User, *, now: datetime) -> dict[str, object]:
+        """PublicKeyCredentialCreationOptionsJSON for an authenticator of somebody who is signed in.
+
+        Raises:
+            UserPoolError: as StartWebAuthnRegistration refuses it.
+        """
+        return await self._passkeys.begin_registration(await self._registrant(pool, client, user, now=now))
+
+    async def complete_passkey(
+        self, pool: UserPool, client: AppClient, user: User, credential: str, *, now: datetime
+    ) -> None:
+        """Keep what the authenticator made.
+
+        Raises:
+            UserPoolError: as CompleteWebAuthnRegistration refuses it.
+        """
+        registrant = await self._registrant(pool, client, user, now=now)
+        await self._passkeys.complete_registration(registrant, credential)
+
+    async def _registrant(self, pool: UserPool, client: AppClient, user: User, *, now: datetime) -> Registrant:
+        stored = await self._store.load_user_by_sub(pool.id, user.sub)
+        if stored is None:
+            raise user_missing()
+        return Registrant(pool, client, stored, now)
 
     async def find_user(self, user_pool_id: str, sub: str) -> User | None:
         stored = await self._store.load_user_by_sub(user_pool_id, sub)

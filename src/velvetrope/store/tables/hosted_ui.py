@@ -1,16 +1,17 @@
-"""What the hosted UI keeps: authorization codes that can be spent once, and browser sessions.
+"""What the hosted UI keeps: authorization codes that can be spent once, browser sessions, and half-done sign-ins.
 
 Codes and session ids are kept as SHA-256 of what the browser holds. They are random and long, so a plain hash cannot be
 searched backwards, and a stolen database opens no session and redeems no code.
 
 A spent code is kept for a day, so that spending it again is noticed and ends the tokens of the first time (RFC 6749
-section 4.1.2). Rows past their use are deleted when a new one is written.
+section 4.1.2). How far a half-done sign-in has come is sealed by whoever keeps it here (`hosted_ui.pending_sign_ins`),
+under a key that the browser holds. Rows past their use are deleted when a new one is written.
 """
 
 from datetime import datetime, timedelta
 
 import msgspec
-from sqlalchemy import Column, String, Table, delete, func, insert, select, update
+from sqlalchemy import Column, LargeBinary, String, Table, delete, func, insert, select, update
 
 from velvetrope.store.columns import Record, UtcTime
 from velvetrope.store.database import Database
@@ -79,8 +80,18 @@ _sessions = Table(
 )
 
 
+_pending = Table(
+    "hosted_ui_pending_sign_ins",
+    METADATA,
+    Column("id_hash", String(64), primary_key=True),
+    Column("user_pool_id", String(64), nullable=False),
+    Column("expires_at", UtcTime, nullable=False, index=True),
+    Column("sealed", LargeBinary, nullable=False),
+)
+
+
 class HostedUiStore:
-    """Codes and browser sessions, found by the hash of what the browser holds (64 hex digits)."""
+    """Codes, browser sessions and half-done sign-ins, found by the hash of what the browser holds (64 hex digits)."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -201,3 +212,47 @@ class HostedUiStore:
             ).scalar_one_or_none()
             tx.changed(_TOPIC)
             return ended
+
+    async def replace_pending_sign_in(
+        self,
+        id_hash: str,
+        sealed: bytes,
+        *,
+        user_pool_id: str,
+        expires_at: datetime,
+        earlier_hash: str | None,
+        now: datetime,
+    ) -> None:
+        """Keep how far a sign-in has come, in the place of what the browser had before. Expired ones are let go of."""
+        async with self._database.transaction() as tx:
+            await tx.connection.execute(
+                delete(_pending).where((_pending.c.expires_at <= now) | (_pending.c.id_hash == (earlier_hash or "")))
+            )
+            await tx.connection.execute(
+                insert(_pending).values(
+                    id_hash=id_hash, user_pool_id=user_pool_id, expires_at=expires_at, sealed=sealed
+                )
+            )
+            tx.changed(_TOPIC)
+
+    async def load_pending_sign_in(self, id_hash: str, *, user_pool_id: str, now: datetime) -> bytes | None:
+        """How far the sign-in has come, if it is one of this pool and not over."""
+        async with self._database.read() as connection:
+            sealed: bytes | None = (
+                await connection.execute(
+                    select(_pending.c.sealed).where(
+                        _pending.c.id_hash == id_hash,
+                        _pending.c.user_pool_id == user_pool_id,
+                        _pending.c.expires_at > now,
+                    )
+                )
+            ).scalar_one_or_none()
+            return sealed
+
+    async def end_pending_sign_in(self, id_hash: str, *, user_pool_id: str) -> None:
+        """Forget the sign-in; it is done, or given up."""
+        async with self._database.transaction() as tx:
+            await tx.connection.execute(
+                delete(_pending).where(_pending.c.id_hash == id_hash, _pending.c.user_pool_id == user_pool_id)
+            )
+            tx.changed(_TOPIC)

@@ -1,0 +1,137 @@
+"""`/passkeys/add`: somebody who is signed in with this browser registers a passkey, and goes back to the app.
+
+    step                                  page   form   a refusal goes
+    find the app client                     x      x    to our error page
+    verify the return address               x      x    to our error page
+    find who is signed in                   x      x    to our error page
+    begin the registration                  x           above the form
+    keep the passkey                               x    above the form
+
+The address takes `client_id` and `redirect_uri` and nothing else; no code comes back, since nobody signs in.
+
+Source: Cognito Developer Guide, "User-interactive managed login and classic hosted UI endpoints" (/passkeys/add).
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from velvetrope.errors import ServiceError, VelvetropeError
+from velvetrope.hosted_ui.completion import may_sign_in
+from velvetrope.hosted_ui.directory import UserDirectory, client_rules, find_client
+from velvetrope.hosted_ui.refusals import is_for_the_person
+from velvetrope.hosted_ui.sessions import BrowserSessions
+from velvetrope.oauth import Parameters, StaysOnDomain, verify_return_address
+from velvetrope.secret import Secret
+from velvetrope.store.tables.userpools import AppClient, User, UserPool
+
+__all__ = ["NobodySignedIn", "PasskeyPage", "PasskeyRefused", "PasskeyRegistrationFlow"]
+
+
+class NobodySignedIn(StaysOnDomain):
+    """A passkey belongs to somebody, and this browser is nobody's now."""
+
+    error = "login_required"
+    http_status = 401
+
+    def __init__(self) -> None:
+        super().__init__("Sign in first. Then you can add a passkey.")
+
+
+@dataclass(frozen=True, slots=True)
+class PasskeyPage:
+    """What the page asks the browser for, and who it is for."""
+
+    query: str
+    redirect_uri: str
+    username: str
+    options: dict[str, object]
+    """PublicKeyCredentialCreationOptionsJSON."""
+
+
+class PasskeyRefused(VelvetropeError):
+    """No passkey can be made, or this one cannot be kept. `page` is None where there is nothing to try again with."""
+
+    def __init__(self, message: str, *, redirect_uri: str, page: PasskeyPage | None, detail: str = "") -> None:
+        super().__init__(message, detail=detail)
+        self.redirect_uri = redirect_uri
+        self.page = page
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    client: AppClient
+    user: User
+    query: str
+    redirect_uri: str
+
+
+class PasskeyRegistrationFlow:
+    """Asks for a passkey and keeps it."""
+
+    def __init__(self, directory: UserDirectory, sessions: BrowserSessions) -> None:
+        self._directory = directory
+        self._sessions = sessions
+
+    async def page(
+        self, pool: UserPool, parameters: Parameters, *, session: Secret[str] | None, now: datetime
+    ) -> PasskeyPage:
+        """GET /passkeys/add. Each page begins a registration of its own; the one before it is no longer answered.
+
+        Raises:
+            OAuthError: the request does not stand, or nobody is signed in.
+            PasskeyRefused: the pool has no passkeys.
+        """
+        asked = await self._asked(pool, parameters, session=session, now=now)
+        return await self._begin(pool, asked, now=now)
+
+    async def register(
+        self,
+        pool: UserPool,
+        parameters: Parameters,
+        credential: str | None,
+        *,
+        session: Secret[str] | None,
+        now: datetime,
+    ) -> str:
+        """POST /passkeys/add: the address to go back to.
+
+        Raises:
+            OAuthError: the request does not stand, or nobody is signed in.
+            PasskeyRefused: the passkey proves nothing, or cannot be kept.
+        """
+        asked = await self._asked(pool, parameters, session=session, now=now)
+        if credential is None:
+            page = await self._begin(pool, asked, now=now)
+            raise PasskeyRefused("Your browser sent no passkey.", redirect_uri=asked.redirect_uri, page=page)
+        try:
+            await self._directory.complete_passkey(pool, asked.client, asked.user, credential, now=now)
+        except ServiceError as refusal:
+            if not is_for_the_person(refusal):
+                raise
+            page = await self._begin(pool, asked, now=now)
+            raise PasskeyRefused(
+                refusal.message, redirect_uri=asked.redirect_uri, page=page, detail=refusal.detail
+            ) from None
+        return asked.redirect_uri
+
+    async def _asked(
+        self, pool: UserPool, parameters: Parameters, *, session: Secret[str] | None, now: datetime
+    ) -> _Asked:
+        client = await find_client(self._directory, pool, parameters.require("client_id"))
+        address = verify_return_address(parameters, client_rules(client))
+        found = await self._sessions.find(pool, session, now=now)
+        user = None if found is None else await self._directory.find_user(pool.id, found.sub)
+        if user is None or not may_sign_in(user):
+            raise NobodySignedIn
+        return _Asked(client, user, parameters.render(), address.redirect_uri)
+
+    async def _begin(self, pool: UserPool, asked: _Asked, *, now: datetime) -> PasskeyPage:
+        try:
+            options = await self._directory.begin_passkey(pool, asked.client, asked.user, now=now)
+        except ServiceError as refusal:
+            if not is_for_the_person(refusal):
+                raise
+            raise PasskeyRefused(
+                refusal.message, redirect_uri=asked.redirect_uri, page=None, detail=refusal.detail
+            ) from None
+        return PasskeyPage(asked.query, asked.redirect_uri, asked.user.username, options)

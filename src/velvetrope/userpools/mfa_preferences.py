@@ -1,0 +1,16 @@
+"""Which second factors a user has switched on, as part of the user.
+
+Source: Cognito user pools API, SetUserMFAPreference.
+"""
+
+import msgspec
+
+from velvetrope.store.tables.userpools import MfaType, User
+
+__all__ = ["with_mfa_enabled"]
+
+
+def with_mfa_enabled(user: User, mfa: MfaType, *, on: bool) -> User:
+    """The user with this factor switched on or off, the others as they were."""
+    rest = tuple(name for name in user.mfa_enabled if name != mfa)
+    return msgspec.structs.replace(user, mfa_enabled=(*rest, mfa) if on else rest)
