@@ -179,7 +179,6 @@ async def test_the_right_password_is_refused_after_too_many_wrong_ones(door: Doo
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"status": "FORCE_CHANGE_PASSWORD"}, "This account has a temporary password and needs a new one"),
         ({"status": "RESET_REQUIRED"}, "Password reset required for the user"),
         ({"status": "UNCONFIRMED"}, "User is not confirmed."),
         ({"status": "EXTERNAL_PROVIDER"}, "Incorrect username or password."),

@@ -1,96 +1,14 @@
 """The hosted pages over real user pools: real passwords, real tokens, real revocation."""
 
-from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import jwt
-import pytest
 
-from support.hosted_ui import CALLBACK, Browser, Response, redeem_form
-from support.hosted_ui import sign_in as fill_the_form
-from support.userpools import RaisedInFunction, RecordingFunctions
-from velvetrope.clock import CountingEntropy, FrozenClock
-from velvetrope.edge.hosted import HostedPages
-from velvetrope.operations import Call, implemented_operations
-from velvetrope.principals import ANONYMOUS
-from velvetrope.sealing import MasterKeys
-from velvetrope.secret import Secret
-from velvetrope.store import Database
-from velvetrope.store.tables.hosted_ui import HostedUiStore
-from velvetrope.store.tables.userpools import LambdaConfig, SmsConfiguration, SmsMfaConfig
-from velvetrope.userpools import UserPools
-from velvetrope.userpools.shapes import AttributeType
-
-PASSWORD = "demoPASS123!"  # a pool's own policy asks for a symbol
-
-
-@dataclass
-class House:
-    """A pool with a domain, a public client and a user, made by the operations that boto3 would call."""
-
-    pools: UserPools
-    pages: HostedPages
-    clock: FrozenClock
-    functions: RecordingFunctions
-    pool_id: str = ""
-    client_id: str = ""
-
-    async def call(self, operation: str, **members: object) -> Mapping[str, Any]:
-        methods = {name: run for owner in self.pools.operations for name, run in implemented_operations(owner).items()}
-        call = Call(ANONYMOUS, "123456789012", "us-west-2", "a-request", self.clock.now())
-        answer = await methods[operation](call, **members)
-        assert answer is None or isinstance(answer, Mapping)
-        return answer or {}
-
-    async def furnish(self) -> None:
-        pool = await self.call("create_user_pool", pool_name="auth-api-demo")
-        self.pool_id = str(_member(pool["user_pool"], "id"))
-        await self.call("create_user_pool_domain", domain="auth-api-demo", user_pool_id=self.pool_id)
-        client = await self.call(
-            "create_user_pool_client",
-            user_pool_id=self.pool_id,
-            client_name="web",
-            callback_urls=(CALLBACK,),
-            allowed_o_auth_flows=("code",),
-            allowed_o_auth_scopes=("openid", "email", "profile"),
-            allowed_o_auth_flows_user_pool_client=True,
-            supported_identity_providers=("COGNITO",),
-        )
-        self.client_id = str(_member(client["user_pool_client"], "client_id"))
-        user = {"user_pool_id": self.pool_id, "username": "demouser"}
-        await self.call("admin_create_user", message_action="SUPPRESS", **user)
-        await self.call("admin_set_user_password", password=Secret(PASSWORD), permanent=True, **user)
-
-    async def sign_in(self, browser: Browser, **changes: str | None) -> Response:
-        return await fill_the_form(browser, **{"client_id": self.client_id, "password": PASSWORD, **changes})
-
-    async def redeem(self, browser: Browser, code: str) -> Mapping[str, Any]:
-        answer = await browser.post("/oauth2/token", redeem_form(code, client_id=self.client_id))
-        return {"status": answer.status, **answer.json}
-
-
-def _member(record: object, name: str) -> object:
-    return record[name] if isinstance(record, Mapping) else getattr(record, name)
-
-
-@pytest.fixture
-async def house(tmp_path: Path) -> AsyncIterator[House]:
-    database = await Database.open(f"sqlite:///{tmp_path / 'house.db'}", durable=False)
-    entropy, clock = CountingEntropy(), FrozenClock()
-    functions = RecordingFunctions()
-    pools = UserPools(
-        database, master_keys=MasterKeys.generate(entropy), clock=clock, entropy=entropy, functions=functions
-    )
-    house = House(pools, HostedPages(pools.sign_in, HostedUiStore(database), clock, entropy), clock, functions)
-    try:
-        await house.furnish()
-        yield house
-    finally:
-        pools.close()
-        await database.close()
+from support.hosted_house import House
+from support.hosted_ui import Browser
+from support.userpools import RaisedInFunction
+from velvetrope.store.tables.userpools import LambdaConfig
 
 
 async def test_a_person_signs_in_and_the_tokens_verify_against_the_published_keys(house: House) -> None:
@@ -164,39 +82,6 @@ async def test_a_refresh_token_works_until_it_is_revoked(house: House) -> None:
     assert unsupported.json == {"error": "unsupported_token_type"}
     assert revoked.status == 200
     assert after.json == {"error": "invalid_grant"}
-
-
-async def test_a_temporary_password_signs_nobody_in(house: House) -> None:
-    await house.call(
-        "admin_set_user_password",
-        user_pool_id=house.pool_id,
-        username="demouser",
-        password=Secret("Another1pass!"),
-        permanent=False,
-    )
-
-    response = await house.sign_in(Browser(house.pages), password="Another1pass!")
-
-    assert response.status == 400
-    assert "Password reset required for the user" in response.text
-
-
-async def test_the_page_lets_nobody_in_who_owes_a_second_factor(house: House) -> None:
-    """It cannot ask for one; a page that forgot would be the way around MFA."""
-    user = {"user_pool_id": house.pool_id, "username": "demouser"}
-    phone = (AttributeType(name="phone_number", value="+15551234567"),)
-    await house.call("admin_update_user_attributes", user_attributes=phone, **user)
-    sms = SmsMfaConfig(sms_configuration=SmsConfiguration())
-    await house.call(
-        "set_user_pool_mfa_config", user_pool_id=house.pool_id, mfa_configuration="ON", sms_mfa_configuration=sms
-    )
-    browser = Browser(house.pages)
-
-    right, wrong = await house.sign_in(browser), await house.sign_in(browser, password="guess")
-
-    assert right.status == 400
-    assert "This page cannot ask for your second factor." in right.text
-    assert "Incorrect username or password." in wrong.text
 
 
 async def test_a_function_for_tokens_that_refuses_gives_none_and_ends_no_session(house: House) -> None:

@@ -185,8 +185,15 @@ class FakeDirectory:
     def client_secret_matches(self, client: AppClient, presented: str | None) -> bool:
         return presented is not None and Secret(self.secrets[client.client_id]) == Secret(presented)
 
-    async def verify_password(
-        self, pool: UserPool, client: AppClient, *, username: str, password: Secret[str], now: datetime
+    async def begin_sign_in(
+        self,
+        pool: UserPool,
+        client: AppClient,
+        *,
+        username: str,
+        password: Secret[str],
+        now: datetime,
+        source_ip: str = "",
     ) -> User:
         if self.failures.get(username, 0) >= self.failures_allowed:
             raise NotAuthorized("Password attempts exceeded")
@@ -196,11 +203,52 @@ class FakeDirectory:
             raise NotAuthorized("Incorrect username or password.")
         if not user.enabled:
             raise NotAuthorized("User is disabled.")
+        if user.status == "EXTERNAL_PROVIDER":
+            raise NotAuthorized("Incorrect username or password.")
         if user.status == "UNCONFIRMED":
             raise UserNotConfirmed("User is not confirmed.")
         if user.status == "RESET_REQUIRED":
             raise PasswordResetRequired("Password reset required for the user")
         return user
+
+    async def begin_choice(
+        self,
+        pool: UserPool,
+        client: AppClient,
+        *,
+        username: str,
+        preferred: str | None,
+        now: datetime,
+        source_ip: str = "",
+    ) -> User:
+        raise NotAuthorized("This directory knows passwords only.")
+
+    async def continue_sign_in(
+        self,
+        pool: UserPool,
+        client: AppClient,
+        *,
+        challenge_name: str,
+        session: str,
+        responses: Mapping[str, str],
+        now: datetime,
+        source_ip: str = "",
+    ) -> User:
+        raise NotAuthorized("This directory asks for nothing but passwords.")
+
+    async def associate_software_token(self, session: str, *, now: datetime) -> tuple[str, str | None]:
+        raise NotAuthorized("This directory knows passwords only.")
+
+    async def verify_software_token(self, session: str, code: str, *, now: datetime) -> str | None:
+        raise NotAuthorized("This directory knows passwords only.")
+
+    async def begin_passkey(self, pool: UserPool, client: AppClient, user: User, *, now: datetime) -> dict[str, object]:
+        raise NotAuthorized("This directory knows passwords only.")
+
+    async def complete_passkey(
+        self, pool: UserPool, client: AppClient, user: User, credential: str, *, now: datetime
+    ) -> None:
+        raise NotAuthorized("This directory knows passwords only.")
 
     async def find_user(self, user_pool_id: str, sub: str) -> User | None:
         user = self.users.get(sub)
@@ -383,7 +431,7 @@ class Response:
 
     @property
     def form_action(self) -> str:
-        found = re.search(r'<form method="post" action="([^"]+)"', self.text)
+        found = re.search(r'<form [^>]*method="post" action="([^"]+)"', self.text)
         assert found is not None, "the page has no form of ours"
         return unescape(found.group(1))
 

@@ -74,31 +74,6 @@ async def test_second_factor_is_asked_for_and_checked(world: World) -> None:
         await go_on(world, pool_id, client_id, asked, world.totp(secret, steps=1))
 
 
-async def test_page_that_cannot_ask_lets_nobody_in_who_owes_a_second_factor(world: World) -> None:
-    pool_id, client_id, _ = await user_with_app(world)
-    pool, client = await parts(world, pool_id, client_id)
-
-    async with refused("NotAuthorizedException", "This page cannot ask for your second factor."):
-        await world.pools.sign_in.verify_password(
-            pool, client, username="anna", password=Secret(PASSWORD), now=world.now
-        )
-    async with refused("NotAuthorizedException", "Incorrect username or password."):
-        await world.pools.sign_in.verify_password(
-            pool, client, username="anna", password=Secret("wrong"), now=world.now
-        )
-
-
-async def test_temporary_password_does_not_sign_in_on_a_page_that_cannot_ask_for_a_new_one(world: World) -> None:
-    pool_id, client_id = await world.some_user()
-    await world.admin_set_user_password(user_pool_id=pool_id, username="anna", password="Temporary-1", permanent=False)
-    pool, client = await parts(world, pool_id, client_id)
-
-    async with refused("PasswordResetRequiredException"):
-        await world.pools.sign_in.verify_password(
-            pool, client, username="anna", password=Secret("Temporary-1"), now=world.now
-        )
-
-
 async def test_triggers_are_asked_for_pages_too(world: World) -> None:
     functions = world.functions
     pool_id = await world.pool(

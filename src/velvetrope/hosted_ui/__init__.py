@@ -8,8 +8,7 @@ that says where it may be told. Everything that signs somebody in reads the requ
 `flows.completion`. Users, passwords and tokens are behind the `UserDirectory` that this room is handed;
 codes and browser sessions are its own. ASGI, cookies and pages are the edge's.
 
-Not supported, and refused by name: federation, sign-up and reset pages, MFA and new-password
-challenges on the page.
+Not supported, and refused by name: custom challenges.
 """
 
 from velvetrope.hosted_ui.authorization import AuthorizationFlow, RedirectTo, ShowLogin

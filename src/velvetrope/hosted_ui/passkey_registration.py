@@ -14,6 +14,7 @@ Source: Cognito Developer Guide, "User-interactive managed login and classic hos
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from velvetrope.errors import ServiceError, VelvetropeError
 from velvetrope.hosted_ui.completion import may_sign_in
@@ -27,6 +28,12 @@ from velvetrope.store.tables.userpools import AppClient, User, UserPool
 __all__ = ["NobodySignedIn", "PasskeyPage", "PasskeyRefused", "PasskeyRegistrationFlow"]
 
 
+_SAID: Final[dict[str, str]] = {
+    "session": "Sign in first. Then you can add a passkey.",
+    "credential": "Your browser sent no passkey.",
+}
+
+
 class NobodySignedIn(StaysOnDomain):
     """A passkey belongs to somebody, and this browser is nobody's now."""
 
@@ -34,7 +41,7 @@ class NobodySignedIn(StaysOnDomain):
     http_status = 401
 
     def __init__(self) -> None:
-        super().__init__("Sign in first. Then you can add a passkey.")
+        super().__init__(_SAID["session"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +109,7 @@ class PasskeyRegistrationFlow:
         asked = await self._asked(pool, parameters, session=session, now=now)
         if credential is None:
             page = await self._begin(pool, asked, now=now)
-            raise PasskeyRefused("Your browser sent no passkey.", redirect_uri=asked.redirect_uri, page=page)
+            raise PasskeyRefused(_SAID["credential"], redirect_uri=asked.redirect_uri, page=page)
         try:
             await self._directory.complete_passkey(pool, asked.client, asked.user, credential, now=now)
         except ServiceError as refusal:

@@ -13,7 +13,7 @@ Source: Cognito Developer Guide, "Login endpoint".
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Final, Literal
 
 from velvetrope.errors import ServiceError, VelvetropeError
 from velvetrope.hosted_ui.authorization_requests import AuthorizationRequests, RequestedAuthorization
@@ -32,6 +32,13 @@ _ELSEWHERE: dict[str, Literal["confirm", "reset"]] = {
     "PasswordResetRequiredException": "reset",
 }
 """Refusals that another page can do something about. They are told to who knew the password, and to nobody else."""
+
+_SAID: Final[dict[str, str]] = {
+    "username": "Enter your username.",
+    "password": "Enter your username and your password.",
+    "factor": "This way to sign in is not offered here.",
+}
+"""What the form is told that lacks something, by the field that it lacks."""
 
 _FIRST_FACTORS = ("WEB_AUTHN", "EMAIL_OTP", "SMS_OTP")
 """First factors besides the password, in the order in which they are offered."""
@@ -131,14 +138,14 @@ class PasswordSignInFlow:
         username = credentials.username
         if credentials.factor is not None:
             if not username:
-                raise SignInRefused("Enter your username.", form)
+                raise SignInRefused(_SAID["username"], form)
             if credentials.factor not in form.factors:
-                raise SignInRefused("This way to sign in is not offered here.", form)
+                raise SignInRefused(_SAID["factor"], form)
             return await self._directory.begin_choice(
                 pool, client, username=username, preferred=credentials.factor, now=now, source_ip=source_ip
             )
         if not username or not credentials.password:
-            raise SignInRefused("Enter your username and your password.", form)
+            raise SignInRefused(_SAID["password"], form)
         return await self._directory.begin_sign_in(
             pool, client, username=username, password=credentials.password, now=now, source_ip=source_ip
         )

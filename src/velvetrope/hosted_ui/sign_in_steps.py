@@ -28,6 +28,7 @@ import json
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Final
 
 import msgspec
 
@@ -83,6 +84,15 @@ _SHOWN_PARAMETERS = frozenset(
 )
 """What pages need of a challenge's parameters; the user's attributes are not among them, and are not kept."""
 _ATTRIBUTE = "userAttributes."
+_SAID: Final[dict[str, str]] = {
+    "code": "Enter the code.",
+    "choice": "Choose one of the ways below.",
+    "setup": "Enter what one of the ways below asks for.",
+    "password": "Enter a new password.",
+    "confirm_password": "The two passwords are not the same.",
+    "credential": "Your browser sent no passkey.",
+}
+"""What a form is told that lacks something, by the field that it lacks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,19 +305,19 @@ class SignInSteps:
     async def _answer_code(self, turn: "_Turn") -> User | AskedChallenge:
         code = "".join((turn.fields.get("code") or "").split())
         if not code:
-            raise AnswerRefused("Enter the code.", turn.page)
+            raise AnswerRefused(_SAID["code"], turn.page)
         return await self._respond(turn, {f"{turn.challenge}_CODE": code})
 
     async def _answer_mfa_choice(self, turn: "_Turn") -> User | AskedChallenge:
         chosen = turn.fields.get("mfa") or ""
         if chosen not in turn.page.listed("MFAS_CAN_CHOOSE"):
-            raise AnswerRefused("Choose one of the ways below.", turn.page)
+            raise AnswerRefused(_SAID["choice"], turn.page)
         return await self._respond(turn, {"ANSWER": chosen})
 
     async def _answer_first_factor_choice(self, turn: "_Turn") -> User | AskedChallenge:
         chosen = turn.fields.get("factor") or ""
         if chosen not in turn.page.first_factors:
-            raise AnswerRefused("Choose one of the ways below.", turn.page)
+            raise AnswerRefused(_SAID["choice"], turn.page)
         return await self._respond(turn, {"ANSWER": chosen})
 
     async def _answer_setup(self, turn: "_Turn") -> User | AskedChallenge:
@@ -316,16 +326,16 @@ class SignInSteps:
             return await self._respond(turn, {"EMAIL": email})
         code = "".join((turn.fields.get("code") or "").split())
         if not code or "SOFTWARE_TOKEN_MFA" not in can_set_up:
-            raise AnswerRefused("Enter what one of the ways below asks for.", turn.page)
+            raise AnswerRefused(_SAID["setup"], turn.page)
         verified = await self._directory.verify_software_token(turn.page.pending.session, code, now=turn.now)
         return await self._respond(turn, {}, session=verified)
 
     async def _answer_new_password(self, turn: "_Turn") -> User | AskedChallenge:
         password = turn.fields.get("password") or ""
         if not password:
-            raise AnswerRefused("Enter a new password.", turn.page)
+            raise AnswerRefused(_SAID["password"], turn.page)
         if password != turn.fields.get("confirm_password"):
-            raise AnswerRefused("The two passwords are not the same.", turn.page)
+            raise AnswerRefused(_SAID["confirm_password"], turn.page)
         given = {
             f"{_ATTRIBUTE}{name}": turn.fields.get(f"{_ATTRIBUTE}{name}") for name in turn.page.required_attributes
         }
@@ -335,7 +345,7 @@ class SignInSteps:
     async def _answer_passkey(self, turn: "_Turn") -> User | AskedChallenge:
         credential = turn.fields.get("credential")
         if credential is None:
-            raise AnswerRefused("Your browser sent no passkey.", turn.page)
+            raise AnswerRefused(_SAID["credential"], turn.page)
         return await self._respond(turn, {"CREDENTIAL": credential})
 
     async def _respond(

@@ -20,7 +20,7 @@ from velvetrope.edge.hosted.pages import render_page
 from velvetrope.edge.hosted.requests import HostedRequest
 from velvetrope.edge.hosted.responses import HostedResponse, redirect_response
 from velvetrope.edge.hosted.table import Arrived
-from velvetrope.hosted_ui import SESSION_LIFETIME, HostedUi, SignedIn, UserDirectory
+from velvetrope.hosted_ui import SESSION_LIFETIME, BrowserHolds, HostedUi, SignedIn, StepAhead, UserDirectory
 from velvetrope.oauth import Parameters
 from velvetrope.secret import Secret
 
@@ -56,16 +56,25 @@ class HostedContext:
     # Pages.
 
     async def page(
-        self, arrived: Arrived, template: str, *, status: int = 200, redirect_uri: str = "", **values: object
+        self,
+        arrived: Arrived,
+        template: str,
+        *,
+        status: int = 200,
+        redirect_uri: str = "",
+        script: str = "",
+        **values: object,
     ) -> HostedResponse:
         """A page in the language of who reads it and in the look of the client that the address names.
 
         The template is given `csrf_token` for its forms, and the browser the cookie that goes with it. `redirect_uri`
-        is where a form of the page leads in the end.
+        is where a form of the page leads in the end, `script` the one script that it runs.
         """
         token = self.csrf_token(arrived)
         dress = await self.dressing.dress(arrived.request, arrived.pool, with_links=True)
-        response = render_page(template, dress, status=status, redirect_uri=redirect_uri, csrf_token=token, **values)
+        response = render_page(
+            template, dress, status=status, redirect_uri=redirect_uri, script=script, csrf_token=token, **values
+        )
         self.keep_csrf_token(arrived, response, token)
         asked = self.dressing.asked_language(arrived.request)
         if asked is not None:
@@ -103,6 +112,25 @@ class HostedContext:
         """What the browser presents as its session."""
         return cookies.session_of(arrived.request, arrived.domain)
 
+    def holds(self, arrived: Arrived) -> BrowserHolds:
+        """What the browser presents besides a form."""
+        request, domain = arrived.request, arrived.domain
+        return BrowserHolds(
+            step=cookies.step_of(request, domain),
+            session=cookies.session_of(request, domain),
+            source_ip=request.peer,
+        )
+
+    def go_on(self, arrived: Arrived, reached: SignedIn | StepAhead) -> HostedResponse:
+        """Back to the app, or on to the page that asks what is left to ask."""
+        if isinstance(reached, SignedIn):
+            return self.finish(arrived, reached)
+        response = redirect_response(arrived.link(reached.path, reached.query))
+        if reached.held is not None:
+            held = cookies.render_step_cookie(arrived.request, arrived.domain, reached.held)
+            response.headers.append(("set-cookie", held))
+        return response
+
     def finish(self, arrived: Arrived, signed_in: SignedIn) -> HostedResponse:
         """The end of every sign-in: back to the app, and the browser keeps its session.
 
@@ -113,6 +141,8 @@ class HostedContext:
         max_age = int(SESSION_LIFETIME.total_seconds())
         session = cookies.render_session_cookie(request, domain, signed_in.session_id, max_age_seconds=max_age)
         response.headers.append(("set-cookie", session))
+        if cookies.step_of(request, domain) is not None:
+            response.headers.append(("set-cookie", cookies.expired_step_cookie(request, domain)))
         self.keep_csrf_token(arrived, response, cookies.new_csrf_token(self.entropy))
         return response
 

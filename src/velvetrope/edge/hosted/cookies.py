@@ -1,4 +1,4 @@
-"""The hosted UI's cookies: who is signed in, and that a form was ours.
+"""The hosted UI's cookies: who is signed in, how far a sign-in has come, and that a form was ours.
 
 On AWS's own host names they are called as on AWS, `cognito` and `XSRF-TOKEN`, so that scripts which sign in by filling
 the form work unchanged. Everywhere else the pool's domain and the port are part of the name
@@ -26,17 +26,21 @@ from velvetrope.secret import Secret
 __all__ = [
     "csrf_token_of",
     "expired_session_cookie",
+    "expired_step_cookie",
     "form_is_ours",
     "language_of",
     "new_csrf_token",
     "render_csrf_cookie",
     "render_language_cookie",
     "render_session_cookie",
+    "render_step_cookie",
     "session_of",
+    "step_of",
 ]
 
 _SESSION = "cognito"
 _CSRF = "XSRF-TOKEN"
+_STEP = "cognito-step"
 _LANGUAGE = "lang"
 _LANGUAGE_KEPT_SECONDS = 365 * 24 * 3600
 _CSRF_TOKEN = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -58,6 +62,22 @@ def render_session_cookie(request: HostedRequest, domain: str, session_id: Secre
 def expired_session_cookie(request: HostedRequest, domain: str) -> str:
     """Set-Cookie that makes the browser forget its session."""
     return f"{_name(_SESSION, request, domain)}=; Max-Age=0; {_ATTRIBUTES}"
+
+
+def step_of(request: HostedRequest, domain: str) -> Secret[str] | None:
+    """What the browser presents as the id of a sign-in that waits for another answer."""
+    values = request.cookies(_name(_STEP, request, domain))
+    return Secret(values[0]) if len(values) == 1 and values[0] else None
+
+
+def render_step_cookie(request: HostedRequest, domain: str, held: Secret[str]) -> str:
+    """Set-Cookie for a sign-in that waits; it goes when the browser closes, and is worth nothing before that."""
+    return f"{_name(_STEP, request, domain)}={held.reveal()}; {_ATTRIBUTES}"
+
+
+def expired_step_cookie(request: HostedRequest, domain: str) -> str:
+    """Set-Cookie that makes the browser forget the sign-in that waited."""
+    return f"{_name(_STEP, request, domain)}=; Max-Age=0; {_ATTRIBUTES}"
 
 
 def csrf_token_of(request: HostedRequest, domain: str) -> str | None:

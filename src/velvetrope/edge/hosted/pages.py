@@ -3,8 +3,9 @@
     render_page("login.html", Dress(language, look), status=200, redirect_uri=uri, action=…)
 
 Nothing in a page can load, frame or run anything: our sheet and the look's are allowed by their hashes, images are data
-in the page. Every text of a template goes through `t` (`languages`); every value is escaped. `HostedContext.page` is
-what endpoints call; here is what it is made of, and the pages that are shown where there is no pool.
+in the page. The pages for passkeys run one script of ours, allowed by its hash too. Every text of a template goes
+through `t` (`languages`); every value is escaped. `HostedContext.page` is what endpoints call; here is what it is made
+of, and the pages that are shown where there is no pool.
 """
 
 from base64 import b64encode
@@ -17,7 +18,7 @@ from urllib.parse import urlsplit
 from velvetrope.edge.hosted.languages import ENGLISH, Language
 from velvetrope.edge.hosted.looks import OUR_LOOK, Look
 from velvetrope.edge.hosted.responses import HostedResponse
-from velvetrope.edge.html import PageTemplates
+from velvetrope.edge.html import InlineScript, PageTemplates
 
 __all__ = ["OUR_DRESS", "Dress", "LanguageLink", "destination", "error_page", "render_page", "signed_out_page"]
 
@@ -67,10 +68,14 @@ OUR_DRESS: Final = Dress(ENGLISH, OUR_LOOK)
 
 
 def render_page(
-    template: str, dress: Dress, *, status: int = 200, redirect_uri: str = "", **values: object
+    template: str, dress: Dress, *, status: int = 200, redirect_uri: str = "", script: str = "", **values: object
 ) -> HostedResponse:
-    """The page of a template. `redirect_uri` is where its form leads in the end; the policy has to let it."""
+    """The page of a template. `redirect_uri` is where its form leads in the end; the policy has to let it.
+
+    `script` names the one script that the page may run, which its template is given under that name.
+    """
     language, look = dress.language, dress.look
+    inline = _TEMPLATES.script(script) if script else None
     body = _TEMPLATES.render(
         template,
         t=language.say,
@@ -78,6 +83,7 @@ def render_page(
         other_languages=dress.other_languages,
         look=look,
         our_icon=_ICON,
+        script="" if inline is None else inline.text,
         **values,
     )
     return HostedResponse(
@@ -86,7 +92,7 @@ def render_page(
         [
             ("content-type", "text/html;charset=UTF-8"),
             ("content-language", language.code),
-            ("content-security-policy", _content_security_policy(redirect_uri, look)),
+            ("content-security-policy", _content_security_policy(redirect_uri, look, inline)),
         ],
     )
 
@@ -110,8 +116,8 @@ def destination(redirect_uri: str) -> str:
     return parts.netloc if parts.scheme in {"http", "https"} else parts.scheme
 
 
-def _content_security_policy(redirect_uri: str, look: Look) -> str:
-    """Nothing but the style sheets and the images in the page itself.
+def _content_security_policy(redirect_uri: str, look: Look, script: InlineScript | None) -> str:
+    """Nothing but the style sheets, the images and at most one script, all in the page itself.
 
     `form-action` is wide because Chromium holds it against every redirect that follows the form, first to the app's
     redirect_uri and then to wherever the app goes on to, which may be another origin (an API on one port and its pages
@@ -130,6 +136,7 @@ def _content_security_policy(redirect_uri: str, look: Look) -> str:
             "default-src 'none'",
             f"style-src {' '.join(sheets)}",
             "img-src data:",
+            *(() if script is None else (f"script-src {script.source}",)),
             f"form-action {' '.join(form_action)}",
             "frame-ancestors 'none'",
             "base-uri 'none'",

@@ -6,7 +6,9 @@ from velvetrope.edge.hosted.endpoints.error import ErrorEndpoint
 from velvetrope.edge.hosted.endpoints.issuer import IssuerDocuments
 from velvetrope.edge.hosted.endpoints.login import LoginEndpoint
 from velvetrope.edge.hosted.endpoints.logout import LogoutEndpoint
+from velvetrope.edge.hosted.endpoints.passkeys import PasskeyRegistrationEndpoint
 from velvetrope.edge.hosted.endpoints.revoke import RevokeEndpoint
+from velvetrope.edge.hosted.endpoints.steps import SignInStepPages
 from velvetrope.edge.hosted.endpoints.token import TokenEndpoint
 from velvetrope.edge.hosted.endpoints.userinfo import UserInfoEndpoint
 from velvetrope.edge.hosted.table import EndpointTable
@@ -21,6 +23,8 @@ def endpoint_table(context: HostedContext) -> EndpointTable:
         for part in (
             AuthorizeEndpoint(context),
             LoginEndpoint(context),
+            SignInStepPages(context),
+            PasskeyRegistrationEndpoint(context),
             LogoutEndpoint(context),
             ErrorEndpoint(context),
             TokenEndpoint(context),

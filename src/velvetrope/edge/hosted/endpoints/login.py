@@ -4,7 +4,7 @@ from velvetrope.edge.hosted.context import FORM_NOT_OURS, HostedContext
 from velvetrope.edge.hosted.pages import destination
 from velvetrope.edge.hosted.responses import HostedResponse
 from velvetrope.edge.hosted.table import Arrived, Endpoint, page_rows
-from velvetrope.hosted_ui import Credentials, LoginForm, SignInRefused
+from velvetrope.hosted_ui import Credentials, ElsewhereFirst, LoginForm, SignInRefused
 from velvetrope.oauth import Parameters
 from velvetrope.secret import Secret
 
@@ -34,19 +34,20 @@ class LoginEndpoint:
         if not self._context.form_is_ours(arrived, fields):
             form = await flow.login_page(arrived.pool, parameters)
             return await self._form(arrived, form, status=403, problem=FORM_NOT_OURS)
-        credentials = Credentials(fields.get("username") or "", Secret(fields.get("password") or ""))
+        credentials = Credentials(
+            fields.get("username") or "", Secret(fields.get("password") or ""), fields.get("factor")
+        )
         try:
-            signed_in = await flow.sign_in(
-                arrived.pool,
-                parameters,
-                credentials,
-                earlier_session=self._context.session_of(arrived),
-                now=request.now,
+            reached = await flow.sign_in(
+                arrived.pool, parameters, credentials, holds=self._context.holds(arrived), now=request.now
             )
+        except ElsewhereFirst as refusal:
+            self._context.record(request, arrived.address, 400, "SignInRefused", refusal.message)
+            return await self._form(arrived, refusal.form, status=400, problem=refusal.message)
         except SignInRefused as refusal:
             self._context.record(request, arrived.address, 400, "SignInRefused", refusal.detail or refusal.message)
             return await self._form(arrived, refusal.form, status=400, problem=refusal.message)
-        return self._context.finish(arrived, signed_in)
+        return self._context.go_on(arrived, reached)
 
     async def _form(self, arrived: Arrived, form: LoginForm, *, status: int, problem: str = "") -> HostedResponse:
         return await self._context.page(
@@ -57,5 +58,6 @@ class LoginEndpoint:
             action=arrived.link("/login", form.query),
             destination=destination(form.redirect_uri),
             username=form.username,
+            factors=form.factors,
             problem=problem,
         )
