@@ -537,16 +537,19 @@ async def test_hosted_password_check(world: World) -> None:
     pool, client, _ = await _parts(world, pool_id, client_id)
     service = world.pools.sign_in
 
-    async def verify(username: str, password: str) -> User:
-        return await service.verify_password(pool, client, username=username, password=Secret(password), now=world.now)
+    async def begin(username: str, password: str) -> User | NextChallenge:
+        return await service.begin_sign_in(pool, client, username=username, password=Secret(password), now=world.now)
 
-    assert (await verify("anna", PASSWORD)).username == "anna"
+    right = await begin("anna", PASSWORD)
+    assert isinstance(right, User)
+    assert right.username == "anna"
     for username, password in (("anna", "wrong"), ("nobody", PASSWORD)):
         async with refused("NotAuthorizedException", "Incorrect username or password."):
-            await verify(username, password)
+            await begin(username, password)
     await world.admin_set_user_password(user_pool_id=pool_id, username="anna", password="Temporary-1")
-    async with refused("PasswordResetRequiredException", "Password reset required for the user"):
-        await verify("anna", "Temporary-1")
+    asked = await begin("anna", "Temporary-1")
+    assert isinstance(asked, NextChallenge)
+    assert asked.name == "NEW_PASSWORD_REQUIRED"
 
 
 async def test_hosted_lookups(world: World) -> None:
