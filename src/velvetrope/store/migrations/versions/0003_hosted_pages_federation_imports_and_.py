@@ -23,6 +23,17 @@ def upgrade() -> None:
         op.f("ix_hosted_ui_federated_sign_ins_expires_at"), "hosted_ui_federated_sign_ins", ["expires_at"], unique=False
     )
     op.create_table(
+        "hosted_ui_pending_sign_ins",
+        sa.Column("id_hash", sa.String(length=64), nullable=False),
+        sa.Column("user_pool_id", sa.String(length=64), nullable=False),
+        sa.Column("expires_at", sa.BigInteger(), nullable=False),
+        sa.Column("sealed", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("id_hash"),
+    )
+    op.create_index(
+        op.f("ix_hosted_ui_pending_sign_ins_expires_at"), "hosted_ui_pending_sign_ins", ["expires_at"], unique=False
+    )
+    op.create_table(
         "userpools_identities",
         sa.Column("user_pool_id", sa.String(length=55), nullable=False),
         sa.Column("provider_name", sa.String(length=32), nullable=False),
