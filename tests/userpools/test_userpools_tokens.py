@@ -28,6 +28,7 @@ from velvetrope.tokens import (
     TokenRevoked,
     WrongTokenUse,
 )
+from velvetrope.userpools.turns import NextChallenge
 
 ROTATING = RefreshTokenRotation(feature="ENABLED", retry_grace_period_seconds=0)
 FORGIVING = RefreshTokenRotation(feature="ENABLED", retry_grace_period_seconds=60)
