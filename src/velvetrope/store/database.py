@@ -20,6 +20,7 @@ never corrupts, which is what `velvetrope dev` wants.
 """
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import asynccontextmanager
@@ -33,6 +34,7 @@ from sqlalchemy.sql.selectable import TypedReturnsRows
 
 from velvetrope.store.dialects import sqlite
 from velvetrope.store.schema import prepare_schema
+from velvetrope.store.visits import Visit
 
 __all__ = ["ChangeFeed", "Connection", "Database", "Transaction"]
 
@@ -161,6 +163,8 @@ class Database:
         self._engine = engine
         self._writer = asyncio.Lock()
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="velvetrope-store")
+        self._kept = threading.local()
+        self._visits: list[Visit] = []
         self.changes = ChangeFeed()
 
     @classmethod
@@ -182,8 +186,11 @@ class Database:
 
     async def close(self) -> None:
         """Let go of all connections and threads. Closing twice does nothing more."""
-        await asyncio.to_thread(self._engine.dispose)
         self._threads.shutdown()
+        visits, self._visits = self._visits, []
+        for visit in visits:
+            visit.close()
+        await asyncio.to_thread(self._engine.dispose)
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[Connection]:
@@ -212,44 +219,51 @@ class Database:
                     for topic in sorted(tx.topics):
                         self.changes.publish(topic)
 
-    async def read_at_once(self, work: Callable[[EngineConnection], T]) -> T:
+    async def read_at_once(self, work: Callable[[Visit], T]) -> T:
         """What `work` reads, in one visit to a thread; for what is asked so often that a second one is felt."""
 
-        def visit() -> T:
-            connection = self._begin(writes=False)
+        def read() -> T:
+            visit = self._visit()
+            visit.begin(writes=False)
             try:
-                return work(connection)
+                return work(visit)
             finally:
-                connection.rollback()
-                connection.close()
+                visit.rollback()
 
-        return await _in_thread(self._threads, visit)
+        return await _in_thread(self._threads, read)
 
-    async def write_at_once(self, work: Callable[[EngineConnection], T], *topics: str) -> T:
+    async def write_at_once(self, work: Callable[[Visit], T], *topics: str) -> T:
         """What `work` answers, as one transaction in one visit; `topics` are published when it has been committed."""
         committed = False
 
-        def visit() -> T:
+        def write() -> T:
             nonlocal committed
-            connection = self._begin(writes=True)
+            visit = self._visit()
+            visit.begin(writes=True)
             try:
-                answer = work(connection)
-                connection.commit()
+                answer = work(visit)
+                visit.commit()
                 committed = True
             except BaseException:
-                connection.rollback()
+                visit.rollback()
                 raise
-            finally:
-                connection.close()
             return answer
 
         async with self._writer:
             try:
-                return await _in_thread(self._threads, visit)
+                return await _in_thread(self._threads, write)
             finally:
                 if committed:
                     for topic in topics:
                         self.changes.publish(topic)
+
+    def _visit(self) -> Visit:
+        """The connection that the calling thread keeps."""
+        visit: Visit | None = getattr(self._kept, "visit", None)
+        if visit is None:
+            visit = self._kept.visit = Visit(self._engine.connect())
+            self._visits.append(visit)
+        return visit
 
     def _begin(self, *, writes: bool) -> EngineConnection:
         connection = self._engine.connect()

@@ -20,7 +20,7 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 
 from velvetrope.errors import VelvetropeError
 
-__all__ = ["DatabaseUnsupported", "begin", "open_engine"]
+__all__ = ["DatabaseUnsupported", "begin", "begin_statement", "open_engine"]
 
 _BUSY_SECONDS = 10.0
 
@@ -91,4 +91,9 @@ def open_engine(url: URL, *, durable: bool) -> Engine:
 
 def begin(connection: Connection, *, writes: bool) -> None:
     """Start the transaction: as the one writer, or as a reader."""
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+    connection.exec_driver_sql(begin_statement(writes=writes))
+
+
+def begin_statement(*, writes: bool) -> str:
+    """What starts a transaction."""
+    return "BEGIN IMMEDIATE" if writes else "BEGIN"

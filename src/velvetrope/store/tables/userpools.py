@@ -39,7 +39,6 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy import Connection as EngineConnection
 from sqlalchemy.exc import IntegrityError
 
 from velvetrope.store.columns import Record, UtcTime
@@ -78,6 +77,7 @@ from velvetrope.store.tables.userpools_settings import (
     WebAuthnConfiguration,
 )
 from velvetrope.store.tables.userpools_sign_in import Attempts, attempts_key, attempts_of
+from velvetrope.store.visits import Prepared, Visit
 
 __all__ = [
     "KEYS_TOPIC",
@@ -446,10 +446,12 @@ _OF_A_POOL = (keys, clients, groups, messages, *_OF_A_USER)
 
 
 # What every sign-in asks, built once: building a statement costs more than running it.
-_LOAD_USER = select(users.c.record, users.c.username_key, users.c.password_sealed).where(
-    users.c.user_pool_id == bindparam("user_pool_id"), users.c.username_key == bindparam("username_key")
+_LOAD_USER = Prepared(
+    select(users.c.record, users.c.username_key, users.c.password_sealed).where(
+        users.c.user_pool_id == bindparam("user_pool_id"), users.c.username_key == bindparam("username_key")
+    )
 )
-_LOAD_GROUPS = (
+_LOAD_GROUPS = Prepared(
     select(groups.c.record)
     .join(
         memberships,
@@ -717,7 +719,7 @@ class UserPoolStore:
         return None
 
     async def load_user(self, user_pool_id: str, username_key: str) -> StoredUser | None:
-        return await self._database.read_at_once(lambda connection: _user_of(connection, user_pool_id, username_key))
+        return await self._database.read_at_once(lambda visit: _user_of(visit, user_pool_id, username_key))
 
     async def load_user_and_attempts(
         self,
@@ -732,10 +734,10 @@ class UserPoolStore:
         Failures are those of the user's name, or of `username_key` where there is no user.
         """
 
-        def load(connection: EngineConnection) -> tuple[StoredUser | None, Attempts | None]:
-            found = _user_of(connection, user_pool_id, username_key)
+        def load(visit: Visit) -> tuple[StoredUser | None, Attempts | None]:
+            found = _user_of(visit, user_pool_id, username_key)
             if found is None and alias is not None and alias_kinds:
-                owner = connection.execute(
+                owner = visit.execute(
                     select(aliases.c.username_key)
                     .where(
                         aliases.c.user_pool_id == user_pool_id,
@@ -744,9 +746,9 @@ class UserPoolStore:
                     )
                     .limit(1)
                 ).scalar()
-                found = None if owner is None else _user_of(connection, user_pool_id, owner)
+                found = None if owner is None else _user_of(visit, user_pool_id, owner)
             counted = attempts_key(username_key if found is None else found.username_key)
-            return found, attempts_of(connection, user_pool_id, counted)
+            return found, attempts_of(visit, user_pool_id, counted)
 
         return await self._database.read_at_once(load)
 
@@ -1049,8 +1051,8 @@ class UserPoolStore:
     async def load_groups_of_user(self, user_pool_id: str, username_key: str) -> Sequence[Group]:
         """All groups of the user, in order of name."""
         given = {"user_pool_id": user_pool_id, "username_key": username_key}
-        rows = await self._database.read_at_once(lambda connection: connection.execute(_LOAD_GROUPS, given).all())
-        return [row.record for row in rows]
+        rows = await self._database.read_at_once(lambda visit: visit.rows(_LOAD_GROUPS, given))
+        return [record for (record,) in rows]
 
     async def load_users_in_group(
         self, user_pool_id: str, group_name: str, *, after: str, limit: int
@@ -1088,10 +1090,9 @@ class _Undo(Exception):
         self.answer = answer
 
 
-def _user_of(connection: EngineConnection, user_pool_id: str, username_key: str) -> StoredUser | None:
-    given = {"user_pool_id": user_pool_id, "username_key": username_key}
-    row = connection.execute(_LOAD_USER, given).one_or_none()
-    return None if row is None else StoredUser(row.record, row.username_key, row.password_sealed)
+def _user_of(visit: Visit, user_pool_id: str, username_key: str) -> StoredUser | None:
+    row = visit.one(_LOAD_USER, {"user_pool_id": user_pool_id, "username_key": username_key})
+    return None if row is None else StoredUser(*row)
 
 
 async def _pool_exists(connection: Connection, user_pool_id: str) -> bool:

@@ -34,12 +34,12 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy import Connection as EngineConnection
 from sqlalchemy.exc import IntegrityError
 
 from velvetrope.store.columns import Record, UtcTime
 from velvetrope.store.database import Connection, Database
 from velvetrope.store.schema import METADATA
+from velvetrope.store.visits import Prepared, Visit
 
 __all__ = ["Attempts", "Rotation", "SignInStore", "TokenFamily", "attempts_key", "attempts_of"]
 
@@ -127,17 +127,25 @@ attempts = Table(
 
 
 # What every sign-in asks, built once: building a statement costs more than running it.
-_OLD_CHALLENGES = delete(spent_challenges).where(spent_challenges.c.expires_at <= bindparam("now", type_=UtcTime()))
-_NEW_CHALLENGE = insert(spent_challenges)
+_OLD_CHALLENGES = Prepared(
+    delete(spent_challenges).where(spent_challenges.c.expires_at <= bindparam("now", type_=UtcTime()))
+)
+_NEW_CHALLENGE = Prepared(insert(spent_challenges), "challenge_id", "expires_at")
 _MY_ATTEMPTS = and_(
     attempts.c.user_pool_id == bindparam("user_pool_id_"), attempts.c.name_hash == bindparam("name_hash_")
 )
-_LOAD_ATTEMPTS = select(attempts).where(_MY_ATTEMPTS)
-_CLEAR_ATTEMPTS = delete(attempts).where(_MY_ATTEMPTS, attempts.c.locked_until <= bindparam("now", type_=UtcTime()))
-_OLD_FAMILIES = delete(families).where(families.c.forget_at <= bindparam("now", type_=UtcTime()))
-_OLD_TOKENS = delete(refresh_tokens).where(refresh_tokens.c.forget_at <= bindparam("now", type_=UtcTime()))
-_NEW_FAMILY = insert(families)
-_NEW_TOKEN = insert(refresh_tokens)
+_LOAD_ATTEMPTS = Prepared(
+    select(attempts.c.failures, attempts.c.locked_until, attempts.c.last_failure_at).where(_MY_ATTEMPTS)
+)
+_CLEAR_ATTEMPTS = Prepared(
+    delete(attempts).where(_MY_ATTEMPTS, attempts.c.locked_until <= bindparam("now", type_=UtcTime()))
+)
+_OLD_FAMILIES = Prepared(delete(families).where(families.c.forget_at <= bindparam("now", type_=UtcTime())))
+_OLD_TOKENS = Prepared(delete(refresh_tokens).where(refresh_tokens.c.forget_at <= bindparam("now", type_=UtcTime())))
+_NEW_FAMILY = Prepared(
+    insert(families), "origin_jti", "user_pool_id", "client_id", "sub", "device_key", "forget_at", "record"
+)
+_NEW_TOKEN = Prepared(insert(refresh_tokens), "token_hash", "origin_jti", "forget_at")
 
 
 class SignInStore:
@@ -161,9 +169,7 @@ class SignInStore:
         """Whether this caller is the one who may use the challenge. True exactly once per id, until it expires."""
         prune = self._is_time_to_prune("challenges", now)
         try:
-            await self._database.write_at_once(
-                lambda connection: _spend(connection, challenge_id, expires_at, now, prune=prune)
-            )
+            await self._database.write_at_once(lambda visit: _spend(visit, challenge_id, expires_at, now, prune=prune))
         except IntegrityError:
             return False
         return True
@@ -188,11 +194,11 @@ class SignInStore:
 
         prune = self._is_time_to_prune("challenges", now)
 
-        def settle(connection: EngineConnection) -> bool:
-            _spend(connection, challenge_id, expires_at, now, prune=prune)
+        def settle(visit: Visit) -> bool:
+            _spend(visit, challenge_id, expires_at, now, prune=prune)
             if right:
-                return _forget_failures(connection, user_pool_id, name_hash, now)
-            _record_failure(connection, user_pool_id, name_hash, now, list(locks), forget_after)
+                return _forget_failures(visit, user_pool_id, name_hash, now)
+            _record_failure(visit, user_pool_id, name_hash, now, list(locks), forget_after)
             return True
 
         try:
@@ -203,7 +209,7 @@ class SignInStore:
     # Failed attempts
 
     async def load_attempts(self, user_pool_id: str, name_hash: str) -> Attempts | None:
-        return await self._database.read_at_once(lambda connection: attempts_of(connection, user_pool_id, name_hash))
+        return await self._database.read_at_once(lambda visit: attempts_of(visit, user_pool_id, name_hash))
 
     async def record_failure(
         self,
@@ -219,7 +225,7 @@ class SignInStore:
         A failure while locked does not count, and neither do ones older than `forget_after`: it starts from one again.
         """
         await self._database.write_at_once(
-            lambda connection: _record_failure(connection, user_pool_id, name_hash, now, list(locks), forget_after)
+            lambda visit: _record_failure(visit, user_pool_id, name_hash, now, list(locks), forget_after)
         )
 
     async def forget_failures(self, user_pool_id: str, name_hash: str, *, now: datetime) -> bool:
@@ -230,9 +236,7 @@ class SignInStore:
         """
         if await self.load_attempts(user_pool_id, name_hash) is None:
             return True
-        return await self._database.write_at_once(
-            lambda connection: _forget_failures(connection, user_pool_id, name_hash, now)
-        )
+        return await self._database.write_at_once(lambda visit: _forget_failures(visit, user_pool_id, name_hash, now))
 
     # Token families
 
@@ -241,11 +245,11 @@ class SignInStore:
         forget_at = family.expires_at + _LONGEST_ACCESS_TOKEN
         prune = self._is_time_to_prune("families", now)
 
-        def create(connection: EngineConnection) -> None:
+        def create(visit: Visit) -> None:
             if prune:
-                connection.execute(_OLD_FAMILIES, {"now": now})
-                connection.execute(_OLD_TOKENS, {"now": now})
-            connection.execute(
+                visit.change(_OLD_FAMILIES, {"now": now})
+                visit.change(_OLD_TOKENS, {"now": now})
+            visit.change(
                 _NEW_FAMILY,
                 {
                     "origin_jti": family.origin_jti,
@@ -259,7 +263,7 @@ class SignInStore:
             )
             if token_hash is not None:
                 given = {"token_hash": token_hash, "origin_jti": family.origin_jti, "forget_at": forget_at}
-                connection.execute(_NEW_TOKEN, given)
+                visit.change(_NEW_TOKEN, given)
 
         await self._database.write_at_once(create)
 
@@ -343,35 +347,32 @@ def attempts_key(username_key: str) -> str:
     return hashlib.sha256(username_key.encode()).hexdigest()
 
 
-def attempts_of(connection: EngineConnection, user_pool_id: str, name_hash: str) -> Attempts | None:
+def attempts_of(visit: Visit, user_pool_id: str, name_hash: str) -> Attempts | None:
     """Part of a reading: the failures of one name."""
-    row = connection.execute(_LOAD_ATTEMPTS, _mine(user_pool_id, name_hash)).one_or_none()
-    return None if row is None else Attempts(row.failures, row.locked_until, row.last_failure_at)
+    row = visit.one(_LOAD_ATTEMPTS, _mine(user_pool_id, name_hash))
+    return None if row is None else Attempts(*row)
 
 
 def _mine(user_pool_id: str, name_hash: str) -> dict[str, str]:
     return {"user_pool_id_": user_pool_id, "name_hash_": name_hash}
 
 
-def _spend(
-    connection: EngineConnection, challenge_id: str, expires_at: datetime, now: datetime, *, prune: bool
-) -> None:
+def _spend(visit: Visit, challenge_id: str, expires_at: datetime, now: datetime, *, prune: bool) -> None:
     """Raises IntegrityError where somebody did before."""
     if prune:
-        connection.execute(_OLD_CHALLENGES, {"now": now})
-    connection.execute(_NEW_CHALLENGE, {"challenge_id": challenge_id, "expires_at": expires_at})
+        visit.change(_OLD_CHALLENGES, {"now": now})
+    visit.change(_NEW_CHALLENGE, {"challenge_id": challenge_id, "expires_at": expires_at})
 
 
-def _forget_failures(connection: EngineConnection, user_pool_id: str, name_hash: str, now: datetime) -> bool:
+def _forget_failures(visit: Visit, user_pool_id: str, name_hash: str, now: datetime) -> bool:
     mine = _mine(user_pool_id, name_hash)
-    counted = connection.execute(_LOAD_ATTEMPTS, mine).one_or_none()
-    if counted is None:
+    if visit.one(_LOAD_ATTEMPTS, mine) is None:
         return True
-    return connection.execute(_CLEAR_ATTEMPTS, {**mine, "now": now}).rowcount == 1
+    return visit.change(_CLEAR_ATTEMPTS, {**mine, "now": now}) == 1
 
 
 def _record_failure(
-    connection: EngineConnection,
+    visit: Visit,
     user_pool_id: str,
     name_hash: str,
     now: datetime,
@@ -385,7 +386,7 @@ def _record_failure(
         else_=literal(now + locks[-1], UtcTime()),
     )
     mine = (attempts.c.user_pool_id == user_pool_id, attempts.c.name_hash == name_hash)
-    changed = connection.execute(
+    changed = visit.execute(
         update(attempts)
         .where(*mine, or_(attempts.c.locked_until <= now, quiet))
         .values(failures=counted, locked_until=until, last_failure_at=now)
@@ -393,10 +394,10 @@ def _record_failure(
     )
     if changed.one_or_none() is not None:
         return
-    if connection.execute(select(attempts.c.failures).where(*mine)).one_or_none() is not None:
+    if visit.execute(select(attempts.c.failures).where(*mine)).one_or_none() is not None:
         return  # locked: the attempt was not looked at, so it does not lengthen the lock
-    connection.execute(delete(attempts).where(attempts.c.last_failure_at <= now - forget_after))
-    connection.execute(
+    visit.execute(delete(attempts).where(attempts.c.last_failure_at <= now - forget_after))
+    visit.execute(
         insert(attempts).values(
             user_pool_id=user_pool_id,
             name_hash=name_hash,
