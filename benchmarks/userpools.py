@@ -19,6 +19,7 @@ import hmac
 import http.client
 import json
 import os
+import socket
 import statistics
 import subprocess
 import sys
@@ -162,14 +163,21 @@ class Server:
         self.client_id: str = client["ClientId"]
         admin.admin_create_user(UserPoolId=self.user_pool_id, Username="anna", MessageAction="SUPPRESS")
         admin.admin_set_user_password(UserPoolId=self.user_pool_id, Username="anna", Password=PASSWORD, Permanent=True)
-        self._connection = http.client.HTTPConnection(urlsplit(url).netloc)
+        self._address = urlsplit(url).netloc
+        host, _, port = self._address.rpartition(":")
+        self._connection = socket.create_connection((host, int(port)))
         self._srp = SrpClient(self.user_pool_id)
 
     def _call(self, operation: str, **parameters: object) -> dict[str, Any]:
-        target = f"AWSCognitoIdentityProviderService.{operation}"
-        headers = {"Content-Type": "application/x-amz-json-1.1", "X-Amz-Target": target}
-        self._connection.request("POST", "/", json.dumps({"ClientId": self.client_id, **parameters}), headers)
-        answer = self._connection.getresponse()
+        sent = json.dumps({"ClientId": self.client_id, **parameters}).encode()
+        head = (
+            f"POST / HTTP/1.1\r\nHost: {self._address}\r\nContent-Type: application/x-amz-json-1.1\r\n"
+            f"X-Amz-Target: AWSCognitoIdentityProviderService.{operation}\r\nContent-Length: {len(sent)}\r\n\r\n"
+        )
+        # In one packet, as browsers and Node send it; `http.client` makes two of head and body.
+        self._connection.sendall(head.encode() + sent)
+        answer = http.client.HTTPResponse(self._connection, method="POST")
+        answer.begin()
         body: dict[str, Any] = json.loads(answer.read())
         if answer.status != http.HTTPStatus.OK:
             raise RuntimeError(body)

@@ -5,10 +5,11 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from sqlalchemy import Column, Connection, Integer, MetaData, String, Table, insert, select, text, update
+from sqlalchemy import Column, Integer, MetaData, String, Table, insert, select, text, update
 from sqlalchemy.exc import IntegrityError
 
 from velvetrope.store import Database, DatabaseUnsupported, SchemaTooNew
+from velvetrope.store.visits import Visit
 
 
 class Probe(msgspec.Struct, frozen=True):
@@ -146,19 +147,19 @@ async def test_what_is_written_at_once_is_whole_and_told_after_it_can_be_read(tm
     told: list[str] = []
     database.changes.subscribe("probes", lambda: told.append("probes"))
 
-    def change(connection: Connection) -> int:
-        return connection.execute(update(probes).values(count=probes.c.count + 1)).rowcount
+    def change(visit: Visit) -> int:
+        return visit.execute(update(probes).values(count=probes.c.count + 1)).rowcount
 
-    def change_then_fail(connection: Connection) -> None:
-        change(connection)
-        connection.execute(insert(probes).values(id="a", count=2))
+    def change_then_fail(visit: Visit) -> None:
+        change(visit)
+        visit.execute(insert(probes).values(id="a", count=2))
 
     assert await database.write_at_once(change, "probes") == 1
     with pytest.raises(IntegrityError):
         await database.write_at_once(change_then_fail, "probes")
 
     assert told == ["probes"]
-    assert await database.read_at_once(lambda connection: connection.execute(select(probes.c.count)).scalar()) == 1
+    assert await database.read_at_once(lambda visit: visit.execute(select(probes.c.count)).scalar()) == 1
     await database.close()
 
 
@@ -170,9 +171,9 @@ async def test_writers_at_once_take_turns_with_the_others(tmp_path: Path) -> Non
             count = await tx.connection.scalar(select(probes.c.count))
             await tx.connection.execute(update(probes).values(count=(count or 0) + 1))
 
-    def add(connection: Connection) -> None:
-        count = connection.execute(select(probes.c.count)).scalar_one()
-        connection.execute(update(probes).values(count=count + 1))
+    def add(visit: Visit) -> None:
+        count = visit.execute(select(probes.c.count)).scalar_one()
+        visit.execute(update(probes).values(count=count + 1))
 
     await asyncio.gather(*(work for _ in range(10) for work in (add_in_steps(), database.write_at_once(add))))
 

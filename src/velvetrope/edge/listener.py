@@ -45,6 +45,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from velvetrope.edge.gateway_cycle import GatewayCycle, GatewayDoor
+from velvetrope.edge.one_write import OneWrite
 
 __all__ = ["Listener"]
 
@@ -442,6 +443,7 @@ class _EdgeProtocol(HttpToolsProtocol):
             self.url, self.expect_100_continue = url, expects_continue
             self.headers += headers
             super().on_headers_complete()
+            self.cycle.transport = OneWrite(self.transport, self.loop)  # type: ignore[assignment]  # as much as it asks of one
 
     def _begin_gateway_call(self, http_version: str) -> bool:
         """Answer this request without ASGI if it is a call to a deployed API."""

@@ -181,6 +181,8 @@ class _Life:
             seconds = time.perf_counter() - self._started
             self._narrator.ready(server.ready(routes=routes, users=users, seconds=seconds))
             gc.freeze()  # nearly all that is here now stays: the collector need not look at it again
+            # A call leaves next to no cycles, and makes some thousand objects: no look is worth it at every 700th.
+            gc.set_threshold(20_000, 10, 10)
             gc.enable()
             server.tell_refusals(self._narrator)
             yield server

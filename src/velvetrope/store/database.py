@@ -22,7 +22,6 @@ never corrupts, which is what `velvetrope dev` wants.
 import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar, TypeVarTuple, overload
@@ -34,6 +33,7 @@ from sqlalchemy.sql.selectable import TypedReturnsRows
 
 from velvetrope.store.dialects import sqlite
 from velvetrope.store.schema import prepare_schema
+from velvetrope.store.threads import Threads
 from velvetrope.store.visits import Visit
 
 __all__ = ["ChangeFeed", "Connection", "Database", "Transaction"]
@@ -69,7 +69,7 @@ class Connection:
     statements do.
     """
 
-    def __init__(self, begin: Callable[[], EngineConnection], threads: Executor) -> None:
+    def __init__(self, begin: Callable[[], EngineConnection], threads: Threads) -> None:
         self._begin = begin
         self._threads = threads
         self._begun: EngineConnection | None = None
@@ -97,17 +97,17 @@ class Connection:
 
     async def run_sync(self, work: Callable[[EngineConnection], T]) -> T:
         """Let `work` have SQLAlchemy's own connection, in a thread of the store's."""
-        return await _in_thread(self._threads, lambda: work(self._open()))
+        return await self._threads.run(lambda: work(self._open()))
 
     async def commit(self) -> None:
         """Make it last. Whatever happens, the connection is done with."""
         if self._begun is not None:
-            await _in_thread(self._threads, self._commit)
+            await self._threads.run(self._commit)
 
     async def rollback(self) -> None:
         """Undo everything, and be done with the connection."""
         if self._begun is not None:
-            await _in_thread(self._threads, self.let_go)
+            await self._threads.run(self.let_go)
 
     def let_go(self) -> None:
         """End a transaction that has changed nothing. Quick: nothing is written."""
@@ -131,19 +131,6 @@ class Connection:
             connection.close()
 
 
-async def _in_thread(threads: Executor, work: Callable[[], T]) -> T:
-    """What `work` returns, done in a thread.
-
-    A caller who is cancelled waits all the same until the thread is done: a connection is never in two hands.
-    """
-    future = asyncio.get_running_loop().run_in_executor(threads, work)
-    try:
-        return await asyncio.shield(future)
-    except asyncio.CancelledError:
-        await asyncio.wait([future])
-        raise
-
-
 @dataclass
 class Transaction:
     """An open transaction. It commits when its block ends well and rolls back when the block raises."""
@@ -162,7 +149,7 @@ class Database:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._writer = asyncio.Lock()
-        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="velvetrope-store")
+        self._threads = Threads(_THREADS, name="velvetrope-store")
         self._kept = threading.local()
         self._visits: list[Visit] = []
         self.changes = ChangeFeed()
@@ -186,7 +173,7 @@ class Database:
 
     async def close(self) -> None:
         """Let go of all connections and threads. Closing twice does nothing more."""
-        self._threads.shutdown()
+        await asyncio.to_thread(self._threads.close)
         visits, self._visits = self._visits, []
         for visit in visits:
             visit.close()
@@ -230,7 +217,7 @@ class Database:
             finally:
                 visit.rollback()
 
-        return await _in_thread(self._threads, read)
+        return await self._threads.run(read)
 
     async def write_at_once(self, work: Callable[[Visit], T], *topics: str) -> T:
         """What `work` answers, as one transaction in one visit; `topics` are published when it has been committed."""
@@ -251,7 +238,7 @@ class Database:
 
         async with self._writer:
             try:
-                return await _in_thread(self._threads, write)
+                return await self._threads.run(write)
             finally:
                 if committed:
                     for topic in topics:

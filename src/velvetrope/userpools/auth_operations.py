@@ -335,6 +335,7 @@ class AuthOperations:
             trigger_source=_token_source(sign_in),
             client_metadata=turn.client_metadata,
             device_key=device_key or new_device,
+            groups=passed.stored.groups,
         )
         if new_device is None:
             return _tokens(issued)

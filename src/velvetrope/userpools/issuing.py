@@ -153,10 +153,12 @@ class TokenIssuer:
         client_metadata: Mapping[str, str] | None = None,
         device_key: str | None = None,
         resource: str | None = None,
+        groups: Sequence[Group] | None = None,
     ) -> IssuedTokens:
         """The tokens of a new sign-in. The family is kept before anybody sees a token of it.
 
-        `resource` is whom the access tokens are for (RFC 8707), where the app has said so.
+        `resource` is whom the access tokens are for (RFC 8707), where the app has said so. `groups` are the user's, where
+        they were just read; None has them looked up.
 
         Raises:
             UserLambdaValidationException and its siblings: the pre token generation trigger refused.
@@ -169,6 +171,7 @@ class TokenIssuer:
             now=now,
             trigger_source=trigger_source,
             client_metadata=client_metadata,
+            groups=groups,
         )
         seconds = (
             client.refresh_token_validity_seconds
@@ -213,6 +216,7 @@ class TokenIssuer:
         now: datetime,
         trigger_source: str,
         client_metadata: Mapping[str, str] | None,
+        groups: Sequence[Group] | None = None,
     ) -> "_Told":
         """What the tokens tell besides the user, after the trigger had its say. Asked before anything is kept.
 
@@ -220,10 +224,12 @@ class TokenIssuer:
         """
         inactive = await self._scopes.inactive(pool, scopes)
         scopes = tuple(scope for scope in scopes if scope not in inactive)
-        groups = _by_precedence(await self._store.load_groups_of_user(pool.id, username_form(pool, user.username)))
-        names = [group.group_name for group in groups]
-        roles = [group.role_arn for group in groups if group.role_arn is not None]
-        preferred = preferred_role(groups)
+        if groups is None:
+            groups = await self._store.load_groups_of_user(pool.id, username_form(pool, user.username))
+        ranked = _by_precedence(groups)
+        names = [group.group_name for group in ranked]
+        roles = [group.role_arn for group in ranked if group.role_arn is not None]
+        preferred = preferred_role(ranked)
         changes = await self._generation.changes(
             Occasion(pool, user.username, now, client.client_id, client_metadata),
             trigger_source,

@@ -5,11 +5,11 @@ They run here and not on the event loop, and in no more threads than there are p
 once wait for each other rather than take 19 MiB each and slow everything down.
 """
 
-import asyncio
 import os
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
+
+from velvetrope.store.threads import Threads
 
 __all__ = ["Workers"]
 
@@ -20,12 +20,12 @@ class Workers:
     """Runs functions in its own threads, which are started when first needed."""
 
     def __init__(self, threads: int | None = None) -> None:
-        self._pool = ThreadPoolExecutor(threads or min(8, os.cpu_count() or 1), thread_name_prefix="sign-in")
+        self._threads = Threads(threads or min(8, os.cpu_count() or 1), name="sign-in")
 
     async def run(self, work: Callable[[], T]) -> T:
         """What `work()` returns or raises."""
-        return await asyncio.get_running_loop().run_in_executor(self._pool, work)
+        return await self._threads.run(work)
 
     def close(self) -> None:
         """Let the threads end; work already begun is finished."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        self._threads.close(wait=False)

@@ -14,7 +14,7 @@ the same record at once both take effect, one after the other.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Literal
 
@@ -295,6 +295,8 @@ class StoredUser:
     user: User
     username_key: str
     password_sealed: bytes | None
+    groups: "tuple[Group, ...] | None" = None
+    """The user's groups, in order of name, where they were read along with the user."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -729,7 +731,7 @@ class UserPoolStore:
         alias: str | None = None,
         alias_kinds: Collection[AliasKind] = (),
     ) -> tuple[StoredUser | None, Attempts | None]:
-        """The user of that name, or else the one who has `alias` as one of `alias_kinds`; and the failures so far.
+        """The user of that name with their groups, or else of `alias` as one of `alias_kinds`; and the failures so far.
 
         Failures are those of the user's name, or of `username_key` where there is no user.
         """
@@ -748,6 +750,10 @@ class UserPoolStore:
                 ).scalar()
                 found = None if owner is None else _user_of(visit, user_pool_id, owner)
             counted = attempts_key(username_key if found is None else found.username_key)
+            # Asked whoever it is, so that a name that nobody has takes as long.
+            theirs = _groups_of(visit, user_pool_id, username_key if found is None else found.username_key)
+            if found is not None:
+                found = replace(found, groups=tuple(theirs))
             return found, attempts_of(visit, user_pool_id, counted)
 
         return await self._database.read_at_once(load)
@@ -1050,9 +1056,7 @@ class UserPoolStore:
 
     async def load_groups_of_user(self, user_pool_id: str, username_key: str) -> Sequence[Group]:
         """All groups of the user, in order of name."""
-        given = {"user_pool_id": user_pool_id, "username_key": username_key}
-        rows = await self._database.read_at_once(lambda visit: visit.rows(_LOAD_GROUPS, given))
-        return [record for (record,) in rows]
+        return await self._database.read_at_once(lambda visit: _groups_of(visit, user_pool_id, username_key))
 
     async def load_users_in_group(
         self, user_pool_id: str, group_name: str, *, after: str, limit: int
@@ -1093,6 +1097,11 @@ class _Undo(Exception):
 def _user_of(visit: Visit, user_pool_id: str, username_key: str) -> StoredUser | None:
     row = visit.one(_LOAD_USER, {"user_pool_id": user_pool_id, "username_key": username_key})
     return None if row is None else StoredUser(*row)
+
+
+def _groups_of(visit: Visit, user_pool_id: str, username_key: str) -> list[Group]:
+    rows = visit.rows(_LOAD_GROUPS, {"user_pool_id": user_pool_id, "username_key": username_key})
+    return [record for (record,) in rows]
 
 
 async def _pool_exists(connection: Connection, user_pool_id: str) -> bool:

@@ -1,0 +1,133 @@
+"""Prepared statements bind and read what SQLAlchemy would, inside one transaction with everything else."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+import pytest
+from sqlalchemy import Column, Integer, LargeBinary, MetaData, String, Table, bindparam, delete, insert, select
+from sqlalchemy.dialects import sqlite
+from sqlalchemy.exc import IntegrityError, OperationalError
+
+from velvetrope.store import Database
+from velvetrope.store.columns import Record, UtcTime
+from velvetrope.store.visits import Prepared, Visit
+
+
+class Note(msgspec.Struct, frozen=True):
+    text: str
+
+
+metadata = MetaData()
+notes = Table(
+    "notes",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("size", Integer),
+    Column("at", UtcTime, nullable=False),
+    Column("sealed", LargeBinary),
+    Column("record", Record(Note), nullable=False),
+)
+NOON = datetime(2026, 11, 25, 12, tzinfo=UTC)
+KEEP = Prepared(insert(notes), "id", "size", "at", "sealed", "record")
+LOAD = Prepared(select(notes.c.id, notes.c.size, notes.c.at, notes.c.sealed, notes.c.record).order_by(notes.c.id))
+LOAD_ONE = Prepared(select(notes.c.record).where(notes.c.id == bindparam("id"), notes.c.size > 1))
+FORGET_OLD = Prepared(delete(notes).where(notes.c.at <= bindparam("now", type_=UtcTime())))
+
+
+def note(key: str, **changed: object) -> dict[str, object]:
+    return {"id": key, "size": 2, "at": NOON, "sealed": b"\0\xff", "record": Note(key)} | changed
+
+
+async def opened(folder: Path) -> Database:
+    database = await Database.open(f"sqlite:///{folder / 'test.db'}", durable=False)
+    async with database.transaction() as tx:
+        await tx.connection.run_sync(metadata.create_all)
+    return database
+
+
+async def test_values_come_back_as_their_types_have_them(tmp_path: Path) -> None:
+    database = await opened(tmp_path)
+
+    await database.write_at_once(lambda visit: visit.change(KEEP, note("a", size=None, sealed=None)))
+    await database.write_at_once(lambda visit: visit.change(KEEP, note("b")))
+
+    rows = await database.read_at_once(lambda visit: visit.rows(LOAD, {}))
+    assert rows == [("a", None, NOON, None, Note("a")), ("b", 2, NOON, b"\0\xff", Note("b"))]
+    assert await database.read_at_once(lambda visit: visit.one(LOAD_ONE, {"id": "b"})) == (Note("b"),)
+    assert await database.read_at_once(lambda visit: visit.one(LOAD_ONE, {"id": "a"})) is None
+    await database.close()
+
+
+async def test_a_change_says_how_many_rows_it_changed(tmp_path: Path) -> None:
+    database = await opened(tmp_path)
+    for key in ("a", "b"):
+        await database.write_at_once(lambda visit, key=key: visit.change(KEEP, note(key)))  # type: ignore[misc]  # mypy knows no defaults of a lambda
+
+    assert await database.write_at_once(lambda visit: visit.change(FORGET_OLD, {"now": NOON})) == 2
+    assert await database.write_at_once(lambda visit: visit.change(FORGET_OLD, {"now": NOON})) == 0
+    await database.close()
+
+
+async def test_prepared_and_other_statements_are_one_transaction(tmp_path: Path) -> None:
+    database = await opened(tmp_path)
+
+    def keep_three(visit: Visit) -> None:
+        visit.change(KEEP, note("a"))
+        visit.execute(insert(notes).values(**note("b")))
+        visit.change(KEEP, note("a"))
+
+    with pytest.raises(IntegrityError):
+        await database.write_at_once(keep_three)
+
+    assert await database.read_at_once(lambda visit: visit.rows(LOAD, {})) == []
+    # The connection is kept, and good for the next.
+    await database.write_at_once(lambda visit: visit.execute(insert(notes).values(**note("c"))).rowcount)
+    assert [row[0] for row in await database.read_at_once(lambda visit: visit.rows(LOAD, {}))] == ["c"]
+    await database.close()
+
+
+async def test_what_the_driver_refuses_is_told_without_the_values(tmp_path: Path) -> None:
+    database = await opened(tmp_path)
+    await database.write_at_once(lambda visit: visit.change(KEEP, note("a", record=Note("a secret"))))
+
+    with pytest.raises(IntegrityError) as refused:
+        await database.write_at_once(lambda visit: visit.change(KEEP, note("a", record=Note("a secret"))))
+
+    assert "secret" not in str(refused.value)
+    await database.close()
+
+
+async def test_a_reader_writes_nothing_that_stays(tmp_path: Path) -> None:
+    database = await opened(tmp_path)
+
+    await database.read_at_once(lambda visit: visit.change(KEEP, note("a")))
+
+    assert await database.read_at_once(lambda visit: visit.rows(LOAD, {})) == []
+    await database.close()
+
+
+async def test_a_statement_that_cannot_be_run_leaves_the_thread_usable(tmp_path: Path) -> None:
+    database = await opened(tmp_path)
+    elsewhere = Table("elsewhere", MetaData(), Column("id", String))
+
+    with pytest.raises(OperationalError):
+        await database.read_at_once(lambda visit: visit.rows(Prepared(select(elsewhere.c.id)), {}))
+
+    assert await database.read_at_once(lambda visit: visit.rows(LOAD, {})) == []
+    await database.close()
+
+
+@pytest.mark.parametrize("values", [{}, {"id": "a", "size": 1}], ids=["one is missing", "one is unknown"])
+async def test_values_are_exactly_those_of_the_statement(tmp_path: Path, values: dict[str, object]) -> None:
+    database = await opened(tmp_path)
+
+    with pytest.raises(KeyError):
+        await database.read_at_once(lambda visit: visit.one(LOAD_ONE, values))
+
+    await database.close()
+
+
+def test_lists_of_any_length_are_not_prepared() -> None:
+    with pytest.raises(ValueError, match="as many values"):
+        Prepared(select(notes.c.id).where(notes.c.id.in_(["a", "b"]))).spelled(sqlite.dialect())
