@@ -5,7 +5,6 @@ identity and API ids. Lengths of generated values are as seen on AWS where the m
 """
 
 import base64
-import uuid
 
 from velvetrope.clock import Entropy
 
@@ -22,7 +21,12 @@ _MIXED = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 
 def new_uuid(entropy: Entropy) -> str:
     """A version 4 UUID in its 36-character lower-case form (RFC 9562 section 5.4)."""
-    return str(uuid.UUID(bytes=entropy.token_bytes(16), version=4))
+    random = bytearray(entropy.token_bytes(16))
+    random[6] = random[6] & 0x0F | 0x40  # the version
+    random[8] = random[8] & 0x3F | 0x80  # the variant
+    # By hand, since every request and every token has one: `uuid.UUID` takes four times as long.
+    text = random.hex()
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
 def new_alphanumeric(entropy: Entropy, length: int, *, mixed_case: bool = False) -> str:

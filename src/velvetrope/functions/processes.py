@@ -7,9 +7,11 @@ no process id can have been given to somebody else meanwhile.
 import asyncio
 import os
 import signal
+import threading
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from time import monotonic
 from typing import Protocol
 
 __all__ = ["Forker", "SandboxProcess", "children_of", "describe_exit"]
@@ -46,6 +48,8 @@ class SandboxProcess:
         self._peak_pages = 0
         self._measure_at = 0.0
         self._memory = -1
+        self._memory_lock = threading.Lock()
+        """Measured in a thread, ended on the event loop: a closed descriptor's number is soon somebody else's."""
         self._output, self._output_end = os.pipe()
         os.set_blocking(self._output, False)
         self._loop.add_reader(self._output, self.drain_output)
@@ -70,14 +74,16 @@ class SandboxProcess:
         if self._ended:
             return
         self._ended = True
-        self._peak_pages = max(self._peak_pages, peak_kib * 1024 // _PAGE_BYTES)
+        with self._memory_lock:
+            self._peak_pages = max(self._peak_pages, peak_kib * 1024 // _PAGE_BYTES)
         self.drain_output()
         self._close_output()
         if self._output_end >= 0:
             os.close(self.take_output())
-        if self._memory >= 0:
-            os.close(self._memory)
-            self._memory = -1
+        with self._memory_lock:
+            memory, self._memory = self._memory, -1
+        if memory >= 0:
+            os.close(memory)
         self._on_exit(return_code)
 
     def drain_output(self) -> None:
@@ -99,7 +105,7 @@ class SandboxProcess:
     def measure_memory(self) -> int:
         """The resident memory of the process and its children now, in bytes; 0 where it cannot be known.
 
-        Of pages that it shares with children, each counts its part.
+        Of pages that it shares with children, each counts its part. May be asked in any thread.
         """
         pages = self._measure()
         if self.pid is None or pages == 0:
@@ -118,18 +124,18 @@ class SandboxProcess:
         return False
 
     def _measure(self) -> int:
-        if self._memory >= 0:
-            with suppress(OSError, IndexError):
+        with self._memory_lock, suppress(OSError, IndexError):
+            if self._memory >= 0:
                 # statm: total, resident, … in pages. Source: proc_pid_statm(5).
                 pages = int(os.pread(self._memory, 64, 0).split()[1])
                 self._peak_pages = max(self._peak_pages, pages)
-                self._measure_at = self._loop.time() + _MEASURE_SECONDS
+                self._measure_at = monotonic() + _MEASURE_SECONDS
                 return pages
         return 0
 
     def peak_memory_mb(self) -> int:
         """The most resident memory that was seen at any measurement, in whole MB; measured anew now and then."""
-        if self._loop.time() >= self._measure_at:
+        if monotonic() >= self._measure_at:
             self._measure()
         return -(-self._peak_pages * _PAGE_BYTES // 1_048_576)
 

@@ -37,6 +37,9 @@ __all__ = ["InitFailed", "Invocation", "Launch", "Launched", "Outcome", "Sandbox
 INIT_SECONDS = 10.0
 """How long initialisation may take. Lambda then tries again under the function's timeout; we add that time at once."""
 
+_TIMER_SECONDS = 0.002
+"""How early an event loop's timer may ring."""
+
 _TAIL_BYTES = 4096
 """What `LogType=Tail` gives."""
 
@@ -184,6 +187,8 @@ class Sandbox:
         self._ready: asyncio.Future[InitFailed | None] = self._loop.create_future()
         self._gone: asyncio.Future[None] = self._loop.create_future()
         self._timer: asyncio.TimerHandle | None = None
+        self._ends_at: float | None = None
+        """In the event loop's time; None while nothing runs. The timer may ring before."""
         self._started_at = self._loop.time()
         # By the clock that sessions expire by: the event loop's stands still while a machine sleeps.
         self._usable_until = usable_until
@@ -228,7 +233,7 @@ class Sandbox:
         """
         try:
             limit = INIT_SECONDS + self.settings.timeout_seconds
-            self._timer = self._loop.call_later(limit, self._init_timed_out)
+            self._end_in(limit)
             self._log_line(f"INIT_START Runtime Version: {self.settings.runtime.name}")
             await self._launch(
                 self,
@@ -259,7 +264,7 @@ class Sandbox:
             running.log += self._log_between
             self._log_between.clear()
         self._log_line(f"START RequestId: {invocation.request_id} Version: {self.settings.version}")
-        self._timer = self._loop.call_later(self.settings.timeout_seconds, self._timed_out)
+        self._end_in(self.settings.timeout_seconds)
         self._watch.hurry()
         return await running.ended
 
@@ -284,7 +289,7 @@ class Sandbox:
             # A second request for an event: the first one is the runtime's, and an invocation is answered before that.
             waiting.refuse(_invalid_transition(self._state, "Ready"))
             return
-        self._cancel_timer()
+        self._ends_at = None
         if self._state is _State.STARTING:
             self._init_ms = (self._loop.time() - self._started_at) * 1000
             self._ready.set_result(None)
@@ -403,18 +408,38 @@ class Sandbox:
         if self._state is _State.ENDED:
             return
         self._state = _State.ENDED
-        self._waiting = None
-        self._cancel_timer()
+        self._waiting = self._ends_at = None
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
         self._watch.discard(self)
         if self._channel is not None:
             self._channel.close()
         self._gone.set_result(None)
         self._on_ended(self)
 
-    def _cancel_timer(self) -> None:
+    def _end_in(self, seconds: float) -> None:
+        """Have it ended unless it asks for an event before."""
+        self._ends_at = ends_at = self._loop.time() + seconds
+        # A timer that rings before is left as it is, and set anew when it has: most invocations end long before theirs.
+        if self._timer is None or self._timer.when() > ends_at:
+            self._set_timer(ends_at)
+
+    def _set_timer(self, at: float) -> None:
         if self._timer is not None:
             self._timer.cancel()
-            self._timer = None
+        self._timer = self._loop.call_at(at, self._timer_rang)
+
+    def _timer_rang(self) -> None:
+        self._timer = None
+        if self._ends_at is None:
+            return
+        if self._loop.time() < self._ends_at - _TIMER_SECONDS:
+            self._set_timer(self._ends_at)
+        elif self._ready.done():
+            self._timed_out()
+        else:
+            self._init_timed_out()
 
     # What goes in and out.
 

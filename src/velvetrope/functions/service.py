@@ -85,6 +85,7 @@ class FunctionService:
         folder = folder.absolute()  # sandboxes begin in the machine's root folder
         self._store = FunctionStore(database)
         self._layers = LayerStore(database)
+        self._watch = MemoryWatch()
         self._zygote = Zygote()
         self._homes = Homes(folder / "scratch", self._zygote, as_root=as_root)
         self.code = CodeStore(folder / "code")
@@ -99,7 +100,7 @@ class FunctionService:
             logs=self.logs,
             homes=self._homes,
             zygote=self._zygote,
-            watch=MemoryWatch(),
+            watch=self._watch,
             clock=clock,
             entropy=entropy,
             region=region,
@@ -174,6 +175,7 @@ class FunctionService:
         await self._pollers.close()
         await self.events.close()
         await self.invoker.close()
+        await self._watch.close()
         await self._zygote.close()
         await asyncio.to_thread(self._homes.close)
 
