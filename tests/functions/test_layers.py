@@ -167,6 +167,17 @@ async def test_layers_that_a_function_cannot_have_are_refused(functions: Lambda)
             await functions.operate("update_function_configuration", function_name="orders", layers=layers)
 
 
+async def test_a_layer_with_extensions_is_refused_by_name(functions: Lambda) -> None:
+    watching = await publish(functions, "watching", {"extensions/watcher": "#!/bin/sh\n", "extensions/agent": ""})
+    named_so = await publish(functions, "named-so", {"python/extensions/data.txt": "1"})
+
+    with pytest.raises(InvalidParameterValueException, match=f"extensions, and {watching} brings agent, watcher"):
+        await functions.create("def handler(event, context): return 1", layers=[watching])
+
+    await functions.create("def handler(event, context): return 1", layers=[named_so])
+    assert await call(functions) == 1
+
+
 async def test_code_and_layers_together_have_a_limit(functions: Lambda, monkeypatch: pytest.MonkeyPatch) -> None:
     arn = await publish(functions, "large", {"a": "x" * 900})
     monkeypatch.setattr(layers_module, "MAX_UNZIPPED_BYTES", 1000)

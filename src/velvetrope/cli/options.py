@@ -126,6 +126,14 @@ DatabaseResourceId = Annotated[
         help="What policies call the database: arn:aws:rds-db:…:dbuser:RESOURCE/user.",
     ),
 ]
+MaxSandboxes = Annotated[
+    int,
+    typer.Option(
+        "--max-sandboxes",
+        envvar="VELVETROPE_MAX_SANDBOXES",
+        help="How many sandboxes all functions may have together; more calls are throttled.",
+    ),
+]
 AccessLog = Annotated[
     Optional[str],  # noqa: UP045
     typer.Option(
@@ -161,6 +169,7 @@ class ServerFlags:
     database_port: DatabasePort = 5433
     database_passwords: DatabasePasswords = None
     database_resource_id: DatabaseResourceId = "db-VELVETROPE"
+    max_sandboxes: MaxSandboxes = 100
     access_log: AccessLog = None
     access_log_format: AccessLogFormat = "json"
 

@@ -127,6 +127,7 @@ class FunctionInvoker:
         *,
         account_id: str,
         region: str,
+        max_sandboxes: int,
         max_sandboxes_per_version: int,
         idle_seconds: float,
     ) -> None:
@@ -137,7 +138,8 @@ class FunctionInvoker:
         self._entropy = entropy
         self._account_id = account_id
         self._region = region
-        self._max_sandboxes = max_sandboxes_per_version
+        self._max_sandboxes = max_sandboxes
+        self._max_sandboxes_per_version = max_sandboxes_per_version
         self._idle_seconds = idle_seconds
         self._targets: dict[str, _Target] = {}
         self._pools: dict[_PoolKey, SandboxPool] = {}
@@ -188,7 +190,7 @@ class FunctionInvoker:
         Raises:
             InvokeNotPermitted: the caller is a service that the function's resource policy does not allow.
             ResourceNotFoundException: no such function, version or alias.
-            TooManyRequestsException: over the reserved concurrency, or too many wait already.
+            TooManyRequestsException: over the reserved concurrency, too many wait already, or no sandbox can be had.
             AccessDeniedException: the execution role cannot be assumed.
             RequestEntityTooLargeException, InvalidRequestContentException: the payload or the client context is not
                 what Lambda takes.
@@ -230,7 +232,7 @@ class FunctionInvoker:
 
         Raises:
             ResourceNotFoundException: no such function, version or alias (any more).
-            TooManyRequestsException: over the reserved concurrency, or too many wait already.
+            TooManyRequestsException: over the reserved concurrency, too many wait already, or no sandbox can be had.
             AccessDeniedException: the execution role cannot be assumed.
         """
         target = self._targets.get(function_arn) or await self._load_target(function_arn)
@@ -321,10 +323,25 @@ class FunctionInvoker:
         pool = self._pools.get(key)
         if pool is None:
             pool = SandboxPool(
-                self._factory.maker(configuration), limit=self._max_sandboxes, idle_seconds=self._idle_seconds
+                self._factory.maker(configuration),
+                limit=self._max_sandboxes_per_version,
+                idle_seconds=self._idle_seconds,
+                make_room=self._make_room,
             )
             self._pools[key] = pool
         return pool
+
+    def _make_room(self) -> bool:
+        """Whether the server may have one sandbox more; the one that has been idle longest is ended if need be."""
+        pools = [pool for _, pool in self._all_pools()]
+        if sum(pool.size for pool in pools) < self._max_sandboxes:
+            return True
+        idle = [(since, pool) for pool in pools if (since := pool.idle_since) is not None]
+        if not idle:
+            return False
+        _, longest = min(idle, key=lambda found: found[0])
+        longest.end_longest_idle()
+        return True
 
     def _check_policy(self, target: _Target, caller: Principal, source_arn: str | None, now: datetime) -> None:
         asked = (caller.name, source_arn)

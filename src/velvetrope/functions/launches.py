@@ -4,6 +4,10 @@ Python goes over the socketpair, forked from the zygote with AWS's runtime clien
 Runtime API over HTTP instead, as a program executed afresh (`python -m awslambdaric`, AWS's own), if its variables
 change how an interpreter begins, which a forked one has behind it. Every other runtime is such a program: Node with its
 client, or the code's own `bootstrap`.
+
+`AWS_LAMBDA_EXEC_WRAPPER` names a program that Python or Node is begun through: it is given the whole command, and its
+last act is to execute it. Python is not forked then. For `provided` runtimes it means nothing but to their own
+`bootstrap`, as on Lambda (Developer Guide, "Modifying the runtime environment").
 """
 
 import socket
@@ -32,6 +36,8 @@ being resident, so that a limit near the memory size would refuse what Lambda al
 
 _AT_START = ("PYTHON", "LD_", "LC_", "MALLOC_", "GLIBC_")
 """Variables that an interpreter and its C library read once, when they begin."""
+
+_WRAPPER = "AWS_LAMBDA_EXEC_WRAPPER"
 
 _AFTERWARDS = frozenset({"PYTHONPATH", "LC_CTYPE", "LD_LIBRARY_PATH"})
 """Those of them that are seen to after the fork, or that every sandbox has alike."""
@@ -97,6 +103,8 @@ class SandboxLaunch:
         await self.zygote.fork(process, theirs, user_id=root.user_id if root else 0, clean_user=self.home.clean_user)
 
     def _may_be_forked(self) -> bool:
+        if _WRAPPER in self.variables:
+            return False
         if any(name.startswith(_AT_START) and name not in _AFTERWARDS for name in self.variables):
             return False
         if "LANG" in self.variables or "LD_LIBRARY_PATH" in self.variables or "LC_CTYPE" in self.variables:
@@ -124,20 +132,43 @@ class SandboxLaunch:
         )
 
     def _program(self) -> list[str]:
-        settings, root = self.settings, self.home.task_root
+        settings = self.settings
         if settings.runtime.kind == "python":
-            return [sys.executable, "-s", "-m", "awslambdaric", settings.handler]
+            return [*self._wrapper(), sys.executable, "-s", "-m", "awslambdaric", settings.handler]
         if settings.runtime.kind == "nodejs":
-            return self._node_program()
-        places = [(settings.code_folder, root)]
-        if settings.opt_folder is not None and self.home.opt is not None:
-            places.append((settings.opt_folder, self.home.opt))
+            return [*self._wrapper(), *self._node_program()]
+        places = self._places()
         for outside, inside in places:
             if _is_program(outside / "bootstrap"):
                 return [f"{inside}/bootstrap"]
         # UNVERIFIED: type and text as AWS's emulator has them, not recorded from AWS itself.
         tried = " ".join(f"{inside}/bootstrap" for _, inside in [*places, (None, "/opt")][:2])
         message = f"Couldn't find valid bootstrap(s): [{tried}]"
+        raise InitFailed(error_type="Runtime.InvalidEntrypoint", message=message, payload=None, log=b"")
+
+    def _places(self) -> list[tuple[Path, str]]:
+        """The folders of code and layers, as seen from outside and from inside."""
+        places = [(self.settings.code_folder, self.home.task_root)]
+        if self.settings.opt_folder is not None and self.home.opt is not None:
+            places.append((self.settings.opt_folder, self.home.opt))
+        return places
+
+    def _wrapper(self) -> list[str]:
+        """The program that the runtime is begun through, by its path inside; none if there is none.
+
+        Raises:
+            InitFailed: it is not there, or no program.
+        """
+        wanted = self.variables.get(_WRAPPER)
+        if not wanted:
+            return []
+        for (outside, inside), usual in zip(self._places(), ("/var/task", "/opt"), strict=False):
+            for folder in (inside, usual):  # where a sandbox has no root folder of its own, the usual one is not there
+                rest = wanted.removeprefix(f"{folder}/")
+                if rest != wanted and ".." not in rest.split("/") and _is_program(outside / rest):
+                    return [f"{inside}/{rest}"]
+        # UNVERIFIED: AWS's exact words. A program of the system's own is no wrapper of a function here.
+        message = f"fork/exec {wanted}: no such file or directory"
         raise InitFailed(error_type="Runtime.InvalidEntrypoint", message=message, payload=None, log=b"")
 
     def _node_program(self) -> list[str]:

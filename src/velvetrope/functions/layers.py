@@ -57,8 +57,8 @@ class LayerFinder:
         """The references of these versions, for a function with that code.
 
         Raises:
-            InvalidParameterValueException: too many, too large with the code, two of one layer, or one that is not
-                there.
+            InvalidParameterValueException: too many, too large with the code, two of one layer, one that is not there,
+                or one that brings extensions, which are not run here.
         """
         if len(version_arns) > MAX_LAYERS:
             # UNVERIFIED: AWS's exact words.
@@ -77,6 +77,7 @@ class LayerFinder:
                     "Two different versions of the same layer are not allowed to be referenced in the same function. "
                     f"Provided layers: {named}"
                 )
+            await asyncio.to_thread(self._check_extensions, arn, version.code_sha256)
             layer_arns.add(version.layer_arn)
             found.append(
                 LayerReference(
@@ -86,6 +87,16 @@ class LayerFinder:
         if found:
             await self.check_size([code_sha256, *(layer.code_sha256 for layer in found)])
         return tuple(found)
+
+    def _check_extensions(self, arn: str, code_sha256: str) -> None:
+        # Lambda starts every executable of /opt/extensions before the runtime (Lambda Extensions API). A function that
+        # relies on one would run without it, and nobody would be told.
+        folder = self.code.folder_of(code_sha256) / "extensions"
+        names = sorted(entry.name for entry in folder.iterdir()) if folder.is_dir() else []
+        if names:
+            raise InvalidParameterValueException(
+                f"velvetrope does not run Lambda extensions, and {arn} brings {', '.join(names)}."
+            )
 
     async def check_size(self, digests: Sequence[str]) -> None:
         """Refuse code and layers that have too much together.

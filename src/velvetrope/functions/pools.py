@@ -11,6 +11,10 @@ up to `MAX_WAITING`; then they are throttled.
 A sandbox that ends, however that came about, is replaced when somebody waits. A sandbox whose start fails answers who
 waits for it: everybody if nothing else of the pool lives, for they would fail alike; else the first in line.
 
+All pools of a server share a number of sandboxes. Where it is reached, the one that has been idle longest, in whichever
+pool, makes room; if none is idle, who finds no sandbox of their own pool at all is throttled, and the others go on
+waiting.
+
 `retire()` is for a version that was changed or deleted: what runs or waits is still served, nothing is reused.
 """
 
@@ -45,8 +49,12 @@ MakeSandbox = Callable[[SandboxCallback, SandboxCallback], Awaitable[Sandbox]]
 class SandboxPool:
     """See the module. Belongs to one event loop."""
 
-    def __init__(self, make_sandbox: MakeSandbox, *, limit: int, idle_seconds: float) -> None:
+    def __init__(
+        self, make_sandbox: MakeSandbox, *, limit: int, idle_seconds: float, make_room: Callable[[], bool]
+    ) -> None:
+        """`make_room` says whether the server may have one sandbox more, after ending an idle one if need be."""
         self._make_sandbox = make_sandbox
+        self._make_room = make_room
         self._limit = limit
         self._idle_seconds = idle_seconds
         self._loop = asyncio.get_running_loop()
@@ -73,6 +81,16 @@ class SandboxPool:
         return frozenset(self._unended)
 
     @property
+    def size(self) -> int:
+        """How many live here, or are about to."""
+        return len(self._live) + self._unmade
+
+    @property
+    def idle_since(self) -> float | None:
+        """Since when the one that has been idle longest is, in the event loop's time; None if none is idle."""
+        return min((sandbox.idle_since for sandbox in self._idle), default=None)
+
+    @property
     def empty(self) -> bool:
         """Whether nothing lives or waits here."""
         return not (self._unended or self._starts or self.in_flight)
@@ -81,7 +99,7 @@ class SandboxPool:
         """Run one invocation in a sandbox of this pool.
 
         Raises:
-            TooManyRequestsException: too many wait already.
+            TooManyRequestsException: too many wait already, or the server has all the sandboxes that it may have.
             AccessDeniedException: the execution role cannot be assumed.
             ServiceException: the server is stopping.
         """
@@ -102,8 +120,11 @@ class SandboxPool:
         Raises:
             InitFailed: its initialisation failed. The next invocation tries again, and is told.
             AccessDeniedException: the execution role cannot be assumed.
+            TooManyRequestsException: the server has all the sandboxes that it may have.
         """
         if not self._live and not self._starts:
+            if not self._make_room():
+                raise _no_room()
             await self._wait(self._start())
         elif not self._idle and self._starts:
             await self._wait(*self._starts)
@@ -118,6 +139,11 @@ class SandboxPool:
                 self._end(sandbox)
                 if not self._live and not self._starts and not self._retired:
                     self._start()
+
+    def end_longest_idle(self) -> None:
+        """End the sandbox that has been idle longest, so that another pool may have one."""
+        if self._idle:
+            self._end(min(self._idle, key=lambda sandbox: sandbox.idle_since))
 
     def retire(self) -> None:
         """Serve what runs and waits, and nothing after that."""
@@ -171,12 +197,15 @@ class SandboxPool:
     def _keep_moving(self) -> None:
         """Whoever waits is waited for by something: a start, or a sandbox that will be idle again."""
         if self._waiters and not self._live and not self._starts and not self._closed:
-            self._start()
+            if self._make_room():
+                self._start()
+            else:
+                self._fail_waiters(_no_room())
 
     def _help_standing_line(self) -> None:
         now = self._loop.time()
         stands = now - self._line_since > STANDING_LINE_SECONDS
-        if stands and not self._starts and len(self._live) < min(self._limit, PROCESSORS):
+        if stands and not self._starts and len(self._live) < min(self._limit, PROCESSORS) and self._make_room():
             self._line_since = now
             self._start()
 
@@ -184,7 +213,7 @@ class SandboxPool:
         if waiter.done():
             return
         covered = len(self._starts) >= min(len(self._waiters), MAX_STARTS)
-        if not covered and len(self._live) + self._unmade < self._limit:
+        if not covered and self.size < self._limit and self._make_room():
             self._start()
         self._loop.call_later(SCALE_OUT_SECONDS, self._scale_out, waiter)
 
@@ -257,3 +286,9 @@ class SandboxPool:
         self._live.discard(sandbox)
         with suppress(ValueError):
             self._idle.remove(sandbox)
+
+
+def _no_room() -> TooManyRequestsException:
+    return TooManyRequestsException(
+        reason="ConcurrentInvocationLimitExceeded", detail="The server has all the sandboxes that it may have."
+    )

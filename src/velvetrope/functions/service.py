@@ -72,6 +72,7 @@ class FunctionService:
         endpoint_url: str,
         region: str,
         account_id: str,
+        max_sandboxes: int = 100,
         max_sandboxes_per_version: int = 10,
         idle_seconds: float = 300.0,
         python_over_http: bool = False,
@@ -118,6 +119,7 @@ class FunctionService:
             entropy,
             account_id=account_id,
             region=region,
+            max_sandboxes=max_sandboxes,
             max_sandboxes_per_version=max_sandboxes_per_version,
             idle_seconds=idle_seconds,
         )

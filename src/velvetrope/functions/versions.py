@@ -73,7 +73,11 @@ def new_version(
 
 
 def _same(latest: FunctionConfiguration, newest: FunctionConfiguration, box: EnvironmentBox | None) -> bool:
-    """Whether nothing has changed since `newest` was published."""
+    """Whether nothing has changed since `newest` was published.
+
+    A description is no change: "code and configuration" is what AWS compares (API Reference, PublishVersion), and that
+    a description that is passed, or was changed in `$LATEST`, is none of either is UNVERIFIED.
+    """
     for name in FunctionConfiguration.__struct_fields__:
         if name not in {*_NOT_PUBLISHED, "description"} and getattr(latest, name) != getattr(newest, name):
             return False

@@ -273,6 +273,7 @@ def _wire(
         region=region,
         account_id=account_id,
         as_root=settings.functions_as_root,
+        max_sandboxes=settings.max_sandboxes,
     )
     cognito_calls = ServiceCalls(
         roles,

@@ -42,6 +42,7 @@ class Settings:
     it the state folder's own is used. `config_for_browsers` serves `/_velvetrope/config.json`. Mail and text messages
     stay in the mailbox where there is no server to hand them to. `database_door` is the PostgreSQL behind the database
     door, which listens on `database_port`; `database_passwords` is a password file in libpq's format.
+    `max_sandboxes` is how many of them all functions may have together; Lambda's account limit is 1,000.
     `access_log` is a file, or `-` for standard output; its format is `json` (a line for every request to a deployed
     API) or `stage` (the lines that stages ask for)."""
 
@@ -65,6 +66,7 @@ class Settings:
     database_port: int = 5433
     database_passwords: Path | None = None
     database_resource_id: str = "db-VELVETROPE"
+    max_sandboxes: int = 100
     access_log: str | None = None
     access_log_format: str = "json"
 
@@ -90,6 +92,8 @@ class Settings:
             raise SettingsError(f"--access-log-format {self.access_log_format}: the formats are json and stage.")
         if self.access_log == "":
             raise SettingsError("--access-log: give a file, or - for standard output.")
+        if not 1 <= self.max_sandboxes <= 1000:
+            raise SettingsError(f"--max-sandboxes {self.max_sandboxes}: a number from 1 to 1000.")
         self._check_delivery()
         self._check_database_door()
 
