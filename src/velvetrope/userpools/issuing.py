@@ -157,8 +157,8 @@ class TokenIssuer:
     ) -> IssuedTokens:
         """The tokens of a new sign-in. The family is kept before anybody sees a token of it.
 
-        `resource` is whom the access tokens are for (RFC 8707), where the app has said so. `groups` are the user's, where
-        they were just read; None has them looked up.
+        `resource` is whom the access tokens are for (RFC 8707), where the app has said so. `groups` are the user's,
+        where they were just read; None has them looked up.
 
         Raises:
             UserLambdaValidationException and its siblings: the pre token generation trigger refused.
