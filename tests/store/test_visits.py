@@ -5,7 +5,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from sqlalchemy import Column, Integer, LargeBinary, MetaData, String, Table, bindparam, delete, insert, select
+from sqlalchemy import Column, Integer, LargeBinary, MetaData, String, Table, bindparam, delete, insert, select, text
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.exc import IntegrityError, OperationalError
 
@@ -131,3 +131,25 @@ async def test_values_are_exactly_those_of_the_statement(tmp_path: Path, values:
 def test_lists_of_any_length_are_not_prepared() -> None:
     with pytest.raises(ValueError, match="as many values"):
         Prepared(select(notes.c.id).where(notes.c.id.in_(["a", "b"]))).spelled(sqlite.dialect())
+
+
+@pytest.mark.parametrize(("durable", "usual"), [(True, 2), (False, 1)], ids=["durable", "not durable"])
+async def test_what_does_not_wait_for_the_disk_changes_nothing_for_what_does(
+    tmp_path: Path, durable: bool, usual: int
+) -> None:
+    """1 is SQLite's NORMAL and 2 its FULL; https://www.sqlite.org/pragma.html#pragma_synchronous."""
+    database = await Database.open(f"sqlite:///{tmp_path / 'test.db'}", durable=durable)
+
+    def level(visit: Visit) -> object:
+        return visit.execute(text("PRAGMA synchronous")).scalar()
+
+    def fail(visit: Visit) -> None:
+        level(visit)
+        raise LookupError("undone")
+
+    assert await database.write_at_once(level) == usual
+    assert await database.write_at_once(level, waits_for_disk=False) == 1
+    with pytest.raises(LookupError):
+        await database.write_at_once(fail, waits_for_disk=False)
+    assert [await database.write_at_once(level) for _ in range(8)] == [usual] * 8
+    await database.close()

@@ -146,8 +146,9 @@ class Transaction:
 class Database:
     """An opened database at the newest schema."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, *, durable: bool) -> None:
         self._engine = engine
+        self._durable = durable
         self._writer = asyncio.Lock()
         self._threads = Threads(_THREADS, name="velvetrope-store")
         self._kept = threading.local()
@@ -162,7 +163,7 @@ class Database:
             velvetrope.store.SchemaTooNew: the database was written by a newer velvetrope.
             velvetrope.store.DatabaseUnsupported: the URL names a database that we do not know.
         """
-        database = cls(sqlite.open_engine(make_url(url), durable=durable))
+        database = cls(sqlite.open_engine(make_url(url), durable=durable), durable=durable)
         try:
             async with database.transaction() as tx:
                 await tx.connection.run_sync(prepare_schema)
@@ -219,21 +220,30 @@ class Database:
 
         return await self._threads.run(read)
 
-    async def write_at_once(self, work: Callable[[Visit], T], *topics: str) -> T:
-        """What `work` answers, as one transaction in one visit; `topics` are published when it has been committed."""
+    async def write_at_once(self, work: Callable[[Visit], T], *topics: str, waits_for_disk: bool = True) -> T:
+        """What `work` answers, as one transaction in one visit; `topics` are published when it has been committed.
+
+        Without `waits_for_disk` it survives the end of the process as any other, and a power cut only if a later
+        transaction that waits has been committed before that: each of those takes what came before it along.
+        """
         committed = False
 
         def write() -> T:
             nonlocal committed
             visit = self._visit()
-            visit.begin(writes=True)
+            if self._durable and not waits_for_disk:
+                visit.wait_for_disk(False)
             try:
+                visit.begin(writes=True)
                 answer = work(visit)
                 visit.commit()
                 committed = True
             except BaseException:
                 visit.rollback()
                 raise
+            finally:
+                if self._durable and not waits_for_disk:
+                    visit.wait_for_disk(True)
             return answer
 
         async with self._writer:

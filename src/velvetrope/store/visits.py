@@ -147,6 +147,10 @@ class Visit:
         """Start the transaction."""
         self._send(sqlite.begin_statement(writes=writes), ())
 
+    def wait_for_disk(self, waits: bool) -> None:
+        """Whether commits from now on wait until the disk has them. Asked between transactions."""
+        self._send(sqlite.disk_statement(waits=waits), ())
+
     def commit(self) -> None:
         """Make it last."""
         (self._connection if self._connection.in_transaction() else self._driver).commit()

@@ -20,7 +20,7 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 
 from velvetrope.errors import VelvetropeError
 
-__all__ = ["DatabaseUnsupported", "begin", "begin_statement", "open_engine"]
+__all__ = ["DatabaseUnsupported", "begin", "begin_statement", "disk_statement", "open_engine"]
 
 _BUSY_SECONDS = 10.0
 
@@ -76,14 +76,14 @@ def open_engine(url: URL, *, durable: bool) -> Engine:
             "factory": _Connection,
         },
     )
-    synchronous = "FULL" if durable else "NORMAL"
-    pragmas: Sequence[str] = ("journal_mode=WAL", f"synchronous={synchronous}", "foreign_keys=ON", "temp_store=MEMORY")
+    pragmas: Sequence[str] = ("journal_mode=WAL", "foreign_keys=ON", "temp_store=MEMORY")
 
     @event.listens_for(engine, "connect")
     def connect(dbapi_connection: DBAPIConnection, _record: object) -> None:
         cursor = dbapi_connection.cursor()
         for pragma in pragmas:
             cursor.execute(f"PRAGMA {pragma}")
+        cursor.execute(disk_statement(waits=durable))
         cursor.close()
 
     return engine
@@ -97,3 +97,8 @@ def begin(connection: Connection, *, writes: bool) -> None:
 def begin_statement(*, writes: bool) -> str:
     """What starts a transaction."""
     return "BEGIN IMMEDIATE" if writes else "BEGIN"
+
+
+def disk_statement(*, waits: bool) -> str:
+    """What has a connection's commits wait for the disk, or not. With WAL both survive the process, in any order."""
+    return "PRAGMA synchronous=FULL" if waits else "PRAGMA synchronous=NORMAL"
