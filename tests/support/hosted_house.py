@@ -82,14 +82,16 @@ class House:
         """One more client of this pool, or of another; returns its id."""
         client = await self.call(
             "create_user_pool_client",
-            user_pool_id=user_pool_id or self.pool_id,
-            client_name="web",
-            callback_urls=(CALLBACK,),
-            allowed_o_auth_flows=("code",),
-            allowed_o_auth_scopes=("openid", "email", "profile"),
-            allowed_o_auth_flows_user_pool_client=True,
-            supported_identity_providers=("COGNITO",),
-            **settings,
+            **{
+                "user_pool_id": user_pool_id or self.pool_id,
+                "client_name": "web",
+                "callback_urls": (CALLBACK,),
+                "allowed_o_auth_flows": ("code",),
+                "allowed_o_auth_scopes": ("openid", "email", "profile"),
+                "allowed_o_auth_flows_user_pool_client": True,
+                "supported_identity_providers": ("COGNITO",),
+                **settings,
+            },
         )
         return str(_member(client["user_pool_client"], "client_id"))
 

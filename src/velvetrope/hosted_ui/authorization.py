@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from velvetrope.hosted_ui.authorization_requests import AuthorizationRequests, RequestedAuthorization
-from velvetrope.hosted_ui.completion import SignInCompletion, may_sign_in
+from velvetrope.hosted_ui.completion import SignInCompletion, still_signed_in
 from velvetrope.hosted_ui.directory import UserDirectory
 from velvetrope.hosted_ui.sessions import BrowserSessions
 from velvetrope.oauth import AuthorizationRequest, LoginRequired, Parameters
@@ -83,7 +83,7 @@ class AuthorizationFlow:
             if found.authenticated_at < oldest:
                 return None
         user = await self._directory.find_user(pool.id, found.sub)
-        if user is None or not may_sign_in(user):
+        if user is None or not still_signed_in(user, authenticated_at=found.authenticated_at):
             return None
         return user, found.authenticated_at
 

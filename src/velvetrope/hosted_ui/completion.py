@@ -24,7 +24,7 @@ from velvetrope.oauth import AccessDenied, AuthorizationRequest, InvalidRequest
 from velvetrope.secret import Secret
 from velvetrope.store.tables.userpools import AppClient, User, UserPool
 
-__all__ = ["SignInCompletion", "SignedIn", "may_sign_in"]
+__all__ = ["SignInCompletion", "SignedIn", "may_sign_in", "still_signed_in"]
 
 _STANDING = frozenset({"CONFIRMED", "EXTERNAL_PROVIDER"})
 """User statuses in which nothing is left to do. Whoever calls has proven who the user is by the way that status has."""
@@ -127,5 +127,19 @@ def _as_oauth_error(refused: ServiceError, request: AuthorizationRequest) -> Exc
 
 
 def may_sign_in(user: User) -> bool:
-    """Whether a session or a code of this user still stands."""
+    """Whether nothing of the user's state keeps them out."""
     return user.enabled and user.status in _STANDING
+
+
+def still_signed_in(user: User, *, authenticated_at: datetime) -> bool:
+    """Whether what this user began at `authenticated_at`, a browser's session or a code, still stands.
+
+    It does not once they are disabled, have a password to reset, have signed out everywhere (GlobalSignOut) or have
+    another password: whoever held the old one may be why. AWS leaves the browser's cookie alone when tokens are
+    revoked; somebody who asks to be signed out everywhere means this browser too.
+    """
+    if not may_sign_in(user):
+        return False
+    if user.signed_out_at is not None and authenticated_at <= user.signed_out_at:
+        return False
+    return user.password_changed_at is None or authenticated_at >= user.password_changed_at

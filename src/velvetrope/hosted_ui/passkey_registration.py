@@ -17,7 +17,7 @@ from datetime import datetime
 from typing import Final
 
 from velvetrope.errors import ServiceError, VelvetropeError
-from velvetrope.hosted_ui.completion import may_sign_in
+from velvetrope.hosted_ui.completion import still_signed_in
 from velvetrope.hosted_ui.directory import UserDirectory, client_rules, find_client
 from velvetrope.hosted_ui.refusals import is_for_the_person
 from velvetrope.hosted_ui.sessions import BrowserSessions
@@ -31,6 +31,7 @@ __all__ = ["NobodySignedIn", "PasskeyPage", "PasskeyRefused", "PasskeyRegistrati
 _SAID: Final[dict[str, str]] = {
     "session": "Sign in first. Then you can add a passkey.",
     "credential": "Your browser sent no passkey.",
+    "federated": "You sign in with another provider, which looks after your passkeys.",
 }
 
 
@@ -128,8 +129,10 @@ class PasskeyRegistrationFlow:
         address = verify_return_address(parameters, client_rules(client))
         found = await self._sessions.find(pool, session, now=now)
         user = None if found is None else await self._directory.find_user(pool.id, found.sub)
-        if user is None or not may_sign_in(user):
+        if found is None or user is None or not still_signed_in(user, authenticated_at=found.authenticated_at):
             raise NobodySignedIn
+        if user.is_federated:
+            raise PasskeyRefused(_SAID["federated"], redirect_uri=address.redirect_uri, page=None)
         return _Asked(client, user, parameters.render(), address.redirect_uri)
 
     async def _begin(self, pool: UserPool, asked: _Asked, *, now: datetime) -> PasskeyPage:

@@ -1,7 +1,8 @@
 """Browser sessions: a random id in the browser, its hash with us, one hour from sign-in and not a second more.
 
-The hour is AWS's and is not moved by use. The session says who signed in and when; whether that user may still sign in
-is asked anew each time it is used. It is ended by log-out, by the next sign-in of the same browser, and by its hour.
+The hour is AWS's and is not moved by use. The session says who signed in and when; whether that still stands is asked
+anew each time it is used (`completion.still_signed_in`). It is ended by log-out, by the next sign-in of the same
+browser, and by its hour.
 
 Source: Cognito Developer Guide, "User pool managed login", "session cookie".
 """

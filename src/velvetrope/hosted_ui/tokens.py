@@ -22,7 +22,7 @@ from datetime import datetime
 from velvetrope.errors import ServiceError
 from velvetrope.hosted_ui.client_authentication import authenticate_client
 from velvetrope.hosted_ui.codes import AuthorizationCodes, CodePresentedAgain
-from velvetrope.hosted_ui.completion import may_sign_in
+from velvetrope.hosted_ui.completion import still_signed_in
 from velvetrope.hosted_ui.directory import TRIGGER_REFUSALS, IssuedTokens, UserDirectory, grant_rules
 from velvetrope.oauth import (
     AuthorizationCodeGrant,
@@ -110,7 +110,7 @@ class TokenFlow:
                 await self._directory.revoke_family(again.origin_jti, now)
             raise
         user = await self._directory.find_user(pool.id, code.sub)
-        if user is None or not may_sign_in(user):
+        if user is None or not still_signed_in(user, authenticated_at=code.authenticated_at):
             raise InvalidGrant(
                 detail="the user of the authorization code is gone, disabled or has something to do first"
             )

@@ -11,7 +11,6 @@ from urllib.parse import quote, urlencode
 __all__ = ["AuthenticatorCode", "authenticator_code"]
 
 _LETTERS_IN_A_GROUP = 4
-_MODULE_PIXELS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +30,6 @@ def authenticator_code(secret: str, *, issuer: str, account: str) -> Authenticat
 
     label = f"{quote(issuer, safe='')}:{quote(account, safe='')}"
     uri = f"otpauth://totp/{label}?{urlencode({'secret': secret, 'issuer': issuer})}"
-    svg = segno.make_qr(uri, error="m").svg_inline(scale=_MODULE_PIXELS, light="#fff", dark="#1a0b14", border=3)
+    svg = segno.make_qr(uri, error="m").svg_inline(omitsize=True, light="#fff", dark="#1a0b14", border=3)
     groups = [secret[at : at + _LETTERS_IN_A_GROUP] for at in range(0, len(secret), _LETTERS_IN_A_GROUP)]
     return AuthenticatorCode(uri, svg, " ".join(groups))

@@ -277,6 +277,8 @@ class User(msgspec.Struct, frozen=True, kw_only=True):
     temporary_password_expires_at: datetime | None = None
     signed_out_at: datetime | None = None
     """When all sessions were ended last; tokens that belong to no family are dead if issued up to then."""
+    password_changed_at: datetime | None = None
+    """When the password became another one; None if that was never, or before this was kept."""
     mfa_enabled: tuple[MfaType, ...] = ()
     mfa_preferred: MfaType | None = None
     identities: tuple[UserIdentity, ...] = ()
@@ -832,6 +834,8 @@ class UserPoolStore:
                 if row is None or (expected_password is not None and row.password_sealed != expected_password):
                     return None
                 user = change(row.record)
+                if password_sealed is not None or remove_password:
+                    user = msgspec.structs.replace(user, password_changed_at=user.modified_at)
                 conflict = await _take_aliases(tx.connection, user, username_key, force=force_aliases)
                 if conflict is not None:
                     raise _Undo(conflict)

@@ -20,11 +20,11 @@ class LogoutEndpoint:
         return {"/logout": Endpoint("page", {"GET": self._log_out})}
 
     async def _log_out(self, arrived: Arrived) -> HostedResponse:
-        session = self._context.session_of(arrived)
+        holds = self._context.holds(arrived)
         forget = ("set-cookie", cookies.expired_session_cookie(arrived.request, arrived.domain))
         try:
             destination = await self._context.flows.logout.log_out(
-                arrived.pool, Parameters.parse(arrived.request.query), session=session
+                arrived.pool, Parameters.parse(arrived.request.query), session=holds.session, step=holds.step
             )
         except SignedOutHere as refusal:
             dress = await self._context.dressing.dress(arrived.request, arrived.pool)
@@ -33,4 +33,7 @@ class LogoutEndpoint:
             to_login = arrived.link("/login", destination.target)
             response = redirect_response(destination.target if destination.kind == "app" else to_login)
         response.headers.append(forget)
+        if holds.step is not None:
+            step = cookies.expired_step_cookie(arrived.request, arrived.domain)
+            response.headers.append(("set-cookie", step))
         return response

@@ -76,10 +76,14 @@ class SignInStepPages:
             return await self._over(arrived, over)
         except AnswerRefused as refusal:
             self._context.record(request, arrived.address, 400, "AnswerRefused", refusal.detail or refusal.message)
-            return await self._page(arrived, refusal.page, status=400, problem=refusal.message)
+            about = "email" if fields.get("email") is not None else "code"
+            return await self._page(arrived, refusal.page, status=400, problem=refusal.message, about=about)
         return self._context.go_on(arrived, reached)
 
-    async def _page(self, arrived: Arrived, page: StepPage, *, status: int, problem: str = "") -> HostedResponse:
+    async def _page(
+        self, arrived: Arrived, page: StepPage, *, status: int, problem: str = "", about: str = ""
+    ) -> HostedResponse:
+        """`about` is the field that `problem` is about, where a page has several forms."""
         path = STEP_PATHS[page.pending.challenge]
         values = _VALUES[path](arrived, page)
         return await self._context.page(
@@ -93,6 +97,7 @@ class SignInStepPages:
             destination=destination(page.redirect_uri),
             username=page.pending.username,
             problem=problem,
+            about=about,
             **values,
         )
 
