@@ -30,7 +30,7 @@ def is_asked_to_sign_in(response: Response) -> bool:
 async def signed_in(house: House) -> tuple[Browser, str]:
     """A browser with a session, and an access token that may do what its user may."""
     house.client_id = await house.add_client(
-        allowed_o_auth_scopes=("openid", "aws.cognito.signin.user.admin"),
+        allowed_o_auth_scopes=("openid", "email", "profile", "aws.cognito.signin.user.admin"),
         explicit_auth_flows=("ALLOW_USER_AUTH", "ALLOW_REFRESH_TOKEN_AUTH"),
     )
     browser = house.browser()

@@ -13,6 +13,7 @@ from velvetrope.secret import Secret
 from velvetrope.store.tables.userpools import (
     EmailMfaConfig,
     LambdaConfig,
+    SchemaAttribute,
     SmsConfiguration,
     SmsMfaConfig,
     SoftwareTokenMfaConfig,
@@ -263,6 +264,30 @@ async def test_a_temporary_password_is_replaced_on_the_page(house: House) -> Non
     assert "code" in done.answer
     assert "code" in (await house.sign_in(house.browser(), password="Third1pass!")).answer
     assert (await house.sign_in(house.browser(), password="Another1pass!")).status == 400
+
+
+async def test_required_attributes_that_are_missing_are_asked_for_with_the_new_password(house: House) -> None:
+    client_id = await house.add_pool("newcomers", schema=(SchemaAttribute(name="family_name", required=True),))
+    pool = await house.pools.sign_in.find_pool_by_domain("newcomers")
+    assert pool is not None
+    user = {"user_pool_id": pool.id, "username": "anna"}
+    await house.call("admin_create_user", message_action="SUPPRESS", temporary_password=Secret(PASSWORD), **user)
+    browser = house.browser()
+    page = await browser.get(f"/newcomers/login?{authorize_query(client_id=client_id)}")
+    passwords = {"password": "Third1pass!", "confirm_password": "Third1pass!"}
+
+    asked = await browser.get((await house.answer(browser, page, username="anna", password=PASSWORD)).location)
+    without = await house.answer(browser, asked, **passwords)
+    other = await house.answer(browser, asked, **passwords, **{"userAttributes.email": "anna@example.com"})
+    done = await house.answer(browser, asked, **passwords, **{"userAttributes.family_name": "Nyman"})
+    known = await house.call("admin_get_user", **user)
+
+    assert "Family name" in asked.text
+    assert "family_name: The attribute is required" in without.text
+    assert other.status == 400
+    assert "code" in done.answer
+    assert {"name": "family_name", "value": "Nyman"} in known["user_attributes"]
+    assert "anna@example.com" not in str(known)
 
 
 async def test_a_second_factor_is_asked_for_after_the_new_password(house: House) -> None:

@@ -95,9 +95,9 @@ class House:
         )
         return str(_member(client["user_pool_client"], "client_id"))
 
-    async def add_pool(self, domain: str) -> str:
+    async def add_pool(self, domain: str, **settings: object) -> str:
         """Another pool with a domain; returns the id of its client."""
-        pool = await self.call("create_user_pool", pool_name=domain)
+        pool = await self.call("create_user_pool", pool_name=domain, **settings)
         pool_id = str(_member(pool["user_pool"], "id"))
         await self.call("create_user_pool_domain", domain=domain, user_pool_id=pool_id)
         return await self.add_client(pool_id)

@@ -704,7 +704,8 @@ async def test_required_and_immutable_attributes(world: World) -> None:
         "Attributes did not conform to the schema: given_name: The attribute is required\n"
         "email: The attribute is required",
     ):
-        await world.admin_create_user(user_pool_id=pool_id, username="anna")
+        await world.sign_up(client_id=await world.client(pool_id), username="anna", password=PASSWORD)
+    await world.admin_create_user(user_pool_id=pool_id, username="left-to-the-user")
     await world.user(pool_id, email="anna@example.com", given_name="Anna", custom__badge="7")
     who = {"user_pool_id": pool_id, "username": "anna"}
     await world.admin_update_user_attributes(**who, user_attributes=attribute_list(custom__badge="7"))

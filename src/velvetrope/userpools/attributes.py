@@ -168,8 +168,11 @@ def new_attributes(
     *,
     client: AppClient | None,
     brought_by_name: Mapping[str, str] = MappingProxyType({}),
+    may_lack_required: bool = False,
 ) -> dict[str, str]:
     """The attributes of a new user. `client` is None when an administrator creates them.
+
+    `may_lack_required`: those that are missing are asked for with the first password of the user's own.
 
     Raises:
         InvalidParameterException: an unknown attribute, a bad value, or a required one that is missing.
@@ -179,7 +182,7 @@ def new_attributes(
     written = {**_written(pool, given, client=client), **_written(pool, named, client=None)}
     attributes = {name: value for name, value in written.items() if value}
     missing = missing_required(pool, attributes)
-    if missing:
+    if missing and not may_lack_required:
         raise InvalidParameterException(
             "Attributes did not conform to the schema: "
             + "\n".join(f"{name}: The attribute is required" for name in missing)

@@ -84,7 +84,10 @@ class UserOperations:
         if message_action == "RESEND":
             return await self._invite_again(call, pool, username, password, desired_delivery_mediums, client_metadata)
         name = name_new_user(pool, username, user_attributes, self._entropy)
-        attributes = new_attributes(pool, user_attributes, client=None, brought_by_name=name.brings)
+        # Required ones may be left to the user (model, AdminCreateUserRequest, UserAttributes).
+        attributes = new_attributes(
+            pool, user_attributes, client=None, brought_by_name=name.brings, may_lack_required=True
+        )
         occasion = Occasion(pool, name.username, call.now, client_metadata=client_metadata)
         verdict = await self._triggers.pre_sign_up("PreSignUp_AdminCreateUser", occasion, attributes, validation_data)
         for verified, address in ((verdict.auto_verify_email, "email"), (verdict.auto_verify_phone, "phone_number")):
