@@ -75,10 +75,11 @@ class Pool:
 def look(page: Page, artifacts: Path, name: str) -> None:
     """Nothing found by axe in either scheme, nothing wider than a phone, and a picture of each."""
     wide = page.viewport_size
-    for scheme in ("light", "dark"):
-        page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
-        assert axe_findings(page) == []
-        page.screenshot(path=artifacts / f"step-{name}-{scheme}.png", full_page=True)
+    assert axe_findings(page) == []
+    page.screenshot(path=artifacts / f"step-{name}-light.png", full_page=True)
+    page.emulate_media(color_scheme="dark")
+    assert axe_findings(page, rules=("color-contrast",)) == []
+    page.screenshot(path=artifacts / f"step-{name}-dark.png", full_page=True)
     page.set_viewport_size({"width": 320, "height": 640})
     assert page.evaluate("document.documentElement.scrollWidth") <= 320
     page.screenshot(path=artifacts / f"step-{name}-phone.png", full_page=True)
