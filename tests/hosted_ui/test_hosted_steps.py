@@ -1,23 +1,32 @@
 """What a sign-in asks after its first answer, page by page: every way through, and no way around."""
 
+import asyncio
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 
 from support.hosted_house import PASSWORD, House, secret_on
-from support.hosted_ui import Browser, Response, authorize_query
+from support.hosted_ui import Browser, Door, FakeDirectory, Response, authorize_query
+from support.hosted_ui import sign_in as fill_the_form
 from support.userpools import RaisedInFunction
+from velvetrope.clock import CountingEntropy
+from velvetrope.edge.hosted import HostedPages
 from velvetrope.secret import Secret
+from velvetrope.store.tables.hosted_ui import HostedUiStore
 from velvetrope.store.tables.userpools import (
+    AppClient,
     EmailMfaConfig,
     LambdaConfig,
     SchemaAttribute,
     SmsConfiguration,
     SmsMfaConfig,
     SoftwareTokenMfaConfig,
+    UserPool,
 )
+from velvetrope.userpools.turns import NextChallenge
 
 STEP = "cognito-step-auth-api-demo-4800"
 SESSION = "cognito-auth-api-demo-4800"
@@ -450,6 +459,33 @@ async def test_sending_a_form_twice_gives_one_sign_in_and_a_page_that_goes_on(ho
     assert "code" in on.answer
 
 
+async def test_one_code_in_two_windows_at_once_signs_in_once(house: House) -> None:
+    browser = house.browser()
+    asked, secret = await owing_a_code(house, browser)
+    page = await browser.get(asked.location)
+    windows = [house.browser() for _ in range(4)]
+    for window in windows:
+        window.cookies = dict(browser.cookies)
+
+    answers = await asyncio.gather(*(house.answer(window, page, code=house.totp(secret)) for window in windows))
+
+    assert sorted(answer.status for answer in answers) == [302, 400, 400, 400]
+    assert sum(SESSION in window.cookies for window in windows) == 1
+
+
+async def test_tokens_in_the_fragment_come_after_the_code_and_not_before(house: House) -> None:
+    secret = await house.set_totp_up()
+    house.client_id = await house.add_client(allowed_o_auth_flows=("implicit",))
+    browser = house.browser()
+
+    asked = await house.sign_in(browser, response_type="token", code_challenge=None, code_challenge_method=None)
+    done = await house.answer(browser, asked, code=house.totp(secret))
+
+    assert path_of(asked) == "/mfa"
+    assert done.answer.keys() == {"id_token", "access_token", "token_type", "expires_in", "state"}
+    assert "refresh_token" not in done.location
+
+
 async def test_a_second_sign_in_in_the_same_browser_takes_the_place_of_the_first(house: House) -> None:
     browser = house.browser()
     asked, secret = await owing_a_code(house, browser)
@@ -607,6 +643,55 @@ async def test_a_function_that_refuses_after_the_last_answer_ends_the_sign_in(ho
 
     assert (refused.status, "not today" in refused.text) == (400, True)
     assert SESSION not in browser.cookies
+
+
+async def test_a_function_for_tokens_that_refuses_is_told_to_the_app_and_leaves_no_session(house: House) -> None:
+    def refuse(event: dict[str, Any]) -> None:
+        raise RaisedInFunction("not today")
+
+    config = LambdaConfig(pre_token_generation=house.functions.answers("tokens"))
+    await house.call("update_user_pool", user_pool_id=house.pool_id, lambda_config=config)
+    house.functions.define("tokens", refuse)
+    house.client_id = await house.add_client(allowed_o_auth_flows=("implicit",))
+    browser = house.browser()
+
+    told = await house.sign_in(browser, response_type="token", code_challenge=None, code_challenge_method=None)
+
+    assert told.answer["error"] == "invalid_request"
+    assert "PreTokenGeneration failed with error not today" in told.answer["error_description"]
+    assert SESSION not in browser.cookies
+
+
+async def test_a_user_of_another_directory_is_migrated_on_the_page(house: House) -> None:
+    known: dict[str, Any] = {
+        "userAttributes": {"email": "newcomer@example.com", "email_verified": "true"},
+        "finalUserStatus": "CONFIRMED",
+        "messageAction": "SUPPRESS",
+    }
+    config = LambdaConfig(user_migration=house.functions.answers("migrate", **known))
+    await house.call("update_user_pool", user_pool_id=house.pool_id, lambda_config=config)
+
+    done = await house.sign_in(house.browser(), username="newcomer")
+
+    assert "code" in done.answer
+    assert house.functions.sources() == ["UserMigration_Authentication"]
+
+
+async def test_a_challenge_that_no_page_asks_is_refused_by_name(tmp_path: Path) -> None:
+    class Riddles(FakeDirectory):
+        async def begin_sign_in(self, pool: UserPool, client: AppClient, **given: Any) -> Any:
+            return NextChallenge("CUSTOM_CHALLENGE", {}, "a-session")
+
+    door = await Door.open(tmp_path)
+    riddles = Riddles()
+    riddles.add(*door.directory.pools.values(), *door.directory.clients.values())
+    pages = HostedPages(riddles, HostedUiStore(door.database), door.clock, CountingEntropy())
+
+    refused = await fill_the_form(Browser(pages))
+    await door.database.close()
+
+    assert refused.status == 400
+    assert "The challenge CUSTOM_CHALLENGE is not supported on these pages." in refused.text
 
 
 async def test_the_password_is_not_asked_for_again_by_a_step(house: House) -> None:

@@ -276,7 +276,10 @@ class SignInSteps:
             if is_for_the_person(refusal):
                 raise AnswerRefused(refusal.message, page, detail=refusal.detail) from None
             raise
-        return await self.reached(pool, asked, reached, username=page.pending.username, holds=holds, now=now)
+        try:
+            return await self.reached(pool, asked, reached, username=page.pending.username, holds=holds, now=now)
+        except StepUnsupported as refusal:
+            raise AnswerRefused(refusal.message, page) from None
 
     # The steps.
 
