@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from sqlalchemy import text
 
 from velvetrope.store import Database
 from velvetrope.store.tables.hosted_ui import AuthorizationCode, BrowserSession, HostedUiStore, SpentCode
@@ -162,6 +163,67 @@ async def test_ending_a_session_says_whose_it_was_once(store: HostedUiStore) -> 
     assert elsewhere is None
     assert sorted(found is not None for found in ended) == [False, False, False, True]
     assert await load(store, HASH) is None
+
+
+# Half-done sign-ins
+
+
+async def keep(
+    store: HostedUiStore, id_hash: str, *, earlier: str | None = None, at: datetime = NOW, pool: str = POOL
+) -> None:
+    await store.replace_pending_sign_in(
+        id_hash,
+        b"sealed",
+        user_pool_id=pool,
+        expires_at=at + timedelta(minutes=3),
+        earlier_hash=earlier,
+        now=at,
+    )
+
+
+async def waiting(store: HostedUiStore, id_hash: str, *, at: datetime = NOW, pool: str = POOL) -> bytes | None:
+    return await store.load_pending_sign_in(id_hash, user_pool_id=pool, now=at)
+
+
+async def test_a_half_done_sign_in_is_found_until_its_end_and_only_in_its_pool(store: HostedUiStore) -> None:
+    await keep(store, HASH)
+    end = NOW + timedelta(minutes=3)
+
+    assert await waiting(store, HASH, at=end - timedelta(microseconds=1)) == b"sealed"
+    assert await waiting(store, HASH, at=end) is None
+    assert await waiting(store, HASH, pool="us-west-2_Other") is None
+
+
+async def test_the_next_step_takes_the_place_of_the_one_before(store: HostedUiStore) -> None:
+    await keep(store, HASH)
+
+    await keep(store, "b" * 64, earlier=HASH)
+
+    assert await waiting(store, HASH) is None
+    assert await waiting(store, "b" * 64) == b"sealed"
+
+
+async def test_a_half_done_sign_in_ends_in_its_own_pool_alone(store: HostedUiStore) -> None:
+    await keep(store, HASH)
+
+    await store.end_pending_sign_in(HASH, user_pool_id="us-west-2_Other")
+    still = await waiting(store, HASH)
+    await store.end_pending_sign_in(HASH, user_pool_id=POOL)
+
+    assert still == b"sealed"
+    assert await waiting(store, HASH) is None
+
+
+async def test_half_done_sign_ins_that_nobody_came_back_to_are_let_go_of(
+    database: Database, store: HostedUiStore
+) -> None:
+    await keep(store, HASH)
+
+    await keep(store, "b" * 64, at=NOW + timedelta(minutes=3))
+
+    async with database.read() as connection:
+        kept = (await connection.execute(text("SELECT id_hash FROM hosted_ui_pending_sign_ins"))).scalars().all()
+    assert kept == ["b" * 64]
 
 
 async def test_changes_are_said_on_the_change_feed(database: Database, store: HostedUiStore) -> None:
