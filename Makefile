@@ -16,6 +16,7 @@ BIN := .venv/bin
 WEB := examples/auth-api-demo/web
 CLIENTS := tests/javascript
 AUTHENTICATOR := $(CLIENTS)/authenticator
+RELYING_PARTY := $(CLIENTS)/relying_party
 WEB_SOURCES := $(shell find $(WEB)/src $(WEB)/public -type f 2>/dev/null) $(WEB)/index.html $(WEB)/vite.config.ts
 PYTEST_ARGS ?=
 
@@ -48,7 +49,7 @@ setup: .venv/.dev  ## Make the virtual environment with everything for developme
 
 web: $(WEB)/dist/index.html  ## Build the demo's single-page app
 
-javascript-clients: $(AUTHENTICATOR)/dist/index.html  ## Install other people's JavaScript clients for the tests
+javascript-clients: $(AUTHENTICATOR)/dist/index.html $(RELYING_PARTY)/dist/index.html  ## Install other people's JavaScript clients for the tests
 
 browser-tools:  ## Make sure there are a Chromium and a curl for the tests
 	@PYTHON=$(BIN)/python bash tests/install_tools.sh
@@ -66,7 +67,7 @@ wheel: .venv/.dev $(WEB)/dist/index.html  ## Build a wheel that carries the demo
 	$(UV) build --wheel && rm -rf src/velvetrope/_demo
 
 clean:  ## Remove what was installed and built
-	rm -rf .venv .tools $(WEB)/node_modules $(CLIENTS)/node_modules $(WEB)/dist $(AUTHENTICATOR)/dist dist artifacts
+	rm -rf .venv .tools $(WEB)/node_modules $(CLIENTS)/node_modules $(WEB)/dist $(AUTHENTICATOR)/dist $(RELYING_PARTY)/dist dist artifacts
 
 $(UV):
 	@echo "velvetrope: installing uv into .tools"
@@ -95,7 +96,9 @@ $(WEB)/dist/index.html: $(WEB)/node_modules/.package-lock.json $(WEB_SOURCES)
 	@echo "velvetrope: building the page"
 	@cd $(WEB) && npm run build --silent -- --logLevel error
 
-# The page of Amplify UI's Authenticator, built by the demo's vite.
-$(AUTHENTICATOR)/dist/index.html: $(CLIENTS)/node_modules/.package-lock.json $(WEB)/node_modules/.package-lock.json $(wildcard $(AUTHENTICATOR)/*.*)
-	@$(WEB)/node_modules/.bin/vite build $(AUTHENTICATOR) --logLevel error
+# Pages of other people's libraries, built by the demo's vite.
+$(AUTHENTICATOR)/dist/index.html: $(wildcard $(AUTHENTICATOR)/*.*)
+$(RELYING_PARTY)/dist/index.html: $(wildcard $(RELYING_PARTY)/*.*)
+$(AUTHENTICATOR)/dist/index.html $(RELYING_PARTY)/dist/index.html: $(CLIENTS)/node_modules/.package-lock.json $(WEB)/node_modules/.package-lock.json
+	@$(WEB)/node_modules/.bin/vite build $(@D:/dist=) --logLevel error
 	@touch $@

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from support.hosted_ui import Browser, Door, Response, make_client, make_pool, redeem_form, sign_in
+from support.hosted_ui import Browser, Door, Response, authorize_query, make_client, make_pool, redeem_form, sign_in
 
 CONFIDENTIAL = {"secret_sealed": b"sealed"}
 
@@ -535,8 +535,16 @@ async def test_discovery_names_endpoints_that_can_be_reached_from_where_it_was_a
         "scopes_supported": ["openid", "email", "phone", "profile"],
         "subject_types_supported": ["public"],
         "token_endpoint": "http://localhost:4800/auth-api-demo/oauth2/token",
-        "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
+        "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "none"],
         "userinfo_endpoint": "http://localhost:4800/auth-api-demo/oauth2/userInfo",
+        "authorization_response_iss_parameter_supported": False,
+        "code_challenge_methods_supported": ["S256"],
+        "grant_types_supported": ["authorization_code", "implicit", "refresh_token", "client_credentials"],
+        "prompt_values_supported": ["none", "login", "select_account", "consent"],
+        "request_parameter_supported": False,
+        "request_uri_parameter_supported": False,
+        "response_modes_supported": ["query", "fragment"],
+        "revocation_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "none"],
     }
 
 
@@ -559,6 +567,47 @@ async def test_a_public_url_is_what_discovery_names_whoever_asks(tmp_path: Path)
 
     assert response.json["token_endpoint"] == "https://auth.example.com/auth-api-demo/oauth2/token"
     assert "evil" not in response.text
+
+
+PROXIED = {"host": "auth.example.com", "x-forwarded-proto": "https"}
+
+
+async def test_behind_a_proxy_of_this_machine_pages_are_https_when_it_says_so(tmp_path: Path) -> None:
+    door = await Door.open(tmp_path, public_url="https://auth.example.com")
+    browser = door.browser("http://127.0.0.1:4800")
+    path = f"/login?{authorize_query()}"
+
+    proxied = await browser.get(path, headers=PROXIED)
+    others = [
+        await browser.get(path, headers={"host": "auth.example.com"}),
+        await browser.get(path, headers={**PROXIED, "x-forwarded-proto": "http"}),
+        await browser.get(path, headers={**PROXIED, "x-forwarded-proto": "https, http"}),
+        await browser.get(path, headers={**PROXIED, "host": "other.example.com"}),
+        await door.browser("http://127.0.0.1:4800", peer="192.0.2.7").get(path, headers=PROXIED),
+    ]
+    await door.database.close()
+
+    assert proxied.status == 200
+    assert proxied.header("strict-transport-security") == "max-age=31536000"
+    assert [answer.status for answer in others] == [302] * len(others)
+    assert all(answer.location.startswith("https://") for answer in others)
+
+
+async def test_without_a_public_url_no_proxy_is_believed(door: Door) -> None:
+    answer = await door.browser("http://127.0.0.1:4800").get(f"/login?{authorize_query()}", headers=PROXIED)
+
+    assert answer.status == 302
+
+
+async def test_discovery_and_keys_may_be_kept_for_five_minutes_and_nothing_else(door: Door) -> None:
+    kept = [
+        await door.browser().get(f"/us-west-2_Demo12345/.well-known/{name}")
+        for name in ("openid-configuration", "jwks.json")
+    ]
+    refused = await door.browser().get("/us-west-2_Nobody/.well-known/jwks.json")
+
+    assert [answer.header("cache-control") for answer in kept] == ["public, max-age=300"] * 2
+    assert refused.header("cache-control") == "no-cache, no-store, max-age=0, must-revalidate"
 
 
 async def test_a_pool_without_a_domain_names_no_oauth_endpoints(door: Door) -> None:

@@ -11,9 +11,9 @@ export function tell(step, value = null) {
   process.stdout.write(`${JSON.stringify({ step, value })}\n`);
 }
 
-/** Ask the test for something that only it can know, such as the code in a mail. */
-export async function ask(what) {
-  process.stdout.write(`${JSON.stringify({ ask: what })}\n`);
+/** Ask the test for something that only it can know, such as the code in a mail, and tell it what it needs for that. */
+export async function ask(what, ...told) {
+  process.stdout.write(`${JSON.stringify({ ask: what, with: told })}\n`);
   return JSON.parse((await lines.next()).value);
 }
 

@@ -39,6 +39,7 @@ def aws_client(server: RunningServer, service: str, credentials: Credentials | N
         aws_access_key_id=key_id,
         aws_secret_access_key=secret,
         aws_session_token=token,
+        verify=str(server.ca_certificate) if server.url.startswith("https:") else None,
         config=Config(retries={"max_attempts": 0}),
     )
 

@@ -13,15 +13,20 @@ _FOLDER = REPOSITORY / "tests/javascript"
 
 
 def run_story(
-    script: str, settings: Mapping[str, Any], *, answers: Mapping[str, Callable[[], Any]] | None = None
+    script: str,
+    settings: Mapping[str, Any],
+    *,
+    answers: Mapping[str, Callable[..., Any]] | None = None,
+    ca: str | None = None,
 ) -> dict[str, Any]:
-    """What the script told, by the names of its steps; `answers` are what it may ask the test for."""
+    """What the script told, by the names of its steps; `answers` are what it may ask the test for, with what it says
+    besides. `ca` is a certificate authority that the script trusts."""
     command = ["node", script, json.dumps(dict(settings))]
     told: dict[str, Any] = {}
     with subprocess.Popen(
         command,
         cwd=_FOLDER,
-        env=clean_environment(),
+        env=clean_environment(**({} if ca is None else {"NODE_EXTRA_CA_CERTS": ca})),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -33,7 +38,7 @@ def run_story(
         for line in process.stdout:
             said = json.loads(line)
             if "ask" in said:
-                process.stdin.write(json.dumps((answers or {})[said["ask"]]()) + "\n")
+                process.stdin.write(json.dumps((answers or {})[said["ask"]](*said.get("with", ()))) + "\n")
                 process.stdin.flush()
             else:
                 told[said["step"]] = said["value"]

@@ -31,10 +31,11 @@ class RequestedAuthorization:
 
 
 class AuthorizationRequests:
-    """Reads authorization requests."""
+    """Reads authorization requests. With `names_issuer`, their answers say who gives them (RFC 9207)."""
 
-    def __init__(self, directory: UserDirectory) -> None:
+    def __init__(self, directory: UserDirectory, *, names_issuer: bool = False) -> None:
         self._directory = directory
+        self._names_issuer = names_issuer
 
     async def parse(self, pool: UserPool, parameters: Parameters) -> RequestedAuthorization:
         """What the app asks of this pool.
@@ -44,6 +45,7 @@ class AuthorizationRequests:
         """
         client = await find_client(self._directory, pool, parameters.require("client_id"))
         rules = await grant_rules(self._directory, pool, client)
-        address = verify_return_address(parameters, rules)
+        issuer = self._directory.issuer(pool) if self._names_issuer else None
+        address = verify_return_address(parameters, rules, issuer=issuer)
         request = parse_authorization_request(parameters, rules, address)
         return RequestedAuthorization(client, request, parameters.render())

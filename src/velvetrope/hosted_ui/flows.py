@@ -23,10 +23,13 @@ __all__ = ["HostedUi"]
 class HostedUi:
     """One flow per endpoint. Whatever signs people in reads `requests` and ends in `completion`."""
 
-    def __init__(self, directory: UserDirectory, store: HostedUiStore, entropy: Entropy) -> None:
+    def __init__(
+        self, directory: UserDirectory, store: HostedUiStore, entropy: Entropy, *, names_issuer: bool = False
+    ) -> None:
+        """With `names_issuer`, answers at the redirect_uri say who gives them (decision 0028)."""
         self.sessions = BrowserSessions(store, entropy)
         codes = AuthorizationCodes(store, entropy)
-        self.requests = AuthorizationRequests(directory)
+        self.requests = AuthorizationRequests(directory, names_issuer=names_issuer)
         self.completion = SignInCompletion(directory, self.sessions, codes)
         self.authorization = AuthorizationFlow(directory, self.requests, self.sessions, self.completion)
         pending = PendingSignIns(store, entropy)

@@ -48,11 +48,17 @@ class ReturnAddress:
     state: str | None
     in_fragment: bool
     """Answers to `response_type=token` go in the fragment, all others in the query."""
+    issuer: str | None = None
+    """Who answers (`iss`), where the provider says so."""
 
     def carrying(self, answer: Mapping[str, str]) -> str:
-        """The URI to send the browser to with this answer."""
-        with_state = {**answer, "state": self.state} if self.state is not None else dict(answer)
-        return put_on_uri(self.redirect_uri, with_state, in_fragment=self.in_fragment)
+        """The URI to send the browser to with this answer, be it a grant or a refusal (RFC 9207 section 2)."""
+        members = dict(answer)
+        if self.state is not None:
+            members["state"] = self.state
+        if self.issuer is not None:
+            members["iss"] = self.issuer
+        return put_on_uri(self.redirect_uri, members, in_fragment=self.in_fragment)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +84,8 @@ class AuthorizationRequest:
         return OPENID in self.scopes
 
 
-def verify_return_address(parameters: Parameters, client: ClientRules) -> ReturnAddress:
-    """The one address that this request may be answered to.
+def verify_return_address(parameters: Parameters, client: ClientRules, *, issuer: str | None = None) -> ReturnAddress:
+    """The one address that this request may be answered to; `issuer` is who answers, where that is to be said.
 
     Raises:
         StaysOnDomain: one of its kinds; there is no address, so nothing may be redirected.
@@ -90,6 +96,7 @@ def verify_return_address(parameters: Parameters, client: ClientRules) -> Return
         redirect_uri=parameters.require("redirect_uri"),
         state=parameters.get("state"),
         in_fragment=parameters.get("response_type") == "token",
+        issuer=issuer,
     )
 
 

@@ -66,7 +66,7 @@ class HostedPages:
     ) -> None:
         self._context = HostedContext(
             directory=directory,
-            flows=HostedUi(directory, store, entropy),
+            flows=HostedUi(directory, store, entropy, names_issuer=public_url is not None),
             clock=clock,
             entropy=entropy,
             recorder=recorder,
@@ -88,7 +88,13 @@ class HostedPages:
         """Answer one HTTP request, under the id that the edge gave it, if it did."""
         request_id = scope.get("state", {}).get("request_id") or new_uuid(self._context.entropy)
         try:
-            request = await read_request(scope, receive, request_id=request_id, now=self._context.clock.now())
+            request = await read_request(
+                scope,
+                receive,
+                request_id=request_id,
+                now=self._context.clock.now(),
+                public_origin=self._context.public_origin,
+            )
         except BodyTooLarge:
             await HostedResponse(413).send(send, request_id=request_id, with_body=True)
             return

@@ -1,6 +1,6 @@
 """One request to the hosted UI, read whole: these are small, and a body that is not is refused while it arrives."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
 from urllib.parse import quote
@@ -81,8 +81,10 @@ class HostedRequest:
         return found
 
 
-async def read_request(scope: Scope, receive: Receive, *, request_id: str, now: datetime) -> HostedRequest:
-    """The request with its body.
+async def read_request(
+    scope: Scope, receive: Receive, *, request_id: str, now: datetime, public_origin: str | None = None
+) -> HostedRequest:
+    """The request with its body, and by the scheme in which it left the browser (see `_scheme`).
 
     Raises:
         BodyTooLarge: above `MAX_BODY_BYTES`; the rest is not read.
@@ -98,7 +100,7 @@ async def read_request(scope: Scope, receive: Receive, *, request_id: str, now: 
         if not message.get("more_body", False):
             break
     raw_path = scope.get("raw_path") or quote(scope["path"]).encode()
-    return HostedRequest(
+    read = HostedRequest(
         method=scope["method"],
         scheme=scope.get("scheme", "http"),
         path=scope["path"],
@@ -110,3 +112,16 @@ async def read_request(scope: Scope, receive: Receive, *, request_id: str, now: 
         request_id=request_id,
         now=now,
     )
+    return replace(read, scheme=_scheme(read, public_origin))
+
+
+def _scheme(request: HostedRequest, public_origin: str | None) -> str:
+    """https also where a proxy of this machine has taken TLS off and says so (`X-Forwarded-Proto`).
+
+    It is believed from a loopback address only, and only about the public URL. A proxy elsewhere speaks https to us:
+    between it and us there is a network.
+    """
+    said = [value.strip().lower() for name, value in request.headers if name == "x-forwarded-proto"]
+    if said == ["https"] and is_loopback_host(request.peer) and public_origin == f"https://{request.authority}".lower():
+        return "https"
+    return request.scheme

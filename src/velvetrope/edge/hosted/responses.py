@@ -15,10 +15,12 @@ from velvetrope.edge.hosted.requests import Send
 
 __all__ = ["HostedResponse", "json_response", "redirect_response"]
 
-_COMMON = (
+_NOT_KEPT = (
     ("cache-control", "no-cache, no-store, max-age=0, must-revalidate"),
     ("pragma", "no-cache"),
     ("expires", "0"),
+)
+_COMMON = (
     ("x-content-type-options", "nosniff"),
     ("x-frame-options", "DENY"),
     ("x-xss-protection", "1; mode=block"),
@@ -34,11 +36,14 @@ class HostedResponse:
     status: int
     body: bytes = b""
     headers: list[tuple[str, str]] = field(default_factory=list)
+    max_age_seconds: int = 0
+    """How long anybody may keep the answer: for what is public and the same for all. 0: it is never kept."""
 
     async def send(self, send: Send, *, request_id: str, with_body: bool) -> None:
         """Put it on the wire. For HEAD the length is told and the body kept back."""
         headers = [
             *self.headers,
+            *(_NOT_KEPT if self.max_age_seconds == 0 else _kept(self.max_age_seconds)),
             *_COMMON,
             ("content-length", str(len(self.body))),
             ("x-amz-cognito-request-id", request_id),
@@ -51,6 +56,10 @@ class HostedResponse:
             }
         )
         await send({"type": "http.response.body", "body": self.body if with_body else b""})
+
+
+def _kept(seconds: int) -> tuple[tuple[str, str], ...]:
+    return (("cache-control", f"public, max-age={seconds}"),)
 
 
 def json_response(status: int, members: Mapping[str, object]) -> HostedResponse:

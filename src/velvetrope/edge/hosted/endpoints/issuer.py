@@ -8,6 +8,8 @@ from velvetrope.hosted_ui import EndpointUrls, discovery_document
 
 __all__ = ["IssuerDocuments"]
 
+_KEPT_SECONDS = 300
+
 
 class IssuerDocuments:
     """`ISSUER/.well-known/…`."""
@@ -25,10 +27,12 @@ class IssuerDocuments:
 
     async def _discovery(self, arrived: Arrived) -> HostedResponse:
         issuer = self._context.directory.issuer(arrived.pool)
-        return json_response(200, discovery_document(issuer, self._endpoint_urls(arrived)))
+        names_issuer = self._context.public_origin is not None
+        document = discovery_document(issuer, self._endpoint_urls(arrived), names_issuer=names_issuer)
+        return _cached(json_response(200, document))
 
     async def _jwks(self, arrived: Arrived) -> HostedResponse:
-        return json_response(200, await self._context.directory.jwks(arrived.pool))
+        return _cached(json_response(200, await self._context.directory.jwks(arrived.pool)))
 
     def _endpoint_urls(self, arrived: Arrived) -> EndpointUrls:
         """Where the endpoints are for who asks: under the public URL, AWS's names, or the address they used."""
@@ -44,3 +48,9 @@ class IssuerDocuments:
             pages_base=None if pool.domain is None else f"{pages_origin}/{pool.domain}",
             api_base=None if pool.domain is None else f"{api_origin}/{pool.domain}",
         )
+
+
+def _cached(response: HostedResponse) -> HostedResponse:
+    """Verifiers may keep it for a while: a new key is published before it signs, and an old one outlives its tokens."""
+    response.max_age_seconds = _KEPT_SECONDS
+    return response
