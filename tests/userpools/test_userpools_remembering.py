@@ -43,3 +43,25 @@ async def test_client_and_pool_that_are_deleted_are_gone_at_once(world: World) -
     await world.delete_user_pool(user_pool_id=pool_id)
     async with refused("ResourceNotFoundException"):
         await world.sign_in(other_id)
+
+
+async def test_domain_that_changes_hands_leads_to_its_new_pool_at_once(world: World) -> None:
+    first, second = await world.pool(), await world.pool()
+    await world.create_user_pool_domain(domain="people", user_pool_id=first)
+    before = await world.pools.sign_in.find_pool_by_domain("people")
+    only_before = await world.pools.sign_in.find_only_domain()
+
+    await world.delete_user_pool_domain(domain="people", user_pool_id=first)
+    nobodys = await world.pools.sign_in.find_pool_by_domain("people")
+    await world.create_user_pool_domain(domain="people", user_pool_id=second)
+    after = await world.pools.sign_in.find_pool_by_domain("people")
+    only_after = await world.pools.sign_in.find_only_domain()
+    await world.create_user_pool_domain(domain="others", user_pool_id=first)
+
+    assert before is not None
+    assert only_before is not None
+    assert after is not None
+    assert only_after is not None
+    assert (before.id, only_before.id, nobodys) == (first, first, None)
+    assert (after.id, only_after.id) == (second, second)
+    assert await world.pools.sign_in.find_only_domain() is None

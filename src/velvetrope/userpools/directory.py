@@ -74,6 +74,8 @@ class PoolDirectory:
         self._master_keys = master_keys
         self._pools: dict[str, UserPool] = {}
         self._clients: dict[str, AppClient] = {}
+        self._domains: dict[str, str] = {}
+        self._only: str | None = None
         self._generation = 0
         changes.subscribe(SETTINGS_TOPIC, self._changed)
 
@@ -81,6 +83,8 @@ class PoolDirectory:
         self._generation += 1
         self._pools.clear()
         self._clients.clear()
+        self._domains.clear()
+        self._only = None
 
     async def pool(self, user_pool_id: str) -> UserPool:
         """
@@ -96,13 +100,41 @@ class PoolDirectory:
             self._remember(self._pools, user_pool_id, pool, generation)
         return pool
 
+    async def pool_by_domain(self, domain: str) -> UserPool | None:
+        """The pool that has this domain."""
+        known = self._domains.get(domain)
+        if known is not None and known in self._pools:
+            return self._pools[known]
+        generation = self._generation
+        pool = await self._store.load_pool_by_domain(domain)
+        if pool is not None:
+            self._remember(self._pools, pool.id, pool, generation)
+            self._remember(self._domains, domain, pool.id, generation)
+        return pool
+
+    async def only_pool_with_domain(self) -> UserPool | None:
+        """The pool that has a domain, if exactly one has."""
+        if self._only is not None and self._only in self._pools:
+            return self._pools[self._only]
+        generation = self._generation
+        pool = await self._store.load_only_pool_with_domain()
+        if pool is not None and generation == self._generation:
+            self._remember(self._pools, pool.id, pool, generation)
+            self._only = pool.id
+        return pool
+
+    async def find_client(self, user_pool_id: str, client_id: str) -> AppClient | None:
+        """The pool's client, if it has such a one."""
+        client = await self._client(client_id)
+        return client if client is not None and client.user_pool_id == user_pool_id else None
+
     async def client_of(self, user_pool_id: str, client_id: str) -> AppClient:
         """
         Raises:
             ResourceNotFoundException: the pool has no such client.
         """
-        client = await self._client(client_id)
-        if client is None or client.user_pool_id != user_pool_id:
+        client = await self.find_client(user_pool_id, client_id)
+        if client is None:
             raise ResourceNotFoundException(f"User pool client {client_id} does not exist.")
         return client
 

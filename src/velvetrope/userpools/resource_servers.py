@@ -45,8 +45,12 @@ class ScopeDirectory:
 
     async def inactive(self, pool: UserPool, scopes: tuple[str, ...]) -> frozenset[str]:
         """Those of `scopes` that the pool does not have any more."""
+        custom = {scope for scope in scopes if scope not in SYSTEM_SCOPES}
+        if not custom:
+            return frozenset()
+        servers = await self._store.resource_servers.load_page(pool.id, after="", limit=_SERVERS_PER_POOL)
         return frozenset(
-            [scope for scope in scopes if scope not in SYSTEM_SCOPES and not await self._is_custom(pool, scope)]
+            custom.difference(f"{server.identifier}/{one.scope_name}" for server in servers for one in server.scopes)
         )
 
     async def _is_custom(self, pool: UserPool, scope: str) -> bool:

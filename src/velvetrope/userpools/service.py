@@ -69,18 +69,17 @@ class SignInService:
         self._answers = ChallengeAnswers(parts)
 
     async def find_pool_by_domain(self, domain: str) -> UserPool | None:
-        return await self._store.load_pool_by_domain(domain)
+        return await self._directory.pool_by_domain(domain)
 
     async def find_only_domain(self) -> UserPool | None:
         """The pool that has a domain; None if there are several, or none."""
-        return await self._store.load_only_pool_with_domain()
+        return await self._directory.only_pool_with_domain()
 
     async def find_pool(self, user_pool_id: str) -> UserPool | None:
         return await self._store.load_pool(user_pool_id)
 
     async def find_client(self, user_pool_id: str, client_id: str) -> AppClient | None:
-        client = await self._store.load_client(client_id)
-        return client if client is not None and client.user_pool_id == user_pool_id else None
+        return await self._directory.find_client(user_pool_id, client_id)
 
     def client_secret_matches(self, client: AppClient, presented: str | None) -> bool:
         """The right secret for a client that has one, none for a client that has none; in constant time."""

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 from sqlalchemy import Column, LargeBinary, String, Table, delete, func, insert, select, update
+from sqlalchemy import Connection as EngineConnection
 
 from velvetrope.store.columns import Record, UtcTime
 from velvetrope.store.database import Database
@@ -98,18 +99,20 @@ class HostedUiStore:
 
     async def save_authorization_code(self, code_hash: str, code: AuthorizationCode, *, now: datetime) -> None:
         """Keep a new code, and let go of those that nobody needs to recognise any more."""
-        async with self._database.transaction() as tx:
-            await tx.connection.execute(delete(_codes).where(_codes.c.expires_at <= now - _SPENT_CODES_KEPT))
-            await tx.connection.execute(
-                insert(_codes).values(
-                    code_hash=code_hash,
-                    user_pool_id=code.user_pool_id,
-                    client_id=code.client_id,
-                    expires_at=code.expires_at,
-                    record=code,
-                )
-            )
-            tx.changed(_TOPIC)
+        old = delete(_codes).where(_codes.c.expires_at <= now - _SPENT_CODES_KEPT)
+        new = insert(_codes).values(
+            code_hash=code_hash,
+            user_pool_id=code.user_pool_id,
+            client_id=code.client_id,
+            expires_at=code.expires_at,
+            record=code,
+        )
+
+        def save(connection: EngineConnection) -> None:
+            connection.execute(old)
+            connection.execute(new)
+
+        await self._database.write_at_once(save, _TOPIC)
 
     async def consume_authorization_code(
         self, code_hash: str, *, user_pool_id: str, client_id: str, now: datetime
@@ -124,27 +127,26 @@ class HostedUiStore:
             _codes.c.user_pool_id == user_pool_id,
             _codes.c.client_id == client_id,
         )
-        async with self._database.transaction() as tx:
-            tx.changed(_TOPIC)
-            taken: AuthorizationCode | None = (
-                await tx.connection.execute(
-                    update(_codes)
-                    .where(*this_code, _codes.c.consumed_at.is_(None), _codes.c.expires_at > now)
-                    .values(consumed_at=now)
-                    .returning(_codes.c.record)
-                )
-            ).scalar_one_or_none()
+        take = (
+            update(_codes)
+            .where(*this_code, _codes.c.consumed_at.is_(None), _codes.c.expires_at > now)
+            .values(consumed_at=now)
+            .returning(_codes.c.record)
+        )
+
+        def consume(connection: EngineConnection) -> AuthorizationCode | SpentCode | None:
+            taken: AuthorizationCode | None = connection.execute(take).scalar_one_or_none()
             if taken is not None:
                 return taken
-            spent = (
-                await tx.connection.execute(
-                    update(_codes)
-                    .where(*this_code, _codes.c.consumed_at.is_not(None))
-                    .values(reused_at=func.coalesce(_codes.c.reused_at, now))
-                    .returning(_codes.c.origin_jti)
-                )
+            spent = connection.execute(
+                update(_codes)
+                .where(*this_code, _codes.c.consumed_at.is_not(None))
+                .values(reused_at=func.coalesce(_codes.c.reused_at, now))
+                .returning(_codes.c.origin_jti)
             ).one_or_none()
             return None if spent is None else SpentCode(origin_jti=spent.origin_jti)
+
+        return await self._database.write_at_once(consume, _TOPIC)
 
     async def save_code_family(self, code_hash: str, origin_jti: str) -> bool:
         """Note which token family a spent code became, unless the code was presented again in the meantime.
@@ -152,53 +154,48 @@ class HostedUiStore:
         False means that it was: the family must not be handed out. Whoever presented the code again could not name a
         family to end, because this had not been written; so either they or we see the other, never neither.
         """
-        async with self._database.transaction() as tx:
-            noted = (
-                await tx.connection.execute(
-                    update(_codes)
-                    .where(_codes.c.code_hash == code_hash, _codes.c.reused_at.is_(None))
-                    .values(origin_jti=origin_jti)
-                    .returning(_codes.c.code_hash)
-                )
-            ).one_or_none()
-            tx.changed(_TOPIC)
-            return noted is not None
+        note = (
+            update(_codes)
+            .where(_codes.c.code_hash == code_hash, _codes.c.reused_at.is_(None))
+            .values(origin_jti=origin_jti)
+            .returning(_codes.c.code_hash)
+        )
+        noted = await self._database.write_at_once(lambda connection: connection.execute(note).one_or_none(), _TOPIC)
+        return noted is not None
 
     async def replace_browser_session(
         self, session_hash: str, session: BrowserSession, *, earlier_session_hash: str | None, now: datetime
     ) -> None:
         """Begin a session and end the one that the browser had before, in one step. Expired ones are let go of."""
-        async with self._database.transaction() as tx:
-            await tx.connection.execute(
-                delete(_sessions).where(
-                    (_sessions.c.expires_at <= now) | (_sessions.c.session_hash == (earlier_session_hash or ""))
-                )
-            )
-            await tx.connection.execute(
-                insert(_sessions).values(
-                    session_hash=session_hash,
-                    user_pool_id=session.user_pool_id,
-                    expires_at=session.expires_at,
-                    record=session,
-                )
-            )
-            tx.changed(_TOPIC)
+        old = delete(_sessions).where(
+            (_sessions.c.expires_at <= now) | (_sessions.c.session_hash == (earlier_session_hash or ""))
+        )
+        new = insert(_sessions).values(
+            session_hash=session_hash,
+            user_pool_id=session.user_pool_id,
+            expires_at=session.expires_at,
+            record=session,
+        )
+
+        def replace(connection: EngineConnection) -> None:
+            connection.execute(old)
+            connection.execute(new)
+
+        await self._database.write_at_once(replace, _TOPIC)
 
     async def load_browser_session(
         self, session_hash: str, *, user_pool_id: str, now: datetime
     ) -> BrowserSession | None:
         """The session, if it is one of this pool and not over."""
-        async with self._database.read() as connection:
-            session: BrowserSession | None = (
-                await connection.execute(
-                    select(_sessions.c.record).where(
-                        _sessions.c.session_hash == session_hash,
-                        _sessions.c.user_pool_id == user_pool_id,
-                        _sessions.c.expires_at > now,
-                    )
-                )
-            ).scalar_one_or_none()
-            return session
+        found = select(_sessions.c.record).where(
+            _sessions.c.session_hash == session_hash,
+            _sessions.c.user_pool_id == user_pool_id,
+            _sessions.c.expires_at > now,
+        )
+        session: BrowserSession | None = await self._database.read_at_once(
+            lambda connection: connection.execute(found).scalar_one_or_none()
+        )
+        return session
 
     async def end_browser_session(self, session_hash: str, *, user_pool_id: str) -> BrowserSession | None:
         """Forget the session, and say whose it was; None when there was none."""

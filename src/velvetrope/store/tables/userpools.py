@@ -761,8 +761,11 @@ class UserPoolStore:
         return await self._database.read_at_once(load)
 
     async def load_user_by_sub(self, user_pool_id: str, sub: str) -> StoredUser | None:
-        async with self._database.read() as connection:
-            return await _one_user(connection, and_(users.c.user_pool_id == user_pool_id, users.c.sub == sub))
+        statement = select(users.c.record, users.c.username_key, users.c.password_sealed).where(
+            users.c.user_pool_id == user_pool_id, users.c.sub == sub
+        )
+        row = await self._database.read_at_once(lambda connection: connection.execute(statement).one_or_none())
+        return None if row is None else StoredUser(row.record, row.username_key, row.password_sealed)
 
     async def load_users_by_identity(
         self, user_pool_id: str, provider_name: str, known_as: Mapping[str, str]
