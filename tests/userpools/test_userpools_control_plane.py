@@ -51,6 +51,7 @@ OPERATIONS = (
     "CreateIdentityProvider DescribeIdentityProvider GetIdentityProviderByIdentifier UpdateIdentityProvider "
     "DeleteIdentityProvider ListIdentityProviders SetUICustomization GetUICustomization "
     "TagResource UntagResource ListTagsForResource UpdateUserPoolDomain "
+    "AddUserPoolClientSecret ListUserPoolClientSecrets DeleteUserPoolClientSecret "
     "ForgotPassword ConfirmForgotPassword AdminResetUserPassword ResendConfirmationCode AddCustomAttributes "
     "GetUserAttributeVerificationCode VerifyUserAttribute DeleteUserAttributes AdminDeleteUserAttributes "
     "AdminLinkProviderForUser AdminDisableProviderForUser GetSigningCertificate "

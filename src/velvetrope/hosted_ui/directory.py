@@ -282,7 +282,7 @@ def client_rules(client: AppClient) -> ClientRules:
     """The app client as `oauth` judges it, for requests that are about no scope."""
     return ClientRules(
         client_id=client.client_id,
-        has_secret=client.secret_sealed is not None,
+        has_secret=client.has_secret,
         oauth_enabled=client.allowed_o_auth_flows_user_pool_client,
         flows=frozenset(client.allowed_o_auth_flows),
         scopes=tuple(client.allowed_o_auth_scopes),

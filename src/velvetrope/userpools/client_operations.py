@@ -27,6 +27,7 @@ from velvetrope.store.tables.userpools import (
     UserPoolStore,
 )
 from velvetrope.userpools.attributes import check_attribute_list
+from velvetrope.userpools.client_secrets import new_client_secret
 from velvetrope.userpools.directory import PoolDirectory
 from velvetrope.userpools.errors import (
     InvalidOAuthFlowException,
@@ -57,7 +58,6 @@ OAuthFlow = Literal["code", "implicit", "client_credentials"]
 _DEFAULT_FLOWS: tuple[Flow, ...] = ("ALLOW_REFRESH_TOKEN_AUTH", "ALLOW_USER_SRP_AUTH", "ALLOW_CUSTOM_AUTH")
 _MAX_CLIENTS = 1000
 _CLIENT_ID_CHARACTERS = 26
-_SECRET_CHARACTERS = 51
 _ACCESS_SECONDS = range(300, 86_400 + 1)
 _REFRESH_SECONDS = range(3600, 315_360_000 + 1)
 _GRACE_SECONDS = range(61)
@@ -170,7 +170,7 @@ class ClientOperations:
         client_id = new_alphanumeric(self._entropy, _CLIENT_ID_CHARACTERS)
         secret = client_secret
         if generate_secret:
-            secret = Secret(new_alphanumeric(self._entropy, _SECRET_CHARACTERS))
+            secret = new_client_secret(self._entropy)
         blank = AppClient(
             client_id=client_id,
             user_pool_id=pool.id,
@@ -414,7 +414,7 @@ def _check_oauth_flows(flows: Collection[str], client: AppClient) -> None:
         raise InvalidOAuthFlowException(
             "client_credentials flow can not be selected along with code flow or implicit flow."
         )
-    if "client_credentials" in flows and client.secret_sealed is None:
+    if "client_credentials" in flows and not client.has_secret:
         raise InvalidOAuthFlowException(
             "client_credentials flow can not be selected if client does not have a client secret."
         )

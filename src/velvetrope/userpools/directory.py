@@ -193,36 +193,43 @@ class PoolDirectory:
             secret.reveal().encode(), purpose=_CLIENT_SECRET, entropy=entropy, context=client_id.encode()
         )
 
+    def client_secrets(self, client: AppClient) -> tuple[Secret[str], ...]:
+        """The client's secrets, oldest first; none for a public client."""
+        context = client.client_id.encode()
+        return tuple(
+            Secret(self._master_keys.open(one.sealed, purpose=_CLIENT_SECRET, context=context).decode())
+            for one in client.secrets
+        )
+
     def client_secret(self, client: AppClient) -> Secret[str] | None:
-        """The client's secret; None for a public client."""
-        if client.secret_sealed is None:
-            return None
-        opened = self._master_keys.open(client.secret_sealed, purpose=_CLIENT_SECRET, context=client.client_id.encode())
-        return Secret(opened.decode())
+        """The client's oldest secret; None for a public client."""
+        secrets = self.client_secrets(client)
+        return secrets[0] if secrets else None
 
     def client_secret_matches(self, client: AppClient, presented: str | None) -> bool:
-        """Whether the client has shown its secret: the right one if it has one, and none if it has none."""
-        secret = self.client_secret(client)
-        if secret is None or presented is None:
-            return secret is None and presented is None
-        return secret == Secret(presented)
+        """Whether the client has shown its secret: one of its own if it has any, and none if it has none."""
+        secrets = self.client_secrets(client)
+        if not secrets or presented is None:
+            return not secrets and presented is None
+        matches = [secret == Secret(presented) for secret in secrets]
+        return any(matches)
 
     def check_secret_hash(self, client: AppClient, presented: str | None, usernames: Collection[str]) -> None:
-        """SECRET_HASH is HMAC-SHA256 over one of `usernames` and the client id, keyed with the client's secret.
+        """SECRET_HASH is HMAC-SHA256 over one of `usernames` and the client id, keyed with one of the client's secrets.
 
         A hash from a client that has no secret is not looked at, as on AWS (clients; UNVERIFIED): it claims nothing.
 
         Raises:
             NotAuthorizedException: the client has a secret, and the hash is missing or wrong.
         """
-        secret = self.client_secret(client)
-        if secret is None:
+        secrets = self.client_secrets(client)
+        if not secrets:
             return
         if presented is None:
             raise NotAuthorizedException(
                 f"Client {client.client_id} is configured with secret but SECRET_HASH was not received"
             )
-        wanted = [secret_hash(secret, name, client.client_id) for name in usernames]
+        wanted = [secret_hash(secret, name, client.client_id) for secret in secrets for name in usernames]
         matches = [hmac.compare_digest(mac.encode(), presented.encode()) for mac in wanted]
         if not any(matches):
             raise NotAuthorizedException(f"Unable to verify secret hash for client {client.client_id}")

@@ -25,6 +25,7 @@ from velvetrope.userpools.back_off import BackOff
 from velvetrope.userpools.call_limits import CallLimits
 from velvetrope.userpools.challenges import ChallengeSealer
 from velvetrope.userpools.client_operations import ClientOperations
+from velvetrope.userpools.client_secrets import ClientSecretOperations
 from velvetrope.userpools.custom_challenges import CustomChallenges
 from velvetrope.userpools.decoys import Decoys
 from velvetrope.userpools.deliveries import Deliveries, MessageSender
@@ -205,6 +206,7 @@ class UserPools:
                 scopes=scopes,
                 providers=ProviderDirectory(configuration),
             ),
+            ClientSecretOperations(store, directory, entropy),
             ResourceServerOperations(configuration, directory),
             IdentityProviderOperations(configuration, directory, provider_secrets, self.saml),
             LinkOperations(store, configuration, directory),

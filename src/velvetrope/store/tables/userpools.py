@@ -87,6 +87,7 @@ __all__ = [
     "AdminCreateUserConfig",
     "AliasKind",
     "AppClient",
+    "ClientSecret",
     "CodePurpose",
     "DeviceConfiguration",
     "EmailConfiguration",
@@ -202,6 +203,14 @@ class PoolSigningKey(msgspec.Struct, frozen=True, kw_only=True):
     """When the last token that it signed is dead; None while it is not replaced."""
 
 
+class ClientSecret(msgspec.Struct, frozen=True, kw_only=True):
+    """One of an app client's secrets, sealed."""
+
+    secret_id: str
+    sealed: bytes
+    created_at: datetime
+
+
 class AppClient(msgspec.Struct, frozen=True, kw_only=True):
     """One app client. Validity figures are as the caller gave them; the `…_seconds` properties say what they mean."""
 
@@ -211,6 +220,9 @@ class AppClient(msgspec.Struct, frozen=True, kw_only=True):
     created_at: datetime
     modified_at: datetime
     secret_sealed: bytes | None = None
+    """The secret that it was made with; None where it was made without one, or that one was deleted."""
+    added_secrets: tuple[ClientSecret, ...] = ()
+    """Secrets that it was given later, oldest first."""
     explicit_auth_flows: tuple[str, ...] = ()
     allowed_o_auth_flows: tuple[Literal["code", "implicit", "client_credentials"], ...] = ()
     allowed_o_auth_scopes: tuple[str, ...] = ()
@@ -232,6 +244,19 @@ class AppClient(msgspec.Struct, frozen=True, kw_only=True):
     auth_session_validity: int = 3
     """Minutes that a challenge stays answerable."""
     refresh_token_rotation: RefreshTokenRotation | None = None
+
+    @property
+    def secrets(self) -> tuple[ClientSecret, ...]:
+        """All of its secrets, oldest first. The one that it was made with is known by the client's own id."""
+        if self.secret_sealed is None:
+            return self.added_secrets
+        first = ClientSecret(secret_id=self.client_id, sealed=self.secret_sealed, created_at=self.created_at)
+        return (first, *self.added_secrets)
+
+    @property
+    def has_secret(self) -> bool:
+        """Whether it has to prove itself."""
+        return bool(self.secrets)
 
     @property
     def access_token_validity_seconds(self) -> int:
