@@ -3,8 +3,8 @@
     add the second, roll it out, delete the first
 
 Any of a client's secrets is as good as the other, wherever it proves itself (SECRET_HASH and the token endpoint). A
-client that was made without one stays public, and a confidential one keeps its last. A secret is shown once, when it was
-made here; DescribeUserPoolClient goes on to show the oldest, as it always did.
+client that was made without one stays public, and a confidential one keeps its last. A secret is shown once, when it
+was made here; DescribeUserPoolClient goes on to show the oldest, as it always did.
 
 Source: Cognito user pools API, AddUserPoolClientSecret, ListUserPoolClientSecrets, DeleteUserPoolClientSecret.
 """

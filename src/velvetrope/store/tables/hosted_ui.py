@@ -11,12 +11,12 @@ under a key that the browser holds. Rows past their use are deleted when a new o
 from datetime import datetime, timedelta
 
 import msgspec
-from sqlalchemy import Column, LargeBinary, String, Table, delete, func, insert, select, update
-from sqlalchemy import Connection as EngineConnection
+from sqlalchemy import Column, LargeBinary, String, Table, and_, bindparam, delete, func, insert, select, update
 
 from velvetrope.store.columns import Record, UtcTime
 from velvetrope.store.database import Database
 from velvetrope.store.schema import METADATA
+from velvetrope.store.visits import Prepared, Visit
 
 __all__ = ["AuthorizationCode", "BrowserSession", "HostedUiStore", "SpentCode"]
 
@@ -91,6 +91,41 @@ _pending = Table(
 )
 
 
+# What every authorization asks, built once: building a statement costs more than running it.
+_OLD_CODES = Prepared(delete(_codes).where(_codes.c.expires_at <= bindparam("until", type_=UtcTime())))
+_NEW_CODE = Prepared(insert(_codes), "code_hash", "user_pool_id", "client_id", "expires_at", "record")
+_THIS_CODE = and_(
+    _codes.c.code_hash == bindparam("code_hash_"),
+    _codes.c.user_pool_id == bindparam("user_pool_id_"),
+    _codes.c.client_id == bindparam("client_id_"),
+)
+_NOW = bindparam("now", type_=UtcTime())
+_TAKE_CODE = Prepared(
+    update(_codes)
+    .where(_THIS_CODE, _codes.c.consumed_at.is_(None), _codes.c.expires_at > _NOW)
+    .values(consumed_at=_NOW)
+)
+_NOTE_REUSE = Prepared(
+    update(_codes)
+    .where(_THIS_CODE, _codes.c.consumed_at.is_not(None))
+    .values(reused_at=func.coalesce(_codes.c.reused_at, _NOW))
+)
+_NOTE_FAMILY = Prepared(
+    update(_codes)
+    .where(_codes.c.code_hash == bindparam("code_hash_"), _codes.c.reused_at.is_(None))
+    .values(origin_jti=bindparam("family"))
+)
+_LOAD_CODE = Prepared(select(_codes.c.record).where(_THIS_CODE))
+_LOAD_FAMILY = Prepared(select(_codes.c.origin_jti).where(_THIS_CODE))
+_LOAD_SESSION = Prepared(
+    select(_sessions.c.record).where(
+        _sessions.c.session_hash == bindparam("session_hash_"),
+        _sessions.c.user_pool_id == bindparam("user_pool_id_"),
+        _sessions.c.expires_at > _NOW,
+    )
+)
+
+
 class HostedUiStore:
     """Codes, browser sessions and half-done sign-ins, found by the hash of what the browser holds (64 hex digits)."""
 
@@ -98,21 +133,23 @@ class HostedUiStore:
         self._database = database
 
     async def save_authorization_code(self, code_hash: str, code: AuthorizationCode, *, now: datetime) -> None:
-        """Keep a new code, and let go of those that nobody needs to recognise any more."""
-        old = delete(_codes).where(_codes.c.expires_at <= now - _SPENT_CODES_KEPT)
-        new = insert(_codes).values(
-            code_hash=code_hash,
-            user_pool_id=code.user_pool_id,
-            client_id=code.client_id,
-            expires_at=code.expires_at,
-            record=code,
-        )
+        """Keep a new code, and let go of those that nobody needs to recognise any more.
 
-        def save(connection: EngineConnection) -> None:
-            connection.execute(old)
-            connection.execute(new)
+        A power cut may take it, and the browser asks again.
+        """
+        new = {
+            "code_hash": code_hash,
+            "user_pool_id": code.user_pool_id,
+            "client_id": code.client_id,
+            "expires_at": code.expires_at,
+            "record": code,
+        }
 
-        await self._database.write_at_once(save, _TOPIC)
+        def save(visit: Visit) -> None:
+            visit.change(_OLD_CODES, {"until": now - _SPENT_CODES_KEPT})
+            visit.change(_NEW_CODE, new)
+
+        await self._database.write_at_once(save, _TOPIC, waits_for_disk=False)
 
     async def consume_authorization_code(
         self, code_hash: str, *, user_pool_id: str, client_id: str, now: datetime
@@ -121,32 +158,23 @@ class HostedUiStore:
 
         None when this client was never given such a code, or let it expire unspent. A code of another client is left
         as it is. That a spent code was presented again is remembered (see `save_code_family`).
+
+        It does not wait for the disk: the tokens' family is kept after it and does. A power cut may take the spending
+        of a code that became no tokens.
         """
-        this_code = (
-            _codes.c.code_hash == code_hash,
-            _codes.c.user_pool_id == user_pool_id,
-            _codes.c.client_id == client_id,
-        )
-        take = (
-            update(_codes)
-            .where(*this_code, _codes.c.consumed_at.is_(None), _codes.c.expires_at > now)
-            .values(consumed_at=now)
-            .returning(_codes.c.record)
-        )
+        this_code = {"code_hash_": code_hash, "user_pool_id_": user_pool_id, "client_id_": client_id}
 
-        def consume(connection: EngineConnection) -> AuthorizationCode | SpentCode | None:
-            taken: AuthorizationCode | None = connection.execute(take).scalar_one_or_none()
-            if taken is not None:
-                return taken
-            spent = connection.execute(
-                update(_codes)
-                .where(*this_code, _codes.c.consumed_at.is_not(None))
-                .values(reused_at=func.coalesce(_codes.c.reused_at, now))
-                .returning(_codes.c.origin_jti)
-            ).one_or_none()
-            return None if spent is None else SpentCode(origin_jti=spent.origin_jti)
+        def consume(visit: Visit) -> AuthorizationCode | SpentCode | None:
+            if visit.change(_TAKE_CODE, {**this_code, "now": now}):
+                row = visit.one(_LOAD_CODE, this_code)
+                code: AuthorizationCode | None = None if row is None else row[0]
+                return code
+            if visit.change(_NOTE_REUSE, {**this_code, "now": now}):
+                row = visit.one(_LOAD_FAMILY, this_code)
+                return None if row is None else SpentCode(origin_jti=row[0])
+            return None
 
-        return await self._database.write_at_once(consume, _TOPIC)
+        return await self._database.write_at_once(consume, _TOPIC, waits_for_disk=False)
 
     async def save_code_family(self, code_hash: str, origin_jti: str) -> bool:
         """Note which token family a spent code became, unless the code was presented again in the meantime.
@@ -154,14 +182,8 @@ class HostedUiStore:
         False means that it was: the family must not be handed out. Whoever presented the code again could not name a
         family to end, because this had not been written; so either they or we see the other, never neither.
         """
-        note = (
-            update(_codes)
-            .where(_codes.c.code_hash == code_hash, _codes.c.reused_at.is_(None))
-            .values(origin_jti=origin_jti)
-            .returning(_codes.c.code_hash)
-        )
-        noted = await self._database.write_at_once(lambda connection: connection.execute(note).one_or_none(), _TOPIC)
-        return noted is not None
+        noted = {"code_hash_": code_hash, "family": origin_jti}
+        return await self._database.write_at_once(lambda visit: visit.change(_NOTE_FAMILY, noted) == 1, _TOPIC)
 
     async def replace_browser_session(
         self, session_hash: str, session: BrowserSession, *, earlier_session_hash: str | None, now: datetime
@@ -177,9 +199,9 @@ class HostedUiStore:
             record=session,
         )
 
-        def replace(connection: EngineConnection) -> None:
-            connection.execute(old)
-            connection.execute(new)
+        def replace(visit: Visit) -> None:
+            visit.execute(old)
+            visit.execute(new)
 
         await self._database.write_at_once(replace, _TOPIC)
 
@@ -187,14 +209,9 @@ class HostedUiStore:
         self, session_hash: str, *, user_pool_id: str, now: datetime
     ) -> BrowserSession | None:
         """The session, if it is one of this pool and not over."""
-        found = select(_sessions.c.record).where(
-            _sessions.c.session_hash == session_hash,
-            _sessions.c.user_pool_id == user_pool_id,
-            _sessions.c.expires_at > now,
-        )
-        session: BrowserSession | None = await self._database.read_at_once(
-            lambda connection: connection.execute(found).scalar_one_or_none()
-        )
+        asked = {"session_hash_": session_hash, "user_pool_id_": user_pool_id, "now": now}
+        row = await self._database.read_at_once(lambda visit: visit.one(_LOAD_SESSION, asked))
+        session: BrowserSession | None = None if row is None else row[0]
         return session
 
     async def end_browser_session(self, session_hash: str, *, user_pool_id: str) -> BrowserSession | None:

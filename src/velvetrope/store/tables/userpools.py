@@ -480,6 +480,11 @@ _LOAD_USER = Prepared(
         users.c.user_pool_id == bindparam("user_pool_id"), users.c.username_key == bindparam("username_key")
     )
 )
+_LOAD_USER_BY_SUB = Prepared(
+    select(users.c.record, users.c.username_key, users.c.password_sealed).where(
+        users.c.user_pool_id == bindparam("user_pool_id"), users.c.sub == bindparam("sub")
+    )
+)
 _LOAD_GROUPS = Prepared(
     select(groups.c.record)
     .join(
@@ -786,11 +791,9 @@ class UserPoolStore:
         return await self._database.read_at_once(load)
 
     async def load_user_by_sub(self, user_pool_id: str, sub: str) -> StoredUser | None:
-        statement = select(users.c.record, users.c.username_key, users.c.password_sealed).where(
-            users.c.user_pool_id == user_pool_id, users.c.sub == sub
-        )
-        row = await self._database.read_at_once(lambda connection: connection.execute(statement).one_or_none())
-        return None if row is None else StoredUser(row.record, row.username_key, row.password_sealed)
+        asked = {"user_pool_id": user_pool_id, "sub": sub}
+        row = await self._database.read_at_once(lambda visit: visit.one(_LOAD_USER_BY_SUB, asked))
+        return None if row is None else StoredUser(*row)
 
     async def load_users_by_identity(
         self, user_pool_id: str, provider_name: str, known_as: Mapping[str, str]
