@@ -75,6 +75,11 @@ class HostedPages:
         self._table = endpoint_table(self._context)
         self._addresses = HostedAddresses(self._table.on_a_domain, self._table.on_the_issuer)
 
+    @property
+    def paths(self) -> frozenset[str]:
+        """Every path below a user pool domain."""
+        return self._table.on_a_domain
+
     def owns(self, path: str) -> bool:
         """Whether this (decoded) path is one of the hosted UI's on a host that has other things to serve too."""
         return self._addresses.parse("localhost", path) is not None
