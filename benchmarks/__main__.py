@@ -144,9 +144,9 @@ def _wire(path: str, query: str, headers: tuple[tuple[bytes, bytes], ...]) -> by
 
 
 @contextmanager
-def _bare() -> Iterator[tuple[int, int]]:
-    """Port and process id of the bare server."""
-    process = subprocess.Popen([sys.executable, "-m", "benchmarks.bare"], stdout=subprocess.PIPE, text=True)
+def _bare(server: str) -> Iterator[tuple[int, int]]:
+    """Port and process id of a bare server: `uvicorn`, or `own` for our own listener."""
+    process = subprocess.Popen([sys.executable, "-m", "benchmarks.bare", server], stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     try:
         yield int(process.stdout.readline()), process.pid
@@ -248,8 +248,8 @@ def measure_starts(runs: int) -> None:
 
 
 def measure_lane(seconds: float, rounds: int, connections: int) -> None:
-    """Rates of the request lane beside the bare server's."""
-    with tempfile.TemporaryDirectory() as temporary, _bare() as (bare_port, bare_pid):
+    """Rates of the request lane beside those of two bare servers."""
+    with tempfile.TemporaryDirectory() as temporary, _bare("uvicorn") as uvicorn, _bare("own") as own:
         demo = Demo(Path(temporary) / "state")
         try:
             mock_api = _mock_api(demo)
@@ -271,9 +271,11 @@ def measure_lane(seconds: float, rounds: int, connections: int) -> None:
 
             function_api, pid = demo.config["api_id"], demo.process.pid
             subjects: dict[str, tuple[int, int, Callable[[], list[bytes]]]] = {
-                "bare server, hello": (bare_port, bare_pid, lambda: [_wire("/", "", open_headers)]),
+                "uvicorn, hello": (*uvicorn, lambda: [_wire("/", "", open_headers)]),
                 # The same bytes as the protected call's, so that what is left between the two is the gateway's work.
-                "bare server, signed requests": (bare_port, bare_pid, lambda: protected(mock_api)),
+                "uvicorn, signed requests": (*uvicorn, lambda: protected(mock_api)),
+                "own listener, hello": (*own, lambda: [_wire("/", "", open_headers)]),
+                "own listener, signed requests": (*own, lambda: protected(mock_api)),
                 "MOCK, /no-auth": (demo.port, pid, lambda: unprotected(mock_api)),
                 "MOCK, /require-auth": (demo.port, pid, lambda: protected(mock_api)),
                 "function, /no-auth": (demo.port, pid, lambda: unprotected(function_api)),
@@ -295,21 +297,28 @@ def _print_lane(found: dict[str, list[Load]], seconds: float, rounds: int, conne
     def median(name: str, of: Callable[[Load], float]) -> float:
         return statistics.median(of(load) for load in found[name])
 
-    def ratio(name: str, to: str) -> float:
-        """Round by round, so that a drift of the machine's speed falls out."""
-        pairs = zip(found[name], found[to], strict=True)
-        return statistics.median(a.per_second / b.per_second for a, b in pairs)
+    # Round by round, so that a drift of the machine's speed falls out.
 
-    bare, bare_signed, *_ = found
+    def rate(name: str, to: str) -> float:
+        return statistics.median(a.per_second / b.per_second for a, b in zip(found[name], found[to], strict=True))
+
+    def cpu(name: str, to: str) -> float:
+        return statistics.median(a.server_cpu_us / b.server_cpu_us for a, b in zip(found[name], found[to], strict=True))
+
+    bare = tuple(found)[:4]
     print(f"\nRequest lane, median of {rounds} rounds of {seconds:g} s, {connections} connections\n")
-    print("| | requests/s | p50 ms | p99 ms | server CPU µs | rate to bare | to bare, signed |")
-    print("|---|---|---|---|---|---|---|")
+    print("| | requests/s | p50 ms | p99 ms | server CPU µs | rate to uvicorn | CPU | rate to own listener | CPU |")
+    print("|---|---|---|---|---|---|---|---|---|")
     for name in found:
         row = [median(name, lambda load: load.per_second), median(name, lambda load: load.p50_ms)]
         row += [median(name, lambda load: load.p99_ms), median(name, lambda load: load.server_cpu_us)]
-        ratios = f"{ratio(name, bare):.2f} | {ratio(name, bare_signed):.2f}"
+        beside = [(rate(name, to), cpu(name, to)) for to in (bare[0], bare[2])]
+        ratios = " | ".join(f"{of_rate:.2f} | {of_cpu:.2f}" for of_rate, of_cpu in beside)
         print(f"| {name} | {row[0]:,.0f} | {row[1]:.2f} | {row[2]:.2f} | {row[3]:.0f} | {ratios} |")
-    pair = ratio("function, /require-auth", "function, /no-auth")
+    for to in (bare[1], bare[3]):
+        name = "MOCK, /require-auth"
+        print(f"\n{name} to {to}: rate {rate(name, to):.2f}, CPU {cpu(name, to):.2f}")
+    pair = rate("function, /require-auth", "function, /no-auth")
     print(f"\nprotected function call to the unprotected one: {pair:.2f}")
 
 

@@ -314,7 +314,7 @@ def _nginx(backend: int) -> Iterator[tuple[int, int]]:
 
 def measure_proxy(seconds: float, rounds: int, connections: int) -> None:
     """What a proxy adds to a call of a backend: ours, and nginx beside it."""
-    with tempfile.TemporaryDirectory() as temporary, _bare() as (backend, backend_pid), _nginx(backend) as nginx:
+    with tempfile.TemporaryDirectory() as temporary, _bare("own") as (backend, backend_pid), _nginx(backend) as nginx:
         demo = Demo(Path(temporary) / "state", "serve")
         try:
             url = f"http://127.0.0.1:{backend}/"

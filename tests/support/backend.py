@@ -57,6 +57,7 @@ class Backend:
         self.connections = 0
         self.has_closed = asyncio.Event()
         """Whether a connection has ended."""
+        self._has_arrived = asyncio.Event()
         self.answer: bytes | Callable[[asyncio.StreamWriter], Awaitable[None]] = OK
         self._server: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -78,6 +79,13 @@ class Backend:
     def url(self) -> str:
         assert self._server is not None
         return f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
+
+    async def wait_for_requests(self, count: int) -> None:
+        """Until so many have arrived, five seconds at most."""
+        async with asyncio.timeout(5):
+            while len(self.requests) < count:
+                self._has_arrived.clear()
+                await self._has_arrived.wait()
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
@@ -102,6 +110,7 @@ class Backend:
                 return False
             parser.feed_data(data)
         self.requests.append(BackendRequest(parser.get_method().decode(), read.target, read.headers, read.body))
+        self._has_arrived.set()
         if isinstance(self.answer, bytes):
             writer.write(self.answer)
         else:

@@ -21,6 +21,7 @@ from velvetrope.decisions import DecisionLog
 from velvetrope.execute_api import (
     CustomDomains,
     GatewayResponse,
+    HttpBackends,
     IncomingRequest,
     RequestLane,
     ServiceAnswer,
@@ -333,6 +334,7 @@ class Gateway:
             entropy=_SystemEntropy(),
             region=REGION,
             cors_on_gateway_responses=cors,
+            backends=HttpBackends(),
             logs=self.kept_logs,
             requests=self.kept_logs if logs_all else None,
         )

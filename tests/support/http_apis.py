@@ -11,7 +11,7 @@ from botocore import xform_name
 from support.gateway import ACCOUNT, REGION, Gateway, Invocation, check_members
 from velvetrope.apigatewayv2 import operation_owners
 from velvetrope.clock import CountingEntropy
-from velvetrope.execute_api import GatewayResponse, HttpApiLane, IncomingRequest
+from velvetrope.execute_api import GatewayResponse, HttpApiLane, HttpBackends, IncomingRequest
 from velvetrope.operations import Call, implemented_operations
 from velvetrope.principals import ANONYMOUS
 from velvetrope.server.machine import SystemEntropy
@@ -98,6 +98,7 @@ class HttpGateway:
             services=self.rest.services,
             pool_tokens=self.pools,
             issuer_keys=self.issuers,
+            backends=HttpBackends(),
             recorder=self.log,
             clock=self.clock,
             entropy=SystemEntropy(),

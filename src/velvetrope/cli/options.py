@@ -20,6 +20,7 @@ __all__ = [
     "AccessLog",
     "AccessLogFormat",
     "AccountId",
+    "AllowLinkLocalBackends",
     "DatabaseDoor",
     "DatabasePasswords",
     "DatabasePort",
@@ -148,6 +149,14 @@ AccessLogFormat = Annotated[
         help="json: a line for every request; stage: the lines that stages ask for.",
     ),
 ]
+AllowLinkLocalBackends = Annotated[
+    bool,
+    typer.Option(
+        "--allow-link-local-backends",
+        envvar="VELVETROPE_ALLOW_LINK_LOCAL_BACKENDS",
+        help="Let HTTP integrations call link-local addresses, a cloud's metadata service among them.",
+    ),
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -172,6 +181,7 @@ class ServerFlags:
     max_sandboxes: MaxSandboxes = 100
     access_log: AccessLog = None
     access_log_format: AccessLogFormat = "json"
+    allow_link_local_backends: AllowLinkLocalBackends = False
 
 
 def with_server_flags(command: Callable[Concatenate[ServerFlags, P], None]) -> Callable[..., None]:

@@ -9,6 +9,7 @@ from velvetrope.execute_api.custom_domains import CustomDomains
 from velvetrope.execute_api.errors import GatewayRefusal
 from velvetrope.execute_api.gateways import Gateways
 from velvetrope.execute_api.http_apis import HttpApiLane
+from velvetrope.execute_api.http_backends import HttpBackends
 from velvetrope.execute_api.lane import RequestLane
 from velvetrope.execute_api.protocols import (
     DecisionRecorder,
@@ -31,6 +32,7 @@ __all__ = [
     "GatewayResponse",
     "Gateways",
     "HttpApiLane",
+    "HttpBackends",
     "IncomingRequest",
     "InvocationResult",
     "PolicyGatherer",

@@ -116,12 +116,13 @@ class RequestLane:
         clock: Clock,
         entropy: Entropy,
         region: str,
+        backends: HttpBackends,
         cors_on_gateway_responses: bool = False,
         logs: LogSink | None = None,
         requests: RequestLog | None = None,
     ) -> None:
         """`logs` takes access and execution logs of stages; `requests` hears of every request."""
-        self._doors = Doors(FunctionCalls(functions, services), services, HttpBackends())
+        self._doors = Doors(FunctionCalls(functions, services), services, backends)
         self._authorizers = Authorizers(tokens, self._doors.functions)
         self._recorder = recorder
         self._observer = RequestObserver(logs, requests)

@@ -34,7 +34,7 @@ from velvetrope.edge.signing_keys_page import SigningKeysPage
 from velvetrope.edge.static_files import LandingPage, StaticFiles
 from velvetrope.edge.tls import ensure_certificates, names_for, server_context
 from velvetrope.edge.user_imports import UserImportPages
-from velvetrope.execute_api import CustomDomains, Gateways, HttpApiLane, RequestLane
+from velvetrope.execute_api import CustomDomains, Gateways, HttpApiLane, HttpBackends, RequestLane
 from velvetrope.functions import FunctionService, FunctionUrls
 from velvetrope.iam import AccessKeys, ControlPlaneJudge, IamPrincipals, MfaDevices, PolicyGatherer, iam_operations
 from velvetrope.iam.aws_managed import aws_managed_policies
@@ -336,6 +336,7 @@ def _wire(
     access_log = (
         None if settings.access_log is None else AccessLogWriter(settings.access_log, format=settings.access_log_format)
     )
+    backends = HttpBackends(allow_link_local=settings.allow_link_local_backends)
     lane = RequestLane(
         store=gateway_store,
         usage=usage_store,
@@ -351,6 +352,7 @@ def _wire(
         entropy=entropy,
         region=region,
         cors_on_gateway_responses=settings.gateway_cors,
+        backends=backends,
         logs=logs,
         requests=access_log,
     )
@@ -364,6 +366,7 @@ def _wire(
         services=service_calls,
         pool_tokens=user_pools.token_verifier,
         issuer_keys=issuer_keys,
+        backends=backends,
         recorder=decisions,
         clock=clock,
         entropy=entropy,

@@ -44,7 +44,8 @@ class Settings:
     door, which listens on `database_port`; `database_passwords` is a password file in libpq's format.
     `max_sandboxes` is how many of them all functions may have together; Lambda's account limit is 1,000.
     `access_log` is a file, or `-` for standard output; its format is `json` (a line for every request to a deployed
-    API) or `stage` (the lines that stages ask for)."""
+    API) or `stage` (the lines that stages ask for). `allow_link_local_backends` lets HTTP integrations call link-local
+    addresses, where a cloud's metadata service gives out the machine's own credentials."""
 
     host: str = "localhost"
     port: int = 4800
@@ -69,6 +70,7 @@ class Settings:
     max_sandboxes: int = 100
     access_log: str | None = None
     access_log_format: str = "json"
+    allow_link_local_backends: bool = False
 
     def __post_init__(self) -> None:
         if not 0 <= self.port <= 65535:

@@ -108,6 +108,7 @@ class HttpApiLane:
         services: ServiceDoor,
         pool_tokens: PoolTokens,
         issuer_keys: IssuerKeyFinder,
+        backends: HttpBackends,
         recorder: DecisionRecorder,
         clock: Clock,
         entropy: Entropy,
@@ -119,7 +120,7 @@ class HttpApiLane:
         self._observer = HttpRequestObserver(logs, requests)
         self._policies = policies
         self._functions = FunctionCalls(functions, services)
-        self._backends = HttpBackends()
+        self._backends = backends
         self._recorder = recorder
         self._clock = clock
         self._entropy = entropy
