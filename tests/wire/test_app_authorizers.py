@@ -28,10 +28,18 @@ def doorman(event, context):
 def me():
     return {"you": api.request.raw_event["requestContext"]["authorizer"]["claims"]["cognito:username"]}
 
+@api.get(
+    "/reports", authorization_type="COGNITO_USER_POOLS", user_pool=users, scopes=["https://api.example.com/read"]
+)
+def reports():
+    claims = api.request.raw_event["requestContext"]["authorizer"]["claims"]
+    return {"machine": claims["client_id"], "username": claims.get("username")}
+
 @api.get("/inside", authorization_type="CUSTOM", authorizer=doorman)
 def inside():
     return {"n": api.request.raw_event["requestContext"]["authorizer"]["n"]}
 """
+_API = "https://api.example.com"
 _UNAUTHORIZED = (401, {"message": "Unauthorized"})
 
 
@@ -66,3 +74,33 @@ def test_the_apps_own_function_decides_and_every_other_answer_is_a_refusal(dev: 
         assert _get(dev, "/inside", headers) == _UNAUTHORIZED
     assert _get(dev, "/inside", {"X-Token": "closed"})[0] == 403
     assert _get(dev, "/inside", {"X-Token": "broken"})[0] == 500
+
+
+def test_a_machine_opens_the_route_of_its_scope_and_no_other(dev: RunningServer) -> None:
+    admin, pool = aws_client(dev, "cognito-idp"), dev.config["user_pool_id"]
+    scopes = [{"ScopeName": name, "ScopeDescription": name} for name in ("read", "write")]
+    admin.create_user_pool_domain(Domain="machines", UserPoolId=pool)
+    admin.create_resource_server(UserPoolId=pool, Identifier=_API, Name="api", Scopes=scopes)
+    client = admin.create_user_pool_client(
+        UserPoolId=pool,
+        ClientName="reporter",
+        GenerateSecret=True,
+        AllowedOAuthFlows=["client_credentials"],
+        AllowedOAuthFlowsUserPoolClient=True,
+        AllowedOAuthScopes=[f"{_API}/read", f"{_API}/write"],
+    )["UserPoolClient"]
+
+    def token(scope: str) -> str:
+        answer = requests.post(
+            f"{dev.url}/machines/oauth2/token",
+            data={"grant_type": "client_credentials", "scope": f"{_API}/{scope}"},
+            auth=(client["ClientId"], client["ClientSecret"]),
+        )
+        return str(answer.json()["access_token"])
+
+    assert _get(dev, "/reports", {"Authorization": token("read")}) == (
+        200,
+        {"machine": client["ClientId"], "username": None},
+    )
+    assert _get(dev, "/reports", {"Authorization": token("write")}) == _UNAUTHORIZED
+    assert _get(dev, "/me", {"Authorization": token("read")}) == _UNAUTHORIZED
