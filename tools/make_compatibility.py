@@ -64,12 +64,16 @@ DIFFERENCES: Mapping[str, Mapping[str, str]] = {
         "CreateUserPool": "Triggers: `PreSignUp`, `PostConfirmation`, `CustomMessage`, `PreAuthentication`, "
         "`PostAuthentication`, the three of custom challenges, `PreTokenGeneration` (V1 to V3), `UserMigration` "
         "(without `enableSMSMFA`; required attributes get no default; welcome messages hold no password). Refused: "
-        "other triggers, links in messages, SES, threat protection.",
+        "other triggers, SES, threat protection. Links confirm sign-ups only, and need a domain.",
         "ForgotPassword": "Five in an hour, and five guesses at the code; not to a phone that receives MFA codes.",
         "CreateIdentityProvider": "Kept and validated; what `oidc_issuer` leads to is not fetched when it is saved. "
         "SAML metadata needs `HTTP-Redirect` addresses and RSA keys of 2048 bits or more.",
         "GetSigningCertificate": "DER in base64. One certificate for its ten years; AWS makes another one every year.",
-        "SetUICustomization": "Kept and validated, without `ImageUrl`; the hosted pages have their own look.",
+        "SetUICustomization": "Without `ImageUrl`: the logo is part of the pages, where ManagedLoginVersion is 1.",
+        "CreateManagedLoginBranding": "Settings are compared with every setting there is; a part of them changes pages "
+        "([hosted-ui.md](hosted-ui.md)). Shown where ManagedLoginVersion is 2.",
+        "DescribeManagedLoginBranding": "`ReturnMergedResources` adds this server's defaults, not AWS's.",
+        "DescribeManagedLoginBrandingByClient": "`ReturnMergedResources` adds this server's defaults, not AWS's.",
         "CreateUserPoolClient": "`EnablePropagateAdditionalUserContextData` must be false.",
         "InitiateAuth": "Wrong one-time codes are slowed down like wrong passwords; AWS takes any number. MFA follows "
         "custom challenges unless one of them was it. Of `USER_AUTH`, `TARGET_ACR_VALUES`, `MAX_AGE` and "

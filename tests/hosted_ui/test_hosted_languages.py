@@ -28,23 +28,83 @@ def texts_of_templates() -> Iterator[str]:
                     raise AssertionError(f"{template.name}: choose outside of t(), so that this test sees both texts")
 
 
+MARKED = frozenset(
+    {
+        *("PAGE_ERROR_TEXT", "FORM_NOT_OURS", "_SAID", "_EXPLAINED", "_HINTS", "_NAME_LABELS", "_ATTRIBUTE_LABELS"),
+        *("_NOT_CONFIRMED", "_RESET_REQUIRED", "_CANNOT_FINISH_HERE"),
+    }
+)
+"""Names under which Python code keeps texts for pages: one text, or a table of them."""
+
+
 def marked_texts() -> Iterator[str]:
-    """What Python code hands to a page: values of constants and calls that say so by their names."""
+    """What Python code hands to a page."""
     for path in [*HOSTED.rglob("*.py"), *(SOURCE / "hosted_ui").glob("*.py")]:
         for node in ast.walk(ast.parse(path.read_text())):
-            match node:
-                case ast.Assign(
-                    targets=[ast.Name(id="PAGE_ERROR_TEXT" | "FORM_NOT_OURS")], value=ast.Constant(value=str(text))
-                ):
-                    yield text
-                case ast.Assign(targets=[ast.Name(id="_SAID")], value=ast.Dict(values=values)):
-                    yield from (
-                        one.value for one in values if isinstance(one, ast.Constant) and isinstance(one.value, str)
-                    )
-                case ast.AnnAssign(target=ast.Name(id="_SAID" | "_EXPLAINED"), value=ast.Dict(values=values)):
-                    yield from (
-                        one.value for one in values if isinstance(one, ast.Constant) and isinstance(one.value, str)
-                    )
+            if not isinstance(node, ast.Assign | ast.AnnAssign) or node.value is None:
+                continue
+            target = node.targets[0] if isinstance(node, ast.Assign) else node.target
+            if isinstance(target, ast.Name) and target.id in MARKED:
+                yield from texts_in(node.value)
+
+
+def texts_in(value: ast.expr) -> Iterator[str]:
+    """A text; the texts of a table; the first of a tuple."""
+    match value:
+        case ast.Constant(value=str(text)):
+            yield text
+        case ast.Dict(values=values):
+            for one in values:
+                yield from texts_in(one)
+        case ast.Tuple(elts=[first, *_]):
+            yield from texts_in(first)
+
+
+SPEAKING_ROOMS = (
+    *("sign_up", "account_recovery", "naming", "sent_codes", "sign_in", "password_changes", "confirmation_links"),
+    *("back_off", "call_limits", "sign_up_triggers"),
+)
+"""The rooms of the user pools whose refusals a person at an account page can see, whole."""
+
+
+def refusals() -> Iterator[str]:
+    """What those rooms and our own flows say; a value in a sentence is an X."""
+    files = [SOURCE / "userpools" / f"{room}.py" for room in SPEAKING_ROOMS]
+    for path in [*files, *(SOURCE / "hosted_ui").glob("*.py")]:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.args):
+                continue
+            if node.func.id.endswith(("Exception", "AccountRefused", "SignInRefused", "_nonconforming")):
+                match node.args[0]:
+                    case ast.Constant(value=str(text)):
+                        yield text
+                    case ast.JoinedStr(values=pieces):
+                        yield "".join(str(one.value) if isinstance(one, ast.Constant) else "X" for one in pieces)
+
+
+@pytest.mark.parametrize("language", OTHERS, ids=lambda one: one.code)
+def test_every_refusal_that_a_page_shows_is_said_in_every_language(language: Language) -> None:
+    said = {*refusals()}
+
+    assert len(said) > 25
+    assert [text for text in said if language.say(text) == ENGLISH.say(text)] == []
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("An account with the given email already exists.", "Mit dieser Angabe (E-Mail-Adresse) gibt es schon"),
+        (
+            "name: The attribute is required\nemail: The attribute is required",
+            "Name: Diese Angabe fehlt\nE-Mail-Adresse",
+        ),
+        ("Attributes did not conform to the schema: custom:tier: Value must be a number", "custom:tier: eine Zahl"),
+        ("Attributes did not conform to the schema: email: The attribute is required", "passen nicht: E-Mail-Adresse"),
+        ("Password did not conform with policy: Password not long enough", "zu kurz"),
+    ],
+)
+def test_the_values_in_a_refusal_are_said_too(text: str, said: str) -> None:
+    assert said in LANGUAGES["de"].say(text)
 
 
 def test_every_text_has_an_entry_in_every_language() -> None:

@@ -9,11 +9,11 @@ from typing import Any
 
 import pyotp
 
-from support.hosted_ui import CALLBACK, Browser, Response, redeem_form
+from support.hosted_ui import CALLBACK, Browser, Response, authorize_query, redeem_form
 from support.hosted_ui import sign_in as fill_the_form
 from support.userpools import RecordingFunctions
 from velvetrope.clock import CountingEntropy, FrozenClock
-from velvetrope.edge.hosted import HostedPages
+from velvetrope.edge.hosted import HostedPages, PoolLooks
 from velvetrope.operations import Call, implemented_operations
 from velvetrope.principals import ANONYMOUS
 from velvetrope.sealing import MasterKeys
@@ -21,7 +21,7 @@ from velvetrope.secret import Secret
 from velvetrope.store import Database
 from velvetrope.store.tables.hosted_ui import HostedUiStore
 from velvetrope.store.tables.userpools import FirstFactor, SoftwareTokenMfaConfig
-from velvetrope.userpools import UserPools
+from velvetrope.userpools import ReadableMessage, UserPools
 from velvetrope.userpools.shapes import AttributeType, SignInPolicy, UserPoolPolicies
 
 PASSWORD = "demoPASS123!"  # a pool's own policy asks for a symbol
@@ -53,9 +53,21 @@ class House:
         entropy, clock = CountingEntropy(), FrozenClock()
         functions = RecordingFunctions()
         pools = UserPools(
-            database, master_keys=MasterKeys.generate(entropy), clock=clock, entropy=entropy, functions=functions
+            database,
+            master_keys=MasterKeys.generate(entropy),
+            clock=clock,
+            entropy=entropy,
+            functions=functions,
+            pages_url="https://localhost:4800",
         )
-        pages = HostedPages(pools.sign_in, HostedUiStore(database), clock, entropy)
+        pages = HostedPages(
+            pools.sign_in,
+            HostedUiStore(database),
+            clock,
+            entropy,
+            accounts=pools.accounts,
+            looks=PoolLooks(pools.appearances),
+        )
         return cls(pools, pages, clock, functions, database, folder)
 
     async def close(self) -> None:
@@ -70,11 +82,13 @@ class House:
     def browser(self) -> Browser:
         return Browser(self.pages)
 
-    async def furnish(self, **pool_settings: object) -> None:
+    async def furnish(self, *, with_user: bool = True, **pool_settings: object) -> None:
         pool = await self.call("create_user_pool", pool_name="auth-api-demo", **pool_settings)
         self.pool_id = str(_member(pool["user_pool"], "id"))
         await self.call("create_user_pool_domain", domain="auth-api-demo", user_pool_id=self.pool_id)
         self.client_id = await self.add_client()
+        if not with_user:
+            return
         await self.call("admin_create_user", message_action="SUPPRESS", **self.user)
         await self.call("admin_set_user_password", password=Secret(PASSWORD), permanent=True, **self.user)
 
@@ -113,6 +127,10 @@ class House:
     async def sign_in(self, browser: Browser, **changes: str | None) -> Response:
         return await fill_the_form(browser, **{"client_id": self.client_id, "password": PASSWORD, **changes})
 
+    async def page(self, browser: Browser, path: str, **changes: str | None) -> Response:
+        """A page of the pool, asked for as the app's request comes by it."""
+        return await browser.get(f"{path}?{authorize_query(client_id=self.client_id, **changes)}")
+
     async def answer(self, browser: Browser, asked: Response, **fields: str) -> Response:
         """Send the form of a page; a redirect is followed to its page first. `_csrf` is the page's unless given."""
         page = await browser.get(asked.location) if asked.status == 302 else asked
@@ -121,6 +139,10 @@ class House:
             {"_csrf": page.csrf_token, **fields},
             headers={"origin": browser.origin, "sec-fetch-site": "same-origin"},
         )
+
+    async def messages(self) -> list[ReadableMessage]:
+        """What was sent, the newest first."""
+        return await self.pools.outbox.messages(self.pool_id)
 
     async def set_mfa(self, mfa_configuration: str, **offered: object) -> None:
         await self.call(

@@ -8,6 +8,7 @@ import pytest
 from support.saml import metadata
 from support.userpools import ACCOUNT, REGION, World, refused
 from velvetrope.store.tables.userpools_configuration import ConfigurationStore, ResourceServerScope
+from velvetrope.userpools.style_sheets import checked_style_sheet
 
 READ = ResourceServerScope(scope_name="read", scope_description="Look")
 WRITE = ResourceServerScope(scope_name="write", scope_description="Change")
@@ -379,9 +380,19 @@ async def test_a_pool_without_a_domain_has_no_pages_to_style(world: World) -> No
         "@import 'https://stranger.example/x.css';",
         ".logo-customizable { width: expression(alert(1)) }",
         ".logo-customizable { color: red } </style><script>",
-        ".logo-customizable { color: red",
         "} .logo-customizable { color: red }",
         "/* */ input[value^=a] { color: red }",
+        ".logo-customizable { background: image-set('https://stranger.example/x.png' 1x) }",
+        ".logo-customizable { background: \\75 rl(https://stranger.example/) }",
+        ".logo-customizable { background: u/**/rl(x); content: '</style><script>' }",
+        ".logo-customizable .label-customizable { color: red }",
+        ".logo-customizable:has(input) { color: red }",
+        ".logo-customizable::before { content: attr(value) }",
+        ".logo-customizable { --x: 1 }",
+        ".logo-customizable { color: var(--ink) }",
+        ".logo-customizable { behavior: none }",
+        "@media print { .logo-customizable { color: red } }",
+        ".logo-customizable { .label-customizable { color: red } }",
     ],
 )
 async def test_a_style_sheet_that_does_more_than_style_is_refused(world: World, css: str) -> None:
@@ -390,6 +401,28 @@ async def test_a_style_sheet_that_does_more_than_style_is_refused(world: World, 
     async with refused("InvalidParameterException") as refusal:
         await world.set_ui_customization(user_pool_id=pool_id, css=css)
     assert refusal.value.message.startswith("CSS: ")
+
+
+@pytest.mark.parametrize(
+    ("css", "shown"),
+    [
+        (".label-customizable { color: red", ".label-customizable { color:red; }"),
+        ("/* </style> */ .label-customizable{COLOR : red!important}", ".label-customizable { color:red !important; }"),
+        (
+            ".label-customizable:hover, .logo-customizable { width: calc(100% - 2px) }",
+            ".label-customizable:hover, .logo-customizable { width:calc(100% - 2px); }",
+        ),
+        (".banner-customizable { background: linear-gradient(#fff, rgb(1 2 3 / 4%)) }", None),
+        (".inputField-customizable { font-family: 'Fira Sans', serif }", None),
+        (".\\6c ogo-customizable { color: red }", ".logo-customizable { color:red; }"),
+    ],
+)
+def test_a_style_sheet_is_written_anew_from_what_was_read(css: str, shown: str | None) -> None:
+    written = checked_style_sheet(css)
+
+    assert written == (shown or written)
+    assert checked_style_sheet(written) == written
+    assert "<" not in written
 
 
 @pytest.mark.parametrize(

@@ -50,6 +50,8 @@ OPERATIONS = (
     "CreateResourceServer DescribeResourceServer UpdateResourceServer DeleteResourceServer ListResourceServers "
     "CreateIdentityProvider DescribeIdentityProvider GetIdentityProviderByIdentifier UpdateIdentityProvider "
     "DeleteIdentityProvider ListIdentityProviders SetUICustomization GetUICustomization "
+    "CreateManagedLoginBranding UpdateManagedLoginBranding DeleteManagedLoginBranding DescribeManagedLoginBranding "
+    "DescribeManagedLoginBrandingByClient "
     "TagResource UntagResource ListTagsForResource UpdateUserPoolDomain "
     "AddUserPoolClientSecret ListUserPoolClientSecrets DeleteUserPoolClientSecret "
     "ForgotPassword ConfirmForgotPassword AdminResetUserPassword ResendConfirmationCode AddCustomAttributes "
@@ -151,10 +153,6 @@ async def test_what_templates_commonly_send_is_accepted_and_shown_back(world: Wo
         (
             {"email_configuration": EmailConfiguration(email_sending_account="DEVELOPER")},
             "EmailConfiguration.EmailSendingAccount DEVELOPER",
-        ),
-        (
-            {"verification_message_template": VerificationMessageTemplate(default_email_option="CONFIRM_WITH_LINK")},
-            "VerificationMessageTemplate.DefaultEmailOption CONFIRM_WITH_LINK",
         ),
         (
             {"user_pool_add_ons": UserPoolAddOns(advanced_security_mode="ENFORCED")},

@@ -11,6 +11,9 @@ codes and browser sessions are its own. ASGI, cookies and pages are the edge's.
 Not supported, and refused by name: custom challenges.
 """
 
+from velvetrope.hosted_ui.account_directory import AccountDirectory
+from velvetrope.hosted_ui.account_recovery import ForgottenForm, PasswordReset, RecoveryFlow, ResetForm
+from velvetrope.hosted_ui.account_refusals import AccountRefused
 from velvetrope.hosted_ui.authorization import AuthorizationFlow, RedirectTo, ShowLogin
 from velvetrope.hosted_ui.authorization_requests import AuthorizationRequests, RequestedAuthorization
 from velvetrope.hosted_ui.codes import CODE_LIFETIME, AuthorizationCodes
@@ -41,6 +44,7 @@ from velvetrope.hosted_ui.password_sign_in import (
 )
 from velvetrope.hosted_ui.revocation import RevocationFlow
 from velvetrope.hosted_ui.sessions import SESSION_LIFETIME, BrowserSessions
+from velvetrope.hosted_ui.sign_in_names import NameKind, names_to_sign_in, names_to_sign_up
 from velvetrope.hosted_ui.sign_in_steps import (
     STEP_PATHS,
     AnswerRefused,
@@ -50,6 +54,7 @@ from velvetrope.hosted_ui.sign_in_steps import (
     StepIsOver,
     StepPage,
 )
+from velvetrope.hosted_ui.sign_up import ConfirmationForm, ConfirmedHere, SignUpField, SignUpFlow, SignUpForm
 from velvetrope.hosted_ui.tokens import TokenFlow
 from velvetrope.hosted_ui.userinfo import UserInfoFlow
 
@@ -58,6 +63,8 @@ __all__ = [
     "FEDERATED_SIGN_IN_LIFETIME",
     "SESSION_LIFETIME",
     "STEP_PATHS",
+    "AccountDirectory",
+    "AccountRefused",
     "AnswerRefused",
     "AskedChallenge",
     "AuthorizationCodes",
@@ -65,29 +72,39 @@ __all__ = [
     "AuthorizationRequests",
     "BrowserHolds",
     "BrowserSessions",
+    "ConfirmationForm",
+    "ConfirmedHere",
     "Credentials",
     "Departure",
     "ElsewhereFirst",
     "EndpointUrls",
     "FederatedSignIns",
+    "ForgottenForm",
     "HostedUi",
     "IssuedTokens",
     "LoginForm",
     "LogoutFlow",
+    "NameKind",
     "NobodySignedIn",
     "NotOurSignIn",
     "PasskeyPage",
     "PasskeyRefused",
     "PasskeyRegistrationFlow",
+    "PasswordReset",
     "PasswordSignInFlow",
+    "RecoveryFlow",
     "RedirectTo",
     "RequestedAuthorization",
+    "ResetForm",
     "Returned",
     "RevocationFlow",
     "ShowLogin",
     "SignInCompletion",
     "SignInRefused",
     "SignInSteps",
+    "SignUpField",
+    "SignUpFlow",
+    "SignUpForm",
     "SignedIn",
     "SignedOutHere",
     "StepAhead",
@@ -98,4 +115,6 @@ __all__ = [
     "UserInfoFlow",
     "VerifiedAccessToken",
     "discovery_document",
+    "names_to_sign_in",
+    "names_to_sign_up",
 ]

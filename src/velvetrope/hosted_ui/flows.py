@@ -1,6 +1,8 @@
 """The hosted UI's flows, made of one directory, one store and one source of randomness."""
 
 from velvetrope.clock import Entropy
+from velvetrope.hosted_ui.account_directory import AccountDirectory
+from velvetrope.hosted_ui.account_flows import AccountFlows
 from velvetrope.hosted_ui.authorization import AuthorizationFlow
 from velvetrope.hosted_ui.authorization_requests import AuthorizationRequests
 from velvetrope.hosted_ui.codes import AuthorizationCodes
@@ -24,9 +26,18 @@ class HostedUi:
     """One flow per endpoint. Whatever signs people in reads `requests` and ends in `completion`."""
 
     def __init__(
-        self, directory: UserDirectory, store: HostedUiStore, entropy: Entropy, *, names_issuer: bool = False
+        self,
+        directory: UserDirectory,
+        store: HostedUiStore,
+        entropy: Entropy,
+        *,
+        names_issuer: bool = False,
+        accounts: AccountDirectory | None = None,
     ) -> None:
-        """With `names_issuer`, answers at the redirect_uri say who gives them (decision 0028)."""
+        """With `names_issuer`, answers at the redirect_uri say who gives them (decision 0028).
+
+        Without `accounts` people are made users, and get new passwords, elsewhere.
+        """
         self.sessions = BrowserSessions(store, entropy)
         codes = AuthorizationCodes(store, entropy)
         self.requests = AuthorizationRequests(directory, names_issuer=names_issuer)
@@ -34,8 +45,11 @@ class HostedUi:
         self.authorization = AuthorizationFlow(directory, self.requests, self.sessions, self.completion)
         pending = PendingSignIns(store, entropy)
         self.sign_in_steps = SignInSteps(directory, self.requests, pending, self.completion)
+        self.accounts = None
+        if accounts is not None:
+            self.accounts = AccountFlows(directory, accounts, self.requests, self.sign_in_steps)
         self.passkey_registration = PasskeyRegistrationFlow(directory, self.sessions)
-        self.password_sign_in = PasswordSignInFlow(directory, self.requests, self.sign_in_steps)
+        self.password_sign_in = PasswordSignInFlow(directory, self.requests, self.sign_in_steps, self.accounts)
         self.tokens = TokenFlow(directory, codes)
         self.userinfo = UserInfoFlow(directory)
         self.revocation = RevocationFlow(directory)

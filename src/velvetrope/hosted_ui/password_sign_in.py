@@ -16,11 +16,15 @@ from datetime import datetime
 from typing import Final, Literal
 
 from velvetrope.errors import ServiceError, VelvetropeError
+from velvetrope.hosted_ui.account_flows import AccountFlows
+from velvetrope.hosted_ui.account_recovery import ResetForm, recovery_is_open
 from velvetrope.hosted_ui.authorization_requests import AuthorizationRequests, RequestedAuthorization
 from velvetrope.hosted_ui.completion import SignedIn
 from velvetrope.hosted_ui.directory import AskedChallenge, UserDirectory
 from velvetrope.hosted_ui.refusals import is_for_the_person
+from velvetrope.hosted_ui.sign_in_names import NameKind, names_to_sign_in
 from velvetrope.hosted_ui.sign_in_steps import BrowserHolds, SignInSteps, StepAhead, StepUnsupported
+from velvetrope.hosted_ui.sign_up import ConfirmationForm, sign_up_is_open
 from velvetrope.oauth import Parameters
 from velvetrope.secret import Secret
 from velvetrope.store.tables.userpools import AppClient, User, UserPool
@@ -44,6 +48,10 @@ _FIRST_FACTORS = ("WEB_AUTHN", "EMAIL_OTP", "SMS_OTP")
 """First factors besides the password, in the order in which they are offered."""
 
 
+_NOT_CONFIRMED = "Your account is not confirmed yet. Enter the code that was sent to you, or have another one sent."
+_RESET_REQUIRED = "Your password has to be replaced. Enter the code that was sent to you, and choose a new one."
+
+
 @dataclass(frozen=True, slots=True)
 class LoginForm:
     """What the sign-in page needs to know."""
@@ -51,6 +59,10 @@ class LoginForm:
     query: str
     redirect_uri: str
     username: str
+    names: frozenset[NameKind]
+    """By which kinds of names people of this pool sign in."""
+    offers_sign_up: bool = False
+    offers_recovery: bool = False
     factors: tuple[str, ...] = ()
     """Ways to sign in besides the password: WEB_AUTHN, EMAIL_OTP, SMS_OTP."""
 
@@ -74,18 +86,36 @@ class SignInRefused(VelvetropeError):
 
 
 class ElsewhereFirst(VelvetropeError):
-    """The password was right, and the account is to be confirmed or reset before it signs anybody in."""
+    """The password was right, and the account is to be confirmed or reset before it signs anybody in.
 
-    def __init__(self, message: str, form: LoginForm, *, page: Literal["confirm", "reset"]) -> None:
+    The message goes above `instead`, the page where that is done; above the form again where there is no such page.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        form: LoginForm,
+        *,
+        page: Literal["confirm", "reset"],
+        instead: ConfirmationForm | ResetForm | None = None,
+    ) -> None:
         super().__init__(message)
         self.form = form
         self.page = page
+        self.instead = instead
 
 
 class PasswordSignInFlow:
     """Shows the form and takes it."""
 
-    def __init__(self, directory: UserDirectory, requests: AuthorizationRequests, steps: SignInSteps) -> None:
+    def __init__(
+        self,
+        directory: UserDirectory,
+        requests: AuthorizationRequests,
+        steps: SignInSteps,
+        accounts: AccountFlows | None,
+    ) -> None:
+        self._accounts = accounts
         self._directory = directory
         self._requests = requests
         self._steps = steps
@@ -93,7 +123,7 @@ class PasswordSignInFlow:
     async def login_page(self, pool: UserPool, parameters: Parameters) -> LoginForm:
         """GET /login. Shown whether or not somebody is signed in: who wants single sign-on asks authorize."""
         asked = await self._requests.parse(pool, parameters)
-        return _login_form(pool, asked, username=asked.request.login_hint or "")
+        return self._form(pool, asked, username=asked.request.login_hint or "")
 
     async def sign_in(
         self,
@@ -112,7 +142,7 @@ class PasswordSignInFlow:
             ElsewhereFirst: they have something to do on another page first.
         """
         asked = await self._requests.parse(pool, parameters)
-        form = _login_form(pool, asked, username=credentials.username)
+        form = self._form(pool, asked, username=credentials.username)
         try:
             reached = await self._begin(pool, asked.client, credentials, form, source_ip=holds.source_ip, now=now)
             return await self._steps.reached(pool, asked, reached, username=credentials.username, holds=holds, now=now)
@@ -122,8 +152,39 @@ class PasswordSignInFlow:
             if is_for_the_person(refusal):
                 raise SignInRefused(refusal.message, form, detail=refusal.detail) from None
             if refusal.code in _ELSEWHERE:
-                raise ElsewhereFirst(refusal.message, form, page=_ELSEWHERE[refusal.code]) from None
+                raise await self._elsewhere(pool, asked, refusal, form, now=now) from None
             raise
+
+    async def _elsewhere(
+        self,
+        pool: UserPool,
+        asked: RequestedAuthorization,
+        refusal: ServiceError,
+        form: LoginForm,
+        *,
+        now: datetime,
+    ) -> ElsewhereFirst:
+        """Where the person is helped who has shown the right password: the user pool says so to nobody else."""
+        page = _ELSEWHERE[refusal.code]
+        if self._accounts is None:
+            return ElsewhereFirst(refusal.message, form, page=page)
+        if page == "confirm":
+            confirmation = await self._accounts.sign_up.unconfirmed(pool, asked, form.username, now=now)
+            return ElsewhereFirst(_NOT_CONFIRMED, form, page=page, instead=confirmation)
+        reset = self._accounts.recovery.reset_required(pool, asked, form.username)
+        return ElsewhereFirst(_RESET_REQUIRED, form, page=page, instead=reset)
+
+    def _form(self, pool: UserPool, asked: RequestedAuthorization, *, username: str) -> LoginForm:
+        offered = self._accounts is not None
+        return LoginForm(
+            query=asked.query,
+            redirect_uri=asked.request.address.redirect_uri,
+            username=username,
+            names=names_to_sign_in(pool),
+            offers_sign_up=offered and sign_up_is_open(pool, asked.client),
+            offers_recovery=offered and recovery_is_open(pool, asked.client),
+            factors=_offered(pool, asked.client),
+        )
 
     async def _begin(
         self,
@@ -149,15 +210,6 @@ class PasswordSignInFlow:
         return await self._directory.begin_sign_in(
             pool, client, username=username, password=credentials.password, now=now, source_ip=source_ip
         )
-
-
-def _login_form(pool: UserPool, asked: RequestedAuthorization, *, username: str) -> LoginForm:
-    return LoginForm(
-        query=asked.query,
-        redirect_uri=asked.request.address.redirect_uri,
-        username=username,
-        factors=_offered(pool, asked.client),
-    )
 
 
 def _offered(pool: UserPool, client: AppClient) -> tuple[str, ...]:

@@ -24,7 +24,7 @@ from velvetrope.cloudformation import StackEngine, cloudformation_operations
 from velvetrope.decisions import DecisionLog, DecisionRecord
 from velvetrope.edge import EdgeApp, OperationDispatcher, SignatureVerifier
 from velvetrope.edge.function_urls import FunctionUrlPages
-from velvetrope.edge.hosted import HostedPages
+from velvetrope.edge.hosted import HostedPages, PoolLooks
 from velvetrope.edge.identity_issuer import IdentityIssuerPages
 from velvetrope.edge.listener import Listener
 from velvetrope.edge.mailbox import MailboxPages
@@ -297,6 +297,7 @@ def _wire(
         ),
         import_logs=RoleLogs(cognito_calls),
         endpoint_url=connection.url,
+        pages_url=public_url or f"https://{connection.authority}",
     )
     identity_store = IdentityPoolStore(database)
     open_id_tokens = PoolOpenIdTokens(identity_store, master_keys, entropy, region=region)
@@ -469,7 +470,14 @@ def _wire(
         user_imports=UserImportPages(user_pools.uploads, decisions),
         files=LandingPage() if site is None else StaticFiles(site),
         hosted_pages=HostedPages(
-            user_pools.sign_in, HostedUiStore(database), clock, entropy, public_url=public_url, recorder=decisions
+            user_pools.sign_in,
+            HostedUiStore(database),
+            clock,
+            entropy,
+            public_url=public_url,
+            recorder=decisions,
+            accounts=user_pools.accounts,
+            looks=PoolLooks(user_pools.appearances),
         ),
         function_urls=FunctionUrlPages(
             FunctionUrls(

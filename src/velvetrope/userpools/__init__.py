@@ -3,6 +3,8 @@
     pools = UserPools(database, master_keys=keys, clock=clock, entropy=entropy, functions=invoker, public_url=None)
     pools.operations        # owners of cognito-idp operations, for the dispatcher
     pools.sign_in           # hosted_ui's UserDirectory
+    pools.accounts          # hosted_ui's AccountDirectory
+    pools.appearances       # what the pages look like
     pools.token_verifier    # identitypools' UserPoolTokens
     pools.signing_keys      # rotation, for the owner
     pools.uploads           # the files of import jobs, for the edge

@@ -1,43 +1,32 @@
 """The look of a pool's classic sign-in pages: a style sheet and a logo, for one client or for all that have none.
 
-Only the classes that AWS's pages have may be styled, and nothing in the sheet may load anything: it goes into pages
-that take passwords. A logo is a PNG, JPEG or SVG of at most 100 KB; which it is, its bytes say. An SVG may hold no
-script and no reference to elsewhere; it is shown as an image, never as a document.
+Only the classes that AWS's pages have may be styled, and nothing in the sheet may load anything (`style_sheets`): it
+goes into pages that take passwords. A logo is a PNG, JPEG or SVG of at most 100 KB; which it is, its bytes say. An SVG
+may hold no script and no reference to elsewhere; it is shown as an image, never as a document.
 
 Source: Cognito Developer Guide, "Hosted UI (classic) branding"; Cognito user pools API, SetUICustomization.
 """
 
-import re
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 import msgspec
 
 from velvetrope.operations import Answer, Call, operation
+from velvetrope.store.tables.userpools import UserPool
+from velvetrope.store.tables.userpools_branding import BrandingStore, ManagedLoginBranding
 from velvetrope.store.tables.userpools_configuration import ConfigurationStore, UiCustomization
+from velvetrope.userpools.branding_settings import default_settings, merged_settings
 from velvetrope.userpools.directory import PoolDirectory
 from velvetrope.userpools.errors import InvalidParameterException
+from velvetrope.userpools.images import MEDIA_TYPES, image_kind
+from velvetrope.userpools.style_sheets import checked_style_sheet
 
-__all__ = ["AppearanceOperations"]
+__all__ = ["AppearanceOperations", "Appearances"]
 
 ALL_CLIENTS: Final = "ALL"
 _MAX_IMAGE_BYTES: Final = 100 * 1024
-_CLASSES: Final = frozenset(
-    {
-        *("background", "banner", "errorMessage", "idpButton", "idpDescription", "inputField", "label", "legalText"),
-        *("logo", "passwordCheck-notValid", "passwordCheck-valid", "redirect", "socialButton", "submitButton"),
-        *("textDescription",),
-    }
-)
-_RULE: Final = re.compile(r"\s*([^{}]+)\{([^{}]*)\}")
-_SELECTOR: Final = re.compile(r"\.([A-Za-z-]+)-customizable(?::(?:hover|focus|active|disabled))?")
-_COMMENT: Final = re.compile(r"/\*.*?\*/", re.DOTALL)
-_LOADS: Final = re.compile(
-    r"url\s*\(|@|expression\s*\(|javascript:|behavior\s*:|-moz-binding|image-set|src\s*\(|\\|<", re.IGNORECASE
-)
-_UNSAFE_SVG: Final = re.compile(
-    rb"<\s*(script|foreignObject|iframe|!DOCTYPE|!ENTITY)|\son[a-z]+\s*=|javascript:", re.IGNORECASE
-)
-_SVG_REFERENCE: Final = re.compile(rb"(?:href|src)\s*=\s*[\"'](?!#|data:image/(?:png|jpeg);)", re.IGNORECASE)
+_LOGO_KINDS: Final = frozenset({"JPEG", "PNG", "SVG"})
 
 
 class AppearanceOperations:
@@ -60,7 +49,7 @@ class AppearanceOperations:
         """A member that is left out stays as it was; an empty one takes away what was there."""
         await self._check_client(user_pool_id, client_id)
         if css is not None:
-            check_style_sheet(css)
+            checked_style_sheet(css)
         image_type = image_type_of(image_file) if image_file else None
 
         def change(kept: UiCustomization) -> UiCustomization:
@@ -108,28 +97,6 @@ class AppearanceOperations:
             raise InvalidParameterException(f"There has to be an existing domain associated with user pool {pool.id}.")
 
 
-def check_style_sheet(css: str) -> None:
-    """See that a style sheet styles what it may and loads nothing.
-
-    Raises:
-        InvalidParameterException: it does not. Texts UNVERIFIED.
-    """
-    text = _COMMENT.sub(" ", css)
-    if _LOADS.search(text) is not None:
-        raise InvalidParameterException("CSS: only plain rules are allowed, and none that loads anything.")
-    at = 0
-    for rule in _RULE.finditer(text):
-        if text[at : rule.start()].strip():
-            break
-        at = rule.end()
-        for selector in rule[1].split(","):
-            named = _SELECTOR.fullmatch(selector.strip())
-            if named is None or named[1] not in _CLASSES:
-                raise InvalidParameterException(f"CSS: the selector {selector.strip()} is not allowed.")
-    if text[at:].strip():
-        raise InvalidParameterException("CSS: the style sheet cannot be read.")
-
-
 def image_type_of(image: bytes) -> str:
     """The media type that the bytes of a logo say.
 
@@ -138,15 +105,10 @@ def image_type_of(image: bytes) -> str:
     """
     if len(image) > _MAX_IMAGE_BYTES:
         raise InvalidParameterException(f"ImageFile: an image has at most {_MAX_IMAGE_BYTES} bytes.")
-    if image.startswith(b"\x89PNG\r\n\x1a\n"):
-        return "image/png"
-    if image.startswith(b"\xff\xd8\xff"):
-        return "image/jpeg"
-    if image.lstrip(b"\xef\xbb\xbf \t\r\n").startswith((b"<svg", b"<?xml")) and b"<svg" in image:
-        if _UNSAFE_SVG.search(image) or _SVG_REFERENCE.search(image):
-            raise InvalidParameterException("ImageFile: an SVG may hold no script and refer to nothing elsewhere.")
-        return "image/svg+xml"
-    raise InvalidParameterException("ImageFile: an image is a PNG, a JPEG or an SVG.")
+    kind = image_kind(image, member="ImageFile")
+    if kind is None or kind not in _LOGO_KINDS:
+        raise InvalidParameterException("ImageFile: an image is a PNG, a JPEG or an SVG.")
+    return MEDIA_TYPES[kind]
 
 
 def _described(kept: UiCustomization) -> dict[str, object]:
@@ -159,3 +121,27 @@ def _described(kept: UiCustomization) -> dict[str, object]:
         "last_modified_date": kept.modified_at,
         "creation_date": kept.created_at,
     }
+
+
+class Appearances:
+    """What the owners of pools have set of their pages' looks, for the pages."""
+
+    def __init__(self, configuration: ConfigurationStore, brandings: BrandingStore) -> None:
+        self._configuration = configuration
+        self._brandings = brandings
+
+    async def customization(self, pool: UserPool, client_id: str | None) -> UiCustomization | None:
+        """The client's classic look, else that of all clients. Its sheet is as it goes into pages."""
+        for wanted in dict.fromkeys((client_id or ALL_CLIENTS, ALL_CLIENTS)):
+            found = await self._configuration.customizations.load(pool.id, wanted)
+            if found is not None:
+                return msgspec.structs.replace(found, css=checked_style_sheet(found.css or ""))
+        return None
+
+    async def branding(self, pool: UserPool, client_id: str | None) -> ManagedLoginBranding | None:
+        """The client's managed login style."""
+        return None if client_id is None else await self._brandings.load_by_client(pool.id, client_id)
+
+    def merged(self, branding: ManagedLoginBranding) -> Mapping[str, Any]:
+        """All settings of a style, those that nobody has set included."""
+        return merged_settings(default_settings(), branding.settings)

@@ -46,6 +46,7 @@ __all__ = [
     "SecretBlock",
     "Session",
     "SignIn",
+    "SignUpCodeAsked",
     "TotpAsked",
     "decode_base64",
     "encode_base64url",
@@ -164,6 +165,10 @@ class ConfirmedSignUp(msgspec.Struct, frozen=True, kw_only=True, tag="CONFIRMED"
     """Somebody has just shown the code of their sign-up; USER_AUTH may take that for the first factor."""
 
 
+class SignUpCodeAsked(msgspec.Struct, frozen=True, kw_only=True, tag="SIGN_UP_CODE"):
+    """Somebody has shown the password of a user who is not confirmed; the code of the sign-up is owed."""
+
+
 Asked = (
     NewPasswordAsked
     | CodeAsked
@@ -176,6 +181,7 @@ Asked = (
     | CustomAsked
     | DeviceAsked
     | ConfirmedSignUp
+    | SignUpCodeAsked
 )
 
 

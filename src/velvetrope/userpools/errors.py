@@ -118,6 +118,12 @@ class LimitExceededException(UserPoolError):
     code = "LimitExceededException"
 
 
+class ManagedLoginBrandingExistsException(UserPoolError):
+    """The app client has a style."""
+
+    code = "ManagedLoginBrandingExistsException"
+
+
 class NotAuthorizedException(UserPoolError):
     """Sign-in refused. With PreventUserExistenceErrors on, an unknown user gets this same message."""
 

@@ -15,6 +15,7 @@ from datetime import datetime
 
 from velvetrope.secret import Secret
 from velvetrope.store.tables.userpools import OutgoingMessage, User, UserPool
+from velvetrope.userpools.confirmation_links import LINK, LINK_PARAMETER
 from velvetrope.userpools.errors import InvalidLambdaResponseException, InvalidParameterException
 from velvetrope.userpools.outbox import NO_WORDS, Address, Addressed, CodeDelivery, CodeOccasion, Medium, Outbox, Words
 from velvetrope.userpools.triggers import Occasion, Triggers, user_attributes
@@ -41,9 +42,10 @@ class MessageWriter:
         Raises:
             UserLambdaValidationException and its siblings: the pool's function failed, or its words lack the code.
         """
-        words = await self._words(user, about.source, occasion, needed=(_CODE,))
+        by_link = self._outbox.confirms_by_link(occasion.pool, about, address)
+        words = await self._words(user, about.source, occasion, needed=(_CODE,), by_link=by_link)
         to = user.attributes[address] if destination is None else destination
-        addressed = Addressed(user.username, user.sub, address, to, words)
+        addressed = Addressed(user.username, user.sub, address, to, words, occasion.client_id or "")
         return self._outbox.code(occasion.pool, addressed, about, now=occasion.now)
 
     async def invitations(
@@ -106,16 +108,21 @@ class MessageWriter:
         """The message to a user who is not there, for the store to throw away: the time it takes says nothing."""
         return self._outbox.code(pool, Addressed("", "", address, ""), about, now=now).message
 
-    async def _words(self, user: User, source: str, occasion: Occasion, *, needed: tuple[str, ...]) -> Words:
+    async def _words(
+        self, user: User, source: str, occasion: Occasion, *, needed: tuple[str, ...], by_link: bool = False
+    ) -> Words:
+        """`by_link`: a link in place of the code is enough (`{##text##}`)."""
         request = {
             "userAttributes": user_attributes(user),
             "codeParameter": _CODE,
+            "linkParameter": LINK_PARAMETER,
             "usernameParameter": _USERNAME if _USERNAME in needed else None,
         }
         blank = {"smsMessage": None, "emailMessage": None, "emailSubject": None}
         words = await self._triggers.ask("CustomMessage", source, occasion, request, blank, Words)
         for text in (words.sms_message, words.email_message) if words is not None else ():
-            if text is not None and any(placeholder not in text for placeholder in needed):
+            linked = by_link and text is not None and LINK.search(text) is not None
+            if text is not None and not linked and any(placeholder not in text for placeholder in needed):
                 raise InvalidLambdaResponseException(
                     "Unrecognizable lambda output", detail=f"the message lacks one of {', '.join(needed)}"
                 )

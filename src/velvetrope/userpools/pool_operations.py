@@ -104,7 +104,6 @@ class PoolOperations:
             lambda_config=lambda_config,
             policies=policies,
             email_configuration=email_configuration,
-            verification_message_template=verification_message_template,
             user_pool_add_ons=user_pool_add_ons,
         )
         if alias_attributes and username_attributes:
@@ -185,7 +184,6 @@ class PoolOperations:
             lambda_config=lambda_config,
             policies=policies,
             email_configuration=email_configuration,
-            verification_message_template=verification_message_template,
             user_pool_add_ons=user_pool_add_ons,
         )
 

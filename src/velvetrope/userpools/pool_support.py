@@ -6,7 +6,7 @@ message that nobody sends.
 Source: Cognito user pools API, CreateUserPool.
 """
 
-from velvetrope.store.tables.userpools import EmailConfiguration, LambdaConfig, VerificationMessageTemplate
+from velvetrope.store.tables.userpools import EmailConfiguration, LambdaConfig
 from velvetrope.userpools.errors import InvalidParameterException
 from velvetrope.userpools.shapes import UserPoolAddOns, UserPoolPolicies, given_members
 
@@ -38,7 +38,6 @@ def check_supported(
     lambda_config: LambdaConfig | None,
     policies: UserPoolPolicies | None,
     email_configuration: EmailConfiguration | None,
-    verification_message_template: VerificationMessageTemplate | None,
     user_pool_add_ons: UserPoolAddOns | None,
 ) -> None:
     """Refuse what is not built by the name it has on the wire.
@@ -55,9 +54,6 @@ def check_supported(
     _check_history(policies)
     if email_configuration is not None and email_configuration.email_sending_account != "COGNITO_DEFAULT":
         raise _not_supported("EmailConfiguration.EmailSendingAccount DEVELOPER")
-    template = verification_message_template
-    if template is not None and template.default_email_option != "CONFIRM_WITH_CODE":
-        raise _not_supported("VerificationMessageTemplate.DefaultEmailOption CONFIRM_WITH_LINK")
     if user_pool_add_ons is not None and user_pool_add_ons.advanced_security_mode != "OFF":
         raise _not_supported("UserPoolAddOns.AdvancedSecurityMode")
 

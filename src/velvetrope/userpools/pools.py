@@ -9,19 +9,22 @@ from velvetrope.clock import Clock, Entropy
 from velvetrope.sealing import MasterKeys
 from velvetrope.store import Database
 from velvetrope.store.tables.userpools import UserPoolStore
+from velvetrope.store.tables.userpools_branding import BrandingStore
 from velvetrope.store.tables.userpools_configuration import ConfigurationStore
 from velvetrope.store.tables.userpools_deliveries import DeliveryStore
 from velvetrope.store.tables.userpools_factors import FactorStore
 from velvetrope.store.tables.userpools_imports import ImportStore
 from velvetrope.store.tables.userpools_sign_in import SignInStore
 from velvetrope.userpools.account_recovery import RecoveryOperations
+from velvetrope.userpools.account_service import AccountService
 from velvetrope.userpools.answers import SignInParts
-from velvetrope.userpools.appearance import AppearanceOperations
+from velvetrope.userpools.appearance import AppearanceOperations, Appearances
 from velvetrope.userpools.attribute_operations import AttributeOperations
 from velvetrope.userpools.auth_operations import AuthOperations
 from velvetrope.userpools.authenticator_apps import AuthenticatorApps
 from velvetrope.userpools.authenticator_setups import AuthenticatorSetups
 from velvetrope.userpools.back_off import BackOff
+from velvetrope.userpools.branding import BrandingOperations
 from velvetrope.userpools.call_limits import CallLimits
 from velvetrope.userpools.challenges import ChallengeSealer
 from velvetrope.userpools.client_operations import ClientOperations
@@ -95,14 +98,17 @@ class UserPools:
         documents: SamlDocuments | None = None,
         import_logs: ImportLogs | None = None,
         endpoint_url: str = "http://localhost",
+        pages_url: str | None = None,
     ) -> None:
         """A medium without a sender is left to the mailbox; without `functions` no trigger can be asked.
 
         Without `documents` SAML metadata is taken as a file only. Users are imported only where there are
-        `import_logs`, from files that are put below `endpoint_url`.
+        `import_logs`, from files that are put below `endpoint_url`. `pages_url` is where people reach the hosted pages
+        (`https://localhost:4800`), for links in messages.
         """
         store, sign_ins, factors = UserPoolStore(database), SignInStore(database), FactorStore(database)
-        configuration = ConfigurationStore(database)
+        configuration, brandings = ConfigurationStore(database), BrandingStore(database)
+        self.appearances = Appearances(configuration, brandings)
         triggers = Triggers(functions)
         self._workers = Workers()
         directory = PoolDirectory(store, master_keys, database.changes)
@@ -122,7 +128,7 @@ class UserPools:
             entropy=entropy,
             workers=self._workers,
         )
-        self.outbox = Outbox(store, master_keys, entropy)
+        self.outbox = Outbox(store, master_keys, entropy, pages_url=pages_url)
         """Messages that were written; for the owner of the server alone."""
         self.deliveries = Deliveries(DeliveryStore(database), self.outbox, senders or {}, clock, database.changes)
         imports = ImportStore(database)
@@ -194,6 +200,32 @@ class UserPools:
             passkeys=passkeys,
             vault=vault,
         )
+        sign_up = SignUpOperations(
+            store=store,
+            directory=directory,
+            vault=vault,
+            writer=writer,
+            codes=codes,
+            limits=limits,
+            decoys=decoys,
+            triggers=sign_up_triggers,
+            challenges=challenges,
+            entropy=entropy,
+        )
+        recovery = RecoveryOperations(
+            store=store,
+            directory=directory,
+            passwords=changes,
+            writer=writer,
+            codes=codes,
+            limits=limits,
+            decoys=decoys,
+            triggers=sign_up_triggers,
+            migrations=migrations,
+        )
+        self.accounts = AccountService(
+            sign_up=sign_up, recovery=recovery, sign_ins=self.sign_in, directory=directory, challenges=challenges
+        )
         self.token_verifier = PoolTokenVerifier(issuer)
         self.operations: tuple[object, ...] = (
             PoolOperations(store, directory, keys, entropy),
@@ -211,31 +243,11 @@ class UserPools:
             IdentityProviderOperations(configuration, directory, provider_secrets, self.saml),
             LinkOperations(store, configuration, directory),
             AppearanceOperations(configuration, directory),
+            BrandingOperations(brandings, directory, entropy),
             TagOperations(store, directory),
-            SignUpOperations(
-                store=store,
-                directory=directory,
-                vault=vault,
-                writer=writer,
-                codes=codes,
-                limits=limits,
-                decoys=decoys,
-                triggers=sign_up_triggers,
-                challenges=challenges,
-                entropy=entropy,
-            ),
+            sign_up,
             UserOperations(store, directory, vault, changes, writer, sign_up_triggers, entropy),
-            RecoveryOperations(
-                store=store,
-                directory=directory,
-                passwords=changes,
-                writer=writer,
-                codes=codes,
-                limits=limits,
-                decoys=decoys,
-                triggers=sign_up_triggers,
-                migrations=migrations,
-            ),
+            recovery,
             AttributeOperations(
                 store=store, directory=directory, tokens=tokens, writer=writer, codes=codes, limits=limits
             ),

@@ -16,6 +16,7 @@ from velvetrope.userpools.answers import ChallengeAnswers, SignInParts
 from velvetrope.userpools.auth_operations import check_choice_allowed, check_refresh_allowed
 from velvetrope.userpools.authenticator_setups import AuthenticatorSetups
 from velvetrope.userpools.beginnings import begun_sign_in
+from velvetrope.userpools.challenges import SignIn
 from velvetrope.userpools.directory import PoolDirectory, secret_hash
 from velvetrope.userpools.errors import user_missing
 from velvetrope.userpools.federated_users import FederatedUsers
@@ -163,6 +164,20 @@ class SignInService:
         if secret is not None:
             given["SECRET_HASH"] = secret_hash(secret, given.get("USERNAME", ""), client.client_id)
         return await self._reached(turn, await self._answers.answer(turn, challenge_name, session, given))
+
+    async def resume(
+        self, pool: UserPool, client: AppClient, sign_in: SignIn, *, now: datetime, source_ip: str = ""
+    ) -> User | NextChallenge:
+        """Where a sign-in goes on that has come so far, by the rules and triggers of one that begins now.
+
+        Raises:
+            UserPoolError: as InitiateAuth refuses it.
+        """
+        turn = Turn(pool, client, admin=False, now=now, source_ip=source_ip)
+        stored = await self._store.load_user(pool.id, sign_in.username_key)
+        user = None if stored is None or stored.user.sub != sign_in.sub else stored.user
+        await self._parts.triggers.pre_authentication(turn, sign_in.user_id, user, None)
+        return await self._reached(turn, await self._answers.after(turn, Answered(sign_in)))
 
     async def _reached(self, turn: Turn, reached: NextChallenge | Passed) -> User | NextChallenge:
         if isinstance(reached, NextChallenge):

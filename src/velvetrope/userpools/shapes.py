@@ -4,6 +4,7 @@ Members that are there for services we do not have (Pinpoint, threat protection)
 common clients send them unasked; what they would switch on cannot be switched on here.
 """
 
+import builtins
 from typing import Literal
 
 import msgspec
@@ -13,6 +14,7 @@ from velvetrope.store.tables.userpools import FirstFactor, PasswordPolicySetting
 __all__ = [
     "AnalyticsMetadata",
     "AttributeType",
+    "BrandingAssetType",
     "ContextData",
     "HttpHeader",
     "ProviderUserIdentifier",
@@ -74,6 +76,14 @@ class UserPoolPolicies(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
 
 class UserAttributeUpdateSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     attributes_require_verification_before_update: tuple[Literal["email", "phone_number"], ...] = ()
+
+
+class BrandingAssetType(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    category: str
+    color_mode: Literal["LIGHT", "DARK", "DYNAMIC"]
+    extension: Literal["ICO", "JPEG", "PNG", "SVG", "WEBP"]
+    bytes: builtins.bytes | None = None
+    resource_id: str | None = None
 
 
 class UserPoolAddOns(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

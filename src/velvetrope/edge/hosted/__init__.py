@@ -9,5 +9,6 @@ nothing from anywhere.
 """
 
 from velvetrope.edge.hosted.app import HostedPages
+from velvetrope.edge.hosted.pool_looks import PoolLooks
 
-__all__ = ["HostedPages"]
+__all__ = ["HostedPages", "PoolLooks"]

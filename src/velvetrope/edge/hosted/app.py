@@ -29,12 +29,13 @@ from velvetrope.edge.hosted.addresses import (
     parse_host,
 )
 from velvetrope.edge.hosted.context import PAGE_ERROR_TEXT, DecisionRecorder, HostedContext
+from velvetrope.edge.hosted.dressing import Dressing, LookSource
 from velvetrope.edge.hosted.endpoints import endpoint_table
 from velvetrope.edge.hosted.refusals import render_not_found, render_refusal
 from velvetrope.edge.hosted.requests import BodyTooLarge, HostedRequest, Receive, Scope, Send, read_request
 from velvetrope.edge.hosted.responses import HostedResponse, json_response, redirect_response
 from velvetrope.edge.hosted.table import Arrived, Endpoint, EndpointKind
-from velvetrope.hosted_ui import HostedUi, UserDirectory
+from velvetrope.hosted_ui import AccountDirectory, HostedUi, UserDirectory
 from velvetrope.identifiers import new_uuid
 from velvetrope.oauth import OAuthError, ServerError
 from velvetrope.store.tables.hosted_ui import HostedUiStore
@@ -63,10 +64,14 @@ class HostedPages:
         *,
         public_url: str | None = None,
         recorder: DecisionRecorder | None = None,
+        accounts: AccountDirectory | None = None,
+        looks: LookSource | None = None,
     ) -> None:
+        """Without `accounts` there are no pages for sign-up and forgotten passwords; without `looks` all are ours."""
         self._context = HostedContext(
             directory=directory,
-            flows=HostedUi(directory, store, entropy, names_issuer=public_url is not None),
+            flows=HostedUi(directory, store, entropy, names_issuer=public_url is not None, accounts=accounts),
+            dressing=Dressing(looks),
             clock=clock,
             entropy=entropy,
             recorder=recorder,

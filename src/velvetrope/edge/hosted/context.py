@@ -63,15 +63,17 @@ class HostedContext:
         status: int = 200,
         redirect_uri: str = "",
         script: str = "",
+        language_links: bool = True,
         **values: object,
     ) -> HostedResponse:
         """A page in the language of who reads it and in the look of the client that the address names.
 
         The template is given `csrf_token` for its forms, and the browser the cookie that goes with it. `redirect_uri`
-        is where a form of the page leads in the end, `script` the one script that it runs.
+        is where a form of the page leads in the end, `script` the one script that it runs. `language_links` are left
+        out where GET is used up by one use.
         """
         token = self.csrf_token(arrived)
-        dress = await self.dressing.dress(arrived.request, arrived.pool, with_links=True)
+        dress = await self.dressing.dress(arrived.request, arrived.pool, with_links=language_links)
         response = render_page(
             template, dress, status=status, redirect_uri=redirect_uri, script=script, csrf_token=token, **values
         )

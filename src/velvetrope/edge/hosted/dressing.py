@@ -49,7 +49,8 @@ class Dressing:
         look = OUR_LOOK
         if self._looks is not None and pool is not None:
             look = await self._looks.look(pool, asked.get("client_id"))
-        return Dress(language, look, _others(request, asked, language) if with_links else ())
+        offered = with_links and look.language_links
+        return Dress(language, look, _others(request, asked, language) if offered else ())
 
     def asked_language(self, request: HostedRequest) -> Language | None:
         """The language that the address asks for, if it is one of ours."""

@@ -49,7 +49,7 @@ class Language:
 
         if values:
             return Markup(str(escape(self.texts.get(text, text)))).format(**values)  # noqa: S704  escaped just now
-        return escape(self._whole(text))
+        return escape("\n".join(map(self._whole, text.split("\n"))))
 
     @cached_property
     def texts(self) -> Mapping[str, str]:
@@ -60,18 +60,20 @@ class Language:
         return found
 
     def _whole(self, text: str) -> str:
-        """A sentence whose values are in it."""
+        """A sentence whose values are in it; a value that has an entry of its own is said in this language too."""
         if self.code == "en" or text in self.texts:
             return self.texts.get(text, text)
         for pattern, said in self._patterns:
             found = pattern.fullmatch(text)
             if found is not None:
-                return said.format(**{name: self.texts.get(value, value) for name, value in found.groupdict().items()})
+                return said.format(**{name: self._whole(value) for name, value in found.groupdict().items()})
         return text
 
     @cached_property
     def _patterns(self) -> tuple[tuple[re.Pattern[str], str], ...]:
-        return tuple((_pattern(text), said) for text, said in self.texts.items() if _PLACEHOLDER.search(text))
+        """The longest first: what says more fits better."""
+        with_values = [text for text in self.texts if _PLACEHOLDER.search(text)]
+        return tuple((_pattern(text), self.texts[text]) for text in sorted(with_values, key=len, reverse=True))
 
 
 LANGUAGES: Final[Mapping[str, Language]] = {code: Language(code, name) for code, name in _NAMES.items()}
@@ -116,6 +118,4 @@ def _weight(text: str) -> float:
 def _pattern(text: str) -> re.Pattern[str]:
     """A text with places for values, as a pattern of what it becomes."""
     pieces = _PLACEHOLDER.split(text)
-    return re.compile(
-        "".join(f"(?P<{piece}>.+)" if at % 2 else re.escape(piece) for at, piece in enumerate(pieces)), re.DOTALL
-    )
+    return re.compile("".join(f"(?P<{piece}>.+)" if at % 2 else re.escape(piece) for at, piece in enumerate(pieces)))

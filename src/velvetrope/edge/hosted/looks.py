@@ -7,7 +7,15 @@ data in the page, so that nothing in a page loads anything (`pages`).
 from dataclasses import dataclass
 from typing import Final
 
-__all__ = ["OUR_LOOK", "Look"]
+__all__ = ["OUR_LOOK", "Logo", "Look"]
+
+
+@dataclass(frozen=True, slots=True)
+class Logo:
+    """An image by its `data:` URI, and another one for who prefers the dark."""
+
+    uri: str
+    in_the_dark: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,12 +24,14 @@ class Look:
 
     sheet: str = ""
     """CSS that comes after ours. It is allowed by its hash."""
-    logo: str | None = None
-    """`data:` URI of the image in place of our name."""
+    logo: Logo | None = None
+    """The image in place of our name."""
     icon: str | None = None
     """`data:` URI of the icon in the browser's tab."""
     plain: bool = False
     """Without our curtain: the pool's owner has furnished the page."""
+    language_links: bool = True
+    """Whether pages offer their other languages."""
 
 
 OUR_LOOK: Final = Look()

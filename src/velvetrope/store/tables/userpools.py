@@ -45,6 +45,7 @@ from velvetrope.store.columns import Record, UtcTime
 from velvetrope.store.database import Connection, Database, Transaction
 from velvetrope.store.schema import METADATA
 from velvetrope.store.tables import (
+    userpools_branding,
     userpools_configuration,
     userpools_factors,
     userpools_identities,
@@ -609,6 +610,7 @@ class UserPoolStore:
             await userpools_sign_in.delete_of_pool(tx.connection, user_pool_id)
             await userpools_configuration.delete_of_pool(tx.connection, user_pool_id)
             await userpools_import_jobs.delete_of_pool(tx.connection, user_pool_id)
+            await userpools_branding.delete_of_pool(tx.connection, user_pool_id)
             tx.changed(SETTINGS_TOPIC)
             tx.changed(KEYS_TOPIC)
         return True
@@ -706,6 +708,7 @@ class UserPoolStore:
             if gone.one_or_none() is None:
                 return False
             await userpools_sign_in.delete_of_client(tx.connection, client_id)
+            await userpools_branding.delete_of_client(tx.connection, client_id)
             tx.changed(SETTINGS_TOPIC)
         return True
 

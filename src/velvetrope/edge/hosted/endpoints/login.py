@@ -1,10 +1,12 @@
 """/login: the sign-in form, shown and taken."""
 
 from velvetrope.edge.hosted.context import FORM_NOT_OURS, HostedContext
-from velvetrope.edge.hosted.pages import destination
+from velvetrope.edge.hosted.endpoints.account_recovery import reset_page
+from velvetrope.edge.hosted.endpoints.sign_up import confirmation_page
 from velvetrope.edge.hosted.responses import HostedResponse
+from velvetrope.edge.hosted.sign_in_page import sign_in_page
 from velvetrope.edge.hosted.table import Arrived, Endpoint, page_rows
-from velvetrope.hosted_ui import Credentials, ElsewhereFirst, LoginForm, SignInRefused
+from velvetrope.hosted_ui import ConfirmationForm, Credentials, ElsewhereFirst, LoginForm, ResetForm, SignInRefused
 from velvetrope.oauth import Parameters
 from velvetrope.secret import Secret
 
@@ -43,6 +45,12 @@ class LoginEndpoint:
             )
         except ElsewhereFirst as refusal:
             self._context.record(request, arrived.address, 400, "SignInRefused", refusal.message)
+            if isinstance(refusal.instead, ConfirmationForm):
+                return await confirmation_page(
+                    self._context, arrived, refusal.instead, status=400, problem=refusal.message
+                )
+            if isinstance(refusal.instead, ResetForm):
+                return await reset_page(self._context, arrived, refusal.instead, status=400, problem=refusal.message)
             return await self._form(arrived, refusal.form, status=400, problem=refusal.message)
         except SignInRefused as refusal:
             self._context.record(request, arrived.address, 400, "SignInRefused", refusal.detail or refusal.message)
@@ -50,14 +58,4 @@ class LoginEndpoint:
         return self._context.go_on(arrived, reached)
 
     async def _form(self, arrived: Arrived, form: LoginForm, *, status: int, problem: str = "") -> HostedResponse:
-        return await self._context.page(
-            arrived,
-            "login.html",
-            status=status,
-            redirect_uri=form.redirect_uri,
-            action=arrived.link("/login", form.query),
-            destination=destination(form.redirect_uri),
-            username=form.username,
-            factors=form.factors,
-            problem=problem,
-        )
+        return await sign_in_page(self._context, arrived, form, status=status, problem=problem)

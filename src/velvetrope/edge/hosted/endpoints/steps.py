@@ -92,6 +92,7 @@ class SignInStepPages:
             status=status,
             redirect_uri=page.redirect_uri,
             script=_SCRIPTS.get(path, ""),
+            language_links=True,
             action=arrived.link(path, page.query),
             start_again=arrived.link("/login", page.query),
             destination=destination(page.redirect_uri),
@@ -140,8 +141,11 @@ def _mfa_setup_values(arrived: Arrived, page: StepPage) -> dict[str, object]:
     return {"app": app, "choices": page.listed("MFAS_CAN_SETUP")}
 
 
-def _new_password_values(_arrived: Arrived, page: StepPage) -> dict[str, object]:
-    return {"attributes": [attribute_field(name) for name in page.required_attributes]}
+def _new_password_values(arrived: Arrived, page: StepPage) -> dict[str, object]:
+    return {
+        "attributes": [attribute_field(name) for name in page.required_attributes],
+        "policy": arrived.pool.password_policy,
+    }
 
 
 def _passkey_values(_arrived: Arrived, page: StepPage) -> dict[str, object]:
