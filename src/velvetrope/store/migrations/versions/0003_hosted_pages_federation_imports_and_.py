@@ -69,6 +69,15 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("user_pool_id", "job_id", "upload_id", "number"),
     )
     op.create_table(
+        "userpools_managed_login_brandings",
+        sa.Column("user_pool_id", sa.String(length=55), nullable=False),
+        sa.Column("branding_id", sa.String(length=36), nullable=False),
+        sa.Column("client_id", sa.String(length=128), nullable=False),
+        sa.Column("record", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("user_pool_id", "branding_id"),
+        sa.UniqueConstraint("client_id", name="userpools_one_branding_of_a_client"),
+    )
+    op.create_table(
         "userpools_saml_keys",
         sa.Column("user_pool_id", sa.String(length=55), nullable=False),
         sa.Column("name", sa.String(length=256), nullable=False),
