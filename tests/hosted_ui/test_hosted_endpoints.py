@@ -403,8 +403,8 @@ async def test_user_info_has_what_the_scopes_reach_and_all_of_it_strings(
 
 
 async def test_user_info_has_only_what_the_client_may_read(door: Door) -> None:
-    door.change_client(read_attributes=("custom:tier", "name"))
     tokens = (await redeem(door, await code_for(door))).json
+    door.change_client(read_attributes=("custom:tier", "name"))
 
     response = await ask(door.browser(), tokens["access_token"])
 

@@ -7,6 +7,7 @@ import json
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 
@@ -282,3 +283,67 @@ async def test_who_is_signed_in_hears_of_the_function_at_the_authorize_endpoint_
     assert answer.location.startswith(f"{CALLBACK}#")
     assert answer.answer["error"] == "invalid_request"
     assert answer.answer["state"] == "s"
+
+
+# Rows of AWS's pages that stand alone.
+
+
+@pytest.mark.parametrize(
+    ("read", "status"), [(("email", "email_verified"), 200), (("email",), 400), (("email_verified",), 400)]
+)
+async def test_a_client_that_may_not_read_what_its_scope_promises_gets_no_tokens(
+    relay: Relay, read: tuple[str, ...], status: int
+) -> None:
+    """Token endpoint, invalid_grant: the client reads email and not email_verified, and asks for the scope email."""
+    relay.app_id = await relay.world.client(
+        relay.pool_id,
+        read_attributes=read,
+        callback_urls=(CALLBACK,),
+        allowed_o_auth_flows=("code",),
+        allowed_o_auth_scopes=("openid", "email"),
+        allowed_o_auth_flows_user_pool_client=True,
+        supported_identity_providers=("COGNITO",),
+    )
+
+    with_email = await relay.redeem((await relay.sign_in()).answer["code"])
+    without = await relay.redeem((await relay.sign_in(scope="openid")).answer["code"])
+
+    assert with_email.status == status
+    assert status == 200 or with_email.json == {"error": "invalid_grant"}
+    assert without.status == 200
+
+
+async def test_log_out_ends_the_browsers_session_and_no_token(relay: Relay) -> None:
+    """Logout endpoint: only the cookie goes. OpenID's own parameters for it are not read."""
+    tokens = (await relay.redeem((await relay.sign_in()).answer["code"])).json
+    query = {"client_id": relay.app_id, "post_logout_redirect_uri": CALLBACK, "id_token_hint": tokens["id_token"]}
+
+    left = await relay.browser.get(f"/logout?{urlencode(query)}")
+    silent = await relay.authorize(prompt="none", scope="openid")
+    refreshed = await relay.refresh(tokens["refresh_token"])
+
+    assert (left.status, left.header("location")) == (400, None)
+    assert "Required String parameter &#39;redirect_uri&#39; is not present" in left.text
+    assert silent.answer["error"] == "login_required"
+    assert refreshed.status == 200
+
+
+async def test_a_token_of_initiate_auth_opens_no_user_info(relay: Relay) -> None:
+    """UserInfo endpoint: its only scope is aws.cognito.signin.user.admin."""
+    token = (await relay.world.sign_in(relay.app_id))["access_token"]
+
+    info = await relay.browser.get("/oauth2/userInfo", headers={"authorization": f"Bearer {token}"})
+
+    assert (info.status, info.json) == (
+        401,
+        {"error": "invalid_token", "error_description": "Access token does not contain openid scope"},
+    )
+
+
+async def test_a_session_of_initiate_auth_is_refreshed_at_the_token_endpoint_too(relay: Relay) -> None:
+    tokens = await relay.world.sign_in(relay.app_id)
+
+    refreshed = (await relay.refresh(tokens["refresh_token"])).json
+
+    assert sorted(refreshed) == ["access_token", "expires_in", "id_token", "token_type"]
+    assert claims_of(refreshed["access_token"])["scope"] == "aws.cognito.signin.user.admin"

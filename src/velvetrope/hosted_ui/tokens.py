@@ -5,6 +5,7 @@
     parse the grant                             invalid_request, unauthorized_client, unsupported_grant_type,
                                                 invalid_scope, invalid_target
     spend the code, or refresh                  invalid_grant (a code presented again ends its family)
+    check that the client reads what it asked   invalid_grant
     find the user                               invalid_grant
     issue the tokens                            invalid_grant (the pool's function for tokens refused)
     bind them to the code                       invalid_grant (it was presented again while we worked)
@@ -24,6 +25,7 @@ from velvetrope.hosted_ui.client_authentication import authenticate_client
 from velvetrope.hosted_ui.codes import AuthorizationCodes, CodePresentedAgain
 from velvetrope.hosted_ui.completion import still_signed_in
 from velvetrope.hosted_ui.directory import TRIGGER_REFUSALS, IssuedTokens, UserDirectory, grant_rules
+from velvetrope.hosted_ui.userinfo import unreadable_attributes
 from velvetrope.oauth import (
     AuthorizationCodeGrant,
     ClientCredentialsGrant,
@@ -109,6 +111,12 @@ class TokenFlow:
             if again.origin_jti is not None:
                 await self._directory.revoke_family(again.origin_jti, now)
             raise
+        unreadable = unreadable_attributes(client, code.scopes)
+        if unreadable:
+            raise InvalidGrant(
+                detail=f"the scopes {' '.join(code.scopes)} promise attributes that are not among the client's "
+                f"ReadAttributes: {', '.join(unreadable)}"
+            )
         user = await self._directory.find_user(pool.id, code.sub)
         if user is None or not still_signed_in(user, authenticated_at=code.authenticated_at):
             raise InvalidGrant(

@@ -12,6 +12,7 @@ Every value is a string, also `email_verified` ("true"), unlike in the ID token.
 Source: OpenID Connect Core section 5.3, RFC 6750 section 3; Cognito Developer Guide, "UserInfo endpoint".
 """
 
+from collections.abc import Iterable
 from datetime import datetime
 
 from velvetrope.errors import VelvetropeError
@@ -19,7 +20,7 @@ from velvetrope.hosted_ui.directory import UserDirectory
 from velvetrope.oauth import InsufficientScope, InvalidBearerToken, parse_bearer_token
 from velvetrope.store.tables.userpools import AppClient, User, UserPool
 
-__all__ = ["UserInfoFlow", "user_info"]
+__all__ = ["UserInfoFlow", "unreadable_attributes", "user_info"]
 
 _ATTRIBUTES_OF_SCOPE = {
     "email": frozenset({"email", "email_verified"}),
@@ -71,6 +72,12 @@ def user_info(user: User, client: AppClient, scopes: frozenset[str]) -> dict[str
         **{name: value for name, value in shown.items() if name != "sub"},
         "username": user.username,
     }
+
+
+def unreadable_attributes(client: AppClient, scopes: Iterable[str]) -> list[str]:
+    """Attributes that the scopes promise by name and that the client may not read."""
+    promised = sorted(name for scope in scopes for name in _ATTRIBUTES_OF_SCOPE.get(scope, ()))
+    return [name for name in promised if not _client_may_read(client, name)]
 
 
 def _reached(scopes: frozenset[str]) -> frozenset[str] | None:

@@ -27,7 +27,7 @@ from velvetrope.oauth.errors import (
 )
 from velvetrope.oauth.parameters import Parameters
 from velvetrope.oauth.pkce import check_code_challenge
-from velvetrope.oauth.redirects import is_redirect_uri, put_on_uri
+from velvetrope.oauth.redirects import explain_mismatch, is_redirect_uri, put_on_uri
 from velvetrope.oauth.resources import check_resource_indicator
 from velvetrope.oauth.scopes import OPENID, parse_scopes
 
@@ -140,7 +140,7 @@ def check_redirect_uri(parameters: Parameters, client: ClientRules) -> None:
     """The redirect_uri is, character for character, a registered one, and of a form that may be redirected to."""
     redirect_uri = parameters.require("redirect_uri")
     if redirect_uri not in client.redirect_uris:
-        raise RedirectMismatch(detail="the redirect_uri is not registered for the client")
+        raise RedirectMismatch(detail=explain_mismatch(redirect_uri, client.redirect_uris))
     if not is_redirect_uri(redirect_uri):
         raise RedirectMismatch(detail="the redirect_uri is registered, but of a form that is never redirected to")
 
@@ -167,8 +167,7 @@ def check_response_type(parameters: Parameters, _client: ClientRules) -> None:
 
 def check_flow_allowed(parameters: Parameters, client: ClientRules) -> None:
     """The client may use the flow that the response type stands for."""
-    if _FLOW_OF_RESPONSE_TYPE[parameters.get("response_type") or ""] not in client.flows:
-        raise UnauthorizedClient
+    client.check_flow(_FLOW_OF_RESPONSE_TYPE[parameters.get("response_type") or ""])
 
 
 def check_response_mode(parameters: Parameters, _client: ClientRules) -> None:

@@ -11,7 +11,7 @@ from base64 import b64decode
 from dataclasses import dataclass
 from urllib.parse import unquote
 
-from velvetrope.oauth.errors import InvalidClient, InvalidRequest
+from velvetrope.oauth.errors import InvalidClient, InvalidRequest, UnauthorizedClient
 from velvetrope.oauth.parameters import Parameters
 from velvetrope.secret import Secret
 
@@ -38,6 +38,17 @@ class ClientRules:
     """SupportedIdentityProviders; COGNITO is the pool's own users."""
     inactive_scopes: frozenset[str] = frozenset()
     """Those of `scopes` that no resource server has any more. They come back with the resource server's scope."""
+
+    def check_flow(self, flow: str) -> None:
+        """
+        Raises:
+            UnauthorizedClient: the client may not use the flow. The owner is told which it may use.
+        """
+        if flow not in self.flows:
+            allowed = ", ".join(sorted(self.flows)) or "none"
+            raise UnauthorizedClient(
+                detail=f"{flow} is not among the AllowedOAuthFlows of client {self.client_id}: {allowed}"
+            )
 
 
 @dataclass(frozen=True, slots=True)

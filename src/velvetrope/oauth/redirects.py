@@ -7,12 +7,13 @@ Source: RFC 6749 section 3.1.2; Cognito Developer Guide, "Authorize endpoint", r
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from urllib.parse import urlencode, urlsplit
 
-__all__ = ["is_redirect_uri", "put_on_uri"]
+__all__ = ["explain_mismatch", "is_redirect_uri", "put_on_uri"]
 
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+_SHOWN = 300
 _VISIBLE_ASCII = re.compile(r"[\x21-\x7e]+")
 _CUSTOM_SCHEME = re.compile(r"[a-z][a-z0-9+.-]*")
 
@@ -48,6 +49,22 @@ def is_redirect_uri(uri: str) -> bool:
         and uri.startswith(f"{parts.scheme}:")
         and len(uri) > len(parts.scheme) + 1
     )
+
+
+def explain_mismatch(redirect_uri: str, registered: Collection[str]) -> str:
+    """For the owner: what came, what would have been let through, and what little may be between them."""
+    said = f"redirect_uri {redirect_uri[:_SHOWN]} is not registered for the client"
+    if not registered:
+        return f"{said}, which has no CallbackURLs"
+    alike = [uri for uri in sorted(registered) if _folded(uri) == _folded(redirect_uri)]
+    if alike:
+        return f"{said}; {alike[0][:_SHOWN]} is, and every character counts"
+    return f"{said}; these are: {', '.join(sorted(registered))[:_SHOWN]}"
+
+
+def _folded(uri: str) -> str:
+    """Without what is overlooked most easily: case, a last slash, another port."""
+    return re.sub(r":\d+(?=/|$)", "", uri.lower().rstrip("/"))
 
 
 def put_on_uri(uri: str, answer: Mapping[str, str], *, in_fragment: bool) -> str:

@@ -80,14 +80,14 @@ def parse_token_request(parameters: Parameters, client: ClientRules) -> TokenGra
     _check_once(parameters)
     grant_type = parameters.get("grant_type")
     if grant_type is None:
-        raise InvalidRequest
+        raise InvalidRequest(detail="the parameter grant_type is missing")
     if grant_type == "authorization_code":
         return _parse_code_grant(parameters, client)
     if grant_type == "refresh_token":
         return RefreshTokenGrant(Secret(_require(parameters, "refresh_token")), _resource(parameters))
     if grant_type == "client_credentials":
         return _parse_client_credentials_grant(parameters, client)
-    raise UnsupportedGrantType
+    raise UnsupportedGrantType(detail=f"grant_type {grant_type[:64]} is not one of ours")
 
 
 def parse_revocation_request(parameters: Parameters) -> RevocationRequest:
@@ -101,8 +101,8 @@ def parse_revocation_request(parameters: Parameters) -> RevocationRequest:
 
 
 def _parse_code_grant(parameters: Parameters, client: ClientRules) -> AuthorizationCodeGrant:
-    if not client.oauth_enabled or "code" not in client.flows:
-        raise UnauthorizedClient
+    _check_enabled(client)
+    client.check_flow("code")
     verifier = parameters.get("code_verifier")
     if verifier is not None:
         check_code_verifier(verifier)
@@ -116,8 +116,10 @@ def _parse_code_grant(parameters: Parameters, client: ClientRules) -> Authorizat
 
 def _parse_client_credentials_grant(parameters: Parameters, client: ClientRules) -> ClientCredentialsGrant:
     # A client without a secret proves nothing. None can be made with this flow; a record from elsewhere is no way in.
-    if not client.oauth_enabled or "client_credentials" not in client.flows or not client.has_secret:
-        raise UnauthorizedClient
+    _check_enabled(client)
+    client.check_flow("client_credentials")
+    if not client.has_secret:
+        raise UnauthorizedClient(detail=f"client {client.client_id} has no secret to prove itself with")
     return ClientCredentialsGrant(
         scopes=parse_machine_scopes(parameters.get("scope"), allowed=client.scopes, inactive=client.inactive_scopes),
         resource=_resource(parameters),
@@ -143,6 +145,11 @@ def _resource(parameters: Parameters) -> str | None:
     if resource is not None:
         check_resource_indicator(resource)
     return resource
+
+
+def _check_enabled(client: ClientRules) -> None:
+    if not client.oauth_enabled:
+        raise UnauthorizedClient(detail=f"AllowedOAuthFlowsUserPoolClient is off for client {client.client_id}")
 
 
 def _check_once(parameters: Parameters) -> None:

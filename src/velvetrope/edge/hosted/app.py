@@ -133,6 +133,8 @@ class HostedPages:
     ) -> HostedResponse:
         answer = endpoint.by_method.get(request.method)
         if answer is None:
+            reason = f"{request.method} is not answered here; {', '.join(endpoint.by_method)} is"
+            self._context.record(request, address, 405, "MethodNotAllowed", reason)
             # Empty, as Cognito's own: a token request by GET gave 405 with nothing in it.
             return HostedResponse(405, b"", [("allow", ", ".join(endpoint.by_method))])
         if request.scheme != "https":

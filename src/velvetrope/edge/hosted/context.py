@@ -150,6 +150,13 @@ class HostedContext:
 
     # Records.
 
+    def not_a_form(self, arrived: Arrived) -> HostedResponse:
+        """Cognito's answer to a content type that it cannot read: 405 with nothing in it. The owner is told why."""
+        sent = (arrived.request.header("content-type") or "none")[:100]
+        reason = f"the body is to be application/x-www-form-urlencoded; its content type is {sent!r}"
+        self.record(arrived.request, arrived.address, 405, "MethodNotAllowed", reason)
+        return HostedResponse(405)
+
     def record(self, request: HostedRequest, address: HostedAddress, status: int, code: str, reason: str) -> None:
         """Leave a decision record: the owner is told why, whoever was refused is told what Cognito would say."""
         if self.recorder is None:

@@ -19,7 +19,7 @@ class RevokeEndpoint:
 
     async def _revoke(self, arrived: Arrived) -> HostedResponse:
         if not arrived.request.is_form:
-            return HostedResponse(405)
+            return self._context.not_a_form(arrived)
         await self._context.flows.revocation.revoke(
             arrived.pool,
             Parameters.parse(arrived.request.body),

@@ -19,7 +19,7 @@ class TokenEndpoint:
 
     async def _exchange(self, arrived: Arrived) -> HostedResponse:
         if not arrived.request.is_form:
-            return HostedResponse(405)  # Cognito's answer to a content type that it cannot read
+            return self._context.not_a_form(arrived)
         tokens = await self._context.flows.tokens.exchange(
             arrived.pool,
             Parameters.parse(arrived.request.body),
