@@ -225,3 +225,65 @@ async def test_an_account_without_settings_has_the_defaults(database: Database) 
     await domains.change_account(_ACCOUNT, lambda one: msgspec.structs.replace(one, cloudwatch_role_arn=role))
 
     assert (await domains.load_account(_ACCOUNT)).cloudwatch_role_arn == role
+
+
+class TestKeysThatChanged:
+    """What a reader is told who knew the keys as of a version."""
+
+    @pytest.fixture
+    async def store(self, database: Database) -> ApiGatewayStore:
+        store = ApiGatewayStore(database)
+        for number in (1, 2, 3):
+            await store.save_new_api_key(_key(f"key{number}", f"m1.{number:02}"), ())
+        await store.save_new_usage_plan(_plan())
+        return store
+
+    async def test_whoever_knows_nothing_is_told_everything(self, store: ApiGatewayStore) -> None:
+        keys = (await store.load_state(())).keys
+
+        assert keys.is_everything
+        assert sorted(key.id for key in keys.changed) == ["key1", "key2", "key3"]
+
+    async def test_nothing_is_read_twice(self, store: ApiGatewayStore) -> None:
+        version = (await store.load_state(())).keys.version
+
+        keys = (await store.load_state((), keys_since=version)).keys
+
+        assert (keys.version, keys.is_everything, keys.changed, keys.removed) == (version, False, (), frozenset())
+
+    async def test_a_key_that_is_new_changed_or_gone_is_told_and_no_other(self, store: ApiGatewayStore) -> None:
+        version = (await store.load_state(())).keys.version
+        await store.save_new_api_key(_key("key4", "m1.04"), ())
+        await store.change_api_key(_ACCOUNT, "key1", lambda key: msgspec.structs.replace(key, enabled=not key.enabled))
+        await store.delete_api_key(_ACCOUNT, "key2")
+
+        keys = (await store.load_state((), keys_since=version)).keys
+
+        assert sorted(key.id for key in keys.changed) == ["key1", "key4"]
+        assert (keys.removed, keys.is_everything) == (frozenset({"key2"}), False)
+
+    async def test_a_key_that_comes_into_a_plan_or_leaves_it_is_told(self, store: ApiGatewayStore) -> None:
+        version = (await store.load_state(())).keys.version
+        await store.save_new_usage_plan_key(_ACCOUNT, "plan1", "key3", lambda *_: None)
+        joined = (await store.load_state((), keys_since=version)).keys
+        await store.delete_usage_plan_key("plan1", "key3")
+        left = (await store.load_state((), keys_since=joined.version)).keys
+
+        assert [(key.id, key.plan_ids) for key in joined.changed] == [("key3", ("plan1",))]
+        assert [(key.id, key.plan_ids) for key in left.changed] == [("key3", ())]
+
+    async def test_a_version_that_is_yet_to_come_is_another_databases(self, store: ApiGatewayStore) -> None:
+        version = (await store.load_state(())).keys.version
+
+        assert (await store.load_state((), keys_since=version + 1)).keys.is_everything
+
+    async def test_a_change_that_failed_is_no_change(self, store: ApiGatewayStore) -> None:
+        version = (await store.load_state(())).keys.version
+
+        def refuse(_key: ApiKey) -> ApiKey:
+            raise LookupError
+
+        with pytest.raises(LookupError):
+            await store.change_api_key(_ACCOUNT, "key1", refuse)
+
+        assert (await store.load_state((), keys_since=version)).keys.changed == ()

@@ -38,9 +38,9 @@ def find_api_key(value: bytes, stage: CompiledStage, snapshot: Snapshot, master_
 
 
 def _look_up(value: bytes, snapshot: Snapshot, master_keys: MasterKeys) -> CompiledKey | None:
-    for key_id in snapshot.key_hash_ids:
+    for key_id in snapshot.keys.hash_ids:
         digest = master_keys.derive(purpose=API_KEY_HASH_PURPOSE, info=value, key_id=key_id)
-        key = snapshot.keys.get(f"{key_id.hex()}.{digest.hex()}")
+        key = snapshot.find_key(f"{key_id.hex()}.{digest.hex()}")
         if key is not None:
             if len(snapshot.presented) < _MAX_PRESENTED_KEYS:
                 snapshot.presented[value] = key

@@ -5,9 +5,10 @@
         await deployed.reload()
     deployed.snapshot
 
-A commit of the control plane publishes topic `apigateway`; the first request after it reads everything that is deployed
-in one transaction. So whoever has deployed, and then calls, meets what was deployed. A stage that did not change keeps
-its compiled form. A stage that this version does not understand is closed, and no reason to close others.
+A commit of the control plane publishes topic `apigateway`; the first request after it reads what is deployed in one
+transaction: stages and plans, and the deployments and API keys that are new or changed. So whoever has deployed, and
+then calls, meets what was deployed. A stage that did not change keeps its compiled form. A stage that this version does
+not understand is closed, and no reason to close others.
 """
 
 import asyncio
@@ -17,7 +18,8 @@ from velvetrope.clock import Clock
 from velvetrope.errors import ReasonError
 from velvetrope.execute_api.compilation import compile_stage
 from velvetrope.execute_api.meters import Meters
-from velvetrope.execute_api.snapshot import CompiledStage, Snapshot, compile_snapshot
+from velvetrope.execute_api.served_keys import ServedKeys
+from velvetrope.execute_api.snapshot import CompiledStage, Snapshot
 from velvetrope.store import ChangeFeed
 from velvetrope.store.tables.apigateway import ApiGatewayStore, Stage
 
@@ -34,7 +36,8 @@ class DeployedStages:
         self._meters = meters
         self._clock = clock
         self._region = region
-        self.snapshot = Snapshot(stages={}, api_ids=frozenset(), keys={}, key_hash_ids=())
+        self._keys = ServedKeys()
+        self.snapshot = Snapshot({}, frozenset(), self._keys, {}, meters)
         self._compiled: dict[tuple[str, str], tuple[Stage, CompiledStage]] = {}
         self._broken: Mapping[tuple[str, str], str] = {}
         self.is_outdated = True
@@ -69,7 +72,7 @@ class DeployedStages:
 
     async def _load(self) -> None:
         known = {(api_id, kept.deployment_id) for (api_id, _), (_, kept) in self._compiled.items()}
-        state = await self._store.load_state(known)
+        state = await self._store.load_state(known, keys_since=self._keys.version)
         deployments = {(one.rest_api_id, one.id): one for one in state.deployments}
         compiled: dict[tuple[str, str], tuple[Stage, CompiledStage]] = {}
         broken: dict[tuple[str, str], str] = {}
@@ -90,5 +93,12 @@ class DeployedStages:
                 broken[key] = finding.message
         self._compiled, self._broken = compiled, broken
         stages = {key: stage for key, (_, stage) in compiled.items()}
-        self.snapshot = compile_snapshot(state, stages, self._meters)
-        await self._meters.retire_quotas(self.snapshot.quotas_in_use(), self._clock.now())
+        self._keys.apply(state.keys)
+        self.snapshot = Snapshot(
+            stages,
+            frozenset(api_id for api_id, _ in stages),
+            self._keys,
+            {plan.id: plan for plan in state.usage_plans},
+            self._meters,
+        )
+        await self._meters.retire_quotas(self.snapshot.counts_against, self._clock.now())

@@ -15,7 +15,7 @@ Requests".
 """
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, timedelta
 from typing import Literal
 
@@ -274,11 +274,13 @@ class Meters:
         for quota in tuple(self._quotas.values()):
             await quota.settle(self._usage, now)
 
-    async def retire_quotas(self, in_use: Iterable[LeasedQuota], now: datetime) -> None:
-        """Settle and forget the quotas of keys that left their plan, and of plans whose quota was changed."""
-        kept = {id(quota) for quota in in_use}
+    async def retire_quotas(self, is_in_use: Callable[[str, str, Quota | None], bool], now: datetime) -> None:
+        """Settle and forget the quotas of keys that left their plan, and of plans whose quota was changed.
+
+        `is_in_use` is asked with plan id, key id and quota.
+        """
         for identity, quota in tuple(self._quotas.items()):
-            if id(quota) not in kept:
+            if not is_in_use(*identity):
                 del self._quotas[identity]
                 await quota.settle(self._usage, now)
 

@@ -4,19 +4,22 @@ A deployment never changes, so a `CompiledStage` is made once for each (deployme
 `compilation`) and kept over reloads. A `Snapshot` is all stages and keys as of one commit; requests read it and nothing
 else.
 
-API keys stand in the table by the keyed hash of their value; the values themselves are not opened.
+API keys are known by the keyed hash of their value (`served_keys`); the values themselves are not opened. What a key
+may do is made ready when it is presented: most of a hundred thousand are not, between one change and the next.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from velvetrope.execute_api.gateway_responses import GatewayResponses
 from velvetrope.execute_api.meters import LeasedQuota, Meter, Meters
+from velvetrope.execute_api.served_keys import ServedKeys
 from velvetrope.metering import BucketLimits
 from velvetrope.policy import Policy
 from velvetrope.routes import RouteTree
-from velvetrope.store.tables.apigateway import GatewayState, Throttle, UsagePlan
+from velvetrope.store.tables.apigateway import Quota, Throttle, UsagePlan
+from velvetrope.store.tables.apigateway_key_changes import ServedKey
 
 if TYPE_CHECKING:
     from velvetrope.execute_api.authorizers import CompiledAuthorizer
@@ -35,7 +38,6 @@ __all__ = [
     "Snapshot",
     "Step",
     "bucket_limits",
-    "compile_snapshot",
 ]
 
 Authorization = Literal["NONE", "AWS_IAM", "CUSTOM", "COGNITO_USER_POOLS", "unknown"]
@@ -146,7 +148,7 @@ class FixedRoute:
 
 @dataclass(frozen=True)
 class CompiledKey:
-    """A key by its value: whether it is enabled, and its plan for each (API id, stage name)."""
+    """A key that was presented: whether it is enabled, and its plan for each (API id, stage name)."""
 
     key_id: str
     enabled: bool
@@ -159,58 +161,54 @@ class Snapshot:
 
     stages: Mapping[tuple[str, str], CompiledStage]
     api_ids: frozenset[str]
-    keys: Mapping[str, CompiledKey]
-    """By value hash."""
-    key_hash_ids: tuple[bytes, ...]
-    """The master keys under which values are hashed: one, but for the time after a rotation."""
+    keys: ServedKeys
+    """Brought up to date in place, together with the snapshot that is the next."""
+    plans: Mapping[str, UsagePlan]
+    """By id."""
+    meters: Meters
 
+    compiled: dict[str, CompiledKey] = field(default_factory=dict, repr=False)
+    """By value hash: keys that callers have presented, under these plans. No more than there are."""
     presented: dict[bytes, CompiledKey] = field(default_factory=dict, repr=False)
     """Values that callers have sent and that were found, so that a busy key is not hashed for every request."""
     routes: dict[tuple[str, bytes, str], "FixedRoute"] = field(default_factory=dict, repr=False)
     """By API id, path with stage and method: calls that matched a route without variables. No more than there are."""
 
-    def quotas_in_use(self) -> Iterable[LeasedQuota]:
-        """Every quota that a request could be counted against."""
-        return (in_plan.quota for key in self.keys.values() for in_plan in key.plans.values())
+    def find_key(self, value_hash: str) -> CompiledKey | None:
+        """The key whose value has this hash."""
+        found = self.compiled.get(value_hash)
+        if found is None:
+            key = self.keys.find(value_hash)
+            if key is None:
+                return None
+            found = self.compiled[value_hash] = self._compile(key)
+        return found
 
+    def counts_against(self, plan_id: str, key_id: str, quota: Quota | None) -> bool:
+        """Whether a request could be counted against this quota of this key in this plan."""
+        plan = self.plans.get(plan_id)
+        return (
+            plan is not None and plan.quota == quota and bool(plan.api_stages) and self.keys.is_in_plan(key_id, plan_id)
+        )
 
-def compile_snapshot(state: GatewayState, stages: Mapping[tuple[str, str], CompiledStage], meters: Meters) -> Snapshot:
-    """The snapshot of `state`, with its stages compiled already."""
-    plans = {plan.id: plan for plan in state.usage_plans}
-    plans_of_key: dict[str, list[UsagePlan]] = {}
-    for pair in state.usage_plan_keys:
-        if pair.usage_plan_id in plans:
-            plans_of_key.setdefault(pair.key_id, []).append(plans[pair.usage_plan_id])
-    keys = {
-        key.value_hash: CompiledKey(key.id, key.enabled, _plans_by_stage(key.id, plans_of_key.get(key.id, ()), meters))
-        for key in state.api_keys
-    }
-    return Snapshot(
-        stages=stages,
-        api_ids=frozenset(api_id for api_id, _ in stages),
-        keys=keys,
-        key_hash_ids=tuple({bytes.fromhex(value_hash.partition(".")[0]): None for value_hash in keys}),
-    )
-
-
-def _plans_by_stage(key_id: str, plans: Iterable[UsagePlan], meters: Meters) -> dict[tuple[str, str], ApiKeyInPlan]:
-    found: dict[tuple[str, str], ApiKeyInPlan] = {}
-    for plan in plans:
-        for stage in plan.api_stages:
-            stage_key = (stage.api_id, stage.stage)
-            found[stage_key] = ApiKeyInPlan(
-                key_id=key_id,
-                plan=plan,
-                stage_key=stage_key,
-                throttles=stage.throttle,
-                quota=meters.quota(plan.id, key_id, plan.quota),
-                admitted=(
-                    "usage plan",
-                    "allowed",
-                    f"API key {key_id} is in usage plan {plan.id} ({plan.name}), within its limits",
-                ),
-            )
-    return found
+    def _compile(self, key: ServedKey) -> CompiledKey:
+        found: dict[tuple[str, str], ApiKeyInPlan] = {}
+        for plan in (self.plans[plan_id] for plan_id in key.plan_ids if plan_id in self.plans):
+            for stage in plan.api_stages:
+                stage_key = (stage.api_id, stage.stage)
+                found[stage_key] = ApiKeyInPlan(
+                    key_id=key.id,
+                    plan=plan,
+                    stage_key=stage_key,
+                    throttles=stage.throttle,
+                    quota=self.meters.quota(plan.id, key.id, plan.quota),
+                    admitted=(
+                        "usage plan",
+                        "allowed",
+                        f"API key {key.id} is in usage plan {plan.id} ({plan.name}), within its limits",
+                    ),
+                )
+        return CompiledKey(key.id, key.enabled, found)
 
 
 def bucket_limits(throttle: Throttle | None) -> BucketLimits | None:

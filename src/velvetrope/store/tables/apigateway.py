@@ -22,6 +22,13 @@ from velvetrope.store.columns import Record
 from velvetrope.store.database import Connection, Database
 from velvetrope.store.schema import METADATA
 from velvetrope.store.tables.apigateway_domains import MAPPINGS
+from velvetrope.store.tables.apigateway_key_changes import (
+    CHANGES,
+    KeyChanges,
+    ServedKey,
+    load_version,
+    note_changed_keys,
+)
 from velvetrope.store.tables.apigateway_records import (
     AccessLogSettings,
     Account,
@@ -45,7 +52,6 @@ from velvetrope.store.tables.apigateway_records import (
     Stage,
     Throttle,
     UsagePlan,
-    UsagePlanKey,
 )
 
 __all__ = [
@@ -74,7 +80,6 @@ __all__ = [
     "Stage",
     "Throttle",
     "UsagePlan",
-    "UsagePlanKey",
 ]
 
 TOPIC = "apigateway"
@@ -84,13 +89,12 @@ API_KEY_HASH_PURPOSE = "apigateway api key lookup"
 
 
 class GatewayState(msgspec.Struct, frozen=True, kw_only=True):
-    """What the request lane serves from, as of one commit. Deployments that the reader knew already are left out."""
+    """What the request lane serves from, as of one commit. What the reader knew already is left out."""
 
     stages: tuple[Stage, ...]
     deployments: tuple[Deployment, ...]
-    api_keys: tuple[ApiKey, ...]
+    keys: KeyChanges
     usage_plans: tuple[UsagePlan, ...]
-    usage_plan_keys: tuple[UsagePlanKey, ...]
 
 
 _apis = Table(
@@ -363,6 +367,7 @@ class ApiGatewayStore:
                     id=api_key.id, account_id=api_key.account_id, value_hash=api_key.value_hash, record=api_key
                 )
             )
+            await note_changed_keys(tx.connection, [api_key.id])
             tx.changed(TOPIC)
             return True
 
@@ -387,6 +392,7 @@ class ApiGatewayStore:
                 change(found), value_hash=found.value_hash, value_sealed=found.value_sealed
             )
             await tx.connection.execute(update(_keys).where(_keys.c.id == key_id).values(record=changed))
+            await note_changed_keys(tx.connection, [key_id])
             tx.changed(TOPIC)
             return changed
 
@@ -397,6 +403,7 @@ class ApiGatewayStore:
                 return False
             await tx.connection.execute(delete(_plan_keys).where(_plan_keys.c.key_id == key_id))
             await tx.connection.execute(delete(_keys).where(_keys.c.id == key_id))
+            await note_changed_keys(tx.connection, [key_id])
             tx.changed(TOPIC)
             return True
 
@@ -476,6 +483,7 @@ class ApiGatewayStore:
             ).scalars()
             check(plan, key, list(present))
             await tx.connection.execute(insert(_plan_keys).values(usage_plan_id=plan_id, key_id=key_id))
+            await note_changed_keys(tx.connection, [key_id])
             tx.changed(TOPIC)
 
     async def load_usage_plan_keys(self, plan_id: str) -> list[ApiKey]:
@@ -502,28 +510,32 @@ class ApiGatewayStore:
             gone = await tx.connection.execute(
                 delete(_plan_keys).where(_plan_keys.c.usage_plan_id == plan_id, _plan_keys.c.key_id == key_id)
             )
+            await note_changed_keys(tx.connection, [key_id])
             tx.changed(TOPIC)
             return gone.rowcount > 0
 
     # The request lane
 
-    async def load_state(self, known_deployments: Collection[tuple[str, str]]) -> GatewayState:
-        """Everything that is served, at one commit. Deployments whose (API id, id) is known are not read again."""
+    async def load_state(
+        self, known_deployments: Collection[tuple[str, str]], *, keys_since: int | None = None
+    ) -> GatewayState:
+        """Everything that is served, at one commit.
+
+        Deployments whose (API id, id) is known are not read again, nor are API keys that are as they were at version
+        `keys_since` (None: all are read).
+        """
         async with self._database.read() as connection:
             stages: list[Stage] = list((await connection.execute(select(_stages.c.record))).scalars())
             served = {(stage.rest_api_id, stage.deployment_id) for stage in stages} - set(known_deployments)
             deployments = [
                 found for key in sorted(served) if (found := await _find_deployment(connection, *key)) is not None
             ]
-            keys = list((await connection.execute(select(_keys.c.record))).scalars())
             plans = list((await connection.execute(select(_plans.c.record))).scalars())
-            pairs = await connection.execute(select(_plan_keys.c.usage_plan_id, _plan_keys.c.key_id))
             return GatewayState(
                 stages=tuple(stages),
                 deployments=tuple(deployments),
-                api_keys=tuple(keys),
+                keys=await _load_keys(connection, keys_since),
                 usage_plans=tuple(plans),
-                usage_plan_keys=tuple(UsagePlanKey(usage_plan_id=plan, key_id=key) for plan, key in pairs),
             )
 
 
@@ -552,6 +564,32 @@ async def _find_deployment(connection: Connection, rest_api_id: str, deployment_
         )
     ).scalar_one_or_none()
     return found
+
+
+async def _load_keys(connection: Connection, since: int | None) -> KeyChanges:
+    version = await load_version(connection)
+    # A version that is yet to come is another database's, as after a backup was put back.
+    is_everything = since is None or since > version
+    keys = select(_keys.c.record)
+    # Without an order: one by plan would have the whole table read along its index.
+    pairs = select(_plan_keys.c.key_id, _plan_keys.c.usage_plan_id)
+    removed: frozenset[str] = frozenset()
+    if not is_everything:
+        newer = CHANGES.c.version > since
+        keys = keys.join(CHANGES, CHANGES.c.key_id == _keys.c.id).where(newer)
+        pairs = pairs.join(CHANGES, CHANGES.c.key_id == _plan_keys.c.key_id).where(newer)
+        gone = (
+            select(CHANGES.c.key_id).outerjoin(_keys, _keys.c.id == CHANGES.c.key_id).where(newer, _keys.c.id.is_(None))
+        )
+        removed = frozenset((await connection.execute(gone)).scalars())
+    plans_of_key: dict[str, tuple[str, ...]] = {}
+    for key_id, plan_id in await connection.execute(pairs):
+        plans_of_key[key_id] = (*plans_of_key.get(key_id, ()), plan_id)
+    changed = tuple(
+        ServedKey(key.id, key.value_hash, key.enabled, tuple(sorted(plans_of_key.get(key.id, ()))))
+        for key in (await connection.execute(keys)).scalars()
+    )
+    return KeyChanges(version=version, is_everything=is_everything, changed=changed, removed=removed)
 
 
 async def _write_stage(connection: Connection, stage: Stage, *, is_new: bool) -> None:

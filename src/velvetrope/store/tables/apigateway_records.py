@@ -31,7 +31,6 @@ __all__ = [
     "Stage",
     "Throttle",
     "UsagePlan",
-    "UsagePlanKey",
 ]
 
 
@@ -326,10 +325,3 @@ class UsagePlan(msgspec.Struct, frozen=True, kw_only=True):
     quota: Quota | None = None
     product_code: str | None = None
     tags: dict[str, str] = {}
-
-
-class UsagePlanKey(msgspec.Struct, frozen=True, kw_only=True):
-    """That a key belongs to a plan."""
-
-    usage_plan_id: str
-    key_id: str
