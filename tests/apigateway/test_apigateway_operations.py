@@ -40,8 +40,14 @@ async def _api_with_method(plane: Plane) -> tuple[str, str]:
     return api["id"], resource["id"]
 
 
-async def _deployed(plane: Plane) -> str:
+async def _deployed(plane: Plane, *more_paths: str) -> str:
     api_id, _ = await _api_with_method(plane)
+    root = next(one for one in (await plane.get_resources(rest_api_id=api_id))["items"] if one["path"] == "/")
+    for path in more_paths:
+        resource = await plane.create_resource(rest_api_id=api_id, parent_id=root["id"], path_part=path)
+        of = {"rest_api_id": api_id, "resource_id": resource["id"], "http_method": "GET"}
+        await plane.put_method(**of, authorization_type="NONE")
+        await plane.put_integration(**of, type="MOCK")
     await plane.create_deployment(rest_api_id=api_id, stage_name="latest")
     return api_id
 
@@ -482,7 +488,7 @@ async def test_a_key_is_in_ten_plans_and_no_more(plane: Plane) -> None:
 
 
 async def test_a_stage_of_a_plan_has_twenty_method_throttles_and_no_more(plane: Plane) -> None:
-    api_id = await _deployed(plane)
+    api_id = await _deployed(plane, *(str(number) for number in range(21)))
     limits = {f"/{number}/GET": ThrottleSettings(rate_limit=1) for number in range(20)}
     stage = ApiStageInput(api_id=api_id, stage="latest", throttle=limits)
     plan = await plane.create_usage_plan(name="plan", api_stages=[stage])
@@ -497,3 +503,42 @@ async def test_a_stage_of_a_plan_has_twenty_method_throttles_and_no_more(plane: 
     )
     with pytest.raises(LimitExceededException, match="Maximum number of method throttles"):
         await plane.create_usage_plan(name="p", api_stages=[larger])
+
+
+@pytest.mark.parametrize("key", ["/pets/POST", "/nowhere/GET", "pets/GET", "/pets/", "//GET"])
+async def test_a_throttle_of_a_method_that_the_stage_does_not_serve_is_refused(plane: Plane, key: str) -> None:
+    api_id = await _deployed(plane)
+    stage = ApiStageInput(api_id=api_id, stage="latest", throttle={key: ThrottleSettings(rate_limit=1)})
+
+    with pytest.raises(BadRequestException, match="serves no method"):
+        await plane.create_usage_plan(name="plan", api_stages=[stage])
+    plan_id, pointer = await _plan(plane, api_id), key.rpartition("/")
+    path = f"/apiStages/{api_id}:latest/throttle/{pointer[0].replace('/', '~1')}/{pointer[2]}/rateLimit"
+    with pytest.raises(BadRequestException):
+        await plane.update_usage_plan(usage_plan_id=plan_id, patch_operations=_patch("add", path, "1"))
+
+    assert (await plane.get_usage_plan(usage_plan_id=plan_id))["api_stages"][0].get("throttle") in ({}, None)
+
+
+@pytest.mark.parametrize("key", ["/pets/GET", "/pets/*", "//*"])
+async def test_a_throttle_of_a_method_that_it_serves_is_kept(plane: Plane, key: str) -> None:
+    api_id = await _deployed(plane)
+    stage = ApiStageInput(api_id=api_id, stage="latest", throttle={key: ThrottleSettings(rate_limit=1)})
+
+    plan = await plane.create_usage_plan(name="plan", api_stages=[stage])
+
+    assert list(plan["api_stages"][0]["throttle"]) == [key]
+
+
+async def test_an_offset_is_at_most_the_limit(plane: Plane) -> None:
+    plan = await plane.create_usage_plan(name="plan", quota=QuotaSettings(limit=5, offset=5, period="MONTH"))
+
+    with pytest.raises(BadRequestException, match="offset must not be greater"):
+        await plane.create_usage_plan(name="plan", quota=QuotaSettings(limit=5, offset=6, period="MONTH"))
+    with pytest.raises(BadRequestException, match="offset must not be greater"):
+        await plane.update_usage_plan(usage_plan_id=plan["id"], patch_operations=_patch("replace", "/quota/limit", "4"))
+    patches = (*_patch("replace", "/quota/offset", "6"), *_patch("replace", "/quota/limit", "6"))
+
+    changed = await plane.update_usage_plan(usage_plan_id=plan["id"], patch_operations=patches)
+
+    assert changed["quota"] == {"limit": 6, "offset": 6, "period": "MONTH"}

@@ -348,6 +348,8 @@ async def test_an_authorizer_is_made_changed_and_deleted(plane: HttpApiPlane) ->
         {"jwt_configuration": None},
         {"jwt_configuration": JwtConfiguration(issuer="https://issuer.example")},
         {"jwt_configuration": JwtConfiguration(issuer="issuer", audience=("a",))},
+        {"jwt_configuration": JwtConfiguration(issuer="http://issuer.example", audience=("a",))},
+        {"jwt_configuration": JwtConfiguration(issuer="http://localhost.issuer.example", audience=("a",))},
         {"identity_source": ()},
         {"identity_source": ("$context.x",)},
         {"authorizer_uri": AUTHORIZER_FUNCTION},

@@ -423,6 +423,7 @@ def test_an_unknown_rest_path_is_an_unknown_operation(url: str) -> None:
 
     assert answer.status_code == 404
     assert answer.headers["x-amzn-errortype"] == "UnknownOperationException"
+    assert "Unable to determine service/operation name" in answer.text
 
 
 def test_lambda_errors_carry_type_and_their_own_message_key(url: str) -> None:

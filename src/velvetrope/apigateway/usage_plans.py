@@ -3,6 +3,9 @@
 A key may be in many plans, but for one stage of one API in a single plan only: otherwise it would not be clear which
 limits hold. That is checked where a key enters a plan and where a stage does, in the transaction that writes.
 
+A throttle of a single method names one that the stage serves, and a quota's offset is no more than its limit: what
+would hold nothing, or everything, is refused (what AWS says to it is UNVERIFIED).
+
 Sources: API Gateway API reference, CreateUsagePlan, UpdateUsagePlan, CreateUsagePlanKey; Developer Guide, "Usage plans
 and API keys". Texts for double subscriptions are ours (AWS's are UNVERIFIED).
 """
@@ -145,12 +148,21 @@ class UsagePlanOperations:
         self, call: Call, *, usage_plan_id: str, patch_operations: tuple[PatchOperation, ...] = ()
     ) -> Answer:
         for patch in patch_operations:
-            if patch.op == "add" and pointer_parts(patch.path) == ("apiStages",):
+            parts = pointer_parts(patch.path)
+            if patch.op == "add" and parts == ("apiStages",):
                 await self._check_stage_exists(call, usage_plan_id, _named_stage(patch))
+            elif patch.op != "remove" and parts[:1] == ("apiStages",) and len(parts) == 6:
+                api_id, _, stage_name = parts[1].partition(":")
+                throttle = {f"{parts[3]}/{parts[4]}": Throttle()}
+                await self._check_stage_exists(
+                    call, usage_plan_id, ApiStage(api_id=api_id, stage=stage_name, throttle=throttle)
+                )
 
         def change(plan: UsagePlan, beside: Collection[UsagePlan]) -> UsagePlan:
             for patch in patch_operations:
                 plan = _patched(call, plan, patch)
+            if plan.quota is not None:
+                _check_offset(plan.quota)
             check_one_plan_per_stage(plan, beside)
             return plan
 
@@ -171,11 +183,21 @@ class UsagePlanOperations:
         return _added(stages, stage)
 
     async def _check_stage_exists(self, call: Call, plan: str, stage: ApiStage) -> None:
+        """That the stage of `stage` is there, and serves the methods that it has throttles for."""
         api = await self._store.load_rest_api(call.account_id, stage.api_id) if stage.api_id else None
-        if api is None or await self._store.load_stage(stage.api_id, stage.stage) is None:
+        present = None if api is None else await self._store.load_stage(stage.api_id, stage.stage)
+        if present is None:
             raise BadRequestException(
                 f"Invalid API Stage {{api: {stage.api_id}, stage: {stage.stage}}} specified for usageplan {plan}"
             )
+        if not stage.throttle:
+            return
+        deployment = await self._store.load_deployment(stage.api_id, present.deployment_id)
+        resources = {} if deployment is None else {one.path: one for one in deployment.rest_api.resources.values()}
+        for key in stage.throttle:
+            path, _, verb = key.rpartition("/")
+            if path not in resources or (verb != "*" and verb not in resources[path].methods):
+                raise BadRequestException(f"Stage {stage.api_id}:{stage.stage} serves no method {key} to throttle")
 
 
 def no_such_plan() -> NotFoundException:
@@ -231,15 +253,20 @@ def _quota(call: Call, settings: QuotaSettings) -> Quota:
         raise BadRequestException("Usage Plan quota period must be one of DAY, WEEK, MONTH")
     quota = Quota(limit=settings.limit, offset=settings.offset, period=settings.period, first_day=call.now.date())
     _check_quota(quota)
+    _check_offset(quota)
     return quota
 
 
 def _check_quota(quota: Quota) -> None:
-    highest_offset = {"DAY": 0, "WEEK": 6, "MONTH": 27}
-    if quota.period not in highest_offset:
+    if quota.period not in {"DAY", "WEEK", "MONTH"}:
         raise BadRequestException("Usage Plan quota period must be one of DAY, WEEK, MONTH")
     if quota.limit < 0 or quota.offset < 0:
         raise BadRequestException("Usage Plan quota limit and offset must not be negative")
+
+
+def _check_offset(quota: Quota) -> None:
+    if quota.offset > quota.limit:
+        raise BadRequestException("Usage Plan quota offset must not be greater than its limit")
 
 
 def _added(stages: tuple[ApiStage, ...], stage: ApiStage) -> tuple[ApiStage, ...]:

@@ -22,6 +22,7 @@ from velvetrope.events import InvalidParameterMapping, parse_request_mapping, pa
 from velvetrope.routes import HTTP_METHODS, RouteConflict, RouteKey, RouteTree
 from velvetrope.store.tables.apigatewayv2 import Cors, HttpApi, HttpAuthorizer, HttpIntegration, HttpRoute
 
+_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 __all__ = [
     "check_deployable",
     "check_supported_integration",
@@ -220,6 +221,9 @@ def _check_jwt_authorizer(authorizer: HttpAuthorizer) -> None:
     issuer = urlsplit(authorizer.issuer or "")
     if issuer.scheme not in {"https", "http"} or not issuer.netloc or issuer.query or issuer.fragment:
         raise BadRequestException("The issuer of a JWT authorizer must be the URL of an OpenID Connect provider")
+    if issuer.scheme == "http" and issuer.hostname not in _LOOPBACK:
+        # Whoever is on the way could put keys of their own in the place of the issuer's.
+        raise BadRequestException("The issuer of a JWT authorizer must be an https URL, or on this machine")
     if not authorizer.audience or not all(authorizer.audience):
         raise BadRequestException("A JWT authorizer needs an audience")
 

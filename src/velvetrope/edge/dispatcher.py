@@ -294,6 +294,9 @@ class OperationDispatcher:
             if service.protocol == "query":
                 version = target.version or "NO_VERSION_SPECIFIED"
                 message = f"Could not find operation {target.operation} for version {version}"
+            elif service.protocol == "rest-json":
+                # AWS's REST services say so of a path of theirs that they do not know (with which code is UNVERIFIED).
+                message = "Unable to determine service/operation name to be authorized"
             raise errors.unknown_operation(service.protocol, message)
         operation = model.operation(target.operation)
         implementation = self._registry.get(service.name, {}).get(operation.snake_name)
