@@ -68,6 +68,8 @@ DIFFERENCES: Mapping[str, Mapping[str, str]] = {
         "ForgotPassword": "Five in an hour, and five guesses at the code; not to a phone that receives MFA codes.",
         "CreateIdentityProvider": "Kept and validated; what `oidc_issuer` leads to is not fetched when it is saved. "
         "SAML metadata needs `HTTP-Redirect` addresses and RSA keys of 2048 bits or more.",
+        "GlobalSignOut": "Ends the browsers' sessions of the hosted pages too; on AWS their cookie lives on.",
+        "AdminUserGlobalSignOut": "As GlobalSignOut.",
         "GetSigningCertificate": "DER in base64. One certificate for its ten years; AWS makes another one every year.",
         "SetUICustomization": "Without `ImageUrl`: the logo is part of the pages, where ManagedLoginVersion is 1.",
         "CreateManagedLoginBranding": "Settings are compared with every setting there is; a part of them changes pages "
@@ -78,7 +80,8 @@ DIFFERENCES: Mapping[str, Mapping[str, str]] = {
         "InitiateAuth": "Wrong one-time codes are slowed down like wrong passwords; AWS takes any number. MFA follows "
         "custom challenges unless one of them was it. Of `USER_AUTH`, `TARGET_ACR_VALUES`, `MAX_AGE` and "
         "`ACCESS_TOKEN` are refused.",
-        "RespondToAuthChallenge": "`SELECT_CHALLENGE` takes no `CREDENTIAL`; the passkey is asked for next.",
+        "RespondToAuthChallenge": "`SELECT_CHALLENGE` takes no `CREDENTIAL`; the passkey is asked for next. The "
+        "`EMAIL` of `MFA_SETUP` becomes the user's with the right code, not before.",
         "SetUserPoolMfaConfig": "MfaConfiguration and WebAuthnConfiguration that are left out stay what they were.",
         "UpdateUserPool": "As CreateUserPool. MfaConfiguration that is left out stays what it was.",
         "UpdateUserPoolClient": "As CreateUserPoolClient.",
