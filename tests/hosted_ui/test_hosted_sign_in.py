@@ -608,6 +608,30 @@ async def test_a_fault_of_ours_is_a_page_without_its_text(
     assert "the vault is open" in caplog.text
 
 
+async def test_a_fault_of_ours_at_the_front_door_is_told_to_the_app_where_that_is_safe(
+    door: Door, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Authorize endpoint, server_error: the app may wait in a frame that nobody sees."""
+
+    async def broken(*_which: object) -> None:
+        raise RuntimeError("the vault is open")
+
+    browser = door.browser()
+    await sign_in(browser)
+    monkeypatch.setattr(door.directory, "find_user", broken)
+
+    told = await browser.get(f"/oauth2/authorize?{authorize_query(prompt='none')}")
+    elsewhere = await browser.get(f"/oauth2/authorize?{authorize_query(redirect_uri='https://evil.example/')}")
+    monkeypatch.setattr(door.directory, "find_client", broken)
+    unknown = await browser.get(f"/oauth2/authorize?{authorize_query()}")
+
+    assert told.location == f"{CALLBACK}?error=server_error&state=st4te"
+    assert "the vault is open" in caplog.text
+    assert elsewhere.location.startswith("/error?")
+    assert (unknown.status, unknown.header("location")) == (500, None)
+    assert "vault" not in unknown.text
+
+
 # Log-out
 
 

@@ -13,8 +13,16 @@ Source: RFC 6749 section 4.1.2.1; Cognito Developer Guide, "Authorize endpoint" 
 
 from dataclasses import dataclass
 
-from velvetrope.hosted_ui.directory import UserDirectory, find_client, grant_rules
-from velvetrope.oauth import AuthorizationRequest, Parameters, parse_authorization_request, verify_return_address
+from velvetrope.hosted_ui.directory import UserDirectory, client_rules, find_client, grant_rules
+from velvetrope.oauth import (
+    AuthorizationRequest,
+    ClientRules,
+    OAuthError,
+    Parameters,
+    ReturnAddress,
+    parse_authorization_request,
+    verify_return_address,
+)
 from velvetrope.store.tables.userpools import AppClient, UserPool
 
 __all__ = ["AuthorizationRequests", "RequestedAuthorization"]
@@ -45,7 +53,18 @@ class AuthorizationRequests:
         """
         client = await find_client(self._directory, pool, parameters.require("client_id"))
         rules = await grant_rules(self._directory, pool, client)
-        issuer = self._directory.issuer(pool) if self._names_issuer else None
-        address = verify_return_address(parameters, rules, issuer=issuer)
+        address = self._verify_address(pool, parameters, rules)
         request = parse_authorization_request(parameters, rules, address)
         return RequestedAuthorization(client, request, parameters.render())
+
+    async def return_address(self, pool: UserPool, parameters: Parameters) -> ReturnAddress | None:
+        """Where a fault of ours may be told; None when that is our own page."""
+        try:
+            client = await find_client(self._directory, pool, parameters.require("client_id"))
+            return self._verify_address(pool, parameters, client_rules(client))
+        except OAuthError:
+            return None
+
+    def _verify_address(self, pool: UserPool, parameters: Parameters, rules: ClientRules) -> ReturnAddress:
+        issuer = self._directory.issuer(pool) if self._names_issuer else None
+        return verify_return_address(parameters, rules, issuer=issuer)

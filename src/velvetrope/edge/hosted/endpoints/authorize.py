@@ -1,12 +1,16 @@
 """GET /oauth2/authorize: straight back to the app, or to the sign-in page."""
 
+import logging
+
 from velvetrope.edge.hosted.context import HostedContext
 from velvetrope.edge.hosted.responses import HostedResponse, redirect_response
 from velvetrope.edge.hosted.table import Arrived, Endpoint
 from velvetrope.hosted_ui import RedirectTo
-from velvetrope.oauth import Parameters
+from velvetrope.oauth import OAuthError, Parameters, ServerError
 
 __all__ = ["AuthorizeEndpoint"]
+
+_log = logging.getLogger("velvetrope.hosted")
 
 
 class AuthorizeEndpoint:
@@ -19,12 +23,22 @@ class AuthorizeEndpoint:
         return {"/oauth2/authorize": Endpoint("page", {"GET": self._authorize})}
 
     async def _authorize(self, arrived: Arrived) -> HostedResponse:
-        outcome = await self._context.flows.authorization.authorize(
-            arrived.pool,
-            Parameters.parse(arrived.request.query),
-            session=self._context.session_of(arrived),
-            now=arrived.request.now,
-        )
+        parameters = Parameters.parse(arrived.request.query)
+        try:
+            outcome = await self._context.flows.authorization.authorize(
+                arrived.pool,
+                parameters,
+                session=self._context.session_of(arrived),
+                now=arrived.request.now,
+            )
+        except OAuthError:
+            raise
+        except Exception as fault:  # noqa: BLE001  it is logged here, under the request id
+            # The app may be waiting in a frame that nobody sees (`prompt=none`): it is told, where that is safe.
+            _log.exception("authorize failed (request %s)", arrived.request.request_id)
+            refusal = ServerError(detail=f"a fault of ours: {type(fault).__name__}")
+            refusal.return_address = await self._context.flows.requests.return_address(arrived.pool, parameters)
+            raise refusal from None
         if isinstance(outcome, RedirectTo):
             return redirect_response(outcome.uri)
         return redirect_response(arrived.link("/login", outcome.query))
