@@ -1,11 +1,13 @@
 """USER_AUTH: choosing how to show who one is, and what strangers learn from the choice."""
 
+import asyncio
 from typing import Any
 
 import pytest
 
 from support.userpools import PASSWORD, World, attribute_list, claims_of, refused, srp_client
 from velvetrope.store.tables.userpools import EmailMfaConfig, PasswordPolicySettings
+from velvetrope.userpools.errors import LimitExceededException
 from velvetrope.userpools.mfa_operations import MfaSettings
 from velvetrope.userpools.shapes import SignInPolicy, UserPoolPolicies
 
@@ -358,3 +360,69 @@ async def test_client_without_user_auth_gets_no_session_for_it(world: World) -> 
     _, _, answer = await signed_up(world, explicit_auth_flows=("ALLOW_USER_PASSWORD_AUTH",))
 
     assert answer == {}
+
+
+TOO_OFTEN = "Attempt limit exceeded, please try after some time."
+
+
+@pytest.mark.parametrize("username", ["anna", "nobody"])
+async def test_sixth_code_in_an_hour_that_nobody_shows_is_not_sent(world: World, username: str) -> None:
+    pool_id, client_id = await passwordless_pool(world)
+    for _ in range(5):
+        asked = await begin(world, client_id, username, PREFERRED_CHALLENGE="EMAIL_OTP")
+        assert asked["challenge_name"] == "EMAIL_OTP"
+
+    async with refused("LimitExceededException", TOO_OFTEN):
+        await begin(world, client_id, username, PREFERRED_CHALLENGE="EMAIL_OTP")
+    async with refused("LimitExceededException", TOO_OFTEN):
+        await begin(world, client_id, username, PREFERRED_CHALLENGE="SMS_OTP")
+    world.later(hours=1, microseconds=-1)
+    async with refused("LimitExceededException", TOO_OFTEN):
+        await begin(world, client_id, username, PREFERRED_CHALLENGE="EMAIL_OTP")
+    world.later(microseconds=1)
+    await begin(world, client_id, username, PREFERRED_CHALLENGE="EMAIL_OTP")
+    assert len(await world.pools.outbox.messages(pool_id)) == (6 if username == "anna" else 0)
+
+
+async def test_whoever_shows_the_fifth_code_may_have_another(world: World) -> None:
+    pool_id, client_id = await passwordless_pool(world)
+    for _ in range(5):
+        world.later(seconds=1)
+        asked = await begin(world, client_id, PREFERRED_CHALLENGE="EMAIL_OTP")
+
+    await world.respond(client_id, asked, {"EMAIL_OTP_CODE": await world.last_code(pool_id)})
+
+    for _ in range(5):
+        await begin(world, client_id, PREFERRED_CHALLENGE="EMAIL_OTP")
+
+
+async def test_of_many_codes_asked_for_at_once_five_are_sent(world: World) -> None:
+    pool_id, client_id = await passwordless_pool(world)
+
+    asked = (begin(world, client_id, PREFERRED_CHALLENGE="EMAIL_OTP") for _ in range(12))
+    outcomes = await asyncio.gather(*asked, return_exceptions=True)
+
+    assert [str(one) for one in outcomes if isinstance(one, Exception)] == [TOO_OFTEN] * 7
+    assert len(await world.pools.outbox.messages(pool_id)) == 5
+
+
+async def test_codes_of_a_first_factor_do_not_use_up_those_of_a_second(world: World) -> None:
+    pool_id, client_id = await passwordless_pool(world)
+    await world.set_user_pool_mfa_config(
+        user_pool_id=pool_id,
+        mfa_configuration="OPTIONAL",
+        email_mfa_configuration=EmailMfaConfig(),
+    )
+    await world.admin_set_user_mfa_preference(
+        user_pool_id=pool_id, username="anna", email_mfa_settings=MfaSettings(enabled=True, preferred_mfa=True)
+    )
+    for _ in range(6):
+        try:
+            await begin(world, client_id, PREFERRED_CHALLENGE="SMS_OTP")
+        except LimitExceededException:
+            break
+
+    for _ in range(5):
+        assert (await world.sign_in(client_id))["challenge_name"] == "EMAIL_OTP"
+    async with refused("LimitExceededException", TOO_OFTEN):
+        await world.sign_in(client_id)

@@ -3,7 +3,8 @@
 A code lives in its session, as a keyed hash, and as long as the session does. Six digits as a second factor, eight as
 the first (user-pools reference section 2). A wrong code leaves the session usable, as on AWS; but AWS lets a live
 session be guessed at without end, and here guesses are counted per user, over all sessions, like wrong passwords
-(`back_off`): six digits last for three minutes, and a dozen guesses fit into them.
+(`back_off`): six digits last for three minutes, and a dozen guesses fit into them. How often one is sent is bounded too
+(`call_limits`).
 
 For a name that nobody has, a client that hides missing users is told of a code that was never sent: the destination is
 made from the name, the work is the same, and no code is right.
@@ -21,6 +22,7 @@ from velvetrope.sealing import MasterKeys
 from velvetrope.secret import Secret
 from velvetrope.store.tables.userpools import User, UserPool
 from velvetrope.userpools.back_off import BackOff
+from velvetrope.userpools.call_limits import CallLimits, LimitedCall
 from velvetrope.userpools.challenges import ChallengeSealer, CodeAsked, SignIn
 from velvetrope.userpools.decoys import Decoys
 from velvetrope.userpools.directory import PoolDirectory
@@ -66,6 +68,7 @@ class OneTimeCodes:
         challenges: ChallengeSealer,
         directory: PoolDirectory,
         back_off: BackOff,
+        limits: CallLimits,
         master_keys: MasterKeys,
         entropy: Entropy,
     ) -> None:
@@ -73,6 +76,7 @@ class OneTimeCodes:
         self._challenges = challenges
         self._directory = directory
         self._back_off = back_off
+        self._limits = limits
         self._master_keys = master_keys
         self._entropy = entropy
         self._decoys = Decoys(master_keys)
@@ -88,7 +92,12 @@ class OneTimeCodes:
         available: tuple[str, ...] | None = None,
         sets_up: str | None = None,
     ) -> NextChallenge:
-        """Send a code, or seem to where `user` is None. `sets_up`: see `CodeAsked`."""
+        """Send a code, or seem to where `user` is None. `sets_up`: see `CodeAsked`.
+
+        Raises:
+            LimitExceededException: too many were sent and not shown (`call_limits`).
+        """
+        await self._limits.take(turn.pool, sign_in.username_key, _kind(second_factor=second_factor), now=turn.now)
         code = new_digits(self._entropy, _SECOND_FACTOR_DIGITS if second_factor else _FIRST_FACTOR_DIGITS)
         medium, address = _medium(challenge_name)
         asked = CodeAsked(
@@ -158,6 +167,8 @@ class OneTimeCodes:
             await self._back_off.failed(turn.pool, lock, now=turn.now)
             raise CodeMismatchException("Invalid code or auth state for the user.")
         await self._back_off.succeeded(turn.pool, lock, now=turn.now)
+        kind = _kind(second_factor=asked.second_factor)
+        await self._limits.forget(turn.pool, sign_in.username_key, kind, now=turn.now)
         await self._challenges.spend_session(session, now=turn.now)
         return Answered(sign_in.with_proof(challenge_name))
 
@@ -177,6 +188,10 @@ def code_lock(username_key: str) -> str:
 def new_digits(entropy: Entropy, count: int) -> str:
     # 64 random bits modulo at most a hundred million: the bias is below one in ten to the eleventh.
     return f"{int.from_bytes(entropy.token_bytes(8)) % 10**count:0{count}d}"
+
+
+def _kind(*, second_factor: bool) -> LimitedCall:
+    return "second_factor" if second_factor else "first_factor"
 
 
 def _medium(challenge_name: SentCode) -> tuple[Medium, Address]:

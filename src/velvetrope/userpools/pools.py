@@ -171,6 +171,7 @@ class UserPools:
                 challenges=challenges,
                 directory=directory,
                 back_off=back_off,
+                limits=limits,
                 master_keys=master_keys,
                 entropy=entropy,
             ),

@@ -222,12 +222,13 @@ class SignInStore:
         now: datetime,
         locks: Collection[timedelta],
         forget_after: timedelta,
-    ) -> None:
+    ) -> int | None:
         """Count one failure and lock: the n-th in a row for `locks[n - 1]`, further ones for as long as the last.
 
         A failure while locked does not count, and neither do ones older than `forget_after`: it starts from one again.
+        The answer is which in a row it was; None if it did not count.
         """
-        await self._database.write_at_once(
+        return await self._database.write_at_once(
             lambda visit: _record_failure(visit, user_pool_id, name_hash, now, list(locks), forget_after)
         )
 
@@ -381,7 +382,7 @@ def _record_failure(
     now: datetime,
     locks: list[timedelta],
     forget_after: timedelta,
-) -> None:
+) -> int | None:
     quiet = attempts.c.last_failure_at <= now - forget_after
     counted = case((quiet, 1), else_=attempts.c.failures + 1)
     until = case(
@@ -395,10 +396,11 @@ def _record_failure(
         .values(failures=counted, locked_until=until, last_failure_at=now)
         .returning(attempts.c.failures)
     )
-    if changed.one_or_none() is not None:
-        return
+    count: int | None = changed.scalar_one_or_none()
+    if count is not None:
+        return count
     if visit.execute(select(attempts.c.failures).where(*mine)).one_or_none() is not None:
-        return  # locked: the attempt was not looked at, so it does not lengthen the lock
+        return None  # locked: the attempt was not looked at, so it does not lengthen the lock
     visit.execute(delete(attempts).where(attempts.c.last_failure_at <= now - forget_after))
     visit.execute(
         insert(attempts).values(
@@ -409,6 +411,7 @@ def _record_failure(
             last_failure_at=now,
         )
     )
+    return 1
 
 
 async def _one_family(connection: Connection, origin_jti: str) -> TokenFamily | None:
