@@ -3,8 +3,9 @@
     key = await IssuerKeys(documents).find(issuer, kid="…", algorithm="RS256", now=now)
 
 An issuer says at `ISSUER/.well-known/openid-configuration` where its key set is; the document must name the issuer it
-was fetched for. Keys are RSA of 2048 bits or more, or on a NIST curve, and each is good for the algorithms of its type
-and no others; what else is in a set is passed over. Symmetric keys are never taken from a document.
+was fetched for. Keys are RSA of 2048 bits or more (none of ROCA's), or on a NIST curve, and each is good for the
+algorithms of its type and no others; what else is in a set is passed over. Symmetric keys are never taken from a
+document.
 
 Anybody can send a token with any `kid`, so fetching is rationed for each issuer: one fetch at a time, kept for an hour,
 after a fetch none for half a minute (whatever key is asked for), after a failure none for ten seconds. What was
@@ -24,7 +25,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final, Protocol
 
 from velvetrope.sts.http_documents import DocumentUnavailable
-from velvetrope.tokens import TokenSignatureMismatch
+from velvetrope.tokens import TokenSignatureMismatch, is_roca_modulus
 
 __all__ = ["ALGORITHMS", "Documents", "IssuerKey", "IssuerKeys", "IssuerKeysUnavailable"]
 
@@ -169,7 +170,7 @@ def _key_of(entry: object) -> IssuerKey | None:
         algorithms &= {str(entry["alg"])}
     public = {name: entry[name] for name in ("kty", "n", "e", "crv", "x", "y") if name in entry}
     try:
-        if kind == "RSA" and _bits(public["n"]) not in _RSA_BITS:
+        if kind == "RSA" and not _is_sound(_number(public["n"])):
             return None
         key = RSAKey.import_key(public) if kind == "RSA" else ECKey.import_key(public)
     except (JoseError, ValueError, TypeError, KeyError, AttributeError):
@@ -177,11 +178,15 @@ def _key_of(entry: object) -> IssuerKey | None:
     return IssuerKey(kid, algorithms, key)
 
 
-def _bits(number: object) -> int:
-    """The length of a base64url number."""
-    if not isinstance(number, str):
+def _is_sound(modulus: int) -> bool:
+    return modulus.bit_length() in _RSA_BITS and not is_roca_modulus(modulus)
+
+
+def _number(text: object) -> int:
+    """A base64url number."""
+    if not isinstance(text, str):
         raise TypeError("not a number")
-    return int.from_bytes(base64.urlsafe_b64decode(number + "=" * (-len(number) % 4))).bit_length()
+    return int.from_bytes(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
 
 
 def _parse_object(body: bytes) -> dict[str, Any]:

@@ -35,6 +35,7 @@ from velvetrope.tokens.reasons import (
     TokenSignatureMismatch,
     WrongTokenUse,
 )
+from velvetrope.tokens.weak_moduli import is_roca_modulus
 
 __all__ = [
     "MAX_TOKEN_CHARACTERS",
@@ -54,6 +55,7 @@ __all__ = [
     "claimed_audience",
     "claimed_issuer",
     "generate_signing_key",
+    "is_roca_modulus",
     "read_token",
     "render_jwks",
     "sign_token",
