@@ -86,6 +86,22 @@ async def test_a_message_arrives_as_html_with_its_words_beside_it(server: SmtpSe
     assert html.get_content().strip() == "It is <b>123456</b>"
 
 
+async def test_a_pool_may_say_whom_a_mail_is_from_and_where_answers_go(server: SmtpServer, postman: Postman) -> None:
+    outcome = await SmtpSender(server, sender=SENDER).send(
+        message_id="11111111-2222-4333-8444-555555555555",
+        to="anna@example.com",
+        subject="Your code",
+        text="It is 123456",
+        sender="People <no-reply@people.example>",
+        reply_to="help@people.example",
+    )
+
+    assert outcome is None
+    [mail] = postman.taken
+    assert (mail["From"], mail["Reply-To"]) == ("People <no-reply@people.example>", "help@people.example")
+    assert mail["Message-ID"] == "<11111111-2222-4333-8444-555555555555@people.example>"
+
+
 async def test_a_subject_cannot_add_headers(server: SmtpServer, postman: Postman) -> None:
     assert await send(server, subject="Hello\r\nBcc: stranger@example.com") is None
 

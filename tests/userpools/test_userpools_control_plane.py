@@ -143,6 +143,54 @@ async def test_what_templates_commonly_send_is_accepted_and_shown_back(world: Wo
     assert schema["custom:team"]["attribute_data_type"] == "String"
 
 
+SES_IDENTITY = "arn:aws:ses:us-west-2:123456789012:identity/people.example"
+
+
+async def test_pool_says_whom_its_mails_are_from(world: World) -> None:
+    settings = EmailConfiguration(
+        email_sending_account="DEVELOPER",
+        source_arn=SES_IDENTITY,
+        from_="People <no-reply@people.example>",
+        reply_to_email_address="help@people.example",
+    )
+
+    pool_id = await world.pool(email_configuration=settings)
+
+    shown = (await world.describe_user_pool(user_pool_id=pool_id))["user_pool"]["email_configuration"]
+    assert shown == {
+        "email_sending_account": "DEVELOPER",
+        "source_arn": SES_IDENTITY,
+        "from": "People <no-reply@people.example>",
+        "reply_to_email_address": "help@people.example",
+    }
+
+
+@pytest.mark.parametrize(
+    ("settings", "text"),
+    [
+        (
+            {"email_sending_account": "DEVELOPER"},
+            "EmailConfiguration.SourceArn is required with EmailSendingAccount DEVELOPER.",
+        ),
+        ({"from_": "a@b.example"}, "EmailConfiguration.From needs EmailSendingAccount DEVELOPER."),
+        (
+            {"email_sending_account": "DEVELOPER", "source_arn": SES_IDENTITY, "from_": "a@b.example, c@d.example"},
+            "EmailConfiguration.From is not one email address.",
+        ),
+        (
+            {"reply_to_email_address": "a@b.example\r\nBcc: c@d.example"},
+            "EmailConfiguration.ReplyToEmailAddress is not one email address.",
+        ),
+    ],
+    ids=["no identity", "from", "two", "line break"],
+)
+async def test_mails_are_from_one_address_of_an_account_of_ones_own(
+    world: World, settings: dict[str, Any], text: str
+) -> None:
+    async with refused("InvalidParameterException", text):
+        await world.pool(email_configuration=EmailConfiguration(**settings))
+
+
 @pytest.mark.parametrize(
     ("settings", "named"),
     [
@@ -151,8 +199,8 @@ async def test_what_templates_commonly_send_is_accepted_and_shown_back(world: Wo
             "LambdaConfig (CustomSMSSender)",
         ),
         (
-            {"email_configuration": EmailConfiguration(email_sending_account="DEVELOPER")},
-            "EmailConfiguration.EmailSendingAccount DEVELOPER",
+            {"email_configuration": EmailConfiguration(configuration_set="set")},
+            "EmailConfiguration.ConfigurationSet",
         ),
         (
             {"user_pool_add_ons": UserPoolAddOns(advanced_security_mode="ENFORCED")},

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import pytest
 
 from support.userpools import World, attribute_list
+from velvetrope.store.tables.userpools import EmailConfiguration
 from velvetrope.store.tables.userpools_deliveries import DeliveryStore
 from velvetrope.userpools import Deliveries
 
@@ -21,13 +22,17 @@ class RecordingSender:
     def __init__(self) -> None:
         self.sent: list[tuple[str, str, str]] = []
         self.tried = 0
+        self.from_and_to: list[tuple[str | None, str | None]] = []
         self.failure: Failure | None = None
 
-    async def send(self, *, message_id: str, to: str, subject: str, text: str) -> Failure | None:
+    async def send(
+        self, *, message_id: str, to: str, subject: str, text: str, sender: str | None, reply_to: str | None
+    ) -> Failure | None:
         assert message_id
         self.tried += 1
         if self.failure is None:
             self.sent.append((to, subject, text))
+            self.from_and_to.append((sender, reply_to))
         return self.failure
 
 
@@ -116,3 +121,24 @@ async def test_a_text_is_in_no_log(post: Post, caplog: pytest.LogCaptureFixture)
     assert "no answer" in caplog.text
     assert entry.message.text not in caplog.text
     assert entry.message.to not in caplog.text
+
+
+async def test_mail_is_from_whom_the_pool_says(world: World, post: Post) -> None:
+    await post.deliveries.send_due()
+    await world.update_user_pool(
+        user_pool_id=post.pool_id,
+        auto_verified_attributes=("email",),
+        email_configuration=EmailConfiguration(
+            email_sending_account="DEVELOPER",
+            source_arn="arn:aws:ses:us-west-2:123456789012:identity/people.example",
+            from_="no-reply@people.example",
+            reply_to_email_address="help@people.example",
+        ),
+    )
+    await world.admin_create_user(
+        user_pool_id=post.pool_id, username="bea", user_attributes=attribute_list(email="b@people.example")
+    )
+
+    await post.deliveries.send_due()
+
+    assert post.sender.from_and_to == [(None, None), ("no-reply@people.example", "help@people.example")]

@@ -93,8 +93,17 @@ class SmtpSender:
         self._server = server
         self._sender = sender
 
-    async def send(self, *, message_id: str, to: str, subject: str, text: str) -> Undelivered | None:
-        """None when the server has taken the mail over."""
+    async def send(
+        self,
+        *,
+        message_id: str,
+        to: str,
+        subject: str,
+        text: str,
+        sender: str | None = None,
+        reply_to: str | None = None,
+    ) -> Undelivered | None:
+        """None when the server has taken the mail over. `sender` stands in for the one that was set up."""
         import aiosmtplib
 
         if _ADDRESS.fullmatch(to) is None:
@@ -102,7 +111,7 @@ class SmtpSender:
         server = self._server
         try:
             await aiosmtplib.send(
-                self._render(message_id, to, subject, text),
+                _render(message_id, sender or self._sender, reply_to, to, subject, text),
                 hostname=server.host,
                 port=server.port,
                 username=server.username,
@@ -124,13 +133,16 @@ class SmtpSender:
             return Undelivered(f"{server.host} could not be reached: {type(err).__name__}", permanent=False)
         return None
 
-    def _render(self, message_id: str, to: str, subject: str, text: str) -> EmailMessage:
-        message = EmailMessage(policy=SMTP)
-        message["From"] = self._sender
-        message["To"] = to
-        message["Subject"] = " ".join(subject.split())
-        message["Message-ID"] = f"<{message_id}@{parseaddr(self._sender)[1].rpartition('@')[2]}>"
-        message["Auto-Submitted"] = "auto-generated"  # RFC 3834 section 5: nobody's machine should answer it
-        message.set_content(plain_text_of(text))
-        message.add_alternative(text, subtype="html")
-        return message
+
+def _render(message_id: str, sender: str, reply_to: str | None, to: str, subject: str, text: str) -> EmailMessage:
+    message = EmailMessage(policy=SMTP)
+    message["From"] = sender
+    if reply_to is not None:
+        message["Reply-To"] = reply_to
+    message["To"] = to
+    message["Subject"] = " ".join(subject.split())
+    message["Message-ID"] = f"<{message_id}@{parseaddr(sender)[1].rpartition('@')[2]}>"
+    message["Auto-Submitted"] = "auto-generated"  # RFC 3834 section 5: nobody's machine should answer it
+    message.set_content(plain_text_of(text))
+    message.add_alternative(text, subtype="html")
+    return message

@@ -42,7 +42,16 @@ class WebhookSender:
         self._url = url
         self._token = token
 
-    async def send(self, *, message_id: str, to: str, subject: str, text: str) -> Undelivered | None:  # noqa: ARG002  a text message has no subject
+    async def send(
+        self,
+        *,
+        message_id: str,
+        to: str,
+        subject: str,  # noqa: ARG002  a text message has no subject
+        text: str,
+        sender: str | None = None,  # noqa: ARG002  nor a sender of a pool's own
+        reply_to: str | None = None,  # noqa: ARG002
+    ) -> Undelivered | None:
         """None when the other side has taken the message over."""
         import aiohttp
 

@@ -61,8 +61,10 @@ class SendingFailure(Protocol):
 class MessageSender(Protocol):
     """Hands one message to whoever carries it, once."""
 
-    async def send(self, *, message_id: str, to: str, subject: str, text: str) -> SendingFailure | None:
-        """None when it was taken over."""
+    async def send(
+        self, *, message_id: str, to: str, subject: str, text: str, sender: str | None, reply_to: str | None
+    ) -> SendingFailure | None:
+        """None when it was taken over. `sender` and `reply_to` are what the pool says, if it says anything."""
         ...
 
 
@@ -119,7 +121,12 @@ class Deliveries:
     async def _try(self, taken: TakenMessage) -> None:
         message = self._outbox.read(taken.message)
         failure = await self._senders[message.medium].send(
-            message_id=taken.message.id, to=message.to, subject=message.subject, text=message.text
+            message_id=taken.message.id,
+            to=message.to,
+            subject=message.subject,
+            text=message.text,
+            sender=taken.message.sender,
+            reply_to=taken.message.reply_to,
         )
         now = self._clock.now()
         if failure is None:

@@ -262,6 +262,8 @@ class Outbox:
                 context=message_id.encode(),
             ),
             created_at=now,
+            sender=pool.email_configuration.from_ if address == "email" else None,
+            reply_to=pool.email_configuration.reply_to_email_address if address == "email" else None,
         )
 
     def read(self, message: OutgoingMessage) -> ReadableMessage:

@@ -6,7 +6,11 @@ message that nobody sends.
 Source: Cognito user pools API, CreateUserPool.
 """
 
+import re
+from email.utils import getaddresses
+
 from velvetrope.store.tables.userpools import EmailConfiguration, LambdaConfig
+from velvetrope.userpools.directory import EMAIL
 from velvetrope.userpools.errors import InvalidParameterException
 from velvetrope.userpools.shapes import UserPoolAddOns, UserPoolPolicies, given_members
 
@@ -29,6 +33,7 @@ _TRIGGERS = frozenset(
 )
 """The members of LambdaConfig that are asked when their occasion comes."""
 
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _HISTORY_SIZES = range(25)
 _TOKEN_TRIGGER_VERSIONS = ("V1_0", "V2_0", "V3_0")
 
@@ -52,10 +57,35 @@ def check_supported(
     if lambda_config is not None:
         _check_token_trigger(lambda_config)
     _check_history(policies)
-    if email_configuration is not None and email_configuration.email_sending_account != "COGNITO_DEFAULT":
-        raise _not_supported("EmailConfiguration.EmailSendingAccount DEVELOPER")
+    if email_configuration is not None:
+        _check_email(email_configuration)
     if user_pool_add_ons is not None and user_pool_add_ons.advanced_security_mode != "OFF":
         raise _not_supported("UserPoolAddOns.AdvancedSecurityMode")
+
+
+def _check_email(configuration: EmailConfiguration) -> None:
+    """Whom mails are from and where answers go are addresses; whoever names them sends under an account of their own.
+
+    The account is whatever the server's SMTP setting is: SourceArn is kept and shown, and no SES looked for behind it.
+
+    Raises:
+        InvalidParameterException: they are not, or something of SES is asked for that is not here. Texts UNVERIFIED.
+    """
+    if configuration.configuration_set is not None:
+        raise _not_supported("EmailConfiguration.ConfigurationSet")
+    if configuration.email_sending_account == "DEVELOPER" and configuration.source_arn is None:
+        raise InvalidParameterException("EmailConfiguration.SourceArn is required with EmailSendingAccount DEVELOPER.")
+    if configuration.email_sending_account != "DEVELOPER" and configuration.from_ is not None:
+        raise InvalidParameterException("EmailConfiguration.From needs EmailSendingAccount DEVELOPER.")
+    for name, text in (("From", configuration.from_), ("ReplyToEmailAddress", configuration.reply_to_email_address)):
+        if text is not None and not _is_one_address(text):
+            raise InvalidParameterException(f"EmailConfiguration.{name} is not one email address.")
+
+
+def _is_one_address(text: str) -> bool:
+    """`no-reply@example.com` or `Name <no-reply@example.com>`, on one line."""
+    found = getaddresses([text])
+    return not _CONTROL.search(text) and len(found) == 1 and EMAIL.fullmatch(found[0][1]) is not None
 
 
 def _check_history(policies: UserPoolPolicies | None) -> None:

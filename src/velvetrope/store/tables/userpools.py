@@ -368,6 +368,9 @@ class OutgoingMessage(msgspec.Struct, frozen=True, kw_only=True):
     kind: str
     body_sealed: bytes
     created_at: datetime
+    sender: str | None = None
+    """Whom a mail is from, where the pool says so; None leaves it to the server's setting."""
+    reply_to: str | None = None
 
 
 pools = Table(

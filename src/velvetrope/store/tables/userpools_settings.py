@@ -74,7 +74,10 @@ class VerificationMessageTemplate(msgspec.Struct, frozen=True, kw_only=True, for
 
 
 class EmailConfiguration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`from_` is `From`, what a mail says it is from; None leaves it to the server's own setting."""
+
     source_arn: str | None = None
+    from_: str | None = msgspec.field(name="from", default=None)
     reply_to_email_address: str | None = None
     email_sending_account: Literal["COGNITO_DEFAULT", "DEVELOPER"] = "COGNITO_DEFAULT"
     configuration_set: str | None = None
