@@ -330,7 +330,7 @@ def _compare_value(
     arguments = typing.get_args(wanted)
     if shape.type == "structure" and isinstance(wanted, type) and issubclass(wanted, msgspec.Struct):
         if shape.name not in above:
-            fields = {field.name: field.type for field in msgspec.structs.fields(wanted)}
+            fields = {field.encode_name: field.type for field in msgspec.structs.fields(wanted)}
             yield from _compare(shape, fields, f"{path}.", (*above, shape.name))
     elif shape.type == "list" and shape.item is not None and arguments:
         yield from _compare_value(shape.item.shape, arguments[0], f"{path}[]", above)

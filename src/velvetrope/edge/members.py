@@ -112,7 +112,7 @@ def _struct_annotations(annotation: object) -> Mapping[str, object] | None:
         return None
     known = _ANNOTATIONS.get(annotation)
     if known is None:
-        known = _ANNOTATIONS[annotation] = {f.name: f.type for f in msgspec.structs.fields(annotation)}
+        known = _ANNOTATIONS[annotation] = {f.encode_name: f.type for f in msgspec.structs.fields(annotation)}
     return known
 
 
@@ -144,7 +144,8 @@ def _structure_to_wire(value: object, shape: Shape, path: str) -> dict[str, obje
     if isinstance(value, Mapping):
         items = value.items()
     elif isinstance(value, msgspec.Struct):
-        items = ((name, getattr(value, name)) for name in value.__struct_fields__)
+        names = zip(value.__struct_encode_fields__, value.__struct_fields__, strict=True)
+        items = ((encoded, getattr(value, name)) for encoded, name in names)
     else:
         raise TypeError(f"{path}: a {type(value).__name__} cannot be sent as {shape.name}")
     renamed = {}
