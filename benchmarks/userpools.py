@@ -47,7 +47,7 @@ from velvetrope.srp import claim_signature, render_timestamp
 from velvetrope.srp.exchange import premaster_secret
 from velvetrope.srp.groups import COGNITO_GROUP
 from velvetrope.store import Database
-from velvetrope.store.tables.userpools import User, users
+from velvetrope.store.tables.userpools import User, columns_of, users
 from velvetrope.tokens import KeySet, generate_signing_key, sign_token, verify_token
 from velvetrope.userpools import UserPools
 
@@ -322,8 +322,8 @@ async def fill(database: Database, user_pool_id: str, count: int) -> None:
                 modified_at=now,
             )
             rows.append(
-                {"user_pool_id": user_pool_id, "username_key": name, "sub": sub, "enabled": True}
-                | {"password_sealed": b"\0" * 512, "record": user}
+                {"user_pool_id": user_pool_id, "username_key": name, "sub": sub, "password_sealed": b"\0" * 512}
+                | columns_of(user)
             )
         async with database.transaction() as tx:
             await tx.connection.execute(insert(users), rows)
@@ -358,7 +358,13 @@ async def measure_pool(count: int, times: int) -> None:
             for token in (None, middle)
         ]
         assert len(first_page["users"]) == min(count, PAGE)
-        figures = [statistics.median(sample) * 1e3 for sample in (sign_ins, *pages)]
+        last = f"user{max(count - 2, 0):08d}"
+        filters = [f'email = "{last}@people.example"', 'email ^= "user0"', 'cognito:user_status = "CONFIRMED"']
+        found = [
+            [await timed(pool.call("list_users", user_pool_id=user_pool_id, filter=text)) for _ in range(5)]
+            for text in filters
+        ]
+        figures = [statistics.median(sample) * 1e3 for sample in (sign_ins, *pages, *found)]
         cells = " | ".join(f"{figure:.1f}" for figure in figures)
         print(f"| {count:,} | {cells} | {resident_mib([os.getpid()]):.0f} MiB |")
         pools.close()
@@ -383,8 +389,11 @@ def main() -> None:
     if "tokens" in chosen:
         measure_tokens(given.rounds, given.times * 10)
     if "pools" in chosen:
-        print("\n| users | SRP sign-in ms | first page ms | page past the middle ms | resident |")
-        print("|---|---|---|---|---|")
+        print(
+            "\n| users | SRP sign-in ms | first page ms | middle page ms "
+            "| by email ms | email prefix ms | by status ms | resident |"
+        )
+        print("|---|---|---|---|---|---|---|---|")
         sys.stdout.flush()
         for count in (1, 1_000, 1_000_000):
             # A process of its own for each, so that memory is its own too.

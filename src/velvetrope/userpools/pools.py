@@ -14,6 +14,7 @@ from velvetrope.store.tables.userpools_configuration import ConfigurationStore
 from velvetrope.store.tables.userpools_deliveries import DeliveryStore
 from velvetrope.store.tables.userpools_factors import FactorStore
 from velvetrope.store.tables.userpools_imports import ImportStore
+from velvetrope.store.tables.userpools_search import UserSearchStore
 from velvetrope.store.tables.userpools_sign_in import SignInStore
 from velvetrope.userpools.account_recovery import RecoveryOperations
 from velvetrope.userpools.account_service import AccountService
@@ -76,6 +77,7 @@ from velvetrope.userpools.tag_operations import TagOperations
 from velvetrope.userpools.token_generation import TokenGeneration
 from velvetrope.userpools.triggers import FunctionInvoker, Triggers
 from velvetrope.userpools.user_operations import UserOperations
+from velvetrope.userpools.user_pages import UserPages
 from velvetrope.userpools.vault import PasswordVault
 from velvetrope.userpools.workers import Workers
 
@@ -247,7 +249,16 @@ class UserPools:
             BrandingOperations(brandings, directory, entropy),
             TagOperations(store, directory),
             sign_up,
-            UserOperations(store, directory, vault, changes, writer, sign_up_triggers, entropy),
+            UserOperations(
+                store,
+                directory,
+                vault,
+                changes,
+                writer,
+                sign_up_triggers,
+                UserPages(store, UserSearchStore(database)),
+                entropy,
+            ),
             recovery,
             AttributeOperations(
                 store=store, directory=directory, tokens=tokens, writer=writer, codes=codes, limits=limits

@@ -28,18 +28,16 @@ from velvetrope.userpools.identities import attributes_with_identities
 from velvetrope.userpools.message_writing import MessageWriter
 from velvetrope.userpools.mfa_operations import shown_mfa
 from velvetrope.userpools.naming import name_new_user, name_taken
-from velvetrope.userpools.pages import next_page, page_start
 from velvetrope.userpools.password_changes import PasswordChanges
 from velvetrope.userpools.password_rules import check_new_password, policy_of, temporary_password_expiry
 from velvetrope.userpools.shapes import AttributeType
 from velvetrope.userpools.sign_up_triggers import SignUpTriggers
 from velvetrope.userpools.triggers import Occasion
 from velvetrope.userpools.user_filter import parse_user_filter
+from velvetrope.userpools.user_pages import UserPages
 from velvetrope.userpools.vault import PasswordVault
 
 __all__ = ["UserOperations", "described_user"]
-
-_ROWS_AT_A_TIME = 200
 
 
 class UserOperations:
@@ -53,9 +51,11 @@ class UserOperations:
         passwords: PasswordChanges,
         writer: MessageWriter,
         triggers: SignUpTriggers,
+        pages: UserPages,
         entropy: Entropy,
     ) -> None:
         self._store = store
+        self._pages = pages
         self._directory = directory
         self._vault = vault
         self._passwords = passwords
@@ -250,23 +250,11 @@ class UserOperations:
         filter: str | None = None,  # noqa: A002  the member's name
     ) -> Answer:
         pool = await self._directory.pool(user_pool_id)
-        matches = parse_user_filter(filter)
-        after = page_start(pagination_token, member="PaginationToken")
-        wanted = limit or 60
-        found: list[StoredUser] = []
-        while len(found) < wanted:
-            rows = await self._store.load_users(pool.id, after=after, limit=_ROWS_AT_A_TIME)
-            for row in rows:
-                after = row.username_key
-                if matches(row.user):
-                    found.append(row)
-                    if len(found) == wanted:
-                        break
-            if len(rows) < _ROWS_AT_A_TIME:
-                break
+        wanted = parse_user_filter(pool, filter)
+        found, next_token = await self._pages.load(pool, wanted, token=pagination_token, limit=limit or 60)
         return {
             "users": [described_user(row.user, only=attributes_to_get) for row in found],
-            "pagination_token": next_page(found, after, limit=wanted),
+            "pagination_token": next_token,
         }
 
     async def _change(

@@ -26,6 +26,7 @@ from velvetrope.store.tables import (
     userpools_identities,
     userpools_import_jobs,
     userpools_imports,
+    userpools_search,
     userpools_sign_in,
 )
 
@@ -55,5 +56,6 @@ __all__ = [
     "userpools_identities",
     "userpools_import_jobs",
     "userpools_imports",
+    "userpools_search",
     "userpools_sign_in",
 ]

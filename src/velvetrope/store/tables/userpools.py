@@ -32,6 +32,7 @@ from sqlalchemy import (
     bindparam,
     case,
     delete,
+    false,
     func,
     insert,
     literal,
@@ -83,6 +84,7 @@ from velvetrope.store.visits import Prepared, Visit
 __all__ = [
     "KEYS_TOPIC",
     "MESSAGES_TOPIC",
+    "SEARCHED_CHARACTERS",
     "SETTINGS_TOPIC",
     "AccountRecoverySetting",
     "AdminCreateUserConfig",
@@ -121,6 +123,7 @@ __all__ = [
     "VerificationMessageTemplate",
     "VersionedTrigger",
     "WebAuthnConfiguration",
+    "columns_of",
     "insert_user",
 ]
 
@@ -130,6 +133,8 @@ MfaType = Literal["SMS_MFA", "SOFTWARE_TOKEN_MFA", "EMAIL_OTP"]
 FirstFactor = Literal["PASSWORD", "EMAIL_OTP", "SMS_OTP", "WEB_AUTHN"]
 
 _SECONDS: dict[str, int] = {"seconds": 1, "minutes": 60, "hours": 3600, "days": 86400}
+SEARCHED_CHARACTERS = 255
+"""How much of an attribute is in the column that it is looked for by: an index takes no longer ones everywhere."""
 _TOPIC = "userpools"
 KEYS_TOPIC = "userpools keys"
 SETTINGS_TOPIC = "userpools settings"
@@ -404,7 +409,17 @@ users = Table(
     Column("enabled", Boolean, nullable=False),
     Column("password_sealed", LargeBinary),
     Column("record", Record(User), nullable=False),
+    # What users are looked for by, besides; `userpools_search` reads it. Rows of before are not searchable yet.
+    Column("email", String(SEARCHED_CHARACTERS)),
+    Column("phone_number", String(SEARCHED_CHARACTERS)),
+    Column("status", String(32)),
+    Column("searchable", Boolean, nullable=False, server_default=false()),
     Index("userpools_users_sub", "user_pool_id", "sub", unique=True),
+    Index("userpools_users_email", "user_pool_id", "email", "username_key"),
+    Index("userpools_users_phone_number", "user_pool_id", "phone_number", "username_key"),
+    Index("userpools_users_status", "user_pool_id", "status", "username_key"),
+    Index("userpools_users_enabled", "user_pool_id", "enabled", "username_key"),
+    Index("userpools_users_searchable", "user_pool_id", "searchable", "username_key"),
 )
 aliases = Table(
     "userpools_aliases",
@@ -891,7 +906,7 @@ class UserPoolStore:
                     )
                     if spent.one_or_none() is None:
                         raise _Undo(None)
-                values: dict[str, object] = {"record": user, "enabled": user.enabled}
+                values = columns_of(user)
                 if password_sealed is not None or remove_password:
                     values["password_sealed"] = password_sealed
                 await tx.connection.execute(update(users).where(mine).values(**values))
@@ -1167,12 +1182,24 @@ async def insert_user(
                 user_pool_id=user.user_pool_id,
                 username_key=username_key,
                 sub=user.sub,
-                enabled=user.enabled,
                 password_sealed=password_sealed,
-                record=user,
+                **columns_of(user),
             )
         )
     return conflict
+
+
+def columns_of(user: User) -> dict[str, object]:
+    """The record, and the columns that are made of it."""
+    email, phone_number = user.attributes.get("email"), user.attributes.get("phone_number")
+    return {
+        "record": user,
+        "enabled": user.enabled,
+        "email": None if email is None else email[:SEARCHED_CHARACTERS],
+        "phone_number": None if phone_number is None else phone_number[:SEARCHED_CHARACTERS],
+        "status": user.status,
+        "searchable": True,
+    }
 
 
 async def _one_user(connection: Connection, condition: ColumnElement[bool]) -> StoredUser | None:
@@ -1223,7 +1250,7 @@ async def _take_alias_from(connection: Connection, user_pool_id: str, owner_key:
         attributes={**former.attributes, f"{kind}_verified": "false"},
         sign_in_aliases={k: v for k, v in former.sign_in_aliases.items() if k != kind},
     )
-    await connection.execute(update(users).where(theirs).values(record=changed))
+    await connection.execute(update(users).where(theirs).values(**columns_of(changed)))
 
 
 async def _save_code(
