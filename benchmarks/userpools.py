@@ -352,7 +352,7 @@ async def measure_pool(count: int, times: int) -> None:
         srp = SrpClient(user_pool_id)
         sign_ins = [await timed(pool.sign_in(srp)) for _ in range(times)]
         first_page = await pool.call("list_users", user_pool_id=user_pool_id)
-        middle = base64.urlsafe_b64encode(f"user{count // 2:08d}".encode()).decode()
+        middle = base64.urlsafe_b64encode(json.dumps(["", f"user{count // 2:08d}", False]).encode()).decode()
         pages = [
             [await timed(pool.call("list_users", user_pool_id=user_pool_id, pagination_token=token)) for _ in range(5)]
             for token in (None, middle)

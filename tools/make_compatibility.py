@@ -60,6 +60,9 @@ DIFFERENCES: Mapping[str, Mapping[str, str]] = {
         "CompleteWebAuthnRegistration": "Attestation is not asked for. A registration is answered within five minutes.",
         "CreateUserImportJob": "The file goes to a door of this server, not to S3.",
         "StartUserImportJob": "SMS is the only second factor that a file gives. A job that imports nobody has failed.",
+        "ListUserSessions": "Sessions are known without UserSessionTracking; the browser's own (`SSO`) are not listed, nor "
+        "devices, places and last activity.",
+        "AdminListUserSessions": "As ListUserSessions.",
         "CreateGroup": "No limit on the number of groups in a pool (AWS: 10,000).",
         "CreateUserPool": "Triggers: `PreSignUp`, `PostConfirmation`, `CustomMessage`, `PreAuthentication`, "
         "`PostAuthentication`, the three of custom challenges, `PreTokenGeneration` (V1 to V3), `UserMigration` "

@@ -58,6 +58,8 @@ OPERATIONS = (
     "GetUserAttributeVerificationCode VerifyUserAttribute DeleteUserAttributes AdminDeleteUserAttributes "
     "AdminLinkProviderForUser AdminDisableProviderForUser GetSigningCertificate "
     "GetCSVHeader CreateUserImportJob DescribeUserImportJob ListUserImportJobs StartUserImportJob StopUserImportJob "
+    "ListUserSessions RevokeUserSession AdminListUserSessions AdminRevokeUserSession AdminGetUserAuthFactors "
+    "AdminDeleteSoftwareToken "
 )
 
 

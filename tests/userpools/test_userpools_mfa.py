@@ -550,3 +550,24 @@ async def test_new_password_comes_before_the_second_factor_and_does_not_replace_
 
     assert challenge["challenge_name"] == "SOFTWARE_TOKEN_MFA"
     await world.respond(client_id, challenge, {"SOFTWARE_TOKEN_MFA_CODE": world.totp(secret)})
+
+
+async def test_administrator_takes_a_lost_app_away_and_the_user_sets_another_one_up(world: World) -> None:
+    pool_id, client_id, secret = await pool_with_totp_user(world)
+    assert (await world.sign_in(client_id))["challenge_name"] == "SOFTWARE_TOKEN_MFA"
+
+    assert await world.admin_delete_software_token(user_pool_id=pool_id, username="anna") == {}
+
+    factors = await world.admin_get_user_auth_factors(user_pool_id=pool_id, username="anna")
+    assert (factors["username"], factors["preferred_mfa_setting"]) == ("anna", None)
+    assert factors["user_mfa_setting_list"] is None
+    assert factors["configured_user_auth_factors"] == ["PASSWORD"]
+    tokens = await world.sign_in(client_id)
+    other = await world.set_totp_up(tokens["access_token"])
+    assert other != secret
+    assert (await world.sign_in(client_id))["challenge_name"] == "SOFTWARE_TOKEN_MFA"
+    async with refused("UserNotFoundException"):
+        await world.admin_delete_software_token(user_pool_id=pool_id, username="nobody")
+    await world.user(pool_id, "bea")
+    async with refused("ResourceNotFoundException", "The user has no software token."):
+        await world.admin_delete_software_token(user_pool_id=pool_id, username="bea")

@@ -7,7 +7,8 @@ What a preference names must be answerable: a verified app, a phone number, a ve
 left out of a call stays what it was. SetUserSettings is the old way to do that for SMS alone.
 
 Source: Cognito user pools API, AssociateSoftwareToken, VerifySoftwareToken, SetUserMFAPreference,
-AdminSetUserMFAPreference, SetUserSettings; user-pools reference sections 6 and 7 for the sentences.
+AdminSetUserMFAPreference, AdminDeleteSoftwareToken, SetUserSettings; user-pools reference sections 6 and 7 for the
+sentences.
 """
 
 from collections.abc import Callable
@@ -21,7 +22,7 @@ from velvetrope.store.tables.userpools import MfaType, StoredUser, User, UserPoo
 from velvetrope.store.tables.userpools_factors import FactorStore, SoftwareToken
 from velvetrope.userpools.authenticator_setups import AuthenticatorSetter, AuthenticatorSetups
 from velvetrope.userpools.directory import PoolDirectory
-from velvetrope.userpools.errors import InvalidParameterException, user_missing
+from velvetrope.userpools.errors import InvalidParameterException, ResourceNotFoundException, user_missing
 from velvetrope.userpools.mfa_preferences import with_mfa_enabled
 from velvetrope.userpools.second_factors import has_address_for
 from velvetrope.userpools.signed_in import AccessTokens
@@ -133,6 +134,24 @@ class MfaOperations:
     ) -> Answer:
         pool = await self._directory.pool(user_pool_id)
         await self._prefer(pool, await self._directory.user(pool, username), _sms_alone(mfa_options))
+        return {}
+
+    @operation
+    async def admin_delete_software_token(self, call: Call, *, user_pool_id: str, username: str) -> Answer:
+        """The user can set another app up. Where MFA is required, the next sign-in asks for that."""
+        pool = await self._directory.pool(user_pool_id)
+        found = await self._directory.user(pool, username)
+
+        def without(user: User) -> User:
+            changed = with_mfa_enabled(user, "SOFTWARE_TOKEN_MFA", on=False)
+            preferred = None if user.mfa_preferred == "SOFTWARE_TOKEN_MFA" else user.mfa_preferred
+            return msgspec.structs.replace(changed, mfa_preferred=preferred, modified_at=call.now)
+
+        # First the factor, so that nobody is asked for a code of an app that is gone.
+        if await self._store.change_user(pool.id, found.username_key, without) is None:
+            raise user_missing()
+        if not await self._factors.delete_software_token(pool.id, found.username_key):
+            raise ResourceNotFoundException("The user has no software token.")  # text UNVERIFIED
         return {}
 
     async def _setter(

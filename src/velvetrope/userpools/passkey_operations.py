@@ -1,12 +1,14 @@
-"""StartWebAuthnRegistration and its siblings, and GetUserAuthFactors: what a signed-in user can sign in with.
+"""StartWebAuthnRegistration and its siblings, and GetUserAuthFactors: what a user can sign in with.
 
 Source: Cognito user pools API, StartWebAuthnRegistration, CompleteWebAuthnRegistration, ListWebAuthnCredentials,
-DeleteWebAuthnCredential, GetUserAuthFactors.
+DeleteWebAuthnCredential, GetUserAuthFactors, AdminGetUserAuthFactors.
 """
 
 from velvetrope.operations import Answer, Call, operation
 from velvetrope.secret import Secret
+from velvetrope.store.tables.userpools import StoredUser, UserPool
 from velvetrope.store.tables.userpools_factors import FactorStore
+from velvetrope.userpools.directory import PoolDirectory
 from velvetrope.userpools.errors import ResourceNotFoundException
 from velvetrope.userpools.first_factors import configured_factors
 from velvetrope.userpools.mfa_operations import shown_mfa
@@ -20,8 +22,11 @@ __all__ = ["PasskeyOperations"]
 class PasskeyOperations:
     """A user's own passkeys."""
 
-    def __init__(self, factors: FactorStore, tokens: AccessTokens, passkeys: Passkeys) -> None:
+    def __init__(
+        self, factors: FactorStore, directory: PoolDirectory, tokens: AccessTokens, passkeys: Passkeys
+    ) -> None:
         self._factors = factors
+        self._directory = directory
         self._tokens = tokens
         self._passkeys = passkeys
 
@@ -73,9 +78,16 @@ class PasskeyOperations:
     @operation
     async def get_user_auth_factors(self, call: Call, *, access_token: Secret[str]) -> Answer:
         signed_in = await self._tokens.signed_in(call, access_token)
-        stored = signed_in.stored
-        known = await self._factors.load_passkeys(signed_in.pool.id, stored.username_key)
-        factors = configured_factors(signed_in.pool, stored, has_passkey=bool(known))
+        return await self._auth_factors(signed_in.pool, signed_in.stored)
+
+    @operation
+    async def admin_get_user_auth_factors(self, call: Call, *, user_pool_id: str, username: str) -> Answer:  # noqa: ARG002
+        pool = await self._directory.pool(user_pool_id)
+        return await self._auth_factors(pool, await self._directory.user(pool, username))
+
+    async def _auth_factors(self, pool: UserPool, stored: StoredUser) -> Answer:
+        known = await self._factors.load_passkeys(pool.id, stored.username_key)
+        factors = configured_factors(pool, stored, has_passkey=bool(known))
         return {
             "username": stored.user.username,
             **shown_mfa(stored.user),

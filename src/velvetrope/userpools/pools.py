@@ -67,6 +67,7 @@ from velvetrope.userpools.second_factors import SecondFactors
 from velvetrope.userpools.self_service import SelfServiceOperations
 from velvetrope.userpools.sent_codes import SentCodes
 from velvetrope.userpools.service import PoolTokenVerifier, SignInService
+from velvetrope.userpools.session_operations import SessionOperations
 from velvetrope.userpools.sign_in import PasswordSignIn
 from velvetrope.userpools.sign_in_triggers import SignInTriggers
 from velvetrope.userpools.sign_up import SignUpOperations
@@ -282,8 +283,9 @@ class UserPools:
                 tokens=tokens,
                 setups=setups,
             ),
-            PasskeyOperations(factors, tokens, passkeys),
+            PasskeyOperations(factors, directory, tokens, passkeys),
             DeviceOperations(factors, directory, tokens, master_keys, entropy),
+            SessionOperations(sign_ins, directory, tokens),
             ImportOperations(imports, directory, self.uploads, import_logs, entropy),
         )
 

@@ -156,6 +156,15 @@ class FactorStore:
                 await tx.connection.execute(update(software_tokens).where(mine).values(record=changed))
         return changed
 
+    async def delete_software_token(self, user_pool_id: str, username_key: str) -> bool:
+        """Forget the user's app; False if there was none."""
+        mine = and_(software_tokens.c.user_pool_id == user_pool_id, software_tokens.c.username_key == username_key)
+        async with self._database.transaction() as tx:
+            gone = await tx.connection.execute(
+                delete(software_tokens).where(mine).returning(software_tokens.c.username_key)
+            )
+            return gone.one_or_none() is not None
+
     async def take_time_step(self, user_pool_id: str, username_key: str, step: int) -> bool:
         """Whether this caller is the one who may use the code of `step`: true once, and never for an earlier step."""
         mine = and_(software_tokens.c.user_pool_id == user_pool_id, software_tokens.c.username_key == username_key)

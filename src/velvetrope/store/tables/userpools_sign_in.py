@@ -11,7 +11,7 @@ there is such a user. Rows that can matter no more are removed by a later write,
 """
 
 import hashlib
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
@@ -335,6 +335,16 @@ class SignInStore:
                 )
             )
         return Rotation("rotated", family)
+
+    async def load_families_of_user(
+        self, user_pool_id: str, sub: str, *, now: datetime, limit: int
+    ) -> Sequence[TokenFamily]:
+        """Up to `limit` families of the user that stand at `now`, the newest first."""
+        theirs = and_(families.c.user_pool_id == user_pool_id, families.c.sub == sub, families.c.revoked_at.is_(None))
+        async with self._database.read() as connection:
+            rows = (await connection.execute(select(families.c.record).where(theirs))).scalars()
+            standing = [family for family in rows if now < family.expires_at]
+        return sorted(standing, key=lambda family: family.authenticated_at, reverse=True)[:limit]
 
     async def revoke_family(self, origin_jti: str, *, now: datetime) -> bool:
         """End the family and all its tokens; False if it is not there or was ended before."""

@@ -1,0 +1,98 @@
+"""Where somebody is signed in: listed by themselves and by administrators, and ended one by one."""
+
+from typing import Any
+
+from support.userpools import World, refused
+
+
+def ids(answer: dict[str, Any]) -> list[str]:
+    return [one["session_id"] for one in answer["sessions"]]
+
+
+async def test_sessions_are_listed_newest_first_and_the_present_one_is_marked(world: World) -> None:
+    pool_id, client_id = await world.some_user()
+    first = await world.sign_in(client_id)
+    began_at = world.now
+    world.later(minutes=1)
+    second = await world.sign_in(client_id)
+
+    own = await world.list_user_sessions(access_token=first["access_token"])
+    listed = await world.admin_list_user_sessions(user_pool_id=pool_id, username="anna")
+
+    assert [one["is_current_session"] for one in own["sessions"]] == [False, True]
+    assert ids(own) == ids(listed)
+    assert own["sessions"][1] == {
+        "session_id": ids(own)[1],
+        "session_type": "TOKEN",
+        "client_id": client_id,
+        "create_date": began_at,
+        "is_current_session": True,
+    }
+    assert len(ids(own)[0]) == 28
+    refreshed = await world.refresh(client_id, second["refresh_token"])
+    assert ids(await world.list_user_sessions(access_token=refreshed["access_token"])) == ids(own)
+
+
+async def test_session_is_ended_from_another_one_and_its_tokens_are_dead(world: World) -> None:
+    _, client_id = await world.some_user()
+    lost = await world.sign_in(client_id)
+    world.later(seconds=1)
+    present = await world.sign_in(client_id)
+    own = await world.list_user_sessions(access_token=present["access_token"])
+
+    answer = await world.revoke_user_session(access_token=present["access_token"], session_id=ids(own)[1])
+
+    assert answer == {}
+    async with refused("NotAuthorizedException", "Access Token has been revoked"):
+        await world.get_user(access_token=lost["access_token"])
+    async with refused("NotAuthorizedException"):
+        await world.refresh(client_id, lost["refresh_token"])
+    assert ids(await world.list_user_sessions(access_token=present["access_token"])) == ids(own)[:1]
+    async with refused("ResourceNotFoundException", "Session not found."):
+        await world.revoke_user_session(access_token=present["access_token"], session_id=ids(own)[1])
+
+
+async def test_session_does_not_end_itself(world: World) -> None:
+    _, client_id = await world.some_user()
+    present = await world.sign_in(client_id)
+    [mine] = ids(await world.list_user_sessions(access_token=present["access_token"]))
+
+    async with refused("InvalidParameterException", "The session of the access token cannot be revoked by it."):
+        await world.revoke_user_session(access_token=present["access_token"], session_id=mine)
+    assert await world.get_user(access_token=present["access_token"])
+
+
+async def test_administrator_ends_a_session_of_one_user_and_of_no_other(world: World) -> None:
+    pool_id, client_id = await world.some_user()
+    await world.user(pool_id, "bea")
+    anna, bea = await world.sign_in(client_id), await world.sign_in(client_id, "bea")
+    [hers] = ids(await world.admin_list_user_sessions(user_pool_id=pool_id, username="anna"))
+
+    async with refused("ResourceNotFoundException", "Session not found."):
+        await world.admin_revoke_user_session(user_pool_id=pool_id, username="bea", session_id=hers)
+    await world.admin_revoke_user_session(user_pool_id=pool_id, username="anna", session_id=hers)
+
+    async with refused("NotAuthorizedException"):
+        await world.get_user(access_token=anna["access_token"])
+    assert await world.get_user(access_token=bea["access_token"])
+    async with refused("UserNotFoundException"):
+        await world.admin_list_user_sessions(user_pool_id=pool_id, username="nobody")
+
+
+async def test_session_whose_refresh_token_is_dead_is_not_listed(world: World) -> None:
+    pool_id, client_id = await world.some_user()
+    await world.sign_in(client_id)
+
+    world.later(days=30, microseconds=-1)
+    assert len(ids(await world.admin_list_user_sessions(user_pool_id=pool_id, username="anna"))) == 1
+    world.later(microseconds=1)
+    assert ids(await world.admin_list_user_sessions(user_pool_id=pool_id, username="anna")) == []
+
+
+async def test_token_that_is_dead_lists_nothing(world: World) -> None:
+    _, client_id = await world.some_user()
+    tokens = await world.sign_in(client_id)
+    await world.global_sign_out(access_token=tokens["access_token"])
+
+    async with refused("NotAuthorizedException", "Access Token has been revoked"):
+        await world.list_user_sessions(access_token=tokens["access_token"])
