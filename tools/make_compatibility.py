@@ -60,7 +60,7 @@ DIFFERENCES: Mapping[str, Mapping[str, str]] = {
         "CompleteWebAuthnRegistration": "Attestation is not asked for. A registration is answered within five minutes.",
         "CreateUserImportJob": "The file goes to a door of this server, not to S3.",
         "StartUserImportJob": "SMS is the only second factor that a file gives. A job that imports nobody has failed.",
-        "ListUserSessions": "Sessions are known without UserSessionTracking; the browser's own (`SSO`) are not listed, nor "
+        "ListUserSessions": "UserSessionTracking is not needed. Not listed: the browser's own sessions (`SSO`), and "
         "devices, places and last activity.",
         "AdminListUserSessions": "As ListUserSessions.",
         "CreateGroup": "No limit on the number of groups in a pool (AWS: 10,000).",
