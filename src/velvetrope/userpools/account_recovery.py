@@ -23,8 +23,8 @@ from velvetrope.userpools.directory import PoolDirectory, PresentedName
 from velvetrope.userpools.errors import (
     InvalidParameterException,
     NotAuthorizedException,
-    UserNotFoundException,
     UserPoolError,
+    user_missing_for_client,
 )
 from velvetrope.userpools.message_writing import MessageWriter
 from velvetrope.userpools.migrations import UserMigrations
@@ -119,7 +119,7 @@ class RecoveryOperations:
         if found is None or not found.user.enabled:
             if client.hides_missing_users:
                 raise code_mismatch()
-            raise _missing() if found is None else NotAuthorizedException("User is disabled.")
+            raise user_missing_for_client() if found is None else NotAuthorizedException("User is disabled.")
         code = await self._codes.check(pool, found, "forgot_password", confirmation_code, now=call.now)
 
         def recovered(user: User) -> User:
@@ -182,7 +182,7 @@ def _recoverable(pool: UserPool, found: StoredUser | None) -> tuple[StoredUser, 
         UserNotFoundException, NotAuthorizedException, InvalidParameterException: nobody, or nowhere.
     """
     if found is None:
-        raise _missing()
+        raise user_missing_for_client()
     if not found.user.enabled:
         raise NotAuthorizedException("User is disabled.")
     return found, _reset_address(pool, found.user)
@@ -203,7 +203,3 @@ def _reset_address(pool: UserPool, user: User) -> Address:
         if user.attributes.get(f"{address}_verified") == "true" and user.attributes.get(address):
             return address
     raise InvalidParameterException(_NO_ADDRESS)
-
-
-def _missing() -> UserNotFoundException:
-    return UserNotFoundException("Username/client id combination not found.")

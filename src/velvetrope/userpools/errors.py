@@ -56,6 +56,7 @@ __all__ = [
     "attempts_exceeded",
     "group_missing",
     "user_missing",
+    "user_missing_for_client",
     "wrong_credentials",
 ]
 
@@ -303,6 +304,11 @@ def attempts_exceeded() -> NotAuthorizedException:
 
 def user_missing() -> UserNotFoundException:
     return UserNotFoundException("User does not exist.")
+
+
+def user_missing_for_client() -> UserNotFoundException:
+    """The same, where an app asks for somebody by name and the client does not hide who exists."""
+    return UserNotFoundException("Username/client id combination not found.")
 
 
 def group_missing() -> ResourceNotFoundException:

@@ -40,7 +40,7 @@ from velvetrope.userpools.errors import (
     LimitExceededException,
     ResourceNotFoundException,
 )
-from velvetrope.userpools.pages import next_page, page_start
+from velvetrope.userpools.pages import load_page
 from velvetrope.userpools.provider_urls import check_url
 from velvetrope.userpools.saml_providers import SamlProviders
 
@@ -291,8 +291,12 @@ class IdentityProviderOperations:
     ) -> Answer:
         await self._directory.pool(user_pool_id)
         wanted = max_results or _PAGE
-        after = page_start(next_token, member="NextToken")
-        providers = await self._store.identity_providers.load_page(user_pool_id, after=after, limit=wanted)
+        providers, going_on = await load_page(
+            lambda after: self._store.identity_providers.load_page(user_pool_id, after=after, limit=wanted),
+            lambda provider: provider.provider_name,
+            token=next_token,
+            limit=wanted,
+        )
         return {
             "providers": [
                 {
@@ -303,7 +307,7 @@ class IdentityProviderOperations:
                 }
                 for provider in providers
             ],
-            "next_token": next_page(providers, providers[-1].provider_name if providers else "", limit=wanted),
+            "next_token": going_on,
         }
 
     @operation

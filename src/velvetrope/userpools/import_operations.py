@@ -30,7 +30,7 @@ from velvetrope.userpools.errors import (
 )
 from velvetrope.userpools.import_files import csv_header
 from velvetrope.userpools.import_uploads import ImportUploads
-from velvetrope.userpools.pages import next_page, page_start
+from velvetrope.userpools.pages import load_page
 
 __all__ = ["EXPIRED_MESSAGE", "STARTED_WITHIN", "ImportLogs", "ImportOperations", "LogsRefused"]
 
@@ -128,11 +128,16 @@ class ImportOperations:
         self, call: Call, *, user_pool_id: str, max_results: int, pagination_token: str | None = None
     ) -> Answer:
         await self._directory.pool(user_pool_id)
-        after = page_start(pagination_token, member="PaginationToken")
-        jobs = await self._store.load_jobs(user_pool_id, after=after, limit=max_results)
+        jobs, going_on = await load_page(
+            lambda after: self._store.load_jobs(user_pool_id, after=after, limit=max_results),
+            lambda job: job.job_id,
+            token=pagination_token,
+            limit=max_results,
+            member="PaginationToken",
+        )
         return {
             "user_import_jobs": [self._described(job, now=call.now) for job in jobs],
-            "pagination_token": next_page(jobs, jobs[-1].job_id if jobs else "", limit=max_results),
+            "pagination_token": going_on,
         }
 
     @operation

@@ -19,7 +19,7 @@ from velvetrope.userpools.errors import (
     ResourceNotFoundException,
     ScopeDoesNotExistException,
 )
-from velvetrope.userpools.pages import next_page, page_start
+from velvetrope.userpools.pages import load_page
 
 __all__ = ["ResourceServerOperations", "ScopeDirectory"]
 
@@ -133,11 +133,15 @@ class ResourceServerOperations:
         next_token: str | None = None,
     ) -> Answer:
         await self._directory.pool(user_pool_id)
-        after = page_start(next_token, member="NextToken")
-        servers = await self._store.resource_servers.load_page(user_pool_id, after=after, limit=max_results)
+        servers, going_on = await load_page(
+            lambda after: self._store.resource_servers.load_page(user_pool_id, after=after, limit=max_results),
+            lambda server: server.identifier,
+            token=next_token,
+            limit=max_results,
+        )
         return {
             "resource_servers": [_described(server) for server in servers],
-            "next_token": next_page(servers, servers[-1].identifier if servers else "", limit=max_results),
+            "next_token": going_on,
         }
 
 

@@ -26,8 +26,8 @@ from velvetrope.userpools.errors import (
     AliasExistsException,
     InvalidParameterException,
     NotAuthorizedException,
-    UserNotFoundException,
     UserPoolError,
+    user_missing_for_client,
 )
 from velvetrope.userpools.message_writing import MessageWriter
 from velvetrope.userpools.naming import name_new_user, name_taken
@@ -272,4 +272,4 @@ def _missing(client: AppClient) -> UserPoolError:
     """What a client is told of a user that is not there: the same as of a wrong code, if it hides that."""
     if client.hides_missing_users:
         return code_mismatch()
-    return UserNotFoundException("Username/client id combination not found.")
+    return user_missing_for_client()
