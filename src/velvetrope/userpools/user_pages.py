@@ -5,8 +5,10 @@ looked at, in that of an index where one can answer, and after that among rows t
 that was is in the token, which holds nothing that its holder has not seen.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import Protocol
 
 import msgspec
 
@@ -35,6 +37,10 @@ class _Row:
     place: _Place
 
 
+class _LoadByName(Protocol):
+    def __call__(self, *, after: str, limit: int) -> Awaitable[Sequence[StoredUser]]: ...
+
+
 class UserPages:
     """See the module."""
 
@@ -51,7 +57,10 @@ class UserPages:
             InvalidParameterException: the token is not one of ours for such a filter.
         """
         place = _place(token)
-        rows = self._all(pool, place) if wanted.search is None else self._found(pool, wanted.search, place)
+        if wanted.search is None:
+            rows = _by_name(partial(self._store.load_users, pool.id), place)
+        else:
+            rows = self._found(pool, wanted.search, place)
         found: list[StoredUser] = []
         async for row in rows:
             if wanted.matches(row.stored.user):
@@ -61,16 +70,6 @@ class UserPages:
                     break
         last = "" if place is None else msgspec.json.encode(place).decode()
         return found, next_page(found, last, limit=limit)
-
-    async def _all(self, pool: UserPool, place: _Place | None) -> AsyncIterator[_Row]:
-        after = "" if place is None else place.key
-        while True:
-            rows = await self._store.load_users(pool.id, after=after, limit=_ROWS_AT_A_TIME)
-            for row in rows:
-                yield _Row(row, _Place("", row.username_key, is_indexed=False))
-            if len(rows) < _ROWS_AT_A_TIME:
-                return
-            after = rows[-1].username_key
 
     async def _found(self, pool: UserPool, search: UserSearch, place: _Place | None) -> AsyncIterator[_Row]:
         if place is None or place.is_indexed:
@@ -85,14 +84,19 @@ class UserPages:
             place = None
         if not search.misses_older_rows:
             return
-        after_key = "" if place is None else place.key
-        while True:
-            rows = await self._search.load_unsearchable(pool.id, after=after_key, limit=_ROWS_AT_A_TIME)
-            for row in rows:
-                yield _Row(row, _Place("", row.username_key, is_indexed=False))
-            if len(rows) < _ROWS_AT_A_TIME:
-                return
-            after_key = rows[-1].username_key
+        async for row in _by_name(partial(self._search.load_unsearchable, pool.id), place):
+            yield row
+
+
+async def _by_name(load: _LoadByName, place: _Place | None) -> AsyncIterator[_Row]:
+    after = "" if place is None else place.key
+    while True:
+        rows = await load(after=after, limit=_ROWS_AT_A_TIME)
+        for row in rows:
+            yield _Row(row, _Place("", row.username_key, is_indexed=False))
+        if len(rows) < _ROWS_AT_A_TIME:
+            return
+        after = rows[-1].username_key
 
 
 def _place(token: str | None) -> _Place | None:
