@@ -18,7 +18,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Literal
+from types import MappingProxyType
+from typing import Final, Literal
 
 import msgspec
 from botocore import xform_name
@@ -54,6 +55,12 @@ class _Reference(msgspec.Struct, rename="camel"):
 class _Error(msgspec.Struct, rename="camel"):
     code: str | None = None
     http_status_code: int | None = None
+
+
+_WIDER_PATTERNS: Final[Mapping[str, str]] = MappingProxyType(
+    {"DomainType": r"^[a-z0-9](?:[a-z0-9\-\.]{0,61}[a-z0-9])?$"},
+)
+"""Patterns that AWS itself does not hold: a user pool's custom domain has dots, and the model knows prefixes only."""
 
 
 class _Shape(msgspec.Struct, rename="camel"):
@@ -245,7 +252,7 @@ class ServiceModel:
             required=tuple(raw.required),
             minimum=raw.min,
             maximum=raw.max,
-            pattern=raw.pattern,
+            pattern=_WIDER_PATTERNS.get(name, raw.pattern),
             enum=tuple(raw.enum),
             sensitive=raw.sensitive,
             flattened=raw.flattened,

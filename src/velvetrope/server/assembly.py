@@ -296,6 +296,7 @@ def _wire(
             allow_loopback_http=True, max_body_bytes=1_048_576, accept="application/samlmetadata+xml, */*;q=0.5"
         ),
         import_logs=RoleLogs(cognito_calls),
+        reserved_hosts=names_for(region=region, hosts=connection.own_hosts),
         endpoint_url=connection.url,
         pages_url=public_url or f"https://{connection.authority}",
     )

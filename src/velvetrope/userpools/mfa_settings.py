@@ -100,7 +100,7 @@ def relying_party_id(pool: UserPool) -> str | None:
     """The domain that passkeys of this pool belong to; None where neither one is configured nor there are pages."""
     if pool.web_authn.relying_party_id is not None:
         return pool.web_authn.relying_party_id
-    return None if pool.domain is None else f"{pool.domain}.auth.{pool.region}.amazoncognito.com"
+    return pool.domain_host
 
 
 def _described(pool: UserPool) -> dict[str, object]:

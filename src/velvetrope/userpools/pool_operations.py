@@ -1,4 +1,4 @@
-"""CreateUserPool and its siblings, and the pool's domain.
+"""CreateUserPool and its siblings.
 
 What has a meaning here is kept and shown back. What would make a pool weaker than its settings say, because it is not
 built (`pool_support`), is refused by its name. Harmless defaults are accepted, since CloudFormation, Terraform and
@@ -8,7 +8,7 @@ UpdateUserPool sets what it is not told to its default, as AWS does; name, schem
 and deletion protection, which are never switched off by an omission (what AWS does there is UNVERIFIED). Which second
 factors a pool offers is `mfa_settings`' subject.
 
-Source: Cognito user pools API, CreateUserPool, UpdateUserPool, CreateUserPoolDomain.
+Source: Cognito user pools API, CreateUserPool, UpdateUserPool.
 """
 
 from typing import Literal
@@ -48,7 +48,7 @@ from velvetrope.userpools.shapes import (
 )
 from velvetrope.userpools.signing_keys import PoolKeys
 
-__all__ = ["DomainOperations", "PoolOperations"]
+__all__ = ["PoolOperations"]
 
 Address = Literal["phone_number", "email"]
 Mfa = Literal["OFF", "ON", "OPTIONAL"]
@@ -57,8 +57,6 @@ _AWS_PASSWORD_POLICY = PasswordPolicySettings(
     minimum_length=8, require_uppercase=True, require_lowercase=True, require_numbers=True, require_symbols=True
 )
 """What a pool gets that was created without Policies."""
-
-_RESERVED_IN_DOMAINS = ("aws", "amazon", "cognito")
 
 
 class PoolOperations:
@@ -254,80 +252,6 @@ class PoolOperations:
             ],
             "next_token": next_page(pools, pools[-1].id if pools else "", limit=max_results),
         }
-
-
-class DomainOperations:
-    """The one domain prefix that a pool's hosted pages can have."""
-
-    def __init__(self, store: UserPoolStore, directory: PoolDirectory) -> None:
-        self._store = store
-        self._directory = directory
-
-    @operation
-    async def create_user_pool_domain(
-        self,
-        call: Call,  # noqa: ARG002
-        *,
-        domain: str,
-        user_pool_id: str,
-        managed_login_version: int = 1,
-    ) -> Answer:
-        await self._directory.pool(user_pool_id)
-        for word in _RESERVED_IN_DOMAINS:
-            if word in domain:
-                raise InvalidParameterException(f"Domain cannot contain reserved word: {word}")
-        taken = await self._store.take_domain(user_pool_id, domain, managed_login_version=managed_login_version)
-        match taken:
-            case "domain_in_use":
-                raise InvalidParameterException("Domain already associated with another user pool.")
-            case "pool_has_domain":
-                raise InvalidParameterException("User pool already has a domain configured.")
-            case "no_pool":
-                raise ResourceNotFoundException(f"User pool {user_pool_id} does not exist.")
-            case "taken":
-                return {"managed_login_version": managed_login_version}
-
-    @operation
-    async def describe_user_pool_domain(self, call: Call, *, domain: str) -> Answer:  # noqa: ARG002
-        pool = await self._store.load_pool_by_domain(domain)
-        if pool is None:
-            return {"domain_description": {}}  # AWS answers so for a domain that nobody has
-        return {
-            "domain_description": {
-                "user_pool_id": pool.id,
-                "aws_account_id": pool.account_id,
-                "domain": pool.domain,
-                "status": "ACTIVE",
-                "managed_login_version": pool.managed_login_version,
-            }
-        }
-
-    @operation
-    async def update_user_pool_domain(
-        self,
-        call: Call,  # noqa: ARG002
-        *,
-        domain: str,
-        user_pool_id: str,
-        managed_login_version: int = 1,
-    ) -> Answer:
-        await self._directory.pool(user_pool_id)
-
-        def change(pool: UserPool) -> UserPool:
-            if pool.domain != domain:
-                raise InvalidParameterException("No such domain or user pool exists.")
-            return msgspec.structs.replace(pool, managed_login_version=managed_login_version)
-
-        if await self._store.change_pool(user_pool_id, change) is None:
-            raise ResourceNotFoundException(f"User pool {user_pool_id} does not exist.")
-        return {"managed_login_version": managed_login_version}
-
-    @operation
-    async def delete_user_pool_domain(self, call: Call, *, domain: str, user_pool_id: str) -> Answer:  # noqa: ARG002
-        await self._directory.pool(user_pool_id)
-        if not await self._store.release_domain(user_pool_id, domain):
-            raise InvalidParameterException("No such domain or user pool exists.")
-        return {}
 
 
 def _password_policy(policies: UserPoolPolicies | None) -> PasswordPolicySettings:

@@ -3,7 +3,7 @@
 Nothing is decided here. One `UserPools` per process; it opens nothing and imports nothing heavy until it is used.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from velvetrope.clock import Clock, Entropy
 from velvetrope.sealing import MasterKeys
@@ -36,6 +36,7 @@ from velvetrope.userpools.deliveries import Deliveries, MessageSender
 from velvetrope.userpools.device_operations import DeviceOperations
 from velvetrope.userpools.devices import DeviceProofs
 from velvetrope.userpools.directory import PoolDirectory
+from velvetrope.userpools.domain_operations import DomainOperations
 from velvetrope.userpools.federated_users import FederatedUsers
 from velvetrope.userpools.first_factors import FirstFactors
 from velvetrope.userpools.group_operations import GroupOperations
@@ -59,7 +60,7 @@ from velvetrope.userpools.passkey_operations import PasskeyOperations
 from velvetrope.userpools.passkeys import Passkeys
 from velvetrope.userpools.password_changes import PasswordChanges
 from velvetrope.userpools.password_proofs import PasswordProofs, SrpExchange
-from velvetrope.userpools.pool_operations import DomainOperations, PoolOperations
+from velvetrope.userpools.pool_operations import PoolOperations
 from velvetrope.userpools.resource_servers import ResourceServerOperations, ScopeDirectory
 from velvetrope.userpools.saml_keys import SamlKeys
 from velvetrope.userpools.saml_providers import SamlDocuments, SamlProviders
@@ -102,12 +103,13 @@ class UserPools:
         import_logs: ImportLogs | None = None,
         endpoint_url: str = "http://localhost",
         pages_url: str | None = None,
+        reserved_hosts: Collection[str] = (),
     ) -> None:
         """A medium without a sender is left to the mailbox; without `functions` no trigger can be asked.
 
         Without `documents` SAML metadata is taken as a file only. Users are imported only where there are
         `import_logs`, from files that are put below `endpoint_url`. `pages_url` is where people reach the hosted pages
-        (`https://localhost:4800`), for links in messages.
+        (`https://localhost:4800`), for links in messages. No pool's domain is one of `reserved_hosts`.
         """
         store, sign_ins, factors = UserPoolStore(database), SignInStore(database), FactorStore(database)
         configuration, brandings = ConfigurationStore(database), BrandingStore(database)
@@ -234,7 +236,7 @@ class UserPools:
         self.operations: tuple[object, ...] = (
             PoolOperations(store, directory, keys, entropy),
             MfaSettingsOperations(store, directory),
-            DomainOperations(store, directory),
+            DomainOperations(store, directory, reserved_hosts),
             ClientOperations(
                 store,
                 directory,

@@ -142,7 +142,7 @@ class HostedPages:
             if refusal is not None:
                 return refusal
         try:
-            pool = await self._find_pool(address)
+            pool = await self._find_pool(request, address)
             if pool is None:
                 return render_not_found(request, endpoint.kind, await self._context.dressing.dress(request))
             return await answer(Arrived(request, address, pool))
@@ -165,11 +165,13 @@ class HostedPages:
         query = f"?{request.query}" if request.query else ""
         return redirect_response(f"https://{request.authority}{request.raw_path}{query}")
 
-    async def _find_pool(self, address: HostedAddress) -> UserPool | None:
+    async def _find_pool(self, request: HostedRequest, address: HostedAddress) -> UserPool | None:
         directory = self._context.directory
         match address.pool_by:
             case "only":
-                return await directory.find_only_domain()
+                # A domain name of a pool's own, or else whatever pool is the only one.
+                named = await directory.find_pool_by_domain(request.host.lower()) if "." in request.host else None
+                return await directory.find_only_domain() if named is None else named
             case "domain":
                 return await directory.find_pool_by_domain(address.pool)
             case "id":

@@ -145,7 +145,7 @@ _MESSAGES_KEPT_FOR = timedelta(days=7)
 
 
 class UserPool(msgspec.Struct, frozen=True, kw_only=True):
-    """One user pool. `domain` is the prefix of its hosted pages, None while it has none."""
+    """One user pool. `domain` is the prefix of its hosted pages or a name of their own; None while it has neither."""
 
     id: str
     name: str
@@ -158,6 +158,8 @@ class UserPool(msgspec.Struct, frozen=True, kw_only=True):
     """All of them, standard ones first; custom names carry their `custom:`."""
     domain: str | None = None
     managed_login_version: int = 1
+    certificate_arn: str | None = None
+    """The certificate that a domain name of its own was given with; kept and shown, since TLS is not ours there."""
     auto_verified_attributes: tuple[Literal["phone_number", "email"], ...] = ()
     alias_attributes: tuple[AliasKind, ...] = ()
     username_attributes: tuple[Literal["phone_number", "email"], ...] = ()
@@ -184,6 +186,18 @@ class UserPool(msgspec.Struct, frozen=True, kw_only=True):
     device_configuration: DeviceConfiguration | None = None
     verified_before_update: tuple[Literal["phone_number", "email"], ...] = ()
     """Addresses that change only when the code sent to the new one is shown."""
+
+    @property
+    def domain_host(self) -> str | None:
+        """The host of the pool's pages by AWS's naming: the name of its own, or that made of the prefix."""
+        if self.domain is None or self.has_custom_domain:
+            return self.domain
+        return f"{self.domain}.auth.{self.region}.amazoncognito.com"
+
+    @property
+    def has_custom_domain(self) -> bool:
+        """Whether the domain is a name of its own: prefixes have no dots."""
+        return self.domain is not None and "." in self.domain
 
     @property
     def case_sensitive(self) -> bool:
@@ -577,7 +591,7 @@ class UserPoolStore:
         return pool
 
     async def take_domain(
-        self, user_pool_id: str, domain: str, *, managed_login_version: int
+        self, user_pool_id: str, domain: str, *, managed_login_version: int, certificate_arn: str | None = None
     ) -> Literal["taken", "domain_in_use", "pool_has_domain", "no_pool"]:
         """Give `domain` to the pool, unless another has it or the pool has one."""
         try:
@@ -590,7 +604,12 @@ class UserPoolStore:
                     return "no_pool"
                 if row.record.domain is not None:
                     return "pool_has_domain"
-                pool = msgspec.structs.replace(row.record, domain=domain, managed_login_version=managed_login_version)
+                pool = msgspec.structs.replace(
+                    row.record,
+                    domain=domain,
+                    managed_login_version=managed_login_version,
+                    certificate_arn=certificate_arn,
+                )
                 await tx.connection.execute(
                     update(pools).where(pools.c.id == user_pool_id).values(domain=domain, record=pool)
                 )
@@ -608,7 +627,7 @@ class UserPoolStore:
             row = found.one_or_none()
             if row is None:
                 return False
-            pool = msgspec.structs.replace(row.record, domain=None)
+            pool = msgspec.structs.replace(row.record, domain=None, certificate_arn=None)
             await tx.connection.execute(
                 update(pools).where(pools.c.id == user_pool_id).values(domain=None, record=pool)
             )

@@ -39,10 +39,14 @@ class IssuerDocuments:
         request, pool, public_origin = arrived.request, arrived.pool, self._context.public_origin
         if is_issuer_host(request.host) or is_aws_host(request.host):
             here = f"{request.scheme}://{request.authority}"
-            base = None if pool.domain is None else f"https://{pool.domain}.auth.{pool.region}.amazoncognito.com"
+            base = None if pool.domain_host is None else f"https://{pool.domain_host}"
             return EndpointUrls(f"{here}/{pool.id}/.well-known/jwks.json", base, base)
         api_origin = public_origin or f"{request.scheme}://{request.authority}"
         pages_origin = public_origin or f"https://{request.authority}"
+        if pool.has_custom_domain:
+            # By that name alone the pages are found; the port is the one that was used to ask by it.
+            own = f"https://{request.authority if request.host.lower() == pool.domain else pool.domain}"
+            return EndpointUrls(f"{api_origin}/{pool.id}/.well-known/jwks.json", own, own)
         return EndpointUrls(
             jwks=f"{api_origin}/{pool.id}/.well-known/jwks.json",
             pages_base=None if pool.domain is None else f"{pages_origin}/{pool.domain}",
