@@ -58,7 +58,7 @@ DIFFERENCES: Mapping[str, Mapping[str, str]] = {
         "AdminInitiateAuth": "As InitiateAuth. A device that is named is looked up and does not stand for MFA.",
         "AdminRespondToAuthChallenge": "As RespondToAuthChallenge, without device challenges.",
         "CompleteWebAuthnRegistration": "Attestation is not asked for. A registration is answered within five minutes.",
-        "CreateUserPoolDomain": "A pool has one domain, a prefix or a name of its own. A certificate is kept and shown; TLS "
+        "CreateUserPoolDomain": "A pool has one domain, a prefix or a name of its own. Certificates are shown; TLS "
         "for it is whatever stands in front of this server.",
         "CreateUserImportJob": "The file goes to a door of this server, not to S3.",
         "StartUserImportJob": "SMS is the only second factor that a file gives. A job that imports nobody has failed.",

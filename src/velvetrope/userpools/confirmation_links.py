@@ -41,7 +41,8 @@ class ConfirmationLinks:
                 f"There has to be an existing domain associated with user pool {pool.id} to confirm by link."
             )
         query = urlencode({"client_id": client_id, "user_name": username, "confirmation_code": code})
-        address = f"{self._pages_url}/{pool.domain}/confirmUser/?{query}"
+        pages = f"https://{pool.domain}" if pool.has_custom_domain else f"{self._pages_url}/{pool.domain}"
+        address = f"{pages}/confirmUser/?{query}"
         return LINK.sub(lambda link: f'<a href="{escape(address)}">{link[1]}</a>', text)
 
 
