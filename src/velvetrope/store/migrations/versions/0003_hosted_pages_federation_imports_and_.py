@@ -97,4 +97,24 @@ def upgrade() -> None:
         sa.Column("record", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("user_pool_id", "name"),
     )
+    op.add_column("userpools_users", sa.Column("email", sa.String(length=255), nullable=True))
+    op.add_column("userpools_users", sa.Column("phone_number", sa.String(length=255), nullable=True))
+    op.add_column("userpools_users", sa.Column("status", sa.String(length=32), nullable=True))
+    op.add_column("userpools_users", sa.Column("searchable", sa.Boolean(), server_default=sa.text("0"), nullable=False))
+    op.create_index("userpools_users_email", "userpools_users", ["user_pool_id", "email", "username_key"], unique=False)
+    op.create_index(
+        "userpools_users_enabled", "userpools_users", ["user_pool_id", "enabled", "username_key"], unique=False
+    )
+    op.create_index(
+        "userpools_users_phone_number",
+        "userpools_users",
+        ["user_pool_id", "phone_number", "username_key"],
+        unique=False,
+    )
+    op.create_index(
+        "userpools_users_searchable", "userpools_users", ["user_pool_id", "searchable", "username_key"], unique=False
+    )
+    op.create_index(
+        "userpools_users_status", "userpools_users", ["user_pool_id", "status", "username_key"], unique=False
+    )
     # ### end Alembic commands ###
