@@ -406,15 +406,15 @@ async def test_a_style_sheet_that_does_more_than_style_is_refused(world: World, 
 @pytest.mark.parametrize(
     ("css", "shown"),
     [
-        (".label-customizable { color: red", ".label-customizable { color:red; }"),
-        ("/* </style> */ .label-customizable{COLOR : red!important}", ".label-customizable { color:red !important; }"),
+        (".label-customizable { color: red", ".label-customizable { color: red; }"),
+        ("/* </style> */ .label-customizable{COLOR : red!important}", ".label-customizable { color: red !important; }"),
         (
             ".label-customizable:hover, .logo-customizable { width: calc(100% - 2px) }",
-            ".label-customizable:hover, .logo-customizable { width:calc(100% - 2px); }",
+            ".label-customizable:hover, .logo-customizable { width: calc(100% - 2px); }",
         ),
         (".banner-customizable { background: linear-gradient(#fff, rgb(1 2 3 / 4%)) }", None),
         (".inputField-customizable { font-family: 'Fira Sans', serif }", None),
-        (".\\6c ogo-customizable { color: red }", ".logo-customizable { color:red; }"),
+        (".\\6c ogo-customizable { color: red }", ".logo-customizable { color: red; }"),
     ],
 )
 def test_a_style_sheet_is_written_anew_from_what_was_read(css: str, shown: str | None) -> None:
