@@ -14,8 +14,9 @@ import requests
 
 from support.clients import aws_client
 from support.running import RunningServer
+from support.tls_proxy import open_tls_proxy
 
-__all__ = ["Provider", "answer_in", "fill_sign_in_form", "open_provider"]
+__all__ = ["Provider", "answer_in", "fill_sign_in_form", "open_provider", "open_proxied_provider"]
 
 PASSWORD = "Correct-horse-1"
 API = "https://api.example.com"
@@ -70,15 +71,29 @@ def open_provider(state_folder: Path) -> Iterator[Provider]:
     port = _free_port()
     environment = {"VELVETROPE_PUBLIC_URL": f"https://localhost:{port}"}
     with RunningServer("serve", state_folder=state_folder, port=port, environment=environment) as server:
-        admin = aws_client(server, "cognito-idp")
-        pool_id = admin.create_user_pool(PoolName="people")["UserPool"]["Id"]
-        admin.create_user_pool_domain(Domain="people", UserPoolId=pool_id)
-        scopes = [{"ScopeName": name, "ScopeDescription": name} for name in ("read", "write")]
-        admin.create_resource_server(UserPoolId=pool_id, Identifier=API, Name="api", Scopes=scopes)
-        email = [{"Name": "email", "Value": "anna@example.com"}, {"Name": "email_verified", "Value": "true"}]
-        admin.admin_create_user(UserPoolId=pool_id, Username="anna", MessageAction="SUPPRESS", UserAttributes=email)
-        admin.admin_set_user_password(UserPoolId=pool_id, Username="anna", Password=PASSWORD, Permanent=True)
-        yield Provider(server, pool_id, f"https://localhost:{port}/{pool_id}")
+        yield _furnished(server)
+
+
+@contextmanager
+def open_proxied_provider(state_folder: Path) -> Iterator[Provider]:
+    """The same behind a proxy that takes TLS off: the public URL is the proxy's."""
+    with open_tls_proxy() as proxy:
+        environment = {"VELVETROPE_PUBLIC_URL": f"https://localhost:{proxy.port}"}
+        with RunningServer("serve", state_folder=state_folder, environment=environment) as server:
+            proxy.serve(server.listening_address, certificates=server.ca_certificate.parent)
+            yield _furnished(server)
+
+
+def _furnished(server: RunningServer) -> Provider:
+    admin = aws_client(server, "cognito-idp")
+    pool_id = admin.create_user_pool(PoolName="people")["UserPool"]["Id"]
+    admin.create_user_pool_domain(Domain="people", UserPoolId=pool_id)
+    scopes = [{"ScopeName": name, "ScopeDescription": name} for name in ("read", "write")]
+    admin.create_resource_server(UserPoolId=pool_id, Identifier=API, Name="api", Scopes=scopes)
+    email = [{"Name": "email", "Value": "anna@example.com"}, {"Name": "email_verified", "Value": "true"}]
+    admin.admin_create_user(UserPoolId=pool_id, Username="anna", MessageAction="SUPPRESS", UserAttributes=email)
+    admin.admin_set_user_password(UserPoolId=pool_id, Username="anna", Password=PASSWORD, Permanent=True)
+    return Provider(server, pool_id, f"{server.url}/{pool_id}")
 
 
 def fill_sign_in_form(browser: requests.Session, address: str, *, password: str = PASSWORD) -> str:

@@ -128,6 +128,11 @@ class RunningServer:
         return Path(json.loads((self.state_folder / "connection.json").read_text())["ca_certificate"])
 
     @property
+    def listening_address(self) -> str:
+        """Host and port that it listens on, whatever its public URL is."""
+        return str(json.loads((self.state_folder / "connection.json").read_text())["listening_address"])
+
+    @property
     def url(self) -> str:
         return str(self.config["endpoint_url"])
 

@@ -4,6 +4,7 @@ The server has a public URL, so that the pool is a provider under its own issuer
 """
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from authlib.integrations.base_client.sync_openid import OpenIDMixin
 from authlib.integrations.requests_client import OAuth2Session
 
 from support.node import run_story
-from support.relying_parties import Provider, answer_in, fill_sign_in_form, open_provider
+from support.relying_parties import Provider, answer_in, fill_sign_in_form, open_provider, open_proxied_provider
 from support.userpools import claims_of
 
 CALLBACK = "https://app.example.com/callback"
@@ -210,3 +211,22 @@ def test_openid_client_gets_a_machines_token(provider: Provider) -> None:
     assert told["claims"]["scope"] == "https://api.example.com/read"
     assert told["other scope"] == "invalid_scope"
     assert told["wrong secret"] == "invalid_client"
+
+
+def test_behind_a_proxy_that_takes_tls_off_everything_is_as_without(tmp_path: Path, browser: requests.Session) -> None:
+    with open_proxied_provider(tmp_path / "state") as provider:
+        browser.verify = provider.ca
+        app = AuthlibApp(provider, method="client_secret_basic")
+
+        tokens, claims = app.sign_in(browser)
+        info = app.userinfo(token=tokens)
+        plain = requests.get(
+            f"http://{provider.server.listening_address}/people/login?client_id={app.client_id}",
+            headers={"host": provider.server.url.removeprefix("https://")},
+            allow_redirects=False,
+            timeout=30,
+        )
+
+    assert claims["iss"] == provider.issuer
+    assert info["email"] == "anna@example.com"
+    assert (plain.status_code, plain.headers["location"].split(":")[0]) == (302, "https")
