@@ -1,4 +1,4 @@
-"""AWS::Cognito::UserPool and what lies in it: clients, a domain, users, groups.
+"""AWS::Cognito::UserPool and what lies in it: clients, a domain, resource servers, users, groups.
 
 Source: CloudFormation User Guide, "Amazon Cognito resource type reference"; Cognito user pools API Reference.
 """
@@ -163,6 +163,10 @@ def _read_domain(at: ResourceCall, properties: Properties, answer: Mapping[str, 
     return Made(properties["Domain"], properties["Domain"], {"CloudFrontDistribution": distribution})
 
 
+def _read_resource_server(at: ResourceCall, properties: Properties, answer: Mapping[str, object]) -> Made:  # noqa: ARG001
+    return Made(properties["Identifier"], properties["Identifier"])
+
+
 def _read_user(at: ResourceCall, properties: Properties, answer: Mapping[str, object]) -> Made:  # noqa: ARG001
     # The pool may keep another name than was asked for (an alias pool makes the sub the name).
     username = text_member(answer, "User", "Username")
@@ -227,6 +231,16 @@ USER_POOL_HANDLERS: Final[tuple[ResourceHandler, ...]] = (
         key=lambda made, properties: {"UserPoolId": properties["UserPoolId"], "Domain": made.physical_id},
         update_operation="UpdateUserPoolDomain",
         delete_operation="DeleteUserPoolDomain",
+    ),
+    ByOperations(
+        type="AWS::Cognito::UserPoolResourceServer",
+        service=_SERVICE,
+        create_operation="CreateResourceServer",
+        members=_same_names("Identifier", "Name", "Scopes", "UserPoolId"),
+        read=_read_resource_server,
+        key=lambda made, properties: {"UserPoolId": properties["UserPoolId"], "Identifier": made.physical_id},
+        update_operation="UpdateResourceServer",
+        delete_operation="DeleteResourceServer",
     ),
     ByOperations(
         type="AWS::Cognito::UserPoolUser",
