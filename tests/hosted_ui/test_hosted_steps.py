@@ -341,6 +341,35 @@ async def test_a_name_that_nobody_has_is_asked_the_same_and_gets_nothing(house: 
     assert refused.status == 400
 
 
+@pytest.mark.parametrize("name", ["demouser", "nobody"])
+async def test_a_stranger_cannot_fill_an_inbox_by_asking_for_codes(house: House, name: str) -> None:
+    await house.allow_first_factors("PASSWORD", "EMAIL_OTP")
+    await house.set_attributes(email="demo@example.com", email_verified="true")
+    browser = house.browser()
+    page = await browser.get(f"/login?{authorize_query(client_id=house.client_id)}")
+
+    asked = [await house.answer(browser, page, username=name, factor="EMAIL_OTP") for _ in range(6)]
+    house.clock.advance(timedelta(hours=1))
+    later = await house.answer(browser, page, username=name, factor="EMAIL_OTP")
+
+    assert [answer.status for answer in asked] == [302, 302, 302, 302, 302, 400]
+    assert "Attempt limit exceeded" in asked[-1].text
+    assert later.status == 302
+    assert len(await house.pools.outbox.messages(house.pool_id)) == (6 if name == "demouser" else 0)
+
+
+async def test_whoever_answers_their_codes_may_ask_for_any_number(house: House) -> None:
+    await house.allow_first_factors("PASSWORD", "EMAIL_OTP")
+    await house.set_attributes(email="demo@example.com", email_verified="true")
+
+    for _ in range(8):
+        house.clock.advance(timedelta(milliseconds=1))  # messages are told apart by when they were written
+        browser = house.browser()
+        page = await browser.get(f"/login?{authorize_query(client_id=house.client_id)}")
+        asked = await house.answer(browser, page, username="demouser", factor="EMAIL_OTP")
+        assert "code" in (await house.answer(browser, asked, code=await house.last_code())).answer
+
+
 async def test_a_factor_that_is_not_offered_is_refused(house: House) -> None:
     browser = house.browser()
     page = await browser.get(f"/login?{authorize_query(client_id=house.client_id)}")
