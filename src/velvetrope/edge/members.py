@@ -83,8 +83,19 @@ def to_snake(value: object, shape: Shape, annotation: object, path: str) -> obje
     return value
 
 
+_BARE: dict[int, tuple[object, object]] = {}
+"""By the id of an annotation: itself, which keeps the id its own, and what is left of it."""
+
+
 def _bare(annotation: object) -> object:
-    """`annotation` without `| None` and `Annotated`."""
+    """`annotation` without `| None` and `Annotated`. There are as many as our operations' signatures have."""
+    known = _BARE.get(id(annotation))
+    if known is None:
+        known = _BARE[id(annotation)] = (annotation, _stripped(annotation))
+    return known[1]
+
+
+def _stripped(annotation: object) -> object:
     while True:
         origin = typing.get_origin(annotation)
         if origin is typing.Annotated:

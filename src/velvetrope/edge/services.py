@@ -129,9 +129,12 @@ SERVICES: dict[str, WireService] = {
 }
 
 
+_BY_TARGET_PREFIX = {service.target_prefix: service for service in SERVICES.values() if service.target_prefix}
+
+
 def service_with_target_prefix(prefix: str) -> WireService | None:
     """The JSON 1.1 service whose `X-Amz-Target` begins with `prefix`."""
-    return next((s for s in SERVICES.values() if s.target_prefix and s.target_prefix == prefix), None)
+    return _BY_TARGET_PREFIX.get(prefix)
 
 
 def service_of_version(version: str) -> WireService | None:

@@ -40,13 +40,12 @@ def find_violations(parameters: Mapping[str, object], shape: Shape | None) -> li
 
 def _structure(value: Mapping[str, object], shape: Shape, path: str) -> Iterator[str]:
     for name, member in shape.members.items():
-        at = f"{path}.{_camel(name)}" if path else _camel(name)
         given = value.get(name)
         if given is None:
             if name in shape.required and not member.is_idempotency_token:
-                yield f"Value null at '{at}' failed to satisfy constraint: Member must not be null"
+                yield f"Value null at '{_at(path, name)}' failed to satisfy constraint: Member must not be null"
         else:
-            yield from _member(given, member, at)
+            yield from _member(given, member, _at(path, name))
 
 
 def _member(value: object, member: Member, path: str) -> Iterator[str]:
@@ -187,5 +186,7 @@ def _holds_secret(shape: Shape, seen: set[str]) -> bool:
     return any(_holds_secret(member.shape, seen) for member in inside)
 
 
-def _camel(name: str) -> str:
-    return name[:1].lower() + name[1:]
+def _at(path: str, name: str) -> str:
+    """Where a member is, in the words of a violation."""
+    camel = name[:1].lower() + name[1:]
+    return f"{path}.{camel}" if path else camel
