@@ -61,7 +61,6 @@ from velvetrope.execute_api.protocols import (
     TokenVerifier,
 )
 from velvetrope.execute_api.requests import (
-    RANDOM_BYTES,
     AdmittedRequest,
     AuthenticatedCaller,
     AuthorizedRequest,
@@ -71,6 +70,7 @@ from velvetrope.execute_api.requests import (
     MatchedRequest,
     Passed,
     RequestIds,
+    RequestIdSource,
     Trail,
     path_without_stage,
 )
@@ -128,9 +128,8 @@ class RequestLane:
         self._observer = RequestObserver(logs, requests)
         self._master_keys = master_keys
         self._clock = clock
-        self._entropy = entropy
         self._cors = cors_on_gateway_responses
-        self._drawn: list[RequestIds] = []
+        self._new_ids = RequestIdSource(entropy).next
         self._authenticator = SignatureAuthenticator(credentials, region=region)
         self._authorization = MethodAuthorization(policies, region=region)
         self._meters = Meters(usage, node_id=new_uuid(entropy))
@@ -387,13 +386,6 @@ class RequestLane:
 
     def _stage_of(self, incoming: IncomingRequest) -> CompiledStage | None:
         return self._deployed.snapshot.stages.get((incoming.api_id, path_without_stage(incoming)[0]))
-
-    def _new_ids(self) -> RequestIds:
-        if not self._drawn:
-            # A hundred at once: a draw is a system call.
-            block = self._entropy.token_bytes(RANDOM_BYTES * 100)
-            self._drawn = [RequestIds.of(block[at : at + RANDOM_BYTES]) for at in range(0, len(block), RANDOM_BYTES)]
-        return self._drawn.pop()
 
 
 def _over_limit(verdict: Verdict, matched: MatchedRequest, in_plan: ApiKeyInPlan | None) -> GatewayRefusal:

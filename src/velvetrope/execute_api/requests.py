@@ -13,12 +13,12 @@ from typing import Protocol
 
 import msgspec
 
+from velvetrope.clock import Entropy
 from velvetrope.execute_api.snapshot import ApiKeyInPlan, CompiledMethod, CompiledStage, Step
 from velvetrope.policy import PrincipalPolicies
 from velvetrope.principals import Principal
 
 __all__ = [
-    "RANDOM_BYTES",
     "AdmittedRequest",
     "AuthenticatedCaller",
     "AuthorizedRequest",
@@ -28,6 +28,7 @@ __all__ = [
     "IntegrationOutcome",
     "MatchedRequest",
     "Passed",
+    "RequestIdSource",
     "RequestIds",
     "Step",
     "Trail",
@@ -118,7 +119,7 @@ class RequestIds(msgspec.Struct, frozen=True, gc=False):
 
     @classmethod
     def of(cls, random_bytes: bytes) -> "RequestIds":
-        """New ids from `RANDOM_BYTES` bytes: a version 4 UUID, and an extended id that ends in one `=` as AWS's do."""
+        """New ids from `_RANDOM_BYTES` bytes: a version 4 UUID, and an extended id that ends in one `=` as AWS's do."""
         text = random_bytes[:16].hex()
         variant = "89ab"[random_bytes[8] >> 6]
         request_id = f"{text[:8]}-{text[8:12]}-4{text[13:16]}-{variant}{text[17:20]}-{text[20:]}"
@@ -131,8 +132,23 @@ class RequestIds(msgspec.Struct, frozen=True, gc=False):
         )
 
 
-RANDOM_BYTES = 27
+_RANDOM_BYTES = 27
 """Of one `RequestIds`: 16 for the request id, 11 for the extended one."""
+
+
+class RequestIdSource:
+    """Draws ids, a hundred at once: each draw is a system call."""
+
+    def __init__(self, entropy: Entropy) -> None:
+        self._entropy = entropy
+        self._drawn: list[RequestIds] = []
+
+    def next(self) -> RequestIds:
+        """Ids that no request had before."""
+        if not self._drawn:
+            block = self._entropy.token_bytes(_RANDOM_BYTES * 100)
+            self._drawn = [RequestIds.of(block[at : at + _RANDOM_BYTES]) for at in range(0, len(block), _RANDOM_BYTES)]
+        return self._drawn.pop()
 
 
 class MatchedRequest(msgspec.Struct, frozen=True, gc=False):

@@ -67,11 +67,11 @@ from velvetrope.execute_api.logs import LogSink, RequestLog
 from velvetrope.execute_api.meters import Meters, epoch_us
 from velvetrope.execute_api.protocols import DecisionRecorder, FunctionInvoker, PolicyGatherer, ServiceDoor
 from velvetrope.execute_api.requests import (
-    RANDOM_BYTES,
     GatewayResponse,
     IncomingRequest,
     IntegrationOutcome,
     RequestIds,
+    RequestIdSource,
     Trail,
 )
 from velvetrope.execute_api.snapshot import Step
@@ -123,7 +123,7 @@ class HttpApiLane:
         self._backends = backends
         self._recorder = recorder
         self._clock = clock
-        self._entropy = entropy
+        self._new_ids = RequestIdSource(entropy).next
         self._region = region
         self._authenticator = SignatureAuthenticator(credentials, region=region)
         self._allowed = AllowedBefore()
@@ -156,7 +156,7 @@ class HttpApiLane:
         started = perf_counter()
         if self._deployed.is_outdated:
             await self._deployed.reload()
-        ids = RequestIds.of(self._entropy.token_bytes(RANDOM_BYTES))
+        ids = self._new_ids()
         trail: Trail = []
         cors: CompiledCors | None = None
         passed: HttpPassed | None = None
