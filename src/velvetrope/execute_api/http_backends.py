@@ -9,8 +9,8 @@ backend sent them: nothing is decompressed.
 A request that meets the end of a connection that was used before is sent once more, over a new one, if its method is
 idempotent; any other cannot be, since nobody knows whether it was served (RFC 9110 section 9.2.2).
 
-A call that finds a connection needs no task and no timer but its own deadline, and costs about a third of what a general
-client does (decision 0030).
+A call that finds a connection needs no task and no timer but its own deadline, and costs about a third of what a
+general client does (decision 0030).
 """
 
 import asyncio
