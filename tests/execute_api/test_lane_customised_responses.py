@@ -140,6 +140,7 @@ async def test_resource_policy_of_a_method_without_authorizer(
     database: Database, statements: list[dict[str, Any]], ending: str | None
 ) -> None:
     gateway = Gateway(database)
+    await gateway.add_user()
     await gateway.deploy(_policy(*statements))
 
     response = await gateway.get("/open")
@@ -175,6 +176,7 @@ async def test_identity_and_resource_policy_of_one_account(
 ) -> None:
     """Table A of the developer guide's authorization flow."""
     gateway = Gateway(database)
+    await gateway.add_user()
     await gateway.deploy(_policy(statement))
     if identity is not None:
         gateway.callers.policies[f"arn:aws:iam::{ACCOUNT}:user/alice"] = allow("*", effect=identity)

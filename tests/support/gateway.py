@@ -45,7 +45,7 @@ from velvetrope.store.tables.apigateway import (
     Stage,
 )
 from velvetrope.store.tables.apigateway_domains import DomainNameStore
-from velvetrope.store.tables.iam import IamStore
+from velvetrope.store.tables.iam import IamStore, User
 from velvetrope.store.tables.usage import UsageStore
 from velvetrope.sts import Sessions, TemporaryCredentials
 from velvetrope.tokens import (
@@ -60,6 +60,7 @@ from velvetrope.tokens import (
 )
 
 REGION = "us-west-2"
+USER_ID = "AIDAEXAMPLEEXAMPLE123"
 ACCOUNT = "111111111111"
 
 
@@ -440,6 +441,13 @@ class Gateway:
         )
         return self.sessions.issue(principal)
 
+    async def add_user(self, name: str = "alice") -> None:
+        """Have IAM know the user whose credentials `user` gives, so that a resource policy may name it."""
+        arn = f"arn:aws:iam::{ACCOUNT}:user/{name}"
+        await IamStore(self.database).save_new_user(
+            User(account_id=ACCOUNT, user_name=name, user_id=USER_ID, arn=arn, path="/", created_at=self.clock.now())
+        )
+
     def user(self, name: str = "alice") -> TemporaryCredentials:
         """Long-term credentials of a user; the token is empty."""
         credentials = SigningCredentials(
@@ -450,7 +458,7 @@ class Gateway:
                 account_id=ACCOUNT,
                 arn=f"arn:aws:iam::{ACCOUNT}:user/{name}",
                 policy_arn=f"arn:aws:iam::{ACCOUNT}:user/{name}",
-                unique_id="AIDAEXAMPLEEXAMPLE123",
+                unique_id=USER_ID,
                 name=name,
                 access_key_id="AKIAEXAMPLEEXAMPLE12",
             ),
