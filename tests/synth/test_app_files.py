@@ -446,3 +446,50 @@ def test_answers_are_kept_for_an_hour_at_most_and_for_who_sends_the_same() -> No
             api.token_authorizer(cache_seconds=seconds)
     with pytest.raises(ValueError, match="cache_seconds needs headers or query_strings"):
         api.request_authorizer(cache_seconds=1)
+
+
+def test_machines_and_their_scopes_are_in_the_template_and_their_secrets_are_not(tmp_path: Path) -> None:
+    text = """
+from velvetrope.builder import Api, UserPool
+users = UserPool("people", domain="people")
+reports = users.resource_server("https://api.example.com", scopes={"read": "Read reports"})
+users.machine("reporter", scopes=[reports.scope("read")])
+api = Api("a")
+
+@api.get("/x", authorization_type="COGNITO_USER_POOLS", user_pool=users, scopes=[reports.scope("read")])
+def x():
+    return {}
+"""
+    template = sam_template(load_app(app_file(tmp_path, text)))
+
+    server = template["Resources"]["PeopleHttpsApiExampleComScopes"]
+    machine = template["Resources"]["PeopleReporterClient"]
+    assert server["Properties"]["Name"] == "https-api.example.com"
+    assert server["Properties"]["Scopes"] == [{"ScopeName": "read", "ScopeDescription": "Read reports"}]
+    assert machine["DependsOn"] == ["PeopleHttpsApiExampleComScopes"]
+    assert machine["Properties"]["AllowedOAuthScopes"] == ["https://api.example.com/read"]
+    assert machine["Properties"]["AllowedOAuthFlows"] == ["client_credentials"]
+    assert template["Outputs"]["ReporterClientId"] == {"Value": {"Ref": "PeopleReporterClient"}}
+
+
+@pytest.mark.parametrize(
+    ("declared", "said"),
+    [
+        ("UserPool('p').machine('m', scopes=['a/b'])", "m: machines get their tokens at the pool's domain"),
+        ("UserPool('p', domain='p').machine('m', scopes=['a/b'])", "m: p has no scope a/b"),
+        ("UserPool('p', domain='p').machine('m', scopes=[])", "m: p has no scope for it"),
+        ("UserPool('p').resource_server('a', scopes={})", "a has no scopes"),
+        ("UserPool('p').resource_server('a', scopes={'b': ''}).scope('c')", "a has no scope c"),
+    ],
+)
+def test_machines_that_could_never_get_a_token_are_refused_when_declared(declared: str, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        eval(declared, {"UserPool": UserPool})
+
+
+def test_a_resource_server_is_declared_once() -> None:
+    users = UserPool("p")
+    users.resource_server("a", scopes={"b": "B"})
+
+    with pytest.raises(ValueError, match="two resource servers a"):
+        users.resource_server("a", scopes={"c": "C"})

@@ -11,7 +11,9 @@ from support.running import RunningServer
 _APP = """
 from velvetrope.builder import Api, UserPool, allow, deny
 
-users = UserPool("people")
+users = UserPool("people", domain="machines")
+reports_api = users.resource_server("https://api.example.com", scopes={"read": "Read", "write": "Write"})
+reporter = users.machine("reporter", scopes=[reports_api.scope("read"), reports_api.scope("write")])
 web = users.client("web", auth_flows=("ALLOW_USER_PASSWORD_AUTH", "ALLOW_REFRESH_TOKEN_AUTH"))
 users.dev_user("alice", password="alicePASS123")
 api = Api("guarded")
@@ -29,7 +31,7 @@ def me():
     return {"you": api.request.raw_event["requestContext"]["authorizer"]["claims"]["cognito:username"]}
 
 @api.get(
-    "/reports", authorization_type="COGNITO_USER_POOLS", user_pool=users, scopes=["https://api.example.com/read"]
+    "/reports", authorization_type="COGNITO_USER_POOLS", user_pool=users, scopes=[reports_api.scope("read")]
 )
 def reports():
     claims = api.request.raw_event["requestContext"]["authorizer"]["claims"]
@@ -39,7 +41,6 @@ def reports():
 def inside():
     return {"n": api.request.raw_event["requestContext"]["authorizer"]["n"]}
 """
-_API = "https://api.example.com"
 _UNAUTHORIZED = (401, {"message": "Unauthorized"})
 
 
@@ -78,22 +79,14 @@ def test_the_apps_own_function_decides_and_every_other_answer_is_a_refusal(dev: 
 
 def test_a_machine_opens_the_route_of_its_scope_and_no_other(dev: RunningServer) -> None:
     admin, pool = aws_client(dev, "cognito-idp"), dev.config["user_pool_id"]
-    scopes = [{"ScopeName": name, "ScopeDescription": name} for name in ("read", "write")]
-    admin.create_user_pool_domain(Domain="machines", UserPoolId=pool)
-    admin.create_resource_server(UserPoolId=pool, Identifier=_API, Name="api", Scopes=scopes)
-    client = admin.create_user_pool_client(
-        UserPoolId=pool,
-        ClientName="reporter",
-        GenerateSecret=True,
-        AllowedOAuthFlows=["client_credentials"],
-        AllowedOAuthFlowsUserPoolClient=True,
-        AllowedOAuthScopes=[f"{_API}/read", f"{_API}/write"],
-    )["UserPoolClient"]
+    clients = admin.list_user_pool_clients(UserPoolId=pool)["UserPoolClients"]
+    client_id = next(one["ClientId"] for one in clients if one["ClientName"] == "reporter")
+    client = admin.describe_user_pool_client(UserPoolId=pool, ClientId=client_id)["UserPoolClient"]
 
     def token(scope: str) -> str:
         answer = requests.post(
             f"{dev.url}/machines/oauth2/token",
-            data={"grant_type": "client_credentials", "scope": f"{_API}/{scope}"},
+            data={"grant_type": "client_credentials", "scope": f"https://api.example.com/{scope}"},
             auth=(client["ClientId"], client["ClientSecret"]),
         )
         return str(answer.json()["access_token"])

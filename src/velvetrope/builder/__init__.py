@@ -18,7 +18,7 @@ and inside a function the same `api` object answers the events that API Gateway 
 
 from velvetrope.builder.api import Api, Route, UsagePlan
 from velvetrope.builder.authorizers import Authorizer, allow, deny
-from velvetrope.builder.pools import AppClient, IdentityPool, IdentityPoolRole, UserPool
+from velvetrope.builder.pools import AppClient, IdentityPool, IdentityPoolRole, MachineClient, ResourceServer, UserPool
 from velvetrope.builder.services import Database, Function, Queue
 
 __all__ = [
@@ -29,7 +29,9 @@ __all__ = [
     "Function",
     "IdentityPool",
     "IdentityPoolRole",
+    "MachineClient",
     "Queue",
+    "ResourceServer",
     "Route",
     "UsagePlan",
     "UserPool",

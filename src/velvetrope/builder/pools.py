@@ -7,11 +7,20 @@ a browser's client, no password flow that shows the password to the API.
 Source: Amazon Cognito Developer Guide, "Amazon Cognito user pools" and "Amazon Cognito identity pools".
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-__all__ = ["AppClient", "AuthFlow", "DevUser", "IdentityPool", "IdentityPoolRole", "UserPool"]
+__all__ = [
+    "AppClient",
+    "AuthFlow",
+    "DevUser",
+    "IdentityPool",
+    "IdentityPoolRole",
+    "MachineClient",
+    "ResourceServer",
+    "UserPool",
+]
 
 AuthFlow = Literal["ALLOW_USER_SRP_AUTH", "ALLOW_USER_PASSWORD_AUTH", "ALLOW_REFRESH_TOKEN_AUTH"]
 
@@ -40,6 +49,30 @@ class AppClient:
 
 
 @dataclass(eq=False)
+class ResourceServer:
+    """An API of yours whose scopes machines and people may be given; `scopes` says in a few words what each is for."""
+
+    user_pool: "UserPool"
+    identifier: str
+    scopes: Mapping[str, str]
+
+    def scope(self, name: str) -> str:
+        """The scope as tokens and routes say it (`identifier/name`)."""
+        if name not in self.scopes:
+            raise ValueError(f"{self.identifier} has no scope {name}")
+        return f"{self.identifier}/{name}"
+
+
+@dataclass(eq=False)
+class MachineClient:
+    """An app client with a secret that gets tokens for itself (`client_credentials`), with these scopes."""
+
+    user_pool: "UserPool"
+    name: str
+    scopes: Sequence[str]
+
+
+@dataclass(eq=False)
 class UserPool:
     """People who may sign in.
 
@@ -53,6 +86,8 @@ class UserPool:
     password_symbols: bool = False
     clients: list[AppClient] = field(default_factory=list, init=False)
     dev_users: list[DevUser] = field(default_factory=list, init=False)
+    resource_servers: list[ResourceServer] = field(default_factory=list, init=False)
+    machines: list[MachineClient] = field(default_factory=list, init=False)
 
     def client(
         self,
@@ -66,6 +101,28 @@ class UserPool:
         client = AppClient(self, name, callback_urls=callback_urls, logout_urls=logout_urls, auth_flows=auth_flows)
         self.clients.append(client)
         return client
+
+    def resource_server(self, identifier: str, *, scopes: Mapping[str, str]) -> ResourceServer:
+        """Declare an API and its scopes, by name and description."""
+        if any(server.identifier == identifier for server in self.resource_servers):
+            raise ValueError(f"{self.name} has two resource servers {identifier}")
+        if not scopes:
+            raise ValueError(f"{identifier} has no scopes, so nobody could be given any")
+        server = ResourceServer(self, identifier, dict(scopes))
+        self.resource_servers.append(server)
+        return server
+
+    def machine(self, name: str, *, scopes: Sequence[str]) -> MachineClient:
+        """Declare an app client that stands for itself. Its scopes are those of this pool's resource servers."""
+        if self.domain is None:
+            raise ValueError(f"{name}: machines get their tokens at the pool's domain, and {self.name} has none")
+        known = {server.scope(one) for server in self.resource_servers for one in server.scopes}
+        unknown = sorted(set(scopes) - known)
+        if unknown or not scopes:
+            raise ValueError(f"{name}: {self.name} has no scope {unknown[0] if unknown else 'for it'}")
+        machine = MachineClient(self, name, tuple(scopes))
+        self.machines.append(machine)
+        return machine
 
     def dev_user(self, username: str, *, password: str) -> None:
         """Have this user, confirmed and with this password, whenever `velvetrope dev` runs the app."""

@@ -120,6 +120,34 @@ def _user_pool(pool: UserPool) -> Template:
                 "LogoutURLs": list(client.logout_urls) or {"Ref": "SiteUrls"},
             },
         }
+    servers = {}
+    for server in pool.resource_servers:
+        servers[logical_id(f"{pool.name}-{server.identifier}", "Scopes")] = {
+            "Type": "AWS::Cognito::UserPoolResourceServer",
+            "Properties": {
+                "UserPoolId": {"Ref": pool_id},
+                "Identifier": server.identifier,
+                # A name takes no colon and no slash, as identifiers that are URLs have them.
+                "Name": re.sub(r"[^\w+=,.@-]+", "-", server.identifier).strip("-")[:256],
+                "Scopes": [
+                    {"ScopeName": name, "ScopeDescription": description} for name, description in server.scopes.items()
+                ],
+            },
+        }
+    resources |= servers
+    for machine in pool.machines:
+        resources[logical_id(f"{pool.name}-{machine.name}", "Client")] = {
+            "Type": "AWS::Cognito::UserPoolClient",
+            "DependsOn": list(servers),  # a client is made with scopes that are there
+            "Properties": {
+                "ClientName": machine.name,
+                "UserPoolId": {"Ref": pool_id},
+                "GenerateSecret": True,
+                "AllowedOAuthFlowsUserPoolClient": True,
+                "AllowedOAuthFlows": ["client_credentials"],
+                "AllowedOAuthScopes": list(machine.scopes),
+            },
+        }
     if pool.domain is not None:
         resources[logical_id(pool.name, "Domain")] = {
             "Type": "AWS::Cognito::UserPoolDomain",
@@ -134,6 +162,9 @@ def _user_pool_outputs(pool: UserPool, *, sole: bool) -> Template:
     for client in pool.clients:
         name = f"{prefix}UserPoolClientId" if len(pool.clients) == 1 else f"{prefix}{logical_id(client.name)}ClientId"
         outputs[name] = {"Value": {"Ref": logical_id(f"{pool.name}-{client.name}", "Client")}}
+    for machine in pool.machines:
+        made = logical_id(f"{pool.name}-{machine.name}", "Client")
+        outputs[f"{prefix}{logical_id(machine.name)}ClientId"] = {"Value": {"Ref": made}}
     if pool.domain is not None:
         outputs[f"{prefix}UserPoolDomain"] = {"Value": {"Ref": logical_id(pool.name, "Domain")}}
     return outputs
