@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from support.userpools import PASSWORD, RaisedInFunction, World, attribute_list, refused
+from velvetrope.errors import ServiceError
 from velvetrope.store.tables.userpools import (
     AccountRecoverySetting,
     LambdaConfig,
@@ -600,3 +601,37 @@ async def test_a_function_finds_the_words_of_a_sign_in_s_code(world: World) -> N
     [message] = await world.pools.outbox.messages(pool_id)
     assert message.text.startswith("Digits: ")
     assert world.functions.sources() == ["CustomMessage_Authentication"]
+
+
+async def test_guesses_at_a_recovery_code_are_answered_the_same_whoever_is_there(world: World) -> None:
+    pool_id, client_id = await world.some_user()
+    await world.user(pool_id, "berta")
+    await world.user(pool_id, "dora", email="d@example.com", email_verified="true")
+    await world.admin_disable_user(user_pool_id=pool_id, username="dora")
+
+    async def guess(name: str) -> tuple[str, str]:
+        with pytest.raises(ServiceError) as refusal:
+            await world.confirm_forgot_password(
+                client_id=client_id, username=name, confirmation_code="000000", password="Another-horse-1"
+            )
+        return refusal.value.code, refusal.value.message
+
+    async def story(name: str) -> list[tuple[str, str]]:
+        told = [await guess(name)]
+        await world.forgot_password(client_id=client_id, username=name)
+        told += [await guess(name) for _ in range(7)]
+        await world.forgot_password(client_id=client_id, username=name)
+        return [*told, await guess(name)]
+
+    stories = {name: await story(name) for name in ("anna", "berta", "dora", "nobody")}
+
+    codes = [code for code, _ in stories["anna"]]
+    assert codes == ["ExpiredCodeException", *["CodeMismatchException"] * 5, *["LimitExceededException"] * 3]
+    assert stories == dict.fromkeys(stories, stories["anna"])
+    world.later(hours=1)
+    for name in stories:
+        assert (await guess(name))[0] == "CodeMismatchException"
+    world.later(days=1)
+    await world.forgot_password(client_id=client_id, username="another")
+    for name in stories:
+        assert (await guess(name))[0] == "ExpiredCodeException"

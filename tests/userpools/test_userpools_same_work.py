@@ -70,7 +70,20 @@ async def srp_half(world: World, pool_id: str, client_id: str, username: str) ->
     await world.initiate_auth(auth_flow="USER_SRP_AUTH", client_id=client_id, auth_parameters=parameters)
 
 
-@pytest.mark.parametrize("way", [password, srp_half, srp, choice, chosen_password, code])
+async def wrong_recovery_code(world: World, pool_id: str, client_id: str, username: str) -> None:
+    await world.confirm_forgot_password(
+        client_id=client_id, username=username, confirmation_code="000000", password="Another-horse-1"
+    )
+
+
+async def recovery(world: World, pool_id: str, client_id: str, username: str) -> None:
+    await world.forgot_password(client_id=client_id, username=username)
+    await wrong_recovery_code(world, pool_id, client_id, username)
+
+
+@pytest.mark.parametrize(
+    "way", [password, srp_half, srp, choice, chosen_password, code, wrong_recovery_code, recovery]
+)
 async def test_missing_user_costs_what_a_real_one_costs(
     world: World, monkeypatch: pytest.MonkeyPatch, way: Callable[..., Any]
 ) -> None:

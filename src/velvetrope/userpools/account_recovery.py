@@ -30,7 +30,7 @@ from velvetrope.userpools.message_writing import MessageWriter
 from velvetrope.userpools.migrations import UserMigrations
 from velvetrope.userpools.outbox import Address, CodeOccasion, delivery_details
 from velvetrope.userpools.password_changes import PasswordChanges
-from velvetrope.userpools.sent_codes import SentCodes, code_expired, code_mismatch
+from velvetrope.userpools.sent_codes import SentCodes, code_expired
 from velvetrope.userpools.shapes import AnalyticsMetadata, UserContextData
 from velvetrope.userpools.sign_up_triggers import SignUpTriggers
 from velvetrope.userpools.triggers import Occasion
@@ -115,10 +115,13 @@ class RecoveryOperations:
         pool, client = await self._directory.client_and_pool(client_id)
         self._directory.check_secret_hash(client, secret_hash, [username])
         self._passwords.check_policy(pool, password)
-        found = (await self._directory.presented(pool, username)).found
+        name = await self._directory.presented(pool, username)
+        found = name.found
         if found is None or not found.user.enabled:
             if client.hides_missing_users:
-                raise code_mismatch()
+                raise await self._codes.refuse_for_nobody(
+                    pool, name.key, "forgot_password", confirmation_code, now=call.now
+                )
             raise user_missing_for_client() if found is None else NotAuthorizedException("User is disabled.")
         code = await self._codes.check(pool, found, "forgot_password", confirmation_code, now=call.now)
 
@@ -153,15 +156,17 @@ class RecoveryOperations:
 
     async def _send(self, found: StoredUser, address: Address, occasion: Occasion, *, reset: bool = False) -> Answer:
         delivery = await self._writer.code(found.user, _CODE, address, occasion)
+        pool_id, key, now = occasion.pool.id, found.username_key, occasion.now
+        if not reset:
+            await self._store.send_code(pool_id, key, delivery.code, delivery.message, now=now)
+            return {"code_delivery_details": delivery.details}
 
         def asked(user: User) -> User:
-            if not reset:
-                return user
-            return msgspec.structs.replace(user, status="RESET_REQUIRED", modified_at=occasion.now)
+            return msgspec.structs.replace(user, status="RESET_REQUIRED", modified_at=now)
 
         await self._store.change_user(
-            occasion.pool.id,
-            found.username_key,
+            pool_id,
+            key,
             asked,
             code=delivery.code,
             messages_to_send=(delivery.message,),
@@ -170,8 +175,8 @@ class RecoveryOperations:
 
     async def _seem_to_send(self, pool: UserPool, name: PresentedName, call: Call) -> Answer:
         address: Address = "email"
-        message = self._writer.seeming_code(pool, _CODE, address, now=call.now)
-        await self._store.queue_message(message, to_nobody=True)
+        seeming = self._writer.seeming_code(pool, _CODE, address, now=call.now)
+        await self._store.send_code(pool.id, name.key, seeming.code, seeming.message, now=call.now, to_nobody=True)
         return {"code_delivery_details": delivery_details(address, self._decoys.destination(pool, name, address))}
 
 

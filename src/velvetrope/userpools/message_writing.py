@@ -104,9 +104,9 @@ class MessageWriter:
             words = await self._words(user, "CustomMessage_Authentication", occasion, needed=(_CODE,))
         await self._outbox.send_sign_in_code(pool, user, medium=medium, code=code, words=words, now=now)
 
-    def seeming_code(self, pool: UserPool, about: CodeOccasion, address: Address, *, now: datetime) -> OutgoingMessage:
-        """The message to a user who is not there, for the store to throw away: the time it takes says nothing."""
-        return self._outbox.code(pool, Addressed("", "", address, ""), about, now=now).message
+    def seeming_code(self, pool: UserPool, about: CodeOccasion, address: Address, *, now: datetime) -> CodeDelivery:
+        """Code and message to a user who is not there: the time it takes says nothing, and the code is nobody's."""
+        return self._outbox.code(pool, Addressed("", "", address, ""), about, now=now)
 
     async def _words(
         self, user: User, source: str, occasion: Occasion, *, needed: tuple[str, ...], by_link: bool = False

@@ -9,7 +9,12 @@ Source: user-pools reference sections 5 and 6; Cognito Developer Guide, "Quotas"
 from datetime import datetime
 
 from velvetrope.store.tables.userpools import CodePurpose, StoredCode, StoredUser, UserPool, UserPoolStore
-from velvetrope.userpools.errors import CodeMismatchException, ExpiredCodeException, LimitExceededException
+from velvetrope.userpools.errors import (
+    CodeMismatchException,
+    ExpiredCodeException,
+    LimitExceededException,
+    UserPoolError,
+)
 from velvetrope.userpools.outbox import Outbox
 
 __all__ = ["SentCodes", "code_expired", "code_mismatch", "too_often"]
@@ -39,15 +44,34 @@ class SentCodes:
             ExpiredCodeException: there is none, or it is too old.
             CodeMismatchException: another one.
         """
-        limit = GUESSES_PER_HOUR[purpose]
-        kept = await self._store.take_code_attempt(pool.id, found.username_key, purpose, now=now, limit=limit)
-        if kept == "too_many":
-            raise too_often()
-        if kept == "no_code":
-            raise code_expired()
+        kept = await self._taken(pool, found.username_key, purpose, now=now)
         if not self._outbox.code_matches(pool, found.user.sub, kept, presented):
             raise code_mismatch()
         if now >= kept.expires_at:
+            raise code_expired()
+        return kept
+
+    async def refuse_for_nobody(
+        self, pool: UserPool, username_key: str, purpose: CodePurpose, presented: str, *, now: datetime
+    ) -> UserPoolError:
+        """What is said of a code to a name that nobody has, or that may not use one: the same, after the same work.
+
+        It depends on whether a code seems to have been sent there (`UserPoolStore.send_code`), and on how often it was
+        guessed at.
+        """
+        try:
+            kept = await self._taken(pool, username_key, purpose, now=now)
+        except UserPoolError as refusal:
+            return refusal
+        self._outbox.code_matches(pool, "", kept, presented)
+        return code_mismatch()
+
+    async def _taken(self, pool: UserPool, username_key: str, purpose: CodePurpose, *, now: datetime) -> StoredCode:
+        limit = GUESSES_PER_HOUR[purpose]
+        kept = await self._store.take_code_attempt(pool.id, username_key, purpose, now=now, limit=limit)
+        if kept == "too_many":
+            raise too_often()
+        if kept == "no_code":
             raise code_expired()
         return kept
 

@@ -156,8 +156,8 @@ class SignUpOperations:
             if not client.hides_missing_users:
                 raise _missing(client) if found is None else NotAuthorizedException("User is disabled.")
             address = _address_to_confirm(pool, None) or "email"
-            message = self._writer.seeming_code(pool, _sign_up_code("ResendCode"), address, now=call.now)
-            await self._store.queue_message(message, to_nobody=True)
+            seeming = self._writer.seeming_code(pool, _sign_up_code("ResendCode"), address, now=call.now)
+            await self._store.queue_message(seeming.message, to_nobody=True)
             return {"code_delivery_details": delivery_details(address, self._decoys.destination(pool, name, address))}
         if found.user.status != "UNCONFIRMED":
             raise InvalidParameterException("User is already confirmed.")

@@ -15,7 +15,7 @@ the same record at once both take effect, one after the other.
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 import msgspec
@@ -142,6 +142,8 @@ SETTINGS_TOPIC = "userpools settings"
 MESSAGES_TOPIC = "userpools messages"
 """What the change feed calls it when there is a message to send."""
 _MESSAGES_KEPT_FOR = timedelta(days=7)
+_CODES_KEPT_FOR = timedelta(days=1)
+"""As long as the longest of them is good for."""
 
 
 class UserPool(msgspec.Struct, frozen=True, kw_only=True):
@@ -536,6 +538,7 @@ class UserPoolStore:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._codes_pruned_at = datetime(1970, 1, 1, tzinfo=UTC)
 
     # Pools
 
@@ -1006,6 +1009,32 @@ class UserPoolStore:
             there = await tx.connection.execute(select(codes.c.purpose).where(mine))
             return "no_code" if there.one_or_none() is None else "too_many"
 
+    async def send_code(
+        self,
+        user_pool_id: str,
+        username_key: str,
+        code: StoredCode,
+        message: OutgoingMessage,
+        *,
+        now: datetime,
+        to_nobody: bool = False,
+    ) -> None:
+        """Keep a code and the message with it, for a user who is otherwise left as they are.
+
+        `to_nobody` does the same for a name that nobody has, or whose owner is to get no code, and keeps the message
+        from being sent: whoever guesses at the code is then counted and answered as if there were somebody. Codes of
+        that purpose that are long dead go, now and then.
+        """
+        async with self._database.transaction() as tx:
+            if now >= self._codes_pruned_at + _CODES_KEPT_FOR:
+                self._codes_pruned_at = now
+                dead = and_(codes.c.purpose == code.purpose, codes.c.attempts_since <= now - _CODES_KEPT_FOR)
+                await tx.connection.execute(delete(codes).where(dead))
+            await _save_code(tx.connection, user_pool_id, username_key, code, now=now)
+            await _save_message(tx, message)
+            gone = message.id if to_nobody else ""
+            await tx.connection.execute(delete(messages).where(messages.c.id == gone))
+
     async def queue_message(self, message: OutgoingMessage, *, to_nobody: bool = False) -> None:
         """Keep a message that belongs to no other change. One `to_nobody` is not kept, and takes as long."""
         async with self._database.transaction() as tx:
@@ -1275,14 +1304,23 @@ async def _take_alias_from(connection: Connection, user_pool_id: str, owner_key:
 async def _save_code(
     connection: Connection, user_pool_id: str, username_key: str, code: StoredCode, *, now: datetime
 ) -> None:
-    """Replace the code of that purpose. Guesses already counted in this hour stay counted."""
+    """Replace the code of that purpose. Guesses already counted in this hour stay counted, and older ones do not."""
     mine = and_(
         codes.c.user_pool_id == user_pool_id,
         codes.c.username_key == username_key,
         codes.c.purpose == code.purpose,
     )
+    old = codes.c.attempts_since <= now - timedelta(hours=1)
     changed = await connection.execute(
-        update(codes).where(mine).values(record=code, mac=code.mac).returning(codes.c.purpose)
+        update(codes)
+        .where(mine)
+        .values(
+            record=code,
+            mac=code.mac,
+            attempts=case((old, 0), else_=codes.c.attempts),
+            attempts_since=case((old, literal(now, UtcTime())), else_=codes.c.attempts_since),
+        )
+        .returning(codes.c.purpose)
     )
     if changed.one_or_none() is None:
         await connection.execute(
