@@ -81,9 +81,7 @@ async def recovery(world: World, pool_id: str, client_id: str, username: str) ->
     await wrong_recovery_code(world, pool_id, client_id, username)
 
 
-@pytest.mark.parametrize(
-    "way", [password, srp_half, srp, choice, chosen_password, code, wrong_recovery_code, recovery]
-)
+@pytest.mark.parametrize("way", [password, srp_half, srp, choice, chosen_password, code, wrong_recovery_code, recovery])
 async def test_missing_user_costs_what_a_real_one_costs(
     world: World, monkeypatch: pytest.MonkeyPatch, way: Callable[..., Any]
 ) -> None:
