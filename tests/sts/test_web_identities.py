@@ -24,7 +24,7 @@ from velvetrope.store import Database
 from velvetrope.store.tables.iam_providers import IamProviderStore, OpenIdProvider
 from velvetrope.sts import HttpDocuments, IssuerKeys, OpenIdProviders, RoleAssumption, Sessions, StsOperations
 from velvetrope.sts.errors import AccessDenied, ExpiredTokenException, InvalidIdentityToken, InvalidParameterValue
-from velvetrope.sts.open_id_tokens import VerifiedIdToken
+from velvetrope.sts.issuer_tokens import VerifiedIdToken
 from velvetrope.tokens import IssuerMismatch
 
 ACCOUNT, OTHER_ACCOUNT = "123456789012", "999999999999"

@@ -8,13 +8,16 @@ that says where it may be told. Everything that signs somebody in reads the requ
 `flows.completion`. Users, passwords and tokens are behind the `UserDirectory` that this room is handed;
 codes and browser sessions are its own. ASGI, cookies and pages are the edge's.
 
-Not supported, and refused by name: custom challenges.
+Sign-in with other people's providers is a way out (`provider_choice`, `provider_sign_in`), something to remember
+(`federated_sign_ins`) and a way back; what is believed of their answers is `relying_party`'s.
+
+Not supported, and refused by name: custom challenges, SAML providers.
 """
 
 from velvetrope.hosted_ui.account_directory import AccountDirectory
 from velvetrope.hosted_ui.account_recovery import ForgottenForm, PasswordReset, RecoveryFlow, ResetForm
 from velvetrope.hosted_ui.account_refusals import AccountRefused
-from velvetrope.hosted_ui.authorization import AuthorizationFlow, RedirectTo, ShowLogin
+from velvetrope.hosted_ui.authorization import AuthorizationFlow, GoToProvider, RedirectTo, ShowLogin
 from velvetrope.hosted_ui.authorization_requests import AuthorizationRequests, RequestedAuthorization
 from velvetrope.hosted_ui.codes import CODE_LIFETIME, AuthorizationCodes
 from velvetrope.hosted_ui.completion import SignedIn, SignInCompletion
@@ -27,7 +30,7 @@ from velvetrope.hosted_ui.federated_sign_ins import (
     NotOurSignIn,
     Returned,
 )
-from velvetrope.hosted_ui.flows import HostedUi
+from velvetrope.hosted_ui.flows import HostedUi, ProviderParts
 from velvetrope.hosted_ui.logout import LogoutFlow, SignedOutHere
 from velvetrope.hosted_ui.passkey_registration import (
     NobodySignedIn,
@@ -42,6 +45,8 @@ from velvetrope.hosted_ui.password_sign_in import (
     PasswordSignInFlow,
     SignInRefused,
 )
+from velvetrope.hosted_ui.provider_sign_in import ProviderSignInFlow
+from velvetrope.hosted_ui.relying_party import Outside, SocialEndpoints
 from velvetrope.hosted_ui.revocation import RevocationFlow
 from velvetrope.hosted_ui.sessions import SESSION_LIFETIME, BrowserSessions
 from velvetrope.hosted_ui.sign_in_names import NameKind, names_to_sign_in, names_to_sign_up
@@ -80,6 +85,7 @@ __all__ = [
     "EndpointUrls",
     "FederatedSignIns",
     "ForgottenForm",
+    "GoToProvider",
     "HostedUi",
     "IssuedTokens",
     "LoginForm",
@@ -87,11 +93,14 @@ __all__ = [
     "NameKind",
     "NobodySignedIn",
     "NotOurSignIn",
+    "Outside",
     "PasskeyPage",
     "PasskeyRefused",
     "PasskeyRegistrationFlow",
     "PasswordReset",
     "PasswordSignInFlow",
+    "ProviderParts",
+    "ProviderSignInFlow",
     "RecoveryFlow",
     "RedirectTo",
     "RequestedAuthorization",
@@ -107,6 +116,7 @@ __all__ = [
     "SignUpForm",
     "SignedIn",
     "SignedOutHere",
+    "SocialEndpoints",
     "StepAhead",
     "StepIsOver",
     "StepPage",

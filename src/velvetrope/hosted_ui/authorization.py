@@ -2,7 +2,8 @@
 
     step                                  a refusal goes
     parse the request                     see `authorization_requests`
-    find who is signed in                 (nobody: to the sign-in page)
+    find who is signed in                 (nobody: on)
+    find the provider to sign in with     to the redirect_uri (nobody chosen: to the sign-in page)
     grant a code or tokens                to the redirect_uri
 
 Source: RFC 6749 sections 4.1 and 4.2, OpenID Connect Core section 3.1.2; Cognito Developer Guide, "Authorize endpoint".
@@ -14,12 +15,14 @@ from datetime import datetime, timedelta
 from velvetrope.hosted_ui.authorization_requests import AuthorizationRequests, RequestedAuthorization
 from velvetrope.hosted_ui.completion import SignInCompletion, still_signed_in
 from velvetrope.hosted_ui.directory import UserDirectory
+from velvetrope.hosted_ui.provider_choice import choose_provider
 from velvetrope.hosted_ui.sessions import BrowserSessions
-from velvetrope.oauth import AuthorizationRequest, LoginRequired, Parameters
+from velvetrope.oauth import LoginRequired, Parameters
 from velvetrope.secret import Secret
 from velvetrope.store.tables.userpools import User, UserPool
+from velvetrope.store.tables.userpools_configuration import IdentityProvider
 
-__all__ = ["AuthorizationFlow", "RedirectTo", "ShowLogin"]
+__all__ = ["AuthorizationFlow", "GoToProvider", "RedirectTo", "ShowLogin"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +30,14 @@ class RedirectTo:
     """Back to the app, with what it asked for."""
 
     uri: str
+
+
+@dataclass(frozen=True, slots=True)
+class GoToProvider:
+    """Somebody has to sign in, with this provider of the pool."""
+
+    asked: RequestedAuthorization
+    provider: IdentityProvider
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +64,15 @@ class AuthorizationFlow:
 
     async def authorize(
         self, pool: UserPool, parameters: Parameters, *, session: Secret[str] | None, now: datetime
-    ) -> RedirectTo | ShowLogin:
+    ) -> RedirectTo | GoToProvider | ShowLogin:
         """GET /oauth2/authorize."""
-        asked = await self._requests.parse(pool, parameters)
-        signed_in = await self._find_signed_in(pool, asked.request, session, now=now)
+        asked = await self._requests.parse(pool, parameters, any_provider=True)
+        signed_in = await self._find_signed_in(pool, asked, session, now=now)
         if signed_in is None:
-            return _show_login(asked)
+            if "none" in asked.request.prompts:
+                raise asked.refusing(LoginRequired())
+            provider = await choose_provider(self._directory, pool, asked)
+            return ShowLogin(asked.query) if provider is None else GoToProvider(asked, provider)
         user, authenticated_at = signed_in
         uri = await self._completion.grant(
             pool, asked.client, asked.request, user, authenticated_at=authenticated_at, now=now
@@ -66,17 +80,22 @@ class AuthorizationFlow:
         return RedirectTo(uri)
 
     async def _find_signed_in(
-        self, pool: UserPool, request: AuthorizationRequest, session: Secret[str] | None, *, now: datetime
+        self, pool: UserPool, asked: RequestedAuthorization, session: Secret[str] | None, *, now: datetime
     ) -> tuple[User, datetime] | None:
         """Who is signed in, and since when; None when somebody has to sign in (again).
 
-        `prompt=login` and `select_account` ask for that. UNVERIFIED: what select_account does for a pool's own users;
-        showing the form is the one way in which they can choose.
+        `prompt=login` and `select_account` ask for that, and so does a provider that is asked for by name and is not
+        the one that the session began with. UNVERIFIED: what select_account does for a pool's own users; showing the
+        form is the one way in which they can choose. A session that began with a provider which the client does not
+        support is none to this client (UNVERIFIED; the safer reading): it takes the word of its own providers alone.
         """
+        request = asked.request
         if request.prompts & {"login", "select_account"}:
             return None
         found = await self._sessions.find(pool, session, now=now)
-        if found is None:
+        if found is None or found.identity_provider not in asked.client.supported_identity_providers:
+            return None
+        if request.identity_provider not in {None, found.identity_provider}:
             return None
         if request.max_age_seconds is not None:
             oldest = now - timedelta(seconds=request.max_age_seconds)
@@ -86,11 +105,3 @@ class AuthorizationFlow:
         if user is None or not still_signed_in(user, authenticated_at=found.authenticated_at):
             return None
         return user, found.authenticated_at
-
-
-def _show_login(asked: RequestedAuthorization) -> ShowLogin:
-    if "none" in asked.request.prompts:
-        refusal = LoginRequired()
-        refusal.return_address = asked.request.address
-        raise refusal
-    return ShowLogin(asked.query)

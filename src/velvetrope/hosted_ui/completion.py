@@ -55,11 +55,13 @@ class SignInCompletion:
         *,
         authenticated_at: datetime,
         earlier_session: Secret[str] | None,
+        identity_provider: str = "COGNITO",
         now: datetime,
     ) -> SignedIn:
         """The end of a sign-in of `user`, whose proof the caller has seen at `authenticated_at`.
 
         `earlier_session` is what the browser held before: it ends, so that no session id survives a sign-in.
+        `identity_provider` has vouched for the user: the session is good for clients that take its word.
 
         Raises:
             AccessDenied: the user is disabled, or has something to do first.
@@ -70,7 +72,9 @@ class SignInCompletion:
             refusal.return_address = request.address
             raise refusal
         uri = await self.grant(pool, client, request, user, authenticated_at=authenticated_at, now=now)
-        session_id = await self._sessions.start(pool, user, earlier=earlier_session, now=now)
+        session_id = await self._sessions.start(
+            pool, user, earlier=earlier_session, identity_provider=identity_provider, now=now
+        )
         return SignedIn(uri, session_id)
 
     async def grant(

@@ -1,5 +1,8 @@
 """The hosted UI's flows, made of one directory, one store and one source of randomness."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
 from velvetrope.clock import Entropy
 from velvetrope.hosted_ui.account_directory import AccountDirectory
 from velvetrope.hosted_ui.account_flows import AccountFlows
@@ -8,18 +11,32 @@ from velvetrope.hosted_ui.authorization_requests import AuthorizationRequests
 from velvetrope.hosted_ui.codes import AuthorizationCodes
 from velvetrope.hosted_ui.completion import SignInCompletion
 from velvetrope.hosted_ui.directory import UserDirectory
+from velvetrope.hosted_ui.federated_sign_ins import FederatedSignIns
 from velvetrope.hosted_ui.logout import LogoutFlow
 from velvetrope.hosted_ui.passkey_registration import PasskeyRegistrationFlow
 from velvetrope.hosted_ui.password_sign_in import PasswordSignInFlow
 from velvetrope.hosted_ui.pending_sign_ins import PendingSignIns
+from velvetrope.hosted_ui.provider_sign_in import ProviderSignInFlow
+from velvetrope.hosted_ui.relying_party import SOCIAL_ENDPOINTS, Connections, Outside, SocialEndpoints
 from velvetrope.hosted_ui.revocation import RevocationFlow
 from velvetrope.hosted_ui.sessions import BrowserSessions
 from velvetrope.hosted_ui.sign_in_steps import SignInSteps
 from velvetrope.hosted_ui.tokens import TokenFlow
 from velvetrope.hosted_ui.userinfo import UserInfoFlow
 from velvetrope.store.tables.hosted_ui import HostedUiStore
+from velvetrope.store.tables.hosted_ui_federation import FederatedSignInStore
+from velvetrope.store.tables.userpools_configuration import IdentityProviderType
 
-__all__ = ["HostedUi"]
+__all__ = ["HostedUi", "ProviderParts"]
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderParts:
+    """What sign-in with other people's providers needs."""
+
+    sign_ins: FederatedSignInStore
+    outside: Outside
+    social: Mapping[IdentityProviderType, SocialEndpoints] = field(default_factory=lambda: SOCIAL_ENDPOINTS)
 
 
 class HostedUi:
@@ -31,10 +48,12 @@ class HostedUi:
         store: HostedUiStore,
         entropy: Entropy,
         *,
+        providers: ProviderParts | None = None,
         names_issuer: bool = False,
         accounts: AccountDirectory | None = None,
     ) -> None:
-        """With `names_issuer`, answers at the redirect_uri say who gives them (decision 0028).
+        """Without `providers` nobody is sent to one: who asks for it is refused. With `names_issuer`, answers at the
+        redirect_uri say who gives them (decision 0028).
 
         Without `accounts` people are made users, and get new passwords, elsewhere.
         """
@@ -50,6 +69,16 @@ class HostedUi:
             self.accounts = AccountFlows(directory, accounts, self.requests, self.sign_in_steps)
         self.passkey_registration = PasskeyRegistrationFlow(directory, self.sessions)
         self.password_sign_in = PasswordSignInFlow(directory, self.requests, self.sign_in_steps, self.accounts)
+        self.provider_sign_in: ProviderSignInFlow | None = None
+        if providers is not None:
+            self.provider_sign_in = ProviderSignInFlow(
+                directory,
+                self.requests,
+                FederatedSignIns(providers.sign_ins, entropy),
+                self.completion,
+                Connections(directory, providers.outside.metadata, social=providers.social),
+                providers.outside,
+            )
         self.tokens = TokenFlow(directory, codes)
         self.userinfo = UserInfoFlow(directory)
         self.revocation = RevocationFlow(directory)

@@ -18,9 +18,10 @@ from typing import Final, Literal
 from velvetrope.errors import ServiceError, VelvetropeError
 from velvetrope.hosted_ui.account_flows import AccountFlows
 from velvetrope.hosted_ui.account_recovery import ResetForm, recovery_is_open
-from velvetrope.hosted_ui.authorization_requests import AuthorizationRequests, RequestedAuthorization
+from velvetrope.hosted_ui.authorization_requests import OWN_USERS, AuthorizationRequests, RequestedAuthorization
 from velvetrope.hosted_ui.completion import SignedIn
 from velvetrope.hosted_ui.directory import AskedChallenge, UserDirectory
+from velvetrope.hosted_ui.provider_choice import ProviderLink, offered_providers
 from velvetrope.hosted_ui.refusals import is_for_the_person
 from velvetrope.hosted_ui.sign_in_names import NameKind, names_to_sign_in
 from velvetrope.hosted_ui.sign_in_steps import BrowserHolds, SignInSteps, StepAhead, StepUnsupported
@@ -65,6 +66,10 @@ class LoginForm:
     offers_recovery: bool = False
     factors: tuple[str, ...] = ()
     """Ways to sign in besides the password: WEB_AUTHN, EMAIL_OTP, SMS_OTP."""
+    providers: tuple[ProviderLink, ...] = ()
+    """The client's identity providers."""
+    for_own_users: bool = True
+    """Whether the client takes names and passwords of the pool."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +127,7 @@ class PasswordSignInFlow:
 
     async def login_page(self, pool: UserPool, parameters: Parameters) -> LoginForm:
         """GET /login. Shown whether or not somebody is signed in: who wants single sign-on asks authorize."""
-        asked = await self._requests.parse(pool, parameters)
+        asked = await self._requests.parse(pool, parameters, any_provider=True)
         return self._form(pool, asked, username=asked.request.login_hint or "")
 
     async def sign_in(
@@ -184,6 +189,8 @@ class PasswordSignInFlow:
             offers_sign_up=offered and sign_up_is_open(pool, asked.client),
             offers_recovery=offered and recovery_is_open(pool, asked.client),
             factors=_offered(pool, asked.client),
+            providers=offered_providers(asked),
+            for_own_users=OWN_USERS in asked.client.supported_identity_providers,
         )
 
     async def _begin(

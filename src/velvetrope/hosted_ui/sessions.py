@@ -29,11 +29,23 @@ class BrowserSessions:
         self._store = store
         self._entropy = entropy
 
-    async def start(self, pool: UserPool, user: User, *, earlier: Secret[str] | None, now: datetime) -> Secret[str]:
+    async def start(
+        self,
+        pool: UserPool,
+        user: User,
+        *,
+        earlier: Secret[str] | None,
+        identity_provider: str = "COGNITO",
+        now: datetime,
+    ) -> Secret[str]:
         """A new id for the browser to hold. The earlier one stops working, so no id survives a sign-in."""
         session_id = urlsafe_b64encode(self._entropy.token_bytes(_ID_BYTES)).rstrip(b"=").decode()
         session = BrowserSession(
-            user_pool_id=pool.id, sub=user.sub, authenticated_at=now, expires_at=now + SESSION_LIFETIME
+            user_pool_id=pool.id,
+            sub=user.sub,
+            authenticated_at=now,
+            expires_at=now + SESSION_LIFETIME,
+            identity_provider=identity_provider,
         )
         await self._store.replace_browser_session(
             _hash(session_id),

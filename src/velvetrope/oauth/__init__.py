@@ -47,6 +47,7 @@ from velvetrope.oauth.errors import (
 from velvetrope.oauth.logout import LogoutDestination, parse_logout_destination
 from velvetrope.oauth.parameters import Parameters
 from velvetrope.oauth.pkce import check_code_challenge, check_code_verifier, derive_code_challenge, verify_code_verifier
+from velvetrope.oauth.redirects import put_on_uri
 from velvetrope.oauth.resources import check_granted_resource
 from velvetrope.oauth.scopes import SYSTEM_SCOPES
 from velvetrope.oauth.tokens import (
@@ -104,6 +105,7 @@ __all__ = [
     "parse_presented_client",
     "parse_revocation_request",
     "parse_token_request",
+    "put_on_uri",
     "verify_code_verifier",
     "verify_return_address",
 ]

@@ -37,7 +37,6 @@ _FLOW_OF_RESPONSE_TYPE = {"code": "code", "token": "implicit"}
 _RESPONSE_MODE_OF_RESPONSE_TYPE = {"code": "query", "token": "fragment"}
 _PROMPTS = frozenset({"none", "login", "select_account", "consent"})
 _MAX_AGE_DIGITS = 9
-_OWN_USERS = "COGNITO"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +74,10 @@ class AuthorizationRequest:
     prompts: frozenset[str]
     max_age_seconds: int | None
     login_hint: str | None
+    identity_provider: str | None
+    """The provider that is asked for by its name; `COGNITO` for the pool's own users."""
+    idp_identifier: str | None
+    """The same by one of its other names, of which only the pool knows whose it is."""
     resource: str | None = None
     """Whom the access token is for (its `aud`), where the app has said so."""
 
@@ -126,6 +129,8 @@ def parse_authorization_request(
         prompts=frozenset((parameters.get("prompt") or "").split()),
         max_age_seconds=None if max_age is None else int(max_age),
         login_hint=parameters.get("login_hint"),
+        identity_provider=parameters.get("identity_provider"),
+        idp_identifier=parameters.get("idp_identifier"),
         resource=parameters.get("resource"),
     )
 
@@ -209,13 +214,17 @@ def check_max_age(parameters: Parameters, _client: ClientRules) -> None:
 
 
 def check_identity_provider(parameters: Parameters, client: ClientRules) -> None:
-    """The pool's own users, and that the client serves them. Other providers are not supported, and refused."""
-    if parameters.get("idp_identifier") is not None:
-        raise InvalidRequest("idp_identifier is not supported")
-    if parameters.get("identity_provider") not in {None, _OWN_USERS}:
-        raise InvalidRequest("identity_provider must be COGNITO")
-    if _OWN_USERS not in client.identity_providers:
-        raise UnauthorizedClient("COGNITO is not a supported identity provider of the client")
+    """A provider that is asked for by name is one of the client's; `COGNITO` is the pool itself.
+
+    Whom an `idp_identifier` means is the pool's to say, and looked up later.
+    """
+    if not client.identity_providers:
+        raise UnauthorizedClient("The client has no supported identity provider")
+    name, identifier = parameters.get("identity_provider"), parameters.get("idp_identifier")
+    if name is not None and identifier is not None:
+        raise InvalidRequest("identity_provider and idp_identifier do not go together")
+    if name is not None and name not in client.identity_providers:
+        raise InvalidRequest(f"{name[:32]} is not a supported identity provider of the client")
 
 
 def check_resource(parameters: Parameters, _client: ClientRules) -> None:

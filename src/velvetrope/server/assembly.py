@@ -48,6 +48,7 @@ from velvetrope.server.access_log import AccessLogWriter
 from velvetrope.server.applying import AppApplier, Progress
 from velvetrope.server.connection import Connection
 from velvetrope.server.credentials import AccessKeySource, root_principal
+from velvetrope.server.identity_providers import identity_provider_parts
 from velvetrope.server.machine import SystemClock, SystemEntropy
 from velvetrope.server.narration import Narration, Ready, Refusal
 from velvetrope.server.resource_tags import resource_tags
@@ -476,6 +477,7 @@ def _wire(
             clock,
             entropy,
             public_url=public_url,
+            providers=identity_provider_parts(database, allow_this_machine=public_url is None),
             recorder=decisions,
             accounts=user_pools.accounts,
             looks=PoolLooks(user_pools.appearances),

@@ -9,6 +9,7 @@ from velvetrope.sts.assumption import AssumedRole, RoleAssumption, RoleSessionRe
 from velvetrope.sts.authorization_messages import AuthorizationMessages
 from velvetrope.sts.errors import RoleNotAssumable
 from velvetrope.sts.http_documents import DocumentUnavailable, HttpDocuments
+from velvetrope.sts.issuer_tokens import IssuerTokens, VerifiedIdToken
 from velvetrope.sts.managed_policies import ManagedSessionPolicies
 from velvetrope.sts.open_id_keys import IssuerKeys
 from velvetrope.sts.open_id_tokens import OpenIdProviders
@@ -31,6 +32,7 @@ __all__ = [
     "DocumentUnavailable",
     "HttpDocuments",
     "IssuerKeys",
+    "IssuerTokens",
     "ManagedSessionPolicies",
     "OpenIdProviders",
     "PolicyGatherer",
@@ -43,6 +45,7 @@ __all__ = [
     "Sessions",
     "StsOperations",
     "TemporaryCredentials",
+    "VerifiedIdToken",
     "WebIdentity",
     "WebIdentityTokens",
 ]

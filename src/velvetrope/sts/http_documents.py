@@ -1,11 +1,13 @@
 """Documents of strangers, fetched over HTTP: small ones, quickly, or not at all.
 
     body = await HttpDocuments().fetch("https://issuer.example/.well-known/openid-configuration")
+    status, body = await HttpDocuments().ask("https://issuer.example/token", form={"grant_type": "…"})
 
-For the discovery documents and key sets of OpenID Connect issuers, and for SAML metadata. One GET, no redirects, no
-cookies, no credentials; the whole exchange, name lookup and TLS included, has one deadline, and the answer a size, so
-that an issuer that dawdles or floods holds up nobody but those who came with its tokens. Certificates are verified
-against the machine's certificate authorities, or against `authorities_file` where one is given (PEM).
+For the discovery documents, key sets, token and user information endpoints of OpenID Connect issuers, and for SAML
+metadata. One request, no redirects, no cookies, no credentials but those that a caller gives with `ask`; the whole
+exchange, name lookup and TLS included, has one deadline, and the answer a size, so that an issuer that dawdles or
+floods holds up nobody but those who came with its tokens. Certificates are verified against the machine's certificate
+authorities, or against `authorities_file` where one is given (PEM).
 
 Plain `http` is refused, but for loopback addresses where `allow_loopback_http` says so: an issuer on one's own machine.
 
@@ -17,9 +19,11 @@ Sources: RFC 9112 (HTTP/1.1); OpenID Connect Discovery 1.0 section 4.
 import asyncio
 import ipaddress
 import ssl
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Final
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, urlencode, urlsplit
 
 from velvetrope.errors import ReasonError
 
@@ -77,10 +81,23 @@ class HttpDocuments:
         Raises:
             DocumentUnavailable: another status, too large, too slow, unreachable, or a URL that is not fetched.
         """
+        status, body = await self.ask(url)
+        if status != 200:
+            raise DocumentUnavailable(f"the answer's status is {status}")
+        return body
+
+    async def ask(
+        self, url: str, *, headers: Mapping[str, str] = MappingProxyType({}), form: Mapping[str, str] | None = None
+    ) -> tuple[int, bytes]:
+        """Status and body of the answer to a GET, or to a POST of `form`.
+
+        Raises:
+            DocumentUnavailable: too large, too slow, unreachable, or a URL that is not asked.
+        """
         parts = self._parse(url)
         try:
             async with asyncio.timeout(self._timeout_seconds):
-                return await self._get(parts)
+                return await self._exchange(parts, _render_request(parts, {"Accept": self._accept, **headers}, form))
         except TimeoutError:
             raise DocumentUnavailable(f"{url} did not answer within {self._timeout_seconds} seconds") from None
         except (OSError, ssl.SSLError) as error:
@@ -102,23 +119,19 @@ class HttpDocuments:
             raise DocumentUnavailable(f"{url} is not https")
         return parts
 
-    async def _get(self, url: SplitResult) -> bytes:
+    async def _exchange(self, url: SplitResult, request: bytes) -> tuple[int, bytes]:
         secure = url.scheme == "https"
         reader, writer = await asyncio.open_connection(
             url.hostname, url.port or (443 if secure else 80), ssl=self._context() if secure else None
         )
         try:
-            target = (url.path or "/") + (f"?{url.query}" if url.query else "")
-            writer.write(
-                f"GET {target} HTTP/1.1\r\nHost: {url.netloc}\r\nAccept: {self._accept}\r\n"
-                "User-Agent: velvetrope\r\nConnection: close\r\n\r\n".encode("ascii")
-            )
+            writer.write(request)
             return await self._read(reader)
         finally:
             # At once and not politely: the other side may never say goodbye.
             writer.transport.abort()
 
-    async def _read(self, reader: asyncio.StreamReader) -> bytes:
+    async def _read(self, reader: asyncio.StreamReader) -> tuple[int, bytes]:
         import httptools
 
         answer = _Answer()
@@ -137,18 +150,36 @@ class HttpDocuments:
                 parser.feed_data(part)
             except httptools.HttpParserError as error:
                 raise DocumentUnavailable(f"the answer is not HTTP: {error}") from error
-        status = parser.get_status_code()
-        if status != 200:
-            raise DocumentUnavailable(f"the answer's status is {status}")
         if len(answer.body) > self._max_body_bytes:
             raise DocumentUnavailable(f"the document has more than {self._max_body_bytes} bytes")
-        return bytes(answer.body)
+        return parser.get_status_code(), bytes(answer.body)
 
     def _context(self) -> ssl.SSLContext:
         if self._tls is None:
             self._tls = ssl.create_default_context(cafile=self._authorities_file)
             self._tls.minimum_version = ssl.TLSVersion.TLSv1_2
         return self._tls
+
+
+def _render_request(url: SplitResult, headers: Mapping[str, str], form: Mapping[str, str] | None) -> bytes:
+    """
+    Raises:
+        DocumentUnavailable: a header has characters that no header has.
+    """
+    target = (url.path or "/") + (f"?{url.query}" if url.query else "")
+    body = b"" if form is None else urlencode(form).encode("ascii")
+    lines = [
+        f"{'GET' if form is None else 'POST'} {target} HTTP/1.1",
+        f"Host: {url.netloc}",
+        "User-Agent: velvetrope",
+        "Connection: close",
+        *(f"{name}: {value}" for name, value in headers.items()),
+    ]
+    if form is not None:
+        lines += ["Content-Type: application/x-www-form-urlencoded", f"Content-Length: {len(body)}"]
+    if not all(line.isascii() and line.isprintable() for line in lines):
+        raise DocumentUnavailable("a header has characters that no header has")
+    return "\r\n".join([*lines, "", ""]).encode("ascii") + body
 
 
 def _is_loopback(host: str) -> bool:

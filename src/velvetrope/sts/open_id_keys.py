@@ -1,11 +1,12 @@
 """The keys that an OpenID Connect issuer signs with: found by discovery, remembered, and fetched anew when it rotates.
 
     key = await IssuerKeys(documents).find(issuer, kid="…", algorithm="RS256", now=now)
+    described = await IssuerKeys(documents).metadata(issuer, now=now)
 
 An issuer says at `ISSUER/.well-known/openid-configuration` where its key set is; the document must name the issuer it
-was fetched for. Keys are RSA of 2048 bits or more (none of ROCA's), or on a NIST curve, and each is good for the
-algorithms of its type and no others; what else is in a set is passed over. Symmetric keys are never taken from a
-document.
+was fetched for. Who knows the address of the key set already gives it, and nothing is discovered. Keys are RSA of 2048
+bits or more (none of ROCA's), or on a NIST curve, and each is good for the algorithms of its type and no others; what
+else is in a set is passed over. Symmetric keys are never taken from a document.
 
 Anybody can send a token with any `kid`, so fetching is rationed for each issuer: one fetch at a time, kept for an hour,
 after a fetch none for half a minute (whatever key is asked for), after a failure none for ten seconds. What was
@@ -76,6 +77,7 @@ class _Known:
     """What is remembered of one issuer."""
 
     keys: tuple[IssuerKey, ...] = ()
+    metadata: Mapping[str, Any] = field(default_factory=dict)
     fetched_at: datetime | None = None
     failed_at: datetime | None = None
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -86,48 +88,72 @@ class IssuerKeys:
 
     def __init__(self, documents: Documents) -> None:
         self._documents = documents
-        self._known: OrderedDict[str, _Known] = OrderedDict()
+        self._known: OrderedDict[tuple[str, str | None], _Known] = OrderedDict()
 
-    async def find(self, issuer: str, *, kid: str | None, algorithm: str, now: datetime) -> IssuerKey:
+    async def metadata(self, issuer: str, *, now: datetime) -> Mapping[str, Any]:
+        """What the issuer says of itself (OpenID Connect Discovery section 3), fetched together with its keys.
+
+        Raises:
+            IssuerKeysUnavailable: the issuer cannot be asked, or answers nothing useful.
+        """
+        known = self._known_of(issuer, None)
+        if not _is_fresh(known, now):
+            async with known.lock:
+                if not _is_fresh(known, now) and _may_fetch(known, now):
+                    await self._fetch(known, issuer, None, now)
+        if not _is_fresh(known, now):
+            raise IssuerKeysUnavailable("The issuer could not be asked a moment ago")
+        return known.metadata
+
+    async def find(
+        self, issuer: str, *, kid: str | None, algorithm: str, now: datetime, jwks_uri: str | None = None
+    ) -> IssuerKey:
         """The issuer's key of this id. A token without an id is the issuer's only key's (OpenID Connect Core 10.1).
 
         Raises:
             IssuerKeysUnavailable: the issuer cannot be asked, or answers nothing useful.
             TokenSignatureMismatch: the issuer has no such key for this algorithm.
         """
-        known = self._known.setdefault(issuer, _Known())
-        self._known.move_to_end(issuer)
-        if len(self._known) > _MAX_ISSUERS:
-            self._known.popitem(last=False)
+        known = self._known_of(issuer, jwks_uri)
         found = _pick(known, kid, algorithm, now)
         if found is None:
             async with known.lock:
                 # Another caller may have fetched while this one waited.
                 found = _pick(known, kid, algorithm, now)
                 if found is None and _may_fetch(known, now):
-                    await self._fetch(known, issuer, now)
+                    await self._fetch(known, issuer, jwks_uri, now)
                     found = _pick(known, kid, algorithm, now)
         if found is not None:
             return found
-        if known.fetched_at is None or now - known.fetched_at >= _KEPT:
+        if not _is_fresh(known, now):
             raise IssuerKeysUnavailable("The issuer's keys could not be fetched a moment ago")
         raise TokenSignatureMismatch("The token is signed with a key that is not among the issuer's")
 
-    async def _fetch(self, known: _Known, issuer: str, now: datetime) -> None:
+    def _known_of(self, issuer: str, jwks_uri: str | None) -> _Known:
+        known = self._known.setdefault((issuer, jwks_uri), _Known())
+        self._known.move_to_end((issuer, jwks_uri))
+        if len(self._known) > _MAX_ISSUERS:
+            self._known.popitem(last=False)
+        return known
+
+    async def _fetch(self, known: _Known, issuer: str, jwks_uri: str | None, now: datetime) -> None:
         try:
-            keys = await self._fetched_keys(issuer)
+            metadata = {} if jwks_uri is not None else await self._fetched_metadata(issuer)
+            keys = await self._fetched_keys(issuer, jwks_uri or metadata.get("jwks_uri", ""))
         except DocumentUnavailable as error:
             known.failed_at = now
             raise IssuerKeysUnavailable("The issuer's keys cannot be fetched", detail=error.message) from error
-        known.keys, known.fetched_at, known.failed_at = keys, now, None
+        known.keys, known.metadata, known.fetched_at, known.failed_at = keys, metadata, now, None
 
-    async def _fetched_keys(self, issuer: str) -> tuple[IssuerKey, ...]:
+    async def _fetched_metadata(self, issuer: str) -> dict[str, Any]:
         # OpenID Connect Discovery 1.0 section 4: a terminating slash is taken away before the path is put behind.
         address = f"{issuer.removesuffix('/')}/.well-known/openid-configuration"
         described = _parse_object(await self._documents.fetch(address))
         if described.get("issuer") != issuer:
             raise DocumentUnavailable(f"the document at {address} is another issuer's")
-        address = described.get("jwks_uri", "")
+        return described
+
+    async def _fetched_keys(self, issuer: str, address: object) -> tuple[IssuerKey, ...]:
         if not isinstance(address, str) or not address:
             raise DocumentUnavailable("the issuer's document has no jwks_uri")
         if issuer.startswith("https://") and not address.startswith("https://"):
@@ -144,8 +170,12 @@ def _may_fetch(known: _Known, now: datetime) -> bool:
     return known.fetched_at is None or now - known.fetched_at >= _BETWEEN_FETCHES
 
 
+def _is_fresh(known: _Known, now: datetime) -> bool:
+    return known.fetched_at is not None and now - known.fetched_at < _KEPT
+
+
 def _pick(known: _Known, kid: str | None, algorithm: str, now: datetime) -> IssuerKey | None:
-    if known.fetched_at is None or now - known.fetched_at >= _KEPT:
+    if not _is_fresh(known, now):
         return None
     if kid is None:
         return known.keys[0] if len(known.keys) == 1 and algorithm in known.keys[0].algorithms else None

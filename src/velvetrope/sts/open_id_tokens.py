@@ -5,49 +5,25 @@
     await providers.verify_provider_token(token, provider_arn=arn, now=now)             # a login of an identity pool
     await providers.verify_issuer_token(token, issuer=url, audiences=[client], now=now) # Google, Apple
 
-The order is: form, issuer, audience, signature, time. Before the signature everything is hearsay, enough to refuse and
-never to accept; and nothing is fetched from an issuer on the word of a token that is not for a client of ours.
+Whether a text is an ID token of an issuer is said by `issuer_tokens`; here is which issuers IAM knows, and what else
+AWS reads out of their tokens. A provider without client ids vouches for nobody.
 
-The audience is `azp` where the token has one, else whichever of `aud` is a client id that was registered; a provider
-without client ids vouches for nobody. The algorithm must be one that the key is good for. A token is dead at `exp`;
-AWS's documentation speaks of five minutes' grace, which we give to clocks that run ahead (`nbf`, `iat`) and not to
-tokens that ended. Types of JWT that are no ID tokens (`typ` of access or logout tokens) are refused.
-
-Sources: OpenID Connect Core 1.0 sections 2, 3.1.3.7, 10.1; RFC 7519; RFC 9068 section 2.1; IAM User Guide, "Create an
-OpenID Connect (OIDC) identity provider in IAM", "Pass session tags in AWS STS", "Monitor and control actions taken with
-assumed roles".
+Sources: IAM User Guide, "Create an OpenID Connect (OIDC) identity provider in IAM", "Pass session tags in AWS STS",
+"Monitor and control actions taken with assumed roles".
 """
 
-import base64
-import json
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from types import MappingProxyType
+from datetime import datetime
 from typing import Any, Final, Protocol
 
+from velvetrope.sts.issuer_tokens import GOOGLE_ISSUERS, IssuerTokens, VerifiedIdToken
 from velvetrope.sts.open_id_keys import IssuerKeys
-from velvetrope.tokens import (
-    AudienceMismatch,
-    IssuerMismatch,
-    NotAToken,
-    TokenExpired,
-    TokenSignatureMismatch,
-    WrongTokenUse,
-    claimed_issuer,
-)
+from velvetrope.tokens import IssuerMismatch, NotAToken, claimed_issuer
 
-__all__ = ["OpenIdIdentity", "OpenIdProviderRecord", "OpenIdProviderStore", "OpenIdProviders", "VerifiedIdToken"]
+__all__ = ["OpenIdIdentity", "OpenIdProviderRecord", "OpenIdProviderStore", "OpenIdProviders"]
 
-_GOOGLE: Final = "https://accounts.google.com"
-_GOOGLE_ISSUERS: Final = frozenset({_GOOGLE, "accounts.google.com"})
-"""Google's tokens name either. Source: Google Identity, "OpenID Connect", validating an ID token."""
-
-_CLOCK_SKEW: Final = timedelta(minutes=5)
-_LATEST_EPOCH_SECONDS: Final = 253_402_300_799  # the end of the year 9999
-_TOKEN_TYPES: Final = frozenset({"JWT", "JWS"})
-_MAX_SUBJECT_CHARACTERS: Final = 255
 _TAGS_CLAIM: Final = "https://aws.amazon.com/tags"
 _SOURCE_IDENTITY_CLAIM: Final = "https://aws.amazon.com/source_identity"
 _SOURCE_IDENTITY: Final = re.compile(r"[\w+=,.@-]{2,64}", re.ASCII)
@@ -74,16 +50,6 @@ class OpenIdProviderStore(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class VerifiedIdToken:
-    """An ID token that was proven. `audience` is the registered client that it was issued to."""
-
-    issuer: str
-    subject: str
-    audience: str
-    claims: Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
 class OpenIdIdentity:
     """Who a verified ID token stands for in AssumeRoleWithWebIdentity; `provider` is the provider's ARN."""
 
@@ -101,7 +67,7 @@ class OpenIdProviders:
 
     def __init__(self, providers: OpenIdProviderStore, keys: IssuerKeys) -> None:
         self._providers = providers
-        self._keys = keys
+        self._tokens = IssuerTokens(keys)
 
     async def has_provider(self, provider_arn: str) -> bool:
         """Whether IAM has this provider."""
@@ -115,7 +81,7 @@ class OpenIdProviders:
             velvetrope.tokens.InvalidToken: any other of its kinds.
         """
         issuer = claimed_issuer(token)
-        name = "accounts.google.com" if issuer in _GOOGLE_ISSUERS else issuer.partition("://")[2]
+        name = "accounts.google.com" if issuer in GOOGLE_ISSUERS else issuer.partition("://")[2]
         arn = f"arn:aws:iam::{account_id}:oidc-provider/{name}"
         provider = await self._providers.load_open_id_provider(arn) if name else None
         if provider is None:
@@ -152,78 +118,7 @@ class OpenIdProviders:
         Raises:
             NotAToken, IssuerMismatch, WrongTokenUse, AudienceMismatch, TokenSignatureMismatch, TokenExpired.
         """
-        claimed = claimed_issuer(token)
-        header, claims = (_parse_part(part) for part in token.split(".")[:2])
-        if claimed != issuer and not (issuer == _GOOGLE and claimed in _GOOGLE_ISSUERS):
-            raise IssuerMismatch("The token is another issuer's")
-        kid, algorithm = _check_header(header)
-        expires_at = _check_claims(claims)
-        audience = _audience_of(claims, audiences)
-        key = await self._keys.find(issuer, kid=kid, algorithm=algorithm, now=now)
-        _check_signature(token, key.key, algorithm)
-        if now >= expires_at:
-            raise TokenExpired(expired_at=expires_at, now=now)
-        for name in ("nbf", "iat"):
-            if name in claims and _moment(claims, name) > now + _CLOCK_SKEW:
-                raise NotAToken(f"The token's {name} is in the future")
-        return VerifiedIdToken(issuer, claims["sub"], audience, MappingProxyType(claims))
-
-
-def _check_header(header: Mapping[str, Any]) -> tuple[str | None, str]:
-    """The key's id and the algorithm that the header names."""
-    if "crit" in header:
-        raise NotAToken("The token demands an extension that is not understood")
-    kind, kid, algorithm = header.get("typ", "JWT"), header.get("kid"), header.get("alg")
-    if not isinstance(kind, str) or kind.upper() not in _TOKEN_TYPES:
-        raise WrongTokenUse("The token is not an ID token")
-    if not isinstance(algorithm, str) or not isinstance(kid, str | None):
-        raise NotAToken("The token's header lacks a member")
-    return kid, algorithm
-
-
-def _check_claims(claims: Mapping[str, Any]) -> datetime:
-    """That the claims are those of an ID token. Returns `exp`."""
-    subject = claims.get("sub")
-    if not isinstance(subject, str) or not 1 <= len(subject) <= _MAX_SUBJECT_CHARACTERS:
-        raise NotAToken("The token has no sub")
-    return _moment(claims, "exp")
-
-
-def _moment(claims: Mapping[str, Any], name: str) -> datetime:
-    # RFC 7519 section 2: a NumericDate may have a fraction.
-    value = claims.get(name)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= _LATEST_EPOCH_SECONDS:
-        raise NotAToken(f"The token's {name} is not a time")
-    return datetime.fromtimestamp(value, UTC)
-
-
-def _audience_of(claims: Mapping[str, Any], audiences: Collection[str]) -> str:
-    named = claims.get("azp", claims.get("aud"))
-    for audience in named if isinstance(named, list) else [named]:
-        if isinstance(audience, str) and audience in audiences:
-            return audience
-    raise AudienceMismatch("The token was issued to another client")
-
-
-def _check_signature(token: str, key: Any, algorithm: str) -> None:  # noqa: ANN401  joserfc's key
-    from joserfc import jws
-    from joserfc.errors import JoseError
-
-    try:
-        jws.deserialize_compact(token, key, algorithms=[algorithm])
-    except (JoseError, ValueError) as error:
-        raise TokenSignatureMismatch("The token's signature is not that of its key") from error
-
-
-def _parse_part(part: str) -> dict[str, Any]:
-    # `claimed_issuer` has refused whatever is no base64url of claims; the header is looked at here for the first time.
-    try:
-        found = json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
-    except (ValueError, RecursionError):
-        raise NotAToken("A part of the token is not JSON") from None
-    if not isinstance(found, dict):
-        raise NotAToken("A part of the token is not a JSON object")
-    return found
+        return await self._tokens.verify(token, issuer=issuer, audiences=audiences, now=now)
 
 
 def _condition_keys(name: str, token: VerifiedIdToken) -> dict[str, tuple[str, ...]]:

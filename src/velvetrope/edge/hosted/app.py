@@ -35,7 +35,7 @@ from velvetrope.edge.hosted.refusals import render_not_found, render_refusal
 from velvetrope.edge.hosted.requests import BodyTooLarge, HostedRequest, Receive, Scope, Send, read_request
 from velvetrope.edge.hosted.responses import HostedResponse, json_response, redirect_response
 from velvetrope.edge.hosted.table import Arrived, Endpoint, EndpointKind
-from velvetrope.hosted_ui import AccountDirectory, HostedUi, UserDirectory
+from velvetrope.hosted_ui import AccountDirectory, HostedUi, ProviderParts, UserDirectory
 from velvetrope.identifiers import new_uuid
 from velvetrope.oauth import OAuthError, ServerError
 from velvetrope.store.tables.hosted_ui import HostedUiStore
@@ -63,6 +63,7 @@ class HostedPages:
         entropy: Entropy,
         *,
         public_url: str | None = None,
+        providers: ProviderParts | None = None,
         recorder: DecisionRecorder | None = None,
         accounts: AccountDirectory | None = None,
         looks: LookSource | None = None,
@@ -70,7 +71,14 @@ class HostedPages:
         """Without `accounts` there are no pages for sign-up and forgotten passwords; without `looks` all are ours."""
         self._context = HostedContext(
             directory=directory,
-            flows=HostedUi(directory, store, entropy, names_issuer=public_url is not None, accounts=accounts),
+            flows=HostedUi(
+                directory,
+                store,
+                entropy,
+                providers=providers,
+                names_issuer=public_url is not None,
+                accounts=accounts,
+            ),
             dressing=Dressing(looks),
             clock=clock,
             entropy=entropy,

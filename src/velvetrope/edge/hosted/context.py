@@ -148,6 +148,12 @@ class HostedContext:
         self.keep_csrf_token(arrived, response, cookies.new_csrf_token(self.entropy))
         return response
 
+    # Identity providers.
+
+    def own_uri(self, arrived: Arrived, endpoint: str) -> str:
+        """An endpoint of ours as a provider is told it: at the address that the browser used."""
+        return f"https://{arrived.request.authority}{arrived.address.prefix}{endpoint}"
+
     # Records.
 
     def not_a_form(self, arrived: Arrived) -> HostedResponse:

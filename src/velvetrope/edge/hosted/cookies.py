@@ -5,7 +5,9 @@ the form work unchanged. Everywhere else the pool's domain and the port are part
 (`cognito-auth-api-demo-4800`): browsers share a host's cookies among all its ports, and two pools or two servers on
 localhost would sign each other's users out.
 
-Both are Secure, HttpOnly, SameSite=Lax and without a Domain, so that no other host of a site ever sees them.
+Both are Secure, HttpOnly, SameSite=Lax and without a Domain, so that no other host of a site ever sees them. A third,
+`csrf-state`, binds the way to an identity provider to the way back, and is SameSite=None, since some of them have the
+browser post to us.
 
 CSRF is a double submit: the form repeats the cookie's value, which another site can neither read nor set. A browser
 that says where the form came from (Origin, Sec-Fetch-Site) is taken at its word besides, since a neighbour on the same
@@ -25,12 +27,15 @@ from velvetrope.secret import Secret
 
 __all__ = [
     "csrf_token_of",
+    "expired_federation_cookie",
     "expired_session_cookie",
     "expired_step_cookie",
+    "federation_cookie_of",
     "form_is_ours",
     "language_of",
     "new_csrf_token",
     "render_csrf_cookie",
+    "render_federation_cookie",
     "render_language_cookie",
     "render_session_cookie",
     "render_step_cookie",
@@ -44,7 +49,9 @@ _STEP = "cognito-step"
 _LANGUAGE = "lang"
 _LANGUAGE_KEPT_SECONDS = 365 * 24 * 3600
 _CSRF_TOKEN = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_FEDERATION = "csrf-state"
 _ATTRIBUTES = "Path=/; Secure; HttpOnly; SameSite=Lax"
+_ACROSS_SITES = "Path=/; Secure; HttpOnly; SameSite=None"
 
 
 def session_of(request: HostedRequest, domain: str) -> Secret[str] | None:
@@ -78,6 +85,27 @@ def render_step_cookie(request: HostedRequest, domain: str, held: Secret[str]) -
 def expired_step_cookie(request: HostedRequest, domain: str) -> str:
     """Set-Cookie that makes the browser forget the sign-in that waited."""
     return f"{_name(_STEP, request, domain)}=; Max-Age=0; {_ATTRIBUTES}"
+
+
+def federation_cookie_of(request: HostedRequest, domain: str) -> Secret[str] | None:
+    """What the browser has kept since it left for an identity provider."""
+    values = request.cookies(_name(_FEDERATION, request, domain))
+    return Secret(values[0]) if len(values) == 1 and values[0] else None
+
+
+def render_federation_cookie(request: HostedRequest, domain: str, browser: Secret[str], *, max_age_seconds: int) -> str:
+    """Set-Cookie for a browser that leaves for an identity provider.
+
+    SameSite=None, as on AWS: Apple and SAML providers have the browser post to us from their own page. What it binds is
+    taken once, and nothing else is known by it.
+    """
+    name = _name(_FEDERATION, request, domain)
+    return f"{name}={browser.reveal()}; Max-Age={max_age_seconds}; {_ACROSS_SITES}"
+
+
+def expired_federation_cookie(request: HostedRequest, domain: str) -> str:
+    """Set-Cookie that makes the browser forget that it had left."""
+    return f"{_name(_FEDERATION, request, domain)}=; Max-Age=0; {_ACROSS_SITES}"
 
 
 def csrf_token_of(request: HostedRequest, domain: str) -> str | None:

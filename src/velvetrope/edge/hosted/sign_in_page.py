@@ -9,6 +9,9 @@ from velvetrope.hosted_ui import LoginForm
 
 __all__ = ["sign_in_page"]
 
+_PROVIDER_LABELS = {"LoginWithAmazon": "Amazon", "SignInWithApple": "Apple"}
+"""Providers that people know under another name than AWS."""
+
 
 async def sign_in_page(
     context: HostedContext, arrived: Arrived, form: LoginForm, *, status: int = 200, problem: str = "", notice: str = ""
@@ -16,13 +19,17 @@ async def sign_in_page(
     """The form, with what is wrong or what has just happened above it."""
     return await context.page(
         arrived,
-        "login.html",
+        "login.html" if form.for_own_users else "choose_provider.html",
         status=status,
         redirect_uri=form.redirect_uri,
         action=arrived.link("/login", form.query),
         destination=destination(form.redirect_uri),
         name=look_of_name(form.names, value=form.username),
         factors=form.factors,
+        providers=[
+            (_PROVIDER_LABELS.get(link.name, link.name), arrived.link("/oauth2/authorize", link.query))
+            for link in form.providers
+        ],
         problem=problem,
         notice=notice,
         sign_up_link=arrived.link("/signup", form.query) if form.offers_sign_up else "",

@@ -56,6 +56,8 @@ class BrowserSession(msgspec.Struct, frozen=True, kw_only=True):
     authenticated_at: datetime
     expires_at: datetime
     """The first moment at which it is over. Use does not move it."""
+    identity_provider: str = "COGNITO"
+    """Who vouched for the user: the pool itself, or one of its providers."""
 
 
 _codes = Table(

@@ -8,6 +8,7 @@ from velvetrope.edge.hosted.endpoints.issuer import IssuerDocuments
 from velvetrope.edge.hosted.endpoints.login import LoginEndpoint
 from velvetrope.edge.hosted.endpoints.logout import LogoutEndpoint
 from velvetrope.edge.hosted.endpoints.passkeys import PasskeyRegistrationEndpoint
+from velvetrope.edge.hosted.endpoints.provider_return import ProviderReturnEndpoint
 from velvetrope.edge.hosted.endpoints.revoke import RevokeEndpoint
 from velvetrope.edge.hosted.endpoints.sign_up import SignUpEndpoints
 from velvetrope.edge.hosted.endpoints.steps import SignInStepPages
@@ -31,6 +32,7 @@ def endpoint_table(context: HostedContext) -> EndpointTable:
             SignInStepPages(context),
             PasskeyRegistrationEndpoint(context),
             LogoutEndpoint(context),
+            ProviderReturnEndpoint(context),
             ErrorEndpoint(context),
             TokenEndpoint(context),
             UserInfoEndpoint(context),

@@ -1,11 +1,12 @@
-"""GET /oauth2/authorize: straight back to the app, or to the sign-in page."""
+"""GET /oauth2/authorize: straight back to the app, off to an identity provider, or to the sign-in page."""
 
 import logging
 
 from velvetrope.edge.hosted.context import HostedContext
+from velvetrope.edge.hosted.departures import leave_for_provider
 from velvetrope.edge.hosted.responses import HostedResponse, redirect_response
 from velvetrope.edge.hosted.table import Arrived, Endpoint
-from velvetrope.hosted_ui import RedirectTo
+from velvetrope.hosted_ui import GoToProvider, RedirectTo
 from velvetrope.oauth import OAuthError, Parameters, ServerError
 
 __all__ = ["AuthorizeEndpoint"]
@@ -41,4 +42,6 @@ class AuthorizeEndpoint:
             raise refusal from None
         if isinstance(outcome, RedirectTo):
             return redirect_response(outcome.uri)
+        if isinstance(outcome, GoToProvider):
+            return await leave_for_provider(self._context, arrived, outcome)
         return redirect_response(arrived.link("/login", outcome.query))

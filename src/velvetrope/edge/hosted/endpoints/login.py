@@ -3,7 +3,7 @@
 from velvetrope.edge.hosted.context import FORM_NOT_OURS, HostedContext
 from velvetrope.edge.hosted.endpoints.account_recovery import reset_page
 from velvetrope.edge.hosted.endpoints.sign_up import confirmation_page
-from velvetrope.edge.hosted.responses import HostedResponse
+from velvetrope.edge.hosted.responses import HostedResponse, redirect_response
 from velvetrope.edge.hosted.sign_in_page import sign_in_page
 from velvetrope.edge.hosted.table import Arrived, Endpoint, page_rows
 from velvetrope.hosted_ui import ConfirmationForm, Credentials, ElsewhereFirst, LoginForm, ResetForm, SignInRefused
@@ -25,6 +25,8 @@ class LoginEndpoint:
     async def _show(self, arrived: Arrived) -> HostedResponse:
         parameters = Parameters.parse(arrived.request.query)
         form = await self._context.flows.password_sign_in.login_page(arrived.pool, parameters)
+        if not form.for_own_users and len(form.providers) == 1:
+            return redirect_response(arrived.link("/oauth2/authorize", form.providers[0].query))
         return await self._form(arrived, form, status=200)
 
     async def _sign_in(self, arrived: Arrived) -> HostedResponse:

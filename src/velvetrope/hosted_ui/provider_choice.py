@@ -1,0 +1,70 @@
+"""Which identity provider somebody is to sign in with, before they have chosen one on our page.
+
+| The request says | Who it is |
+|---|---|
+| `identity_provider` | that one; the client has to support it (`oauth`) |
+| `idp_identifier` | whoever has that identifier; the client has to support it |
+| neither | the client's only provider, if that is not the pool itself; else nobody yet |
+
+Source: Cognito Developer Guide, "Authorize endpoint"; "Using SAML identity providers with a user pool" (identifiers).
+"""
+
+from dataclasses import dataclass
+
+from velvetrope.hosted_ui.authorization_requests import OWN_USERS, RequestedAuthorization
+from velvetrope.hosted_ui.directory import UserDirectory
+from velvetrope.oauth import InvalidRequest, Parameters
+from velvetrope.store.tables.userpools import UserPool
+from velvetrope.store.tables.userpools_configuration import IdentityProvider
+
+_CHOICES = frozenset({"identity_provider", "idp_identifier"})
+
+__all__ = ["ProviderLink", "choose_provider", "offered_providers"]
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderLink:
+    """A provider that somebody may choose instead of a password."""
+
+    name: str
+    query: str
+    """What `/oauth2/authorize` is asked with: the same request, for that provider."""
+
+
+async def choose_provider(
+    directory: UserDirectory, pool: UserPool, asked: RequestedAuthorization
+) -> IdentityProvider | None:
+    """The provider to leave for at once; None where somebody has to choose, or the pool itself was chosen.
+
+    Raises:
+        OAuthError: there is no such provider, or the client does not support it. Told to the redirect_uri.
+    """
+    supported = asked.client.supported_identity_providers
+    identifier, name = asked.request.idp_identifier, asked.request.identity_provider
+    if identifier is not None:
+        found = await directory.find_identity_provider_by_identifier(pool.id, identifier)
+        if found is None:
+            raise asked.refusing(InvalidRequest("No identity provider has this idp_identifier"))
+        if found.provider_name not in supported:
+            raise asked.refusing(
+                InvalidRequest(f"{found.provider_name} is not a supported identity provider of the client")
+            )
+        return found
+    if name is None and len(supported) == 1:
+        name = supported[0]
+    if name is None or name == OWN_USERS:
+        return None
+    found = await directory.find_identity_provider(pool.id, name)
+    if found is None:
+        raise asked.refusing(InvalidRequest(f"The identity provider {name} does not exist"))
+    return found
+
+
+def offered_providers(asked: RequestedAuthorization) -> tuple[ProviderLink, ...]:
+    """The providers that the sign-in page has links for, in the client's order."""
+    request = [pair for pair in Parameters.parse(asked.query).pairs if pair[0] not in _CHOICES]
+    return tuple(
+        ProviderLink(name, Parameters((*request, ("identity_provider", name))).render())
+        for name in asked.client.supported_identity_providers
+        if name != OWN_USERS
+    )
