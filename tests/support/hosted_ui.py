@@ -488,8 +488,10 @@ class Browser:
 
     def _keep(self, set_cookie: str) -> None:
         pair, *attributes = set_cookie.split("; ")
-        assert {"Path=/", "Secure", "HttpOnly", "SameSite=Lax"} <= set(attributes)
         name, _, value = pair.partition("=")
+        # Some providers have the browser post to us from their own page; all else stays on this site.
+        same_site = "SameSite=None" if name.startswith("csrf-state") else "SameSite=Lax"
+        assert {"Path=/", "Secure", "HttpOnly", same_site} <= set(attributes)
         if "Max-Age=0" in attributes:
             self.cookies.pop(name, None)
         else:
