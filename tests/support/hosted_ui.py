@@ -345,6 +345,7 @@ class FakeDirectory:
         *,
         subject: str,
         attributes: Mapping[str, str],
+        said: Mapping[str, Mapping[str, str]] | None = None,
         issuer: str | None = None,
         now: datetime,
     ) -> User:

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from support.federated_users import come_from_google, federated_pool, tokens_of
+from support.federated_users import CAROL, come_from_google, federated_pool, tokens_of
 from support.userpools import PASSWORD, RaisedInFunction, World, attribute_list, claims_of, refused
-from velvetrope.store.tables.userpools import LambdaConfig, SchemaAttribute, UsernameConfiguration
+from velvetrope.store.tables.userpools import LambdaConfig, SchemaAttribute, UsernameConfiguration, VersionedTrigger
 from velvetrope.store.tables.userpools_settings import SoftwareTokenMfaConfig
 from velvetrope.userpools.mfa_operations import MfaSettings
 
@@ -366,3 +366,57 @@ async def test_users_are_listed_by_their_state(world: World, status: str) -> Non
     assert [one["username"] for one in listed["users"]] == [
         {"EXTERNAL_PROVIDER": "Google_1234", "CONFIRMED": "anna"}[status]
     ]
+
+
+# The pool's function for what providers say
+
+
+def inbound(arn: str, version: str = "V1_0") -> LambdaConfig:
+    return LambdaConfig(inbound_federation=VersionedTrigger(lambda_version=version, lambda_arn=arn))
+
+
+async def test_the_pools_function_says_which_attributes_count(world: World) -> None:
+    arn = world.functions.answers("inbound", userAttributesToMap={"email": "c@corp.example"})
+    pool_id, client_id = await federated_pool(world, lambda_config=inbound(arn))
+
+    user = await come_from_google(world, pool_id, client_id)
+
+    event = world.functions.events[0]
+    assert (event["triggerSource"], event["userName"]) == ("InboundFederation_ExternalProvider", "Google_1234")
+    assert event["request"] == {
+        "providerName": "Google",
+        "providerType": "Google",
+        "attributes": {"userInfo": CAROL},
+    }
+    assert user.attributes == {"email": "c@corp.example", "email_verified": "false"}
+
+
+async def test_an_empty_answer_of_the_function_changes_nothing(world: World) -> None:
+    pool_id, client_id = await federated_pool(world, lambda_config=inbound(world.functions.answers("inbound")))
+
+    assert (await come_from_google(world, pool_id, client_id)).attributes["name"] == "Carol"
+
+
+async def test_the_function_cannot_say_that_somebody_is_somebody_else(world: World) -> None:
+    arn = world.functions.answers("inbound", userAttributesToMap={"sub": "admin", "username": "admin"})
+    pool_id, client_id = await federated_pool(world, lambda_config=inbound(arn))
+
+    assert (await come_from_google(world, pool_id, client_id)).username == "Google_1234"
+
+
+async def test_a_function_that_raises_or_answers_nonsense_ends_the_sign_in(world: World) -> None:
+    def handler(event: dict[str, Any]) -> None:
+        raise RaisedInFunction("not from there")
+
+    raising = world.functions.define("raising", handler)
+    senseless = world.functions.answers("senseless", userAttributesToMap={"email": 7})
+    for arn, code in ((raising, "UserLambdaValidationException"), (senseless, "InvalidLambdaResponseException")):
+        pool_id, client_id = await federated_pool(world, lambda_config=inbound(arn))
+        async with refused(code):
+            await come_from_google(world, pool_id, client_id)
+        assert (await world.list_users(user_pool_id=pool_id))["users"] == []
+
+
+async def test_versions_that_aws_does_not_have_are_refused(world: World) -> None:
+    async with refused("InvalidParameterException"):
+        await federated_pool(world, lambda_config=inbound(world.functions.answers("inbound"), version="V2_0"))

@@ -180,6 +180,7 @@ class UserDirectory(Protocol):
         *,
         subject: str,
         attributes: Mapping[str, str],
+        said: Mapping[str, Mapping[str, str]] | None = None,
         issuer: str | None = None,
         now: datetime,
     ) -> User:

@@ -200,13 +200,19 @@ class ProviderSignInFlow:
             max_age_seconds=asked.request.max_age_seconds,
             now=now,
         )
-        subject, told = await load_profile(self._outside, connection, grant, claims)
+        profile = await load_profile(self._outside, connection, grant, claims)
+        said = {
+            "tokenResponse": _as_attributes(grant.answer),
+            "idToken": _as_attributes(claims),
+            "userInfo": _as_attributes({**_names_from_apple(connection, answer), **profile.attributes}),
+        }
         return await self._directory.sign_in_federated(
             pool,
             asked.client,
             provider,
-            subject=subject,
-            attributes=_as_attributes({**_names_from_apple(connection, answer), **told}),
+            subject=profile.subject,
+            attributes={**said["userInfo"], **said["idToken"]},
+            said=said,
             now=now,
         )
 

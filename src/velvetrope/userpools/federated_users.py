@@ -6,6 +6,7 @@ Whoever calls has proven that the provider says so (`hosted_ui`: OpenID Connect,
 decided here:
 
     step                                            a refusal
+    ask the pool's function what counts             InboundFederation fails
     map what was said to the pool's attributes      it lacks what `username` is mapped from
     find the user                                   two users are linked to one person
     nobody: keep a new user                         PreSignUp, a required attribute is missing, the name is taken
@@ -57,10 +58,10 @@ from velvetrope.userpools.errors import (
     NotAuthorizedException,
     user_missing,
 )
+from velvetrope.userpools.inbound_federation import InboundFederation
 from velvetrope.userpools.shapes import AttributeType
 from velvetrope.userpools.sign_in_triggers import SignInTriggers
 from velvetrope.userpools.sign_up_triggers import SignUpTriggers
-from velvetrope.userpools.triggers import Occasion
 from velvetrope.userpools.turns import Turn
 
 __all__ = ["FederatedUsers", "federated_username", "group_of_provider"]
@@ -77,11 +78,13 @@ class FederatedUsers:
     def __init__(
         self,
         store: UserPoolStore,
+        inbound: InboundFederation,
         sign_up: SignUpTriggers,
         sign_in: SignInTriggers,
         entropy: Entropy,
     ) -> None:
         self._store = store
+        self._inbound = inbound
         self._sign_up = sign_up
         self._sign_in = sign_in
         self._entropy = entropy
@@ -94,21 +97,27 @@ class FederatedUsers:
         *,
         subject: str,
         attributes: Mapping[str, str],
+        said: Mapping[str, Mapping[str, str]] | None = None,
         issuer: str | None = None,
         now: datetime,
     ) -> User:
         """The user who signs in by what `provider` has said.
 
         `subject` is the provider's id of the person (`sub`, Facebook's `id`, a NameID). `attributes` are by the
-        provider's names (claims, SAML attributes); AttributeMapping says which of them count. `issuer` is the entity id
-        of a SAML provider.
+        provider's names (claims, SAML attributes); AttributeMapping says which of them count. `said` is the same by
+        where the provider said it (`inbound_federation`); without it, `attributes` are told under `samlResponse` or
+        `userInfo`. `issuer` is the entity id of a SAML provider.
 
         Raises:
             UserPoolError: refused; the message may be told to the app.
         """
-        mapped = _mapped(provider, subject, attributes)
-        subject = mapped.pop(_USERNAME)
         turn = Turn(pool, client, admin=False, now=now)
+        # Of what the provider said itself, whatever its function makes of the rest.
+        subject = _subject(provider, subject, attributes)
+        username = federated_username(pool, provider.provider_name, subject)
+        told = said or {"samlResponse" if provider.provider_type == "SAML" else "userInfo": attributes}
+        occasion = turn.occasion(username)
+        mapped = _mapped(provider, await self._inbound.attributes(occasion, provider, told, attributes))
         found = await self._find(pool, provider, subject, mapped)
         if found is None:
             return await self._keep_new(turn, provider, subject, mapped, issuer=issuer)
@@ -182,7 +191,7 @@ class FederatedUsers:
         pool = turn.pool
         username = federated_username(pool, provider.provider_name, subject)
         attributes = _new(turn, mapped)
-        occasion = Occasion(pool, username, turn.now, turn.client.client_id)
+        occasion = turn.occasion(username)
         # The two empty members are AWS's; they stand for names that the user might be given besides.
         told = {**attributes, "cognito:email_alias": "", "cognito:phone_number_alias": ""}
         verdict = await self._sign_up.pre_sign_up("PreSignUp_ExternalProvider", occasion, told, ())
@@ -246,25 +255,28 @@ def group_of_provider(pool: UserPool, provider: IdentityProvider) -> str:
     return f"{pool.id}_{provider.provider_name}"
 
 
-def _mapped(provider: IdentityProvider, subject: str, attributes: Mapping[str, str]) -> dict[str, str]:
-    """What was said, by the pool's names. `username` is always there: the subject, unless it is mapped otherwise.
+def _subject(provider: IdentityProvider, subject: str, attributes: Mapping[str, str]) -> str:
+    """Who somebody is at the provider: its own id of them, unless `username` is mapped from something else.
 
     Raises:
         InvalidParameterException: the provider did not say what `username` is mapped from.
     """
-    mapped = {
+    theirs = provider.attribute_mapping.get(_USERNAME)
+    found = subject if theirs is None else attributes.get(theirs, "")
+    if not found or len(found) > MAX_IDENTITY_CHARACTERS:
+        raise InvalidParameterException(
+            "attributes required: [username]", detail=f"the provider gave no usable {theirs or 'subject'}"
+        )
+    return found
+
+
+def _mapped(provider: IdentityProvider, attributes: Mapping[str, str]) -> dict[str, str]:
+    """What was said, by the pool's names."""
+    return {
         name: attributes[theirs]
         for name, theirs in provider.attribute_mapping.items()
         if theirs in attributes and name != _USERNAME
     }
-    theirs = provider.attribute_mapping.get(_USERNAME)
-    if theirs is not None:
-        subject = attributes.get(theirs, "")
-    if not subject or len(subject) > MAX_IDENTITY_CHARACTERS:
-        raise InvalidParameterException(
-            "attributes required: [username]", detail=f"the provider gave no usable {theirs or 'subject'}"
-        )
-    return {**mapped, _USERNAME: subject}
 
 
 def _new(turn: Turn, mapped: Mapping[str, str]) -> dict[str, str]:

@@ -29,6 +29,7 @@ _TRIGGERS = frozenset(
         "UserMigration",
         "PreTokenGeneration",
         "PreTokenGenerationConfig",
+        "InboundFederation",
     }
 )
 """The members of LambdaConfig that are asked when their occasion comes."""
@@ -56,6 +57,7 @@ def check_supported(
         raise _not_supported(f"LambdaConfig ({', '.join(unknown)})")
     if lambda_config is not None:
         _check_token_trigger(lambda_config)
+        _check_inbound_trigger(lambda_config)
     _check_history(policies)
     if email_configuration is not None:
         _check_email(email_configuration)
@@ -107,6 +109,16 @@ def _check_token_trigger(config: LambdaConfig) -> None:
         raise _not_supported(f"PreTokenGenerationConfig.LambdaVersion {versioned.lambda_version}")
     if config.pre_token_generation not in {None, versioned.lambda_arn}:
         raise InvalidParameterException("PreTokenGeneration and PreTokenGenerationConfig must name the same function.")
+
+
+def _check_inbound_trigger(config: LambdaConfig) -> None:
+    """
+    Raises:
+        InvalidParameterException: a version that AWS does not have (InboundFederationLambdaType).
+    """
+    versioned = config.inbound_federation
+    if versioned is not None and versioned.lambda_version != "V1_0":
+        raise _not_supported(f"InboundFederation.LambdaVersion {versioned.lambda_version}")
 
 
 def _not_supported(what: str) -> InvalidParameterException:

@@ -44,6 +44,7 @@ from velvetrope.userpools.identity_providers import IdentityProviderOperations, 
 from velvetrope.userpools.import_operations import ImportLogs, ImportOperations
 from velvetrope.userpools.import_runner import ImportRunner
 from velvetrope.userpools.import_uploads import ImportUploads
+from velvetrope.userpools.inbound_federation import InboundFederation
 from velvetrope.userpools.issuing import Issuer, TokenIssuer
 from velvetrope.userpools.links import LinkOperations
 from velvetrope.userpools.machine_tokens import MachineTokens
@@ -197,7 +198,7 @@ class UserPools:
             issuer,
             keys,
             parts,
-            federated=FederatedUsers(store, sign_up_triggers, parts.triggers, entropy),
+            federated=FederatedUsers(store, InboundFederation(triggers), sign_up_triggers, parts.triggers, entropy),
             configuration=configuration,
             provider_secrets=provider_secrets,
             machines=MachineTokens(keys, issuer.issuer, generation, entropy, self._workers),

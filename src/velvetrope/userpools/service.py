@@ -204,6 +204,7 @@ class SignInService:
         *,
         subject: str,
         attributes: Mapping[str, str],
+        said: Mapping[str, Mapping[str, str]] | None = None,
         issuer: str | None = None,
         now: datetime,
     ) -> User:
@@ -213,7 +214,7 @@ class SignInService:
             UserPoolError: refused.
         """
         return await self._federated.sign_in(
-            pool, client, provider, subject=subject, attributes=attributes, issuer=issuer, now=now
+            pool, client, provider, subject=subject, attributes=attributes, said=said, issuer=issuer, now=now
         )
 
     async def associate_software_token(self, session: str, *, now: datetime) -> tuple[str, str | None]:

@@ -60,6 +60,7 @@ TriggerName = Literal[
     "VerifyAuthChallengeResponse",
     "PreTokenGeneration",
     "UserMigration",
+    "InboundFederation",
 ]
 """The triggers by their names in LambdaConfig, which are the ones that error messages say."""
 
@@ -196,6 +197,8 @@ def function_of(pool: UserPool, name: TriggerName) -> str | None:
             return config.verify_auth_challenge_response
         case "UserMigration":
             return config.user_migration
+        case "InboundFederation":
+            return None if config.inbound_federation is None else config.inbound_federation.lambda_arn
         case "PreTokenGeneration":
             versioned = config.pre_token_generation_config
             return config.pre_token_generation if versioned is None else versioned.lambda_arn

@@ -32,7 +32,9 @@ class ProviderGrant:
     """What the token endpoint answered."""
 
     access_token: Secret[str] | None
-    id_token: Secret[str] | None = field(default=None)
+    id_token: Secret[str] | None
+    answer: Mapping[str, Any] = field(repr=False)
+    """All of it, for the pool's own function alone."""
 
 
 async def redeem(
@@ -64,7 +66,7 @@ async def redeem(
             f"{connection.name} Error - {status} error getting token", detail=body[:300].decode(errors="replace")
         )
     answer = parse_object(connection, body)
-    return ProviderGrant(_secret(answer, "access_token"), _secret(answer, "id_token"))
+    return ProviderGrant(_secret(answer, "access_token"), _secret(answer, "id_token"), answer)
 
 
 def parse_object(connection: Connection, body: bytes) -> dict[str, Any]:

@@ -11,6 +11,7 @@ Source: OpenID Connect Core section 5.3; RFC 6750 section 2.1; Meta for Develope
 import hashlib
 import hmac
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from velvetrope.errors import ReasonError
@@ -20,22 +21,30 @@ from velvetrope.hosted_ui.relying_party.outside import Outside
 from velvetrope.hosted_ui.relying_party.refusals import ProviderRefused
 from velvetrope.oauth import put_on_uri
 
-__all__ = ["load_profile"]
+__all__ = ["Profile", "load_profile"]
 
 _MAX_SUBJECT_CHARACTERS = 255
 
 
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """Who somebody is at the provider, and what it told of them besides the ID token."""
+
+    subject: str
+    attributes: Mapping[str, Any] = field(repr=False)
+
+
 async def load_profile(
     outside: Outside, connection: Connection, grant: ProviderGrant, claims: Mapping[str, Any]
-) -> tuple[str, Mapping[str, Any]]:
-    """Who signs in, and all that is told of them; `claims` are those of the verified ID token, if there is one.
+) -> Profile:
+    """Who signs in, and what is told of them; `claims` are those of the verified ID token, if there is one.
 
     Raises:
         ProviderRefused: the profile cannot be had, has no subject, or is about somebody else.
     """
     wanted = set(connection.provider.attribute_mapping.values())
     if connection.issuer is not None and (wanted <= claims.keys() or connection.profile_url is None):
-        return str(claims["sub"]), claims
+        return Profile(str(claims["sub"]), {})
     if connection.profile_url is None or grant.access_token is None:
         raise ProviderRefused(f"{connection.name} Error - there is no access token for the user's attributes")
     profile = await _ask(outside, connection, connection.profile_url, grant.access_token.reveal(), wanted)
@@ -44,7 +53,7 @@ async def load_profile(
         raise ProviderRefused(f"{connection.name} Error - the user's attributes have no {connection.subject_claim}")
     if connection.issuer is not None and subject != claims["sub"]:
         raise ProviderRefused(f"{connection.name} Error - the user's attributes are another user's")
-    return subject, {**profile, **claims}
+    return Profile(subject, profile)
 
 
 async def _ask(
