@@ -47,7 +47,7 @@ from velvetrope.oauth.errors import (
 from velvetrope.oauth.logout import LogoutDestination, parse_logout_destination
 from velvetrope.oauth.parameters import Parameters
 from velvetrope.oauth.pkce import check_code_challenge, check_code_verifier, derive_code_challenge, verify_code_verifier
-from velvetrope.oauth.redirects import put_on_uri
+from velvetrope.oauth.redirects import is_redirect_uri, put_on_uri
 from velvetrope.oauth.resources import check_granted_resource
 from velvetrope.oauth.scopes import SYSTEM_SCOPES
 from velvetrope.oauth.tokens import (
@@ -99,6 +99,7 @@ __all__ = [
     "check_granted_resource",
     "check_presented_client",
     "derive_code_challenge",
+    "is_redirect_uri",
     "parse_authorization_request",
     "parse_bearer_token",
     "parse_logout_destination",

@@ -1,12 +1,9 @@
 """Which addresses of identity providers are spoken to."""
 
-from urllib.parse import urlsplit
-
+from velvetrope.oauth import is_redirect_uri
 from velvetrope.userpools.errors import InvalidParameterException
 
 __all__ = ["check_url"]
-
-_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 def check_url(name: str, url: str) -> None:
@@ -15,10 +12,5 @@ def check_url(name: str, url: str) -> None:
     Raises:
         InvalidParameterException: it is neither; `name` is the detail that holds it.
     """
-    try:
-        parts = urlsplit(url)
-        host = parts.hostname
-    except ValueError:
-        host, parts = None, urlsplit("")
-    if not host or not (parts.scheme == "https" or (parts.scheme == "http" and host in _LOOPBACK)):
+    if not (is_redirect_uri(url) and url.startswith(("https://", "http://"))):
         raise InvalidParameterException(f"{name}: {url} is no https URL.")

@@ -21,13 +21,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from types import MappingProxyType
 from typing import Any, Literal
-from urllib.parse import urlsplit
 
 from velvetrope.errors import ReasonError
 from velvetrope.hosted_ui.directory import UserDirectory
 from velvetrope.hosted_ui.relying_party.outside import ProviderMetadata
 from velvetrope.hosted_ui.relying_party.refusals import ProviderRefused
 from velvetrope.hosted_ui.relying_party.social import SOCIAL_ENDPOINTS, SocialEndpoints
+from velvetrope.oauth import is_redirect_uri
 from velvetrope.secret import Secret
 from velvetrope.store.tables.userpools_configuration import IdentityProvider, IdentityProviderType
 
@@ -186,13 +186,10 @@ def _check_address(provider: IdentityProvider, address: str, *, issuer: str | No
     Raises:
         ProviderRefused: it is something else, or no address.
     """
-    try:
-        parts = urlsplit(address)
-        host = parts.hostname
-    except ValueError:
-        host, parts = None, urlsplit("")
-    plain = parts.scheme == "http" and host in {"localhost", "127.0.0.1", "::1"}
-    if not host or parts.fragment or not (parts.scheme == "https" or (plain and not _is_https(issuer))):
+    # By the rule for addresses that we redirect to, as we do to one of these: what is none could break out of a header.
+    https = is_redirect_uri(address) and address.startswith("https://")
+    plain = is_redirect_uri(address) and address.startswith("http://") and not _is_https(issuer)
+    if not (https or plain):
         raise ProviderRefused(f"{provider.provider_name} has an address that is not https", detail=address[:200])
 
 
