@@ -17,9 +17,9 @@ from velvetrope.oauth import InvalidRequest, Parameters
 from velvetrope.store.tables.userpools import UserPool
 from velvetrope.store.tables.userpools_configuration import IdentityProvider
 
-_CHOICES = frozenset({"identity_provider", "idp_identifier"})
-
 __all__ = ["ProviderLink", "choose_provider", "offered_providers"]
+
+_CHOICES = frozenset({"identity_provider", "idp_identifier"})
 
 
 @dataclass(frozen=True, slots=True)
