@@ -22,7 +22,7 @@ __all__ = ["MAX_IDENTITY_CHARACTERS", "OF_A_USER", "SUBJECT", "UserIdentity", "o
 SUBJECT = "Cognito_Subject"
 """What AWS calls the attribute that is the provider's id of a person, whatever the provider calls it."""
 MAX_IDENTITY_CHARACTERS = 512
-"""A provider's id of a person has at most 255 characters (OpenID Connect, SAML); PostgreSQL indexes 2,704 bytes of a key."""
+"""Ids of people have at most 255 (OpenID Connect, SAML). PostgreSQL indexes keys of up to 2,704 bytes."""
 
 
 class UserIdentity(msgspec.Struct, frozen=True, kw_only=True):
