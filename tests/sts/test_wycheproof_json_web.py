@@ -15,7 +15,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from velvetrope.sts import IssuerKeys, OpenIdProviders
-from velvetrope.sts.open_id_tokens import _check_signature
+from velvetrope.sts.issuer_tokens import _check_signature
 from velvetrope.tokens import InvalidToken, TokenSignatureMismatch, is_roca_modulus
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
