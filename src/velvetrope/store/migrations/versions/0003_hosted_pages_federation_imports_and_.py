@@ -51,7 +51,7 @@ def upgrade() -> None:
         sa.Column("user_pool_id", sa.String(length=55), nullable=False),
         sa.Column("provider_name", sa.String(length=32), nullable=False),
         sa.Column("attribute_name", sa.String(length=32), nullable=False),
-        sa.Column("attribute_value", sa.String(length=2048), nullable=False),
+        sa.Column("attribute_value", sa.String(length=512), nullable=False),
         sa.Column("username_key", sa.String(length=128), nullable=False),
         sa.Column("record", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("user_pool_id", "provider_name", "attribute_name", "attribute_value"),
