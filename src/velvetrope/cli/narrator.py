@@ -2,15 +2,25 @@
 
 On a terminal the present step is one line that is rewritten; in a file or a pipe every step is a line of its own, so
 that a log stays readable. Colours only on a terminal, and never with NO_COLOR (https://no-color.org).
+
+Nobody has to read along. Refusals are written by a thread of their own, so that a pipe which is full or a terminal
+which was stopped (Ctrl-S) holds up no request; what does not find room in its queue is counted and told later.
 """
 
 import os
+from collections import deque
 from collections.abc import Sequence
+from contextlib import suppress
+from threading import Condition, Thread
 from typing import TextIO
 
 from velvetrope.server.narration import Ready, Refusal
 
 __all__ = ["Narrator"]
+
+_MAX_WAITING = 256
+_PATIENCE_SECONDS = 1.0
+"""How long somebody who has something to say waits for the refusals before it."""
 
 
 class Narrator:
@@ -21,9 +31,16 @@ class Narrator:
         self._live = stream.isatty()
         self._colour = self._live and "NO_COLOR" not in os.environ
         self._open_line = False
+        self._refusals: deque[str] = deque()
+        self._untold = 0
+        self._is_writing = False
+        self._changed = Condition()
+        self._teller: Thread | None = None
 
     def step(self, words: str) -> None:
         """What is being done at this moment; the next step replaces it."""
+        if not self.wait_until_told():
+            return
         if self._live:
             self._stream.write(f"\r\x1b[2K  {self._paint('2', words)}")
             self._open_line = True
@@ -32,13 +49,16 @@ class Narrator:
         self._stream.flush()
 
     def say(self, sentence: str) -> None:
-        """Something that stays on the screen."""
+        """Something that stays on the screen; nothing, if nobody reads what was written before it."""
+        if not self.wait_until_told():
+            return
         self._close_line()
         self._stream.write(f"{sentence}\n")
         self._stream.flush()
 
     def ready(self, ready: Ready) -> None:
         """The server answers; where, and with what."""
+        self.wait_until_told()
         self._close_line()
         rows: list[tuple[str, str]] = [("Open" if ready.has_site else "Address", self._paint("1", ready.address))]
         rows += [("Call", f"{ready.api_url}{path}") for path in ready.routes]
@@ -59,11 +79,59 @@ class Narrator:
         self._stream.flush()
 
     def refused(self, refusal: Refusal) -> None:
-        """Somebody was refused; why, for the owner."""
-        self._close_line()
+        """Somebody was refused; why, for the owner. Does not wait for whoever reads it."""
         head = f"{self._paint('31', str(refusal.status))} {refusal.what}  {self._paint('2', refusal.code)}"
-        self._stream.write(f"  {head}\n      {refusal.why}\n      velvetrope explain {refusal.request_id}\n")
+        lines = f"  {head}\n      {refusal.why}\n      velvetrope explain {refusal.request_id}\n"
+        with self._changed:
+            if len(self._refusals) >= _MAX_WAITING:
+                self._untold += 1
+                return
+            self._refusals.append(lines)
+            self._changed.notify_all()
+            if self._teller is None:
+                self._teller = Thread(target=self._tell, name="velvetrope-narrator", daemon=True)
+                self._teller.start()
+
+    def wait_until_told(self) -> bool:
+        """Wait a moment for the refusals so far to be written; whether they were."""
+        with self._changed:
+            return self._changed.wait_for(lambda: not (self._refusals or self._is_writing), timeout=_PATIENCE_SECONDS)
+
+    def _tell(self) -> None:
+        """Write refusals as they come, for as long as there is a process."""
+        while True:
+            lines = self._take()
+            with suppress(
+                OSError, ValueError
+            ):  # the reader is gone; `velvetrope explain` has the refusals all the same
+                self._write(lines)
+            with self._changed:
+                self._is_writing = False
+                self._changed.notify_all()
+
+    def _take(self) -> str:
+        with self._changed:
+            self._changed.wait_for(lambda: self._refusals)
+            self._is_writing = True
+            lines = "".join(self._refusals)
+            self._refusals.clear()
+            if self._untold:
+                lines += f"  {self._untold} more were refused; velvetrope explain has the last of them\n"
+                self._untold = 0
+            return lines
+
+    def _write(self, lines: str) -> None:
+        """Past the stream's buffer: a thread that is held up there would keep its lock, and the process from ending."""
+        self._close_line()
+        try:
+            descriptor = self._stream.fileno()
+        except OSError:  # a stream in memory
+            self._stream.write(lines)
+            return
         self._stream.flush()
+        left = lines.encode(self._stream.encoding or "utf-8", "replace")
+        while left:
+            left = left[os.write(descriptor, left) :]
 
     def _table(self, rows: Sequence[tuple[str, str]]) -> str:
         width = max(len(name) for name, _ in rows) + 2

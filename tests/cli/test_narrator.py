@@ -1,0 +1,75 @@
+"""The terminal's story of a running server: told to whoever reads, and holding up nobody when no one does."""
+
+import contextlib
+import io
+import os
+import subprocess
+import sys
+
+from velvetrope.cli.narrator import Narrator
+from velvetrope.server.narration import Refusal
+
+REFUSAL = Refusal(status=403, what="GET /orders", code="AccessDenied", why="nothing allows it", request_id="r-1")
+
+
+def test_a_refusal_is_told_with_its_reason() -> None:
+    stream = io.StringIO()
+    narrator = Narrator(stream)
+
+    narrator.refused(REFUSAL)
+
+    assert narrator.wait_until_told()
+    narrator.say("  stopping")
+    assert stream.getvalue() == (
+        "  403 GET /orders  AccessDenied\n      nothing allows it\n      velvetrope explain r-1\n  stopping\n"
+    )
+
+
+def fill(descriptor: int) -> None:
+    os.set_blocking(descriptor, False)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            os.write(descriptor, b" " * 4096)
+    os.set_blocking(descriptor, True)
+
+
+def test_a_pipe_that_nobody_reads_holds_up_nobody_and_what_was_left_out_is_counted() -> None:
+    reading, writing = os.pipe()
+    with os.fdopen(reading, "rb") as read, os.fdopen(writing, "w") as stream:
+        narrator = Narrator(stream)
+        fill(writing)
+
+        for _ in range(1000):
+            narrator.refused(REFUSAL)  # would never end, if it waited for the pipe
+
+        assert not narrator.wait_until_told()
+        narrator.say("this would wait for ever")
+        told = b""
+        while b"more were refused" not in told:
+            told += os.read(read.fileno(), 65536)
+        assert narrator.wait_until_told()
+        assert b"this would wait" not in told
+
+
+def test_a_reader_who_is_gone_is_no_error() -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "w") as stream:
+        narrator = Narrator(stream)
+
+        narrator.refused(REFUSAL)
+
+        assert narrator.wait_until_told()
+
+
+def test_a_process_that_nobody_reads_can_end() -> None:
+    code = (
+        "import sys; from velvetrope.cli.narrator import Narrator; from velvetrope.server.narration import Refusal\n"
+        "n = Narrator(sys.stdout)\n"
+        "for _ in range(9000): n.refused(Refusal(403, 'x' * 300, 'c', 'w', 'r'))\n"
+        "n.say('stopping'); print('ended', file=sys.stderr)"
+    )
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stderr is not None
+        assert process.stderr.readline() == b"ended\n"
+        assert process.wait(timeout=10) == 0
