@@ -9,9 +9,10 @@ that says where it may be told. Everything that signs somebody in reads the requ
 codes and browser sessions are its own. ASGI, cookies and pages are the edge's.
 
 Sign-in with other people's providers is a way out (`provider_choice`, `provider_sign_in`), something to remember
-(`federated_sign_ins`) and a way back; what is believed of their answers is `relying_party`'s.
+(`federated_sign_ins`) and a way back; what is believed of their answers is `relying_party`'s, and for SAML
+(`saml_sign_in`, `saml_logout`) the `saml` room's.
 
-Not supported, and refused by name: custom challenges, SAML providers.
+Not supported, and refused by name: custom challenges.
 """
 
 from velvetrope.hosted_ui.account_directory import AccountDirectory
@@ -30,7 +31,7 @@ from velvetrope.hosted_ui.federated_sign_ins import (
     NotOurSignIn,
     Returned,
 )
-from velvetrope.hosted_ui.flows import HostedUi, ProviderParts
+from velvetrope.hosted_ui.flows import HostedUi, ProviderParts, SamlParts
 from velvetrope.hosted_ui.logout import LogoutFlow, SignedOutHere
 from velvetrope.hosted_ui.passkey_registration import (
     NobodySignedIn,
@@ -48,6 +49,9 @@ from velvetrope.hosted_ui.password_sign_in import (
 from velvetrope.hosted_ui.provider_sign_in import ProviderSignInFlow
 from velvetrope.hosted_ui.relying_party import Outside, SocialEndpoints
 from velvetrope.hosted_ui.revocation import RevocationFlow
+from velvetrope.hosted_ui.saml_logout import SamlLogoutFlow
+from velvetrope.hosted_ui.saml_sign_in import SamlSignInFlow
+from velvetrope.hosted_ui.saml_trust import SamlTrust
 from velvetrope.hosted_ui.sessions import SESSION_LIFETIME, BrowserSessions
 from velvetrope.hosted_ui.sign_in_names import NameKind, names_to_sign_in, names_to_sign_up
 from velvetrope.hosted_ui.sign_in_steps import (
@@ -107,6 +111,10 @@ __all__ = [
     "ResetForm",
     "Returned",
     "RevocationFlow",
+    "SamlLogoutFlow",
+    "SamlParts",
+    "SamlSignInFlow",
+    "SamlTrust",
     "ShowLogin",
     "SignInCompletion",
     "SignInRefused",

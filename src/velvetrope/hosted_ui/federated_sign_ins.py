@@ -31,7 +31,7 @@ from velvetrope.store.tables.hosted_ui_federation import FederatedSignIn, Federa
 from velvetrope.store.tables.userpools import UserPool
 from velvetrope.store.tables.userpools_configuration import IdentityProvider
 
-__all__ = ["FEDERATED_SIGN_IN_LIFETIME", "Departure", "FederatedSignIns", "NotOurSignIn", "Returned"]
+__all__ = ["FEDERATED_SIGN_IN_LIFETIME", "Departed", "Departure", "FederatedSignIns", "NotOurSignIn", "Returned"]
 
 FEDERATED_SIGN_IN_LIFETIME = timedelta(minutes=5)
 _RANDOM_BYTES = 32
@@ -60,6 +60,14 @@ class Returned:
     sign_in: FederatedSignIn
     nonce: str
     code_verifier: Secret[str] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Departed:
+    """Off to the provider, with something for the browser to keep meanwhile."""
+
+    uri: str
+    browser: Secret[str]
 
 
 class FederatedSignIns:

@@ -19,15 +19,27 @@ from velvetrope.hosted_ui.pending_sign_ins import PendingSignIns
 from velvetrope.hosted_ui.provider_sign_in import ProviderSignInFlow
 from velvetrope.hosted_ui.relying_party import SOCIAL_ENDPOINTS, Connections, Outside, SocialEndpoints
 from velvetrope.hosted_ui.revocation import RevocationFlow
+from velvetrope.hosted_ui.saml_logout import SamlLogoutFlow
+from velvetrope.hosted_ui.saml_sign_in import SamlSignInFlow
+from velvetrope.hosted_ui.saml_trust import SamlTrust
 from velvetrope.hosted_ui.sessions import BrowserSessions
 from velvetrope.hosted_ui.sign_in_steps import SignInSteps
 from velvetrope.hosted_ui.tokens import TokenFlow
 from velvetrope.hosted_ui.userinfo import UserInfoFlow
 from velvetrope.store.tables.hosted_ui import HostedUiStore
 from velvetrope.store.tables.hosted_ui_federation import FederatedSignInStore
+from velvetrope.store.tables.hosted_ui_saml import SamlStore
 from velvetrope.store.tables.userpools_configuration import IdentityProviderType
 
-__all__ = ["HostedUi", "ProviderParts"]
+__all__ = ["HostedUi", "ProviderParts", "SamlParts"]
+
+
+@dataclass(frozen=True, slots=True)
+class SamlParts:
+    """What SAML needs besides."""
+
+    trust: SamlTrust
+    store: SamlStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +48,8 @@ class ProviderParts:
 
     sign_ins: FederatedSignInStore
     outside: Outside
+    saml: SamlParts | None = None
+    """Without it SAML providers are refused."""
     social: Mapping[IdentityProviderType, SocialEndpoints] = field(default_factory=lambda: SOCIAL_ENDPOINTS)
 
 
@@ -70,11 +84,20 @@ class HostedUi:
         self.passkey_registration = PasskeyRegistrationFlow(directory, self.sessions)
         self.password_sign_in = PasswordSignInFlow(directory, self.requests, self.sign_in_steps, self.accounts)
         self.provider_sign_in: ProviderSignInFlow | None = None
+        self.saml_sign_in: SamlSignInFlow | None = None
+        self.saml_logout: SamlLogoutFlow | None = None
         if providers is not None:
+            sign_ins = FederatedSignIns(providers.sign_ins, entropy)
+            if providers.saml is not None:
+                trust, saml_store = providers.saml.trust, providers.saml.store
+                self.saml_sign_in = SamlSignInFlow(
+                    directory, self.requests, sign_ins, self.completion, trust, saml_store, entropy
+                )
+                self.saml_logout = SamlLogoutFlow(directory, trust, saml_store, entropy)
             self.provider_sign_in = ProviderSignInFlow(
                 directory,
                 self.requests,
-                FederatedSignIns(providers.sign_ins, entropy),
+                sign_ins,
                 self.completion,
                 Connections(directory, providers.outside.metadata, social=providers.social),
                 providers.outside,

@@ -11,13 +11,15 @@ Source: Cognito Developer Guide, "Authorize endpoint"; "Using SAML identity prov
 
 from dataclasses import dataclass
 
+from velvetrope.errors import ReasonError
 from velvetrope.hosted_ui.authorization_requests import OWN_USERS, RequestedAuthorization
 from velvetrope.hosted_ui.directory import UserDirectory
 from velvetrope.oauth import InvalidRequest, Parameters
+from velvetrope.store.tables.hosted_ui_federation import FederatedSignIn
 from velvetrope.store.tables.userpools import UserPool
 from velvetrope.store.tables.userpools_configuration import IdentityProvider
 
-__all__ = ["ProviderLink", "choose_provider", "offered_providers"]
+__all__ = ["ProviderGone", "ProviderLink", "choose_provider", "find_same_provider", "offered_providers"]
 
 _CHOICES = frozenset({"identity_provider", "idp_identifier"})
 
@@ -29,6 +31,10 @@ class ProviderLink:
     name: str
     query: str
     """What `/oauth2/authorize` is asked with: the same request, for that provider."""
+
+
+class ProviderGone(ReasonError):
+    """The provider that somebody left for is not there any more, or not the client's."""
 
 
 async def choose_provider(
@@ -68,3 +74,20 @@ def offered_providers(asked: RequestedAuthorization) -> tuple[ProviderLink, ...]
         for name in asked.client.supported_identity_providers
         if name != OWN_USERS
     )
+
+
+async def find_same_provider(
+    directory: UserDirectory, pool: UserPool, asked: RequestedAuthorization, sign_in: FederatedSignIn
+) -> IdentityProvider:
+    """The provider that a sign-in left for, now that the browser is back.
+
+    Raises:
+        ProviderGone: it was deleted, or made anew, or the client does not support it any more.
+    """
+    name = sign_in.provider_name
+    provider = await directory.find_identity_provider(pool.id, name)
+    if provider is None or provider.created_at != sign_in.provider_created_at:
+        raise ProviderGone(f"The identity provider {name} does not exist", detail="it was deleted meanwhile")
+    if name not in asked.client.supported_identity_providers:
+        raise ProviderGone(f"{name} is not a supported identity provider of the client")
+    return provider

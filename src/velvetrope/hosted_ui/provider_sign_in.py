@@ -27,7 +27,6 @@ Developer Guide, "How OIDC user pool IdP authentication works".
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -35,7 +34,8 @@ from velvetrope.errors import ServiceError
 from velvetrope.hosted_ui.authorization_requests import AuthorizationRequests, RequestedAuthorization
 from velvetrope.hosted_ui.completion import SignedIn, SignInCompletion
 from velvetrope.hosted_ui.directory import UserDirectory
-from velvetrope.hosted_ui.federated_sign_ins import FederatedSignIns, NotOurSignIn, Returned
+from velvetrope.hosted_ui.federated_sign_ins import Departed, FederatedSignIns, NotOurSignIn, Returned
+from velvetrope.hosted_ui.provider_choice import ProviderGone, find_same_provider
 from velvetrope.hosted_ui.relying_party import (
     Connection,
     Connections,
@@ -51,7 +51,7 @@ from velvetrope.secret import Secret
 from velvetrope.store.tables.userpools import User, UserPool
 from velvetrope.store.tables.userpools_configuration import IdentityProvider
 
-__all__ = ["Departed", "ProviderSignInFlow"]
+__all__ = ["ProviderSignInFlow"]
 
 NOT_OURS = (
     "This sign-in cannot be finished here: it was begun in another browser, was finished before, or took more than "
@@ -61,14 +61,6 @@ _MAX_TOLD_CHARACTERS = 300
 _LOGIN_REQUIRED = frozenset(
     {"login_required", "interaction_required", "consent_required", "account_selection_required"}
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Departed:
-    """Off to the provider, with something for the browser to keep meanwhile."""
-
-    uri: str
-    browser: Secret[str]
 
 
 class ProviderSignInFlow:
@@ -135,11 +127,9 @@ class ProviderSignInFlow:
             raise MalformedRequest(NOT_OURS, detail=reason.message) from reason
         asked = await self._requests.parse(pool, Parameters.parse(returned.sign_in.query), any_provider=True)
         try:
-            provider = await self._same_provider(pool, asked, returned)
+            provider = await find_same_provider(self._directory, pool, asked, returned.sign_in)
             user = await self._identify(pool, asked, provider, returned, answer, return_uri=return_uri, now=now)
-        except ProviderRefused as refusal:
-            raise asked.refusing(InvalidRequest(refusal.message, detail=refusal.detail)) from refusal
-        except ServiceError as refusal:
+        except (ProviderRefused, ProviderGone, ServiceError) as refusal:
             raise asked.refusing(InvalidRequest(refusal.message, detail=refusal.detail)) from refusal
         return await self._completion.complete(
             pool,
@@ -153,18 +143,6 @@ class ProviderSignInFlow:
         )
 
     # The steps.
-
-    async def _same_provider(
-        self, pool: UserPool, asked: RequestedAuthorization, returned: Returned
-    ) -> IdentityProvider:
-        """The provider that the sign-in left for, if it is still there and the client's."""
-        name = returned.sign_in.provider_name
-        provider = await self._directory.find_identity_provider(pool.id, name)
-        if provider is None or provider.created_at != returned.sign_in.provider_created_at:
-            raise ProviderRefused(f"The identity provider {name} does not exist", detail="it was deleted meanwhile")
-        if name not in asked.client.supported_identity_providers:
-            raise ProviderRefused(f"{name} is not a supported identity provider of the client")
-        return provider
 
     async def _identify(
         self,

@@ -16,7 +16,7 @@ from velvetrope.secret import Secret
 from velvetrope.store.tables.hosted_ui import BrowserSession, HostedUiStore
 from velvetrope.store.tables.userpools import User, UserPool
 
-__all__ = ["SESSION_LIFETIME", "BrowserSessions"]
+__all__ = ["SESSION_LIFETIME", "BrowserSessions", "session_hash"]
 
 SESSION_LIFETIME = timedelta(hours=1)
 _ID_BYTES = 32
@@ -69,3 +69,8 @@ class BrowserSessions:
 
 def _hash(session_id: str) -> str:
     return sha256(session_id.encode()).hexdigest()
+
+
+def session_hash(session_id: Secret[str]) -> str:
+    """By what a session is found, and what goes with it."""
+    return _hash(session_id.reveal())

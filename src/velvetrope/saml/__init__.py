@@ -36,6 +36,7 @@ from velvetrope.saml.logout import (
     LogoutRequest,
     LogoutResponse,
     RequestedLogout,
+    claimed_issuer,
     verify_logout_request,
     verify_logout_response,
 )
@@ -70,6 +71,7 @@ __all__ = [
     "StatusNotSuccess",
     "SubjectNotConfirmed",
     "VerifiedAssertion",
+    "claimed_issuer",
     "parse_metadata",
     "redirect_url",
     "verify_logout_request",

@@ -50,7 +50,14 @@ from velvetrope.saml.metadata import IdentityProvider
 from velvetrope.saml.responses import CLOCK_SKEW, MAX_RESPONSE_BYTES, SUCCESS, check_issuer, check_version
 from velvetrope.saml.signatures import verified_element
 
-__all__ = ["LogoutRequest", "LogoutResponse", "RequestedLogout", "verify_logout_request", "verify_logout_response"]
+__all__ = [
+    "LogoutRequest",
+    "LogoutResponse",
+    "RequestedLogout",
+    "claimed_issuer",
+    "verify_logout_request",
+    "verify_logout_response",
+]
 
 _STATUS: Final = "urn:oasis:names:tc:SAML:2.0:status:"
 _PARTIAL: Final = f"{_STATUS}PartialLogout"
@@ -169,6 +176,18 @@ def verify_logout_response(
     values = [] if code is None else [code.get("Value"), *(inner.get("Value") for inner in code)]
     if SUCCESS not in values[:1] and _PARTIAL not in values:
         raise StatusNotSuccess("The identity provider did not sign out", detail=f"status {values}")
+
+
+def claimed_issuer(document: bytes) -> str:
+    """Who a message says that it is from. It is proven by nobody, and good for nothing but finding the keys to verify.
+
+    Raises:
+        MalformedDocument: it names nobody, or is no document that is read.
+    """
+    issuer = child_of(parse_document(document, max_bytes=MAX_RESPONSE_BYTES), f"{ASSERTION}Issuer")
+    if issuer is None or not text_of(issuer):
+        raise MalformedDocument("The document names no issuer", detail="there is no Issuer")
+    return text_of(issuer)
 
 
 def _message(kind: str, identifier: str, issuer: str, destination: str, issued_at: datetime) -> Element:

@@ -294,7 +294,9 @@ def _wire(
         public_url=public_url,
         senders=message_senders(settings),
         documents=HttpDocuments(
-            allow_loopback_http=True, max_body_bytes=1_048_576, accept="application/samlmetadata+xml, */*;q=0.5"
+            allow_loopback_http=public_url is None,
+            max_body_bytes=1_048_576,
+            accept="application/samlmetadata+xml, */*;q=0.5",
         ),
         import_logs=RoleLogs(cognito_calls),
         reserved_hosts=names_for(region=region, hosts=connection.own_hosts),
@@ -477,7 +479,7 @@ def _wire(
             clock,
             entropy,
             public_url=public_url,
-            providers=identity_provider_parts(database, allow_this_machine=public_url is None),
+            providers=identity_provider_parts(database, user_pools.saml, allow_this_machine=public_url is None),
             recorder=decisions,
             accounts=user_pools.accounts,
             looks=PoolLooks(user_pools.appearances),

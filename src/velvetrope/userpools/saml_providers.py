@@ -44,6 +44,7 @@ METADATA_KEPT = timedelta(hours=6)
 METADATA_KEPT_UNHEARD = timedelta(days=1)
 _TRY_AGAIN = timedelta(minutes=1)
 _REMEMBERED_DOCUMENTS = 100
+_PAGE = 60
 _SHOWN = ("ActiveEncryptionCertificate", "SLORedirectBindingURI", "SSORedirectBindingURI")
 
 
@@ -207,6 +208,25 @@ class SamlProviders:
             raise InvalidParameterException("The identity provider was changed meanwhile.")
         self._next_try.pop((provider.user_pool_id, provider.provider_name), None)
         return changed
+
+    async def providers_of_issuer(self, user_pool_id: str, issuer: str) -> tuple[IdentityProvider, ...]:
+        """The SAML providers of the pool that go by this entity id, as far as we last heard. Nothing is fetched."""
+        after, found = "", []
+        while page := await self._store.identity_providers.load_page(user_pool_id, after=after, limit=_PAGE):
+            after = page[-1].provider_name
+            found += [provider for provider in page if provider.provider_type == "SAML"]
+        return tuple(provider for provider in found if self._last_issuer(provider) == issuer)
+
+    def _last_issuer(self, provider: IdentityProvider) -> str | None:
+        document = provider.saml_metadata or provider.provider_details.get("MetadataFile")
+        try:
+            return None if document is None else self._parse(document).entity_id
+        except InvalidParameterException:
+            return None
+
+    async def signing_key(self, user_pool_id: str, *, now: datetime) -> "rsa.RSAPrivateKey":
+        """The key of `signing_pair`."""
+        return (await self.signing_pair(user_pool_id, now=now)).private_key
 
     async def signing_pair(self, user_pool_id: str, *, now: datetime) -> SamlKeyPair:
         """What the pool signs its requests with."""

@@ -112,6 +112,7 @@ class HostedPages:
                 request_id=request_id,
                 now=self._context.clock.now(),
                 public_origin=self._context.public_origin,
+                max_body_bytes=self._table.max_body_bytes(scope["path"]),
             )
         except BodyTooLarge:
             await HostedResponse(413).send(send, request_id=request_id, with_body=True)

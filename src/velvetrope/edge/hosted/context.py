@@ -154,6 +154,12 @@ class HostedContext:
         """An endpoint of ours as a provider is told it: at the address that the browser used."""
         return f"https://{arrived.request.authority}{arrived.address.prefix}{endpoint}"
 
+    def own_addresses(self, arrived: Arrived, endpoint: str) -> frozenset[str]:
+        """Every way in which the endpoint may have been written down for a provider of this pool."""
+        origins = {f"https://{arrived.request.authority}", *self.own_origins(arrived.request)}
+        prefixes = {"", f"/{arrived.domain}"}
+        return frozenset(f"{origin}{prefix}{endpoint}" for origin in origins for prefix in prefixes)
+
     # Records.
 
     def not_a_form(self, arrived: Arrived) -> HostedResponse:

@@ -8,10 +8,14 @@ from velvetrope.hosted_ui import FEDERATED_SIGN_IN_LIFETIME, GoToProvider
 from velvetrope.oauth import InvalidRequest
 from velvetrope.secret import Secret
 
-__all__ = ["OIDC_RETURN", "leave_for_provider", "redirect_away"]
+__all__ = ["OIDC_RETURN", "SAML_LOGOUT", "SAML_RETURN", "leave_for_provider", "redirect_away"]
 
 OIDC_RETURN = "/oauth2/idpresponse"
 """Where OpenID Connect and OAuth 2.0 providers send the browser back to, as on AWS."""
+SAML_RETURN = "/saml2/idpresponse"
+"""Where SAML providers have it post their responses, as on AWS: the assertion consumer service."""
+SAML_LOGOUT = "/saml2/logout"
+"""Where they have it post log-out messages, as on AWS: the single logout service."""
 
 
 async def leave_for_provider(context: HostedContext, arrived: Arrived, going: GoToProvider) -> HostedResponse:
@@ -20,7 +24,16 @@ async def leave_for_provider(context: HostedContext, arrived: Arrived, going: Go
     Raises:
         OAuthError: told to the app.
     """
-    flow = context.flows.provider_sign_in
+    flow, saml_flow = context.flows.provider_sign_in, context.flows.saml_sign_in
+    if saml_flow is not None and going.provider.provider_type == "SAML":
+        departed = await saml_flow.depart(
+            arrived.pool,
+            going.asked,
+            going.provider,
+            consumer_url=context.own_uri(arrived, SAML_RETURN),
+            now=arrived.request.now,
+        )
+        return redirect_away(arrived, departed.uri, departed.browser)
     if flow is None or going.provider.provider_type == "SAML":
         raise going.asked.refusing(
             InvalidRequest(f"Sign-in with {going.provider.provider_type} providers is not supported by velvetrope")

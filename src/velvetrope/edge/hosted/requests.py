@@ -7,7 +7,16 @@ from urllib.parse import quote
 
 from velvetrope.edge.hosted.addresses import is_loopback_host, parse_host
 
-__all__ = ["MAX_BODY_BYTES", "BodyTooLarge", "HostedRequest", "Receive", "Scope", "Send", "read_request"]
+__all__ = [
+    "MAX_BODY_BYTES",
+    "MAX_SAML_BODY_BYTES",
+    "BodyTooLarge",
+    "HostedRequest",
+    "Receive",
+    "Scope",
+    "Send",
+    "read_request",
+]
 
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
@@ -19,6 +28,8 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 _FORM = "application/x-www-form-urlencoded"
 MAX_BODY_BYTES = 16 * 1024
 """A password is at most 256 characters, a refresh token some 2 KB."""
+MAX_SAML_BODY_BYTES = 512 * 1024
+"""A SAML message has up to 256 KiB (`saml`), a third more in base64, and some percent signs."""
 
 
 class BodyTooLarge(Exception):
@@ -82,12 +93,18 @@ class HostedRequest:
 
 
 async def read_request(
-    scope: Scope, receive: Receive, *, request_id: str, now: datetime, public_origin: str | None = None
+    scope: Scope,
+    receive: Receive,
+    *,
+    request_id: str,
+    now: datetime,
+    public_origin: str | None = None,
+    max_body_bytes: int = MAX_BODY_BYTES,
 ) -> HostedRequest:
     """The request with its body, and by the scheme in which it left the browser (see `_scheme`).
 
     Raises:
-        BodyTooLarge: above `MAX_BODY_BYTES`; the rest is not read.
+        BodyTooLarge: above `max_body_bytes`; the rest is not read.
     """
     body = b""
     while scope["method"] in {"POST", "PUT", "PATCH"}:
@@ -95,7 +112,7 @@ async def read_request(
         if message["type"] != "http.request":
             raise BodyTooLarge
         body += message.get("body", b"")
-        if len(body) > MAX_BODY_BYTES:
+        if len(body) > max_body_bytes:
             raise BodyTooLarge
         if not message.get("more_body", False):
             break

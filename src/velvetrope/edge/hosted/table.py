@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from velvetrope.edge.hosted.addresses import HostedAddress
-from velvetrope.edge.hosted.requests import HostedRequest
+from velvetrope.edge.hosted.requests import MAX_BODY_BYTES, HostedRequest
 from velvetrope.edge.hosted.responses import HostedResponse
 from velvetrope.store.tables.userpools import UserPool
 
@@ -52,6 +52,7 @@ class Endpoint:
 
     kind: EndpointKind
     by_method: Mapping[str, Answer]
+    max_body_bytes: int = MAX_BODY_BYTES
 
 
 class EndpointTable:
@@ -67,6 +68,13 @@ class EndpointTable:
         self._rows = rows
         self.on_a_domain = frozenset(path for path, row in rows.items() if row.kind != "document")
         self.on_the_issuer = frozenset(path for path, row in rows.items() if row.kind == "document")
+
+    def max_body_bytes(self, path: str) -> int:
+        """How much may come to this path, with or without what stands before an endpoint's."""
+        return max(
+            (row.max_body_bytes for endpoint, row in self._rows.items() if path.endswith(endpoint)),
+            default=MAX_BODY_BYTES,
+        )
 
     def find(self, path: str) -> Endpoint:
         """The row of a path that is one of ours."""

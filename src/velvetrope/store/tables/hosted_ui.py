@@ -8,17 +8,18 @@ section 4.1.2). How far a half-done sign-in has come is sealed by whoever keeps 
 under a key that the browser holds. Rows past their use are deleted when a new one is written.
 """
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
 
 import msgspec
 from sqlalchemy import Column, LargeBinary, String, Table, and_, bindparam, delete, func, insert, select, update
 
 from velvetrope.store.columns import Record, UtcTime
-from velvetrope.store.database import Database
+from velvetrope.store.database import Connection, Database
 from velvetrope.store.schema import METADATA
 from velvetrope.store.visits import Prepared, Visit
 
-__all__ = ["AuthorizationCode", "BrowserSession", "HostedUiStore", "SpentCode"]
+__all__ = ["AuthorizationCode", "BrowserSession", "HostedUiStore", "SpentCode", "delete_browser_sessions"]
 
 _TOPIC = "hosted_ui"
 _SPENT_CODES_KEPT = timedelta(days=1)
@@ -126,6 +127,11 @@ _LOAD_SESSION = Prepared(
         _sessions.c.expires_at > _NOW,
     )
 )
+
+
+async def delete_browser_sessions(connection: Connection, session_hashes: Collection[str]) -> None:
+    """End these sessions, in a transaction that ends something else with them."""
+    await connection.execute(delete(_sessions).where(_sessions.c.session_hash.in_(session_hashes)))
 
 
 class HostedUiStore:

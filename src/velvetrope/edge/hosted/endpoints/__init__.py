@@ -11,6 +11,8 @@ from velvetrope.edge.hosted.endpoints.passkeys import PasskeyRegistrationEndpoin
 from velvetrope.edge.hosted.endpoints.provider_return import ProviderReturnEndpoint
 from velvetrope.edge.hosted.endpoints.revoke import RevokeEndpoint
 from velvetrope.edge.hosted.endpoints.sign_up import SignUpEndpoints
+from velvetrope.edge.hosted.endpoints.saml_logout import SamlLogoutEndpoint
+from velvetrope.edge.hosted.endpoints.saml_response import SamlResponseEndpoint
 from velvetrope.edge.hosted.endpoints.steps import SignInStepPages
 from velvetrope.edge.hosted.endpoints.token import TokenEndpoint
 from velvetrope.edge.hosted.endpoints.userinfo import UserInfoEndpoint
@@ -37,6 +39,8 @@ def endpoint_table(context: HostedContext) -> EndpointTable:
             TokenEndpoint(context),
             UserInfoEndpoint(context),
             RevokeEndpoint(context),
+            SamlResponseEndpoint(context),
+            SamlLogoutEndpoint(context),
             IssuerDocuments(context),
         )
     )
