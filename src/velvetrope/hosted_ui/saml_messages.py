@@ -14,7 +14,7 @@ _ID_BYTES = 16
 
 
 class InvalidSamlMessage(StaysOnDomain):
-    """The form holds no SAML message that belongs to a sign-in or log-out here. Told on our own page, in AWS's words."""
+    """The form holds no SAML message of a sign-in or log-out here. Told on our own page, in AWS's words."""
 
     def __init__(self, *, detail: str) -> None:
         super().__init__("Invalid samlResponse or relayState from identity provider", detail=detail)

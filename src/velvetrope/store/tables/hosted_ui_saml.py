@@ -1,8 +1,8 @@
 """What the hosted UI keeps about SAML: messages that have counted, sessions that can be logged out, log-outs under way.
 
 A message counts once: its id is kept until the message itself is dead, over restarts and on every node. A session row
-stands beside the browser session of the same hash and says who the provider knows the person as, so that either side can
-end it. A log-out under way is found by the hash of its state, and taken once.
+stands beside the browser session of the same hash and says whom the provider knows, so that either side can end it. A
+log-out under way is found by the hash of its state, and taken once.
 """
 
 from collections.abc import Callable
@@ -116,7 +116,7 @@ class SamlStore:
             tx.changed(_TOPIC)
 
     async def take_session(self, session_hash: str, *, user_pool_id: str, now: datetime) -> SamlSession | None:
-        """What the provider called the person of this browser session; it is forgotten, and the browser session ends."""
+        """Whom the provider has vouched for in this browser session, which ends."""
         async with self._database.transaction() as tx:
             taken: SamlSession | None = (
                 await tx.connection.execute(
