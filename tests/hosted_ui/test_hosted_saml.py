@@ -129,6 +129,19 @@ async def test_an_address_may_be_written_down_with_the_domain_before_it(house: S
     assert "code" in page.answer
 
 
+async def test_the_session_that_the_browser_had_ends_although_its_cookie_stays_behind(house: SamlHouse) -> None:
+    browser = house.browser()
+    await house.sign_in(browser)
+    kept = house.browser()
+    kept.cookies = dict(browser.cookies)
+
+    departure = await house.leave(browser, prompt="login")
+    await house.respond(browser, house.good(departure, subject="somebody-else"), departure.relay_state)
+
+    assert await house.is_signed_in(browser)
+    assert not await house.is_signed_in(kept)
+
+
 # --- what does not belong to this browser -----------------------------------------------------------------------------
 
 

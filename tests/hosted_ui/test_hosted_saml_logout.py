@@ -16,11 +16,11 @@ from support.hosted_ui import CALLBACK, Browser
 from support.hosted_ui import Response as Page
 from support.saml import ASSERTION, LOGOUT_SERVICE, OTHER_KEY, PROTOCOL, certificate_of, metadata
 from support.saml_house import LOGOUT, Departure, SamlHouse, open_saml_house
+from velvetrope.hosted_ui.saml_logout import NOT_CONFIRMED
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 NOT_OURS = "Invalid samlResponse or relayState from identity provider"
-NOT_CONFIRMED = "Your identity provider did not confirm that it signed you out, too."
 REQUESTER = "urn:oasis:names:tc:SAML:2.0:status:Requester"
 
 

@@ -8,18 +8,14 @@ from typing import Any
 
 import pytest
 
+from support.federated_roles import ACCOUNT, OTHER_ACCOUNT, FederatedRole, FederatedSts, trusting
 from support.saml import ATTRIBUTE, OTHER_KEY, SERVICE_KEY, SIGN_IN, Provider, Response
 from support.saml import PROVIDER_ARN as PROVIDER
-from velvetrope.clock import CountingEntropy
 from velvetrope.errors import ServiceError
-from velvetrope.operations import Call
-from velvetrope.policy import PrincipalPolicies, request_context
-from velvetrope.principals import ANONYMOUS, Principal, SigningCredentials
-from velvetrope.sealing import MasterKeys
-from velvetrope.sts import RoleAssumption, SamlAssertions, Sessions, StsOperations
-from velvetrope.tokens import IssuerMismatch
+from velvetrope.policy import request_context
+from velvetrope.principals import Principal
+from velvetrope.sts import SamlAssertions
 
-ACCOUNT, OTHER_ACCOUNT = "123456789012", "999999999999"
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/Staff"
@@ -44,38 +40,6 @@ def tagged(tags: Mapping[str, str], *, transitive: list[str] | None = None) -> R
     return replace(GOOD, attributes={**ATTRIBUTES, **named, **more})
 
 
-@dataclass(frozen=True)
-class Role:
-    assume_role_policy_document: str
-    account_id: str = ACCOUNT
-    role_name: str = "Staff"
-    role_id: str = "AROASTAFFSTAFFSTAFF12"
-    max_session_duration_seconds: int = 7200
-
-    @property
-    def arn(self) -> str:
-        return f"arn:aws:iam::{self.account_id}:role/Staff"
-
-    @property
-    def tags(self) -> Mapping[str, str]:
-        return {}
-
-
-class NoPolicies:
-    async def policies_for(self, principal: Principal) -> PrincipalPolicies:
-        return PrincipalPolicies()
-
-
-class NoKeys:
-    async def find_access_key(self, access_key_id: str, now: datetime) -> SigningCredentials | None:
-        return None
-
-
-class NoPools:
-    async def verify_web_identity_token(self, token: str, *, now: datetime) -> Any:
-        raise IssuerMismatch("not a pool's")
-
-
 @dataclass
 class World:
     provider: Provider | None = field(default_factory=Provider)
@@ -85,28 +49,16 @@ class World:
     now: datetime = NOW
 
     def __post_init__(self) -> None:
-        self.sessions = Sessions(MasterKeys.generate(CountingEntropy()), CountingEntropy())
-        self.sts = StsOperations(
-            RoleAssumption(self, self.sessions, NoPolicies()),
-            self.sessions,
-            access_keys=NoKeys(),
-            web_identity_tokens=NoPools(),
-            saml_assertions=SamlAssertions(self, region="us-west-2"),
-        )
+        self.sts = FederatedSts(self, saml_assertions=SamlAssertions(self, region="us-west-2"))
 
     async def find_saml_provider(self, arn: str) -> Provider | None:
         return self.provider if self.provider is not None and self.provider.arn == arn else None
 
-    async def load_role(self, account_id: str, role_name: str) -> Role | None:
+    async def load_role(self, account_id: str, role_name: str) -> FederatedRole | None:
         if role_name != "Staff":
             return None
-        statement = {
-            "Effect": "Allow",
-            "Principal": {"Federated": self.trusted},
-            "Action": self.actions,
-            "Condition": self.condition,
-        }
-        return Role(json.dumps({"Version": "2012-10-17", "Statement": statement}), account_id)
+        trust = trusting(self.trusted, self.actions, self.condition)
+        return FederatedRole(trust, account_id, "Staff", "AROASTAFFSTAFFSTAFF12", 7200)
 
     async def assume(self, response: Response | str = GOOD, **members: Any) -> dict[str, Any]:
         asked = {
@@ -115,8 +67,7 @@ class World:
             "saml_assertion": response if isinstance(response, str) else response.encoded(),
             **members,
         }
-        call = Call(ANONYMOUS, ACCOUNT, "us-west-2", "request-1", self.now)
-        answer = await self.sts.assume_role_with_saml(call, **asked)
+        answer = await self.sts.operations.assume_role_with_saml(self.sts.call(self.now), **asked)
         assert answer is not None
         return dict(answer)
 
@@ -126,8 +77,7 @@ class World:
         return error.value.code, error.value.http_status, error.value.message
 
     def holder(self, answer: dict[str, Any]) -> Principal:
-        given = answer["credentials"]
-        return self.sessions.open(given["access_key_id"], given["session_token"], self.now).principal
+        return self.sts.holder(answer, self.now)
 
 
 async def test_a_person_whom_the_provider_vouches_for_gets_the_role() -> None:
@@ -402,10 +352,9 @@ async def test_the_same_response_serves_for_each_role_that_it_offers() -> None:
 async def test_an_open_id_provider_cannot_fill_in_what_is_known_of_saml() -> None:
     """A host may be called `saml`; its claims would be `saml:aud` and so on."""
     world = World(actions=["sts:AssumeRoleWithWebIdentity"], trusted="cognito-identity.amazonaws.com")
-    assumption = RoleAssumption(world, world.sessions, NoPolicies())
 
     with pytest.raises(Exception, match="not allowed"):
-        await assumption.assume_role_for_identity(
+        await world.sts.assumption.assume_role_for_identity(
             ROLE,
             provider="cognito-identity.amazonaws.com",
             claims={"saml:aud": (SIGN_IN,)},

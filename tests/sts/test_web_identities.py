@@ -3,7 +3,7 @@
 import base64
 import hmac
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,21 +13,17 @@ import pytest
 from joserfc.errors import SecurityWarning
 from joserfc.jwk import ECKey, RSAKey
 
+from support.federated_roles import ACCOUNT, OTHER_ACCOUNT, FederatedRole, FederatedSts, trusting
 from support.open_id_issuer import EC, OTHER_RSA, RSA, Issuer, ok, public, running_issuer
-from velvetrope.clock import CountingEntropy
 from velvetrope.errors import ServiceError
-from velvetrope.operations import Call
-from velvetrope.policy import PrincipalPolicies
-from velvetrope.principals import ANONYMOUS, Principal, SigningCredentials
-from velvetrope.sealing import MasterKeys
+from velvetrope.principals import Principal
 from velvetrope.store import Database
 from velvetrope.store.tables.iam_providers import IamProviderStore, OpenIdProvider
-from velvetrope.sts import HttpDocuments, IssuerKeys, OpenIdProviders, RoleAssumption, Sessions, StsOperations
+from velvetrope.sts import HttpDocuments, IssuerKeys, OpenIdProviders
 from velvetrope.sts.errors import AccessDenied, ExpiredTokenException, InvalidIdentityToken, InvalidParameterValue
 from velvetrope.sts.issuer_tokens import VerifiedIdToken
 from velvetrope.tokens import IssuerMismatch
 
-ACCOUNT, OTHER_ACCOUNT = "123456789012", "999999999999"
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 UNAVAILABLE = (
     "Couldn't retrieve verification key from your identity provider,  please reference "
@@ -36,40 +32,6 @@ UNAVAILABLE = (
 NO_TOKEN = "The ID Token provided is not a valid JWT. (You may see this error if you sent an Access Token)"
 TAGS = "https://aws.amazon.com/tags"
 SOURCE_IDENTITY = "https://aws.amazon.com/source_identity"
-
-
-@dataclass(frozen=True)
-class Role:
-    assume_role_policy_document: str
-    account_id: str = ACCOUNT
-    role_name: str = "Deployer"
-    role_id: str = "AROADEPLOYERDEPLOYER1"
-    max_session_duration_seconds: int = 3600
-
-    @property
-    def arn(self) -> str:
-        return f"arn:aws:iam::{self.account_id}:role/Deployer"
-
-    @property
-    def tags(self) -> Mapping[str, str]:
-        return {}
-
-
-class NoPolicies:
-    async def policies_for(self, principal: Principal) -> PrincipalPolicies:
-        return PrincipalPolicies()
-
-
-class NoKeys:
-    async def find_access_key(self, access_key_id: str, now: datetime) -> SigningCredentials | None:
-        return None
-
-
-class NoPools:
-    """No identity pool's tokens: everything is another issuer's."""
-
-    async def verify_web_identity_token(self, token: str, *, now: datetime) -> Any:
-        raise IssuerMismatch("not a pool's")
 
 
 @dataclass
@@ -82,15 +44,8 @@ class World:
         self.actions = ["sts:AssumeRoleWithWebIdentity"]
         self.condition: dict[str, Any] | None = None
         self.trusted_provider: str | None = None
-        self.sessions = Sessions(MasterKeys.generate(CountingEntropy()), CountingEntropy())
         self.providers = OpenIdProviders(self.store, IssuerKeys(HttpDocuments(allow_loopback_http=True)))
-        self.sts = StsOperations(
-            RoleAssumption(self, self.sessions, NoPolicies()),
-            self.sessions,
-            access_keys=NoKeys(),
-            web_identity_tokens=NoPools(),
-            open_id_providers=self.providers,
-        )
+        self.sts = FederatedSts(self, open_id_providers=self.providers)
 
     @property
     def arn(self) -> str:
@@ -101,19 +56,13 @@ class World:
             OpenIdProvider(arn=self.arn, account_id=ACCOUNT, url=self.issuer.url, created_at=NOW, client_ids=client_ids)
         )
 
-    async def load_role(self, account_id: str, role_name: str) -> Role | None:
-        statement = {
-            "Effect": "Allow",
-            "Principal": {"Federated": self.trusted_provider or self.arn},
-            "Action": self.actions,
-            **({} if self.condition is None else {"Condition": self.condition}),
-        }
-        return Role(json.dumps({"Version": "2012-10-17", "Statement": statement}), account_id)
+    async def load_role(self, account_id: str, role_name: str) -> FederatedRole | None:
+        trust = trusting(self.trusted_provider or self.arn, self.actions, self.condition)
+        return FederatedRole(trust, account_id, "Deployer", "AROADEPLOYERDEPLOYER1", 3600)
 
     async def assume(self, token: str | None = None, *, account_id: str = ACCOUNT, **members: Any) -> dict[str, Any]:
-        call = Call(ANONYMOUS, ACCOUNT, "us-west-2", "request-1", self.now)
-        answer = await self.sts.assume_role_with_web_identity(
-            call,
+        answer = await self.sts.operations.assume_role_with_web_identity(
+            self.sts.call(self.now),
             role_arn=f"arn:aws:iam::{account_id}:role/Deployer",
             role_session_name="ci",
             web_identity_token=token or self.token(),
@@ -125,8 +74,7 @@ class World:
         return self.issuer.token(self.now, **claims)
 
     def holder(self, answer: dict[str, Any]) -> Principal:
-        given = answer["credentials"]
-        return self.sessions.open(given["access_key_id"], given["session_token"], self.now).principal
+        return self.sts.holder(answer, self.now)
 
     async def refused(self, kind: type[ServiceError], token: str | None = None, **members: Any) -> str:
         with pytest.raises(kind) as refusal:

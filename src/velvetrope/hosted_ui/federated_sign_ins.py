@@ -84,9 +84,14 @@ class FederatedSignIns:
         query: str,
         *,
         request_id: str | None = None,
+        earlier_session_hash: str | None = None,
         now: datetime,
     ) -> Departure:
-        """Remember that somebody leaves for `provider`. `query` is the authorization request as the app made it."""
+        """Remember that somebody leaves for `provider`. `query` is the authorization request as the app made it.
+
+        `request_id` and `earlier_session_hash` are for SAML: what the response names, and the session that the browser
+        holds, since its cookie does not come along with what another site's page posts.
+        """
         state, browser = self._random(), self._random()
         sign_in = FederatedSignIn(
             user_pool_id=pool.id,
@@ -95,6 +100,7 @@ class FederatedSignIns:
             query=query,
             expires_at=now + FEDERATED_SIGN_IN_LIFETIME,
             request_id=request_id,
+            earlier_session_hash=earlier_session_hash,
         )
         await self._store.save(_hash(state), _hash(browser), sign_in, now=now)
         return Departure(state, Secret(browser), _derived(browser, state, "nonce"), _verifier(browser, state))

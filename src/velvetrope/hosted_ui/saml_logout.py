@@ -56,12 +56,15 @@ from velvetrope.store.tables.userpools_configuration import IdentityProvider
 if TYPE_CHECKING:
     from velvetrope import saml
 
-__all__ = ["LOGOUT_LIFETIME", "SamlLogoutFlow"]
+__all__ = ["LOGOUT_LIFETIME", "NOT_CONFIRMED", "SamlLogoutFlow"]
 
 LOGOUT_LIFETIME = timedelta(minutes=5)
 _STATE_BYTES = 32
 _UNSPECIFIED = "urn:oasis:names:tc:SAML:1.1:nameid-format:unspecified"
-_NOT_CONFIRMED = "You are signed out here. Your identity provider did not confirm that it signed you out, too."
+NOT_CONFIRMED = (
+    "Your identity provider did not confirm that it signed you out, too. On a computer that others use, sign out there "
+    "as well, or close the browser."
+)
 
 
 class SamlLogoutFlow:
@@ -139,7 +142,7 @@ class SamlLogoutFlow:
         try:
             provider = await self._directory.find_identity_provider(pool.id, logout.provider_name)
             if provider is None or provider.created_at != logout.provider_created_at:
-                raise SignedOutHere(_NOT_CONFIRMED, detail="the identity provider was deleted meanwhile")
+                raise SignedOutHere(NOT_CONFIRMED, detail="the identity provider was deleted meanwhile")
             described = await self._trust.identity_provider(provider, now=now)
             verify_logout_response(
                 document, provider=described, recipients=logout_urls, request_id=logout.request_id, now=now
@@ -147,7 +150,7 @@ class SamlLogoutFlow:
         except SignedOutHere:
             raise
         except ReasonError as finding:
-            raise SignedOutHere(_NOT_CONFIRMED, detail=finding.for_owner) from finding
+            raise SignedOutHere(NOT_CONFIRMED, detail=finding.for_owner) from finding
         return LogoutDestination("app" if logout.leads_to_app else "login", logout.destination)
 
     async def take_request(

@@ -82,6 +82,7 @@ class _Expected:
     provider: IdentityProvider
     request_id: str | None
     """The request that it has to name; None where it must name none."""
+    earlier_session_hash: str | None = None
 
 
 class SamlSignInFlow:
@@ -112,9 +113,12 @@ class SamlSignInFlow:
         provider: IdentityProvider,
         *,
         consumer_url: str,
+        session: Secret[str] | None,
         now: datetime,
     ) -> Departed:
         """Leave for `provider`, which posts its response to `consumer_url`: our `/saml2/idpresponse`.
+
+        `session` is what the browser holds now: it ends with the sign-in, so that no session id survives one.
 
         The request is signed where the provider's details or its metadata ask for it. `prompt=login` and `max_age`
         become ForceAuthn (UNVERIFIED; the safer reading).
@@ -138,7 +142,14 @@ class SamlSignInFlow:
         )
         signed = described.wants_signed_requests or "RequestSigningAlgorithm" in provider.provider_details
         key = await self._trust.signing_key(pool.id, now=now) if signed else None
-        departure = await self._sign_ins.begin(pool, provider, asked.query, request_id=request.request_id, now=now)
+        departure = await self._sign_ins.begin(
+            pool,
+            provider,
+            asked.query,
+            request_id=request.request_id,
+            earlier_session_hash=None if session is None else session_hash(session),
+            now=now,
+        )
         return Departed(redirect_url(request, relay_state=departure.state, signing_key=key), departure.browser)
 
     async def come_back(
@@ -148,7 +159,6 @@ class SamlSignInFlow:
         *,
         browser: Secret[str] | None,
         consumer_urls: Collection[str],
-        earlier_session: Secret[str] | None,
         now: datetime,
     ) -> SignedIn:
         """POST /saml2/idpresponse. `browser` is what this browser kept since it left.
@@ -170,7 +180,7 @@ class SamlSignInFlow:
             if expected.request_id is None:
                 raise InvalidSamlMessage(detail=f"{refusal.description} ({refusal.detail})") from refusal
             raise expected.asked.refusing(refusal) from refusal
-        return await self._sign_in(pool, expected, assertion, earlier_session=earlier_session, now=now)
+        return await self._sign_in(pool, expected, assertion, now=now)
 
     # The steps.
 
@@ -186,7 +196,7 @@ class SamlSignInFlow:
             raise asked.refusing(InvalidRequest(reason.message, detail=reason.detail)) from reason
         if provider.provider_type != "SAML" or returned.sign_in.request_id is None:
             raise InvalidSamlMessage(detail="the sign-in was begun with a provider that does not speak SAML")
-        return _Expected(asked, provider, returned.sign_in.request_id)
+        return _Expected(asked, provider, returned.sign_in.request_id, returned.sign_in.earlier_session_hash)
 
     async def _unsolicited(self, pool: UserPool, relay_state: str) -> _Expected:
         asked = await self._requests.parse(pool, Parameters.parse(relay_state), any_provider=True)
@@ -245,13 +255,7 @@ class SamlSignInFlow:
         return assertion
 
     async def _sign_in(
-        self,
-        pool: UserPool,
-        expected: _Expected,
-        assertion: "saml.VerifiedAssertion",
-        *,
-        earlier_session: Secret[str] | None,
-        now: datetime,
+        self, pool: UserPool, expected: _Expected, assertion: "saml.VerifiedAssertion", *, now: datetime
     ) -> SignedIn:
         asked, provider = expected.asked, expected.provider
         if assertion.name_id.format == _TRANSIENT and _USERNAME not in provider.attribute_mapping:
@@ -276,7 +280,7 @@ class SamlSignInFlow:
             asked.request,
             user,
             authenticated_at=now,
-            earlier_session=earlier_session,
+            earlier_session=None,
             identity_provider=provider.provider_name,
             now=now,
         )
@@ -293,7 +297,11 @@ class SamlSignInFlow:
             expires_at=now + SESSION_LIFETIME,
         )
         await self._store.save_session(
-            session_hash(signed_in.session_id), session, subject_hash=subject_hash(provider, name.value), now=now
+            session_hash(signed_in.session_id),
+            session,
+            subject_hash=subject_hash(provider, name.value),
+            earlier_session_hash=expected.earlier_session_hash,
+            now=now,
         )
         return signed_in
 

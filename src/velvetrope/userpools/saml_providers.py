@@ -23,6 +23,7 @@ about SAML IdPs in Amazon Cognito user pools", "Signing out SAML users with sing
 import base64
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from hashlib import sha256
 from typing import TYPE_CHECKING, Protocol
 
 import msgspec
@@ -43,7 +44,7 @@ __all__ = ["MetadataUnavailable", "SamlDocuments", "SamlProviders"]
 METADATA_KEPT = timedelta(hours=6)
 METADATA_KEPT_UNHEARD = timedelta(days=1)
 _TRY_AGAIN = timedelta(minutes=1)
-_REMEMBERED_DOCUMENTS = 100
+_REMEMBERED_DOCUMENTS = 1000
 _PAGE = 60
 _SHOWN = ("ActiveEncryptionCertificate", "SLORedirectBindingURI", "SSORedirectBindingURI")
 
@@ -70,7 +71,7 @@ class SamlProviders:
         self._store = store
         self._keys = keys
         self.documents = documents
-        self._parsed: dict[str, saml.IdentityProvider] = {}  # by the document
+        self._parsed: dict[bytes, saml.IdentityProvider] = {}  # by the hash of the document
         self._next_try: dict[tuple[str, str], datetime] = {}
 
     # When a provider is saved.
@@ -136,7 +137,8 @@ class SamlProviders:
     def _parse(self, document: str) -> "saml.IdentityProvider":
         from velvetrope.saml import MalformedMetadata, parse_metadata
 
-        known = self._parsed.get(document)
+        digest = sha256(document.encode()).digest()
+        known = self._parsed.get(digest)
         if known is not None:
             return known
         try:
@@ -147,7 +149,7 @@ class SamlProviders:
             ) from None
         if len(self._parsed) >= _REMEMBERED_DOCUMENTS:
             self._parsed.clear()
-        self._parsed[document] = known
+        self._parsed[digest] = known
         return known
 
     # When somebody signs in or out.

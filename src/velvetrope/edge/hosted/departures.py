@@ -31,6 +31,7 @@ async def leave_for_provider(context: HostedContext, arrived: Arrived, going: Go
             going.asked,
             going.provider,
             consumer_url=context.own_uri(arrived, SAML_RETURN),
+            session=context.session_of(arrived),
             now=arrived.request.now,
         )
         return redirect_away(arrived, departed.uri, departed.browser)

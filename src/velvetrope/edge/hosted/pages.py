@@ -105,9 +105,9 @@ def error_page(*, status: int, code: str, text: str, request_id: str, dress: Dre
     )
 
 
-def signed_out_page(*, status: int, text: str, dress: Dress = OUR_DRESS) -> HostedResponse:
-    """Signed out, with nowhere to go on to; `text` says why."""
-    return render_page("signed_out.html", dress, status=status, text=text)
+def signed_out_page(*, status: int, text: str = "", note: str = "", dress: Dress = OUR_DRESS) -> HostedResponse:
+    """Signed out, with nowhere to go on to; `text` says why that is, `note` what else there is to know."""
+    return render_page("signed_out.html", dress, status=status, text=text, note=note)
 
 
 def destination(redirect_uri: str) -> str:

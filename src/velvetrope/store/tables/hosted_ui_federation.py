@@ -31,6 +31,8 @@ class FederatedSignIn(msgspec.Struct, frozen=True, kw_only=True):
     """The first moment at which it is worth nothing."""
     request_id: str | None = None
     """The ID of a SAML AuthnRequest, which the response has to name (`InResponseTo`)."""
+    earlier_session_hash: str | None = None
+    """The session that the browser held when it left; it ends when the sign-in does."""
 
 
 _sign_ins = Table(

@@ -100,10 +100,22 @@ class SamlStore:
             return False
         return True
 
-    async def save_session(self, session_hash: str, session: SamlSession, *, subject_hash: str, now: datetime) -> None:
-        """Remember whose browser session this is, and let go of those that are over."""
+    async def save_session(
+        self,
+        session_hash: str,
+        session: SamlSession,
+        *,
+        subject_hash: str,
+        earlier_session_hash: str | None = None,
+        now: datetime,
+    ) -> None:
+        """Remember whose browser session this is, and end the one before it. Those that are over are let go of."""
         async with self._database.transaction() as tx:
-            await tx.connection.execute(delete(_sessions).where(_sessions.c.expires_at <= now))
+            earlier = earlier_session_hash or ""
+            await tx.connection.execute(
+                delete(_sessions).where((_sessions.c.expires_at <= now) | (_sessions.c.session_hash == earlier))
+            )
+            await delete_browser_sessions(tx.connection, [earlier])
             await tx.connection.execute(
                 insert(_sessions).values(
                     session_hash=session_hash,

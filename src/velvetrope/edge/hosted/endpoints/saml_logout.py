@@ -1,7 +1,7 @@
 """POST /saml2/logout: a SAML provider answers our log-out, or asks for one itself."""
 
 from velvetrope.edge.hosted import pages
-from velvetrope.edge.hosted.context import PAGE_ERROR_TEXT, HostedContext
+from velvetrope.edge.hosted.context import HostedContext
 from velvetrope.edge.hosted.departures import SAML_LOGOUT
 from velvetrope.edge.hosted.requests import MAX_SAML_BODY_BYTES
 from velvetrope.edge.hosted.responses import HostedResponse, redirect_response
@@ -35,7 +35,7 @@ class SamlLogoutEndpoint:
             destination = await flow.come_back(arrived.pool, form, logout_urls=here, now=arrived.request.now)
         except SignedOutHere as refusal:
             self._context.record(arrived.request, arrived.address, 400, "SignedOutHere", refusal.detail)
-            return await self._signed_out(arrived, status=400, text=refusal.description or PAGE_ERROR_TEXT)
+            return await self._signed_out(arrived, status=400, note=refusal.description)
         to_login = arrived.link("/login", destination.target)
         return redirect_response(destination.target if destination.kind == "app" else to_login)
 
@@ -43,9 +43,9 @@ class SamlLogoutEndpoint:
         here = self._context.own_addresses(arrived, SAML_LOGOUT)
         onward = await flow.take_request(arrived.pool, form, logout_urls=here, now=arrived.request.now)
         if onward is None:
-            return await self._signed_out(arrived, status=200, text="You are signed out.")
+            return await self._signed_out(arrived, status=200)
         return redirect_response(onward)
 
-    async def _signed_out(self, arrived: Arrived, *, status: int, text: str) -> HostedResponse:
+    async def _signed_out(self, arrived: Arrived, *, status: int, note: str = "") -> HostedResponse:
         dress = await self._context.dressing.dress(arrived.request, arrived.pool)
-        return pages.signed_out_page(status=status, text=text, dress=dress)
+        return pages.signed_out_page(status=status, note=note, dress=dress)

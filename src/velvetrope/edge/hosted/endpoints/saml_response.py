@@ -34,7 +34,6 @@ class SamlResponseEndpoint:
             Parameters.parse(arrived.request.body),
             browser=cookies.federation_cookie_of(arrived.request, arrived.domain),
             consumer_urls=self._context.own_addresses(arrived, SAML_RETURN),
-            earlier_session=self._context.session_of(arrived),
             now=arrived.request.now,
         )
         response = self._context.finish(arrived, signed_in)
