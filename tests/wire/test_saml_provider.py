@@ -4,123 +4,21 @@ import base64
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from html import unescape
-from typing import Any
-from urllib.parse import parse_qs, urlencode, urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 import jwt
 import pytest
 import requests
 
-from support.clients import aws_client
 from support.running import RunningServer
-from support.saml_idp import SamlIdp
-
-CALLBACK = "http://localhost:5173/"
-DOMAIN = "saml-people"
-
-
-@dataclass
-class Office:
-    """A pool of the server that takes the word of the provider."""
-
-    server: RunningServer
-    idp: SamlIdp
-    cognito: Any
-    pool_id: str
-    client_id: str
-    detail: dict[str, str] = field(default_factory=dict)
-
-    @property
-    def url(self) -> str:
-        return f"https://localhost:{self.server.port}/{DOMAIN}"
-
-    def browser(self) -> requests.Session:
-        session = requests.Session()
-        session.trust_env = False  # REQUESTS_CA_BUNDLE would go before what is set here
-        session.verify = str(self.server.ca_certificate)
-        return session
-
-    def change(self, **details: str) -> None:
-        """Set up the provider anew, and tell it of us."""
-        provider = self.cognito.update_identity_provider(
-            UserPoolId=self.pool_id,
-            ProviderName="Work",
-            ProviderDetails={"MetadataURL": f"{self.idp.origin}/metadata", **details},
-        )["IdentityProvider"]
-        self.detail = provider["ProviderDetails"]
-        self.idp.register(
-            entityId=f"urn:amazon:cognito:sp:{self.pool_id}",
-            consumer=f"{self.url}/saml2/idpresponse",
-            logout=f"{self.url}/saml2/logout",
-            signing=self.cognito.get_signing_certificate(UserPoolId=self.pool_id)["Certificate"],
-            encryption=self.detail.get("ActiveEncryptionCertificate"),
-        )
-
-    def leave(self, browser: requests.Session) -> requests.Response:
-        """Follow the app's link to the provider's page."""
-        query = {
-            "client_id": self.client_id,
-            "redirect_uri": CALLBACK,
-            "response_type": "code",
-            "scope": "openid email",
-            "state": "st4te",
-            "identity_provider": "Work",
-        }
-        return browser.get(f"{self.url}/oauth2/authorize?{urlencode(query)}")
-
-    def sign_in(self, browser: requests.Session, name: str) -> requests.Response:
-        """Both forms, to the redirect to the app."""
-        back = send(browser, self.leave(browser), name=name)
-        return send(browser, back)
-
-    def log_out(self, browser: requests.Session) -> requests.Response:
-        query = {"client_id": self.client_id, "logout_uri": CALLBACK}
-        return browser.get(f"{self.url}/logout?{urlencode(query)}")
-
-    def is_signed_in(self, browser: requests.Session) -> bool:
-        query = {"client_id": self.client_id, "redirect_uri": CALLBACK, "response_type": "code", "prompt": "none"}
-        answer = browser.get(f"{self.url}/oauth2/authorize?{urlencode(query)}", allow_redirects=False)
-        return "code" in parse_qs(urlsplit(answer.headers["Location"]).query)
-
-
-def send(browser: requests.Session, page: requests.Response, **typed: str) -> requests.Response:
-    """Press the button of a page's form."""
-    assert page.status_code == 200, page.text
-    action = re.search(r'<form method="post" action="([^"]+)"', page.text)
-    assert action is not None, page.text
-    fields = dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)"', page.text))
-    form = {name: unescape(value) for name, value in fields.items()} | typed
-    return browser.post(unescape(action[1]), data=form, allow_redirects=False)
+from support.saml_idp import CALLBACK, Office, open_office, send
 
 
 @pytest.fixture(scope="module")
 def office(serving: RunningServer) -> Iterator[Office]:
-    cognito = aws_client(serving, "cognito-idp")
-    pool_id = cognito.create_user_pool(PoolName="saml")["UserPool"]["Id"]
-    cognito.create_user_pool_domain(UserPoolId=pool_id, Domain=DOMAIN)
-    with SamlIdp() as idp:
-        cognito.create_identity_provider(
-            UserPoolId=pool_id,
-            ProviderName="Work",
-            ProviderType="SAML",
-            ProviderDetails={"MetadataURL": f"{idp.origin}/metadata"},
-            AttributeMapping={"email": "mail"},
-        )
-        client = cognito.create_user_pool_client(
-            UserPoolId=pool_id,
-            ClientName="app",
-            CallbackURLs=[CALLBACK],
-            LogoutURLs=[CALLBACK],
-            AllowedOAuthFlows=["code"],
-            AllowedOAuthScopes=["openid", "email"],
-            AllowedOAuthFlowsUserPoolClient=True,
-            SupportedIdentityProviders=["Work"],
-        )["UserPoolClient"]
-        office = Office(serving, idp, cognito, pool_id, client["ClientId"])
-        office.change(RequestSigningAlgorithm="rsa-sha256", IDPSignout="true")
-        yield office
+    with open_office(serving) as opened:
+        yield opened
 
 
 def code_of(answer: requests.Response) -> str:
