@@ -19,6 +19,7 @@ from support.hosted_ui import CALLBACK, authorize_query
 from support.saml import ASSERTION, OTHER_KEY, Response, certificate_of, metadata, sign_with_sha1
 from support.saml_house import CONSUMER, Departure, SamlHouse, open_saml_house, saml_pages
 from support.saml_wrapping import WRAPPINGS, wrapped
+from velvetrope.store.tables.userpools import LambdaConfig, VersionedTrigger
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -583,3 +584,30 @@ async def test_the_answer_to_a_request_is_not_taken_as_unasked(house: SamlHouse,
 
     assert (page.status, NOT_OURS in page.text) == (400, True)
     assert parse_qs(urlsplit(departure.url).query)["RelayState"] == [departure.relay_state]
+
+
+async def test_an_unasked_response_counts_once_for_all_names_that_a_pool_has_for_its_issuer(
+    house: SamlHouse, open_client: str
+) -> None:
+    await house.add_provider("Again", metadata(entity_id="https://portal.example.com"), IDPInit="true")
+    client_id = await house.add_client("Again", "COGNITO")
+    response = unasked(house)
+    assert "code" in (await house.respond(house.browser(), response, relay(open_client))).answer
+
+    page = await house.respond(house.browser(), response, relay(client_id, identity_provider="Again"))
+
+    assert (page.status, NOT_OURS in page.text) == (400, True)
+
+
+async def test_the_pools_function_says_which_attributes_count(house: SamlHouse) -> None:
+    """InboundFederation: it is told what the assertion says, and cannot make another person of it."""
+    arn = house.world.functions.answers("inbound", userAttributesToMap={"mail": "chosen@example.com", "sub": "admin"})
+    config = LambdaConfig(inbound_federation=VersionedTrigger(lambda_version="V1_0", lambda_arn=arn))
+    await house.world.update_user_pool(user_pool_id=house.pool_id, lambda_config=config)
+    browser = house.browser()
+
+    claims = await house.claims(browser, await house.sign_in(browser, subject="lisa"))
+
+    assert house.world.functions.events[-1]["request"]["attributes"] == {"samlResponse": {"mail": "carol@example.com"}}
+    assert (claims["cognito:username"], claims["email"]) == ("Corp_lisa", "chosen@example.com")
+    await house.world.update_user_pool(user_pool_id=house.pool_id, lambda_config=LambdaConfig())

@@ -165,7 +165,7 @@ class SamlLogoutFlow:
 
         document = posted_message(form, "SAMLRequest")
         provider, described, asked = await self._verified(pool, document, logout_urls, now=now)
-        hashed = message_hash("logout", provider.provider_name, asked.request_id)
+        hashed = message_hash("logout", described.entity_id, asked.request_id)
         if not await self._store.spend_message(pool.id, hashed, expires_at=asked.not_on_or_after, now=now):
             raise InvalidSamlMessage(detail="the request has been used before: a replay")
 

@@ -42,9 +42,9 @@ def new_message_id(entropy: Entropy) -> str:
     return f"_{entropy.token_bytes(_ID_BYTES).hex()}"
 
 
-def message_hash(kind: str, provider_name: str, identifier: str) -> str:
-    """By what it is known that a provider's message has counted."""
-    return _hash(kind, provider_name, identifier)
+def message_hash(kind: str, issuer: str, identifier: str) -> str:
+    """By what it is known that a message has counted: by whose it is, under whatever names a pool may know them."""
+    return _hash(kind, issuer, identifier)
 
 
 def subject_hash(provider: IdentityProvider, name_id: str) -> str:

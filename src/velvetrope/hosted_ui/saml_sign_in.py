@@ -246,7 +246,7 @@ class SamlSignInFlow:
         _check_age(expected.asked, assertion, now)
         spent = await self._store.spend_message(
             pool.id,
-            message_hash("assertion", expected.provider.provider_name, assertion.assertion_id),
+            message_hash("assertion", assertion.issuer, assertion.assertion_id),
             expires_at=assertion.not_on_or_after,
             now=now,
         )
