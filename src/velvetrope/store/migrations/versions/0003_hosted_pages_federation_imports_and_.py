@@ -47,6 +47,42 @@ def upgrade() -> None:
         op.f("ix_hosted_ui_pending_sign_ins_expires_at"), "hosted_ui_pending_sign_ins", ["expires_at"], unique=False
     )
     op.create_table(
+        "hosted_ui_saml_logouts",
+        sa.Column("state_hash", sa.String(length=64), nullable=False),
+        sa.Column("user_pool_id", sa.String(length=64), nullable=False),
+        sa.Column("expires_at", sa.BigInteger(), nullable=False),
+        sa.Column("record", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("state_hash"),
+    )
+    op.create_index(
+        op.f("ix_hosted_ui_saml_logouts_expires_at"), "hosted_ui_saml_logouts", ["expires_at"], unique=False
+    )
+    op.create_table(
+        "hosted_ui_saml_messages",
+        sa.Column("user_pool_id", sa.String(length=64), nullable=False),
+        sa.Column("message_hash", sa.String(length=64), nullable=False),
+        sa.Column("expires_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("user_pool_id", "message_hash"),
+    )
+    op.create_index(
+        op.f("ix_hosted_ui_saml_messages_expires_at"), "hosted_ui_saml_messages", ["expires_at"], unique=False
+    )
+    op.create_table(
+        "hosted_ui_saml_sessions",
+        sa.Column("session_hash", sa.String(length=64), nullable=False),
+        sa.Column("user_pool_id", sa.String(length=64), nullable=False),
+        sa.Column("subject_hash", sa.String(length=64), nullable=False),
+        sa.Column("expires_at", sa.BigInteger(), nullable=False),
+        sa.Column("record", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("session_hash"),
+    )
+    op.create_index(
+        op.f("ix_hosted_ui_saml_sessions_expires_at"), "hosted_ui_saml_sessions", ["expires_at"], unique=False
+    )
+    op.create_index(
+        op.f("ix_hosted_ui_saml_sessions_subject_hash"), "hosted_ui_saml_sessions", ["subject_hash"], unique=False
+    )
+    op.create_table(
         "userpools_identities",
         sa.Column("user_pool_id", sa.String(length=55), nullable=False),
         sa.Column("provider_name", sa.String(length=32), nullable=False),
