@@ -31,7 +31,7 @@ class LogoutEndpoint:
             dress = await self._context.dressing.dress(arrived.request, arrived.pool)
             response = pages.signed_out_page(status=400, text=refusal.description or PAGE_ERROR_TEXT, dress=dress)
         else:
-            onward = await self._sign_out_at_provider(arrived, session, destination)
+            onward = await self._sign_out_at_provider(arrived, holds.session, destination)
             to_login = arrived.link("/login", destination.target)
             response = redirect_response(onward or (destination.target if destination.kind == "app" else to_login))
         response.headers.append(forget)
