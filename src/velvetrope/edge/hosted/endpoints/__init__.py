@@ -10,9 +10,9 @@ from velvetrope.edge.hosted.endpoints.logout import LogoutEndpoint
 from velvetrope.edge.hosted.endpoints.passkeys import PasskeyRegistrationEndpoint
 from velvetrope.edge.hosted.endpoints.provider_return import ProviderReturnEndpoint
 from velvetrope.edge.hosted.endpoints.revoke import RevokeEndpoint
-from velvetrope.edge.hosted.endpoints.sign_up import SignUpEndpoints
 from velvetrope.edge.hosted.endpoints.saml_logout import SamlLogoutEndpoint
 from velvetrope.edge.hosted.endpoints.saml_response import SamlResponseEndpoint
+from velvetrope.edge.hosted.endpoints.sign_up import SignUpEndpoints
 from velvetrope.edge.hosted.endpoints.steps import SignInStepPages
 from velvetrope.edge.hosted.endpoints.token import TokenEndpoint
 from velvetrope.edge.hosted.endpoints.userinfo import UserInfoEndpoint
