@@ -109,6 +109,15 @@ TEMPLATES = {
     ("lambda", "GetLayerVersion"): ["arn:aws:lambda:{region}:{account}:layer:{LayerName}:{VersionNumber}"],
 }
 
+# Operations that the reference does not have yet, and the type of resource that they are about. UNVERIFIED: that each
+# is judged on its user pool, as every other operation for administrators is.
+NOT_IN_REFERENCE = {
+    ("cognito-idp", "AdminDeleteSoftwareToken"): "userpool",
+    ("cognito-idp", "AdminGetUserAuthFactors"): "userpool",
+    ("cognito-idp", "AdminListUserSessions"): "userpool",
+    ("cognito-idp", "AdminRevokeUserSession"): "userpool",
+}
+
 
 def main(definition: Path) -> None:
     known = json.loads(definition.read_text())
@@ -154,7 +163,8 @@ def rule_of(service: str, operation: str, model: dict[str, Any], known: dict[str
     name = ACTIONS.get((service, operation), operation)
     privilege = known["privileges"].get(name)
     if privilege is None:
-        return [f"{service}:{name}", ["?"], []]
+        about = NOT_IN_REFERENCE.get((service, operation), "")
+        return [f"{service}:{name}", [resource_of(service, about, members_of(operation, model), known)], []]
     types = privilege["resource_types"]
     keys = sorted({key for entry in types.values() for key in entry["condition_keys"]})
     return [f"{service}:{name}", resources_of(service, operation, model, known, types), [plain(key) for key in keys]]

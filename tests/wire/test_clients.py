@@ -194,9 +194,9 @@ def test_the_control_plane_is_for_those_whose_policies_allow_it(
 
 def test_an_operation_that_is_not_supported_is_refused_by_name(demo: RunningServer) -> None:
     with pytest.raises(ClientError) as refused:
-        aws_client(demo, "cognito-idp").list_user_import_jobs(UserPoolId=demo.config["user_pool_id"], MaxResults=1)
+        aws_client(demo, "cognito-idp").describe_risk_configuration(UserPoolId=demo.config["user_pool_id"])
 
-    assert "ListUserImportJobs" in code_of(refused)[1]
+    assert "DescribeRiskConfiguration" in code_of(refused)[1]
 
 
 def curl(demo: RunningServer, credentials: Credentials, *more: str) -> tuple[int, str]:
