@@ -47,7 +47,7 @@ from velvetrope.srp import claim_signature, render_timestamp
 from velvetrope.srp.exchange import premaster_secret
 from velvetrope.srp.groups import COGNITO_GROUP
 from velvetrope.store import Database
-from velvetrope.store.tables.userpools import User, columns_of, users
+from velvetrope.store.tables.userpools_users import User, columns_of, users
 from velvetrope.tokens import KeySet, generate_signing_key, sign_token, verify_token
 from velvetrope.userpools import UserPools
 

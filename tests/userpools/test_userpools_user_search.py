@@ -7,8 +7,9 @@ from sqlalchemy import event, update
 
 from support.userpools import PASSWORD, World, attribute_list, refused
 from velvetrope.store import Database
-from velvetrope.store.tables.userpools import UsernameConfiguration, users
 from velvetrope.store.tables.userpools_search import UserSearch, UserSearchStore
+from velvetrope.store.tables.userpools_settings import UsernameConfiguration
+from velvetrope.store.tables.userpools_users import users
 
 NAMES = [f"{first}{second}" for first in "abc" for second in "xyz"]
 

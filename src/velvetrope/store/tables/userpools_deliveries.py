@@ -16,7 +16,7 @@ from typing import Literal
 from sqlalchemy import ColumnElement, and_, select, update
 
 from velvetrope.store.database import Database
-from velvetrope.store.tables.userpools import OutgoingMessage, messages
+from velvetrope.store.tables.userpools_messages import OutgoingMessage, messages
 
 __all__ = ["DeliveryStore", "KeptMessage", "TakenMessage"]
 

@@ -15,8 +15,10 @@ from sqlalchemy import ColumnElement, and_, delete, func, insert, or_, select, u
 from sqlalchemy.exc import IntegrityError
 
 from velvetrope.store.database import Connection, Database
-from velvetrope.store.tables.userpools import User, UserConflict, insert_user, pools
+from velvetrope.store.tables.userpools_accounts import insert_user
 from velvetrope.store.tables.userpools_import_jobs import IMPORTS_TOPIC, ImportStatus, UserImportJob, jobs, parts
+from velvetrope.store.tables.userpools_pools import pools
+from velvetrope.store.tables.userpools_users import User, UserConflict
 
 __all__ = ["PART_BYTES", "ImportStore", "ImportedUser", "SavedBatch"]
 

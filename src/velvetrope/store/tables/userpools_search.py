@@ -13,7 +13,7 @@ from sqlalchemy import Column, false, select, tuple_
 
 from velvetrope.store.database import Database
 from velvetrope.store.dialects.prefixes import begins_with
-from velvetrope.store.tables.userpools import SEARCHED_CHARACTERS, StoredUser, users
+from velvetrope.store.tables.userpools_users import SEARCHED_CHARACTERS, StoredUser, users
 
 __all__ = ["FoundUser", "SearchColumn", "UserSearch", "UserSearchStore"]
 

@@ -10,11 +10,14 @@ import msgspec
 __all__ = [
     "AccountRecoverySetting",
     "AdminCreateUserConfig",
+    "AliasKind",
     "DeviceConfiguration",
     "EmailConfiguration",
     "EmailMfaConfig",
+    "FirstFactor",
     "LambdaConfig",
     "MessageTemplate",
+    "MfaType",
     "NumberAttributeConstraints",
     "PasswordPolicySettings",
     "RecoveryOption",
@@ -25,12 +28,16 @@ __all__ = [
     "SoftwareTokenMfaConfig",
     "StringAttributeConstraints",
     "TokenValidityUnits",
+    "Unit",
     "UsernameConfiguration",
     "VerificationMessageTemplate",
     "VersionedTrigger",
     "WebAuthnConfiguration",
 ]
 
+AliasKind = Literal["email", "phone_number", "preferred_username"]
+MfaType = Literal["SMS_MFA", "SOFTWARE_TOKEN_MFA", "EMAIL_OTP"]
+FirstFactor = Literal["PASSWORD", "EMAIL_OTP", "SMS_OTP", "WEB_AUTHN"]
 Unit = Literal["seconds", "minutes", "hours", "days"]
 
 

@@ -1,0 +1,151 @@
+"""How users are found: by name, alias, `sub`, identity at a provider, or group, and page by page."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+
+from sqlalchemy import ColumnElement, and_, bindparam, func, select
+
+from velvetrope.store.database import Connection, Database
+from velvetrope.store.tables import userpools_identities
+from velvetrope.store.tables.userpools_aliases import aliases
+from velvetrope.store.tables.userpools_groups import groups_of, memberships
+from velvetrope.store.tables.userpools_settings import AliasKind
+from velvetrope.store.tables.userpools_sign_in import Attempts, attempts_key, attempts_of
+from velvetrope.store.tables.userpools_users import StoredUser, users
+from velvetrope.store.visits import Prepared, Visit
+
+__all__ = ["DirectoryStore"]
+
+# What every sign-in asks, built once: building a statement costs more than running it.
+_LOAD_USER = Prepared(
+    select(users.c.record, users.c.username_key, users.c.password_sealed).where(
+        users.c.user_pool_id == bindparam("user_pool_id"), users.c.username_key == bindparam("username_key")
+    )
+)
+_LOAD_USER_BY_SUB = Prepared(
+    select(users.c.record, users.c.username_key, users.c.password_sealed).where(
+        users.c.user_pool_id == bindparam("user_pool_id"), users.c.sub == bindparam("sub")
+    )
+)
+
+
+class DirectoryStore:
+    """Users as they are. It changes none. One method, one transaction."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def load_user(self, user_pool_id: str, username_key: str) -> StoredUser | None:
+        return await self._database.read_at_once(lambda visit: _user_of(visit, user_pool_id, username_key))
+
+    async def load_user_and_attempts(
+        self,
+        user_pool_id: str,
+        username_key: str,
+        *,
+        alias: str | None = None,
+        alias_kinds: Collection[AliasKind] = (),
+    ) -> tuple[StoredUser | None, Attempts | None]:
+        """The user of that name with their groups, or else of `alias` as one of `alias_kinds`; and the failures so far.
+
+        Failures are those of the user's name, or of `username_key` where there is no user.
+        """
+
+        def load(visit: Visit) -> tuple[StoredUser | None, Attempts | None]:
+            found = _user_of(visit, user_pool_id, username_key)
+            if found is None and alias is not None and alias_kinds:
+                owner = visit.execute(
+                    select(aliases.c.username_key)
+                    .where(
+                        aliases.c.user_pool_id == user_pool_id,
+                        aliases.c.kind.in_(list(alias_kinds)),
+                        aliases.c.alias == alias,
+                    )
+                    .limit(1)
+                ).scalar()
+                found = None if owner is None else _user_of(visit, user_pool_id, owner)
+            counted = attempts_key(username_key if found is None else found.username_key)
+            # Asked whoever it is, so that a name that nobody has takes as long.
+            theirs = groups_of(visit, user_pool_id, username_key if found is None else found.username_key)
+            if found is not None:
+                found = replace(found, groups=tuple(theirs))
+            return found, attempts_of(visit, user_pool_id, counted)
+
+        return await self._database.read_at_once(load)
+
+    async def load_user_by_sub(self, user_pool_id: str, sub: str) -> StoredUser | None:
+        asked = {"user_pool_id": user_pool_id, "sub": sub}
+        row = await self._database.read_at_once(lambda visit: visit.one(_LOAD_USER_BY_SUB, asked))
+        return None if row is None else StoredUser(*row)
+
+    async def load_users_by_identity(
+        self, user_pool_id: str, provider_name: str, known_as: Mapping[str, str]
+    ) -> dict[str, StoredUser]:
+        """Users whom a provider knows by one of `known_as` (attribute name to value), by that name."""
+        async with self._database.read() as connection:
+            owners = await userpools_identities.owners_of(connection, user_pool_id, provider_name, known_as)
+            found = {}
+            for name, key in owners.items():
+                user = await _one_user(
+                    connection, and_(users.c.user_pool_id == user_pool_id, users.c.username_key == key)
+                )
+                if user is not None:
+                    found[name] = user
+            return found
+
+    async def load_users(self, user_pool_id: str, *, after: str, limit: int) -> Sequence[StoredUser]:
+        """Up to `limit` users whose key is greater than `after`, in order of key."""
+        statement = (
+            select(users.c.record, users.c.username_key, users.c.password_sealed)
+            .where(users.c.user_pool_id == user_pool_id, users.c.username_key > after)
+            .order_by(users.c.username_key)
+            .limit(limit)
+        )
+        async with self._database.read() as connection:
+            return [
+                StoredUser(row.record, row.username_key, row.password_sealed)
+                for row in await connection.execute(statement)
+            ]
+
+    async def load_users_in_group(
+        self, user_pool_id: str, group_name: str, *, after: str, limit: int
+    ) -> Sequence[StoredUser]:
+        """Up to `limit` members whose key is greater than `after`, in order of key."""
+        statement = (
+            select(users.c.record, users.c.username_key, users.c.password_sealed)
+            .join(
+                memberships,
+                and_(
+                    memberships.c.user_pool_id == users.c.user_pool_id,
+                    memberships.c.username_key == users.c.username_key,
+                ),
+            )
+            .where(
+                memberships.c.user_pool_id == user_pool_id,
+                memberships.c.group_name == group_name,
+                users.c.username_key > after,
+            )
+            .order_by(users.c.username_key)
+            .limit(limit)
+        )
+        async with self._database.read() as connection:
+            return [
+                StoredUser(row.record, row.username_key, row.password_sealed)
+                for row in await connection.execute(statement)
+            ]
+
+    async def count_users(self, user_pool_id: str) -> int:
+        async with self._database.read() as connection:
+            found = await connection.execute(select(func.count()).where(users.c.user_pool_id == user_pool_id))
+            return found.scalar_one()
+
+
+def _user_of(visit: Visit, user_pool_id: str, username_key: str) -> StoredUser | None:
+    row = visit.one(_LOAD_USER, {"user_pool_id": user_pool_id, "username_key": username_key})
+    return None if row is None else StoredUser(*row)
+
+
+async def _one_user(connection: Connection, condition: ColumnElement[bool]) -> StoredUser | None:
+    statement = select(users.c.record, users.c.username_key, users.c.password_sealed).where(condition)
+    row = (await connection.execute(statement)).one_or_none()
+    return None if row is None else StoredUser(row.record, row.username_key, row.password_sealed)
