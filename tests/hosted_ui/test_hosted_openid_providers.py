@@ -119,6 +119,25 @@ async def test_a_provider_that_is_asked_for_by_name_is_gone_to_in_a_session_of_a
     assert location.startswith(f"{house.provider.url}/authorize?")
 
 
+async def test_a_provider_that_is_asked_for_by_identifier_is_gone_to_in_a_session_of_another(
+    house: FederatedHouse,
+) -> None:
+    browser = house.browser()
+    await house.sign_in(browser)
+    await house.add_provider("Partner")
+    house.client_id = await house.add_client("Staff", "Partner")
+
+    others = await house.leave(browser, identity_provider=None, idp_identifier="partner.example.com")
+    unseen = await house.leave(browser, identity_provider=None, idp_identifier="partner.example.com", prompt="none")
+    nobodys = await house.leave(browser, identity_provider=None, idp_identifier="nobody.example.com")
+    own = await house.leave(browser, identity_provider=None, idp_identifier="staff.example.com")
+
+    assert others.startswith(f"{house.provider.url}/authorize?")
+    assert query_of(unseen)["error"] == "login_required"
+    assert query_of(nobodys)["error"] == "invalid_request"
+    assert "code" in query_of(own)
+
+
 async def test_prompt_none_is_answered_here(house: FederatedHouse) -> None:
     location = await house.leave(house.browser(), prompt="none")
 

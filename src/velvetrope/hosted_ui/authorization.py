@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from velvetrope.hosted_ui.authorization_requests import AuthorizationRequests, RequestedAuthorization
 from velvetrope.hosted_ui.completion import SignInCompletion, still_signed_in
 from velvetrope.hosted_ui.directory import UserDirectory
-from velvetrope.hosted_ui.provider_choice import choose_provider
+from velvetrope.hosted_ui.provider_choice import choose_provider, named_provider
 from velvetrope.hosted_ui.sessions import BrowserSessions
 from velvetrope.oauth import LoginRequired, Parameters
 from velvetrope.secret import Secret
@@ -84,10 +84,11 @@ class AuthorizationFlow:
     ) -> tuple[User, datetime] | None:
         """Who is signed in, and since when; None when somebody has to sign in (again).
 
-        `prompt=login` and `select_account` ask for that, and so does a provider that is asked for by name and is not
-        the one that the session began with. UNVERIFIED: what select_account does for a pool's own users; showing the
-        form is the one way in which they can choose. A session that began with a provider which the client does not
-        support is none to this client (UNVERIFIED; the safer reading): it takes the word of its own providers alone.
+        `prompt=login` and `select_account` ask for that, and so does a provider that is asked for, by name or by
+        identifier, and is not the one that the session began with. UNVERIFIED: what select_account does for a pool's
+        own users; showing the form is the one way in which they can choose. A session that began with a provider which
+        the client does not support is none to this client (UNVERIFIED; the safer reading): it takes the word of its own
+        providers alone.
         """
         request = asked.request
         if request.prompts & {"login", "select_account"}:
@@ -95,7 +96,8 @@ class AuthorizationFlow:
         found = await self._sessions.find(pool, session, now=now)
         if found is None or found.identity_provider not in asked.client.supported_identity_providers:
             return None
-        if request.identity_provider not in {None, found.identity_provider}:
+        named = await named_provider(self._directory, pool, asked)
+        if named not in {None, found.identity_provider}:
             return None
         if request.max_age_seconds is not None:
             oldest = now - timedelta(seconds=request.max_age_seconds)

@@ -19,7 +19,14 @@ from velvetrope.store.tables.hosted_ui_federation import FederatedSignIn
 from velvetrope.store.tables.userpools import UserPool
 from velvetrope.store.tables.userpools_configuration import IdentityProvider
 
-__all__ = ["ProviderGone", "ProviderLink", "choose_provider", "find_same_provider", "offered_providers"]
+__all__ = [
+    "ProviderGone",
+    "ProviderLink",
+    "choose_provider",
+    "find_same_provider",
+    "named_provider",
+    "offered_providers",
+]
 
 _CHOICES = frozenset({"identity_provider", "idp_identifier"})
 
@@ -46,16 +53,9 @@ async def choose_provider(
         OAuthError: there is no such provider, or the client does not support it. Told to the redirect_uri.
     """
     supported = asked.client.supported_identity_providers
-    identifier, name = asked.request.idp_identifier, asked.request.identity_provider
-    if identifier is not None:
-        found = await directory.find_identity_provider_by_identifier(pool.id, identifier)
-        if found is None:
-            raise asked.refusing(InvalidRequest("No identity provider has this idp_identifier"))
-        if found.provider_name not in supported:
-            raise asked.refusing(
-                InvalidRequest(f"{found.provider_name} is not a supported identity provider of the client")
-            )
-        return found
+    if asked.request.idp_identifier is not None:
+        return await _identified(directory, pool, asked, asked.request.idp_identifier)
+    name = asked.request.identity_provider
     if name is None and len(supported) == 1:
         name = supported[0]
     if name is None or name == OWN_USERS:
@@ -63,6 +63,30 @@ async def choose_provider(
     found = await directory.find_identity_provider(pool.id, name)
     if found is None:
         raise asked.refusing(InvalidRequest(f"The identity provider {name} does not exist"))
+    return found
+
+
+async def named_provider(directory: UserDirectory, pool: UserPool, asked: RequestedAuthorization) -> str | None:
+    """The name of the provider that the request insists on; None where any of the client's will do.
+
+    Raises:
+        OAuthError: as `choose_provider`, of an identifier.
+    """
+    if asked.request.idp_identifier is None:
+        return asked.request.identity_provider
+    return (await _identified(directory, pool, asked, asked.request.idp_identifier)).provider_name
+
+
+async def _identified(
+    directory: UserDirectory, pool: UserPool, asked: RequestedAuthorization, identifier: str
+) -> IdentityProvider:
+    found = await directory.find_identity_provider_by_identifier(pool.id, identifier)
+    if found is None:
+        raise asked.refusing(InvalidRequest("No identity provider has this idp_identifier"))
+    if found.provider_name not in asked.client.supported_identity_providers:
+        raise asked.refusing(
+            InvalidRequest(f"{found.provider_name} is not a supported identity provider of the client")
+        )
     return found
 
 
