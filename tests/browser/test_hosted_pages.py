@@ -313,3 +313,46 @@ def test_a_style_is_shown_and_stays_legible(serving: RunningServer, visitor: Pag
     look(visitor, artifacts, "branded")
     visitor.goto(branded.address("/signup"))
     look(visitor, artifacts, "branded-signup")
+
+
+def test_providers_are_offered_beside_the_form_or_alone(serving: RunningServer, visitor: Page, artifacts: Path) -> None:
+    salon = make_salon(serving, "providers")
+    names = ["Staff", "A-partner-whose-name-is-so-long"]
+    for name in names:
+        salon.admin.create_identity_provider(
+            UserPoolId=salon.pool_id,
+            ProviderName=name,
+            ProviderType="OIDC",
+            ProviderDetails={
+                "client_id": "us",
+                "client_secret": "between us",
+                "attributes_request_method": "GET",
+                "authorize_scopes": "openid",
+                "oidc_issuer": "https://staff.example",
+                "authorize_url": "https://staff.example/authorize",
+                "token_url": "https://staff.example/token",
+                "attributes_url": "https://staff.example/userinfo",
+                "jwks_uri": "https://staff.example/keys",
+            },
+        )
+    for supported in (["COGNITO", *names], names):
+        salon.admin.update_user_pool_client(
+            UserPoolId=salon.pool_id,
+            ClientId=salon.client_id,
+            CallbackURLs=[CALLBACK],
+            AllowedOAuthFlows=["code"],
+            AllowedOAuthScopes=["openid"],
+            AllowedOAuthFlowsUserPoolClient=True,
+            SupportedIdentityProviders=supported,
+        )
+        visitor.goto(salon.address("/login"))
+        has_form = "COGNITO" in supported
+        expect(visitor.get_by_label("Password")).to_have_count(1 if has_form else 0)
+        expect(visitor.get_by_role("link", name="Sign in with Staff")).to_be_visible()
+        look(visitor, artifacts, "providers-and-form" if has_form else "providers-alone")
+
+    departures: list[str] = []
+    visitor.route("https://staff.example/**", lambda route: (departures.append(route.request.url), route.fulfill())[1])
+    visitor.get_by_role("link", name="Sign in with Staff").click()
+    visitor.wait_for_url("https://staff.example/authorize?**")
+    assert "code_challenge_method=S256" in departures[0]
