@@ -349,10 +349,11 @@ def test_providers_are_offered_beside_the_form_or_alone(serving: RunningServer, 
         has_form = "COGNITO" in supported
         expect(visitor.get_by_label("Password")).to_have_count(1 if has_form else 0)
         expect(visitor.get_by_role("link", name="Sign in with Staff")).to_be_visible()
+        apart = "document.querySelector('.providers').getBoundingClientRect().top - document.querySelector('.lead')"
+        assert visitor.evaluate(f"{apart}.getBoundingClientRect().bottom") >= 12
         look(visitor, artifacts, "providers-and-form" if has_form else "providers-alone")
 
-    departures: list[str] = []
-    visitor.route("https://staff.example/**", lambda route: (departures.append(route.request.url), route.fulfill())[1])
+    visitor.route("https://staff.example/**", lambda route: route.fulfill(status=200, body="the staff's own page"))
     visitor.get_by_role("link", name="Sign in with Staff").click()
     visitor.wait_for_url("https://staff.example/authorize?**")
-    assert "code_challenge_method=S256" in departures[0]
+    assert "code_challenge_method=S256" in visitor.url
