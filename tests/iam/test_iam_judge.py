@@ -158,10 +158,20 @@ async def test_asking_for_a_key_s_use_is_asking_about_its_user(iam: Iam) -> None
 async def test_an_operation_that_the_data_lacks_is_judged_all_the_same(iam: Iam) -> None:
     reader = await make_role(iam, allow("cognito-idp:*", POOL))
 
-    judged = await judge(iam, reader, "cognito-idp", "AdminListUserSessions", {"UserPoolId": "us-west-2_a"})
+    judged = await judge(iam, reader, "cognito-idp", "ListUserPoolReplicas", {"UserPoolId": "us-west-2_a"})
 
-    assert (judged.action, judged.resource) == ("cognito-idp:AdminListUserSessions", "*")
+    assert (judged.action, judged.resource) == ("cognito-idp:ListUserPoolReplicas", "*")
     assert not judged.decision.allowed
+
+
+async def test_the_newest_operations_for_administrators_are_about_their_pool(iam: Iam) -> None:
+    pool_id = POOL.rpartition("/")[2]
+    reader = await make_role(iam, allow("cognito-idp:*", POOL))
+
+    for operation in ("AdminListUserSessions", "AdminRevokeUserSession", "AdminGetUserAuthFactors"):
+        own = await judge(iam, reader, "cognito-idp", operation, {"UserPoolId": pool_id})
+        other = await judge(iam, reader, "cognito-idp", operation, {"UserPoolId": "us-west-2_other"})
+        assert (own.decision.allowed, other.decision.allowed) == (True, False)
 
 
 async def test_a_stack_is_judged_by_name_though_its_id_is_not_known(iam: Iam) -> None:
