@@ -21,6 +21,7 @@ from velvetrope.apigateway.patches import (
     pointer_parts,
     required_value,
 )
+from velvetrope.apigateway.response_targets import ResponsePlace, ResponseTargets
 from velvetrope.operations import Answer, Call, operation
 from velvetrope.store.tables.apigateway import ApiGatewayStore, Integration, IntegrationResponse, RestApi
 
@@ -55,6 +56,14 @@ class IntegrationOperations:
 
     def __init__(self, store: ApiGatewayStore) -> None:
         self._methods = MethodTargets(store)
+        self._responses = ResponseTargets(
+            methods=self._methods,
+            find=_find_response,
+            keep=integration_rules.with_integration_response,
+            discard=integration_rules.without_integration_response,
+            patched=_patched_response,
+            render=_render_response,
+        )
 
     @operation
     async def put_integration(
@@ -153,19 +162,14 @@ class IntegrationOperations:
             response_templates=dict(response_templates or {}),
             content_handling=content_handling,
         )
-        await self._methods.change(
-            call,
-            rest_api_id,
-            lambda api: integration_rules.with_integration_response(api, resource_id, http_method, response),
-        )
-        return _render_response(response)
+        place = ResponsePlace(rest_api_id, resource_id, http_method, status_code)
+        return await self._responses.put(call, place, response)
 
     @operation
     async def get_integration_response(
         self, call: Call, *, rest_api_id: str, resource_id: str, http_method: str, status_code: str
     ) -> Answer:
-        integration = find_integration(await self._methods.load(call, rest_api_id), resource_id, http_method)
-        return _render_response(integration_rules.find_integration_response(integration, status_code))
+        return await self._responses.get(call, ResponsePlace(rest_api_id, resource_id, http_method, status_code))
 
     @operation
     async def update_integration_response(
@@ -178,26 +182,19 @@ class IntegrationOperations:
         status_code: str,
         patch_operations: tuple[PatchOperation, ...] = (),
     ) -> Answer:
-        def change(api: RestApi) -> RestApi:
-            integration = find_integration(api, resource_id, http_method)
-            response = integration_rules.find_integration_response(integration, status_code)
-            for patch in patch_operations:
-                response = _patched_response(response, patch)
-            return integration_rules.with_integration_response(api, resource_id, http_method, response)
-
-        changed = await self._methods.change(call, rest_api_id, change)
-        integration = find_integration(changed, resource_id, http_method)
-        return _render_response(integration.integration_responses[status_code])
+        place = ResponsePlace(rest_api_id, resource_id, http_method, status_code)
+        return await self._responses.update(call, place, patch_operations)
 
     @operation
     async def delete_integration_response(
         self, call: Call, *, rest_api_id: str, resource_id: str, http_method: str, status_code: str
     ) -> None:
-        await self._methods.change(
-            call,
-            rest_api_id,
-            lambda api: integration_rules.without_integration_response(api, resource_id, http_method, status_code),
-        )
+        await self._responses.delete(call, ResponsePlace(rest_api_id, resource_id, http_method, status_code))
+
+
+def _find_response(api: RestApi, resource_id: str, http_method: str, status_code: str) -> IntegrationResponse:
+    integration = find_integration(api, resource_id, http_method)
+    return integration_rules.find_integration_response(integration, status_code)
 
 
 def _patched(integration: Integration, patch: PatchOperation) -> Integration:

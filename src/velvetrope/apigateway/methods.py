@@ -23,6 +23,7 @@ from velvetrope.apigateway.patches import (
     pointer_parts,
     required_value,
 )
+from velvetrope.apigateway.response_targets import ResponsePlace, ResponseTargets
 from velvetrope.operations import Answer, Call, operation
 from velvetrope.store.tables.apigateway import ApiGatewayStore, Method, MethodResponse, RestApi
 
@@ -46,6 +47,14 @@ class MethodOperations:
 
     def __init__(self, store: ApiGatewayStore) -> None:
         self._methods = MethodTargets(store)
+        self._responses = ResponseTargets(
+            methods=self._methods,
+            find=_find_response,
+            keep=authoring.with_method_response,
+            discard=authoring.without_method_response,
+            patched=_patched_response,
+            render=_render_method_response,
+        )
 
     @operation
     async def put_method(
@@ -130,20 +139,18 @@ class MethodOperations:
             response_models=dict(response_models or {}),
         )
 
-        def change(api: RestApi) -> RestApi:
+        def check(api: RestApi) -> None:
             if status_code in authoring.find_method(api, resource_id, http_method).method_responses:
                 raise ConflictException("Response already exists for this resource")
-            return authoring.with_method_response(api, resource_id, http_method, response)
 
-        await self._methods.change(call, rest_api_id, change)
-        return _render_method_response(response)
+        place = ResponsePlace(rest_api_id, resource_id, http_method, status_code)
+        return await self._responses.put(call, place, response, check=check)
 
     @operation
     async def get_method_response(
         self, call: Call, *, rest_api_id: str, resource_id: str, http_method: str, status_code: str
     ) -> Answer:
-        method = authoring.find_method(await self._methods.load(call, rest_api_id), resource_id, http_method)
-        return _render_method_response(authoring.find_method_response(method, status_code))
+        return await self._responses.get(call, ResponsePlace(rest_api_id, resource_id, http_method, status_code))
 
     @operation
     async def update_method_response(
@@ -156,26 +163,18 @@ class MethodOperations:
         status_code: str,
         patch_operations: tuple[PatchOperation, ...] = (),
     ) -> Answer:
-        def change(api: RestApi) -> RestApi:
-            method = authoring.find_method(api, resource_id, http_method)
-            response = authoring.find_method_response(method, status_code)
-            for patch in patch_operations:
-                response = _patched_response(response, patch)
-            return authoring.with_method_response(api, resource_id, http_method, response)
-
-        changed = await self._methods.change(call, rest_api_id, change)
-        method = authoring.find_method(changed, resource_id, http_method)
-        return _render_method_response(method.method_responses[status_code])
+        place = ResponsePlace(rest_api_id, resource_id, http_method, status_code)
+        return await self._responses.update(call, place, patch_operations)
 
     @operation
     async def delete_method_response(
         self, call: Call, *, rest_api_id: str, resource_id: str, http_method: str, status_code: str
     ) -> None:
-        await self._methods.change(
-            call,
-            rest_api_id,
-            lambda api: authoring.without_method_response(api, resource_id, http_method, status_code),
-        )
+        await self._responses.delete(call, ResponsePlace(rest_api_id, resource_id, http_method, status_code))
+
+
+def _find_response(api: RestApi, resource_id: str, http_method: str, status_code: str) -> MethodResponse:
+    return authoring.find_method_response(authoring.find_method(api, resource_id, http_method), status_code)
 
 
 def _patched(method: Method, patch: PatchOperation) -> Method:
