@@ -9,11 +9,12 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import Column, Index, Select, String, Table, delete, insert, or_, select, update
+from sqlalchemy import Column, Index, Select, String, Table, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from velvetrope.store.columns import Record
 from velvetrope.store.database import Database
+from velvetrope.store.records import take_record
 from velvetrope.store.schema import METADATA
 
 __all__ = ["TOPIC", "EventSourceMapping", "EventSourceStore"]
@@ -127,11 +128,12 @@ class EventSourceStore:
 
     async def delete_mapping(self, mapping_id: str) -> EventSourceMapping | None:
         """Forget the mapping, and return it; None if there was none."""
-        gone = delete(_mappings).where(_mappings.c.mapping_id == mapping_id).returning(_mappings.c.record)
         async with self._database.transaction() as tx:
-            found = (await tx.connection.execute(gone)).scalar_one_or_none()
+            gone: EventSourceMapping | None = await take_record(
+                tx.connection, _mappings, _mappings.c.mapping_id == mapping_id
+            )
             tx.changed(TOPIC)
-            return found
+            return gone
 
     async def _load_all(self, query: Select[Any]) -> list[EventSourceMapping]:
         async with self._database.read() as connection:

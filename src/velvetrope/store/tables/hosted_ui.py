@@ -16,6 +16,7 @@ from sqlalchemy import Column, LargeBinary, String, Table, and_, bindparam, dele
 
 from velvetrope.store.columns import Record, UtcTime
 from velvetrope.store.database import Connection, Database
+from velvetrope.store.records import take_record
 from velvetrope.store.schema import METADATA
 from velvetrope.store.visits import Prepared, Visit
 
@@ -225,13 +226,12 @@ class HostedUiStore:
     async def end_browser_session(self, session_hash: str, *, user_pool_id: str) -> BrowserSession | None:
         """Forget the session, and say whose it was; None when there was none."""
         async with self._database.transaction() as tx:
-            ended: BrowserSession | None = (
-                await tx.connection.execute(
-                    delete(_sessions)
-                    .where(_sessions.c.session_hash == session_hash, _sessions.c.user_pool_id == user_pool_id)
-                    .returning(_sessions.c.record)
-                )
-            ).scalar_one_or_none()
+            ended: BrowserSession | None = await take_record(
+                tx.connection,
+                _sessions,
+                _sessions.c.session_hash == session_hash,
+                _sessions.c.user_pool_id == user_pool_id,
+            )
             tx.changed(_TOPIC)
             return ended
 

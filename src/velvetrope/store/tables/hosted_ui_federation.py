@@ -11,6 +11,7 @@ from sqlalchemy import Column, String, Table, delete, insert
 
 from velvetrope.store.columns import Record, UtcTime
 from velvetrope.store.database import Database
+from velvetrope.store.records import take_record
 from velvetrope.store.schema import METADATA
 
 __all__ = ["FederatedSignIn", "FederatedSignInStore"]
@@ -75,17 +76,13 @@ class FederatedSignInStore:
         A caller with another browser's state takes nothing: that sign-in can still be ended where it began.
         """
         async with self._database.transaction() as tx:
-            taken: FederatedSignIn | None = (
-                await tx.connection.execute(
-                    delete(_sign_ins)
-                    .where(
-                        _sign_ins.c.state_hash == state_hash,
-                        _sign_ins.c.browser_hash == browser_hash,
-                        _sign_ins.c.user_pool_id == user_pool_id,
-                        _sign_ins.c.expires_at > now,
-                    )
-                    .returning(_sign_ins.c.record)
-                )
-            ).scalar_one_or_none()
+            taken: FederatedSignIn | None = await take_record(
+                tx.connection,
+                _sign_ins,
+                _sign_ins.c.state_hash == state_hash,
+                _sign_ins.c.browser_hash == browser_hash,
+                _sign_ins.c.user_pool_id == user_pool_id,
+                _sign_ins.c.expires_at > now,
+            )
             tx.changed(_TOPIC)
             return taken

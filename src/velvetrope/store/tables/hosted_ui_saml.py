@@ -14,6 +14,7 @@ from sqlalchemy.exc import IntegrityError
 
 from velvetrope.store.columns import Record, UtcTime
 from velvetrope.store.database import Database
+from velvetrope.store.records import take_record
 from velvetrope.store.schema import METADATA
 from velvetrope.store.tables.hosted_ui import delete_browser_sessions
 
@@ -130,17 +131,13 @@ class SamlStore:
     async def take_session(self, session_hash: str, *, user_pool_id: str, now: datetime) -> SamlSession | None:
         """Whom the provider has vouched for in this browser session, which ends."""
         async with self._database.transaction() as tx:
-            taken: SamlSession | None = (
-                await tx.connection.execute(
-                    delete(_sessions)
-                    .where(
-                        _sessions.c.session_hash == session_hash,
-                        _sessions.c.user_pool_id == user_pool_id,
-                        _sessions.c.expires_at > now,
-                    )
-                    .returning(_sessions.c.record)
-                )
-            ).scalar_one_or_none()
+            taken: SamlSession | None = await take_record(
+                tx.connection,
+                _sessions,
+                _sessions.c.session_hash == session_hash,
+                _sessions.c.user_pool_id == user_pool_id,
+                _sessions.c.expires_at > now,
+            )
             if taken is not None:
                 await delete_browser_sessions(tx.connection, [session_hash])
                 tx.changed(_TOPIC)
@@ -176,16 +173,12 @@ class SamlStore:
     async def take_logout(self, state_hash: str, *, user_pool_id: str, now: datetime) -> SamlLogout | None:
         """Take it, once: of any number of callers one gets it."""
         async with self._database.transaction() as tx:
-            taken: SamlLogout | None = (
-                await tx.connection.execute(
-                    delete(_logouts)
-                    .where(
-                        _logouts.c.state_hash == state_hash,
-                        _logouts.c.user_pool_id == user_pool_id,
-                        _logouts.c.expires_at > now,
-                    )
-                    .returning(_logouts.c.record)
-                )
-            ).scalar_one_or_none()
+            taken: SamlLogout | None = await take_record(
+                tx.connection,
+                _logouts,
+                _logouts.c.state_hash == state_hash,
+                _logouts.c.user_pool_id == user_pool_id,
+                _logouts.c.expires_at > now,
+            )
             tx.changed(_TOPIC)
             return taken

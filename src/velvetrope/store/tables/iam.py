@@ -36,6 +36,7 @@ from sqlalchemy.exc import IntegrityError
 
 from velvetrope.store.columns import Record
 from velvetrope.store.database import Connection, Database
+from velvetrope.store.records import take_record
 from velvetrope.store.schema import METADATA
 from velvetrope.store.tables.iam_mfa_devices import count_devices_of_user, move_devices_of_user
 
@@ -761,13 +762,9 @@ class IamStore:
     async def delete_access_key(self, account_id: str, user_name: str, access_key_id: str) -> AccessKey | None:
         """Forget the user's key, and give it (without its secret); None if the user has no such key."""
         async with self._database.transaction() as tx:
-            gone: AccessKey | None = (
-                await tx.connection.execute(
-                    delete(_access_keys)
-                    .where(*_key_of(account_id, user_name, access_key_id))
-                    .returning(_access_keys.c.record)
-                )
-            ).scalar_one_or_none()
+            gone: AccessKey | None = await take_record(
+                tx.connection, _access_keys, *_key_of(account_id, user_name, access_key_id)
+            )
             tx.changed(_TOPIC)
             return gone
 

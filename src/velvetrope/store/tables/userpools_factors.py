@@ -31,6 +31,7 @@ from sqlalchemy.exc import IntegrityError
 
 from velvetrope.store.columns import Record, UtcTime
 from velvetrope.store.database import Database
+from velvetrope.store.records import take_record
 from velvetrope.store.schema import METADATA
 from velvetrope.store.tables import userpools_sign_in
 
@@ -200,17 +201,13 @@ class FactorStore:
     async def consume_passkey_registration(self, user_pool_id: str, username_key: str) -> PasskeyRegistration | None:
         """The registration that was begun; it is gone afterwards, so one answer is looked at."""
         async with self._database.transaction() as tx:
-            row = (
-                await tx.connection.execute(
-                    delete(passkey_registrations)
-                    .where(
-                        passkey_registrations.c.user_pool_id == user_pool_id,
-                        passkey_registrations.c.username_key == username_key,
-                    )
-                    .returning(passkey_registrations.c.record)
-                )
-            ).one_or_none()
-        return None if row is None else row.record
+            begun: PasskeyRegistration | None = await take_record(
+                tx.connection,
+                passkey_registrations,
+                passkey_registrations.c.user_pool_id == user_pool_id,
+                passkey_registrations.c.username_key == username_key,
+            )
+            return begun
 
     async def create_passkey(
         self, user_pool_id: str, username_key: str, passkey: Passkey, *, sign_count: int, limit: int
