@@ -195,9 +195,7 @@ class FederatedUsers:
         # The two empty members are AWS's; they stand for names that the user might be given besides.
         told = {**attributes, "cognito:email_alias": "", "cognito:phone_number_alias": ""}
         verdict = await self._sign_up.pre_sign_up("PreSignUp_ExternalProvider", occasion, told, ())
-        for verified, address in ((verdict.auto_verify_email, "email"), (verdict.auto_verify_phone, "phone_number")):
-            if verified:
-                attributes[f"{address}_verified"] = "true"
+        verdict.mark_verified(attributes)
         if await self._find(pool, provider, subject, mapped) is not None:
             # The function has linked the person just now. AWS refuses this sign-in, and lets the next one through.
             raise _already_found(username)

@@ -101,9 +101,7 @@ class SignUpOperations:
         attributes = new_attributes(pool, user_attributes, client=client, brought_by_name=name.brings)
         occasion = Occasion(pool, name.username, call.now, client.client_id, client_metadata)
         verdict = await self._triggers.pre_sign_up("PreSignUp_SignUp", occasion, attributes, validation_data)
-        for verified, address in ((verdict.auto_verify_email, "email"), (verdict.auto_verify_phone, "phone_number")):
-            if verified:
-                attributes[f"{address}_verified"] = "true"
+        verdict.mark_verified(attributes)
         user = User(
             user_pool_id=pool.id,
             username=name.username,

@@ -26,6 +26,17 @@ class SignUpVerdict(msgspec.Struct, frozen=True, rename="camel"):
     auto_verify_email: bool = False
     auto_verify_phone: bool = False
 
+    @property
+    def verified_addresses(self) -> tuple[str, ...]:
+        """The attributes that are taken to be verified: `email`, `phone_number`."""
+        decided = {"email": self.auto_verify_email, "phone_number": self.auto_verify_phone}
+        return tuple(address for address, verified in decided.items() if verified)
+
+    def mark_verified(self, attributes: dict[str, str]) -> None:
+        """Say so in the attributes of the user to be."""
+        for address in self.verified_addresses:
+            attributes[f"{address}_verified"] = "true"
+
 
 class SignUpTriggers:
     """Asks both."""
@@ -53,8 +64,8 @@ class SignUpTriggers:
         verdict = await self._triggers.ask("PreSignUp", source, occasion, request, blank, SignUpVerdict)
         if verdict is None:
             return SignUpVerdict()
-        for verified, address in ((verdict.auto_verify_email, "email"), (verdict.auto_verify_phone, "phone_number")):
-            if verified and address not in attributes:
+        for address in verdict.verified_addresses:
+            if address not in attributes:
                 raise InvalidLambdaResponseException(
                     "Unrecognizable lambda output", detail=f"it verifies a {address} that is not there"
                 )

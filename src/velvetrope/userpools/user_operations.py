@@ -90,9 +90,7 @@ class UserOperations:
         )
         occasion = Occasion(pool, name.username, call.now, client_metadata=client_metadata)
         verdict = await self._triggers.pre_sign_up("PreSignUp_AdminCreateUser", occasion, attributes, validation_data)
-        for verified, address in ((verdict.auto_verify_email, "email"), (verdict.auto_verify_phone, "phone_number")):
-            if verified:
-                attributes[f"{address}_verified"] = "true"
+        verdict.mark_verified(attributes)
         user = User(
             user_pool_id=pool.id,
             username=name.username,

@@ -11,21 +11,19 @@ from velvetrope.store.tables.userpools_aliases import aliases
 from velvetrope.store.tables.userpools_groups import groups_of, memberships
 from velvetrope.store.tables.userpools_settings import AliasKind
 from velvetrope.store.tables.userpools_sign_in import Attempts, attempts_key, attempts_of
-from velvetrope.store.tables.userpools_users import StoredUser, users
+from velvetrope.store.tables.userpools_users import USER_COLUMNS, StoredUser, users
 from velvetrope.store.visits import Prepared, Visit
 
 __all__ = ["DirectoryStore"]
 
 # What every sign-in asks, built once: building a statement costs more than running it.
 _LOAD_USER = Prepared(
-    select(users.c.record, users.c.username_key, users.c.password_sealed).where(
+    select(*USER_COLUMNS).where(
         users.c.user_pool_id == bindparam("user_pool_id"), users.c.username_key == bindparam("username_key")
     )
 )
 _LOAD_USER_BY_SUB = Prepared(
-    select(users.c.record, users.c.username_key, users.c.password_sealed).where(
-        users.c.user_pool_id == bindparam("user_pool_id"), users.c.sub == bindparam("sub")
-    )
+    select(*USER_COLUMNS).where(users.c.user_pool_id == bindparam("user_pool_id"), users.c.sub == bindparam("sub"))
 )
 
 
@@ -96,23 +94,20 @@ class DirectoryStore:
     async def load_users(self, user_pool_id: str, *, after: str, limit: int) -> Sequence[StoredUser]:
         """Up to `limit` users whose key is greater than `after`, in order of key."""
         statement = (
-            select(users.c.record, users.c.username_key, users.c.password_sealed)
+            select(*USER_COLUMNS)
             .where(users.c.user_pool_id == user_pool_id, users.c.username_key > after)
             .order_by(users.c.username_key)
             .limit(limit)
         )
         async with self._database.read() as connection:
-            return [
-                StoredUser(row.record, row.username_key, row.password_sealed)
-                for row in await connection.execute(statement)
-            ]
+            return [StoredUser(*row) for row in await connection.execute(statement)]
 
     async def load_users_in_group(
         self, user_pool_id: str, group_name: str, *, after: str, limit: int
     ) -> Sequence[StoredUser]:
         """Up to `limit` members whose key is greater than `after`, in order of key."""
         statement = (
-            select(users.c.record, users.c.username_key, users.c.password_sealed)
+            select(*USER_COLUMNS)
             .join(
                 memberships,
                 and_(
@@ -129,10 +124,7 @@ class DirectoryStore:
             .limit(limit)
         )
         async with self._database.read() as connection:
-            return [
-                StoredUser(row.record, row.username_key, row.password_sealed)
-                for row in await connection.execute(statement)
-            ]
+            return [StoredUser(*row) for row in await connection.execute(statement)]
 
     async def count_users(self, user_pool_id: str) -> int:
         async with self._database.read() as connection:
@@ -146,6 +138,6 @@ def _user_of(visit: Visit, user_pool_id: str, username_key: str) -> StoredUser |
 
 
 async def _one_user(connection: Connection, condition: ColumnElement[bool]) -> StoredUser | None:
-    statement = select(users.c.record, users.c.username_key, users.c.password_sealed).where(condition)
+    statement = select(*USER_COLUMNS).where(condition)
     row = (await connection.execute(statement)).one_or_none()
-    return None if row is None else StoredUser(row.record, row.username_key, row.password_sealed)
+    return None if row is None else StoredUser(*row)

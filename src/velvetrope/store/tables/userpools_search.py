@@ -13,7 +13,7 @@ from sqlalchemy import Column, false, select, tuple_
 
 from velvetrope.store.database import Database
 from velvetrope.store.dialects.prefixes import begins_with
-from velvetrope.store.tables.userpools_users import SEARCHED_CHARACTERS, StoredUser, users
+from velvetrope.store.tables.userpools_users import SEARCHED_CHARACTERS, USER_COLUMNS, StoredUser, users
 
 __all__ = ["FoundUser", "SearchColumn", "UserSearch", "UserSearchStore"]
 
@@ -64,7 +64,7 @@ class UserSearchStore:
         column, value = _COLUMNS[search.column], search.value
         if isinstance(value, str):
             value = value[:SEARCHED_CHARACTERS]
-        statement = select(users.c.record, users.c.username_key, users.c.password_sealed, column.label("value"))
+        statement = select(*USER_COLUMNS, column.label("value"))
         statement = statement.where(users.c.user_pool_id == user_pool_id)
         if search.is_prefix and isinstance(value, str):
             statement = statement.where(begins_with(column, value)).order_by(column, users.c.username_key)
@@ -76,20 +76,17 @@ class UserSearchStore:
                 statement = statement.where(users.c.username_key > after[1])
         async with self._database.read() as connection:
             return [
-                FoundUser(StoredUser(row.record, row.username_key, row.password_sealed), str(row.value))
-                for row in await connection.execute(statement.limit(limit))
+                FoundUser(StoredUser(*stored), str(value))
+                for *stored, value in await connection.execute(statement.limit(limit))
             ]
 
     async def load_unsearchable(self, user_pool_id: str, *, after: str, limit: int) -> Sequence[StoredUser]:
         """Up to `limit` users of an older schema whose key is greater than `after`, in order of key."""
         statement = (
-            select(users.c.record, users.c.username_key, users.c.password_sealed)
+            select(*USER_COLUMNS)
             .where(users.c.user_pool_id == user_pool_id, users.c.searchable == false(), users.c.username_key > after)
             .order_by(users.c.username_key)
             .limit(limit)
         )
         async with self._database.read() as connection:
-            return [
-                StoredUser(row.record, row.username_key, row.password_sealed)
-                for row in await connection.execute(statement)
-            ]
+            return [StoredUser(*row) for row in await connection.execute(statement)]

@@ -17,7 +17,7 @@ from velvetrope.store.tables.userpools_groups import Group
 from velvetrope.store.tables.userpools_identities import UserIdentity
 from velvetrope.store.tables.userpools_settings import AliasKind, MfaType
 
-__all__ = ["SEARCHED_CHARACTERS", "StoredUser", "User", "UserConflict", "columns_of", "users"]
+__all__ = ["SEARCHED_CHARACTERS", "USER_COLUMNS", "StoredUser", "User", "UserConflict", "columns_of", "users"]
 
 SEARCHED_CHARACTERS = 255
 """How much of an attribute is in the column that it is looked for by: an index takes no longer ones everywhere."""
@@ -91,6 +91,9 @@ users = Table(
     Index("userpools_users_enabled", "user_pool_id", "enabled", "username_key"),
     Index("userpools_users_searchable", "user_pool_id", "searchable", "username_key"),
 )
+
+USER_COLUMNS = (users.c.record, users.c.username_key, users.c.password_sealed)
+"""What a `StoredUser` is made of, in its order."""
 
 
 def columns_of(user: User) -> dict[str, object]:
