@@ -67,7 +67,7 @@ def edge(folder: Path) -> Edge:
 
 @pytest.fixture(scope="module")
 def url(edge: Edge) -> Iterator[str]:
-    with Serving(edge.app, gateway=edge.app) as serving:
+    with Serving(edge.app, gateway=edge.app, operations=edge.app) as serving:
         yield serving.url
 
 

@@ -1,6 +1,6 @@
 """What strangers send over raw sockets: each is answered as it deserves, and the server goes on serving.
 
-Both ways through the listener are tried: ASGI (any path), and the request lane's (`/_api/…`).
+All ways through the listener are tried: ASGI (any path), the request lane's (`/_api/…`) and the operations' (`/_call`).
 """
 
 import re
@@ -18,7 +18,7 @@ from velvetrope.edge.bodies import MAX_GATEWAY_BODY_BYTES, GatewayCall
 from velvetrope.edge.listener import MAX_FRAMING_BYTES
 from velvetrope.execute_api import GatewayResponse
 
-LANES = {"asgi": b"/page", "lane": b"/_api/abc/stage/x"}
+LANES = {"asgi": b"/page", "lane": b"/_api/abc/stage/x", "operations": b"/_call"}
 
 
 class Door:
@@ -32,8 +32,21 @@ class Door:
     ) -> GatewayResponse:
         return _told(method.encode(), raw_path, body, headers)
 
+    def takes_call(self, method: str, path: str, raw_path: bytes, query_string: bytes, headers: object) -> bool:
+        return raw_path.startswith(b"/_call")
+
+    def max_call_bytes(self, path: str, headers: object) -> int:
+        return MAX_GATEWAY_BODY_BYTES
+
+    async def answer_operation(
+        self, *, method: str, raw_path: bytes, headers: Any, body: bytes, **_: object
+    ) -> GatewayResponse:
+        return _told(method.encode(), raw_path, body, headers)
+
     def refuse_large_body(self) -> GatewayResponse:
         return GatewayResponse(413, [(b"Content-Length", b"3")], b"413")
+
+    refuse_large_call = refuse_large_body
 
 
 async def app(scope: Any, receive: Any, send: Any) -> None:
@@ -57,7 +70,10 @@ def _told(method: bytes, path: bytes, body: bytes, headers: Any) -> GatewayRespo
 
 @pytest.fixture(scope="module")
 def serving() -> Iterator[Serving]:
-    with Serving(app, gateway=Door(), head_timeout_seconds=2, body_stall_seconds=2, sweep_seconds=0.05) as serving:
+    door = Door()
+    with Serving(
+        app, gateway=door, operations=door, head_timeout_seconds=2, body_stall_seconds=2, sweep_seconds=0.05
+    ) as serving:
         yield serving
 
 

@@ -20,9 +20,10 @@ def edge() -> Edge:
     return Edge(may=frozenset({"sts:GetCallerIdentity"}))
 
 
-@pytest.fixture(scope="module")
-def url(edge: Edge) -> Iterator[str]:
-    with Serving(edge.app) as serving:
+@pytest.fixture(scope="module", params=["directly", "by ASGI"])
+def url(edge: Edge, request: pytest.FixtureRequest) -> Iterator[str]:
+    """Both ways by which a call reaches the dispatcher: they must not differ in a byte that matters."""
+    with Serving(edge.app, operations=edge.app if request.param == "directly" else None) as serving:
         yield serving.url
 
 

@@ -24,6 +24,7 @@ from velvetrope.edge.app import EdgeApp, HostedPages
 from velvetrope.edge.dispatcher import OperationDispatcher
 from velvetrope.edge.gateway_cycle import GatewayDoor
 from velvetrope.edge.listener import Listener
+from velvetrope.edge.operation_cycle import OperationDoor
 from velvetrope.edge.own_pages import OwnPages
 from velvetrope.edge.ownership import OwnerCheck
 from velvetrope.edge.signatures import SignatureVerifier
@@ -294,6 +295,7 @@ class Serving(AbstractContextManager["Serving"]):
         app: Callable[..., Any],
         *,
         gateway: GatewayDoor | None = None,
+        operations: OperationDoor | None = None,
         tls: Callable[[], ssl.SSLContext] | None = None,
         loop_factory: Callable[[], asyncio.AbstractEventLoop] | None = None,
         **listener_options: float,
@@ -301,7 +303,7 @@ class Serving(AbstractContextManager["Serving"]):
         self._socket = bind("127.0.0.1", 0)
         self.port = int(self._socket.getsockname()[1])
         self.url = f"http://127.0.0.1:{self.port}"
-        self.listener = Listener(app, self._socket, gateway=gateway, tls=tls, **listener_options)
+        self.listener = Listener(app, self._socket, gateway=gateway, operations=operations, tls=tls, **listener_options)
         self._ready = threading.Event()
         self._loop_factory = loop_factory
         self._thread = threading.Thread(target=self._run, daemon=True)

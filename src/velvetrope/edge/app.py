@@ -6,8 +6,8 @@ Requests to deployed APIs go first: `/_api/{apiId}/…`, or by host `{apiId}.exe
 nothing is looked up for them but those. Everything else passes the layers listed in `EdgeApp.__init__`, from the
 outside in, and then is told apart by `_dispatch`: function URLs, the files of import jobs, preflights and calls of the
 control plane, the hosted pages, our own pages, static files. Every layer has ASGI's one signature. (Our listener asks
-for the first of them, the request lane, by `find_gateway_call` and `answer_gateway` directly: see `gateway_cycle.py`
-for what that saves.)
+for the request lane by `find_gateway_call` and `answer_gateway`, and for the control plane by `takes_call` and
+`answer_operation`, directly: see `direct_cycle.py` for what that saves.)
 
 The listener bounds the head and the pace of a request (431, 408) because only it sees them before memory is spent;
 bodies are bounded here. Errors of a room never leave it as exceptions; what does come here is a fault of ours and
@@ -190,6 +190,64 @@ class EdgeApp:
         """Plain text, not customisable, no CORS headers (execute-api.md section 2 of the reference)."""
         return _gateway_response(413, _PLAIN, b"HTTP content length exceeded 10485760 bytes.")
 
+    def takes_call(
+        self,
+        method: str,
+        path: str,
+        raw_path: bytes,
+        query_string: bytes,
+        headers: Sequence[tuple[bytes, bytes]],
+    ) -> bool:
+        """Whether the dispatcher answers this request. Header names are in lower case."""
+        # A function's address goes before anything else that a signature for the service lambda could be meant for.
+        return (
+            (self._function_urls is None or self._function_urls.find(raw_path, _host(headers)) is None)
+            and (self._user_imports is None or not self._user_imports.owns(path))
+            and answer_preflight(method, path, headers) is None
+            and is_control_call(method, path, query_string, headers)
+        )
+
+    def max_call_bytes(self, path: str, headers: Sequence[tuple[bytes, bytes]]) -> int:
+        """How large the body of a call may be."""
+        # An upload without so much as a claim to be signed is refused before it is taken in.
+        is_upload = path.startswith(_UPLOAD_PATHS) and any(name == b"authorization" for name, _ in headers)
+        return MAX_UPLOAD_BODY_BYTES if is_upload else MAX_CALL_BODY_BYTES
+
+    async def answer_operation(
+        self,
+        *,
+        method: str,
+        path: str,
+        raw_path: bytes,
+        query_string: bytes,
+        headers: tuple[tuple[bytes, bytes], ...],
+        body: bytes,
+        source_ip: str,
+        scheme: str,
+    ) -> GatewayResponse:
+        """The dispatcher's answer, or a 500 if it fails."""
+        request = ControlRequest(
+            method=method,
+            path=path,
+            raw_path=raw_path,
+            query_string=query_string,
+            headers=headers,
+            body=body,
+            source_ip=source_ip,
+            scheme=scheme,
+            request_id=new_uuid(self._entropy),
+            received_at=self._clock.now(),
+        )
+        try:
+            answer = await self._dispatcher.answer(request)
+        except Exception:  # noqa: BLE001 - where faults of ours stop
+            answer = _fault(request.request_id)
+        return _without_asgi(answer)
+
+    def refuse_large_call(self) -> GatewayResponse:
+        """The answer to a call whose body is over the limit."""
+        return _without_asgi(_too_large())
+
     def _request_lane_first(self, app: AsgiApp) -> AsgiApp:
         async def layer(scope: Scope, receive: Receive, send: Send) -> None:
             call = self.find_gateway_call(scope["raw_path"], scope["headers"])
@@ -234,7 +292,9 @@ class EdgeApp:
 
     async def _dispatch(self, scope: Scope, receive: Receive, send: Send) -> None:
         method, path, headers = scope["method"], scope["path"], scope["headers"]
-        # Before anything else that a signature for the service lambda could be meant for.
+        if self.takes_call(method, path, scope["raw_path"], scope["query_string"], headers):
+            await self._answer_call(scope, receive, send)
+            return
         url_call = self._function_urls.find(scope["raw_path"], _host(headers)) if self._function_urls else None
         if self._function_urls is not None and url_call is not None:
             answer = await self._function_urls.answer(
@@ -262,8 +322,6 @@ class EdgeApp:
         preflight = answer_preflight(method, path, headers)
         if preflight is not None:
             await _send(send, preflight)
-        elif is_control_call(method, path, scope["query_string"], headers):
-            await self._answer_call(scope, receive, send)
         elif self._issuer_pages is not None and self._issuer_pages.owns(_host(headers), path):
             await _send(send, await self._issuer_pages.answer(self._request(scope, b"")))
         elif self._hosted_pages is not None and (
@@ -275,13 +333,10 @@ class EdgeApp:
             await _send(send, await pages.answer(self._request(scope, b"")))
 
     async def _answer_call(self, scope: Scope, receive: Receive, send: Send) -> None:
-        # An upload without so much as a claim to be signed is refused before it is taken in.
-        is_upload = scope["path"].startswith(_UPLOAD_PATHS) and any(n == b"authorization" for n, _ in scope["headers"])
-        limit = MAX_UPLOAD_BODY_BYTES if is_upload else MAX_CALL_BODY_BYTES
         try:
-            body = await read_body(scope, receive, limit=limit)
+            body = await read_body(scope, receive, limit=self.max_call_bytes(scope["path"], scope["headers"]))
         except BodyTooLarge:
-            await _send(send, WireAnswer(413, b'{"message":"Request Entity Too Large"}', [_JSON]))
+            await _send(send, _too_large())
             return
         except ClientGone:
             return
@@ -308,6 +363,23 @@ _JSON: Final = (b"content-type", b"application/json")
 
 def _gateway_response(status: int, content_type: tuple[bytes, bytes], body: bytes) -> GatewayResponse:
     return GatewayResponse(status, [content_type, (b"Content-Length", b"%d" % len(body))], body)
+
+
+def _too_large() -> WireAnswer:
+    return WireAnswer(413, b'{"message":"Request Entity Too Large"}', [_JSON])
+
+
+def _fault(request_id: str) -> WireAnswer:
+    """The answer where a fault of ours stopped; called while it is handled, so that the log has its traceback."""
+    _log.exception("request %s failed", request_id)
+    return WireAnswer(500, b'{"message":"Internal server error"}', [_JSON, (b"x-amzn-RequestId", request_id.encode())])
+
+
+def _without_asgi(answer: WireAnswer) -> GatewayResponse:
+    # In lower case, as uvicorn sends the names of everybody who answers through ASGI.
+    headers = [(name.lower(), value) for name, value in answer.headers]
+    headers.append((b"content-length", b"%d" % len(answer.body)))
+    return GatewayResponse(answer.status, headers, answer.body)
 
 
 def _host(headers: Sequence[tuple[bytes, bytes]]) -> str:
@@ -339,13 +411,11 @@ def _with_faults_answered(app: AsgiApp) -> AsgiApp:
         try:
             await app(scope, receive, send_noting)
         except Exception:
-            request_id = scope["state"]["request_id"]
-            _log.exception("request %s failed", request_id)
+            fault = _fault(scope["state"]["request_id"])
             if started:
                 # Half an answer is out already; closing the connection is all that can still be said.
                 raise
-            headers = [_JSON, (b"x-amzn-RequestId", request_id.encode())]
-            await _send(send, WireAnswer(500, b'{"message":"Internal server error"}', headers))
+            await _send(send, fault)
 
     return layer
 

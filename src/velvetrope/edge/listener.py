@@ -19,9 +19,9 @@ Host that is none, an absolute target of another host, HTTP/0.9, and transfer co
 read over: merged into the headers they would get past whoever filtered those. Chunk extensions and trailers may be
 64 KiB longer than the body they surround is, eight times over.
 
-Calls to deployed APIs skip ASGI (`gateway_cycle.py`), and those that have
-arrived together are answered one right after the other (`_Turn`). One sweep a second looks after all connections, idle
-ones too, so that no request pays for a timer of its own.
+Calls to deployed APIs and of AWS operations skip ASGI (`direct_cycle.py`), and those to deployed APIs that have arrived
+together are answered one right after the other (`_Turn`). One sweep a second looks after all connections, idle ones
+too, so that no request pays for a timer of its own.
 
 Sources: RFC 9110 sections 6.5.1 (trailers) and 15.5.9 (408), RFC 9112 sections 3.2 (targets and Host) and 6.1 (transfer
 codings), RFC 6585 section 5 (431), RFC 8446 section 5.1 (the record type), RFC 7301.
@@ -38,14 +38,17 @@ from collections.abc import Callable
 from email.utils import formatdate
 from functools import lru_cache
 from typing import Any, Final, cast
+from urllib.parse import unquote
 
 import httptools
 from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
+from velvetrope.edge.direct_cycle import DirectCycle
 from velvetrope.edge.gateway_cycle import GatewayCycle, GatewayDoor
 from velvetrope.edge.one_write import OneWrite
+from velvetrope.edge.operation_cycle import OperationCycle, OperationDoor
 
 __all__ = ["Listener"]
 
@@ -80,6 +83,7 @@ class Listener:
         sock: socket.socket,
         *,
         gateway: GatewayDoor | None = None,
+        operations: OperationDoor | None = None,
         tls: Callable[[], ssl.SSLContext] | None = None,
         grace_seconds: float = 5.0,
         head_timeout_seconds: float = HEAD_TIMEOUT_SECONDS,
@@ -88,12 +92,14 @@ class Listener:
         keep_alive_seconds: float = KEEP_ALIVE_SECONDS,
         sweep_seconds: float = 1.0,
     ) -> None:
-        """`gateway` answers calls to deployed APIs without ASGI (`EdgeApp` does); `app` answers all others.
+        """`gateway` answers calls to deployed APIs and `operations` those of AWS operations, without ASGI (`EdgeApp`
+        is both); `app` answers all others.
 
         `tls` makes the context; it is called once, in a thread, by the first client that speaks TLS.
         """
         self._socket = sock
         self._gateway = gateway
+        self._operations = operations
         self._make_tls_context = tls
         self._tls_context: asyncio.Task[ssl.SSLContext] | None = None
         self._grace_seconds = grace_seconds
@@ -179,13 +185,13 @@ class Listener:
                 client.close()
             elif first == _TLS_HANDSHAKE_RECORD and self._make_tls_context is not None:
                 await loop.connect_accepted_socket(
-                    self._new_protocol,
+                    self.new_protocol,
                     client,
                     ssl=await self._context(),
                     ssl_handshake_timeout=self._pace.head_timeout_seconds,
                 )
             else:
-                await loop.connect_accepted_socket(self._new_protocol, client)
+                await loop.connect_accepted_socket(self.new_protocol, client)
         except (OSError, TimeoutError):
             # Silent, gone, or no TLS after all (ssl.SSLError is an OSError): nobody to tell.
             client.close()
@@ -200,8 +206,10 @@ class Listener:
             raise OSError("no certificates")
         return await asyncio.shield(self._tls_context)
 
-    def _new_protocol(self) -> asyncio.Protocol:
-        return _EdgeProtocol(self._config, self._state, asyncio.get_running_loop(), self._gateway, self._turn)
+    def new_protocol(self) -> asyncio.Protocol:
+        """What speaks HTTP on one connection."""
+        loop = asyncio.get_running_loop()
+        return _EdgeProtocol(self._config, self._state, loop, self._gateway, self._operations, self._turn)
 
     async def _sweep(self) -> None:
         loop = asyncio.get_running_loop()
@@ -287,10 +295,12 @@ class _EdgeProtocol(HttpToolsProtocol):
         state: ServerState,
         loop: asyncio.AbstractEventLoop,
         gateway: GatewayDoor | None,
+        operations: OperationDoor | None,
         turn: _Turn,
     ) -> None:
         super().__init__(config, state, {}, loop)
         self._gateway = gateway
+        self._operations = operations
         self._turn = turn
         self.logger = _log
         self._chunk_bytes = 0
@@ -311,7 +321,7 @@ class _EdgeProtocol(HttpToolsProtocol):
         self._is_read_again = False
         self._framing_bytes = 0
         self._body_bytes = 0
-        self._unstarted: GatewayCycle | None = None
+        self._unstarted: DirectCycle | None = None
         """A call whose head has been read, while the rest of the chunk is."""
 
     def data_received(self, data: bytes) -> None:
@@ -436,7 +446,7 @@ class _EdgeProtocol(HttpToolsProtocol):
         self._receiving_body = True
         self._body_since = None
         self._framing_bytes = self._body_bytes = 0
-        if not self._begin_gateway_call(http_version):
+        if not self._begin_direct_call(http_version):
             # uvicorn makes the scope when a message begins; ours waits until we know that there is a use for it.
             url, headers, expects_continue = self.url, self.headers, self.expect_100_continue
             super().on_message_begin()
@@ -445,25 +455,11 @@ class _EdgeProtocol(HttpToolsProtocol):
             super().on_headers_complete()
             self.cycle.transport = OneWrite(self.transport, self.loop)  # type: ignore[assignment]  # as much as it asks of one
 
-    def _begin_gateway_call(self, http_version: str) -> bool:
-        """Answer this request without ASGI if it is a call to a deployed API."""
-        url = self.url
-        if self._gateway is None or _NUMBER_SIGN in url or not url.startswith(b"/") or not url.isascii():
+    def _begin_direct_call(self, http_version: str) -> bool:
+        """Answer this request without ASGI if it is a call to a deployed API or of an operation."""
+        cycle = self._find_direct_call(http_version)
+        if cycle is None:
             return False
-        raw_path, _, query_string = url.partition(b"?")
-        call = self._gateway.find_gateway_call(raw_path, self.headers)
-        if call is None:
-            return False
-        cycle = GatewayCycle(
-            self,
-            self._gateway,
-            call,
-            self.parser.get_method().decode("ascii"),
-            raw_path,
-            query_string,
-            http_version,
-            http_version != "1.0" and self.parser.should_keep_alive(),
-        )
         is_free = not self._is_answering()
         self.cycle = cycle  # type: ignore[assignment]  # it has the outside of uvicorn's own, and takes its place
         if is_free:
@@ -472,6 +468,44 @@ class _EdgeProtocol(HttpToolsProtocol):
             self.flow.pause_reading()
             self.pipeline.appendleft((self.cycle, self.app))
         return True
+
+    def _find_direct_call(self, http_version: str) -> DirectCycle | None:
+        url = self.url
+        if _NUMBER_SIGN in url or not url.startswith(b"/") or not url.isascii():
+            return None
+        raw_path, _, query_string = url.partition(b"?")
+        if self._gateway is not None:
+            call = self._gateway.find_gateway_call(raw_path, self.headers)
+            if call is not None:
+                return GatewayCycle(
+                    self,
+                    self._gateway,
+                    call,
+                    self.parser.get_method().decode("ascii"),
+                    raw_path,
+                    query_string,
+                    http_version,
+                    http_version != "1.0" and self.parser.should_keep_alive(),
+                )
+        if self._operations is None or raw_path.startswith(b"//"):
+            return None
+        headers = tuple([(name.lower(), value) for name, value in self.headers])
+        method, path = self.parser.get_method().decode("ascii"), raw_path.decode("ascii")
+        if "%" in path:
+            path = unquote(path)
+        if not self._operations.takes_call(method, path, raw_path, query_string, headers):
+            return None
+        return OperationCycle(
+            self,
+            self._operations,
+            headers,
+            method,
+            path,
+            raw_path,
+            query_string,
+            http_version,
+            http_version != "1.0" and self.parser.should_keep_alive(),
+        )
 
     def on_message_complete(self) -> None:
         if self._is_read_again:
@@ -483,7 +517,10 @@ class _EdgeProtocol(HttpToolsProtocol):
             return
         self._unstarted = None
         cycle.more_body = False
-        self._turn.add(cycle, self.loop)
+        if isinstance(cycle, GatewayCycle):
+            self._turn.add(cycle, self.loop)
+        else:
+            self._start_asgi_task(cast("RequestResponseCycle", cycle), self.app)
 
     def on_response_complete(self) -> None:
         # As uvicorn has it, but for the timer: the sweep finds idle connections.

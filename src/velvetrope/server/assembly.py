@@ -159,7 +159,7 @@ class Server:
         """Begin to answer."""
         context = await asyncio.to_thread(self._make_tls_context)
         for sock in sockets:
-            listener = Listener(self.edge, sock, gateway=self.edge, tls=lambda: context)
+            listener = Listener(self.edge, sock, gateway=self.edge, operations=self.edge, tls=lambda: context)
             await listener.start()
             self.listeners.append(listener)
         self.connection.save(self.folder)

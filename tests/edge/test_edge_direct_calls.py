@@ -1,4 +1,7 @@
-"""Calls to deployed APIs as the listener takes them: at once, in turns, in pieces, and when they have to wait."""
+"""Calls as the listener takes them: at once, in turns, in pieces, and when they have to wait.
+
+Those to deployed APIs and those of AWS operations are taken by cycles of one kind: each test runs for both.
+"""
 
 import asyncio
 import contextlib
@@ -13,9 +16,10 @@ import uvloop
 
 from support.edge import Serving
 from velvetrope.edge.bodies import GatewayCall
-from velvetrope.edge.gateway_cycle import GatewayCycle
+from velvetrope.edge.direct_cycle import DirectCycle
 from velvetrope.execute_api import GatewayResponse
 
+MAX_CALL_BYTES = 1000
 LOOPS = {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
 
 
@@ -43,7 +47,20 @@ class EchoDoor:
         scheme: str,
         http_version: str,
     ) -> GatewayResponse:
-        path = call[1]
+        return await self._answer(method, call[1], query_string, body)
+
+    def takes_call(self, method: str, path: str, raw_path: bytes, query_string: bytes, headers: object, /) -> bool:
+        return raw_path.startswith(b"/_api/")
+
+    def max_call_bytes(self, path: str, headers: object, /) -> int:
+        return MAX_CALL_BYTES
+
+    async def answer_operation(
+        self, *, method: str, raw_path: bytes, query_string: bytes, body: bytes, **_: object
+    ) -> GatewayResponse:
+        return await self._answer(method, raw_path[5:], query_string, body)
+
+    async def _answer(self, method: str, path: bytes, query_string: bytes, body: bytes) -> GatewayResponse:
         if path == b"/wait":
             self.waiting.set()
             await asyncio.to_thread(self.may_go_on.wait, 10)
@@ -57,12 +74,17 @@ class EchoDoor:
                 body = b"timed out"
         elif path == b"/fault":
             raise ZeroDivisionError
+        elif path == b"/late-fault":
+            await asyncio.sleep(0)
+            raise ZeroDivisionError
         text = b"%s %s?%s %s" % (method.encode(), path, query_string, body)
         own = [(b"x-good", b"1"), (b"x bad", b"1"), (b"x-split", b"1\r\nx-smuggled: 1"), (b"x-nul", b"\0")]
         return GatewayResponse(200, [(b"Content-Length", b"%d" % len(text)), *own], text)
 
     def refuse_large_body(self) -> GatewayResponse:
         return GatewayResponse(413, [(b"Content-Length", b"0")], b"")
+
+    refuse_large_call = refuse_large_body
 
 
 async def no_app(
@@ -79,10 +101,16 @@ def door() -> EchoDoor:
     return EchoDoor()
 
 
-@pytest.fixture(params=LOOPS)
+@pytest.fixture(params=[(loop, kind) for loop in LOOPS for kind in ("gateway", "operations")], ids="-".join)
 def serving(request: pytest.FixtureRequest, door: EchoDoor) -> Iterator[Serving]:
+    loop, kind = request.param
     with Serving(
-        no_app, gateway=door, loop_factory=LOOPS[request.param], sweep_seconds=0.05, keep_alive_seconds=0.3
+        no_app,
+        gateway=door if kind == "gateway" else None,
+        operations=door if kind == "operations" else None,
+        loop_factory=LOOPS[loop],
+        sweep_seconds=0.05,
+        keep_alive_seconds=0.3,
     ) as serving:
         yield serving
         door.may_go_on.set()
@@ -173,9 +201,10 @@ def test_a_client_that_leaves_while_its_call_waits_harms_nobody(serving: Serving
         assert read_all(sock).endswith(b"POST /a? ")
 
 
-def test_a_fault_closes_its_own_connection_and_no_other(serving: Serving) -> None:
+@pytest.mark.parametrize("fault", ["/fault", "/late-fault"])
+def test_a_fault_closes_its_own_connection_and_no_other(serving: Serving, fault: str) -> None:
     with connect(serving) as unlucky, connect(serving) as other:
-        unlucky.sendall(request("/fault"))
+        unlucky.sendall(request(fault))
         other.sendall(request("/a", last=True))
 
         assert read_all(other).endswith(b"POST /a? ")
@@ -212,8 +241,19 @@ def test_an_answered_call_leaves_nothing_to_the_garbage_collector(serving: Servi
             for _ in range(50):
                 sock.sendall(request("/a"))
                 read_until(sock, b"POST /a? ")
-            left = sum(isinstance(one, GatewayCycle) for one in gc.get_objects())
+            left = sum(isinstance(one, DirectCycle) for one in gc.get_objects())
         finally:
             gc.enable()
 
     assert left <= 1  # the connection knows its latest
+
+
+@pytest.mark.parametrize(("size", "status"), [(MAX_CALL_BYTES, b"200"), (MAX_CALL_BYTES + 1, b"413")])
+@pytest.mark.parametrize("loop", LOOPS)
+def test_the_body_of_an_operations_call_has_a_limit_of_its_own(
+    door: EchoDoor, loop: str, size: int, status: bytes
+) -> None:
+    with Serving(no_app, operations=door, loop_factory=LOOPS[loop]) as serving, connect(serving) as sock:
+        sock.sendall(request("/a", body=b"x" * size, last=True))
+
+        assert read_all(sock).startswith(b"HTTP/1.1 " + status)
