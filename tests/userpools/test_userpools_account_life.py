@@ -9,6 +9,7 @@ from support.userpools import PASSWORD, RaisedInFunction, World, attribute_list,
 from velvetrope.errors import ServiceError
 from velvetrope.store.tables.userpools import (
     AccountRecoverySetting,
+    AdminCreateUserConfig,
     LambdaConfig,
     PasswordPolicySettings,
     RecoveryOption,
@@ -290,7 +291,49 @@ async def test_no_code_is_sent_again_to_who_is_not_there_and_nobody_can_tell(wor
 async def test_a_pool_that_verifies_nothing_sends_no_code(world: World) -> None:
     _, client_id = await signed_up(world, auto_verified_attributes=())
 
-    async with refused("InvalidParameterException", "Cannot resend codes. Auto verification not turned on."):
+    for name in ("anna", "nobody"):
+        async with refused("InvalidParameterException", "Cannot resend codes. Auto verification not turned on."):
+            await world.resend_confirmation_code(client_id=client_id, username=name)
+
+
+async def test_that_somebody_is_confirmed_is_not_said_where_administrators_make_the_users(world: World) -> None:
+    """Where people sign themselves up, SignUp says that a name is taken, and AWS's sentences are kept."""
+    own = AdminCreateUserConfig(allow_admin_create_user_only=True)
+    pool_id = await world.pool(auto_verified_attributes=("email",), admin_create_user_config=own)
+    client_id = await world.client(pool_id)
+    telling = await world.client(pool_id, prevent_user_existence_errors="LEGACY")
+    await world.user(pool_id, email="anna@example.com", email_verified="true")
+
+    answers = [await world.resend_confirmation_code(client_id=client_id, username=name) for name in ("anna", "nobody")]
+    for name in ("anna", "nobody"):
+        async with refused("CodeMismatchException", MISMATCH):
+            await world.confirm_sign_up(client_id=client_id, username=name, confirmation_code="123456")
+
+    assert answers[0].keys() == answers[1].keys()
+    assert all(a["code_delivery_details"]["destination"] != "a***@e***" for a in answers)
+    assert not await world.pools.outbox.messages(pool_id)
+    async with refused("InvalidParameterException", "User is already confirmed."):
+        await world.resend_confirmation_code(client_id=telling, username="anna")
+    async with refused("NotAuthorizedException", "User cannot be confirmed. Current status is CONFIRMED"):
+        await world.confirm_sign_up(client_id=telling, username="anna", confirmation_code="123456")
+
+
+async def test_that_an_address_is_somebodys_is_not_said_by_sending_codes_to_it_again(world: World) -> None:
+    pool_id = await world.pool(auto_verified_attributes=("email",), alias_attributes=("email",))
+    client_id = await world.client(pool_id)
+    await world.user(pool_id, email="anna@example.com", email_verified="true")
+
+    answers = [
+        await world.resend_confirmation_code(client_id=client_id, username=f"{name}@example.com")
+        for name in ("anna", "alan")
+    ]
+    for name in ("anna", "alan"):
+        async with refused("CodeMismatchException", MISMATCH):
+            await world.confirm_sign_up(client_id=client_id, username=f"{name}@example.com", confirmation_code="123456")
+
+    assert answers[0] == answers[1]
+    assert not await world.pools.outbox.messages(pool_id)
+    async with refused("InvalidParameterException", "User is already confirmed."):
         await world.resend_confirmation_code(client_id=client_id, username="anna")
 
 
@@ -583,6 +626,39 @@ async def test_somebody_without_a_password_signs_up_where_codes_sign_in(world: W
     only_passwords = await world.client(await world.pool())
     async with refused("InvalidParameterException"):
         await world.sign_up(client_id=only_passwords, username="anna")
+
+
+async def test_who_has_no_password_sets_a_first_one_without_an_old_one(world: World) -> None:
+    policies = UserPoolPolicies(sign_in_policy=SignInPolicy(allowed_first_auth_factors=("PASSWORD", "EMAIL_OTP")))
+    pool_id = await world.pool(policies=policies, auto_verified_attributes=("email",))
+    client_id = await world.client(pool_id, explicit_auth_flows=("ALLOW_USER_AUTH", "ALLOW_USER_PASSWORD_AUTH"))
+    address = attribute_list(email="anna@example.com")
+    await world.sign_up(client_id=client_id, username="anna", user_attributes=address)
+    [message] = await world.pools.outbox.messages(pool_id)
+    confirmed = await world.confirm_sign_up(
+        client_id=client_id, username="anna", confirmation_code=message.text.rpartition(" ")[2]
+    )
+    signed_in = await world.initiate_auth(
+        auth_flow="USER_AUTH",
+        client_id=client_id,
+        auth_parameters={"USERNAME": "anna"},
+        session=confirmed["session"],
+    )
+    token = signed_in["authentication_result"]["access_token"]
+
+    async with refused("NotAuthorizedException", "Incorrect username or password."):
+        await world.change_password(access_token=token, previous_password=PASSWORD, proposed_password=PASSWORD)
+    async with refused("InvalidPasswordException"):
+        await world.change_password(access_token=token, proposed_password="weak")
+    answers = await asyncio.gather(
+        *(world.change_password(access_token=token, proposed_password=f"{PASSWORD}{n}") for n in range(3)),
+        return_exceptions=True,
+    )
+
+    assert answers.count({}) == 1
+    await world.sign_in(client_id, password=f"{PASSWORD}{answers.index({})}")
+    async with refused("InvalidParameterException", "Missing required parameter PreviousPassword"):
+        await world.change_password(access_token=token, proposed_password=PASSWORD)
 
 
 async def test_a_function_finds_the_words_of_a_sign_in_s_code(world: World) -> None:

@@ -312,6 +312,8 @@ async def test_federated_users_cannot_ask_for_a_password(world: World) -> None:
         await world.change_password(
             previous_password=PASSWORD, proposed_password=PASSWORD + "2", access_token=tokens.access_token
         )
+    async with refused("InvalidParameterException", "Missing required parameter PreviousPassword"):
+        await world.change_password(proposed_password=PASSWORD, access_token=tokens.access_token)
 
 
 async def test_federated_users_cannot_have_a_second_factor(world: World) -> None:

@@ -26,6 +26,7 @@ from velvetrope.store.tables.userpools import (
 )
 from velvetrope.userpools.directory import EMAIL, PHONE_NUMBER
 from velvetrope.userpools.errors import InvalidParameterException, NotAuthorizedException
+from velvetrope.userpools.naming import check_no_alias
 from velvetrope.userpools.shapes import AttributeType
 
 __all__ = [
@@ -276,6 +277,8 @@ def _written(pool: UserPool, given: Sequence[AttributeType], *, client: AppClien
             raise InvalidParameterException(f"The attribute {name} is given twice.")
         if value:
             _check_value(known[name], value)
+        if name == "preferred_username" and name in pool.alias_attributes:
+            check_no_alias(pool, value)
         written[name] = value
     return written
 

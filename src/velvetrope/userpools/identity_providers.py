@@ -33,7 +33,7 @@ from velvetrope.store.tables.userpools_configuration import (
     IdentityProvider,
     IdentityProviderType,
 )
-from velvetrope.userpools.directory import PoolDirectory
+from velvetrope.userpools.directory import PoolDirectory, username_form
 from velvetrope.userpools.errors import (
     DuplicateProviderException,
     InvalidParameterException,
@@ -156,6 +156,23 @@ class ProviderDirectory:
         for name in names:
             if name != "COGNITO" and await self._store.identity_providers.load(pool.id, name) is None:
                 raise InvalidParameterException(f"The provider {name} does not exist for User Pool {pool.id}.")
+
+    async def check_not_federated(self, pool: UserPool, username: str) -> None:
+        """See that a name that somebody chose is not one that a user of the pool's providers will have.
+
+        Federated users are called `Provider_id`, and a local user of that name keeps them out for good; whoever knows
+        somebody's id at a provider could do that to them by signing up first. Administrators may (what AWS says to
+        either was not seen, UNVERIFIED).
+
+        Raises:
+            InvalidParameterException: it begins with a provider's name and an underscore.
+        """
+        if "_" not in username:
+            return
+        form = username_form(pool, username)
+        providers = await self._store.identity_providers.load_page(pool.id, after="", limit=_PROVIDERS_PER_POOL)
+        if any(form.startswith(username_form(pool, f"{provider.provider_name}_")) for provider in providers):
+            raise InvalidParameterException("Username cannot begin with the name of an identity provider and _.")
 
 
 class IdentityProviderOperations:

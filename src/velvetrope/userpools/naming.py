@@ -17,7 +17,7 @@ from velvetrope.userpools.directory import EMAIL, PHONE_NUMBER
 from velvetrope.userpools.errors import InvalidParameterException, UsernameExistsException
 from velvetrope.userpools.shapes import AttributeType
 
-__all__ = ["NewName", "name_new_user", "name_taken"]
+__all__ = ["NewName", "check_no_alias", "name_new_user", "name_taken"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ def name_new_user(pool: UserPool, username: str, given: Sequence[AttributeType],
     """
     sub = new_uuid(entropy)
     if not pool.username_attributes:
-        _check_no_alias(pool, username)
+        check_no_alias(pool, username)
         return NewName(username=username, sub=sub, brings={})
     address = _address_kind(pool, username)
     if any(attribute.name == address and attribute.value != username for attribute in given):
@@ -62,7 +62,11 @@ def _address_kind(pool: UserPool, username: str) -> str:
     raise InvalidParameterException("Username should be either an email or a phone number.")  # text UNVERIFIED
 
 
-def _check_no_alias(pool: UserPool, username: str) -> None:
+def check_no_alias(pool: UserPool, username: str) -> None:
+    """
+    Raises:
+        InvalidParameterException: it looks like an address that somebody of this pool signs in with.
+    """
     if "email" in pool.alias_attributes and EMAIL.fullmatch(username):
         raise InvalidParameterException(
             "Username cannot be of email format, since user pool is configured for email alias."

@@ -15,7 +15,7 @@ from velvetrope.secret import Secret
 from velvetrope.store.tables.userpools import StoredUser, User, UserConflict, UserPoolStore
 from velvetrope.userpools.attributes import changed_attributes, missing_required
 from velvetrope.userpools.challenges import ChallengeSealer, NewPasswordAsked, SignIn
-from velvetrope.userpools.directory import PoolDirectory, sign_in_aliases
+from velvetrope.userpools.directory import PoolDirectory, aliases_of
 from velvetrope.userpools.errors import InvalidParameterException, NotAuthorizedException
 from velvetrope.userpools.password_changes import PasswordChanges, former_passwords_kept
 from velvetrope.userpools.shapes import AttributeType
@@ -102,7 +102,7 @@ class NewPasswords:
             return msgspec.structs.replace(
                 before,
                 attributes=attributes,
-                sign_in_aliases=sign_in_aliases(pool, attributes),
+                sign_in_aliases=aliases_of(pool, before, attributes),
                 status="CONFIRMED",
                 temporary_password_expires_at=None,
                 modified_at=now,

@@ -39,6 +39,7 @@ class PasswordChanges:
         change: Callable[[User], User],
         *,
         expected_password: bytes | None = None,
+        expected_no_password: bool = False,
         spend_code: StoredCode | None = None,
     ) -> User | None:
         """The user with that password; None as `UserPoolStore.change_user`, and then nothing has changed.
@@ -58,6 +59,7 @@ class PasswordChanges:
             ),
             former_passwords_kept=former_passwords_kept(pool),
             expected_password=expected_password,
+            expected_no_password=expected_no_password,
             spend_code=spend_code,
         )
         if isinstance(changed, UserConflict):

@@ -188,7 +188,7 @@ class UserPools:
             exchange=SrpExchange(challenges, back_off, entropy, self._workers),
             master_keys=master_keys,
         )
-        provider_secrets = ProviderSecrets(master_keys, entropy)
+        provider_secrets, providers = ProviderSecrets(master_keys, entropy), ProviderDirectory(configuration)
         self.saml = SamlProviders(
             configuration, SamlKeys(configuration, master_keys, entropy, self._workers), documents
         )
@@ -217,6 +217,7 @@ class UserPools:
             decoys=decoys,
             triggers=sign_up_triggers,
             challenges=challenges,
+            providers=providers,
             entropy=entropy,
         )
         recovery = RecoveryOperations(
@@ -243,7 +244,7 @@ class UserPools:
                 directory,
                 entropy,
                 scopes=scopes,
-                providers=ProviderDirectory(configuration),
+                providers=providers,
             ),
             ClientSecretOperations(store, directory, entropy),
             ResourceServerOperations(configuration, directory),

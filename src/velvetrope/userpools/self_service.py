@@ -24,7 +24,7 @@ from velvetrope.userpools.identities import attributes_with_identities
 from velvetrope.userpools.issuing import TokenIssuer
 from velvetrope.userpools.mfa_operations import shown_mfa
 from velvetrope.userpools.password_changes import PasswordChanges
-from velvetrope.userpools.signed_in import AccessTokens
+from velvetrope.userpools.signed_in import AccessTokens, SignedIn
 from velvetrope.userpools.vault import PasswordVault
 
 __all__ = ["SelfServiceOperations"]
@@ -71,7 +71,10 @@ class SelfServiceOperations:
         signed_in = await self._tokens.signed_in(call, access_token)
         pool, stored = signed_in.pool, signed_in.stored
         if previous_password is None:
-            raise InvalidParameterException("Missing required parameter PreviousPassword")
+            if stored.password_sealed is not None or stored.user.is_federated:
+                raise InvalidParameterException("Missing required parameter PreviousPassword")
+            await self._set_first_password(signed_in, proposed_password)
+            return {}
         await self._back_off.check_not_locked(pool, stored.username_key, now=call.now)
         if not await self._vault.matches(previous_password, stored.password_sealed, pool=pool, sub=stored.user.sub):
             await self._back_off.failed(pool, stored.username_key, now=call.now)
@@ -89,6 +92,18 @@ class SelfServiceOperations:
         if changed is None:
             raise wrong_credentials("the password was changed meanwhile")
         return {}
+
+    async def _set_first_password(self, signed_in: SignedIn, password: Secret[str]) -> None:
+        """For who signs in with codes or passkeys alone (model, ChangePasswordRequest, PreviousPassword)."""
+        changed = await self._passwords.change(
+            signed_in.pool,
+            signed_in.stored,
+            password,
+            lambda user: msgspec.structs.replace(user, modified_at=signed_in.now),
+            expected_no_password=True,
+        )
+        if changed is None:
+            raise wrong_credentials("a password was set meanwhile")
 
     @operation
     async def global_sign_out(self, call: Call, *, access_token: Secret[str]) -> Answer:

@@ -4,8 +4,12 @@ A sign-up keeps the user, the code's hash and the message in one transaction. Of
 the same moment, one gets it. A code is good for 24 hours and for 15 guesses an hour, and is spent in the same
 transaction that confirms the user.
 
-SignUp says when a name is taken; AWS does too, since the person has to choose another. ConfirmSignUp does not say
-whether there is such a user if the client hides that.
+SignUp says when a name is taken; AWS does too, since the person has to choose another. ConfirmSignUp and
+ResendConfirmationCode tell a client that hides missing users nothing that SignUp does not tell as well: that a user is
+confirmed is said of a user name in a pool where people sign themselves up, as on AWS, and not of an alias, nor in a
+pool whose users are its administrators' (AWS says it there too, as far as clients show).
+
+Names that begin as those of federated users do are not to be had (`check_not_federated`).
 
 Source: user-pools reference sections 5 and 6; Cognito user pools API, SignUp, ConfirmSignUp.
 """
@@ -21,7 +25,7 @@ from velvetrope.userpools.auth_operations import allowed_flows
 from velvetrope.userpools.call_limits import CallLimits
 from velvetrope.userpools.challenges import ChallengeSealer
 from velvetrope.userpools.decoys import Decoys
-from velvetrope.userpools.directory import PoolDirectory, sign_in_aliases, username_form
+from velvetrope.userpools.directory import PoolDirectory, PresentedName, sign_in_aliases, username_form
 from velvetrope.userpools.errors import (
     AliasExistsException,
     InvalidParameterException,
@@ -29,6 +33,7 @@ from velvetrope.userpools.errors import (
     UserPoolError,
     user_missing_for_client,
 )
+from velvetrope.userpools.identity_providers import ProviderDirectory
 from velvetrope.userpools.message_writing import MessageWriter
 from velvetrope.userpools.naming import name_new_user, name_taken
 from velvetrope.userpools.outbox import Address, CodeDelivery, CodeOccasion, delivery_details
@@ -59,6 +64,7 @@ class SignUpOperations:
         decoys: Decoys,
         triggers: SignUpTriggers,
         challenges: ChallengeSealer,
+        providers: ProviderDirectory,
         entropy: Entropy,
     ) -> None:
         self._store = store
@@ -70,6 +76,7 @@ class SignUpOperations:
         self._decoys = decoys
         self._triggers = triggers
         self._challenges = challenges
+        self._providers = providers
         self._entropy = entropy
 
     @operation
@@ -98,6 +105,7 @@ class SignUpOperations:
         if password is not None:
             check_new_password(pool, password)
         name = name_new_user(pool, username, user_attributes, self._entropy)
+        await self._providers.check_not_federated(pool, name.username)
         attributes = new_attributes(pool, user_attributes, client=client, brought_by_name=name.brings)
         occasion = Occasion(pool, name.username, call.now, client.client_id, client_metadata)
         verdict = await self._triggers.pre_sign_up("PreSignUp_SignUp", occasion, attributes, validation_data)
@@ -150,10 +158,12 @@ class SignUpOperations:
         name = await self._directory.presented(pool, username)
         await self._limits.take(pool, name.key, "resend", now=call.now)
         found = name.found
-        if found is None or not found.user.enabled:
+        if found is None or not found.user.enabled or _is_hidden(pool, client, name):
             if not client.hides_missing_users:
                 raise _missing(client) if found is None else NotAuthorizedException("User is disabled.")
-            address = _address_to_confirm(pool, None) or "email"
+            address = _address_to_confirm(pool, None)
+            if address is None:
+                raise _cannot_resend()
             seeming = self._writer.seeming_code(pool, _sign_up_code("ResendCode"), address, now=call.now)
             await self._store.queue_message(seeming.message, to_nobody=True)
             return {"code_delivery_details": delivery_details(address, self._decoys.destination(pool, name, address))}
@@ -162,8 +172,7 @@ class SignUpOperations:
         occasion = Occasion(pool, found.user.username, call.now, client.client_id, client_metadata)
         delivery = await self._code_to_send(found.user, "ResendCode", occasion)
         if delivery is None:
-            # Clients quote this sentence.
-            raise InvalidParameterException("Cannot resend codes. Auto verification not turned on.")
+            raise _cannot_resend()
         await self._store.change_user(
             pool.id,
             found.username_key,
@@ -189,8 +198,9 @@ class SignUpOperations:
     ) -> Answer:
         pool, client = await self._directory.client_and_pool(client_id)
         self._directory.check_secret_hash(client, secret_hash, [username])
-        found = (await self._directory.presented(pool, username)).found
-        if found is None:
+        name = await self._directory.presented(pool, username)
+        found = name.found
+        if found is None or _is_hidden(pool, client, name):
             raise _missing(client)
         _check_unconfirmed(found.user)
         code = await self._codes.check(pool, found, "sign_up", confirmation_code, now=call.now)
@@ -264,6 +274,18 @@ def _address_to_confirm(pool: UserPool, user: User | None) -> Address | None:
 def _check_unconfirmed(user: User) -> None:
     if user.status != "UNCONFIRMED":
         raise NotAuthorizedException(f"User cannot be confirmed. Current status is {user.status}")
+
+
+def _is_hidden(pool: UserPool, client: AppClient, name: PresentedName) -> bool:
+    """Whether the client is not to learn that somebody with this name is confirmed, or is there at all."""
+    if not client.hides_missing_users or name.found is None or name.found.user.status == "UNCONFIRMED":
+        return False
+    by_alias = not pool.username_attributes and username_form(pool, name.text) != name.key
+    return by_alias or pool.admin_create_user_config.allow_admin_create_user_only
+
+
+def _cannot_resend() -> InvalidParameterException:
+    return InvalidParameterException("Cannot resend codes. Auto verification not turned on.")  # clients quote it
 
 
 def _missing(client: AppClient) -> UserPoolError:

@@ -10,7 +10,7 @@ from sqlalchemy.exc import IntegrityError
 from velvetrope.store.database import Connection, Database
 from velvetrope.store.schema import METADATA
 from velvetrope.store.tables import userpools_factors, userpools_identities, userpools_sign_in
-from velvetrope.store.tables.userpools_aliases import aliases, take_aliases
+from velvetrope.store.tables.userpools_aliases import aliases, is_an_alias, take_aliases
 from velvetrope.store.tables.userpools_codes import StoredCode, codes, save_code
 from velvetrope.store.tables.userpools_groups import memberships
 from velvetrope.store.tables.userpools_messages import OutgoingMessage, save_message
@@ -94,6 +94,7 @@ class AccountStore:
         *,
         password_sealed: bytes | None = None,
         expected_password: bytes | None = None,
+        expected_no_password: bool = False,
         spend_code: StoredCode | None = None,
         code: StoredCode | None = None,
         codes_to_keep: Collection[StoredCode] = (),
@@ -105,8 +106,8 @@ class AccountStore:
     ) -> User | UserConflict | None:
         """Replace the user by `change(user)`, with what belongs to the change in the same transaction.
 
-        `password_sealed` becomes the new password; with `expected_password` only if that is still the present one. Of
-        the ones before it `former_passwords_kept` are remembered.
+        `password_sealed` becomes the new password; with `expected_password` only if that is still the present one, with
+        `expected_no_password` only if there is none. Of the ones before it `former_passwords_kept` are remembered.
         `remove_password` leaves the user without one. `spend_code` must still be there and goes. `end_sessions_at`
         revokes all of the user's tokens. None: there is no such user, or the password or the code is no longer what was
         expected; nothing has changed then.
@@ -120,6 +121,8 @@ class AccountStore:
                     )
                 ).one_or_none()
                 if row is None or (expected_password is not None and row.password_sealed != expected_password):
+                    return None
+                if expected_no_password and row.password_sealed is not None:
                     return None
                 user = change(row.record)
                 if password_sealed is not None or remove_password:
@@ -212,6 +215,9 @@ async def insert_user(
     """
     this = and_(users.c.user_pool_id == user.user_pool_id, users.c.username_key == username_key)
     if (await connection.execute(select(users.c.sub).where(this))).one_or_none() is not None:
+        return UserConflict("username")
+    # A provider's user does not sign in with a name, and is not kept out by who calls themselves so.
+    if not user.is_federated and await is_an_alias(connection, user.user_pool_id, username_key, except_of=username_key):
         return UserConflict("username")
     conflict = await take_aliases(connection, user, username_key, force=force_aliases)
     if conflict is None:
