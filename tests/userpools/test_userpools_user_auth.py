@@ -346,6 +346,36 @@ async def test_session_of_a_sign_up_is_for_its_user_client_flow_and_time(world: 
         await go_on(world, client_id, session)
 
 
+async def test_session_of_a_sign_up_is_taken_by_its_confirmation_and_by_nothing_else(world: World) -> None:
+    """SignUp, ConfirmSignUp and InitiateAuth, each with the session of the one before: so AWS documents it."""
+    pool_id = await world.pool(auto_verified_attributes=("email",))
+    client_id = await world.client(pool_id, explicit_auth_flows=FLOWS)
+    other_client = await world.client(pool_id, explicit_auth_flows=FLOWS)
+    begun = {
+        name: await world.sign_up(
+            client_id=client_id,
+            username=name,
+            password=PASSWORD,
+            user_attributes=attribute_list(email=f"{name}@b.example"),
+        )
+        for name in ("dora", "emil")
+    }
+    sent = {message.username: message.text.rpartition(" ")[2] for message in await world.pools.outbox.messages(pool_id)}
+    who = {"client_id": client_id, "username": "dora", "confirmation_code": sent["dora"]}
+
+    for session in (begun["emil"]["session"], (await begin(world, client_id))["session"], "x" * 40):
+        async with refused("NotAuthorizedException", "Invalid session for the user."):
+            await world.confirm_sign_up(**who, session=session)
+    async with refused("NotAuthorizedException", "Invalid session for the user."):
+        await world.confirm_sign_up(**{**who, "client_id": other_client}, session=begun["dora"]["session"])
+    async with refused("NotAuthorizedException", "Invalid session for the user."):
+        await go_on(world, client_id, begun["dora"]["session"], "dora")
+
+    world.later(hours=1)  # mail is read late
+    answer = await world.confirm_sign_up(**who, session=begun["dora"]["session"])
+    assert (await go_on(world, client_id, answer["session"], "dora"))["authentication_result"]
+
+
 async def test_sign_up_does_not_get_past_the_second_factor(world: World) -> None:
     pool_id, client_id, answer = await signed_up(world)
     session = answer["session"]

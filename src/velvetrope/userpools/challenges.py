@@ -14,14 +14,14 @@ lasts for the client's AuthSessionValidity.
 
 import base64
 import binascii
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Literal, TypeVar
 
 import msgspec
 
 from velvetrope.clock import Entropy
 from velvetrope.sealing import MasterKeys, SealBroken
-from velvetrope.store.tables.userpools import AppClient, MfaType, StoredUser, UserPool
+from velvetrope.store.tables.userpools import AppClient, MfaType, StoredUser, User, UserPool
 from velvetrope.store.tables.userpools_sign_in import SignInStore
 from velvetrope.userpools.errors import (
     InvalidLambdaResponseException,
@@ -53,6 +53,7 @@ __all__ = [
 ]
 
 SECRET_BLOCK_LIFETIME = timedelta(seconds=60)
+_LONG_AGO = datetime.min.replace(tzinfo=UTC)
 _ID_BYTES = 16
 _MAX_TEXT = 8192
 _MAX_SESSION = 4096
@@ -161,6 +162,10 @@ class DeviceAsked(msgspec.Struct, frozen=True, kw_only=True, tag="DEVICE_SRP_AUT
     """The device that the client named is to prove itself."""
 
 
+class SignUpBegun(msgspec.Struct, frozen=True, kw_only=True, tag="SIGN_UP_BEGUN"):
+    """Somebody has just signed up. It proves nothing: the code of the sign-up is owed, and brings another session."""
+
+
 class ConfirmedSignUp(msgspec.Struct, frozen=True, kw_only=True, tag="CONFIRMED"):
     """Somebody has just shown the code of their sign-up; USER_AUTH may take that for the first factor."""
 
@@ -180,6 +185,7 @@ Asked = (
     | PasskeyAsked
     | CustomAsked
     | DeviceAsked
+    | SignUpBegun
     | ConfirmedSignUp
     | SignUpCodeAsked
 )
@@ -240,18 +246,28 @@ class ChallengeSealer:
         )
         return self.seal_session(session)
 
+    def begin_sign_up(
+        self, username: str, user: User, username_key: str, *, pool: UserPool, client: AppClient, now: datetime
+    ) -> str:
+        """SignUp's session, which ConfirmSignUp takes."""
+        return self.new_session(
+            _signing_up(username, user, username_key), SignUpBegun(), pool=pool, client=client, now=now
+        )
+
+    def begun_sign_up(self, text: str, *, pool: UserPool, client: AppClient) -> SignIn:
+        """What a session of SignUp says, however old it is: people read their mail when they do.
+
+        Raises:
+            NotAuthorizedException: it is not one of ours for this client, or for something else.
+        """
+        session, _ = self.open_session(text, SignUpBegun, pool=pool, client=client, now=_LONG_AGO)
+        return session.sign_in
+
     def after_sign_up(
         self, username: str, stored: StoredUser, *, pool: UserPool, client: AppClient, now: datetime
     ) -> str:
         """ConfirmSignUp's session: USER_AUTH takes it for the first factor of who has just shown the code, once."""
-        sign_in = SignIn(
-            flow="USER_AUTH",
-            username=username,
-            username_key=stored.username_key,
-            user_id=stored.user.username,
-            sub=stored.user.sub,
-            missing=False,
-        )
+        sign_in = _signing_up(username, stored.user, stored.username_key)
         return self.new_session(sign_in, ConfirmedSignUp(), pool=pool, client=client, now=now)
 
     def seal_session(self, session: Session) -> str:
@@ -331,6 +347,17 @@ class ChallengeSealer:
             return msgspec.msgpack.decode(opened, type=kind)
         except (SealBroken, msgspec.ValidationError):
             return None  # the second: sealed by another version of us, and good for nothing by now
+
+
+def _signing_up(username: str, user: User, username_key: str) -> SignIn:
+    return SignIn(
+        flow="USER_AUTH",
+        username=username,
+        username_key=username_key,
+        user_id=user.username,
+        sub=user.sub,
+        missing=False,
+    )
 
 
 def decode_base64(text: str) -> bytes | None:

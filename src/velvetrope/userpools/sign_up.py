@@ -135,10 +135,15 @@ class SignUpOperations:
             raise name_taken(pool, conflict)
         if verdict.auto_confirm_user:
             await self._triggers.post_confirmation("PostConfirmation_ConfirmSignUp", occasion, user)
+        session = None
+        if not verdict.auto_confirm_user and _takes_sessions(client):
+            key = username_form(pool, user.username)
+            session = self._challenges.begin_sign_up(username, user, key, pool=pool, client=client, now=call.now)
         return {
             "user_confirmed": verdict.auto_confirm_user,
             "user_sub": user.sub,
             "code_delivery_details": None if delivery is None else delivery.details,
+            "session": session,
         }
 
     @operation
@@ -195,6 +200,7 @@ class SignUpOperations:
         analytics_metadata: AnalyticsMetadata | None = None,  # noqa: ARG002  see shapes
         user_context_data: UserContextData | None = None,  # noqa: ARG002  see shapes
         client_metadata: dict[str, str] | None = None,
+        session: str | None = None,
     ) -> Answer:
         pool, client = await self._directory.client_and_pool(client_id)
         self._directory.check_secret_hash(client, secret_hash, [username])
@@ -203,6 +209,8 @@ class SignUpOperations:
         if found is None or _is_hidden(pool, client, name):
             raise _missing(client)
         _check_unconfirmed(found.user)
+        if session is not None:
+            self._check_session(session, found, pool, client)
         code = await self._codes.check(pool, found, "sign_up", confirmation_code, now=call.now)
 
         def confirm(user: User) -> User:
@@ -224,7 +232,7 @@ class SignUpOperations:
             raise AliasExistsException(f"An account with the {changed.kind} already exists.")
         occasion = Occasion(pool, changed.username, call.now, client.client_id, client_metadata)
         await self._triggers.post_confirmation("PostConfirmation_ConfirmSignUp", occasion, changed)
-        if "ALLOW_USER_AUTH" not in allowed_flows(client):
+        if not _takes_sessions(client):
             return {}
         # For InitiateAuth with USER_AUTH: whoever has just shown the code need not show another factor first.
         confirmed = StoredUser(changed, found.username_key, found.password_sealed)
@@ -252,6 +260,15 @@ class SignUpOperations:
             await self._triggers.post_confirmation("PostConfirmation_ConfirmSignUp", occasion, changed)
         return {}
 
+    def _check_session(self, text: str, found: StoredUser, pool: UserPool, client: AppClient) -> None:
+        """SignUp's session need not come along, since the code proves more; one that does is the user's.
+
+        Raises:
+            NotAuthorizedException: it is another one.
+        """
+        if self._challenges.begun_sign_up(text, pool=pool, client=client).sub != found.user.sub:
+            raise NotAuthorizedException("Invalid session for the user.", detail="the session is another user's")
+
     async def _code_to_send(self, user: User, occurrence: str, occasion: Occasion) -> CodeDelivery | None:
         """A code to the phone if it is to be verified, else to the mail address, else none."""
         address = _address_to_confirm(occasion.pool, user)
@@ -274,6 +291,11 @@ def _address_to_confirm(pool: UserPool, user: User | None) -> Address | None:
 def _check_unconfirmed(user: User) -> None:
     if user.status != "UNCONFIRMED":
         raise NotAuthorizedException(f"User cannot be confirmed. Current status is {user.status}")
+
+
+def _takes_sessions(client: AppClient) -> bool:
+    """Whether a sign-up can go over into a sign-in, which USER_AUTH does."""
+    return "ALLOW_USER_AUTH" in allowed_flows(client)
 
 
 def _is_hidden(pool: UserPool, client: AppClient, name: PresentedName) -> bool:
