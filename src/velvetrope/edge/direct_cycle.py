@@ -3,7 +3,8 @@
 uvicorn hands every request to an app through a scope, two awaitables and two messages. That costs 20 µs, a third of
 what a whole authorised call of a deployed API costs us, and calls need none of it. So the listener's protocol gives
 calls to a `DirectCycle`, which stands in the place of uvicorn's own `RequestResponseCycle` and has the same outside:
-keep-alive, pipelining, flow control and shutdown stay uvicorn's. The answer goes out in one write.
+keep-alive, pipelining, flow control and shutdown stay uvicorn's. The answer goes out in one write, at once or with
+those of others (`Outbox`).
 
 What a call is, and who answers it, is its subclass's: `gateway_cycle.py` for deployed APIs, `operation_cycle.py` for
 the control plane.
@@ -21,9 +22,12 @@ from uvicorn.protocols.http.httptools_impl import HEADER_RE, STATUS_LINE, HttpTo
 from velvetrope.edge.bodies import BodyTooLarge, ClientGone
 from velvetrope.execute_api import BodyStream, GatewayResponse
 
-__all__ = ["DirectCycle"]
+__all__ = ["DirectCycle", "Outbox"]
 
 _log = logging.getLogger(__name__)
+
+Outbox = list[tuple["DirectCycle", bytes]]
+"""Answers that are complete and not on the wire yet: `cycle.send(answer)` puts one there."""
 
 _BODILESS: Final = frozenset({204, 304})
 # Asked for by number: `b"\n" in value` costs five times as much.
@@ -47,6 +51,7 @@ class DirectCycle:
         "_http_version",
         "_max_body_bytes",
         "_method",
+        "_outbox",
         "_protocol",
         "_query_string",
         "_raw_path",
@@ -79,6 +84,7 @@ class DirectCycle:
         self._http_version = http_version
         self._expects_continue = protocol.expect_100_continue
         self._waiter: asyncio.Future[None] | None = None
+        self._outbox: Outbox | None = None
         self.keep_alive = keep_alive
         self.body = bytearray()
         self.more_body = True
@@ -122,13 +128,27 @@ class DirectCycle:
             await _close(response)
             return
         self.response_started = True
-        protocol.transport.write(self._render(response))
-        if response.stream is not None and not await self._send_stream(response, response.stream):
+        rendered = self._render(response)
+        if response.stream is None:
+            if self._outbox is None:
+                self.send(rendered)
+            else:
+                self._outbox.append((self, rendered))
             return
+        protocol.transport.write(rendered)
+        if await self._send_stream(response, response.stream):
+            self._end()
+
+    def send(self, answer: bytes) -> None:
+        """Put a whole answer on the wire, and let the connection go on."""
+        self._protocol.transport.write(answer)
+        self._end()
+
+    def _end(self) -> None:
         self.response_complete = True
         if not self.keep_alive:
-            protocol.transport.close()
-        protocol.on_response_complete()
+            self._protocol.transport.close()
+        self._protocol.on_response_complete()
 
     def _respond(self, body: bytes) -> Awaitable[GatewayResponse]:
         """The answer, complete with its length. It never raises: a fault is a 500."""

@@ -14,7 +14,7 @@ from typing import Protocol
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from velvetrope.edge.bodies import MAX_GATEWAY_BODY_BYTES, GatewayCall
-from velvetrope.edge.direct_cycle import DirectCycle
+from velvetrope.edge.direct_cycle import DirectCycle, Outbox
 from velvetrope.execute_api import GatewayResponse
 
 __all__ = ["GatewayCycle", "GatewayDoor"]
@@ -72,16 +72,19 @@ class GatewayCycle(DirectCycle):
         self._door = door
         self._call = call
 
-    def answer_at_once(self) -> Coroutine[object, None, None] | None:
+    def answer_at_once(self, outbox: Outbox) -> Coroutine[object, None, None] | None:
         """Answer the call now, if that can be done without waiting; else what is left to do, for a task.
 
-        What runs before it first waits does so outside of any task.
+        The answer is put into `outbox`, for whoever called to `send`, unless something had to be waited for. What runs
+        before it first waits does so outside of any task.
         """
+        self._outbox = outbox
         running = self.run_asgi(None)
         try:
             waits_for = running.send(None)
         except StopIteration:
             return None
+        self._outbox = None
         return _go_on(running, waits_for)
 
     def _respond(self, body: bytes) -> Awaitable[GatewayResponse]:

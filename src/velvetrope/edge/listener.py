@@ -45,7 +45,7 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
-from velvetrope.edge.direct_cycle import DirectCycle
+from velvetrope.edge.direct_cycle import DirectCycle, Outbox
 from velvetrope.edge.gateway_cycle import GatewayCycle, GatewayDoor
 from velvetrope.edge.one_write import OneWrite
 from velvetrope.edge.operation_cycle import OperationCycle, OperationDoor
@@ -62,6 +62,8 @@ KEEP_ALIVE_SECONDS: Final = 75
 """Longer than SDKs keep idle connections, so that they close first and no call meets a closing socket."""
 MAX_FRAMING_BYTES: Final = 65_536
 """Chunk sizes, extensions and trailers together, beside eight times the body."""
+_SENT_TOGETHER: Final = 16
+"""Answers at most, so that the first one of many waits for less than a millisecond."""
 _NUMBER_SIGN: Final = 0x23
 _HOST: Final = re.compile(rb"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~%!$&'()*+,;=-]*)(:\d*)?")  # RFC 3986 section 3.2.2
 _ABSOLUTE: Final = re.compile(rb"https?://([^/?#]*)", re.IGNORECASE)
@@ -259,6 +261,8 @@ class _Turn:
 
     Answering them one right after the other, and not each after its own read from a socket, costs a tenth less: each
     finds code and data where the last one left them, in the processor's caches. Most wait for nothing and need no task.
+    Their answers go out together, too: a client that waits for each of several connections is woken once and not by
+    every write, which costs us more than the write does.
     """
 
     def __init__(self, state: ServerState) -> None:
@@ -273,9 +277,10 @@ class _Turn:
 
     def _answer(self, loop: asyncio.AbstractEventLoop) -> None:
         calls, self._calls = self._calls, []
+        outbox: Outbox = []
         for call in calls:
             try:
-                rest = call.answer_at_once()
+                rest = call.answer_at_once(outbox)
             except Exception:  # noqa: BLE001 - a fault of ours, and none of those who are still to be answered
                 _log.exception("a call could not be answered")
                 call.give_up()
@@ -284,6 +289,16 @@ class _Turn:
                 task = loop.create_task(rest)
                 self._tasks.add(task)
                 task.add_done_callback(self._tasks.discard)
+            if len(outbox) >= _SENT_TOGETHER:
+                _send(outbox)
+        _send(outbox)
+
+
+def _send(outbox: Outbox) -> None:
+    """Empty it onto the wire."""
+    for call, answer in outbox:
+        call.send(answer)
+    outbox.clear()
 
 
 class _EdgeProtocol(HttpToolsProtocol):
