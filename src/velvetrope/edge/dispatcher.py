@@ -27,8 +27,10 @@ from velvetrope.edge.codecs import CODECS, MalformedRequest, UnknownMember
 from velvetrope.edge.cors import cross_origin_headers
 from velvetrope.edge.finding import Target, find_target
 from velvetrope.edge.members import UnsupportedMember, check_wire_value, to_wire
-from velvetrope.edge.models import Operation, ServiceModel, load_service_model
+from velvetrope.edge.models import Operation, load_service_model
 from velvetrope.edge.parameters import MissingParameter, SignatureContract, UnsupportedValue
+from velvetrope.edge.quick_calls import CALLS_BEFORE, QuickReader
+from velvetrope.edge.quick_types import accepts, parameters_type
 from velvetrope.edge.requests import ControlRequest, WireAnswer
 from velvetrope.edge.services import SERVICES, WireService
 from velvetrope.edge.signatures import SignatureVerifier
@@ -100,21 +102,26 @@ class _Trail:
 
 
 @dataclass(slots=True)
-class _Implementation:
-    """One operation of ours: its method, and its contract once somebody has called it."""
-
-    method: Callable[..., Awaitable[object]]
-    contract: SignatureContract | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class _Found:
-    """An operation that its service has and that we implement."""
+    """An operation that its service has and that we implement, and what its calls leave behind for later ones."""
 
     service: WireService
-    model: ServiceModel
     operation: Operation
-    implementation: _Implementation
+    method: Callable[..., Awaitable[object]]
+    contract: SignatureContract
+    calls: int = 0
+    reader: QuickReader | None = None
+    accepted: object = None
+    """The type of wire dicts that the model accepts, if calls are many."""
+
+    def count(self) -> None:
+        """One more call over HTTP."""
+        self.calls += 1
+        if self.calls == CALLS_BEFORE:
+            shape = self.operation.input
+            self.accepted = None if shape is None else parameters_type(shape)
+            if self.service.protocol == "json":
+                self.reader = QuickReader(self.operation, self.contract)
 
 
 class OperationDispatcher:
@@ -138,7 +145,9 @@ class OperationDispatcher:
         self._entropy = entropy
         self._account_id = account_id
         self._region = region
-        self._registry: dict[str, dict[str, _Implementation]] = {}
+        self._registry: dict[str, dict[str, Callable[..., Awaitable[object]]]] = {}
+        self._called: dict[tuple[str, str], _Found] = {}
+        """What has been called, by service and wire name."""
 
     def register(self, service: str, *owners: object) -> None:
         """Serve the operations of `owners` under `service`, botocore's name.
@@ -153,7 +162,7 @@ class OperationDispatcher:
             for name, method in implemented_operations(owner).items():
                 if name in operations:
                     raise ValueError(f"{service} has two operations called {name}")
-                operations[name] = _Implementation(method)
+                operations[name] = method
 
     def check_registry(self) -> list[str]:
         """Everything that the models have against our methods: unknown operations, and parameters no input has.
@@ -163,14 +172,14 @@ class OperationDispatcher:
         found = []
         for service, operations in self._registry.items():
             model = load_service_model(service, SERVICES[service].api_version)
-            for snake_name, implementation in operations.items():
+            for snake_name, method in operations.items():
                 name = model.operation_names.get(snake_name)
                 if name is None:
                     found.append(f"{service} has no operation {snake_name}")
                     continue
                 operation = model.operation(name)
                 known = operation.input.by_snake_name if operation.input is not None else {}
-                contract = SignatureContract(name, implementation.method)
+                contract = SignatureContract(name, method)
                 found += [f"{service}:{name} has no member {p}" for p in contract.annotations if p not in known]
         return found
 
@@ -184,6 +193,15 @@ class OperationDispatcher:
             )
             for service, operations in self._registry.items()
         }
+
+    def method(self, service: str, operation: str) -> Callable[..., Awaitable[object]]:
+        """What answers an operation, by its wire name.
+
+        Raises:
+            KeyError: it is not implemented.
+        """
+        model = load_service_model(service, SERVICES[service].api_version)
+        return self._registry[service][model.operation(operation).snake_name]
 
     async def answer(self, request: ControlRequest) -> WireAnswer:
         """Serve one HTTP call. Never raises: what went wrong is in the answer."""
@@ -240,7 +258,9 @@ class OperationDispatcher:
                 check_wire_value(parameters, found.operation.input, operation)
             except (UnknownMember, MalformedRequest) as error:
                 raise _unreadable(error, found.service, operation) from error
-            return await self._perform(found, parameters, own_call, trail)
+            self._validate(found, parameters)
+            result = await self._perform(found, parameters, None, own_call, trail)
+            return _wire_answer(result, found.operation)
         except ServiceError as error:
             refusal = error
             raise
@@ -268,7 +288,7 @@ class OperationDispatcher:
         """Steps run top to bottom; the first refusal wins."""
         found = self._find_operation(target, trail)
         principal = await self._authenticate(found, request, trail)
-        parameters = self._read_parameters(found, request, trail)
+        parameters, arguments = self._read_parameters(found, request, trail)
         call = Call(
             principal=principal,
             account_id=self._account_id,
@@ -279,8 +299,8 @@ class OperationDispatcher:
             user_agent=request.header("user-agent") or "",
             secure_transport=request.scheme == "https",
         )
-        result = await self._perform(found, parameters, call, trail)
-        return CODECS[found.service.protocol].render(found.operation, result, request)
+        result = await self._perform(found, parameters, arguments, call, trail)
+        return CODECS[found.service.protocol].render(found.operation, _wire_answer(result, found.operation), request)
 
     def _find_operation(self, target: Target, trail: _Trail) -> _Found:
         trail.begin("operation")
@@ -288,6 +308,9 @@ class OperationDispatcher:
         if service is None:
             raise errors.unknown_operation("json", "velvetrope does not speak for the service that this call is for.")
         trail.service, trail.action = service.name, f"{service.name}:{target.operation}"
+        called = self._called.get((service.name, target.operation))
+        if called is not None:
+            return called
         model = load_service_model(service.name, service.api_version)
         if not model.has_operation(target.operation):
             message = ""
@@ -302,7 +325,9 @@ class OperationDispatcher:
         implementation = self._registry.get(service.name, {}).get(operation.snake_name)
         if implementation is None:
             raise errors.not_supported(service.name, operation.name)
-        return _Found(service, model, operation, implementation)
+        called = _Found(service, operation, implementation, SignatureContract(operation.name, implementation))
+        self._called[service.name, operation.name] = called
+        return called
 
     async def _authenticate(self, found: _Found, request: ControlRequest, trail: _Trail) -> Principal:
         trail.begin("authentication")
@@ -325,31 +350,47 @@ class OperationDispatcher:
         trail.note(f"signed with {principal.access_key_id or 'a key'} of {principal.arn}")
         return principal
 
-    def _read_parameters(self, found: _Found, request: ControlRequest, trail: _Trail) -> dict[str, object]:
+    def _read_parameters(
+        self, found: _Found, request: ControlRequest, trail: _Trail
+    ) -> tuple[dict[str, object], dict[str, object] | None]:
+        """The wire dict, and the method's arguments if they are known as well."""
         trail.begin("validation")
+        found.count()
+        if found.reader is not None and (request.header("content-type") or "").startswith("application/x-amz-json"):
+            read = found.reader.read(request.body)
+            if read is not None:
+                return read
         try:
-            return CODECS[found.service.protocol].parse(found.operation, request)
+            parameters = CODECS[found.service.protocol].parse(found.operation, request)
         except (UnknownMember, MalformedRequest) as error:
             raise _unreadable(error, found.service, found.operation.name) from error
+        if found.accepted is None or not accepts(parameters, found.accepted):
+            self._validate(found, parameters)
+        return parameters, None
 
-    async def _perform(
-        self, found: _Found, parameters: Mapping[str, object], call: Call, trail: _Trail
-    ) -> dict[str, object]:
-        trail.begin("validation")
+    def _validate(self, found: _Found, parameters: Mapping[str, object]) -> None:
         violations = find_violations(parameters, found.operation.input)
         if violations:
             raise errors.invalid_parameters(found.service, describe_violations(violations))
+
+    async def _perform(
+        self,
+        found: _Found,
+        parameters: Mapping[str, object],
+        arguments: Mapping[str, object] | None,
+        call: Call,
+        trail: _Trail,
+    ) -> object:
+        """The method's own answer to parameters that the model has accepted."""
         trail.principal_arn = call.principal.arn
         if not found.operation.is_unsigned:
             await self._authorize(found, parameters, call, trail)
-        arguments = self._arguments(found, parameters, trail)
+        if arguments is None:
+            arguments = self._arguments(found, parameters, trail)
         trail.begin("call")
-        result = await found.implementation.method(call, **arguments)
+        result = await found.method(call, **arguments)
         trail.note("answered")
-        if found.operation.output is None:
-            return {}
-        wire = to_wire(result if result is not None else {}, found.operation.output, found.operation.name)
-        return wire if isinstance(wire, dict) else {}
+        return result
 
     async def _authorize(self, found: _Found, parameters: Mapping[str, object], call: Call, trail: _Trail) -> None:
         trail.begin("authorization")
@@ -367,12 +408,8 @@ class OperationDispatcher:
 
     def _arguments(self, found: _Found, parameters: Mapping[str, object], trail: _Trail) -> dict[str, object]:
         trail.begin("parameters")
-        implementation = found.implementation
-        contract = implementation.contract
-        if contract is None:
-            contract = implementation.contract = SignatureContract(found.operation.name, implementation.method)
         try:
-            return contract.arguments(parameters, found.operation.input)
+            return found.contract.arguments(parameters, found.operation.input)
         except UnsupportedMember as reason:
             message = f"velvetrope does not support {reason.message}"
             raise errors.invalid_parameters(found.service, message) from reason
@@ -423,6 +460,13 @@ def _find(request: ControlRequest) -> Target:
         return find_target(request)
     except MalformedRequest as reason:
         raise errors.malformed_request("json", reason.message) from reason
+
+
+def _wire_answer(result: object, operation: Operation) -> dict[str, object]:
+    if operation.output is None:
+        return {}
+    wire = to_wire(result if result is not None else {}, operation.output, operation.name)
+    return wire if isinstance(wire, dict) else {}
 
 
 def _unreadable(reason: UnknownMember | MalformedRequest, service: WireService, operation: str) -> ServiceError:

@@ -21,7 +21,7 @@ from velvetrope.edge.models import Shape
 from velvetrope.errors import ReasonError
 from velvetrope.secret import Secret
 
-__all__ = ["MissingParameter", "SignatureContract", "UnsupportedValue"]
+__all__ = ["MissingParameter", "SignatureContract", "UnsupportedValue", "take_as_is"]
 
 
 class MissingParameter(ReasonError):
@@ -48,6 +48,7 @@ class SignatureContract:
             self.annotations[name] = hints[name]
             if parameter.default is inspect.Parameter.empty:
                 self._required.append(name)
+        self.required = frozenset(self._required)
         self._struct = msgspec.defstruct(
             f"{operation}Parameters",
             [(name, annotation, msgspec.UNSET) for name, annotation in self.annotations.items()],
@@ -78,13 +79,13 @@ class SignatureContract:
                 known = shape.by_snake_name.get(wanted) if shape is not None else None
                 raise MissingParameter(known.name if known is not None else wanted)
         try:
-            converted = msgspec.convert(renamed, self._struct, dec_hook=_take_as_is)
+            converted = msgspec.convert(renamed, self._struct, dec_hook=take_as_is)
         except msgspec.ValidationError as error:
             raise UnsupportedValue(f"{self._operation}: {error}") from None
         return {name: getattr(converted, name) for name in renamed}
 
 
-def _take_as_is(wanted: type, value: object) -> object:
+def take_as_is(wanted: type, value: object) -> object:
     """What `msgspec` has no rule for: secrets, and members that a handler takes as they are."""
     if wanted is object:
         return value

@@ -9,7 +9,7 @@ import re
 import unicodedata
 from functools import lru_cache
 
-__all__ = ["matches_pattern"]
+__all__ = ["matches_pattern", "searched_pattern"]
 
 _PROPERTY = re.compile(r"\\p\{(L|M|N|P|S|Z)\}")
 _CLASS_THEN_HYPHEN = re.compile(r"(\\[wds])-(?=[^\]])")
@@ -22,6 +22,15 @@ def matches_pattern(pattern: str, value: str) -> bool:
     if "\\p{" in pattern and not value.isascii():
         alphabet = "".join(sorted({c for c in value if not c.isascii()}))
     return _compiled(pattern, alphabet).fullmatch(value) is not None
+
+
+def searched_pattern(pattern: str) -> str:
+    """A pattern that `re.search` finds only in values that match `pattern` whole.
+
+    Of one that speaks of letters and their like it finds values of ASCII characters only.
+    """
+    only_ascii = r"(?=[\x00-\x7f]*\Z)" if "\\p{" in pattern else ""
+    return rf"(?a)\A{only_ascii}(?:{_compiled(pattern, '').pattern})\Z"
 
 
 @lru_cache(maxsize=1024)

@@ -19,10 +19,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from velvetrope.edge.models import Member, Shape
 from velvetrope.edge.patterns import matches_pattern
 
-__all__ = ["describe_violations", "find_violations"]
+__all__ = ["MAX_PATTERN_CHARACTERS", "breaks_a_constraint", "describe_violations", "find_violations"]
 
 _MAX_ECHO_CHARACTERS = 1024
-_MAX_PATTERN_CHARACTERS = 65_536
+MAX_PATTERN_CHARACTERS = 65_536
 """A longer value, if longer than its shape allows too, is a mismatch without being matched: what a stranger sends must
 not decide how long we look at it. Our longest bounded shape is an IAM policy document, 131,072 characters."""
 
@@ -36,6 +36,11 @@ def describe_violations(violations: Sequence[str]) -> str:
 def find_violations(parameters: Mapping[str, object], shape: Shape | None) -> list[str]:
     """What the model has against `parameters`, one line each, in the model's order."""
     return [] if shape is None else list(_structure(parameters, shape, ""))
+
+
+def breaks_a_constraint(value: object, shape: Shape) -> bool:
+    """Whether the shape itself has something against `value`; what is inside it is not looked at."""
+    return next(_broken_constraints(value, shape), None) is not None
 
 
 def _structure(value: Mapping[str, object], shape: Shape, path: str) -> Iterator[str]:
@@ -67,7 +72,7 @@ def _list(value: Sequence[object], shape: Shape, item: Member, path: str) -> Ite
         for index, element in enumerate(value, 1):
             if element is not None:
                 yield from _member(element, item, f"{path}.{index}.member")
-    elif any(next(_broken_constraints(element, item.shape), None) for element in value):
+    elif any(breaks_a_constraint(element, item.shape) for element in value):
         rules = ", ".join(_constraints(item.shape))
         yield _about(value, shape, path, f"Member must satisfy constraint: [{rules}]")
 
@@ -76,14 +81,14 @@ def _map(value: Mapping[str, object], shape: Shape, path: str) -> Iterator[str]:
     key, item = shape.key, shape.value
     if key is None or item is None:
         return
-    if any(next(_broken_constraints(name, key.shape), None) for name in value):
+    if any(breaks_a_constraint(name, key.shape) for name in value):
         rules = ", ".join(_constraints(key.shape))
         yield _about(value, shape, path, f"Map keys must satisfy constraint: [{rules}]")
     if item.shape.type in {"structure", "list", "map"}:
         for name, element in value.items():
             if element is not None:
                 yield from _member(element, item, f"{path}.{name}.member")
-    elif any(next(_broken_constraints(element, item.shape), None) for element in value.values()):
+    elif any(breaks_a_constraint(element, item.shape) for element in value.values()):
         rules = ", ".join(_constraints(item.shape))
         yield _about(value, shape, path, f"Map value must satisfy constraint: [{rules}]")
 
@@ -99,7 +104,7 @@ def _broken_constraints(value: object, shape: Shape) -> Iterator[str]:
         if shape.enum and value not in shape.enum:
             yield _enumeration(shape)
         if shape.pattern is not None and (
-            len(value) > max(_MAX_PATTERN_CHARACTERS, shape.maximum or 0) or not matches_pattern(shape.pattern, value)
+            len(value) > max(MAX_PATTERN_CHARACTERS, shape.maximum or 0) or not matches_pattern(shape.pattern, value)
         ):
             yield _pattern(shape)
 
