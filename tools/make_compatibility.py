@@ -295,7 +295,7 @@ def coverage_of(dispatcher: OperationDispatcher) -> list[Coverage]:
     found = []
     for service in sorted(SERVICES.values(), key=lambda s: [*registry, s.name].index(s.name)):
         model = load_service_model(service.name, service.api_version)
-        methods = {model.operation_names[name]: kept.method for name, kept in registry.get(service.name, {}).items()}
+        methods = {model.operation_names[name]: method for name, method in registry.get(service.name, {}).items()}
         done = tuple(
             _look_at(model.operation(name), SignatureContract(name, method)) for name, method in sorted(methods.items())
         )
