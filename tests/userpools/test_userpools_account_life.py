@@ -173,6 +173,58 @@ async def test_who_is_not_there_is_answered_like_who_is(world: World) -> None:
 
 
 @pytest.mark.parametrize(
+    ("settings", "names"),
+    [
+        ({"username_attributes": ("phone_number", "email")}, ("+15555550100", "+15555550199")),
+        ({"username_attributes": ("phone_number", "email")}, ("anna@example.com", "none@example.com")),
+        ({"auto_verified_attributes": ("phone_number",)}, ("anna", "nobody")),
+        ({"auto_verified_attributes": ("email",)}, ("anna", "nobody")),
+    ],
+)
+async def test_the_way_that_a_code_seems_to_go_is_the_one_it_would_go(
+    world: World, settings: dict[str, Any], names: tuple[str, str]
+) -> None:
+    """By mail or by SMS: a pool of phones that answers strangers with mail addresses tells who is a stranger."""
+    allowed = SignInPolicy(allowed_first_auth_factors=("PASSWORD", "EMAIL_OTP", "SMS_OTP"))
+    pool_id = await world.pool(
+        **{"auto_verified_attributes": ("email", "phone_number"), **settings},
+        policies=UserPoolPolicies(sign_in_policy=allowed),
+    )
+    client_id = await world.client(pool_id, explicit_auth_flows=("ALLOW_USER_AUTH",))
+    kind = (
+        "phone_number"
+        if names[0].startswith("+") or settings.get("auto_verified_attributes") == ("phone_number",)
+        else "email"
+    )
+    address = {"phone_number": "+15555550100", "email": "anna@example.com"}[kind]
+    signed_up = await world.sign_up(
+        client_id=client_id, username=names[0], password=PASSWORD, user_attributes=attribute_list(**{kind: address})
+    )
+    seen: dict[str, list[Any]] = {name: [] for name in names}
+    for name in names:
+        seen[name].append(await world.resend_confirmation_code(client_id=client_id, username=name))
+    await world.admin_confirm_sign_up(user_pool_id=pool_id, username=names[0])
+    await world.admin_update_user_attributes(
+        user_pool_id=pool_id, username=names[0], user_attributes=attribute_list(**{f"{kind}_verified": "true"})
+    )
+    for name in names:
+        seen[name].append(await world.forgot_password(client_id=client_id, username=name))
+        begun = await world.initiate_auth(
+            auth_flow="USER_AUTH", client_id=client_id, auth_parameters={"USERNAME": name}
+        )
+        seen[name].append(begun["available_challenges"])
+
+    def ways(answers: list[Any]) -> list[Any]:
+        return [
+            answer["code_delivery_details"]["delivery_medium"] if isinstance(answer, dict) else answer
+            for answer in answers
+        ]
+
+    assert signed_up["code_delivery_details"]["delivery_medium"] == ways(seen[names[0]])[0]
+    assert ways(seen[names[0]]) == ways(seen[names[1]])
+
+
+@pytest.mark.parametrize(
     ("name", "code", "message"),
     [
         ("nobody", "UserNotFoundException", "Username/client id combination not found."),

@@ -18,7 +18,7 @@ from velvetrope.operations import Answer, Call, operation
 from velvetrope.secret import Secret
 from velvetrope.store.tables.userpools import RecoveryOption, StoredUser, User, UserPool, UserPoolStore
 from velvetrope.userpools.call_limits import CallLimits
-from velvetrope.userpools.decoys import Decoys
+from velvetrope.userpools.decoys import Decoys, usual_addresses
 from velvetrope.userpools.directory import PoolDirectory, PresentedName
 from velvetrope.userpools.errors import (
     InvalidParameterException,
@@ -174,7 +174,8 @@ class RecoveryOperations:
         return {"code_delivery_details": delivery.details}
 
     async def _seem_to_send(self, pool: UserPool, name: PresentedName, call: Call) -> Answer:
-        address: Address = "email"
+        usual = usual_addresses(pool, name.text)
+        address = next((one for one in _recovery_addresses(pool) if one in usual), usual[0])
         seeming = self._writer.seeming_code(pool, _CODE, address, now=call.now)
         await self._store.send_code(pool.id, name.key, seeming.code, seeming.message, now=call.now, to_nobody=True)
         return {"code_delivery_details": delivery_details(address, self._decoys.destination(pool, name, address))}
@@ -196,10 +197,7 @@ def _recoverable(pool: UserPool, found: StoredUser | None) -> tuple[StoredUser, 
 def _reset_address(pool: UserPool, user: User) -> Address:
     if user.status in {"FORCE_CHANGE_PASSWORD", "EXTERNAL_PROVIDER"}:
         raise NotAuthorizedException("User password cannot be reset in the current state.")
-    setting = pool.account_recovery_setting
-    options = setting.recovery_mechanisms if setting is not None and setting.recovery_mechanisms else _OLDER_ORDER
-    for option in sorted(options, key=lambda one: one.priority):
-        address = _ADDRESSES.get(option.name)
+    for address in _recovery_addresses(pool):
         if address is None:
             # Text UNVERIFIED: clients quote it.
             raise NotAuthorizedException("Contact administrator to reset password.")
@@ -208,3 +206,10 @@ def _reset_address(pool: UserPool, user: User) -> Address:
         if user.attributes.get(f"{address}_verified") == "true" and user.attributes.get(address):
             return address
     raise InvalidParameterException(_NO_ADDRESS)
+
+
+def _recovery_addresses(pool: UserPool) -> list[Address | None]:
+    """In the order of the pool's settings; None stands for `admin_only`."""
+    setting = pool.account_recovery_setting
+    options = setting.recovery_mechanisms if setting is not None and setting.recovery_mechanisms else _OLDER_ORDER
+    return [_ADDRESSES.get(option.name) for option in sorted(options, key=lambda one: one.priority)]

@@ -8,7 +8,7 @@ from velvetrope.store.tables.userpools import UserPool
 from velvetrope.userpools.directory import PresentedName
 from velvetrope.userpools.outbox import Address
 
-__all__ = ["Decoys"]
+__all__ = ["Decoys", "usual_addresses"]
 
 _PURPOSE = "userpools.decoy-destination"
 
@@ -36,3 +36,10 @@ class Decoys:
         if address == "email":
             return f"{chr(ord('a') + digest[0] % 26)}@{chr(ord('a') + digest[1] % 26)}"
         return f"+1555555{int.from_bytes(digest[:4]) % 10_000:04d}"
+
+
+def usual_addresses(pool: UserPool, username: str) -> tuple[Address, ...]:
+    """Where a plain user of that name could be reached: by the name, or by the addresses that the pool verifies."""
+    if pool.username_attributes:
+        return ("phone_number",) if username.startswith("+") else ("email",)
+    return pool.auto_verified_attributes or ("email", "phone_number")

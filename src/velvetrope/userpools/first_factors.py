@@ -7,8 +7,8 @@ sign-in with one-time passwords", for required MFA; that optional MFA is treated
 with a temporary password is offered the password alone.
 
 For a name that nobody has, in a client that hides it, the choice is what a plain user of that pool would see: the
-password, and codes where the pool allows them. A user who may not sign in (disabled, say) is asked the same questions
-as any other and gets no code.
+password, and codes where the pool allows them and there would be an address to send them to (`decoys.usual_addresses`).
+A user who may not sign in (disabled, say) is asked the same questions as any other and gets no code.
 
 Sources: Cognito user pools API, InitiateAuth; user-pools reference section 2, "Live observation".
 """
@@ -21,10 +21,12 @@ from velvetrope.secret import Secret
 from velvetrope.store.tables.userpools import StoredUser, UserPool, UserPoolStore
 from velvetrope.store.tables.userpools_factors import FactorStore
 from velvetrope.userpools.challenges import ChallengeSealer, FactorChoiceAsked, PasswordAsked, SignIn
+from velvetrope.userpools.decoys import usual_addresses
 from velvetrope.userpools.directory import PoolDirectory, PresentedName
 from velvetrope.userpools.errors import InvalidParameterException
 from velvetrope.userpools.migrations import UserMigrations, migrates
 from velvetrope.userpools.one_time_codes import OneTimeCodes
+from velvetrope.userpools.outbox import Address
 from velvetrope.userpools.passkeys import Passkeys
 from velvetrope.userpools.password_proofs import PasswordProofs
 from velvetrope.userpools.second_factors import must_show_second_factor
@@ -34,6 +36,7 @@ from velvetrope.userpools.turns import Answered, NextChallenge, Turn, check_user
 __all__ = ["FirstFactors", "configured_factors"]
 
 _CHALLENGES = ("PASSWORD_SRP", "PASSWORD", "EMAIL_OTP", "SMS_OTP", "WEB_AUTHN")
+_CODES: tuple[tuple[str, Address], ...] = (("EMAIL_OTP", "email"), ("SMS_OTP", "phone_number"))
 _UNSUPPORTED = ("TARGET_ACR_VALUES", "MAX_AGE", "ACCESS_TOKEN", "CREDENTIAL")
 
 
@@ -76,7 +79,7 @@ class FirstFactors:
         preferred = parameters.get("PREFERRED_CHALLENGE")
         if preferred is not None and preferred not in _CHALLENGES:
             raise InvalidParameterException(f"Unsupported preferred challenge {preferred}.")  # text UNVERIFIED
-        offered = await self._offered(turn.pool, sign_in.username_key, found)
+        offered = await self._offered(turn.pool, sign_in, found)
         if preferred in offered:
             return await self._start(turn, sign_in, found, preferred, parameters, offered)
         session = self._challenges.new_session(
@@ -215,11 +218,12 @@ class FirstFactors:
         session = self._challenges.new_session(sign_in, asked, pool=turn.pool, client=turn.client, now=turn.now)
         return NextChallenge(asked.challenge_name, {"USERNAME": sign_in.user_id}, session, offered)
 
-    async def _offered(self, pool: UserPool, username_key: str, found: StoredUser | None) -> tuple[str, ...]:
-        known = await self._factors.load_passkeys(pool.id, username_key)  # looked for whoever it is
+    async def _offered(self, pool: UserPool, sign_in: SignIn, found: StoredUser | None) -> tuple[str, ...]:
+        known = await self._factors.load_passkeys(pool.id, sign_in.username_key)  # looked for whoever it is
         if found is None:
-            codes = () if pool.mfa_configuration == "ON" else ("EMAIL_OTP", "SMS_OTP")
-            return ("PASSWORD_SRP", "PASSWORD", *(name for name in codes if name in pool.allowed_first_auth_factors))
+            usual = () if pool.mfa_configuration == "ON" else usual_addresses(pool, sign_in.username)
+            codes = [name for name, address in _CODES if address in usual and name in pool.allowed_first_auth_factors]
+            return ("PASSWORD_SRP", "PASSWORD", *codes)
         configured = configured_factors(pool, found, has_passkey=bool(known))
         if must_show_second_factor(pool, found.user):
             configured = [name for name in configured if name == "PASSWORD" or _counts_for_two(pool, name)]

@@ -14,6 +14,8 @@ Names that begin as those of federated users do are not to be had (`check_not_fe
 Source: user-pools reference sections 5 and 6; Cognito user pools API, SignUp, ConfirmSignUp.
 """
 
+from collections.abc import Container
+
 import msgspec
 
 from velvetrope.clock import Entropy
@@ -24,7 +26,7 @@ from velvetrope.userpools.attributes import new_attributes
 from velvetrope.userpools.auth_operations import allowed_flows
 from velvetrope.userpools.call_limits import CallLimits
 from velvetrope.userpools.challenges import ChallengeSealer
-from velvetrope.userpools.decoys import Decoys
+from velvetrope.userpools.decoys import Decoys, usual_addresses
 from velvetrope.userpools.directory import PoolDirectory, PresentedName, sign_in_aliases, username_form
 from velvetrope.userpools.errors import (
     AliasExistsException,
@@ -166,7 +168,7 @@ class SignUpOperations:
         if found is None or not found.user.enabled or _is_hidden(pool, client, name):
             if not client.hides_missing_users:
                 raise _missing(client) if found is None else NotAuthorizedException("User is disabled.")
-            address = _address_to_confirm(pool, None)
+            address = _address_to_confirm(pool, usual_addresses(pool, username))
             if address is None:
                 raise _cannot_resend()
             seeming = self._writer.seeming_code(pool, _sign_up_code("ResendCode"), address, now=call.now)
@@ -271,7 +273,7 @@ class SignUpOperations:
 
     async def _code_to_send(self, user: User, occurrence: str, occasion: Occasion) -> CodeDelivery | None:
         """A code to the phone if it is to be verified, else to the mail address, else none."""
-        address = _address_to_confirm(occasion.pool, user)
+        address = _address_to_confirm(occasion.pool, user.attributes)
         return None if address is None else await self._writer.code(user, _sign_up_code(occurrence), address, occasion)
 
 
@@ -279,13 +281,10 @@ def _sign_up_code(occurrence: str) -> CodeOccasion:
     return CodeOccasion("sign_up", f"CustomMessage_{occurrence}")
 
 
-def _address_to_confirm(pool: UserPool, user: User | None) -> Address | None:
-    """Where a code for a sign-up goes; for nobody in particular where it would go."""
+def _address_to_confirm(pool: UserPool, has: Container[str]) -> Address | None:
+    """Where a code for a sign-up goes, of the addresses that somebody has."""
     addresses: tuple[Address, Address] = ("phone_number", "email")
-    for address in addresses:
-        if address in pool.auto_verified_attributes and (user is None or address in user.attributes):
-            return address
-    return None
+    return next((one for one in addresses if one in pool.auto_verified_attributes and one in has), None)
 
 
 def _check_unconfirmed(user: User) -> None:
