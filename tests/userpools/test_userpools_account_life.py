@@ -444,6 +444,54 @@ async def test_a_pool_may_keep_the_old_address_until_the_new_one_is_proven(world
     assert (after["email"], after["email_verified"]) == ("b@new.example", "true")
 
 
+async def test_an_address_that_an_administrator_changes_gets_a_code_unless_they_say_that_it_is_verified(
+    world: World,
+) -> None:
+    life = await Life.begin(world, auto_verified_attributes=("email",))
+
+    async def change(**given: str) -> None:
+        await world.admin_update_user_attributes(
+            user_pool_id=life.pool_id, username="anna", user_attributes=attribute_list(**given)
+        )
+
+    await change(email="b@new.example", name="A")
+    [message] = await world.pools.outbox.messages(life.pool_id)
+    code, before = await life.code(), await life.attributes()
+    await world.verify_user_attribute(access_token=await life.token(), attribute_name="email", code=code)
+    verified = await life.attributes()
+    await change(email="c@new.example", email_verified="true")
+    await change(email="c@new.example", phone_number="+15555550100")
+
+    assert (message.to, message.kind) == ("b@new.example", "CustomMessage_UpdateUserAttribute")
+    assert (before["email"], before["email_verified"], before["name"]) == ("b@new.example", "false", "A")
+    assert (verified["email"], verified["email_verified"]) == ("b@new.example", "true")
+    assert ((await life.attributes())["email"], (await life.attributes())["email_verified"]) == (
+        "c@new.example",
+        "true",
+    )
+    assert len(await world.pools.outbox.messages(life.pool_id)) == 1
+
+
+async def test_an_old_address_stays_until_the_one_of_an_administrator_is_proven(world: World) -> None:
+    settings = UserAttributeUpdateSettings(attributes_require_verification_before_update=("email",))
+    life = await Life.begin(world, auto_verified_attributes=("email",), user_attribute_update_settings=settings)
+
+    async def change(**given: str) -> dict[str, str]:
+        await world.admin_update_user_attributes(
+            user_pool_id=life.pool_id, username="anna", user_attributes=attribute_list(**given)
+        )
+        return await life.attributes()
+
+    waiting = await change(email="b@new.example", email_verified="false", name="A")
+    await world.verify_user_attribute(access_token=await life.token(), attribute_name="email", code=await life.code())
+    proven = await life.attributes()
+    at_once = await change(email="c@new.example", email_verified="true")
+
+    assert (waiting["email"], waiting["email_verified"], waiting["name"]) == ("anna@example.com", "true", "A")
+    assert (proven["email"], proven["email_verified"]) == ("b@new.example", "true")
+    assert (at_once["email"], at_once["email_verified"]) == ("c@new.example", "true")
+
+
 async def test_an_address_that_nobody_verifies_cannot_be_waited_for(world: World) -> None:
     settings = UserAttributeUpdateSettings(attributes_require_verification_before_update=("email",))
 
@@ -678,6 +726,47 @@ async def test_somebody_without_a_password_signs_up_where_codes_sign_in(world: W
     only_passwords = await world.client(await world.pool())
     async with refused("InvalidParameterException"):
         await world.sign_up(client_id=only_passwords, username="anna")
+
+
+async def test_whom_an_administrator_makes_without_a_password_signs_in_by_code_at_once(world: World) -> None:
+    policies = UserPoolPolicies(sign_in_policy=SignInPolicy(allowed_first_auth_factors=("PASSWORD", "EMAIL_OTP")))
+    pool_id = await world.pool(policies=policies)
+    client_id = await world.client(pool_id, explicit_auth_flows=("ALLOW_USER_AUTH", "ALLOW_USER_PASSWORD_AUTH"))
+    address = attribute_list(email="anna@example.com", email_verified="true")
+
+    made = await world.admin_create_user(user_pool_id=pool_id, username="anna", user_attributes=address)
+    [welcome] = await world.pools.outbox.messages(pool_id)
+    asked = await world.initiate_auth(
+        auth_flow="USER_AUTH",
+        client_id=client_id,
+        auth_parameters={"USERNAME": "anna", "PREFERRED_CHALLENGE": "EMAIL_OTP"},
+    )
+    code = (await world.pools.outbox.messages(pool_id))[0].text.rpartition(" ")[2].rstrip(".")
+    signed_in = await world.respond(client_id, asked, {"USERNAME": "anna", "EMAIL_OTP_CODE": code})
+
+    assert made["user"]["user_status"] == "CONFIRMED"
+    assert (welcome.subject, welcome.text) == ("Your new account", "Your username is anna.")
+    assert asked["available_challenges"] == ("EMAIL_OTP",)
+    assert signed_in["authentication_result"]["access_token"]
+    for password in ("", PASSWORD):
+        async with refused("NotAuthorizedException" if password else "InvalidParameterException"):
+            await world.sign_in(client_id, password=password)
+
+
+async def test_a_password_is_made_up_where_nothing_else_signs_anybody_in(world: World) -> None:
+    codes = UserPoolPolicies(sign_in_policy=SignInPolicy(allowed_first_auth_factors=("PASSWORD", "EMAIL_OTP")))
+    address = attribute_list(email="anna@example.com")
+    only_passwords, with_codes = await world.pool(), await world.pool(policies=codes)
+
+    made = [
+        await world.admin_create_user(user_pool_id=only_passwords, username="anna", user_attributes=address),
+        await world.admin_create_user(user_pool_id=with_codes, username="bert", message_action="SUPPRESS"),
+        await world.admin_create_user(
+            user_pool_id=with_codes, username="carl", user_attributes=address, temporary_password=PASSWORD
+        ),
+    ]
+
+    assert [one["user"]["user_status"] for one in made] == ["FORCE_CHANGE_PASSWORD"] * 3
 
 
 async def test_who_has_no_password_sets_a_first_one_without_an_old_one(world: World) -> None:

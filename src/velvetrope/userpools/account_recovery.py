@@ -175,7 +175,9 @@ class RecoveryOperations:
 
     async def _seem_to_send(self, pool: UserPool, name: PresentedName, call: Call) -> Answer:
         usual = usual_addresses(pool, name.text)
-        address = next((one for one in _recovery_addresses(pool) if one in usual), usual[0])
+        known = pool.username_attributes or pool.auto_verified_attributes
+        order = _recovery_addresses(pool) if known else usual
+        address = next((one for one in order if one in usual), usual[0])
         seeming = self._writer.seeming_code(pool, _CODE, address, now=call.now)
         await self._store.send_code(pool.id, name.key, seeming.code, seeming.message, now=call.now, to_nobody=True)
         return {"code_delivery_details": delivery_details(address, self._decoys.destination(pool, name, address))}

@@ -1,6 +1,7 @@
 """Attributes of users: what a pool knows, what is taken away, and addresses that are shown to be one's own.
 
-Changing an address writes a code to the new one if the pool verifies such addresses. In a pool that wants it so
+Changing an address writes a code to the new one if the pool verifies such addresses, whoever changes it; an
+administrator may say in the same call that it is verified. In a pool that wants it so
 (`AttributesRequireVerificationBeforeUpdate`), the old address stays until that code is shown; the new one travels with
 the code. A verified address becomes a sign-in alias where the pool has aliases; somebody who has it already keeps it.
 
@@ -18,6 +19,7 @@ from velvetrope.store.tables.userpools import (
     AppClient,
     CodePurpose,
     SchemaAttribute,
+    StoredUser,
     User,
     UserConflict,
     UserPool,
@@ -77,8 +79,9 @@ class AttributeOperations:
         pool, user = signed_in.pool, signed_in.stored.user
         after = changed_attributes(pool, user.attributes, user_attributes, client=signed_in.client)
         waiting = [one for one in _changed_addresses(user, after) if one in pool.verified_before_update]
+        occasion = self._occasion(signed_in, client_metadata)
         deliveries = [
-            await self._code_for(signed_in, address, after[address], waits=address in waiting, metadata=client_metadata)
+            await self._code_for(user, address, after[address], occasion, waits=address in waiting)
             for address in _changed_addresses(user, after)
             if address in pool.auto_verified_attributes
         ]
@@ -88,8 +91,42 @@ class AttributeOperations:
             attributes = changed_attributes(pool, before.attributes, at_once, client=signed_in.client)
             return _with_attributes(pool, before, attributes, call)
 
-        await self._change(signed_in, change, deliveries)
+        await self._change(pool, signed_in.stored, change, deliveries)
         return {"code_delivery_details_list": [delivery.details for delivery in deliveries]}
+
+    @operation
+    async def admin_update_user_attributes(
+        self,
+        call: Call,
+        *,
+        user_pool_id: str,
+        username: str,
+        user_attributes: tuple[AttributeType, ...],
+        client_metadata: dict[str, str] | None = None,
+    ) -> Answer:
+        """As the user's own change, but for an address that the administrator says is verified, which needs no code."""
+        pool = await self._directory.pool(user_pool_id)
+        found = await self._directory.user(pool, username)
+        user = found.user
+        after = changed_attributes(pool, user.attributes, user_attributes, client=None)
+        unproven = [one for one in _changed_addresses(user, after) if after.get(f"{one}_verified") != "true"]
+        waiting = [one for one in unproven if one in pool.verified_before_update]
+        occasion = Occasion(pool, user.username, call.now, client_metadata=client_metadata)
+        deliveries = [
+            await self._code_for(user, address, after[address], occasion, waits=address in waiting)
+            for address in unproven
+            if address in pool.auto_verified_attributes
+        ]
+        not_yet = {*waiting, *(f"{address}_verified" for address in waiting)}
+        at_once = tuple(one for one in user_attributes if one.name not in not_yet)
+
+        def change(before: User) -> User:
+            return _with_attributes(
+                pool, before, changed_attributes(pool, before.attributes, at_once, client=None), call
+            )
+
+        await self._change(pool, found, change, deliveries)
+        return {}
 
     @operation
     async def get_user_attribute_verification_code(
@@ -110,7 +147,7 @@ class AttributeOperations:
         occasion = self._occasion(signed_in, client_metadata)
         about = CodeOccasion(_purpose(address), "CustomMessage_VerifyUserAttribute")
         delivery = await self._writer.code(signed_in.stored.user, about, address, occasion)
-        await self._change(signed_in, lambda user: user, [delivery])
+        await self._change(signed_in.pool, signed_in.stored, lambda user: user, [delivery])
         return {"code_delivery_details": delivery.details}
 
     @operation
@@ -141,7 +178,9 @@ class AttributeOperations:
     ) -> Answer:
         signed_in = await self._tokens.signed_in(call, access_token)
         pool, client = signed_in.pool, signed_in.client
-        await self._change(signed_in, lambda user: _without(pool, user, user_attribute_names, call, client=client), ())
+        await self._change(
+            pool, signed_in.stored, lambda user: _without(pool, user, user_attribute_names, call, client=client), ()
+        )
         return {}
 
     @operation
@@ -150,11 +189,7 @@ class AttributeOperations:
     ) -> Answer:
         pool = await self._directory.pool(user_pool_id)
         found = await self._directory.user(pool, username)
-        changed = await self._store.change_user(
-            pool.id, found.username_key, lambda user: _without(pool, user, user_attribute_names, call, client=None)
-        )
-        if changed is None:
-            raise user_missing()
+        await self._change(pool, found, lambda user: _without(pool, user, user_attribute_names, call, client=None), ())
         return {}
 
     @operation
@@ -176,18 +211,17 @@ class AttributeOperations:
         return {}
 
     async def _code_for(
-        self, signed_in: SignedIn, address: Address, value: str, *, waits: bool, metadata: dict[str, str] | None
+        self, user: User, address: Address, value: str, occasion: Occasion, *, waits: bool
     ) -> CodeDelivery:
         about = CodeOccasion(_purpose(address), "CustomMessage_UpdateUserAttribute", value if waits else None)
-        occasion = self._occasion(signed_in, metadata)
-        return await self._writer.code(signed_in.stored.user, about, address, occasion, destination=value)
+        return await self._writer.code(user, about, address, occasion, destination=value)
 
     async def _change(
-        self, signed_in: SignedIn, change: Callable[[User], User], deliveries: Sequence[CodeDelivery]
+        self, pool: UserPool, stored: StoredUser, change: Callable[[User], User], deliveries: Sequence[CodeDelivery]
     ) -> None:
         changed = await self._store.change_user(
-            signed_in.pool.id,
-            signed_in.stored.username_key,
+            pool.id,
+            stored.username_key,
             change,
             codes_to_keep=[delivery.code for delivery in deliveries],
             messages_to_send=[delivery.message for delivery in deliveries],

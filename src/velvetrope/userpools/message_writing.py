@@ -49,7 +49,7 @@ class MessageWriter:
         return self._outbox.code(occasion.pool, addressed, about, now=occasion.now)
 
     async def invitations(
-        self, user: User, mediums: Collection[str], occasion: Occasion, *, temporary_password: Secret[str]
+        self, user: User, mediums: Collection[str], occasion: Occasion, *, temporary_password: Secret[str] | None
     ) -> list[OutgoingMessage]:
         """One per medium asked for (EMAIL, SMS); unasked, to the phone if there is one, else to the mail address.
 
@@ -69,14 +69,15 @@ class MessageWriter:
         ]
 
     async def invitation(
-        self, user: User, address: Address, occasion: Occasion, *, temporary_password: Secret[str]
+        self, user: User, address: Address, occasion: Occasion, *, temporary_password: Secret[str] | None
     ) -> OutgoingMessage:
-        """The message to somebody whom an administrator has signed up.
+        """The message to somebody whom an administrator has signed up; None for who has no password.
 
         Raises:
             UserLambdaValidationException and its siblings: as `code`, and for words without the user's name.
         """
-        words = await self._words(user, "CustomMessage_AdminCreateUser", occasion, needed=(_CODE, _USERNAME))
+        needed = (_USERNAME,) if temporary_password is None else (_CODE, _USERNAME)
+        words = await self._words(user, "CustomMessage_AdminCreateUser", occasion, needed=needed)
         addressed = Addressed(user.username, user.sub, address, user.attributes[address], words)
         return self._outbox.invitation(
             occasion.pool, addressed, temporary_password=temporary_password, now=occasion.now

@@ -57,6 +57,8 @@ _SIGN_IN_TEXT = "Your authentication code is {####}."
 _SIGN_IN_SUBJECT = "Your authentication code"
 _INVITATION_TEXT = "Your username is {username} and temporary password is {####}."
 _INVITATION_SUBJECT = "Your temporary password"
+_WELCOME_TEXT = "Your username is {username}."
+_WELCOME_SUBJECT = "Your new account"
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,16 +186,23 @@ class Outbox:
         return subject, own or _CODE_TEXT
 
     def invitation(
-        self, pool: UserPool, addressed: Addressed, *, temporary_password: Secret[str], now: datetime
+        self, pool: UserPool, addressed: Addressed, *, temporary_password: Secret[str] | None, now: datetime
     ) -> OutgoingMessage:
-        """The message to somebody whom an administrator has signed up."""
+        """The message to somebody whom an administrator has signed up.
+
+        Without a password its place in the pool's own words stays empty, and AWS's default words speak of none
+        (UNVERIFIED: what AWS says to who has none).
+        """
         template, words = pool.admin_create_user_config.invite_message_template, addressed.words
-        subject = words.email_subject or (template and template.email_subject) or _INVITATION_SUBJECT
+        usual_subject = _INVITATION_SUBJECT if temporary_password else _WELCOME_SUBJECT
+        subject = words.email_subject or (template and template.email_subject) or usual_subject
         if addressed.address == "email":
             own = words.email_message or (template and template.email_message)
         else:
             own = words.sms_message or (template and template.sms_message)
-        text = _filled(own or _INVITATION_TEXT, temporary_password.reveal(), addressed.username)
+        usual = _INVITATION_TEXT if temporary_password else _WELCOME_TEXT
+        shown = "" if temporary_password is None else temporary_password.reveal()
+        text = _filled(own or usual, shown, addressed.username)
         kind = "CustomMessage_AdminCreateUser"
         return self._message(
             pool, addressed.username, addressed.address, addressed.destination, kind, subject, text, now

@@ -7,7 +7,9 @@ from velvetrope.secret import Secret
 from velvetrope.store.tables.userpools import UserPool
 from velvetrope.userpools.errors import InvalidPasswordException
 
-__all__ = ["check_new_password", "policy_of", "temporary_password_expiry"]
+__all__ = ["check_new_password", "may_lack_password", "policy_of", "temporary_password_expiry"]
+
+_PASSWORDLESS = frozenset({"EMAIL_OTP", "SMS_OTP"})
 
 
 def policy_of(pool: UserPool) -> PasswordPolicy:
@@ -19,6 +21,11 @@ def policy_of(pool: UserPool) -> PasswordPolicy:
         require_numbers=settings.require_numbers,
         require_symbols=settings.require_symbols,
     )
+
+
+def may_lack_password(pool: UserPool) -> bool:
+    """Whether codes sign people in, so that somebody may be made without a password."""
+    return not _PASSWORDLESS.isdisjoint(pool.allowed_first_auth_factors)
 
 
 def check_new_password(pool: UserPool, password: Secret[str]) -> None:

@@ -39,7 +39,7 @@ from velvetrope.userpools.identity_providers import ProviderDirectory
 from velvetrope.userpools.message_writing import MessageWriter
 from velvetrope.userpools.naming import name_new_user, name_taken
 from velvetrope.userpools.outbox import Address, CodeDelivery, CodeOccasion, delivery_details
-from velvetrope.userpools.password_rules import check_new_password
+from velvetrope.userpools.password_rules import check_new_password, may_lack_password
 from velvetrope.userpools.sent_codes import SentCodes, code_expired, code_mismatch
 from velvetrope.userpools.shapes import AnalyticsMetadata, AttributeType, UserContextData
 from velvetrope.userpools.sign_up_triggers import SignUpTriggers
@@ -47,8 +47,6 @@ from velvetrope.userpools.triggers import Occasion
 from velvetrope.userpools.vault import PasswordVault
 
 __all__ = ["SignUpOperations"]
-
-_PASSWORDLESS = frozenset({"EMAIL_OTP", "SMS_OTP"})
 
 
 class SignUpOperations:
@@ -100,7 +98,7 @@ class SignUpOperations:
         self._directory.check_secret_hash(client, secret_hash, [username])
         if pool.admin_create_user_config.allow_admin_create_user_only:
             raise NotAuthorizedException("SignUp is not permitted for this user pool")
-        if password is None and not _PASSWORDLESS.intersection(pool.allowed_first_auth_factors):
+        if password is None and not may_lack_password(pool):
             raise InvalidParameterException(
                 "1 validation error detected: Value at 'password' failed to satisfy constraint: Member must not be null"
             )

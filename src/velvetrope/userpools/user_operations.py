@@ -1,5 +1,7 @@
 """What administrators do with users.
 
+Who is made without a password, where codes sign in, is CONFIRMED at once (seen on AWS: user-pools reference section 2).
+
 Every operation finds the user by user name or alias and says `User does not exist.` where there is none: the caller is
 signed in to the account and may know. Disabling and deleting a user ends all of their sessions; so does
 AdminUserGlobalSignOut.
@@ -17,8 +19,8 @@ from velvetrope.operations import Answer, Call, operation
 from velvetrope.passwords import make_temporary_password
 from velvetrope.secret import Secret
 from velvetrope.store.tables.userpools import OutgoingMessage, StoredUser, User, UserConflict, UserPool, UserPoolStore
-from velvetrope.userpools.attributes import changed_attributes, new_attributes, rendered
-from velvetrope.userpools.directory import PoolDirectory, aliases_of, sign_in_aliases, username_form
+from velvetrope.userpools.attributes import new_attributes, rendered
+from velvetrope.userpools.directory import PoolDirectory, sign_in_aliases, username_form
 from velvetrope.userpools.errors import (
     AliasExistsException,
     UnsupportedUserStateException,
@@ -29,7 +31,12 @@ from velvetrope.userpools.message_writing import MessageWriter
 from velvetrope.userpools.mfa_operations import shown_mfa
 from velvetrope.userpools.naming import name_new_user, name_taken
 from velvetrope.userpools.password_changes import PasswordChanges
-from velvetrope.userpools.password_rules import check_new_password, policy_of, temporary_password_expiry
+from velvetrope.userpools.password_rules import (
+    check_new_password,
+    may_lack_password,
+    policy_of,
+    temporary_password_expiry,
+)
 from velvetrope.userpools.shapes import AttributeType
 from velvetrope.userpools.sign_up_triggers import SignUpTriggers
 from velvetrope.userpools.triggers import Occasion
@@ -79,14 +86,21 @@ class UserOperations:
         client_metadata: dict[str, str] | None = None,
     ) -> Answer:
         pool = await self._directory.pool(user_pool_id)
-        password = temporary_password or make_temporary_password(policy_of(pool), self._entropy)
-        check_new_password(pool, password)
-        if message_action == "RESEND":
-            return await self._invite_again(call, pool, username, password, desired_delivery_mediums, client_metadata)
+        given = temporary_password if temporary_password is not None and temporary_password.reveal() else None
+        reachable = any(one.name in {"email", "phone_number"} and one.value for one in user_attributes)
+        passwordless = given is None and message_action != "RESEND" and reachable and may_lack_password(pool)
+        password = None if passwordless else given or make_temporary_password(policy_of(pool), self._entropy)
+        if password is not None:
+            check_new_password(pool, password)
+            if message_action == "RESEND":
+                return await self._invite_again(
+                    call, pool, username, password, desired_delivery_mediums, client_metadata
+                )
         name = name_new_user(pool, username, user_attributes, self._entropy)
-        # Required ones may be left to the user (model, AdminCreateUserRequest, UserAttributes).
+        # Required ones may be left to the user (model, AdminCreateUserRequest, UserAttributes), who is asked for them
+        # with the first password; who has none is not asked. (What AWS does of them then is UNVERIFIED.)
         attributes = new_attributes(
-            pool, user_attributes, client=None, brought_by_name=name.brings, may_lack_required=True
+            pool, user_attributes, client=None, brought_by_name=name.brings, may_lack_required=password is not None
         )
         occasion = Occasion(pool, name.username, call.now, client_metadata=client_metadata)
         verdict = await self._triggers.pre_sign_up("PreSignUp_AdminCreateUser", occasion, attributes, validation_data)
@@ -97,17 +111,19 @@ class UserOperations:
             sub=name.sub,
             attributes=attributes,
             enabled=True,
-            status="FORCE_CHANGE_PASSWORD",
+            status="CONFIRMED" if password is None else "FORCE_CHANGE_PASSWORD",
             created_at=call.now,
             modified_at=call.now,
             sign_in_aliases=sign_in_aliases(pool, attributes),
-            temporary_password_expires_at=temporary_password_expiry(pool, now=call.now),
+            temporary_password_expires_at=None if password is None else temporary_password_expiry(pool, now=call.now),
         )
         suppressed = message_action == "SUPPRESS"
         conflict = await self._store.create_user(
             user,
             username_form(pool, user.username),
-            password_sealed=await self._vault.seal(password, pool=pool, username=user.username, sub=user.sub),
+            password_sealed=None
+            if password is None
+            else await self._vault.seal(password, pool=pool, username=user.username, sub=user.sub),
             messages_to_send=[]
             if suppressed
             else await self._writer.invitations(user, desired_delivery_mediums, occasion, temporary_password=password),
@@ -209,31 +225,6 @@ class UserOperations:
         await self._change(
             found, lambda user: msgspec.structs.replace(user, signed_out_at=call.now), ends_sessions_of=call
         )
-        return {}
-
-    @operation
-    async def admin_update_user_attributes(
-        self,
-        call: Call,
-        *,
-        user_pool_id: str,
-        username: str,
-        user_attributes: tuple[AttributeType, ...],
-        client_metadata: dict[str, str] | None = None,  # noqa: ARG002  for triggers, of which there are none
-    ) -> Answer:
-        pool = await self._directory.pool(user_pool_id)
-        found = await self._directory.user(pool, username)
-
-        def change(user: User) -> User:
-            attributes = changed_attributes(pool, user.attributes, user_attributes, client=None)
-            return msgspec.structs.replace(
-                user,
-                attributes=attributes,
-                sign_in_aliases=aliases_of(pool, user, attributes),
-                modified_at=call.now,
-            )
-
-        await self._change(found, change)
         return {}
 
     @operation
