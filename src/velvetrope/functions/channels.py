@@ -67,6 +67,11 @@ class ChannelOwner(Protocol):
 class Channel(Protocol):
     """One of the two ways."""
 
+    @property
+    def follows(self) -> bool:
+        """Whether its runtime waits on the processor that an event names."""
+        ...
+
     def drain(self) -> None:
         """Take what the runtime has sent so far: it is about to be declared dead, and may have answered before."""
         ...

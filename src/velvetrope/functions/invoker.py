@@ -327,6 +327,7 @@ class FunctionInvoker:
                 limit=self._max_sandboxes_per_version,
                 idle_seconds=self._idle_seconds,
                 make_room=self._make_room,
+                sharing=self._factory.sharing,
             )
             self._pools[key] = pool
         return pool

@@ -26,6 +26,7 @@ from contextlib import suppress
 
 from velvetrope.functions.errors import ServiceException, TooManyRequestsException
 from velvetrope.functions.sandbox import InitFailed, Invocation, Outcome, Sandbox
+from velvetrope.functions.sharing import ProcessorSharing
 
 __all__ = ["MakeSandbox", "SandboxPool"]
 
@@ -50,11 +51,18 @@ class SandboxPool:
     """See the module. Belongs to one event loop."""
 
     def __init__(
-        self, make_sandbox: MakeSandbox, *, limit: int, idle_seconds: float, make_room: Callable[[], bool]
+        self,
+        make_sandbox: MakeSandbox,
+        *,
+        limit: int,
+        idle_seconds: float,
+        make_room: Callable[[], bool],
+        sharing: ProcessorSharing,
     ) -> None:
         """`make_room` says whether the server may have one sandbox more, after ending an idle one if need be."""
         self._make_sandbox = make_sandbox
         self._make_room = make_room
+        self._sharing = sharing
         self._limit = limit
         self._idle_seconds = idle_seconds
         self._loop = asyncio.get_running_loop()
@@ -104,6 +112,7 @@ class SandboxPool:
             ServiceException: the server is stopping.
         """
         self.in_flight += 1
+        self._sharing.begin()
         try:
             sandbox = self._take_idle() or await self._wait_for_sandbox()
             while not sandbox.idle:  # it ended in the moment that it was handed over
@@ -112,6 +121,7 @@ class SandboxPool:
         except InitFailed as failure:
             return failure.outcome(invocation.request_id)
         finally:
+            self._sharing.end()
             self.in_flight -= 1
 
     async def prewarm(self) -> None:
@@ -225,17 +235,21 @@ class SandboxPool:
         return task
 
     async def _run_start(self) -> None:
+        self._sharing.begin()
         try:
-            sandbox = await self._make_sandbox(self._on_idle, self._on_ended)
+            try:
+                sandbox = await self._make_sandbox(self._on_idle, self._on_ended)
+            finally:
+                self._unmade -= 1
+            self._live.add(sandbox)
+            self._unended.add(sandbox)
+            try:
+                await sandbox.start()
+            except BaseException:
+                self._live.discard(sandbox)
+                raise
         finally:
-            self._unmade -= 1
-        self._live.add(sandbox)
-        self._unended.add(sandbox)
-        try:
-            await sandbox.start()
-        except BaseException:
-            self._live.discard(sandbox)
-            raise
+            self._sharing.end()
 
     def _start_done(self, task: "asyncio.Task[None]") -> None:
         self._starts.discard(task)

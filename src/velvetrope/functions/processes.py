@@ -28,6 +28,7 @@ class Forker(Protocol):
     """Whoever forked the process, and takes over what its children leave behind."""
 
     def kill(self, pid: int) -> None: ...
+    def spread(self, pid: int, processor: int) -> None: ...
     def orphans(self) -> list[int]: ...
 
 
@@ -146,6 +147,11 @@ class SandboxProcess:
         self._killed = True
         if self.pid is not None:
             self._forker.kill(self.pid)
+
+    def spread(self, processor: int) -> None:
+        """Let it run anywhere, if it is held on this processor."""
+        if self.pid is not None and not self._ended:
+            self._forker.spread(self.pid, processor)
 
     def _close_output(self) -> None:
         if self._output >= 0:

@@ -75,6 +75,8 @@ _NOT_STREAMED = Refusal(400, "InvalidFunctionResponseMode", "Streamed responses 
 class RuntimeApi:
     """A listener for one sandbox."""
 
+    follows = False
+
     def __init__(self, owner: ChannelOwner, *, secret_path: bytes) -> None:
         self.owner = owner
         self.base = secret_path + _BASE

@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import IntEnum, auto
 from pathlib import Path
+from time import perf_counter
 from typing import Protocol
 
 import msgspec
@@ -30,6 +31,7 @@ from velvetrope.functions.logs import FunctionLogs, LogEvent, render_report
 from velvetrope.functions.memory import MemoryWatch
 from velvetrope.functions.processes import SandboxProcess, describe_exit
 from velvetrope.functions.runtimes import Runtime
+from velvetrope.functions.sharing import ProcessorSharing
 from velvetrope.zygote.frames import MAX_ANSWER_BYTES
 
 __all__ = ["InitFailed", "Invocation", "Launch", "Launched", "Outcome", "Sandbox", "SandboxSettings"]
@@ -148,7 +150,7 @@ class _Running:
 
     invocation: Invocation
     started: float
-    """In the event loop's time."""
+    """By `perf_counter`: the event loop's time moves on in milliseconds, and only when it wakes."""
     ended: "asyncio.Future[Outcome]"
     init_ms: float | None
     log: bytearray = field(default_factory=bytearray)
@@ -166,6 +168,7 @@ class Sandbox:
         logs: FunctionLogs,
         clock: Clock,
         watch: MemoryWatch,
+        sharing: ProcessorSharing,
         usable_until: datetime,
         on_idle: Callable[["Sandbox"], None],
         on_ended: Callable[["Sandbox"], None],
@@ -176,6 +179,7 @@ class Sandbox:
         self._logs = logs
         self._clock = clock
         self._watch = watch
+        self._sharing = sharing
         self._on_idle = on_idle
         self._on_ended = on_ended
         self._loop = asyncio.get_running_loop()
@@ -256,10 +260,12 @@ class Sandbox:
             raise RuntimeError("the sandbox is not idle")
         self._state, self._waiting, self._served = _State.INVOKING, None, True
         init_ms, self._init_ms = self._init_ms, None
-        running = _Running(invocation, self._loop.time(), self._loop.create_future(), init_ms)
+        running = _Running(invocation, perf_counter(), self._loop.create_future(), init_ms)
         self._running = running
+        follows = self._channel is not None and self._channel.follows
+        processor = self._sharing.next_processor(self) if follows else None
         # First of all, so that the function works while we do the rest. What it prints is read after that.
-        waiting.give(self._event(invocation))
+        waiting.give(self._event(invocation, processor))
         if self._log_between:
             running.log += self._log_between
             self._log_between.clear()
@@ -340,6 +346,11 @@ class Sandbox:
         self._log_line(f"The runtime broke its protocol: {why}")
         self.kill()
 
+    def spread(self, processor: int) -> None:
+        """Have its process run anywhere, if it is held on this processor."""
+        if self._process is not None:
+            self._process.spread(processor)
+
     # Endings.
 
     def _take_answer(self, request_id: str, body: bytes | None, *, function_error: str | None) -> Verdict:
@@ -357,11 +368,13 @@ class Sandbox:
 
     def _answer(self, running: _Running, payload: bytes, function_error: str | None, *, status: str = "") -> None:
         """Answer the invocation. Its timer runs on until the runtime asks for the next event."""
+        seconds = perf_counter() - running.started
+        self._sharing.answered(seconds)
         self._drain()
         request_id = running.invocation.request_id
         report = render_report(
             request_id=request_id,
-            duration_ms=(self._loop.time() - running.started) * 1000,
+            duration_ms=seconds * 1000,
             memory_size_mb=self.settings.memory_size_mb,
             max_memory_used_mb=self._process.peak_memory_mb() if self._process else 0,
             init_duration_ms=running.init_ms,
@@ -443,7 +456,7 @@ class Sandbox:
 
     # What goes in and out.
 
-    def _event(self, invocation: Invocation) -> Event:
+    def _event(self, invocation: Invocation, processor: int | None) -> Event:
         deadline_ms = int(self._clock.now().timestamp() * 1000) + self.settings.timeout_seconds * 1000
         return Event(
             invocation.request_id,
@@ -452,6 +465,7 @@ class Sandbox:
             invocation.payload,
             invocation.client_context,
             invocation.cognito_identity,
+            processor=processor,
         )
 
     # Logs.

@@ -22,6 +22,7 @@ from velvetrope.functions.pools import MakeSandbox, SandboxCallback
 from velvetrope.functions.roles import ExecutionRoles
 from velvetrope.functions.runtimes import parse_runtime
 from velvetrope.functions.sandbox import Sandbox, SandboxSettings
+from velvetrope.functions.sharing import ProcessorSharing
 from velvetrope.functions.zygotes import Zygote
 from velvetrope.store.tables.functions import FunctionConfiguration
 
@@ -42,6 +43,7 @@ class SandboxFactory:
     homes: Homes
     zygote: Zygote
     watch: MemoryWatch
+    sharing: ProcessorSharing
     clock: Clock
     entropy: Entropy
     region: str
@@ -122,6 +124,7 @@ class SandboxFactory:
             logs=self.logs,
             clock=self.clock,
             watch=self.watch,
+            sharing=self.sharing,
             usable_until=session.expiration - timedelta(seconds=settings.timeout_seconds) - _MARGIN,
             on_idle=on_idle,
             on_ended=ended,

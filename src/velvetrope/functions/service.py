@@ -18,6 +18,7 @@ from pathlib import Path
 
 from velvetrope.clock import Clock, Entropy
 from velvetrope.functions.account_operations import AccountOperations
+from velvetrope.functions.affinity import ThreadAffinity, begin_lookup_threads
 from velvetrope.functions.code import CodeStore
 from velvetrope.functions.concurrency_operations import ConcurrencyOperations
 from velvetrope.functions.destinations import Destinations
@@ -40,6 +41,7 @@ from velvetrope.functions.permission_operations import PermissionOperations
 from velvetrope.functions.permissions import ResourcePolicies
 from velvetrope.functions.roles import ExecutionRoles, ExecutionRoleSessions
 from velvetrope.functions.sandboxes import SandboxFactory
+from velvetrope.functions.sharing import ProcessorSharing
 from velvetrope.functions.tag_operations import TagOperations
 from velvetrope.functions.versions import AliasOperations, VersionOperations
 from velvetrope.functions.zygotes import Zygote
@@ -87,6 +89,7 @@ class FunctionService:
         self._store = FunctionStore(database)
         self._layers = LayerStore(database)
         self._watch = MemoryWatch()
+        self._sharing = ProcessorSharing(ThreadAffinity())
         self._zygote = Zygote()
         self._homes = Homes(folder / "scratch", self._zygote, as_root=as_root)
         self.code = CodeStore(folder / "code")
@@ -102,6 +105,7 @@ class FunctionService:
             homes=self._homes,
             zygote=self._zygote,
             watch=self._watch,
+            sharing=self._sharing,
             clock=clock,
             entropy=entropy,
             region=region,
@@ -157,6 +161,7 @@ class FunctionService:
         queues and other functions.
         """
         await asyncio.to_thread(self._clear, await self._folders_in_use())
+        await begin_lookup_threads()
         self.invoker.open()
         self._destinations.connect(operations)
         await self.events.open(self.invoker, self._destinations)
@@ -177,6 +182,7 @@ class FunctionService:
         await self._pollers.close()
         await self.events.close()
         await self.invoker.close()
+        self._sharing.close()
         await self._watch.close()
         await self._zygote.close()
         await asyncio.to_thread(self._homes.close)

@@ -69,6 +69,11 @@ class Zygote:
         if self._running is not None:
             self._running.kill(pid)
 
+    def spread(self, pid: int, processor: int) -> None:
+        """Let a process that was forked here, and what it began, run anywhere if they are held on this processor."""
+        if self._running is not None:
+            self._running.spread(pid, processor)
+
     def orphans(self) -> list[int]:
         """The processes that sandboxes started and that lost their parents since: they have become the zygote's."""
         return [] if self._running is None else self._running.orphans()
@@ -132,6 +137,10 @@ class _Running:
     def kill(self, pid: int) -> None:
         if pid in self._processes:
             self._send(control.render(control.KILL, pid), [], [])
+
+    def spread(self, pid: int, processor: int) -> None:
+        if pid in self._processes:
+            self._send(control.render(control.SPREAD, pid, processor), [], [])
 
     def orphans(self) -> list[int]:
         return [pid for pid in children_of(self._process.pid) if pid not in self._processes]

@@ -10,6 +10,7 @@ Control messages have one length, both ways: a kind and three numbers.
 | FORK | server | ticket, user id (0: the server's own), 1 to kill that user's processes first; with two descriptors |
 | FORKED | zygote | ticket, process id |
 | KILL | server | process id |
+| SPREAD | server | process id, the processor that it and what it began are held on no more |
 | EXITED | zygote | process id, status as wait(2) gives it, peak memory in KiB |
 
 A child that ended takes everything with it that it started: its session, and where it had a user of its own, every
@@ -29,9 +30,10 @@ import sys
 import time
 from contextlib import suppress
 
-from velvetrope.zygote.control import EXITED, FORK, FORKED, KILL, READY, receive, send
+from velvetrope.zygote.control import EXITED, FORK, FORKED, KILL, READY, SPREAD, receive, send
 from velvetrope.zygote.isolation import become_subreaper, can_make_roots, can_make_users, kill_processes_of_user
 from velvetrope.zygote.launch import become
+from velvetrope.zygote.processors import spread
 
 __all__: list[str] = []
 
@@ -74,6 +76,9 @@ class _Zygote:
                 kind, first, second, third = message
                 if kind == KILL:
                     self._kill(first)
+                elif kind == SPREAD:
+                    if first in self._users:  # not waited for yet, see _kill
+                        spread(first, second, os.sched_getaffinity(0))
                 elif kind == FORK:
                     if third:
                         self._end_user(second)

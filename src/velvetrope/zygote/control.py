@@ -8,9 +8,9 @@ import os
 import socket
 import struct
 
-__all__ = ["EXITED", "FORK", "FORKED", "KILL", "MESSAGE_BYTES", "READY", "parse", "receive", "render", "send"]
+__all__ = ["EXITED", "FORK", "FORKED", "KILL", "MESSAGE_BYTES", "READY", "SPREAD", "parse", "receive", "render", "send"]
 
-READY, FORK, FORKED, KILL, EXITED = 1, 2, 3, 4, 5
+READY, FORK, FORKED, KILL, EXITED, SPREAD = 1, 2, 3, 4, 5, 6
 
 _MESSAGE = struct.Struct("=iqii")
 MESSAGE_BYTES = _MESSAGE.size

@@ -5,7 +5,7 @@
 | Kind | From | Body |
 |---|---|---|
 | START | server | JSON: what to become (`launch.parse_start`); the first frame, once |
-| EVENT | server | deadline, lengths, request id, function ARN, client context, identity, trace id, event |
+| EVENT | server | deadline, processor, lengths, request id, function ARN, client context, identity, trace id, event |
 | READY | sandbox | empty: an event may come |
 | RESULT, ERROR | sandbox | length of the request id (2 bytes), request id, JSON |
 | TOO_LARGE | sandbox | request id: the result is over the limit and is not sent |
@@ -47,7 +47,7 @@ MAX_ANSWER_BYTES = 6_291_556
 _MAX_TAG_BYTES = 1024
 _HEAD = struct.Struct(">IB")
 _TAG = struct.Struct(">H")
-_EVENT = struct.Struct(">QHHHHH")
+_EVENT = struct.Struct(">QHHHHHH")
 _MAX_BODY = {
     READY: 0,
     RESULT: _TAG.size + _MAX_TAG_BYTES + MAX_ANSWER_BYTES,
@@ -72,6 +72,8 @@ class Event(NamedTuple):
     client_context: bytes = b""
     cognito_identity: bytes = b""
     trace_id: str = ""
+    processor: int | None = None
+    """Where the event after this one is best waited for; None for wherever."""
 
 
 class FrameReader:
@@ -144,13 +146,14 @@ def render_event(event: Event) -> bytes:
         event.cognito_identity,
         event.trace_id.encode(),
     )
-    body = (_EVENT.pack(event.deadline_ms, *map(len, fields)), *fields, event.payload)
+    processor = 0 if event.processor is None else event.processor + 1
+    body = (_EVENT.pack(event.deadline_ms, processor, *map(len, fields)), *fields, event.payload)
     return b"".join((_HEAD.pack(sum(map(len, body)), EVENT), *body))
 
 
 def parse_event(body: bytes) -> Event:
     """The event of an EVENT frame's body, which the server made."""
-    deadline_ms, *lengths = _EVENT.unpack_from(body)
+    deadline_ms, processor, *lengths = _EVENT.unpack_from(body)
     at, fields = _EVENT.size, []
     for length in lengths:
         fields.append(body[at : at + length])
@@ -164,4 +167,5 @@ def parse_event(body: bytes) -> Event:
         client_context,
         cognito_identity,
         trace_id.decode(),
+        processor - 1 if processor else None,
     )

@@ -26,6 +26,7 @@ from awslambdaric.lambda_runtime_client import (  # noqa: E402
 from awslambdaric.lambda_runtime_marshaller import LambdaMarshaller, to_json  # noqa: E402
 
 from velvetrope.zygote import frames  # noqa: E402
+from velvetrope.zygote.processors import Follower  # noqa: E402
 
 __all__ = ["FrameRuntimeClient", "run_handler"]
 
@@ -41,12 +42,15 @@ class FrameRuntimeClient(LambdaRuntimeClient):  # type: ignore[misc]  # awslambd
         self._unsent = b""
         """The answer to the invocation that ended, until the next event is asked for."""
         self._received = bytearray()
+        self._follower = Follower(connection)
 
     def wait_next_invocation(self) -> Any:  # noqa: ANN401  awslambdaric ships no types
         """Answer what ended, say that an event may come, and wait for it."""
         answer, self._unsent = self._unsent, b""
+        self._follower.settle()
         self._connection.sendall(answer + _READY)
         event = frames.parse_event(self._receive_event())
+        self._follower.follow(event.processor)
         return InvocationRequest(
             invoke_id=event.request_id,
             x_amzn_trace_id=event.trace_id or None,
@@ -96,7 +100,11 @@ class FrameRuntimeClient(LambdaRuntimeClient):  # type: ignore[misc]  # awslambd
     def _receive_event(self) -> bytes:
         received = self._received
         while True:
-            data = self._connection.recv(_RECEIVE_BYTES)
+            try:
+                data = self._connection.recv(_RECEIVE_BYTES)
+            except BlockingIOError:
+                self._follower.give_up()
+                continue
             if not data:
                 _leave()
             received += data
@@ -111,7 +119,8 @@ class FrameRuntimeClient(LambdaRuntimeClient):  # type: ignore[misc]  # awslambd
 
 
 _READY = frames.render_frame(frames.READY)
-_RECEIVE_BYTES = 262_144
+_RECEIVE_BYTES = 65_536
+"""A buffer that the C library need not have mapped, see `functions.frame_channel`."""
 
 
 def _leave() -> NoReturn:
