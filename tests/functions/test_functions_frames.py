@@ -22,6 +22,7 @@ EVENTS = st.builds(
     client_context=BODIES,
     cognito_identity=BODIES,
     trace_id=TEXTS,
+    processor=st.one_of(st.none(), st.integers(0, 8191)),
 )
 FRAMES = st.one_of(
     st.just((frames.READY, b"")),

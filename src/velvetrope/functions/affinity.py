@@ -7,7 +7,7 @@
 
 A thread or a process inherits the processors of the thread that begins it. Nothing that the server begins may ever have
 fewer than the server has, so that a thread that is held is let go of before it begins one: Python tells of that by an
-audit event, raised before the thread or the process is there. What a C library begins by itself is not told of. There
+audit event before the thread or the process is there. What a C library begins by itself is not told of. There
 is one such thing in the server, the threads in which libuv looks up names; `begin_lookup_threads` has them begun before
 anything is held.
 
@@ -20,12 +20,11 @@ Sources: sched_setaffinity(2), "CPU affinity … inherited"; Python's table of a
 import asyncio
 import os
 import socket
-import sys
 import threading
 from collections.abc import Callable
 from contextlib import suppress
 
-from velvetrope.zygote.processors import BEGINNINGS
+from velvetrope.zygote.processors import hear_beginnings
 
 __all__ = ["ThreadAffinity", "begin_lookup_threads"]
 
@@ -96,15 +95,15 @@ _listening = False
 
 
 def _listen_for_beginnings() -> None:
-    """Begin to listen; a hook stays for as long as the process, so that there is none before it is needed."""
+    """Begin to listen. That stays for as long as the process, so that it is not done before it is needed."""
     global _listening  # noqa: PLW0603
     if not _listening:
         _listening = True
-        sys.addaudithook(_heard)
+        hear_beginnings(_before_beginning)
 
 
-def _heard(event: str, _arguments: object) -> None:
-    if _held is not None and event in BEGINNINGS:
+def _before_beginning() -> None:
+    if _held is not None:
         _held.before_beginning()
 
 

@@ -21,6 +21,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, Protocol
 
+import msgspec
+
 from velvetrope.clock import Entropy
 from velvetrope.errors import ServiceError
 from velvetrope.functions.errors import (
@@ -65,8 +67,7 @@ class EventAcceptor(Protocol):
     ) -> None: ...
 
 
-@dataclass(frozen=True, slots=True)
-class InvocationResult:
+class InvocationResult(msgspec.Struct, frozen=True):
     """What Invoke answers. `function_error` is None when the function returned; `log_tail` is the last 4 KB."""
 
     payload: bytes

@@ -76,8 +76,7 @@ class SandboxSettings:
     """What the layers of the version come to: the content of `/opt`."""
 
 
-@dataclass(frozen=True, slots=True)
-class Invocation:
+class Invocation(msgspec.Struct, frozen=True):
     """One event for a function."""
 
     request_id: str
@@ -90,8 +89,7 @@ class Invocation:
     """JSON; empty unless the caller's credentials came from an identity pool."""
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(msgspec.Struct, frozen=True):
     """How an invocation ended. `function_error` is None when the function returned."""
 
     payload: bytes

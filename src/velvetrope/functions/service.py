@@ -79,17 +79,19 @@ class FunctionService:
         idle_seconds: float = 300.0,
         python_over_http: bool = False,
         as_root: bool = False,
+        sharing: ProcessorSharing | None = None,
     ) -> None:
         """`endpoint_url` is what functions find as `AWS_ENDPOINT_URL`; a sandbox idle for `idle_seconds` is ended.
 
         `python_over_http` has Python functions use the Runtime API too, instead of the socketpair. `as_root` lets them
-        run as root on a server that is root and may not give them root folders of their own (`homes`).
+        run as root on a server that is root and may not give them root folders of their own (`homes`). `sharing` is
+        for tests; without it one is made that holds the calling thread.
         """
         folder = folder.absolute()  # sandboxes begin in the machine's root folder
         self._store = FunctionStore(database)
         self._layers = LayerStore(database)
         self._watch = MemoryWatch()
-        self._sharing = ProcessorSharing(ThreadAffinity())
+        self._sharing = sharing or ProcessorSharing(ThreadAffinity())
         self._zygote = Zygote()
         self._homes = Homes(folder / "scratch", self._zygote, as_root=as_root)
         self.code = CodeStore(folder / "code")

@@ -70,9 +70,10 @@ class Follower(Protocol):
 class ProcessorSharing:
     """See the module. Belongs to one event loop; `close` it."""
 
-    def __init__(self, affinity: Affinity, *, seconds: Callable[[], float] = perf_counter) -> None:
+    def __init__(self, affinity: Affinity, *, gain: float = GAIN, seconds: Callable[[], float] = perf_counter) -> None:
         """`seconds` is a clock of microseconds; the event loop's own need not be one."""
         self._affinity = affinity
+        self._gain = gain
         self._seconds = seconds
         self._under_way = 0
         self._run = 0
@@ -163,7 +164,7 @@ class ProcessorSharing:
 
     def _judge(self, now: float) -> None:
         """Whether it was worth it. The first of a trial was waited for elsewhere still, and weighs little."""
-        if self._spent / self._run < self._apart_mean * GAIN:
+        if self._spent / self._run < self._apart_mean * self._gain:
             self._pause = FIRST_PAUSE_SECONDS
             self._run, self._spent = 0, 0.0
         else:

@@ -88,27 +88,32 @@ class FrameReader:
         Raises:
             FrameBroken: a kind that no sandbox may send, or a body longer than its kind allows.
         """
-        buffer = self._buffer
-        if not buffer and len(data) >= _HEAD.size:
+        if not self._buffer:
             # What is sent in one go mostly comes in one go.
-            length, kind = _HEAD.unpack_from(data)
-            if len(data) == _HEAD.size + length and length <= _MAX_BODY.get(kind, -1):
-                return [(kind, data[_HEAD.size :])]
-        buffer += data
-        frames: list[tuple[int, bytes]] = []
-        at, end = 0, len(buffer)
-        while end - at >= _HEAD.size:
-            length, kind = _HEAD.unpack_from(buffer, at)
-            longest = _MAX_BODY.get(kind)
-            if longest is None or length > longest:
-                raise FrameBroken(f"a frame of kind {kind} with {length} bytes")
-            if end - at - _HEAD.size < length:
-                break
-            at += _HEAD.size
-            frames.append((kind, bytes(buffer[at : at + length])))
-            at += length
-        del buffer[:at]
+            frames, at = _take_apart(data)
+            self._buffer += data[at:]
+            return frames
+        self._buffer += data
+        frames, at = _take_apart(self._buffer)
+        del self._buffer[:at]
         return frames
+
+
+def _take_apart(data: bytes | bytearray) -> tuple[list[tuple[int, bytes]], int]:
+    """The frames that are complete, and where the first begins that is not."""
+    frames: list[tuple[int, bytes]] = []
+    at, end = 0, len(data)
+    while end - at >= _HEAD.size:
+        length, kind = _HEAD.unpack_from(data, at)
+        longest = _MAX_BODY.get(kind)
+        if longest is None or length > longest:
+            raise FrameBroken(f"a frame of kind {kind} with {length} bytes")
+        if end - at - _HEAD.size < length:
+            break
+        at += _HEAD.size
+        frames.append((kind, bytes(data[at : at + length])))
+        at += length
+    return frames, at
 
 
 def render_frame(kind: int, body: bytes = b"") -> bytes:

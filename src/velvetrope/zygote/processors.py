@@ -19,11 +19,11 @@ import threading
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 
-__all__ = ["BEGINNINGS", "Follower", "spread"]
+__all__ = ["Follower", "hear_beginnings", "spread"]
 
-BEGINNINGS = frozenset(
+_BEGINNINGS = frozenset(
     {
-        "_thread.start_new_thread",
+        "_thread.start_new_thread",  # Python 3.12
         "_thread.start_joinable_thread",  # Python 3.13
         "os.exec",
         "os.fork",
@@ -34,6 +34,8 @@ BEGINNINGS = frozenset(
     }
 )
 """Audit events that Python raises before it begins a thread or a process."""
+
+_AUDITS_THREADS = sys.version_info >= (3, 12)
 
 PATIENCE_SECONDS = 0.01
 
@@ -72,7 +74,7 @@ class Follower:
         if not self._listening:
             self._own, self._thread_id = present, threading.get_native_id()
             self._listening = True
-            sys.addaudithook(self._heard)
+            hear_beginnings(self._before_beginning)
         if processor in self._own == present:
             with suppress(OSError):
                 os.sched_setaffinity(0, (processor,))
@@ -92,14 +94,36 @@ class Follower:
         if processor is not None:
             spread(os.getpid(), processor, self._own)
 
-    def _heard(self, event: str, _arguments: object) -> None:
-        if self._held_on is not None and event in BEGINNINGS and threading.get_native_id() == self._thread_id:
+    def _before_beginning(self) -> None:
+        if self._held_on is not None and threading.get_native_id() == self._thread_id:
             self.let_go()
 
     def _set_patience(self, patience: bytes) -> None:
         # The kernel's own timeout costs nothing when an event comes; Python's would poll before each receive.
         self._connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, patience)
         self._impatient = patience != _FOREVER
+
+
+def hear_beginnings(before: Callable[[], None]) -> None:
+    """Have `before` called by each thread that is about to begin another or a process, as long as this process lives.
+
+    Not told of are threads and processes that C begins, and those of `multiprocessing` that are not forked.
+    """
+
+    def heard(event: str, _arguments: object) -> None:
+        if event in _BEGINNINGS:
+            before()
+
+    sys.addaudithook(heard)
+    if not _AUDITS_THREADS:
+        names = vars(threading)
+        start = names["_start_new_thread"]
+
+        def start_after(*arguments: object) -> object:
+            before()
+            return start(*arguments)
+
+        names["_start_new_thread"] = start_after
 
 
 def spread(pid: int, processor: int, processors: Iterable[int]) -> None:
