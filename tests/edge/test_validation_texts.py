@@ -1,7 +1,7 @@
 """AWS's words for what a model refuses; patterns as Java reads them; names on both sides."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Annotated, Literal
 
@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from velvetrope.edge.members import UnsupportedMember, to_snake, to_wire
+from velvetrope.edge.answers import AnswerWriter, answer_writer, json_writer
+from velvetrope.edge.members import UnsupportedMember, to_snake
 from velvetrope.edge.models import Shape, load_service_model
 from velvetrope.edge.parameters import MissingParameter, SignatureContract, UnsupportedValue
 from velvetrope.edge.patterns import matches_pattern
@@ -229,11 +230,12 @@ def test_every_member_comes_back_under_the_name_it_left_by(name: str) -> None:
 
     renamed = to_snake({name: value}, shape, dict[str, object], "")
 
-    assert to_wire(renamed, shape, "") == {name: value}
+    assert answer_writer(shape)(renamed) == {name: value}
     assert isinstance(renamed, dict)
     assert all(re.fullmatch("[a-z_]+", key) for key in renamed)
 
 
+@pytest.mark.parametrize("write", [answer_writer, json_writer])
 @pytest.mark.parametrize(
     "answer",
     [
@@ -245,12 +247,14 @@ def test_every_member_comes_back_under_the_name_it_left_by(name: str) -> None:
         {"user_pool": {"username_attributes": "email"}},
     ],
 )
-def test_an_answer_of_the_wrong_type_is_a_fault(answer: dict[str, object]) -> None:
+def test_an_answer_of_the_wrong_type_is_a_fault(
+    answer: dict[str, object], write: Callable[[Shape], AnswerWriter]
+) -> None:
     output = load_service_model("cognito-idp", "2016-04-18").operation("CreateUserPool").output
     assert output is not None
 
     with pytest.raises(TypeError):
-        to_wire(answer, output, "CreateUserPool")
+        write(output)(answer)
 
 
 def test_none_is_left_out_of_an_answer_and_structs_are_read() -> None:
@@ -258,6 +262,6 @@ def test_none_is_left_out_of_an_answer_and_structs_are_read() -> None:
     assert output is not None
     at = datetime(2026, 1, 1, tzinfo=UTC)
 
-    wire = to_wire({"user_pool": {"name": None, "policies": Policies(), "creation_date": at}}, output, "")
+    wire = answer_writer(output)({"user_pool": {"name": None, "policies": Policies(), "creation_date": at}})
 
     assert wire == {"UserPool": {"Policies": {}, "CreationDate": at}}

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from velvetrope.edge.codecs import CODECS
 from velvetrope.edge.codecs.uri_templates import UriIndex
 from velvetrope.edge.codecs.values import MalformedRequest, UnknownMember
+from velvetrope.edge.members import to_snake
 from velvetrope.edge.models import ServiceModel, Shape, load_service_model
 from velvetrope.edge.requests import ControlRequest
 from velvetrope.edge.services import SERVICES
@@ -159,7 +160,9 @@ def test_what_is_rendered_botocore_parses_back(service: str, operation: str, dat
     theirs = botocore_operation(service, operation)
     request = as_request({"url_path": "/", "query_string": "", "method": "POST", "headers": {}, "body": b""})
 
-    answer = CODECS[SERVICES[service].protocol].render(ours, result, request)
+    answered = {} if ours.output is None else to_snake(result, ours.output, Any, "")
+
+    answer = CODECS[SERVICES[service].protocol].render(ours, answered, request)
 
     parser = botocore.parsers.create_parser(theirs.service_model.protocol)
     headers = {name.decode(): value.decode("latin-1") for name, value in answer.headers}
@@ -327,7 +330,7 @@ def test_a_blob_in_json_is_base64_and_nothing_else() -> None:
 
 def test_xml_carries_every_character_it_can() -> None:
     operation = our_model("sts").operation("GetCallerIdentity")
-    answer = CODECS["query"].render(operation, {"Arn": "a<b>&\"'\r\n\t\x00é"}, request_with(b"", ""))
+    answer = CODECS["query"].render(operation, {"arn": "a<b>&\"'\r\n\t\x00é"}, request_with(b"", ""))
     theirs = botocore_operation("sts", "GetCallerIdentity")
 
     parsed = botocore.parsers.create_parser("query").parse(
@@ -342,7 +345,7 @@ def test_sts_answers_in_json_to_who_asks_for_it() -> None:
     request = request_with(b"", "application/x-www-form-urlencoded")
     asking = ControlRequest(**{**vars(request), "headers": ((b"Accept", b"application/json"),)})
 
-    answer = CODECS["query"].render(operation, {"Account": "123456789012"}, asking)
+    answer = CODECS["query"].render(operation, {"account": "123456789012"}, asking)
 
     assert answer.body == (
         b'{"GetCallerIdentityResponse":{"GetCallerIdentityResult":{"Account":"123456789012"},'

@@ -23,10 +23,11 @@ from velvetrope import sigv4
 from velvetrope.clock import Clock, Entropy
 from velvetrope.decisions import DecisionRecord, DecisionStep
 from velvetrope.edge import errors
+from velvetrope.edge.answers import answer_writer
 from velvetrope.edge.codecs import CODECS, MalformedRequest, UnknownMember
 from velvetrope.edge.cors import cross_origin_headers
 from velvetrope.edge.finding import Target, find_target
-from velvetrope.edge.members import UnsupportedMember, check_wire_value, to_wire
+from velvetrope.edge.members import UnsupportedMember, check_wire_value
 from velvetrope.edge.models import Operation, load_service_model
 from velvetrope.edge.parameters import MissingParameter, SignatureContract, UnsupportedValue
 from velvetrope.edge.quick_calls import CALLS_BEFORE, QuickReader
@@ -260,7 +261,7 @@ class OperationDispatcher:
                 raise _unreadable(error, found.service, operation) from error
             self._validate(found, parameters)
             result = await self._perform(found, parameters, None, own_call, trail)
-            return _wire_answer(result, found.operation)
+            return {} if found.operation.output is None else answer_writer(found.operation.output)(result)
         except ServiceError as error:
             refusal = error
             raise
@@ -300,7 +301,7 @@ class OperationDispatcher:
             secure_transport=request.scheme == "https",
         )
         result = await self._perform(found, parameters, arguments, call, trail)
-        return CODECS[found.service.protocol].render(found.operation, _wire_answer(result, found.operation), request)
+        return CODECS[found.service.protocol].render(found.operation, result, request)
 
     def _find_operation(self, target: Target, trail: _Trail) -> _Found:
         trail.begin("operation")
@@ -381,7 +382,7 @@ class OperationDispatcher:
         call: Call,
         trail: _Trail,
     ) -> object:
-        """The method's own answer to parameters that the model has accepted."""
+        """The method's own answer, in snake case, to parameters that the model has accepted."""
         trail.principal_arn = call.principal.arn
         if not found.operation.is_unsigned:
             await self._authorize(found, parameters, call, trail)
@@ -390,7 +391,7 @@ class OperationDispatcher:
         trail.begin("call")
         result = await found.method(call, **arguments)
         trail.note("answered")
-        return result
+        return {} if result is None else result
 
     async def _authorize(self, found: _Found, parameters: Mapping[str, object], call: Call, trail: _Trail) -> None:
         trail.begin("authorization")
@@ -460,13 +461,6 @@ def _find(request: ControlRequest) -> Target:
         return find_target(request)
     except MalformedRequest as reason:
         raise errors.malformed_request("json", reason.message) from reason
-
-
-def _wire_answer(result: object, operation: Operation) -> dict[str, object]:
-    if operation.output is None:
-        return {}
-    wire = to_wire(result if result is not None else {}, operation.output, operation.name)
-    return wire if isinstance(wire, dict) else {}
 
 
 def _unreadable(reason: UnknownMember | MalformedRequest, service: WireService, operation: str) -> ServiceError:

@@ -1,14 +1,13 @@
 """Names between the wire and Python: `UserPoolId` there is `user_pool_id` here, by the shape and at any depth.
 
 `to_snake` turns a wire dict into keyword arguments; at each structure it knows which members the handler's annotation
-has, and refuses by name what the handler lacks. `to_wire` turns a handler's answer into a wire dict and drops what is
-None. Keys of maps are data and are never renamed. Values keep their Python types (datetimes, bytes): how they are
-spelled is the codecs' business.
+has, and refuses by name what the handler lacks. The way back is `answers.py`. Keys of maps are data and are never
+renamed. Values keep their Python types (datetimes, bytes): how they are spelled is the codecs' business.
 """
 
 import types
 import typing
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -17,9 +16,8 @@ import msgspec
 from velvetrope.edge.codecs.values import MalformedRequest, UnknownMember
 from velvetrope.edge.models import Shape
 from velvetrope.errors import ReasonError
-from velvetrope.secret import Secret
 
-__all__ = ["UnsupportedMember", "check_wire_value", "to_snake", "to_wire"]
+__all__ = ["UnsupportedMember", "check_wire_value", "is_scalar_of", "to_snake"]
 
 
 class UnsupportedMember(ReasonError):
@@ -49,7 +47,7 @@ def check_wire_value(value: object, shape: Shape | None, path: str) -> None:
     elif shape.type == "map" and shape.value is not None and isinstance(value, Mapping):
         for key, inner in value.items():
             check_wire_value(inner, shape.value.shape, f"{path}.{key}")
-    elif not _is_scalar_of(value, shape):
+    elif not is_scalar_of(value, shape):
         raise MalformedRequest(f"{path}: a {type(value).__name__} is not a {shape.type}")
 
 
@@ -127,48 +125,6 @@ def _struct_annotations(annotation: object) -> Mapping[str, object] | None:
     return known
 
 
-def to_wire(value: object, shape: Shape, path: str) -> object:
-    """A handler's answer in the model's member names.
-
-    Raises:
-        TypeError: the answer has a member or a type that the shape has not: a fault of ours.
-    """
-    if shape.is_document:
-        return value
-    match shape.type:
-        case "structure":
-            return _structure_to_wire(value, shape, path)
-        case "list" if shape.item is not None and isinstance(value, Iterable) and not isinstance(value, (str, bytes)):
-            return [to_wire(inner, shape.item.shape, f"{path}[]") for inner in value]
-        case "map" if shape.value is not None and isinstance(value, Mapping):
-            return {
-                str(key): to_wire(inner, shape.value.shape, f"{path}.{key}")
-                for key, inner in value.items()
-                if inner is not None
-            }
-        case _:
-            return _scalar_to_wire(value, shape, path)
-
-
-def _structure_to_wire(value: object, shape: Shape, path: str) -> dict[str, object]:
-    items: Iterable[tuple[str, object]]
-    if isinstance(value, Mapping):
-        items = value.items()
-    elif isinstance(value, msgspec.Struct):
-        names = zip(value.__struct_encode_fields__, value.__struct_fields__, strict=True)
-        items = ((encoded, getattr(value, name)) for encoded, name in names)
-    else:
-        raise TypeError(f"{path}: a {type(value).__name__} cannot be sent as {shape.name}")
-    renamed = {}
-    for name, inner in items:
-        member = shape.by_snake_name.get(name)
-        if member is None:
-            raise TypeError(f"{path}: {shape.name} has no member for {name}")
-        if inner is not None and inner is not msgspec.UNSET:
-            renamed[member.name] = to_wire(inner, member.shape, f"{path}.{member.name}")
-    return renamed
-
-
 _PYTHON_TYPES: Mapping[str, type | tuple[type, ...]] = {
     "string": str,
     "character": str,
@@ -182,18 +138,8 @@ _PYTHON_TYPES: Mapping[str, type | tuple[type, ...]] = {
 }
 
 
-def _scalar_to_wire(value: object, shape: Shape, path: str) -> object:
-    if isinstance(value, Secret):
-        # A secret that an operation answers with is one that the caller is entitled to see.
-        value = value.reveal()
-    if not _is_scalar_of(value, shape):
-        raise TypeError(f"{path}: a {type(value).__name__} cannot be sent as a {shape.type}")
-    if isinstance(value, (bytearray, memoryview)):
-        return bytes(value)
-    return value
-
-
-def _is_scalar_of(value: object, shape: Shape) -> bool:
+def is_scalar_of(value: object, shape: Shape) -> bool:
+    """Whether `value` has the Python type of a scalar of this shape."""
     wanted = _PYTHON_TYPES.get(shape.type)
     is_wrong_bool = isinstance(value, bool) and shape.type != "boolean"
     return wanted is not None and isinstance(value, wanted) and not is_wrong_bool

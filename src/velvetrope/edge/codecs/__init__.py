@@ -1,7 +1,7 @@
 """How calls and answers of each AWS protocol are spelled: one file per protocol, one signature for all.
 
     parameters = codec.parse(operation, request)            # bytes in, a wire dict out
-    answer = codec.render(operation, result, request)       # a wire dict in, bytes out
+    answer = codec.render(operation, answer, request)       # an operation's answer in, bytes out
     answer = codec.render_error(error, model, request_id)
 
 A wire dict has the model's member names and Python's values: str, int, float, bool, aware datetime, bytes, lists and
@@ -35,8 +35,12 @@ class Codec(TypingProtocol):
         """
         ...
 
-    def render(self, operation: Operation, result: dict[str, object], request: ControlRequest, /) -> WireAnswer:
-        """The answer to a call that went well."""
+    def render(self, operation: Operation, answer: object, request: ControlRequest, /) -> WireAnswer:
+        """The answer to a call that went well, from what the operation said.
+
+        Raises:
+            TypeError: the operation's output has no place for it: a fault of ours.
+        """
         ...
 
     def render_error(self, error: ServiceError, model: ServiceModel, request_id: str, /) -> WireAnswer:

@@ -15,8 +15,9 @@ from collections.abc import Mapping
 
 import msgspec
 
+from velvetrope.edge.answers import json_writer
 from velvetrope.edge.codecs.error_members import modelled_members
-from velvetrope.edge.codecs.json_values import parse_json_document, parse_structure, render_structure
+from velvetrope.edge.codecs.json_values import parse_json_document, parse_structure
 from velvetrope.edge.codecs.values import MalformedRequest, UnknownMember, header_value
 from velvetrope.edge.models import Operation, ServiceModel
 from velvetrope.edge.requests import ControlRequest, WireAnswer
@@ -57,11 +58,11 @@ class Json11Codec:
             raise UnknownMember(next(iter(document)))
         return {}
 
-    def render(self, operation: Operation, result: dict[str, object], _request: ControlRequest, /) -> WireAnswer:
+    def render(self, operation: Operation, answer: object, _request: ControlRequest, /) -> WireAnswer:
         if operation.output is None:
             # An operation without an output answers with no body at all.
             return WireAnswer(operation.response_code, b"", [_content_type(operation.json_version)])
-        body = msgspec.json.encode(render_structure(result, operation.output))
+        body = msgspec.json.encode(json_writer(operation.output)(answer))
         return WireAnswer(operation.response_code, body, [_content_type(operation.json_version)])
 
     def render_error(self, error: ServiceError, model: ServiceModel, _request_id: str, /) -> WireAnswer:

@@ -1,11 +1,10 @@
-"""JSON documents by shape: parsed into wire dicts, and wire dicts into what `msgspec` encodes.
+"""JSON documents by shape, parsed into wire dicts (`answers.py` is the way back).
 
 Used for the bodies of JSON 1.1 and of REST-JSON. Timestamps are epoch seconds unless the model says otherwise; both
 forms are read. Blobs are base64. A JSON null is a member that was not sent.
 """
 
 from collections.abc import Mapping
-from datetime import datetime
 
 import msgspec
 
@@ -14,13 +13,10 @@ from velvetrope.edge.codecs.values import (
     UnknownMember,
     parse_blob,
     parse_timestamp,
-    render_blob,
-    render_timestamp,
-    timestamp_as_number,
 )
 from velvetrope.edge.models import Member, Shape
 
-__all__ = ["parse_json_document", "parse_structure", "render_structure"]
+__all__ = ["parse_json_document", "parse_structure"]
 
 _JSON_TYPES = {str: "STRING_VALUE", bool: "TRUE_VALUE", int: "NUMBER_VALUE", float: "NUMBER_VALUE"}
 
@@ -97,31 +93,3 @@ def _type_mismatch(value: object, shape: Shape) -> str:
         return "Unexpected field type"
     found = "FALSE_VALUE" if value is False else _JSON_TYPES.get(type(value), "VALUE")
     return f"{found} can not be converted to {shape.type.capitalize()}"
-
-
-def render_structure(value: Mapping[str, object], shape: Shape) -> dict[str, object]:
-    """A wire dict as a JSON object: members that travel in the body, under their wire names."""
-    return {
-        member.wire_name: _render(value[name], member)
-        for name, member in shape.members.items()
-        if name in value and member.location is None
-    }
-
-
-def _render(value: object, member: Member) -> object:
-    shape = member.shape
-    if isinstance(value, datetime):
-        if member.timestamp_format in {None, "unixTimestamp"}:
-            return timestamp_as_number(value)
-        return render_timestamp(value, member.timestamp_format or "")
-    if isinstance(value, bytes):
-        return render_blob(value)
-    if shape.is_document:
-        return value
-    if shape.type == "structure" and isinstance(value, Mapping):
-        return render_structure(value, shape)
-    if shape.type == "list" and shape.item is not None and isinstance(value, list):
-        return [_render(element, shape.item) for element in value]
-    if shape.type == "map" and shape.value is not None and isinstance(value, Mapping):
-        return {key: _render(element, shape.value) for key, element in value.items()}
-    return value

@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
-from velvetrope.edge.codecs.json_values import render_structure
+from velvetrope.edge.answers import answer_writer, json_writer
 from velvetrope.edge.codecs.values import MalformedRequest, UnknownMember, parse_text, render_text
 from velvetrope.edge.models import Member, Operation, ServiceModel, Shape
 from velvetrope.edge.requests import ControlRequest, WireAnswer
@@ -77,13 +77,13 @@ class QueryCodec:
             return {}
         return _parse_structure(tree, operation.input, "")
 
-    def render(self, operation: Operation, result: dict[str, object], request: ControlRequest, /) -> WireAnswer:
+    def render(self, operation: Operation, answer: object, request: ControlRequest, /) -> WireAnswer:
         if operation.service == "sts" and "application/json" in (request.header("accept") or ""):
-            return _render_json(operation, result, request.request_id)
+            return _render_json(operation, answer, request.request_id)
         out = [f'<{operation.name}Response xmlns="{operation.xml_namespace}">']
         if operation.output is not None:
             inner: list[str] = []
-            _render_structure(inner, result, operation.output)
+            _render_structure(inner, answer_writer(operation.output)(answer), operation.output)
             if operation.result_wrapper is None:
                 out += inner
             else:
@@ -222,9 +222,9 @@ def _text(text: str) -> str:
     return text.translate(_ESCAPED)
 
 
-def _render_json(operation: Operation, result: dict[str, object], request_id: str) -> WireAnswer:
-    answer: dict[str, object] = {"ResponseMetadata": {"RequestId": request_id}}
+def _render_json(operation: Operation, answer: object, request_id: str) -> WireAnswer:
+    inner: dict[str, object] = {"ResponseMetadata": {"RequestId": request_id}}
     if operation.output is not None and operation.result_wrapper is not None:
-        answer = {operation.result_wrapper: render_structure(result, operation.output), **answer}
-    body = msgspec.json.encode({f"{operation.name}Response": answer})
+        inner = {operation.result_wrapper: json_writer(operation.output)(answer), **inner}
+    body = msgspec.json.encode({f"{operation.name}Response": inner})
     return WireAnswer(operation.response_code, body, [(b"content-type", b"application/json")])

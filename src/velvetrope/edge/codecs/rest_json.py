@@ -12,8 +12,9 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
+from velvetrope.edge.answers import answer_members, answer_writer, json_writer
 from velvetrope.edge.codecs.error_members import modelled_members
-from velvetrope.edge.codecs.json_values import parse_json_document, parse_structure, render_structure
+from velvetrope.edge.codecs.json_values import parse_json_document, parse_structure
 from velvetrope.edge.codecs.uri_templates import UriTemplate, path_segments
 from velvetrope.edge.codecs.values import MalformedRequest, UnknownMember, header_value, parse_text, render_text
 from velvetrope.edge.models import Member, Operation, ServiceModel, Shape
@@ -55,24 +56,17 @@ class RestJsonCodec:
         parsed.update(_parse_body(shape, request))
         return parsed
 
-    def render(self, operation: Operation, result: dict[str, object], _request: ControlRequest, /) -> WireAnswer:
-        answer = WireAnswer(operation.response_code, b"")
+    def render(self, operation: Operation, answer: object, _request: ControlRequest, /) -> WireAnswer:
+        rendered = WireAnswer(operation.response_code, b"")
         shape = operation.output
         if shape is None:
-            return answer
-        for name, member in shape.members.items():
-            value = result.get(name)
-            if value is None:
-                continue
-            if member.location == "statusCode" and isinstance(value, int):
-                answer.status = value
-            elif member.location == "header":
-                text = render_text(value, member.timestamp_format or "rfc822")
-                answer.headers.append((member.wire_name.encode(), header_value(text)))
-        answer.body = _render_body(shape, result)
-        if answer.body and not any(name.lower() == b"content-type" for name, _ in answer.headers):
-            answer.headers.append(_CONTENT_TYPE)
-        return answer
+            return rendered
+        if shape.payload is not None or any(member.location is not None for member in shape.members.values()):
+            _render_located(shape, answer_writer(shape)(answer), rendered)
+        rendered.body = _render_body(shape, answer)
+        if rendered.body and not any(name.lower() == b"content-type" for name, _ in rendered.headers):
+            rendered.headers.append(_CONTENT_TYPE)
+        return rendered
 
     def render_error(self, error: ServiceError, model: ServiceModel, _request_id: str, /) -> WireAnswer:
         members = modelled_members(error, model)
@@ -134,15 +128,26 @@ def _parse_body(shape: Shape, request: ControlRequest) -> dict[str, object]:
         raise MalformedRequest("the body is nested too deeply") from None
 
 
-def _render_body(shape: Shape, result: dict[str, object]) -> bytes:
+def _render_located(shape: Shape, result: dict[str, object], rendered: WireAnswer) -> None:
+    """Put what travels as the status or in headers where it belongs."""
+    for name, member in shape.members.items():
+        value = result.get(name)
+        if value is None:
+            continue
+        if member.location == "statusCode" and isinstance(value, int):
+            rendered.status = value
+        elif member.location == "header":
+            text = render_text(value, member.timestamp_format or "rfc822")
+            rendered.headers.append((member.wire_name.encode(), header_value(text)))
+
+
+def _render_body(shape: Shape, answer: object) -> bytes:
     if shape.payload is not None:
-        payload = result.get(shape.payload)
         member = shape.members[shape.payload]
-        if isinstance(payload, bytes):
-            return payload
-        if isinstance(payload, dict) and member.shape.type == "structure":
-            return msgspec.json.encode(render_structure(payload, member.shape))
-        return b""
+        payload = answer_members(answer).get(member.snake_name)
+        if member.shape.type == "structure" and payload is not None:
+            return msgspec.json.encode(json_writer(member.shape)(payload))
+        return bytes(payload) if isinstance(payload, (bytes, bytearray, memoryview)) else b""
     if all(member.location is not None for member in shape.members.values()):
         return b""
-    return msgspec.json.encode(render_structure(result, shape))
+    return msgspec.json.encode(json_writer(shape)(answer))
