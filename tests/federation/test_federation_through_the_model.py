@@ -11,6 +11,7 @@ import pytest
 
 from support.open_id_issuer import Issuer, running_issuer
 from velvetrope.clock import CountingEntropy, FrozenClock
+from velvetrope.decisions import DecisionLog
 from velvetrope.edge import OperationDispatcher
 from velvetrope.errors import ServiceError
 from velvetrope.iam import AccessKeys, MfaDevices, PolicyGatherer, iam_operations
@@ -64,10 +65,6 @@ class Judge:
         return Allowed()
 
 
-class Recorder:
-    def record(self, record: object, /) -> None: ...
-
-
 class NoVerifier:
     """Nothing comes over HTTP here."""
 
@@ -118,7 +115,7 @@ class Cloud:
         self.dispatcher = OperationDispatcher(
             judge=Judge(),
             verifier=NoVerifier(),  # type: ignore[arg-type]  # never asked
-            recorder=Recorder(),
+            recorder=DecisionLog(),
             clock=clock,
             entropy=entropy,
             account_id=ACCOUNT,

@@ -8,6 +8,7 @@ import pytest
 
 from support.functions import ACCOUNT, OWNER, REGION, ROLE, Lambda, WallClock, make_zip
 from velvetrope.clock import CountingEntropy
+from velvetrope.decisions import DecisionLog
 from velvetrope.edge import OperationDispatcher
 from velvetrope.errors import ServiceError
 from velvetrope.operations import Call
@@ -33,10 +34,6 @@ class Judge:
         return Allowed()
 
 
-class Recorder:
-    def record(self, record: object, /) -> None: ...
-
-
 class NoVerifier:
     """Nothing comes over HTTP here."""
 
@@ -46,7 +43,7 @@ def dispatcher(functions: Lambda) -> OperationDispatcher:
     made = OperationDispatcher(
         judge=Judge(),
         verifier=NoVerifier(),  # type: ignore[arg-type]  # never asked
-        recorder=Recorder(),
+        recorder=DecisionLog(),
         clock=WallClock(),
         entropy=CountingEntropy(),
         account_id=ACCOUNT,

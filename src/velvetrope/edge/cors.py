@@ -13,17 +13,14 @@ from collections.abc import Sequence
 from velvetrope.edge.finding import service_of_path
 from velvetrope.edge.requests import WireAnswer
 
-__all__ = ["ALLOW_ANY_ORIGIN", "answer_preflight", "cross_origin_headers"]
+__all__ = ["ALLOW_ANY_ORIGIN", "CROSS_ORIGIN_HEADERS", "answer_preflight"]
 
 ALLOW_ANY_ORIGIN = (b"access-control-allow-origin", b"*")
 _EXPOSED = (b"access-control-expose-headers", b"x-amzn-RequestId,x-amzn-ErrorType,x-amzn-ErrorMessage,Date")
+CROSS_ORIGIN_HEADERS = (ALLOW_ANY_ORIGIN, _EXPOSED)
+"""What goes on every answer of a service that browsers call."""
 _MAX_AGE_SECONDS = b"172800"
 _FALLBACK_METHODS = b"POST"
-
-
-def cross_origin_headers() -> list[tuple[bytes, bytes]]:
-    """What goes on every answer of a service that browsers call."""
-    return [ALLOW_ANY_ORIGIN, _EXPOSED]
 
 
 def answer_preflight(method: str, path: str, headers: Sequence[tuple[bytes, bytes]]) -> WireAnswer | None:

@@ -16,16 +16,16 @@ What a method needs to know of a service is all in its model: nothing here names
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from time import perf_counter
 from typing import Literal, Protocol
 
 from velvetrope import sigv4
 from velvetrope.clock import Clock, Entropy
-from velvetrope.decisions import DecisionRecord, DecisionStep
 from velvetrope.edge import errors
 from velvetrope.edge.answers import answer_writer
 from velvetrope.edge.codecs import CODECS, MalformedRequest, UnknownMember
-from velvetrope.edge.cors import cross_origin_headers
+from velvetrope.edge.cors import CROSS_ORIGIN_HEADERS
 from velvetrope.edge.finding import Target, find_target
 from velvetrope.edge.members import UnsupportedMember, check_wire_value
 from velvetrope.edge.models import Operation, load_service_model
@@ -42,6 +42,8 @@ from velvetrope.operations import Call, implemented_operations
 from velvetrope.principals import ANONYMOUS, Principal
 
 __all__ = ["DecisionRecorder", "JudgedOperation", "OperationDispatcher", "OperationJudge", "OperationVerdict"]
+
+_Outcome = Literal["allowed", "refused", "skipped"]
 
 _log = logging.getLogger(__name__)
 
@@ -79,9 +81,26 @@ class OperationJudge(Protocol):
 
 
 class DecisionRecorder(Protocol):
-    """Keeps decision records."""
+    """Keeps what was decided: `decisions.DecisionLog`. Positional, since it is called for every call."""
 
-    def record(self, record: DecisionRecord, /) -> None: ...
+    def record_request(
+        self,
+        request_id: str,
+        at: datetime,
+        service: str,
+        action: str,
+        resource: str,
+        method: str,
+        path: str,
+        source_ip: str,
+        principal_arn: str,
+        outcome: Literal["allowed", "refused"],
+        status: int,
+        code: str,
+        steps: tuple[tuple[str, _Outcome, str], ...],
+        duration_ms: float,
+        /,
+    ) -> None: ...
 
 
 @dataclass(slots=True)
@@ -93,13 +112,13 @@ class _Trail:
     resource: str = ""
     principal_arn: str = ""
     step: str = "operation"
-    steps: list[DecisionStep] = field(default_factory=list)
+    steps: list[tuple[str, _Outcome, str]] = field(default_factory=list)
 
     def begin(self, step: str) -> None:
         self.step = step
 
-    def note(self, reason: str, outcome: Literal["allowed", "refused", "skipped"] = "allowed") -> None:
-        self.steps.append(DecisionStep(self.step, outcome, reason))
+    def note(self, reason: str, outcome: _Outcome = "allowed") -> None:
+        self.steps.append((self.step, outcome, reason))
 
 
 @dataclass(slots=True)
@@ -222,16 +241,17 @@ class OperationDispatcher:
             answer = _render_error(refusal, service, request.request_id)
         answer.headers.append((b"x-amzn-RequestId", request.request_id.encode()))
         if service is None or service.called_by_browsers:
-            answer.headers += cross_origin_headers()
+            answer.headers += CROSS_ORIGIN_HEADERS
         self._keep(
             trail,
             refusal,
-            request_id=request.request_id,
-            method=request.method,
-            path=request.path,
-            source_ip=request.source_ip,
-            status=answer.status,
-            started=started,
+            request.request_id,
+            request.received_at,
+            request.method,
+            request.path,
+            request.source_ip,
+            answer.status,
+            started,
         )
         return answer
 
@@ -269,16 +289,8 @@ class OperationDispatcher:
             refusal = _fault(error, SERVICES.get(service), own_call.request_id)
             raise refusal from error
         finally:
-            self._keep(
-                trail,
-                refusal,
-                request_id=own_call.request_id,
-                method="",
-                path="",
-                source_ip=call.source_ip,
-                status=200 if refusal is None else refusal.http_status,
-                started=started,
-            )
+            status = 200 if refusal is None else refusal.http_status
+            self._keep(trail, refusal, own_call.request_id, self._clock.now(), "", "", call.source_ip, status, started)
 
     async def allows(self, service: str, operation: str, parameters: Mapping[str, object], call: Call) -> bool:
         """Whether policy allows `call.principal` this call. It is not made, not validated and not recorded."""
@@ -297,7 +309,7 @@ class OperationDispatcher:
             request_id=request.request_id,
             now=request.received_at,
             source_ip=request.source_ip,
-            user_agent=request.header("user-agent") or "",
+            user_agent=request.header(b"user-agent") or "",
             secure_transport=request.scheme == "https",
         )
         result = await self._perform(found, parameters, arguments, call, trail)
@@ -357,7 +369,7 @@ class OperationDispatcher:
         """The wire dict, and the method's arguments if they are known as well."""
         trail.begin("validation")
         found.count()
-        if found.reader is not None and (request.header("content-type") or "").startswith("application/x-amz-json"):
+        if found.reader is not None and (request.header(b"content-type") or "").startswith("application/x-amz-json"):
             read = found.reader.read(request.body)
             if read is not None:
                 return read
@@ -426,8 +438,8 @@ class OperationDispatcher:
         self,
         trail: _Trail,
         refusal: ServiceError | None,
-        *,
         request_id: str,
+        at: datetime,
         method: str,
         path: str,
         source_ip: str,
@@ -436,23 +448,21 @@ class OperationDispatcher:
     ) -> None:
         if refusal is not None:
             trail.note(f"{refusal.code}: {refusal.for_owner}", "refused")
-        self._recorder.record(
-            DecisionRecord(
-                request_id=request_id,
-                at=self._clock.now(),
-                service=trail.service,
-                action=trail.action,
-                resource=trail.resource,
-                method=method,
-                path=path,
-                source_ip=source_ip,
-                principal_arn=trail.principal_arn,
-                outcome="allowed" if refusal is None else "refused",
-                status=status,
-                code="" if refusal is None else refusal.code,
-                steps=tuple(trail.steps),
-                duration_ms=round((perf_counter() - started) * 1000, 3),
-            )
+        self._recorder.record_request(
+            request_id,
+            at,
+            trail.service,
+            trail.action,
+            trail.resource,
+            method,
+            path,
+            source_ip,
+            trail.principal_arn,
+            "allowed" if refusal is None else "refused",
+            status,
+            "" if refusal is None else refusal.code,
+            tuple(trail.steps),
+            round((perf_counter() - started) * 1000, 3),
         )
 
 

@@ -10,9 +10,10 @@ Nothing is proven here: a scope is read to choose a service, and that service th
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from urllib.parse import unquote
+
+import msgspec
 
 from velvetrope.edge.codecs.query import parse_form
 from velvetrope.edge.codecs.uri_templates import UriIndex
@@ -25,8 +26,7 @@ __all__ = ["Target", "find_target", "is_control_call", "service_of_path"]
 _SCOPE = re.compile(r"Credential=[^/,\s]*/\d{8}/[^/,\s]*/([^/,\s]+)/aws4_request")
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(msgspec.Struct, frozen=True, gc=False):
     """What was asked for. `service` is None if we speak for no such service; `operation` may not exist in it."""
 
     service: WireService | None
@@ -61,7 +61,7 @@ def find_target(request: ControlRequest) -> Target:
     Raises:
         MalformedRequest: a form that cannot be read.
     """
-    wanted = request.header("x-amz-target")
+    wanted = request.header(b"x-amz-target")
     if wanted is not None:
         prefix, _, operation = wanted.rpartition(".")
         return Target(service_with_target_prefix(prefix) if request.method == "POST" else None, operation)
@@ -91,7 +91,7 @@ def _uri_index(service: WireService) -> UriIndex:
 
 
 def _scope_of(request: ControlRequest) -> str | None:
-    authorization = request.header("authorization")
+    authorization = request.header(b"authorization")
     return _scope_in(authorization) if authorization is not None else _scope_in_query(request.query_string)
 
 
@@ -105,4 +105,4 @@ def _scope_in_query(query_string: bytes) -> str | None:
 
 
 def _host_label(request: ControlRequest) -> str:
-    return (request.header("host") or "").partition(".")[0]
+    return (request.header(b"host") or "").partition(".")[0]

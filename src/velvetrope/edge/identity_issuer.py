@@ -55,7 +55,7 @@ class IdentityIssuerPages:
             return _answer(405, {"message": "Method Not Allowed"}, (b"allow", b"GET, HEAD"))
         if request.path.endswith("/jwks_uri"):
             return _answer(200, await self._documents.jwks())
-        host = request.header("host") or ""
+        host = request.header(b"host") or ""
         if not request.path.startswith(_PREFIX) or parse_host(host) is None:
             return _answer(200, self._documents.discovery())
         return _answer(200, self._documents.discovery(address=f"{request.scheme}://{host}{_PREFIX}"))

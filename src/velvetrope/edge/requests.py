@@ -6,14 +6,14 @@ Both are HTTP without ASGI: the codecs and the dispatcher know nothing of socket
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import cached_property
+
+import msgspec
 
 __all__ = ["ControlRequest", "WireAnswer"]
 
 
-@dataclass(frozen=True)
-class ControlRequest:
-    """A call as it arrived. Header names keep the client's casing; `raw_path` and `query_string` are undecoded."""
+class ControlRequest(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """A call as it arrived. Header names are in lower case; `raw_path` and `query_string` are undecoded."""
 
     method: str
     path: str
@@ -27,17 +27,12 @@ class ControlRequest:
     request_id: str
     received_at: datetime
 
-    @cached_property
-    def _headers_by_name(self) -> dict[str, str]:
-        found: dict[str, str] = {}
-        for name, value in self.headers:
-            # Of a repeated header the first counts, as everywhere in the edge.
-            found.setdefault(name.decode("latin-1").lower(), value.decode("latin-1"))
-        return found
-
-    def header(self, name: str) -> str | None:
-        """The first value of a header, by its lower-case name."""
-        return self._headers_by_name.get(name)
+    def header(self, name: bytes) -> str | None:
+        """The first value of a header, by its lower-case name: of a repeated header the first counts, as everywhere."""
+        for given, value in self.headers:
+            if given == name:
+                return value.decode("latin-1")
+        return None
 
 
 @dataclass(slots=True)

@@ -81,7 +81,7 @@ class StaticFiles:
         ]
         if path.suffix == ".html":
             headers.append(_CONTENT_SECURITY_POLICY)
-        if (request.header("if-none-match") or "").encode("latin-1") == etag:
+        if (request.header(b"if-none-match") or "").encode("latin-1") == etag:
             return WireAnswer(304, b"", headers)
         return WireAnswer(200, content, headers)
 

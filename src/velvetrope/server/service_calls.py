@@ -88,7 +88,7 @@ class ServiceCalls:
                 path=unquote(call.path),
                 raw_path=raw_path,
                 query_string=query,
-                headers=tuple(signed.headers),
+                headers=tuple((name.lower(), value) for name, value in signed.headers),
                 body=call.body,
                 source_ip="127.0.0.1",
                 scheme="https",

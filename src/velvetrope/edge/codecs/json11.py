@@ -45,7 +45,7 @@ class Json11Codec:
     """Parses and renders JSON 1.1."""
 
     def parse(self, operation: Operation, request: ControlRequest, /) -> dict[str, object]:
-        if (request.header("content-type") or "").startswith("application/x-www-form-urlencoded"):
+        if (request.header(b"content-type") or "").startswith("application/x-www-form-urlencoded"):
             # SQS's clients from before November 2023 come with a form.
             raise MalformedRequest("velvetrope does not support the query protocol for this service; it speaks JSON.")
         document = parse_json_document(request.body)

@@ -46,7 +46,7 @@ def parse_form(request: ControlRequest) -> dict[str, str]:
     """
     fields: dict[str, str] = {}
     parts = [request.query_string]
-    if request.method == "POST" and (request.header("content-type") or "").startswith(
+    if request.method == "POST" and (request.header(b"content-type") or "").startswith(
         "application/x-www-form-urlencoded"
     ):
         parts.append(request.body)
@@ -78,7 +78,7 @@ class QueryCodec:
         return _parse_structure(tree, operation.input, "")
 
     def render(self, operation: Operation, answer: object, request: ControlRequest, /) -> WireAnswer:
-        if operation.service == "sts" and "application/json" in (request.header("accept") or ""):
+        if operation.service == "sts" and "application/json" in (request.header(b"accept") or ""):
             return _render_json(operation, answer, request.request_id)
         out = [f'<{operation.name}Response xmlns="{operation.xml_namespace}">']
         if operation.output is not None:

@@ -102,7 +102,7 @@ def _located(member: Member, labels: Mapping[str, str], query: dict[str, list[st
     if member.location == "uri":
         text = labels.get(member.wire_name)
     elif member.location == "header":
-        text = request.header(member.wire_name.lower())
+        text = request.header(member.wire_name.lower().encode())
     elif member.location == "querystring" and member.shape.type != "map":
         values = query.pop(member.wire_name, None)
         if values is None:

@@ -161,13 +161,13 @@ def _query(request: ControlRequest) -> dict[str, str]:
 
 
 def _cookies(request: ControlRequest) -> dict[str, str]:
-    pairs = (part.strip().partition("=") for part in (request.header("cookie") or "").split(";"))
+    pairs = (part.strip().partition("=") for part in (request.header(b"cookie") or "").split(";"))
     return {name: value for name, _, value in pairs if name}
 
 
 def _cookie_name(request: ControlRequest) -> str:
     # Browsers share a host's cookies among its ports.
-    port = (request.header("host") or "").rpartition(":")[2]
+    port = (request.header(b"host") or "").rpartition(":")[2]
     return f"velvetrope-owner-{port}" if port.isascii() and port.isdigit() else "velvetrope-owner"
 
 
