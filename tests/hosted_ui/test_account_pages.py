@@ -262,7 +262,9 @@ async def test_a_field_that_the_page_does_not_ask_for_is_not_written(house: Hous
     await sign_up(house, browser, **{"requiredAttributes[email_verified]": "true", "requiredAttributes[name]": "Root"})
     user = await house.call("admin_get_user", user_pool_id=house.pool_id, username="anna")
 
-    assert {one["name"] for one in user["user_attributes"]} == {"email", "sub"}
+    written = {one["name"]: one["value"] for one in user["user_attributes"]}
+    assert written.keys() == {"email", "email_verified", "sub"}
+    assert written["email_verified"] == "false"
 
 
 async def test_required_attributes_are_asked_for_and_custom_ones_that_the_client_may_write(tmp_path: Path) -> None:

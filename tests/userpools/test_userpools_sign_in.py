@@ -528,7 +528,10 @@ async def test_temporary_password_leads_to_a_new_one(world: World) -> None:
     assert challenge["challenge_name"] == "NEW_PASSWORD_REQUIRED"
     assert challenge["challenge_parameters"]["USER_ID_FOR_SRP"] == "anna"
     assert json.loads(challenge["challenge_parameters"]["requiredAttributes"]) == []
-    assert json.loads(challenge["challenge_parameters"]["userAttributes"]) == {"email": "anna@example.com"}
+    assert json.loads(challenge["challenge_parameters"]["userAttributes"]) == {
+        "email": "anna@example.com",
+        "email_verified": "false",
+    }
     assert 20 <= len(challenge["session"]) <= 4096
 
     answer = await world.respond_to_auth_challenge(

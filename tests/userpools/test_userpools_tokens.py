@@ -61,6 +61,18 @@ async def test_id_token_says_what_aws_says(world: World) -> None:
     assert (claims["auth_time"], claims["iat"], claims["exp"]) == (now, now, now + 3600)
 
 
+async def test_addresses_of_people_are_told_as_openid_connect_has_them(world: World) -> None:
+    pool_id = await world.pool()
+    client_id = await world.client(pool_id)
+    await world.user(pool_id, address="Main Street 1", phone_number="+15555550100", updated_at="1", zoneinfo="true")
+
+    claims = claims_of((await world.sign_in(client_id))["id_token"])
+
+    assert claims["address"] == {"formatted": "Main Street 1"}
+    assert (claims["phone_number"], claims["phone_number_verified"]) == ("+15555550100", False)
+    assert (claims["updated_at"], claims["zoneinfo"]) == ("1", "true")
+
+
 async def test_access_token_says_what_aws_says(world: World) -> None:
     _, client_id = await world.some_user()
 
@@ -442,10 +454,10 @@ async def test_hosted_tokens_carry_nonce_scopes_version_and_at_hash(world: World
 @pytest.mark.parametrize(
     ("scopes", "seen"),
     [
-        (("openid",), {"email", "email_verified", "given_name", "phone_number"}),
+        (("openid",), {"email", "email_verified", "given_name", "phone_number", "phone_number_verified"}),
         (("openid", "email"), {"email", "email_verified"}),
-        (("openid", "phone"), {"phone_number"}),
-        (("openid", "profile"), {"email", "email_verified", "given_name", "phone_number"}),
+        (("openid", "phone"), {"phone_number", "phone_number_verified"}),
+        (("openid", "profile"), {"email", "email_verified", "given_name", "phone_number", "phone_number_verified"}),
     ],
 )
 async def test_scopes_choose_the_attributes(world: World, scopes: tuple[str, ...], seen: set[str]) -> None:

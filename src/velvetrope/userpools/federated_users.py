@@ -287,11 +287,7 @@ def _new(turn: Turn, mapped: Mapping[str, str]) -> dict[str, str]:
     if missing:
         raise InvalidParameterException(f"attributes required: [{', '.join(missing)}]")
     by_client, by_provider = _told_apart(mapped)
-    attributes = new_attributes(turn.pool, by_client, client=turn.client, brought_by_name=by_provider)
-    for address in ("email", "phone_number"):
-        if address in attributes:
-            attributes.setdefault(f"{address}_verified", "false")
-    return attributes
+    return new_attributes(turn.pool, by_client, client=turn.client, brought_by_name=by_provider)
 
 
 def _changed(turn: Turn, before: Mapping[str, str], mapped: Mapping[str, str]) -> dict[str, str]:

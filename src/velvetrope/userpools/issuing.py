@@ -331,7 +331,7 @@ class TokenIssuer:
         }
         for name, value in user.attributes.items():
             if value and readable(client, name) and _in_scope(name, family.scopes):
-                claims[name] = value == "true" if name in _BOOLEANS else value
+                claims[name] = _claim_of(name, value)
         if user.identities and readable(client, "identities"):
             claims["identities"] = identities_claim(user)
         if client.enable_token_revocation:
@@ -568,6 +568,17 @@ def _signed_out_since(user: User, verified: VerifiedToken) -> bool:
     """To the second, which is all a token says; in doubt against the token."""
     issued_at: int = verified.claims["iat"]
     return user.signed_out_at is not None and issued_at <= _epoch_seconds(user.signed_out_at)
+
+
+def _claim_of(name: str, value: str) -> object:
+    """An attribute as the ID token has it: a text, but for three.
+
+    What somebody wrote as their address is its `formatted` form (OIDC Core section 5.1.1; seen on AWS in
+    https://github.com/aws-amplify/amplify-js/issues/4935).
+    """
+    if name == "address":
+        return {"formatted": value}
+    return value == "true" if name in _BOOLEANS else value
 
 
 def _at_hash(access_token: str) -> str:

@@ -39,6 +39,7 @@ from velvetrope.userpools.errors import (
 from velvetrope.userpools.message_writing import MessageWriter
 from velvetrope.userpools.naming import name_new_user, name_taken
 from velvetrope.userpools.shapes import AttributeType
+from velvetrope.userpools.sign_up_triggers import SignUpVerdict
 from velvetrope.userpools.triggers import Occasion, Triggers, function_of
 from velvetrope.userpools.turns import Turn
 from velvetrope.userpools.vault import PasswordVault
@@ -164,6 +165,7 @@ class UserMigrations:
         given = [AttributeType(name=name, value=value) for name, value in attributes.items()]
         name = name_new_user(pool, typed if pool.username_attributes else username, given, self._entropy)
         kept = new_attributes(pool, given, client=None, brought_by_name=name.brings)
+        SignUpVerdict().mark_verified(kept)
         aliases = sign_in_aliases(pool, kept)
         leads_here = username_form(pool, typed) == username_form(pool, name.username)
         if not leads_here and alias_form(pool, typed) not in aliases.values():

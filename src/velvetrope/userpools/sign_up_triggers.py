@@ -33,9 +33,12 @@ class SignUpVerdict(msgspec.Struct, frozen=True, rename="camel"):
         return tuple(address for address, verified in decided.items() if verified)
 
     def mark_verified(self, attributes: dict[str, str]) -> None:
-        """Say so in the attributes of the user to be."""
+        """Say so in the attributes of the user to be; of other addresses that they are not, where nothing is said."""
         for address in self.verified_addresses:
             attributes[f"{address}_verified"] = "true"
+        for address in ("email", "phone_number"):
+            if address in attributes:
+                attributes.setdefault(f"{address}_verified", "false")
 
 
 class SignUpTriggers:
