@@ -127,17 +127,20 @@ DIFFERENCES: Mapping[str, Mapping[str, str]] = {
         "logs need no permission of theirs. `python3.x` is the server's own interpreter, with its packages.",
         "CreateEventSourceMapping": "Sources: SQS queues of the same account and region. `Enabled` or `Disabled` at "
         "once; `LastProcessingResult` says what became of the last batch, and is not kept over a restart.",
-        "CreateFunction": "Answers `Active` and `Successful` at once. Runtimes: `python3.x` and `provided*`. A zip "
-        "file in the call; `TracingConfig` `PassThrough` only. `DeadLetterConfig`: a standard SQS queue. "
-        "`LoggingConfig.LogGroup`: the function's own.",
+        "CreateFunction": "Answers `Active` and `Successful` at once. Runtimes: `python3.x`, `nodejs*.x` and "
+        "`provided*`. A zip file in the call; `TracingConfig` `PassThrough` only. `DeadLetterConfig`: a standard SQS "
+        "queue. `LoggingConfig.LogGroup`: the function's own.",
         "CreateFunctionUrlConfig": "The address is one of this server, `/_url/{id}/`; AWS's host name works too.",
         "GetFunction": "`Code` has no `Location`.",
         "Invoke": "Events that wait for their function are in the database as they came.",
         "PublishLayerVersion": "A zip file in the call. Layers of other accounts cannot be used.",
+        "PutFunctionConcurrency": "A tenth of the account's concurrency (`GetAccountSettings`) stays unreserved, as "
+        "100 of Lambda's 1,000 do.",
         "PutFunctionEventInvokeConfig": "Destinations: standard SQS queues and functions of the same account and "
         "region; topics, event buses and buckets are refused.",
         "UpdateFunctionEventInvokeConfig": "As PutFunctionEventInvokeConfig.",
-        "GetAccountSettings": "Limits are Lambda's own, whatever the machine can carry.",
+        "GetAccountSettings": "`ConcurrentExecutions` is what `--max-sandboxes` says (100); limits of code are "
+        "Lambda's own.",
         "GetFunctionCodeSigningConfig": "No function has one.",
         "GetLayerVersion": "`Content` has no `Location`.",
         "GetLayerVersionByArn": "As GetLayerVersion.",

@@ -3,11 +3,12 @@
 import asyncio
 import json
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from support.functions import ACCOUNT, REGION, ROLE, Lambda, WallClock, make_zip, until
+from support.functions import ACCOUNT, REGION, ROLE, Lambda, WallClock, make_zip, running_lambda, until
 from velvetrope.functions import InvokeNotPermitted
 from velvetrope.functions.configurations import Environment, FunctionCode, TracingConfig
 from velvetrope.functions.errors import (
@@ -21,6 +22,7 @@ from velvetrope.functions.errors import (
     TooManyRequestsException,
 )
 from velvetrope.principals import Principal, Session, service_principal
+from velvetrope.store import Database
 
 ECHO = "def handler(event, context): return event"
 ARN = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:orders"
@@ -233,7 +235,8 @@ async def test_the_account_says_what_it_may_use_and_what_it_uses(functions: Lamb
     after = await functions.operate("get_account_settings")
 
     assert before["account_usage"] == {"total_code_size": 0, "function_count": 0}
-    assert after["account_limit"]["unreserved_concurrent_executions"] == 995
+    assert after["account_limit"]["concurrent_executions"] == 100
+    assert after["account_limit"]["unreserved_concurrent_executions"] == 95
     code = (await functions.operate("get_function", function_name="orders"))["configuration"]["code_size"]
     assert after["account_usage"] == {"total_code_size": 2 * code, "function_count": 1}
 
@@ -372,8 +375,43 @@ async def test_reserved_concurrency_is_a_limit_and_zero_shuts_the_function(funct
     assert refusal.value.reason == "ReservedFunctionConcurrentInvocationLimitExceeded"
     assert found == {"reserved_concurrent_executions": 0}
     assert (await functions.invoke(arn)).function_error is None
-    with pytest.raises(InvalidParameterValueException, match=r"below its minimum value of \[100\]\.$"):
-        await functions.operate("put_function_concurrency", function_name="orders", reserved_concurrent_executions=901)
+
+
+async def test_a_tenth_of_the_accounts_concurrency_cannot_be_reserved(functions: Lambda) -> None:
+    for name in ("orders", "stock"):
+        await functions.create(ECHO, name=name)
+
+    async def reserve(name: str, number: int) -> None:
+        await functions.operate("put_function_concurrency", function_name=name, reserved_concurrent_executions=number)
+
+    await reserve("orders", 60)
+    with pytest.raises(InvalidParameterValueException, match=r"below its minimum value of \[10\]\.$"):
+        await reserve("stock", 31)
+    await reserve("stock", 30)
+    with pytest.raises(InvalidParameterValueException):
+        await reserve("orders", 61)
+
+    settings = await functions.operate("get_account_settings")
+    assert settings["account_limit"]["unreserved_concurrent_executions"] == 10
+
+
+async def test_what_a_smaller_server_finds_reserved_can_be_lowered_and_not_raised(
+    database: Database, tmp_path: Path
+) -> None:
+    async with running_lambda(database, tmp_path / "functions") as functions:
+        for name in ("orders", "stock"):
+            await functions.create(ECHO, name=name)
+            await functions.operate("put_function_concurrency", function_name=name, reserved_concurrent_executions=45)
+    async with running_lambda(database, tmp_path / "functions", max_sandboxes=20) as functions:
+        settings = await functions.operate("get_account_settings")
+        await functions.operate("put_function_concurrency", function_name="orders", reserved_concurrent_executions=44)
+        with pytest.raises(InvalidParameterValueException, match=r"minimum value of \[2\]\.$"):
+            await functions.operate(
+                "put_function_concurrency", function_name="orders", reserved_concurrent_executions=45
+            )
+
+    assert settings["account_limit"]["concurrent_executions"] == 20
+    assert settings["account_limit"]["unreserved_concurrent_executions"] == 0
 
 
 async def test_what_ran_before_a_change_counts_towards_the_reserved_concurrency(functions: Lambda) -> None:

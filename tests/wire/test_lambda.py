@@ -367,7 +367,7 @@ def test_the_accounts_settings_and_every_version_through_boto3(functions: Any, o
     pages = functions.get_paginator("list_functions").paginate(FunctionVersion="ALL", PaginationConfig={"PageSize": 3})
     everything = [one["FunctionArn"] for page in pages for one in page["Functions"]]
 
-    assert settings["AccountLimit"]["ConcurrentExecutions"] == 1000
+    assert settings["AccountLimit"]["ConcurrentExecutions"] == 100
     assert f"{FUNCTION}{orders}:$LATEST" in everything
     assert len(set(everything)) == len(everything)
     assert functions.get_function_code_signing_config(FunctionName=orders)["FunctionName"] == orders

@@ -1,7 +1,7 @@
 """GetAccountSettings and GetFunctionCodeSigningConfig: what an account may use and uses, and that nothing is signed.
 
-Limits are Lambda's own; what the server's machine can carry is another matter. There is no code signing here, so that
-no function has a configuration for it, which is what tools that read a function's whole state ask.
+Limits of code are Lambda's own; the limit of concurrency is the server's (`concurrency_operations`). There is no code
+signing here, so that no function has a configuration for it, which is what tools that read a function's whole state ask.
 
 Source: AWS Lambda API Reference; Lambda quotas (75 GB of code).
 """
@@ -9,7 +9,6 @@ Source: AWS Lambda API Reference; Lambda quotas (75 GB of code).
 from dataclasses import dataclass
 
 from velvetrope.functions.code import MAX_UNZIPPED_BYTES, MAX_ZIPPED_BYTES
-from velvetrope.functions.concurrency_operations import ACCOUNT_CONCURRENCY
 from velvetrope.functions.errors import ResourceNotFoundException
 from velvetrope.functions.names import parse_function_name
 from velvetrope.operations import Answer, Call, operation
@@ -28,6 +27,8 @@ class AccountOperations:
 
     store: FunctionStore
     layers: LayerStore
+    account_concurrency: int
+    """How many invocations all functions together may have under way."""
 
     @operation
     async def get_account_settings(self, call: Call) -> Answer:
@@ -45,8 +46,8 @@ class AccountOperations:
                 "total_code_size": TOTAL_CODE_BYTES,
                 "code_size_unzipped": MAX_UNZIPPED_BYTES,
                 "code_size_zipped": MAX_ZIPPED_BYTES,
-                "concurrent_executions": ACCOUNT_CONCURRENCY,
-                "unreserved_concurrent_executions": ACCOUNT_CONCURRENCY - reserved,
+                "concurrent_executions": self.account_concurrency,
+                "unreserved_concurrent_executions": max(0, self.account_concurrency - reserved),
             },
             "account_usage": {
                 "total_code_size": code_bytes + await self.layers.count_code_bytes(),

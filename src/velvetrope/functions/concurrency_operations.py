@@ -3,6 +3,9 @@
 The number belongs to the function with all its versions, and is a limit only: nothing is started ahead for it. At 0 the
 function cannot be invoked at all.
 
+What all functions may run at once is what the server was given (`--max-sandboxes`), not Lambda's 1,000. Of those 1,000
+Lambda keeps 100 for functions without a reservation; we keep the same tenth of ours.
+
 Source: AWS Lambda Developer Guide, "Configuring reserved concurrency for a function"; text as recorded in
 reference/lambda.md section 9.
 """
@@ -18,8 +21,9 @@ from velvetrope.store.tables.functions import Function, FunctionStore
 
 __all__ = ["ConcurrencyOperations"]
 
-ACCOUNT_CONCURRENCY = 1000
-UNRESERVED_MINIMUM = 100
+_KEPT = 10
+"""One part in so many cannot be reserved. Source: "Configuring reserved concurrency", 100 of 1,000."""
+
 _ALL = 100_000
 
 
@@ -28,18 +32,23 @@ class ConcurrencyOperations:
     """Reserved concurrency."""
 
     store: FunctionStore
+    account_concurrency: int
+    """How many invocations all functions together may have under way."""
 
     @operation
     async def put_function_concurrency(
         self, call: Call, *, function_name: str, reserved_concurrent_executions: int
     ) -> Answer:
         reference = parse_function_name(function_name, account_id=call.account_id, region=call.region)
-        others = await self.store.load_functions(call.account_id, call.region, after_name="", limit=_ALL)
-        reserved = sum(f.reserved_concurrency or 0 for f in others if f.latest.function_arn != reference.arn)
-        if ACCOUNT_CONCURRENCY - reserved - reserved_concurrent_executions < UNRESERVED_MINIMUM:
+        functions = await self.store.load_functions(call.account_id, call.region, after_name="", limit=_ALL)
+        reserved = {f.latest.function_arn: f.reserved_concurrency or 0 for f in functions}
+        # One that is lowered is so even where the server was given less since.
+        more = reserved_concurrent_executions - reserved.get(reference.arn, 0)
+        minimum = self.account_concurrency // _KEPT
+        if more > 0 and self.account_concurrency - sum(reserved.values()) - more < minimum:
             raise InvalidParameterValueException(
                 "Specified ReservedConcurrentExecutions for function decreases account's "
-                f"UnreservedConcurrentExecution below its minimum value of [{UNRESERVED_MINIMUM}]."
+                f"UnreservedConcurrentExecution below its minimum value of [{minimum}]."
             )
         await self._change(reference.arn, reserved_concurrent_executions)
         return {"reserved_concurrent_executions": reserved_concurrent_executions}

@@ -151,9 +151,9 @@ class FunctionService:
             EventOperations(self._store, events, roles, self._destinations),
             FunctionUrlOperations(self._store, FunctionUrlStore(database), entropy, endpoint_url),
             self._event_sources,
-            ConcurrencyOperations(self._store),
+            ConcurrencyOperations(self._store, max_sandboxes),
             TagOperations(self._store),
-            AccountOperations(self._store, self._layers),
+            AccountOperations(self._store, self._layers, max_sandboxes),
         )
 
     async def start(self, operations: JudgedOperations) -> None:
