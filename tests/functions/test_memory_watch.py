@@ -11,8 +11,9 @@ from velvetrope.functions.memory import MemoryWatch
 class Box:
     """A sandbox that is as large as it is told to be."""
 
-    def __init__(self, *, too_large: bool = False, busy: bool = True) -> None:
+    def __init__(self, *, too_large: bool = False, busy: bool = True, stored: int = 0) -> None:
         self.too_large = too_large
+        self.stored = stored
         self.busy = busy
         self.measured: asyncio.Queue[str] = asyncio.Queue()
         self.ended = asyncio.Event()
@@ -24,6 +25,9 @@ class Box:
         self._loop.call_soon_threadsafe(self.measured.put_nowait, threading.current_thread().name)
         self.may_go_on.wait(10)
         return self.too_large
+
+    def stored_bytes(self) -> int:
+        return self.stored
 
     def end_for_memory(self) -> None:
         assert threading.current_thread() is threading.main_thread()
@@ -38,6 +42,32 @@ async def test_a_sandbox_that_holds_too_much_is_ended_and_others_are_not() -> No
     await asyncio.wait_for(large.ended.wait(), 10)
 
     assert not small.ended.is_set()
+    await watch.close()
+
+
+async def test_of_files_that_take_too_much_together_the_greatest_holder_is_ended() -> None:
+    watch = MemoryWatch(max_stored_bytes=99)
+    less, more = Box(stored=40), Box(stored=60)
+    watch.add(less)
+    watch.add(more)
+
+    await asyncio.wait_for(more.ended.wait(), 10)
+
+    assert not less.ended.is_set()
+    await watch.close()
+
+
+async def test_files_that_take_just_as_much_as_they_may_end_nobody() -> None:
+    watch = MemoryWatch(max_stored_bytes=100)
+    boxes = [Box(stored=40), Box(stored=60)]
+    for box in boxes:
+        watch.add(box)
+
+    for _ in range(3):
+        for box in boxes:
+            await asyncio.wait_for(box.measured.get(), 10)
+
+    assert not any(box.ended.is_set() for box in boxes)
     await watch.close()
 
 

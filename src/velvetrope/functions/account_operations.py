@@ -1,7 +1,7 @@
 """GetAccountSettings and GetFunctionCodeSigningConfig: what an account may use and uses, and that nothing is signed.
 
 Limits of code are Lambda's own; the limit of concurrency is the server's (`concurrency_operations`). There is no code
-signing here, so that no function has a configuration for it, which is what tools that read a function's whole state ask.
+signing here, so that no function has a configuration for it; tools that read a function's whole state ask for one.
 
 Source: AWS Lambda API Reference; Lambda quotas (75 GB of code).
 """

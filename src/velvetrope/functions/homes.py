@@ -1,9 +1,10 @@
 """Where a sandbox lives: its own folders, its own user, and what else of the machine it sees.
 
 Where the server is root, a sandbox has a root folder of its own, made of mounts (`velvetrope.zygote.isolation`): the
-code is at `/var/task`, layers are at `/opt`, `/tmp` is the sandbox's, and of the machine there are, read-only, the
-system's programs and libraries, `/etc`, the interpreter and the folders that packages are imported from. It runs as a
-user of its own (`users`), to whom only `/tmp` belongs.
+code is at `/var/task`, layers are at `/opt`, `/tmp` is the sandbox's, in memory and as large as its function's
+`EphemeralStorage`, and of the machine there are, read-only, the system's programs and libraries, `/etc`, the
+interpreter and the folders that packages are imported from. It runs as a user of its own (`users`), to whom only
+`/tmp` belongs.
 
 Where the server is an ordinary user, a sandbox runs as that user, in the machine's own root folder: code and layers are
 where they are in the state folder, and `/tmp` is a scratch folder that `TMPDIR` names. What this does not keep apart is
@@ -126,16 +127,8 @@ class Homes:
             return await self._make_open(settings, self._users)
         leased = self._users.lease()
         folder = self._make_folder()
-        for name, mode in (("root", 0o755), ("tmp", 0o700), ("shm", 0o700)):
-            (folder / name).mkdir(mode=mode)
-            if name != "root":
-                os.chown(folder / name, leased.user_id, leased.user_id)
+        (folder / "root").mkdir(mode=0o755)
         mounts, links = system_mounts()
-        # First what is the sandbox's own: the interpreter may live below /tmp, and must not be hidden.
-        mounts += [
-            Mount(str(folder / "tmp"), "/tmp", writable=True),  # noqa: S108
-            Mount(str(folder / "shm"), "/dev/shm", writable=True),  # noqa: S108
-        ]
         mounts += self._interpreter
         if settings.runtime.kind == "nodejs" and (node := find_node()) is not None:
             mounts += [Mount(path, path) for path in _outermost([node.folder, str(NODE_CLIENT.parent)], self._seen)]
@@ -143,7 +136,7 @@ class Homes:
         mounts.append(Mount(str(settings.code_folder), _TASK_ROOT))
         if self._certificates is not None:
             mounts.append(Mount(str(self._certificates), _CERTIFICATES))
-        root = PrivateRoot(leased.user_id, str(folder / "root"), mounts, links)
+        root = PrivateRoot(leased.user_id, str(folder / "root"), mounts, links, settings.ephemeral_storage_mb)
         return Home(folder, _TASK_ROOT, "/tmp", "/opt", root, clean_user=leased.fresh)  # noqa: S108
 
     def remove(self, home: Home) -> None:

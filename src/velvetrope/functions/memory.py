@@ -6,11 +6,16 @@ What a process takes and gives back in between is not seen; how far it gets is b
 private memory that it begins with (`launches`). Children of a sandbox's process count too, and orphans
 of it: all where it has a user of its own, else those that stayed in its session.
 
+Where sandboxes have a file system of their own it is in memory too. Each is as large as its function may have it; all
+of them together may take half of the machine's memory, and past that whoever holds most is ended.
+
 Reading is done in a thread: a function with hundreds of processes takes 30 ms to be measured, and nobody else waits for
 that. One measurement follows the other, and all of them take at most a fifth of one processor.
 """
 
 import asyncio
+import os
+from collections.abc import Sequence
 from time import perf_counter
 from typing import Protocol
 
@@ -37,6 +42,10 @@ class Watched(Protocol):
         """Whether it holds too much. Asked in a thread."""
         ...
 
+    def stored_bytes(self) -> int:
+        """What its files take of memory. Asked in a thread."""
+        ...
+
     def end_for_memory(self) -> None:
         """End it. Called on the event loop."""
         ...
@@ -45,7 +54,9 @@ class Watched(Protocol):
 class MemoryWatch:
     """Watches over sandboxes while there are any. Belongs to one event loop; `close` it."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, max_stored_bytes: int | None = None) -> None:
+        """`max_stored_bytes` is what the files of all together may take of memory: if not given, half of it."""
+        self._max_stored_bytes = _half_of_memory() if max_stored_bytes is None else max_stored_bytes
         self._watched: set[Watched] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._look: asyncio.Task[None] | None = None
@@ -98,7 +109,7 @@ class MemoryWatch:
         self._quick = any(sandbox.busy for sandbox in sandboxes)
         since = perf_counter()
         try:
-            too_large = await self._threads.run(lambda: [one for one in sandboxes if one.exceeds_memory()])
+            too_large = await self._threads.run(lambda: self._find_too_large(sandboxes))
         finally:
             self._look = None
         now = perf_counter()
@@ -108,3 +119,14 @@ class MemoryWatch:
                 sandbox.end_for_memory()
         if self._watched:
             self._look_in(BUSY_SECONDS if self._quick else IDLE_SECONDS)
+
+    def _find_too_large(self, sandboxes: Sequence[Watched]) -> list[Watched]:
+        found = [one for one in sandboxes if one.exceeds_memory()]
+        stored = {one: one.stored_bytes() for one in sandboxes if one not in found}
+        if sum(stored.values()) > self._max_stored_bytes:
+            found.append(max(stored, key=lambda one: stored[one]))
+        return found
+
+
+def _half_of_memory() -> int:
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2

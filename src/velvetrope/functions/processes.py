@@ -44,6 +44,8 @@ class SandboxProcess:
         """None until it is forked."""
         self.on_begin: Callable[[int], None] | None = None
         """Told of its id once it is forked."""
+        self.has_storage = False
+        """Whether its `/tmp` is a file system of its own, in memory."""
         self._user_id = 0
         self._ended = self._killed = False
         self._peak_pages = 0
@@ -115,6 +117,19 @@ class SandboxProcess:
         if not children:
             return pages * _PAGE_BYTES
         return sum(_proportional_bytes(pid) for pid in (self.pid, *children))
+
+    def measure_storage(self) -> int:
+        """The memory that its files take, in bytes. May be asked in any thread."""
+        if self.pid is None or not self.has_storage:
+            return 0
+        root = f"/proc/{self.pid}/root"
+        try:
+            if os.stat(root).st_dev == os.stat("/").st_dev:  # noqa: PTH116  asked often
+                return 0  # it has no root folder of its own yet
+            found = os.statvfs(f"{root}/tmp")  # noqa: S108  its own
+        except OSError:  # it has ended
+            return 0
+        return (found.f_blocks - found.f_bfree) * found.f_frsize
 
     def _started(self, orphan: int) -> bool:
         """Whether a process without a parent is one of this one's."""

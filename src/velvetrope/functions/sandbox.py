@@ -329,6 +329,10 @@ class Sandbox:
         process = self._process
         return process is not None and process.measure_memory() > self.settings.memory_size_mb * 1_048_576
 
+    def stored_bytes(self) -> int:
+        """The memory that the process's files take."""
+        return self._process.measure_storage() if self._process is not None else 0
+
     def end_for_memory(self) -> None:
         """End the process because it holds more memory than the function may have."""
         self._out_of_memory = True

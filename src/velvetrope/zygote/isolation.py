@@ -6,8 +6,9 @@ Every sandbox gets limits (descriptors, core files, the size of a file, a backst
 - a user id of its own, without groups and capabilities, so that it may neither read files nor `/proc` entries nor send
   signals of anybody else, and `MAX_PROCESSES` counts its processes only;
 - mount and IPC namespaces of its own, with a root folder made of what it needs: the system's programs and libraries,
-  `/etc`, the interpreter and its packages, all read-only, the code at `/var/task`, layers at `/opt`, and a `/tmp` of
-  its own. The state folder is not there at all. `/proc` shows the sandbox's own processes only.
+  `/etc`, the interpreter and its packages, all read-only, the code at `/var/task`, layers at `/opt`. The state folder
+  is not there at all. `/proc` shows the sandbox's own processes only. `/tmp` and `/dev/shm` are a file system of its
+  own, in memory and of the function's size, so that it may fill nothing else.
 
 Nothing here decides what is given; that is in the START frame. Everything is done or the process ends: a right that
 could not be taken away is not an inconvenience.
@@ -77,6 +78,8 @@ class PrivateRoot:
     mounts: list[Mount] = field(default_factory=list)
     links: dict[str, str] = field(default_factory=dict)
     """Symbolic links by where they are, such as `/bin` to `usr/bin`."""
+    storage_mb: int = 0
+    """What `/tmp` and `/dev/shm` hold together; 0 if there are none of its own."""
 
 
 def confine(limits: Limits, root: PrivateRoot | None, *, parent_pid: int) -> None:
@@ -187,6 +190,9 @@ def _enter_root(root: PrivateRoot) -> None:
     _mount(None, "/", None, _MS_REC | _MS_PRIVATE)
     top = root.folder
     _mount("tmpfs", top, "tmpfs", _MS_NOSUID | _MS_NODEV, "size=1m,mode=0755")
+    if root.storage_mb:
+        # First what is the sandbox's own: the interpreter may live below /tmp, and must not be hidden.
+        _make_storage(root, top)
     for mount in root.mounts:
         _bind(mount, top)
     for place, target in root.links.items():
@@ -204,6 +210,23 @@ def _enter_root(root: PrivateRoot) -> None:
     _mount(top, "/", None, _MS_MOVE)
     os.chroot(".")
     os.chdir("/")
+
+
+def _make_storage(root: PrivateRoot, top: str) -> None:
+    """`/tmp` and `/dev/shm`, two folders of one file system that is seen nowhere else.
+
+    A file needs memory for itself beside its content, which the size does not count: there are as many as in an ext4 of
+    the same size, one for 16 KB.
+    """
+    tmp = f"{top}/tmp"  # noqa: S108  below the root that is being made
+    os.makedirs(tmp)  # noqa: PTH103
+    size = f"size={root.storage_mb}m,nr_inodes={root.storage_mb * 64}"
+    _mount("tmpfs", tmp, "tmpfs", _MS_NOSUID | _MS_NODEV, f"{size},mode=0755")
+    for name in ("shm", "tmp"):
+        os.mkdir(f"{tmp}/{name}", 0o700)  # noqa: PTH102
+        os.chown(f"{tmp}/{name}", root.user_id, root.user_id)
+    _bind(Mount(f"{tmp}/shm", "/dev/shm", writable=True), top)  # noqa: S108
+    _bind(Mount(f"{tmp}/tmp", "/tmp", writable=True), top)  # noqa: S108  over the two of them
 
 
 def _bind(mount: Mount, top: str) -> None:

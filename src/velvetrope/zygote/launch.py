@@ -57,6 +57,7 @@ def render_start(start: Start) -> bytes:
             "folder": root.folder,
             "mounts": [[mount.source, mount.target, mount.writable] for mount in root.mounts],
             "links": root.links,
+            "storage_mb": root.storage_mb,
         },
     }
     return frames.render_frame(frames.START, json.dumps(value).encode())
@@ -76,6 +77,7 @@ def parse_start(body: bytes) -> Start:
             folder=root["folder"],
             mounts=[Mount(*mount) for mount in root["mounts"]],
             links=root["links"],
+            storage_mb=root["storage_mb"],
         ),
         handler=value["handler"],
         program=value["program"],
