@@ -8,7 +8,7 @@ import contextlib
 import gc
 import socket
 import threading
-from collections.abc import Awaitable, Callable, Iterator, MutableMapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping, Sequence
 from typing import Any
 
 import pytest
@@ -17,7 +17,7 @@ import uvloop
 from support.edge import Serving
 from velvetrope.edge.bodies import GatewayCall
 from velvetrope.edge.direct_cycle import DirectCycle
-from velvetrope.execute_api import GatewayResponse
+from velvetrope.execute_api import GatewayResponse, Likeness
 
 MAX_CALL_BYTES = 1000
 LOOPS = {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
@@ -29,6 +29,7 @@ class EchoDoor:
     def __init__(self) -> None:
         self.waiting = threading.Event()
         self.may_go_on = threading.Event()
+        self.likenesses: list[Likeness | None] = []
 
     def find_gateway_call(self, raw_path: bytes, headers: Sequence[tuple[bytes, bytes]], /) -> GatewayCall | None:
         return ("api", raw_path[5:], False) if raw_path.startswith(b"/_api/") else None
@@ -46,7 +47,10 @@ class EchoDoor:
         source_ip: str,
         scheme: str,
         http_version: str,
+        by_name: Mapping[bytes, bytes] | None = None,
+        likeness: Likeness | None = None,
     ) -> GatewayResponse:
+        self.likenesses.append(likeness)
         return await self._answer(method, call[1], query_string, body)
 
     def takes_call(self, method: str, path: str, raw_path: bytes, query_string: bytes, headers: object, /) -> bool:
@@ -257,3 +261,60 @@ def test_the_body_of_an_operations_call_has_a_limit_of_its_own(
         sock.sendall(request("/a", body=b"x" * size, last=True))
 
         assert read_all(sock).startswith(b"HTTP/1.1 " + status)
+
+
+SIGNED = "Authorization: AWS4-HMAC-SHA256 Credential=A/20260304/r/s/aws4_request, SignedHeaders=host, Signature="
+
+
+def like(number: int, *, path: str = "/_api/a", more: str = "") -> bytes:
+    """A call that differs in three places from another number's."""
+    date = f"X-Amz-Date: 20260304T0506{number:02}Z"
+    return f"GET {path}?n={number} HTTP/1.1\r\nHost: h\r\n{date}\r\n{SIGNED}{number:064x}\r\n{more}\r\n".encode()
+
+
+@pytest.fixture(params=list(LOOPS.values()), ids=list(LOOPS))
+def calls(request: pytest.FixtureRequest, door: EchoDoor) -> Iterator[Callable[[bytes], bytes]]:
+    """One connection, on which one call after the other is answered."""
+    with Serving(no_app, gateway=door, loop_factory=request.param) as serving, connect(serving) as connection:
+        answers = connection.makefile("rb")
+
+        def call(chunk: bytes) -> bytes:
+            connection.sendall(chunk)
+            length = 0
+            while (line := answers.readline().strip()) != b"":
+                if line.lower().startswith(b"content-length:"):
+                    length = int(line.partition(b":")[2])
+            return answers.read(length)
+
+        yield call
+        answers.close()
+
+
+def test_a_call_like_one_that_was_answered_needs_no_parser(door: EchoDoor, calls: Callable[[bytes], bytes]) -> None:
+    """The first on a connection is not looked at, the second is learnt."""
+    found = [calls(like(n)) for n in range(4)]
+
+    assert found == [b"GET /a?n=%d " % n for n in range(4)]
+    assert door.likenesses[:2] == [None, None]
+    assert door.likenesses[2] is not None
+    assert door.likenesses[2] is door.likenesses[3]
+
+
+def test_a_call_like_none_before_is_parsed(door: EchoDoor, calls: Callable[[bytes], bytes]) -> None:
+    for number in range(3):
+        calls(like(number))
+
+    assert calls(like(5, path="/_api/b")) == b"GET /b?n=5 "
+    assert calls(like(6, more="X-More: 1\r\n")) == b"GET /a?n=6 "
+    assert calls(b"GET /_api/c HTTP/1.1\r\nHost: h\r\n\r\n") == b"GET /c? "
+    assert calls(like(7)) == b"GET /a?n=7 "
+    assert [likeness is not None for likeness in door.likenesses] == [False, False, True, False, False, False, True]
+
+
+def test_two_known_heads_in_one_piece_are_parsed(door: EchoDoor, calls: Callable[[bytes], bytes]) -> None:
+    for number in range(3):
+        calls(like(number))
+
+    assert calls(like(3) + like(4)) == b"GET /a?n=3 "
+    assert calls(b"") == b"GET /a?n=4 "
+    assert [likeness is not None for likeness in door.likenesses] == [False, False, True, False, False]

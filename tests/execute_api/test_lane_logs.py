@@ -4,7 +4,6 @@ import asyncio
 import json
 import re
 from collections.abc import Mapping
-from time import perf_counter
 from typing import Any
 from xml.etree import ElementTree as ET
 
@@ -352,11 +351,10 @@ def test_what_looks_like_a_secret_in_a_body_is_masked(body: str, shown: str) -> 
     assert redact_forms(body) == shown
 
 
-def test_a_long_text_is_looked_through_in_no_time() -> None:
+def test_a_long_text_is_looked_through_to_its_end() -> None:
+    """Texts that would keep a pattern without bounds busy for longer than a test may last."""
     for text in ("a-" * 30_000, '"' + "a" * 60_000, '"token' * 10_000, "token=" * 10_000, '"token"' + " " * 60_000):
-        started = perf_counter()
-        redact_forms(text)
-        assert perf_counter() - started < 1
+        assert redact_forms(f"{text} code=1 token=hidden").endswith("token=********")
 
 
 async def test_no_secret_is_in_anything_that_is_written(database: Database) -> None:

@@ -18,7 +18,7 @@ behind the request lane see them in lower case.
 """
 
 import logging
-from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
 from typing import Any, Final, Protocol
 
 from velvetrope.clock import Clock, Entropy
@@ -29,7 +29,7 @@ from velvetrope.edge.finding import is_control_call
 from velvetrope.edge.function_urls import FunctionUrlPages
 from velvetrope.edge.requests import ControlRequest, WireAnswer
 from velvetrope.edge.user_imports import UserImportPages
-from velvetrope.execute_api import GatewayResponse, IncomingRequest
+from velvetrope.execute_api import GatewayResponse, IncomingRequest, Likeness
 from velvetrope.identifiers import new_uuid
 
 __all__ = ["DomainLookup", "EdgeApp", "HostedPages", "PlainPages", "RequestAnswerer"]
@@ -160,6 +160,8 @@ class EdgeApp:
         source_ip: str,
         scheme: str,
         http_version: str,
+        by_name: Mapping[bytes, bytes] | None = None,
+        likeness: Likeness | None = None,
     ) -> GatewayResponse:
         """The request lane's answer, or a 500 if it fails."""
         try:
@@ -177,6 +179,8 @@ class EdgeApp:
                     http_version=http_version,
                     received_at=self._clock.now(),
                     by_domain=call[2],
+                    by_name=by_name,
+                    likeness=likeness,
                 )
             )
         except Exception:  # noqa: BLE001 - where faults of ours stop

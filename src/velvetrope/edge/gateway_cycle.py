@@ -8,16 +8,19 @@ there is one set of rules.
 """
 
 import contextlib
-from collections.abc import Awaitable, Coroutine, Generator, Sequence
+from collections.abc import Awaitable, Coroutine, Generator, Mapping, Sequence
 from typing import Protocol
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from velvetrope.edge.bodies import MAX_GATEWAY_BODY_BYTES, GatewayCall
 from velvetrope.edge.direct_cycle import DirectCycle, Outbox
-from velvetrope.execute_api import GatewayResponse
+from velvetrope.edge.known_heads import HeadParts, KnownHead, KnownHeads
+from velvetrope.execute_api import GatewayResponse, Likeness
 
 __all__ = ["GatewayCycle", "GatewayDoor"]
+
+_FIRST_REFUSAL = 400
 
 
 class GatewayDoor(Protocol):
@@ -40,6 +43,8 @@ class GatewayDoor(Protocol):
         source_ip: str,
         scheme: str,
         http_version: str,
+        by_name: Mapping[bytes, bytes] | None = None,
+        likeness: Likeness | None = None,
     ) -> GatewayResponse:
         """The answer, complete with its length. Never raises: a fault is a 500.
 
@@ -55,7 +60,7 @@ class GatewayDoor(Protocol):
 class GatewayCycle(DirectCycle):
     """One call to a deployed API."""
 
-    __slots__ = ("_call", "_door")
+    __slots__ = ("_by_name", "_call", "_chunk", "_door", "_heads", "_likeness")
 
     def __init__(
         self,
@@ -67,10 +72,28 @@ class GatewayCycle(DirectCycle):
         query_string: bytes,
         http_version: str,
         keep_alive: bool,
+        chunk: bytes | None,
+        heads: KnownHeads,
     ) -> None:
+        """`chunk` is what was read, if this call began with it; `heads` learns it if the call is let in."""
         super().__init__(protocol, method, raw_path, query_string, http_version, keep_alive, MAX_GATEWAY_BODY_BYTES)
         self._door = door
         self._call = call
+        self._chunk = chunk
+        self._heads = heads
+        self._by_name: Mapping[bytes, bytes] | None = None
+        self._likeness: Likeness | None = None
+
+    @classmethod
+    def of_known(
+        cls, protocol: HttpToolsProtocol, door: GatewayDoor, known: KnownHead, parts: HeadParts, heads: KnownHeads
+    ) -> "GatewayCycle":
+        """A call whose head was not parsed, since one like it was. It has no body."""
+        cycle = cls(protocol, door, known.call, "GET", known.raw_path, parts.query_string, "1.1", True, None, heads)
+        cycle._headers, cycle._by_name = known.headers_of(parts)
+        cycle._likeness = known.likeness
+        cycle.more_body = False
+        return cycle
 
     def answer_at_once(self, outbox: Outbox) -> Coroutine[object, None, None] | None:
         """Answer the call now, if that can be done without waiting; else what is left to do, for a task.
@@ -100,7 +123,16 @@ class GatewayCycle(DirectCycle):
             source_ip=client[0] if client is not None else "",
             scheme=scheme or "http",
             http_version=self._http_version,
+            by_name=self._by_name,
+            likeness=self._likeness,
         )
+
+    def _render(self, response: GatewayResponse) -> bytes:
+        if self._chunk is not None and response.status < _FIRST_REFUSAL:
+            self._heads.learn(
+                self._chunk, self._call, self._raw_path, self._query_string, self._http_version, self._headers
+            )
+        return super()._render(response)
 
     def _refuse_large_body(self) -> GatewayResponse:
         return self._door.refuse_large_body()

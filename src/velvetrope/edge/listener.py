@@ -19,6 +19,7 @@ Host that is none, an absolute target of another host, HTTP/0.9, and transfer co
 read over: merged into the headers they would get past whoever filtered those. Chunk extensions and trailers may be
 64 KiB longer than the body they surround is, eight times over.
 
+Calls to deployed APIs that are like one before are not parsed at all (`known_heads.py`).
 Calls to deployed APIs and of AWS operations skip ASGI (`direct_cycle.py`), and those to deployed APIs that have arrived
 together are answered one right after the other (`_Turn`). One sweep a second looks after all connections, idle ones
 too, so that no request pays for a timer of its own.
@@ -47,6 +48,7 @@ from uvicorn.server import ServerState
 
 from velvetrope.edge.direct_cycle import DirectCycle, Outbox
 from velvetrope.edge.gateway_cycle import GatewayCycle, GatewayDoor
+from velvetrope.edge.known_heads import KnownHeads, take_apart
 from velvetrope.edge.one_write import OneWrite
 from velvetrope.edge.operation_cycle import OperationCycle, OperationDoor
 
@@ -120,6 +122,7 @@ class Listener:
         )
         self._state = ServerState()
         self._turn = _Turn(self._state)
+        self._heads = KnownHeads()
         self._greetings: set[asyncio.Task[None]] = set()
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -211,7 +214,7 @@ class Listener:
     def new_protocol(self) -> asyncio.Protocol:
         """What speaks HTTP on one connection."""
         loop = asyncio.get_running_loop()
-        return _EdgeProtocol(self._config, self._state, loop, self._gateway, self._operations, self._turn)
+        return _EdgeProtocol(self._config, self._state, loop, self._gateway, self._operations, self._turn, self._heads)
 
     async def _sweep(self) -> None:
         loop = asyncio.get_running_loop()
@@ -312,12 +315,16 @@ class _EdgeProtocol(HttpToolsProtocol):
         gateway: GatewayDoor | None,
         operations: OperationDoor | None,
         turn: _Turn,
+        heads: KnownHeads,
     ) -> None:
         super().__init__(config, state, {}, loop)
         self._gateway = gateway
         self._operations = operations
         self._turn = turn
+        self._heads = heads
         self.logger = _log
+        self._chunk: bytes | None = None
+        """What is being read, if it begins where a message may begin."""
         self._chunk_bytes = 0
         self._head_bytes = 0
         # A new connection owes us a head. Times are taken where a chunk ends, since most requests end there too.
@@ -341,6 +348,29 @@ class _EdgeProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         self._idle_since = None
+        if not (self._receiving_head or self._receiving_body):
+            if self._begin_known_call(data):
+                return
+            self._chunk = data
+        try:
+            self._parse(data)
+        finally:
+            self._chunk = None
+
+    def _begin_known_call(self, data: bytes) -> bool:
+        """Answer a call whose head differs only in its signature from one that was answered; nothing is parsed then."""
+        if self._gateway is None or self._is_answering() or self.transport.is_closing():
+            return False
+        parts = take_apart(data)
+        known = None if parts is None else self._heads.find(parts)
+        if parts is None or known is None:
+            return False
+        cycle = GatewayCycle.of_known(self, self._gateway, known, parts, self._heads)
+        self.cycle = cycle  # type: ignore[assignment]  # as in `_begin_direct_call`
+        self._turn.add(cycle, self.loop)
+        return True
+
+    def _parse(self, data: bytes) -> None:
         self._chunk_bytes = len(data)
         self._head_bytes += self._chunk_bytes
         if self._receiving_body:
@@ -501,6 +531,8 @@ class _EdgeProtocol(HttpToolsProtocol):
                     query_string,
                     http_version,
                     http_version != "1.0" and self.parser.should_keep_alive(),
+                    self._chunk,
+                    self._heads,
                 )
         if self._operations is None or raw_path.startswith(b"//"):
             return None

@@ -21,7 +21,7 @@ from velvetrope.execute_api.protocols import (
     ServiceDoor,
     TokenVerifier,
 )
-from velvetrope.execute_api.requests import BodyStream, GatewayResponse, IncomingRequest
+from velvetrope.execute_api.requests import BodyStream, GatewayResponse, IncomingRequest, Likeness
 
 __all__ = [
     "BodyStream",
@@ -35,6 +35,7 @@ __all__ = [
     "HttpBackends",
     "IncomingRequest",
     "InvocationResult",
+    "Likeness",
     "PolicyGatherer",
     "RequestLane",
     "ServiceAnswer",

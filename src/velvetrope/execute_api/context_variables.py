@@ -36,7 +36,6 @@ from velvetrope.execute_api.requests import (
 )
 from velvetrope.execute_api.snapshot import CompiledStage
 from velvetrope.principals import ANONYMOUS, Principal
-from velvetrope.sigv4 import first_by_name
 
 __all__ = ["KNOWN_VARIABLES", "ContextVariables", "RequestFacts", "caller_of"]
 
@@ -184,7 +183,7 @@ def _header(name: bytes) -> Variable:
 
 def _headers(facts: RequestFacts) -> Mapping[bytes, bytes]:
     matched = facts.matched
-    return first_by_name(facts.incoming.headers) if matched is None else matched.headers
+    return facts.incoming.headers_by_name if matched is None else matched.headers
 
 
 def _stage(read: Callable[[CompiledStage], str]) -> Variable:

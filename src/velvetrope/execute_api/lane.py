@@ -78,7 +78,6 @@ from velvetrope.execute_api.snapshot import ApiKeyInPlan, CompiledStage, FixedRo
 from velvetrope.identifiers import new_uuid
 from velvetrope.principals import ANONYMOUS, CredentialSource
 from velvetrope.sealing import MasterKeys
-from velvetrope.sigv4 import first_by_name
 from velvetrope.store import ChangeFeed
 from velvetrope.store.tables.apigateway import ApiGatewayStore
 from velvetrope.store.tables.usage import UsageStore
@@ -196,7 +195,7 @@ class RequestLane:
         return stage, path
 
     async def _match_route(self, incoming: IncomingRequest, ids: RequestIds, trail: Trail) -> MatchedRequest:
-        headers = first_by_name(incoming.headers)
+        headers = incoming.headers_by_name
         http_method = incoming.method
         if METHOD_OVERRIDE in headers:
             http_method = headers[METHOD_OVERRIDE].decode("latin-1").strip().upper()

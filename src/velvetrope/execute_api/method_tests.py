@@ -43,7 +43,6 @@ from velvetrope.execute_api.requests import (
     Vouched,
 )
 from velvetrope.principals import ANONYMOUS, Principal
-from velvetrope.sigv4 import first_by_name
 from velvetrope.store.tables.apigateway import Deployment, Integration, Method, Resource, RestApi, Stage
 
 __all__ = ["AuthorizerTrial", "MethodTests", "MethodTrial", "NoSuchPath"]
@@ -225,7 +224,7 @@ class MethodTests:
             raise NoSuchPath(f"{path} is not a path of the resource")
         return MatchedRequest(
             incoming,
-            first_by_name(incoming.headers),
+            incoming.headers_by_name,
             self._new_ids(),
             compiled,
             found.target,

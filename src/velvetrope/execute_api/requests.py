@@ -17,6 +17,7 @@ from velvetrope.clock import Entropy
 from velvetrope.execute_api.snapshot import ApiKeyInPlan, CompiledMethod, CompiledStage, Step
 from velvetrope.policy import PrincipalPolicies
 from velvetrope.principals import Principal
+from velvetrope.sigv4 import first_by_name
 
 __all__ = [
     "AdmittedRequest",
@@ -26,6 +27,7 @@ __all__ = [
     "GatewayResponse",
     "IncomingRequest",
     "IntegrationOutcome",
+    "Likeness",
     "MatchedRequest",
     "Passed",
     "RequestIdSource",
@@ -49,12 +51,24 @@ def host_and_port(headers: Mapping[bytes, bytes]) -> tuple[str, str]:
     return host[:end_of_address] + name, port
 
 
+class Likeness:
+    """What calls have in common that are the same, byte for byte and without a body, but for query string, timestamp
+    and signature. Whoever reads calls gives all of these the same one; the lane keeps in it what it found once."""
+
+    __slots__ = ("proof",)
+
+    def __init__(self) -> None:
+        self.proof: object = None
+        """Belongs to `authentication`."""
+
+
 class IncomingRequest(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One call as it arrived.
 
     `raw_path` is all of the path, as received: what was signed. `stage_path` is what follows `/_api/{apiId}` when the
     API was named in the path, and all of it when it was named by the host. Under a custom domain name (`by_domain`) it
-    is the path that the mapping makes of it, with the stage. Header names have the client's casing.
+    is the path that the mapping makes of it, with the stage. Header names have the client's casing. `by_name` is
+    `first_by_name(headers)`, from readers who have it already.
     """
 
     api_id: str
@@ -69,6 +83,13 @@ class IncomingRequest(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     http_version: str
     received_at: datetime
     by_domain: bool = False
+    by_name: Mapping[bytes, bytes] | None = None
+    likeness: Likeness | None = None
+
+    @property
+    def headers_by_name(self) -> Mapping[bytes, bytes]:
+        """By lower-case name; the first of a repeated one."""
+        return first_by_name(self.headers) if self.by_name is None else self.by_name
 
     @property
     def called_path(self) -> bytes:

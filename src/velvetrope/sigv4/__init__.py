@@ -2,7 +2,8 @@
 
 AWS Signature Version 4 for requests signed by header and for presigned queries, over the exact bytes received.
 `parse_authorization` reads what a request claims, `check_scope` compares its scope, `verify_signature` proves it;
-`scope_request` is these steps in their order, with the key's look-up left to its caller.
+`scope_request` is these steps in their order, with the key's look-up left to its caller. `RepeatedSignature` is the
+quick way for a request that differs from a verified one in query string, moment and signature only.
 How a key is looked up, who owns it and what it may do is not known here.
 """
 
@@ -24,6 +25,7 @@ from velvetrope.sigv4.errors import (
     SignatureRefused,
     UnknownAccessKey,
 )
+from velvetrope.sigv4.repeated import RepeatedSignature
 from velvetrope.sigv4.requests import PresentedSignature, SignedRequest, VerifiedSignature, first_by_name
 from velvetrope.sigv4.scoped import ScopedRequest, scope_request
 from velvetrope.sigv4.signing import sign_request
@@ -39,6 +41,7 @@ __all__ = [
     "MalformedQueryString",
     "NoSignature",
     "PresentedSignature",
+    "RepeatedSignature",
     "ScopeMismatch",
     "ScopedRequest",
     "SignatureExpired",

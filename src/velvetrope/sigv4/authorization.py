@@ -32,7 +32,7 @@ from velvetrope.sigv4.errors import HostNotSigned, NoSignature, ScopeMismatch, S
 from velvetrope.sigv4.requests import PresentedSignature, SignedRequest
 from velvetrope.sigv4.timestamps import MAX_EXPIRES_SECONDS, check_window, parse_timestamp
 
-__all__ = ["TERMINATOR", "check_scope", "parse_authorization"]
+__all__ = ["TERMINATOR", "check_scope", "may_be_presigned", "parse_authorization"]
 
 TERMINATOR: Final = "aws4_request"
 
@@ -51,6 +51,14 @@ _QUERY_PARAMETERS: Final = (
 """In the order in which AWS names the missing ones."""
 
 
+def may_be_presigned(query_string: bytes) -> bool:
+    """Whether the query has to be looked at for a signature.
+
+    The name is looked for as written: a presigned query whose own names are percent-encoded counts as unsigned.
+    """
+    return query_string.find(b"X-Amz-Algorithm") >= 0
+
+
 def parse_authorization(request: SignedRequest, *, now: datetime) -> PresentedSignature:
     """What the request claims, with its time window held against `now`.
 
@@ -64,8 +72,7 @@ def parse_authorization(request: SignedRequest, *, now: datetime) -> PresentedSi
     """
     headers = request.first_by_name()
     authorization = headers.get(b"authorization")
-    # Looked for as written: a presigned query whose own names are percent-encoded counts as unsigned.
-    if request.query_string.find(b"X-Amz-Algorithm") >= 0:
+    if may_be_presigned(request.query_string):
         query = dict(reversed(decode_query(request.query_string)))
         if b"X-Amz-Algorithm" in query:
             if authorization is not None:

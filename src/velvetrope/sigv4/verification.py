@@ -25,7 +25,7 @@ from velvetrope.sigv4.errors import HeadersNotSigned, SignatureMismatch
 from velvetrope.sigv4.requests import PresentedSignature, SignedRequest, VerifiedSignature
 from velvetrope.sigv4.timestamps import check_window
 
-__all__ = ["calculate_signature", "verify_signature"]
+__all__ = ["SigningKey", "calculate_signature", "signing_key", "verify_signature"]
 
 _BLOCK_BYTES: Final = 64
 _INNER_PAD: Final = bytes(byte ^ 0x36 for byte in range(256))
@@ -85,18 +85,19 @@ def _check_coverage(request: SignedRequest, signed: tuple[bytes, ...]) -> None:
 
 def calculate_signature(text: str, *, secret: Secret[str], date: str, service: str, region: str) -> str:
     """The signature of a string to sign: 64 lower-case hexadecimal digits."""
-    return _signing_key(secret.reveal(), date, region, service).sign(text.encode())
+    return signing_key(secret.reveal(), date, region, service).sign(text.encode())
 
 
 @lru_cache(maxsize=4096)
-def _signing_key(secret: str, date: str, region: str, service: str) -> "_SigningKey":
+def signing_key(secret: str, date: str, region: str, service: str) -> "SigningKey":
+    """The key of one day, region and service: derived once."""
     key = f"AWS4{secret}".encode()
     for part in (date, region, service, TERMINATOR):
         key = hmac.digest(key, part.encode(), "sha256")
-    return _SigningKey(key)
+    return SigningKey(key)
 
 
-class _SigningKey:
+class SigningKey:
     """HMAC-SHA-256 with one key, whose block has been hashed already: RFC 2104 section 2."""
 
     __slots__ = ("_inner", "_outer")
@@ -107,6 +108,7 @@ class _SigningKey:
         self._outer = sha256(block.translate(_OUTER_PAD))
 
     def sign(self, text: bytes) -> str:
+        """64 lower-case hexadecimal digits."""
         inner, outer = self._inner.copy(), self._outer.copy()
         inner.update(text)
         outer.update(inner.digest())

@@ -17,7 +17,6 @@ from velvetrope.execute_api.http_apis.errors import HttpApiRefusal
 from velvetrope.execute_api.http_apis.requests import HttpAdmitted, HttpCaller, HttpMatched, HttpPassed
 from velvetrope.execute_api.requests import IncomingRequest, IntegrationOutcome, RequestIds, host_and_port
 from velvetrope.principals import ANONYMOUS
-from velvetrope.sigv4 import first_by_name
 
 __all__ = ["HttpContext", "context_text"]
 
@@ -78,7 +77,7 @@ Variable = Callable[[HttpContext], str | None]
 
 def _header(name: bytes) -> Variable:
     def render(facts: HttpContext) -> str | None:
-        value = first_by_name(facts.incoming.headers).get(name)
+        value = facts.incoming.headers_by_name.get(name)
         return None if value is None else value.decode("latin-1")
 
     return render
@@ -94,7 +93,7 @@ def _identity(member: str) -> Variable:
 
 
 def _domain(facts: HttpContext) -> str:
-    return host_and_port(first_by_name(facts.incoming.headers))[0]
+    return host_and_port(facts.incoming.headers_by_name)[0]
 
 
 def _whole(value: float | None) -> str | None:

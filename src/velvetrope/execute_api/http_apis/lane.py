@@ -78,7 +78,6 @@ from velvetrope.execute_api.snapshot import Step
 from velvetrope.identifiers import new_uuid
 from velvetrope.policy import AuthorizationRequest
 from velvetrope.principals import ANONYMOUS, CredentialSource
-from velvetrope.sigv4 import first_by_name
 from velvetrope.store import ChangeFeed
 from velvetrope.store.tables.apigatewayv2 import HttpApiStore
 from velvetrope.store.tables.usage import UsageStore
@@ -163,7 +162,7 @@ class HttpApiLane:
         refusal: HttpApiRefusal | None = None
         stage: CompiledHttpStage | None = None
         outcome: IntegrationOutcome | None = None
-        headers = first_by_name(incoming.headers)
+        headers = incoming.headers_by_name
         try:
             _check_size(incoming)
             stage, path = self._find_stage(incoming)
