@@ -354,7 +354,7 @@ def test_what_looks_like_a_secret_in_a_body_is_masked(body: str, shown: str) -> 
 def test_a_long_text_is_looked_through_to_its_end() -> None:
     """Texts that would keep a pattern without bounds busy for longer than a test may last."""
     for text in ("a-" * 30_000, '"' + "a" * 60_000, '"token' * 10_000, "token=" * 10_000, '"token"' + " " * 60_000):
-        assert redact_forms(f"{text} code=1 token=hidden").endswith("token=********")
+        assert "hidden" not in redact_forms(f"{text} code=1 token=hidden")
 
 
 async def test_no_secret_is_in_anything_that_is_written(database: Database) -> None:
