@@ -14,12 +14,13 @@ from velvetrope.store.tables.userpools import (
     OutgoingMessage,
     PasswordPolicySettings,
     StoredCode,
+    StoredUser,
     User,
     UserConflict,
     UserPool,
     UserPoolStore,
 )
-from velvetrope.store.tables.userpools_sign_in import SignInStore, TokenFamily
+from velvetrope.store.tables.userpools_sign_in import SignInStore, TokenFamily, attempts_key
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 POOL = "us-west-2_AbCdEfGhI"
@@ -272,27 +273,61 @@ async def test_failures_are_forgotten_unless_locked(sign_ins: SignInStore) -> No
 
 async def test_challenge_is_settled_by_one_answer_right_or_wrong(sign_ins: SignInStore) -> None:
     async def settle(challenge_id: str, *, right: bool, now: datetime = NOW) -> str:
-        return await sign_ins.settle_challenge(
+        settled = await sign_ins.settle_challenge(
             challenge_id,
             expires_at=now + timedelta(minutes=1),
             user_pool_id=POOL,
-            name_hash="n",
-            right=right,
+            username_key="anna",
+            right=lambda _: right,
             now=now,
             locks=LOCKS,
             forget_after=QUIET,
         )
+        return settled.outcome
 
     outcomes = await asyncio.gather(*(settle("a", right=False) for _ in range(5)))
-    assert sorted(outcomes) == ["settled", *["spent_before"] * 4]
-    counted = await sign_ins.load_attempts(POOL, "n")
+    assert sorted(outcomes) == [*["spent_before"] * 4, "wrong"]
+    counted = await sign_ins.load_attempts(POOL, attempts_key("anna"))
     assert counted is not None
     assert counted.failures == 1
     assert await settle("a", right=True) == "spent_before"
-    assert await settle("b", right=False) == "settled"
+    assert await settle("b", right=False) == "wrong"
     assert await settle("c", right=True) == "locked"
-    assert await settle("d", right=True, now=NOW + timedelta(seconds=1)) == "settled"
-    assert await sign_ins.load_attempts(POOL, "n") is None
+    at_the_end_of_the_lock = NOW + timedelta(seconds=1)
+    assert await settle("c", right=True, now=at_the_end_of_the_lock) == "right", "a locked name keeps its challenge"
+    assert await sign_ins.load_attempts(POOL, attempts_key("anna")) is None
+
+
+async def test_challenge_is_settled_for_the_user_as_they_are_then(store: UserPoolStore, sign_ins: SignInStore) -> None:
+    """Groups and password are read in the transaction that spends: what was changed before it counts."""
+    seen: list[StoredUser | None] = []
+
+    def look(found: StoredUser | None) -> bool:
+        seen.append(found)
+        return True
+
+    async def settle(challenge_id: str, username_key: str) -> StoredUser | None:
+        settled = await sign_ins.settle_challenge(
+            challenge_id,
+            expires_at=NOW + timedelta(minutes=1),
+            user_pool_id=POOL,
+            username_key=username_key,
+            right=look,
+            now=NOW,
+            locks=LOCKS,
+            forget_after=QUIET,
+        )
+        return settled.found
+
+    await store.create_user(user("anna"), "anna", password_sealed=b"sealed")
+
+    found = await settle("a", "anna")
+    nobody = await settle("b", "berta")
+
+    assert found is not None
+    assert found.password_sealed == b"sealed"
+    assert nobody is None
+    assert seen == [found, nobody]
 
 
 async def test_of_racing_rotations_one_wins_and_the_rest_end_the_family(sign_ins: SignInStore) -> None:

@@ -15,6 +15,7 @@ from support.userpools import (
     secret_hash,
     srp_client,
 )
+from velvetrope.secret import Secret
 from velvetrope.store.tables.userpools_sign_in import SignInStore
 from velvetrope.userpools.back_off import LOCKS
 
@@ -99,6 +100,49 @@ async def test_altered_answer_is_refused(world: World, change: dict[str, str]) -
 
     async with refused("NotAuthorizedException", WRONG):
         await world.srp_sign_in(pool_id, client_id, before_the_answer=lambda responses: responses.update(change))
+
+
+@pytest.mark.parametrize("password", [PASSWORD, "Another-horse-1"], ids=["set again", "another"])
+async def test_proof_of_a_password_that_was_replaced_after_the_challenge_is_refused(
+    world: World, password: str
+) -> None:
+    """What was asked for was the password of then; the answer to it proves nothing about the one of now."""
+    pool_id, client_id = await world.some_user()
+    them = srp_client(pool_id, client_id)
+    challenge = await world.initiate_auth(
+        auth_flow="USER_SRP_AUTH", client_id=client_id, auth_parameters=them.get_auth_params()
+    )
+    responses = world.srp_answer(them, challenge["challenge_parameters"])
+    await world.admin_set_user_password(
+        user_pool_id=pool_id, username="anna", password=Secret(password), permanent=True
+    )
+
+    async with refused("NotAuthorizedException", WRONG):
+        await world.respond_to_auth_challenge(
+            client_id=client_id, challenge_name="PASSWORD_VERIFIER", challenge_responses=responses
+        )
+    await world.srp_sign_in(pool_id, client_id, password=password)
+
+
+async def test_answer_during_a_lock_is_not_looked_at_and_leaves_its_secret_block_good(world: World) -> None:
+    pool_id, client_id = await world.some_user()
+    them = srp_client(pool_id, client_id)
+    challenge = await world.initiate_auth(
+        auth_flow="USER_SRP_AUTH", client_id=client_id, auth_parameters=them.get_auth_params()
+    )
+    responses = world.srp_answer(them, challenge["challenge_parameters"])
+    for _ in range(5):
+        async with refused("NotAuthorizedException", WRONG):
+            await world.srp_sign_in(pool_id, client_id, password="Wrong-horse-1")
+
+    async with refused("NotAuthorizedException", "Password attempts exceeded"):
+        await world.respond_to_auth_challenge(
+            client_id=client_id, challenge_name="PASSWORD_VERIFIER", challenge_responses=responses
+        )
+    world.later(seconds=1)
+    await world.respond_to_auth_challenge(
+        client_id=client_id, challenge_name="PASSWORD_VERIFIER", challenge_responses=responses
+    )
 
 
 async def test_secret_block_of_another_client_is_refused(world: World) -> None:

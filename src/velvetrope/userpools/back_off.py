@@ -6,16 +6,17 @@ during a lock are answered `Password attempts exceeded` without looking at the p
 
 The count is kept per name as it is looked up, whether or not somebody has it, so that a lock says nothing about that.
 It is asked twice: before the work, to save it, and after a good password, because of many guesses sent at the same
-moment only those that finish before the lock may count (`SignInStore.forget_failures`).
+moment only those that finish before the lock may count (`SignInStore.forget_failures`, `settle_challenge`).
 
 Source: Cognito Developer Guide, "User pool authentication flow", on lockout behaviour.
 """
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from velvetrope.store.tables.userpools import UserPool
+from velvetrope.store.tables.userpools import StoredUser, UserPool
 from velvetrope.store.tables.userpools_sign_in import Attempts, SignInStore, attempts_key
-from velvetrope.userpools.errors import attempts_exceeded, wrong_credentials
+from velvetrope.userpools.errors import UserPoolError, attempts_exceeded, wrong_credentials
 
 __all__ = ["LOCKS", "QUIET_FOR", "BackOff", "check_attempts"]
 
@@ -43,29 +44,44 @@ class BackOff:
         check_attempts(await self._store.load_attempts(pool.id, attempts_key(username_key)), now=now)
 
     async def settle(
-        self, pool: UserPool, username_key: str, challenge_id: str, *, expires_at: datetime, right: bool, now: datetime
-    ) -> None:
-        """Spend a challenge that is worth one answer, and count that answer, in one transaction.
+        self,
+        pool: UserPool,
+        username_key: str,
+        challenge_id: str,
+        *,
+        expires_at: datetime,
+        right: Callable[[StoredUser | None], bool],
+        refusal: Callable[[StoredUser | None], UserPoolError],
+        now: datetime,
+    ) -> StoredUser | None:
+        """Spend a challenge that is worth one answer, and count that answer, in one transaction. Returns the user.
+
+        `right` says whether the answer is, for the user as they are in that transaction; `refusal` what to say
+        otherwise.
 
         Raises:
-            NotAuthorizedException: the answer was wrong, came after another one, or the name was locked meanwhile.
+            NotAuthorizedException: the name is locked, or the challenge was answered before.
+            UserPoolError: `refusal`'s.
         """
-        outcome = await self._store.settle_challenge(
+        settled = await self._store.settle_challenge(
             challenge_id,
             expires_at=expires_at,
             user_pool_id=pool.id,
-            name_hash=attempts_key(username_key),
+            username_key=username_key,
             right=right,
             now=now,
             locks=LOCKS,
             forget_after=QUIET_FOR,
         )
-        if outcome == "spent_before":
-            raise wrong_credentials("the secret block has been used")
-        if outcome == "locked":
-            raise attempts_exceeded()
-        if not right:
-            raise wrong_credentials("the claim signature is wrong")
+        match settled.outcome:
+            case "right":
+                return settled.found
+            case "spent_before":
+                raise wrong_credentials("the secret block has been used")
+            case "locked":
+                raise attempts_exceeded()
+            case "wrong":
+                raise refusal(settled.found)
 
     async def failed(self, pool: UserPool, username_key: str, *, now: datetime) -> None:
         """A wrong password for this name."""

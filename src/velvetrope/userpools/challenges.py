@@ -208,10 +208,10 @@ class SecretBlock(msgspec.Struct, frozen=True, kw_only=True):
     id: str
     expires_at: datetime
     sign_in: SignIn
-    client_public_value: bytes
-    private_value: bytes
-    public_value: bytes
-    """Ours, which could be made again from the private one and the verifier; this is quicker."""
+    key: bytes
+    """That a client with the right secret has arrived at too, and signs its answer with."""
+    secret: bytes
+    """Which secret: `SrpVerifier.fingerprint`. Another one by the time of the answer makes any answer wrong."""
     device: bool = False
 
 

@@ -15,6 +15,7 @@ Source: Cognito Developer Guide, "Working with user devices in your user pool"; 
 botocore's cognito-idp model, DeviceConfigurationType.
 """
 
+import hmac
 from collections.abc import Mapping
 
 import msgspec
@@ -24,13 +25,12 @@ from velvetrope.identifiers import new_uuid
 from velvetrope.sealing import MasterKeys
 from velvetrope.store.tables.userpools import StoredUser, UserPool
 from velvetrope.store.tables.userpools_factors import Device, FactorStore
-from velvetrope.userpools.back_off import BackOff
 from velvetrope.userpools.challenges import ChallengeSealer, DeviceAsked, SecretBlock, SignIn
 from velvetrope.userpools.directory import PoolDirectory
-from velvetrope.userpools.errors import NotAuthorizedException
-from velvetrope.userpools.password_proofs import Prover, SrpExchange, device_missing
+from velvetrope.userpools.errors import NotAuthorizedException, wrong_credentials
+from velvetrope.userpools.password_proofs import SignedNames, SrpExchange, device_missing
 from velvetrope.userpools.turns import Answered, NextChallenge, Turn, check_username, required
-from velvetrope.userpools.vault import SrpVerifier
+from velvetrope.userpools.vault import SrpVerifier, fingerprint_of
 
 __all__ = ["DeviceProofs", "group_key_of", "new_device_key", "seal_device_verifier"]
 
@@ -49,14 +49,12 @@ class DeviceProofs:
         challenges: ChallengeSealer,
         exchange: SrpExchange,
         directory: PoolDirectory,
-        back_off: BackOff,
         master_keys: MasterKeys,
     ) -> None:
         self._factors = factors
         self._challenges = challenges
         self._exchange = exchange
         self._directory = directory
-        self._back_off = back_off
         self._master_keys = master_keys
 
     async def next(self, turn: Turn, sign_in: SignIn, stored: StoredUser) -> NextChallenge | None:
@@ -90,7 +88,7 @@ class DeviceProofs:
         check_username(turn, sign_in, responses, self._directory)
         device = await self._device(turn, sign_in, responses)
         parameters = await self._exchange.begin(
-            turn, sign_in, required(responses, "SRP_A"), self._prover(turn.pool, sign_in, device), device=True
+            turn, sign_in, required(responses, "SRP_A"), self._verifier(turn.pool, sign_in, device), device=True
         )
         await self._challenges.spend_session(session, now=turn.now)
         names = {"USERNAME": sign_in.user_id, "DEVICE_KEY": device.device_key}
@@ -124,9 +122,16 @@ class DeviceProofs:
     async def _check(
         self, turn: Turn, block: SecretBlock, raw: bytes, responses: Mapping[str, str], device: Device
     ) -> None:
-        await self._back_off.check_not_locked(turn.pool, block.sign_in.username_key, now=turn.now)
-        prover = self._prover(turn.pool, block.sign_in, device)
-        await self._exchange.check(turn, block, raw, responses, prover, known=True)
+        same = hmac.compare_digest(fingerprint_of(device.verifier_sealed), block.secret)
+        await self._exchange.check(
+            turn,
+            block,
+            raw,
+            responses,
+            SignedNames(device.group_key, device.device_key),
+            stands=lambda _: same,
+            refusal=lambda _: wrong_credentials("the device's signature is wrong"),
+        )
 
     async def _device(self, turn: Turn, sign_in: SignIn, responses: Mapping[str, str]) -> Device:
         device_key = required(responses, "DEVICE_KEY")
@@ -137,12 +142,12 @@ class DeviceProofs:
             raise device_missing()
         return device
 
-    def _prover(self, pool: UserPool, sign_in: SignIn, device: Device) -> Prover:
+    def _verifier(self, pool: UserPool, sign_in: SignIn, device: Device) -> SrpVerifier:
         opened = self._master_keys.open(
             device.verifier_sealed, purpose=_VERIFIER, context=_context(pool, sign_in.sub, device.device_key)
         )
-        known = SrpVerifier(int.from_bytes(device.salt), int.from_bytes(opened))
-        return Prover(known, device.group_key, device.device_key)
+        fingerprint = fingerprint_of(device.verifier_sealed)
+        return SrpVerifier(int.from_bytes(device.salt), int.from_bytes(opened), fingerprint)
 
 
 def new_device_key(pool: UserPool, entropy: Entropy) -> str:

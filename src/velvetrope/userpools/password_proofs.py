@@ -3,15 +3,19 @@
     A  ->  B, SALT, SECRET_BLOCK  ->  signature over pool, user, block and time
 
 The same exchange proves a user's password and a device's secret; what differs is whose verifier it is and which names
-go into the signature (`Prover`). For a name that nobody has, or a user without a password, the verifier is made up and
-looks the same every time (`PasswordVault.decoy`); the work is the same, and no proof is right.
+go into the signature. For a name that nobody has, or a user without a password, the verifier is made up and looks the
+same every time (`PasswordVault.decoy`); the work is the same, and no proof is right.
+
+With A, B and the verifier at hand the key that a client with the right secret will arrive at can be computed at once,
+and it is: the block carries the key instead of three numbers of the group's size, and an answer costs one hash, the
+first one to a block and any further one. The secret must still be the same when the answer comes.
 
 Source: user-pools reference section 3.
 """
 
 import base64
 import hmac
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -28,34 +32,32 @@ from velvetrope.srp import (
 )
 from velvetrope.store.tables.userpools import StoredUser, UserPool, UserPoolStore
 from velvetrope.store.tables.userpools_factors import FactorStore
-from velvetrope.userpools.back_off import BackOff, check_attempts
+from velvetrope.userpools.back_off import BackOff
 from velvetrope.userpools.challenges import SECRET_BLOCK_LIFETIME, ChallengeSealer, SecretBlock, SignIn, decode_base64
 from velvetrope.userpools.directory import PoolDirectory
 from velvetrope.userpools.errors import (
     InvalidParameterException,
-    NotAuthorizedException,
     ResourceNotFoundException,
+    UserPoolError,
     wrong_credentials,
 )
 from velvetrope.userpools.sign_in import wrong_password_error
 from velvetrope.userpools.turns import Answered, NextChallenge, Turn, required
-from velvetrope.userpools.vault import PasswordVault, SrpVerifier
+from velvetrope.userpools.vault import PasswordVault, SrpVerifier, fingerprint_of
 from velvetrope.userpools.workers import Workers
 
-__all__ = ["PasswordProofs", "Prover", "SrpExchange", "device_missing"]
+__all__ = ["PasswordProofs", "SignedNames", "SrpExchange", "device_missing"]
 
-_GROUP_BYTES = 385  # 3072 bits, and room for a public value with a zero byte in front
 _TIMESTAMP_SKEW = timedelta(minutes=5)
 """How far TIMESTAMP may be from our clock: what SigV4 allows. UNVERIFIED; the secret block is what is really spent."""
 
 
 @dataclass(frozen=True, slots=True)
-class Prover:
-    """Whose secret is proven: the verifier, and the two names that are signed over."""
+class SignedNames:
+    """The two names that an answer signs over: the pool's and the user's, or the device group's and the device's."""
 
-    known: SrpVerifier
-    group_name: str
-    name: str
+    group: str
+    prover: str
 
 
 class SrpExchange:
@@ -68,33 +70,31 @@ class SrpExchange:
         self._workers = workers
 
     async def begin(
-        self, turn: Turn, sign_in: SignIn, public_value_hex: str, prover: Prover, *, device: bool = False
+        self, turn: Turn, sign_in: SignIn, public_value_hex: str, known: SrpVerifier, *, device: bool = False
     ) -> dict[str, str]:
         """SALT, SRP_B and SECRET_BLOCK for a client's SRP_A.
 
         Raises:
             InvalidParameterException: SRP_A is no public value.
         """
+        private_value = self._entropy.token_bytes(32)
         try:
             public_value = parse_public_value(public_value_hex)
+            challenge, key = await self._workers.run(lambda: _met(known.verifier, public_value, private_value))
         except InvalidPublicValue as reason:
             # Error and text UNVERIFIED; refused as any other parameter that makes no sense.
             raise InvalidParameterException("SRP_A is not a valid public value", detail=reason.message) from None
-        private_value = self._entropy.token_bytes(32)
-        # Here and not in a worker: with the generator's powers in a table it is quicker than the way there and back.
-        challenge = make_challenge(prover.known.verifier, private_value=private_value)
         block = SecretBlock(
             id=self._challenges.new_id(),
             expires_at=turn.now + SECRET_BLOCK_LIFETIME,
             sign_in=sign_in,
-            client_public_value=_number_bytes(public_value),
-            private_value=private_value,
-            public_value=_number_bytes(challenge.public_value),
+            key=key,
+            secret=known.fingerprint,
             device=device,
         )
         sealed = self._challenges.seal_block(block, pool=turn.pool, client=turn.client)
         return {
-            "SALT": f"{prover.known.salt:x}",
+            "SALT": f"{known.salt:x}",
             "SRP_B": challenge.public_value_hex,
             "SECRET_BLOCK": base64.b64encode(sealed).decode(),
         }
@@ -128,19 +128,41 @@ class SrpExchange:
         return block, raw
 
     async def check(
-        self, turn: Turn, block: SecretBlock, raw: bytes, responses: Mapping[str, str], prover: Prover, *, known: bool
-    ) -> None:
-        """That the answer's signature is the one that the secret makes. The block is spent by asking.
+        self,
+        turn: Turn,
+        block: SecretBlock,
+        raw: bytes,
+        responses: Mapping[str, str],
+        names: SignedNames,
+        *,
+        stands: Callable[[StoredUser | None], bool],
+        refusal: Callable[[StoredUser | None], UserPoolError],
+    ) -> StoredUser | None:
+        """That the answer's signature is the one that the secret makes. The block is spent by asking. Returns the user.
 
-        Without `known` the same work is done, and no answer is right.
+        `stands` says whether the secret is still the one that the block's key was made of; where it is not the same
+        work is done, and no answer is right.
 
         Raises:
-            NotAuthorizedException: it is another one, the block was spent before, or the name was locked meanwhile.
+            NotAuthorizedException: the block was spent before, or the name is locked.
+            UserPoolError: the signature is another one; what `refusal` says.
         """
-        expected = await self._workers.run(lambda: _expected_signature(block, raw, responses["TIMESTAMP"], prover))
-        right = hmac.compare_digest(expected.encode(), responses["PASSWORD_CLAIM_SIGNATURE"].encode()) and known
-        await self._back_off.settle(
-            turn.pool, block.sign_in.username_key, block.id, expires_at=block.expires_at, right=right, now=turn.now
+        expected = claim_signature(
+            block.key,
+            pool_name=names.group,
+            user_id=names.prover,
+            secret_block=raw,
+            timestamp=responses["TIMESTAMP"],
+        )
+        signed = hmac.compare_digest(expected.encode(), responses["PASSWORD_CLAIM_SIGNATURE"].encode())
+        return await self._back_off.settle(
+            turn.pool,
+            block.sign_in.username_key,
+            block.id,
+            expires_at=block.expires_at,
+            right=lambda found: stands(found) and signed,
+            refusal=refusal,
+            now=turn.now,
         )
 
 
@@ -168,8 +190,9 @@ class PasswordProofs:
         Raises:
             InvalidParameterException: SRP_A is no public value.
         """
-        prover = self._prover(turn.pool, sign_in, found)
-        parameters = await self._exchange.begin(turn, sign_in, public_value_hex, prover)
+        parameters = await self._exchange.begin(
+            turn, sign_in, public_value_hex, self._verifier(turn.pool, sign_in, found)
+        )
         names = {"USERNAME": sign_in.user_id, "USER_ID_FOR_SRP": sign_in.user_id}
         return NextChallenge("PASSWORD_VERIFIER", {**parameters, **names})
 
@@ -188,29 +211,26 @@ class PasswordProofs:
         device_key = responses.get("DEVICE_KEY")
         if device_key is not None:
             await self._check_device(pool, sign_in, device_key)
-        found, attempts = await self._store.load_user_and_attempts(pool.id, sign_in.username_key)
-        check_attempts(attempts, now=turn.now)
-        known = found is not None and found.password_sealed is not None and found.user.sub == sign_in.sub
-        prover = self._prover(pool, sign_in, found)
-        try:
-            await self._exchange.check(turn, block, raw, responses, prover, known=known)
-        except NotAuthorizedException as refusal:
-            if found is None or found.password_sealed is not None:
-                raise
-            raise wrong_password_error(turn.client, found) from refusal
+        found = await self._exchange.check(
+            turn,
+            block,
+            raw,
+            responses,
+            SignedNames(pool.short_name, sign_in.user_id),
+            stands=lambda found: _is_secret_of(found, block),
+            refusal=lambda found: _refusal(turn, found),
+        )
         return Answered(sign_in.with_device(device_key).with_proof("PASSWORD_VERIFIER"), found)
 
     async def _check_device(self, pool: UserPool, sign_in: SignIn, device_key: str) -> None:
         if await self._factors.load_device(pool.id, sign_in.username_key, device_key) is None:
             raise device_missing()
 
-    def _prover(self, pool: UserPool, sign_in: SignIn, found: StoredUser | None) -> Prover:
+    def _verifier(self, pool: UserPool, sign_in: SignIn, found: StoredUser | None) -> SrpVerifier:
         """The user's verifier, or one that looks like it where there is no user or no password."""
         if found is None or found.password_sealed is None:
-            known = self._vault.decoy(pool, sign_in.username_key)
-        else:
-            known = self._vault.srp(found.password_sealed, pool=pool, sub=found.user.sub)
-        return Prover(known, pool.short_name, sign_in.user_id)
+            return self._vault.decoy(pool, sign_in.username_key)
+        return self._vault.srp(found.password_sealed, pool=pool, sub=found.user.sub)
 
 
 def device_missing() -> ResourceNotFoundException:
@@ -218,13 +238,21 @@ def device_missing() -> ResourceNotFoundException:
     return ResourceNotFoundException("Device does not exist.")
 
 
-def _expected_signature(block: SecretBlock, raw: bytes, timestamp: str, prover: Prover) -> str:
-    """What a client with the right secret signs, made from what both sides said."""
-    challenge = Challenge(int.from_bytes(block.private_value), int.from_bytes(block.public_value))
-    key = claim_key(challenge, int.from_bytes(block.client_public_value), prover.known.verifier)
-    return claim_signature(key, pool_name=prover.group_name, user_id=prover.name, secret_block=raw, timestamp=timestamp)
+def _met(verifier: int, client_public_value: int, private_value: bytes) -> tuple[Challenge, bytes]:
+    """Our half of the exchange, and the key at its end."""
+    challenge = make_challenge(verifier, private_value=private_value)
+    return challenge, claim_key(challenge, client_public_value, verifier)
 
 
-def _number_bytes(value: int) -> bytes:
-    """Always as many, so that a block does not tell by its length what is in it."""
-    return value.to_bytes(_GROUP_BYTES)
+def _is_secret_of(found: StoredUser | None, block: SecretBlock) -> bool:
+    """Whether the block's key was made of the password that the user has now."""
+    return (
+        found is not None
+        and found.password_sealed is not None
+        and found.user.sub == block.sign_in.sub
+        and hmac.compare_digest(fingerprint_of(found.password_sealed), block.secret)
+    )
+
+
+def _refusal(turn: Turn, found: StoredUser | None) -> UserPoolError:
+    return wrong_credentials("nobody has the name") if found is None else wrong_password_error(turn.client, found)

@@ -334,7 +334,6 @@ def _sign_in_parts(
         challenges=challenges,
         exchange=exchange,
         directory=directory,
-        back_off=back_off,
         master_keys=master_keys,
     )
     return SignInParts(

@@ -23,7 +23,7 @@ from velvetrope.srp import decoy_verifier, make_salt, make_verifier
 from velvetrope.store.tables.userpools import UserPool
 from velvetrope.userpools.workers import Workers
 
-__all__ = ["PasswordVault", "SrpVerifier"]
+__all__ = ["PasswordVault", "SrpVerifier", "fingerprint_of"]
 
 _PURPOSE = "userpools.password"
 _DECOY = "userpools.decoy"
@@ -36,6 +36,8 @@ class SrpVerifier:
 
     salt: int
     verifier: int = field(repr=False)
+    fingerprint: bytes = b""
+    """Of the sealed form that it was read from (`fingerprint_of`)."""
 
 
 class _Kept(msgspec.Struct, frozen=True, array_like=True):
@@ -80,13 +82,13 @@ class PasswordVault:
     def srp(self, sealed: bytes, *, pool: UserPool, sub: str) -> SrpVerifier:
         """The SRP half of the sealed form."""
         kept = self._open(sealed, pool, sub)
-        return SrpVerifier(int.from_bytes(kept.srp_salt), int.from_bytes(kept.srp_verifier))
+        return SrpVerifier(int.from_bytes(kept.srp_salt), int.from_bytes(kept.srp_verifier), fingerprint_of(sealed))
 
     def decoy(self, pool: UserPool, username_key: str) -> SrpVerifier:
         """Salt and verifier for a name nobody has: always the same for one name, until master keys are dropped."""
         seed = self._derived(pool, username_key)
         salt = make_salt(seed[:_SALT_BYTES])
-        return SrpVerifier(salt, decoy_verifier(seed))
+        return SrpVerifier(salt, decoy_verifier(seed), fingerprint_of(seed))
 
     def decoy_user_id(self, pool: UserPool, username_key: str) -> str:
         """The internal id of a user that is not there, where internal ids are UUIDs."""
@@ -101,6 +103,11 @@ class PasswordVault:
     def _open(self, sealed: bytes, pool: UserPool, sub: str) -> _Kept:
         opened = self._master_keys.open(sealed, purpose=_PURPOSE, context=_context(pool, sub))
         return msgspec.msgpack.decode(opened, type=_Kept)
+
+
+def fingerprint_of(sealed: bytes) -> bytes:
+    """16 bytes that tell one sealed secret from any other, and from itself sealed anew."""
+    return hashlib.sha256(sealed).digest()[:16]
 
 
 def _context(pool: UserPool, sub: str) -> bytes:

@@ -8,13 +8,13 @@ from sqlalchemy import ColumnElement, and_, bindparam, func, select
 from velvetrope.store.database import Connection, Database
 from velvetrope.store.tables import userpools_identities
 from velvetrope.store.tables.userpools_aliases import aliases
+from velvetrope.store.tables.userpools_attempts import Attempts, attempts_key, attempts_of
 from velvetrope.store.tables.userpools_groups import groups_of, memberships
 from velvetrope.store.tables.userpools_settings import AliasKind
-from velvetrope.store.tables.userpools_sign_in import Attempts, attempts_key, attempts_of
 from velvetrope.store.tables.userpools_users import USER_COLUMNS, StoredUser, users
 from velvetrope.store.visits import Prepared, Visit
 
-__all__ = ["DirectoryStore"]
+__all__ = ["DirectoryStore", "user_and_attempts"]
 
 # What every sign-in asks, built once: building a statement costs more than running it.
 _LOAD_USER = Prepared(
@@ -49,27 +49,9 @@ class DirectoryStore:
         Failures are those of the user's name, or of `username_key` where there is no user.
         """
 
-        def load(visit: Visit) -> tuple[StoredUser | None, Attempts | None]:
-            found = _user_of(visit, user_pool_id, username_key)
-            if found is None and alias is not None and alias_kinds:
-                owner = visit.execute(
-                    select(aliases.c.username_key)
-                    .where(
-                        aliases.c.user_pool_id == user_pool_id,
-                        aliases.c.kind.in_(list(alias_kinds)),
-                        aliases.c.alias == alias,
-                    )
-                    .limit(1)
-                ).scalar()
-                found = None if owner is None else _user_of(visit, user_pool_id, owner)
-            counted = attempts_key(username_key if found is None else found.username_key)
-            # Asked whoever it is, so that a name that nobody has takes as long.
-            theirs = groups_of(visit, user_pool_id, username_key if found is None else found.username_key)
-            if found is not None:
-                found = replace(found, groups=tuple(theirs))
-            return found, attempts_of(visit, user_pool_id, counted)
-
-        return await self._database.read_at_once(load)
+        return await self._database.read_at_once(
+            lambda visit: user_and_attempts(visit, user_pool_id, username_key, alias=alias, alias_kinds=alias_kinds)
+        )
 
     async def load_user_by_sub(self, user_pool_id: str, sub: str) -> StoredUser | None:
         asked = {"user_pool_id": user_pool_id, "sub": sub}
@@ -130,6 +112,35 @@ class DirectoryStore:
         async with self._database.read() as connection:
             found = await connection.execute(select(func.count()).where(users.c.user_pool_id == user_pool_id))
             return found.scalar_one()
+
+
+def user_and_attempts(
+    visit: Visit,
+    user_pool_id: str,
+    username_key: str,
+    *,
+    alias: str | None = None,
+    alias_kinds: Collection[AliasKind] = (),
+) -> tuple[StoredUser | None, Attempts | None]:
+    """Part of a visit: see `DirectoryStore.load_user_and_attempts`."""
+    found = _user_of(visit, user_pool_id, username_key)
+    if found is None and alias is not None and alias_kinds:
+        owner = visit.execute(
+            select(aliases.c.username_key)
+            .where(
+                aliases.c.user_pool_id == user_pool_id,
+                aliases.c.kind.in_(list(alias_kinds)),
+                aliases.c.alias == alias,
+            )
+            .limit(1)
+        ).scalar()
+        found = None if owner is None else _user_of(visit, user_pool_id, owner)
+    counted = attempts_key(username_key if found is None else found.username_key)
+    # Asked whoever it is, so that a name that nobody has takes as long.
+    theirs = groups_of(visit, user_pool_id, username_key if found is None else found.username_key)
+    if found is not None:
+        found = replace(found, groups=tuple(theirs))
+    return found, attempts_of(visit, user_pool_id, counted)
 
 
 def _user_of(visit: Visit, user_pool_id: str, username_key: str) -> StoredUser | None:

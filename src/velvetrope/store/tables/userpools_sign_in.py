@@ -1,17 +1,15 @@
-"""What signing in leaves behind: token families, refresh tokens, spent challenges and failed attempts.
+"""What signing in leaves behind: token families and refresh tokens; and the face of what else it changes.
 
 A family is one sign-in: everything issued from it, over any number of refreshes, shares its `origin_jti` and dies with
 it. Refresh tokens are kept as SHA-256 of a value with 256 bits of entropy, which nobody can search for. Under rotation
 a token is spent once by a conditional update; a second use, after the grace period, ends the whole family (RFC 9700
 section 4.14.2).
 
-Challenges (SRP secret blocks, challenge sessions) carry their own state, sealed; what is kept here is only that one has
-been used, until it would have expired anyway. Failed attempts are counted per user name as presented, whether or not
-there is such a user. Rows that can matter no more are removed by a later write, one a minute.
+Spent challenges and failed attempts are kept in the files of those names beside this one. Rows that can matter no more
+are removed by a later write, one a minute.
 """
 
-import hashlib
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
@@ -21,27 +19,26 @@ from sqlalchemy import (
     Column,
     ColumnElement,
     Index,
-    Integer,
     String,
     Table,
     and_,
     bindparam,
-    case,
     delete,
     insert,
-    literal,
-    or_,
     select,
     update,
 )
-from sqlalchemy.exc import IntegrityError
 
 from velvetrope.store.columns import Record, UtcTime
 from velvetrope.store.database import Connection, Database
+from velvetrope.store.intervals import Interval
 from velvetrope.store.schema import METADATA
+from velvetrope.store.tables import userpools_attempts
+from velvetrope.store.tables.userpools_attempts import Attempts, attempts_key
+from velvetrope.store.tables.userpools_challenges import ChallengeStore, Settled
 from velvetrope.store.visits import Prepared, Visit
 
-__all__ = ["Attempts", "Rotation", "SignInStore", "TokenFamily", "attempts_key", "attempts_of"]
+__all__ = ["Attempts", "Rotation", "Settled", "SignInStore", "TokenFamily", "attempts_key"]
 
 _PRUNED_EVERY = timedelta(minutes=1)
 _LONGEST_ACCESS_TOKEN = timedelta(days=1)
@@ -79,15 +76,6 @@ class Rotation:
     family: TokenFamily | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Attempts:
-    """Failures so far in one row, and until when no further attempt is looked at."""
-
-    failures: int
-    locked_until: datetime
-    last_failure_at: datetime
-
-
 families = Table(
     "userpools_token_families",
     METADATA,
@@ -109,37 +97,9 @@ refresh_tokens = Table(
     Column("spent_at", UtcTime),
     Column("forget_at", UtcTime, nullable=False, index=True),
 )
-spent_challenges = Table(
-    "userpools_spent_challenges",
-    METADATA,
-    Column("challenge_id", String(64), primary_key=True),
-    Column("expires_at", UtcTime, nullable=False, index=True),
-)
-attempts = Table(
-    "userpools_attempts",
-    METADATA,
-    Column("user_pool_id", String(55), primary_key=True),
-    Column("name_hash", String(64), primary_key=True),
-    Column("failures", Integer, nullable=False),
-    Column("locked_until", UtcTime, nullable=False),
-    Column("last_failure_at", UtcTime, nullable=False, index=True),
-)
 
 
 # What every sign-in asks, built once: building a statement costs more than running it.
-_OLD_CHALLENGES = Prepared(
-    delete(spent_challenges).where(spent_challenges.c.expires_at <= bindparam("now", type_=UtcTime()))
-)
-_NEW_CHALLENGE = Prepared(insert(spent_challenges), "challenge_id", "expires_at")
-_MY_ATTEMPTS = and_(
-    attempts.c.user_pool_id == bindparam("user_pool_id_"), attempts.c.name_hash == bindparam("name_hash_")
-)
-_LOAD_ATTEMPTS = Prepared(
-    select(attempts.c.failures, attempts.c.locked_until, attempts.c.last_failure_at).where(_MY_ATTEMPTS)
-)
-_CLEAR_ATTEMPTS = Prepared(
-    delete(attempts).where(_MY_ATTEMPTS, attempts.c.locked_until <= bindparam("now", type_=UtcTime()))
-)
 _OLD_FAMILIES = Prepared(delete(families).where(families.c.forget_at <= bindparam("now", type_=UtcTime())))
 _OLD_TOKENS = Prepared(delete(refresh_tokens).where(refresh_tokens.c.forget_at <= bindparam("now", type_=UtcTime())))
 _NEW_FAMILY = Prepared(
@@ -148,106 +108,19 @@ _NEW_FAMILY = Prepared(
 _NEW_TOKEN = Prepared(insert(refresh_tokens), "token_hash", "origin_jti", "forget_at")
 
 
-class SignInStore:
-    """Everything of this file, one method one transaction."""
+class SignInStore(ChallengeStore):
+    """Everything that a sign-in changes, one method one transaction."""
 
     def __init__(self, database: Database) -> None:
-        self._database = database
-        self._pruned_at: dict[str, datetime] = {}
-
-    def _is_time_to_prune(self, what: Literal["challenges", "families"], now: datetime) -> bool:
-        """Whether this write removes what matters no more: the first of a process, and then one a minute."""
-        pruned_at = self._pruned_at.get(what)
-        if pruned_at is not None and abs(now - pruned_at) < _PRUNED_EVERY:
-            return False
-        self._pruned_at[what] = now
-        return True
-
-    # Challenges
-
-    async def spend_challenge(self, challenge_id: str, *, expires_at: datetime, now: datetime) -> bool:
-        """Whether this caller is the one who may use the challenge. True exactly once per id, until it expires."""
-        prune = self._is_time_to_prune("challenges", now)
-        try:
-            await self._database.write_at_once(lambda visit: _spend(visit, challenge_id, expires_at, now, prune=prune))
-        except IntegrityError:
-            return False
-        return True
-
-    async def settle_challenge(
-        self,
-        challenge_id: str,
-        *,
-        expires_at: datetime,
-        user_pool_id: str,
-        name_hash: str,
-        right: bool,
-        now: datetime,
-        locks: Collection[timedelta],
-        forget_after: timedelta,
-    ) -> Literal["settled", "spent_before", "locked"]:
-        """Spend a challenge whose answer is `right` or not, and count that, in one transaction.
-
-        `spent_before`: by another answer; this one is not counted. `locked`: it was right, and the name was locked
-        meanwhile, so that it does not count (`forget_failures`).
-
-        It does not wait for the disk. A power cut may take a wrong answer's count and the spending of a challenge that
-        lives a minute; of a right answer nothing, since the tokens' family is kept after it and waits for both.
-        """
-
-        prune = self._is_time_to_prune("challenges", now)
-
-        def settle(visit: Visit) -> bool:
-            _spend(visit, challenge_id, expires_at, now, prune=prune)
-            if right:
-                return _forget_failures(visit, user_pool_id, name_hash, now)
-            _record_failure(visit, user_pool_id, name_hash, now, list(locks), forget_after)
-            return True
-
-        try:
-            return "settled" if await self._database.write_at_once(settle, waits_for_disk=False) else "locked"
-        except IntegrityError:
-            return "spent_before"
-
-    # Failed attempts
-
-    async def load_attempts(self, user_pool_id: str, name_hash: str) -> Attempts | None:
-        return await self._database.read_at_once(lambda visit: attempts_of(visit, user_pool_id, name_hash))
-
-    async def record_failure(
-        self,
-        user_pool_id: str,
-        name_hash: str,
-        *,
-        now: datetime,
-        locks: Collection[timedelta],
-        forget_after: timedelta,
-    ) -> int | None:
-        """Count one failure and lock: the n-th in a row for `locks[n - 1]`, further ones for as long as the last.
-
-        A failure while locked does not count, and neither do ones older than `forget_after`: it starts from one again.
-        The answer is which in a row it was; None if it did not count.
-        """
-        return await self._database.write_at_once(
-            lambda visit: _record_failure(visit, user_pool_id, name_hash, now, list(locks), forget_after)
-        )
-
-    async def forget_failures(self, user_pool_id: str, name_hash: str, *, now: datetime) -> bool:
-        """Clear the count after a good password; False if the name is locked at `now`, and then nothing changes.
-
-        Asked after the password was checked: of many guesses sent at once, those that finish after the lock was set are
-        refused, the right one too.
-        """
-        if await self.load_attempts(user_pool_id, name_hash) is None:
-            return True
-        return await self._database.write_at_once(lambda visit: _forget_failures(visit, user_pool_id, name_hash, now))
+        super().__init__(database)
+        self._pruning_families = Interval(_PRUNED_EVERY)
 
     # Token families
 
     async def create_family(self, family: TokenFamily, *, token_hash: str | None, now: datetime) -> None:
         """Keep a new family, with its first refresh token if it has one."""
         forget_at = family.expires_at + _LONGEST_ACCESS_TOKEN
-        prune = self._is_time_to_prune("families", now)
+        prune = self._pruning_families.is_due(now)
 
         def create(visit: Visit) -> None:
             if prune:
@@ -356,74 +229,6 @@ class SignInStore:
         return True
 
 
-def attempts_key(username_key: str) -> str:
-    """Under what failures of a name are kept: names of strangers can be of any length, the table's keys cannot."""
-    return hashlib.sha256(username_key.encode()).hexdigest()
-
-
-def attempts_of(visit: Visit, user_pool_id: str, name_hash: str) -> Attempts | None:
-    """Part of a reading: the failures of one name."""
-    row = visit.one(_LOAD_ATTEMPTS, _mine(user_pool_id, name_hash))
-    return None if row is None else Attempts(*row)
-
-
-def _mine(user_pool_id: str, name_hash: str) -> dict[str, str]:
-    return {"user_pool_id_": user_pool_id, "name_hash_": name_hash}
-
-
-def _spend(visit: Visit, challenge_id: str, expires_at: datetime, now: datetime, *, prune: bool) -> None:
-    """Raises IntegrityError where somebody did before."""
-    if prune:
-        visit.change(_OLD_CHALLENGES, {"now": now})
-    visit.change(_NEW_CHALLENGE, {"challenge_id": challenge_id, "expires_at": expires_at})
-
-
-def _forget_failures(visit: Visit, user_pool_id: str, name_hash: str, now: datetime) -> bool:
-    mine = _mine(user_pool_id, name_hash)
-    if visit.one(_LOAD_ATTEMPTS, mine) is None:
-        return True
-    return visit.change(_CLEAR_ATTEMPTS, {**mine, "now": now}) == 1
-
-
-def _record_failure(
-    visit: Visit,
-    user_pool_id: str,
-    name_hash: str,
-    now: datetime,
-    locks: list[timedelta],
-    forget_after: timedelta,
-) -> int | None:
-    quiet = attempts.c.last_failure_at <= now - forget_after
-    counted = case((quiet, 1), else_=attempts.c.failures + 1)
-    until = case(
-        *((counted == n, literal(now + lock, UtcTime())) for n, lock in enumerate(locks, start=1)),
-        else_=literal(now + locks[-1], UtcTime()),
-    )
-    mine = (attempts.c.user_pool_id == user_pool_id, attempts.c.name_hash == name_hash)
-    changed = visit.execute(
-        update(attempts)
-        .where(*mine, or_(attempts.c.locked_until <= now, quiet))
-        .values(failures=counted, locked_until=until, last_failure_at=now)
-        .returning(attempts.c.failures)
-    )
-    count: int | None = changed.scalar_one_or_none()
-    if count is not None:
-        return count
-    if visit.execute(select(attempts.c.failures).where(*mine)).one_or_none() is not None:
-        return None  # locked: the attempt was not looked at, so it does not lengthen the lock
-    visit.execute(delete(attempts).where(attempts.c.last_failure_at <= now - forget_after))
-    visit.execute(
-        insert(attempts).values(
-            user_pool_id=user_pool_id,
-            name_hash=name_hash,
-            failures=1,
-            locked_until=now + locks[0],
-            last_failure_at=now,
-        )
-    )
-    return 1
-
-
 async def _one_family(connection: Connection, origin_jti: str) -> TokenFamily | None:
     row = (
         await connection.execute(
@@ -480,7 +285,7 @@ async def delete_of_client(connection: Connection, client_id: str) -> None:
 async def delete_of_pool(connection: Connection, user_pool_id: str) -> None:
     """Forget every session and every failed attempt of the pool."""
     await _forget(connection, families.c.user_pool_id == user_pool_id)
-    await connection.execute(delete(attempts).where(attempts.c.user_pool_id == user_pool_id))
+    await userpools_attempts.delete_of_pool(connection, user_pool_id)
 
 
 async def _forget(connection: Connection, which: ColumnElement[bool]) -> None:

@@ -1,0 +1,114 @@
+"""Challenges that have been answered, so that none is answered twice.
+
+Challenges (SRP secret blocks, challenge sessions) carry their own state, sealed (`userpools.challenges`); what is kept
+here is only that one has been used, until it would have expired anyway.
+"""
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal
+
+from sqlalchemy import Column, String, Table, bindparam, delete, insert
+from sqlalchemy.exc import IntegrityError
+
+from velvetrope.store.columns import UtcTime
+from velvetrope.store.database import Database
+from velvetrope.store.intervals import Interval
+from velvetrope.store.schema import METADATA
+from velvetrope.store.tables.userpools_attempts import AttemptStore, attempts_key, clear_attempts, count_failure
+from velvetrope.store.tables.userpools_directory import user_and_attempts
+from velvetrope.store.tables.userpools_users import StoredUser
+from velvetrope.store.visits import Prepared, Visit
+
+__all__ = ["ChallengeStore", "Settled"]
+
+_PRUNED_EVERY = timedelta(minutes=1)
+
+spent_challenges = Table(
+    "userpools_spent_challenges",
+    METADATA,
+    Column("challenge_id", String(64), primary_key=True),
+    Column("expires_at", UtcTime, nullable=False, index=True),
+)
+
+_OLD_CHALLENGES = Prepared(
+    delete(spent_challenges).where(spent_challenges.c.expires_at <= bindparam("now", type_=UtcTime()))
+)
+_NEW_CHALLENGE = Prepared(insert(spent_challenges), "challenge_id", "expires_at")
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What became of an answer, and the user as they were then.
+
+    `right` and `wrong` were counted. `spent_before`: by another answer; this one was not looked at, and nobody was
+    looked up. `locked`: the name is; nothing was looked at and nothing spent.
+    """
+
+    outcome: Literal["right", "wrong", "spent_before", "locked"]
+    found: StoredUser | None
+
+
+class ChallengeStore(AttemptStore):
+    """Spends challenges and counts attempts, one method one transaction."""
+
+    def __init__(self, database: Database) -> None:
+        super().__init__(database)
+        self._pruning = Interval(_PRUNED_EVERY)
+
+    async def spend_challenge(self, challenge_id: str, *, expires_at: datetime, now: datetime) -> bool:
+        """Whether this caller is the one who may use the challenge. True exactly once per id, until it expires."""
+        prune = self._pruning.is_due(now)
+        try:
+            await self._database.write_at_once(lambda visit: _spend(visit, challenge_id, expires_at, now, prune=prune))
+        except IntegrityError:
+            return False
+        return True
+
+    async def settle_challenge(
+        self,
+        challenge_id: str,
+        *,
+        expires_at: datetime,
+        user_pool_id: str,
+        username_key: str,
+        right: Callable[[StoredUser | None], bool],
+        now: datetime,
+        locks: Collection[timedelta],
+        forget_after: timedelta,
+    ) -> Settled:
+        """Spend a challenge that is worth one answer, and count whether it is `right` for the user as they are now.
+
+        All in one transaction, so that of answers sent at the same moment none is looked at once the others have
+        locked the name; a locked name keeps its challenge.
+
+        It does not wait for the disk. A power cut may take a wrong answer's count and the spending of a challenge that
+        lives a minute; of a right answer nothing, since the tokens' family is kept after it and waits for both.
+        """
+        prune = self._pruning.is_due(now)
+        name_hash = attempts_key(username_key)
+
+        def settle(visit: Visit) -> Settled:
+            found, counted = user_and_attempts(visit, user_pool_id, username_key)
+            if counted is not None and now < counted.locked_until:
+                return Settled("locked", found)
+            _spend(visit, challenge_id, expires_at, now, prune=prune)
+            if not right(found):
+                count_failure(visit, user_pool_id, name_hash, now, list(locks), forget_after)
+                return Settled("wrong", found)
+            if counted is not None:
+                clear_attempts(visit, user_pool_id, name_hash, now)
+            return Settled("right", found)
+
+        try:
+            return await self._database.write_at_once(settle, waits_for_disk=False)
+        except IntegrityError:
+            return Settled("spent_before", None)
+
+
+def _spend(visit: Visit, challenge_id: str, expires_at: datetime, now: datetime, *, prune: bool) -> None:
+    """Raises IntegrityError where somebody did before."""
+    if prune:
+        visit.change(_OLD_CHALLENGES, {"now": now})
+    visit.change(_NEW_CHALLENGE, {"challenge_id": challenge_id, "expires_at": expires_at})
