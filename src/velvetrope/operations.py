@@ -17,9 +17,10 @@ Which operations go unsigned is the model's word (`auth: smithy.api#noAuth`), no
 """
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import ParamSpec, Protocol, TypeVar
+
+import msgspec
 
 from velvetrope.principals import Principal
 
@@ -29,8 +30,7 @@ Answer = Mapping[str, object] | None
 """An output in snake case. Values: str, int, float, bool, bytes, aware datetimes, lists, mappings, Structs."""
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(msgspec.Struct, frozen=True, gc=False):
     """One call of an operation, as far as the operation may know it."""
 
     principal: Principal

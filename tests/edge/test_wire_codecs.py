@@ -216,6 +216,28 @@ def test_an_encoded_slash_stays_inside_its_label() -> None:
     assert index.find("GET", b"/tags/a/b", b"") is None
 
 
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        (b"/files", "List"),
+        (b"/files/", "List"),
+        (b"/files/a", "Get"),
+        (b"/files/a/b", "GetBelow"),
+        (b"/files/" + b"/".join([b"x"] * 100), "GetBelow"),
+        (b"/files/a/b/versions", "GetBelow"),
+        (b"/other", None),
+        (b"/", None),
+    ],
+)
+def test_a_path_is_found_by_its_length_and_what_is_greedy_takes_any(path: bytes, name: str | None) -> None:
+    index = UriIndex(
+        {"List": ("GET", "/files"), "GetBelow": ("GET", "/files/{key+}"), "Get": ("GET", "/files/{name}")}
+    )
+
+    assert [index.find("GET", path, b"") for _ in range(2)] == [name, name]
+    assert index.find("BREW", path, b"") is None
+
+
 def request_with(body: bytes, content_type: str) -> ControlRequest:
     return ControlRequest(
         method="POST",

@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 from urllib.parse import unquote
 
+import msgspec
 import pytest
 
 from support.iam import ACCOUNT, NOW, ROOT, Iam, allow, call_by, deny, document, make_role, make_user
@@ -304,9 +305,11 @@ async def test_when_a_key_was_last_used_is_known_from_the_calls_that_were_judged
 
     call = call_by(replace(alice, access_key_id=key))
     await iam.judge.judge("lambda", "ListFunctions", {}, call)
-    await iam.judge.judge("lambda", "ListFunctions", {}, replace(call, now=NOW + timedelta(minutes=14)))
+    await iam.judge.judge("lambda", "ListFunctions", {}, msgspec.structs.replace(call, now=NOW + timedelta(minutes=14)))
     first = await iam.call("get_access_key_last_used", access_key_id=key)
-    await iam.judge.judge("sts", "GetCallerIdentity", {}, replace(call, now=NOW + timedelta(minutes=14)))
+    await iam.judge.judge(
+        "sts", "GetCallerIdentity", {}, msgspec.structs.replace(call, now=NOW + timedelta(minutes=14))
+    )
     second = await iam.call("get_access_key_last_used", access_key_id=key)
 
     assert first["access_key_last_used"] == {"last_used_date": NOW, "service_name": "lambda", "region": "us-west-2"}

@@ -3,11 +3,12 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pyotp
 import pytest
 
@@ -86,11 +87,11 @@ class World:
 
     async def get_session_token(self, code: str | None, *, caller: Principal | None = None, **members: Any) -> Any:
         named = {} if code is None else {"serial_number": SERIAL, "token_code": code}
-        call = replace(call_by(caller or self.alice), now=self.now)
+        call = msgspec.structs.replace(call_by(caller or self.alice), now=self.now)
         return await self.sts.get_session_token(call, **{**named, **members})
 
     async def assume(self, **members: Any) -> Any:
-        call = replace(call_by(self.alice), now=self.now)
+        call = msgspec.structs.replace(call_by(self.alice), now=self.now)
         return await self.sts.assume_role(
             call, role_arn=f"arn:aws:iam::{ACCOUNT}:role/Admin", role_session_name="s1", **members
         )
@@ -271,7 +272,9 @@ async def test_iam_can_be_called_with_a_session_only_if_a_code_was_shown(world: 
 
     async def may(action: str, caller: Principal) -> bool:
         service, _, operation = action.partition(":")
-        judged = await world.iam.judge.judge(service, operation, {}, replace(call_by(caller), now=world.now))
+        judged = await world.iam.judge.judge(
+            service, operation, {}, msgspec.structs.replace(call_by(caller), now=world.now)
+        )
         return judged.decision.allowed
 
     assert await may("iam:ListUsers", with_code)

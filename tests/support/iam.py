@@ -3,10 +3,12 @@
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from velvetrope.clock import CountingEntropy
 from velvetrope.iam import AccessKeys, ControlPlaneJudge, MfaDevices, PolicyGatherer, iam_operations
@@ -38,7 +40,7 @@ class Iam:
 
     async def call(self, operation: str, *, caller: Principal = ROOT, **members: Any) -> Any:
         """Call an operation as `edge` does once everything has been checked."""
-        return await self.operations[operation](replace(call_by(caller), now=self.now), **members)
+        return await self.operations[operation](msgspec.structs.replace(call_by(caller), now=self.now), **members)
 
 
 def call_by(caller: Principal) -> Call:

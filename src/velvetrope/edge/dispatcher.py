@@ -15,10 +15,12 @@ What a method needs to know of a service is all in its model: nothing here names
 
 import logging
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from time import perf_counter
 from typing import Literal, Protocol
+
+import msgspec
 
 from velvetrope import sigv4
 from velvetrope.clock import Clock, Entropy
@@ -267,7 +269,7 @@ class OperationDispatcher:
         """
         started = perf_counter()
         trail = _Trail()
-        own_call = replace(call, request_id=new_uuid(self._entropy))
+        own_call = msgspec.structs.replace(call, request_id=new_uuid(self._entropy))
         refusal: ServiceError | None = None
         try:
             found = self._find_operation(Target(SERVICES.get(service), operation), trail)

@@ -45,7 +45,7 @@ def parse_form(request: ControlRequest) -> dict[str, str]:
             readers could take a different one (what AWS does is UNVERIFIED).
     """
     fields: dict[str, str] = {}
-    parts = [request.query_string]
+    parts = [request.query_string] if request.query_string else []
     if request.method == "POST" and (request.header(b"content-type") or "").startswith(
         "application/x-www-form-urlencoded"
     ):

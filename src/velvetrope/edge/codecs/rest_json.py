@@ -8,6 +8,7 @@ Source: Smithy 2.0, "AWS restJson1 protocol"; lambda.md sections 3 and 3.1 of th
 """
 
 from collections.abc import Mapping
+from functools import lru_cache
 from urllib.parse import parse_qsl
 
 import msgspec
@@ -15,7 +16,7 @@ import msgspec
 from velvetrope.edge.answers import answer_members, answer_writer, json_writer
 from velvetrope.edge.codecs.error_members import modelled_members
 from velvetrope.edge.codecs.json_values import parse_json_document, parse_structure
-from velvetrope.edge.codecs.uri_templates import UriTemplate, path_segments
+from velvetrope.edge.codecs.uri_templates import path_segments, uri_template
 from velvetrope.edge.codecs.values import MalformedRequest, UnknownMember, header_value, parse_text, render_text
 from velvetrope.edge.models import Member, Operation, ServiceModel, Shape
 from velvetrope.edge.requests import ControlRequest, WireAnswer
@@ -31,7 +32,7 @@ class RestJsonCodec:
     """Parses and renders REST-JSON."""
 
     def parse(self, operation: Operation, request: ControlRequest, /) -> dict[str, object]:
-        template = UriTemplate(operation.request_uri)
+        template = uri_template(operation.request_uri)
         labels = template.match(path_segments(request.raw_path))
         query = _query(request)
         for name in template.fixed_query:
@@ -46,7 +47,7 @@ class RestJsonCodec:
             value = _located(member, labels or {}, query, request)
             if value is not None:
                 parsed[name] = value
-        for name, member in shape.members.items():
+        for name, member in shape.members.items() if query else ():
             if query and member.location == "querystring" and member.shape.type == "map":
                 # Whatever no other member is called; which names there may be is for the operation to say.
                 parsed[name] = {key: values[0] for key, values in query.items()}
@@ -61,7 +62,7 @@ class RestJsonCodec:
         shape = operation.output
         if shape is None:
             return rendered
-        if shape.payload is not None or any(member.location is not None for member in shape.members.values()):
+        if shape.payload is not None or _has_members(shape, outside=True):
             _render_located(shape, answer_writer(shape)(answer), rendered)
         rendered.body = _render_body(shape, answer)
         if rendered.body and not any(name.lower() == b"content-type" for name, _ in rendered.headers):
@@ -81,6 +82,8 @@ class RestJsonCodec:
 def _query(request: ControlRequest) -> dict[str, list[str]]:
     """The query string's values by name, without those that belong to a presigned URL's signature."""
     found: dict[str, list[str]] = {}
+    if not request.query_string:
+        return found
     try:
         pairs = parse_qsl(
             request.query_string.decode("ascii"),
@@ -148,6 +151,12 @@ def _render_body(shape: Shape, answer: object) -> bytes:
         if member.shape.type == "structure" and payload is not None:
             return msgspec.json.encode(json_writer(member.shape)(payload))
         return bytes(payload) if isinstance(payload, (bytes, bytearray, memoryview)) else b""
-    if all(member.location is not None for member in shape.members.values()):
+    if not _has_members(shape, outside=False):
         return b""
     return msgspec.json.encode(json_writer(shape)(answer))
+
+
+@lru_cache(maxsize=2048)
+def _has_members(shape: Shape, *, outside: bool) -> bool:
+    """Whether there are members that travel outside of the body, or in it."""
+    return any((member.location is not None) is outside for member in shape.members.values())
