@@ -230,9 +230,7 @@ def test_an_encoded_slash_stays_inside_its_label() -> None:
     ],
 )
 def test_a_path_is_found_by_its_length_and_what_is_greedy_takes_any(path: bytes, name: str | None) -> None:
-    index = UriIndex(
-        {"List": ("GET", "/files"), "GetBelow": ("GET", "/files/{key+}"), "Get": ("GET", "/files/{name}")}
-    )
+    index = UriIndex({"List": ("GET", "/files"), "GetBelow": ("GET", "/files/{key+}"), "Get": ("GET", "/files/{name}")})
 
     assert [index.find("GET", path, b"") for _ in range(2)] == [name, name]
     assert index.find("BREW", path, b"") is None
