@@ -107,6 +107,8 @@ DIFFERENCES: Mapping[str, Mapping[str, str]] = {
         "that IAM has.",
         "DecodeAuthorizationMessage": "As on AWS, the services here hand out no encoded messages: they refuse in plain "
         "words.",
+        "GetCallerIdentity": "Sessions of a role or user that is gone are refused (`InvalidClientTokenId`); what AWS "
+        "answers is not documented.",
         "GetAccessKeyInfo": "Every temporary key (`ASIA…`) is taken for one of this account.",
     },
     "iam": {

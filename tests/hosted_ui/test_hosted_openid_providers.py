@@ -60,6 +60,33 @@ async def test_a_person_signs_in_with_a_provider(house: FederatedHouse) -> None:
     assert claims["cognito:groups"] == [f"{house.pool_id}_Staff"]
 
 
+@pytest.mark.parametrize(("scope", "is_told"), [("openid profile", True), ("openid email", False)])
+async def test_user_info_says_who_vouched_for_the_person_where_all_attributes_are_reached(
+    house: FederatedHouse, scope: str, is_told: bool
+) -> None:
+    browser = house.browser()
+    tokens = await house.tokens(browser, await house.sign_in(browser, scope=scope))
+
+    info = (await browser.get("/oauth2/userInfo", headers={"authorization": f"Bearer {tokens['access_token']}"})).json
+
+    assert info["username"] == "Staff_carol"
+    assert ("identities" in info) is is_told
+    if is_told:
+        (identity,) = json.loads(info["identities"])
+        assert (identity["providerName"], identity["providerType"], identity["userId"]) == ("Staff", "OIDC", "carol")
+        assert identity["primary"] is True
+
+
+async def test_user_info_keeps_identities_from_a_client_that_may_not_read_them(house: FederatedHouse) -> None:
+    browser = house.browser()
+    house.client_id = await house.add_client("Staff", read_attributes=("email",))
+    tokens = await house.tokens(browser, await house.sign_in(browser, scope="openid profile"))
+
+    info = await browser.get("/oauth2/userInfo", headers={"authorization": f"Bearer {tokens['access_token']}"})
+
+    assert info.json.keys() == {"sub", "username", "email"}
+
+
 async def test_what_is_asked_of_the_provider(house: FederatedHouse) -> None:
     location = await house.leave(house.browser(), login_hint="carol@example.com", prompt="login consent")
 
@@ -106,6 +133,38 @@ async def test_a_session_of_a_provider_is_none_to_clients_that_do_not_take_its_w
     response = await browser.get(f"/oauth2/authorize?{authorize_query(client_id=other, identity_provider=None)}")
 
     assert response.location.startswith("/login?")
+
+
+@pytest.mark.parametrize("comes_back", [True, False])
+async def test_a_session_ends_with_its_provider_and_does_not_come_back_with_one_of_the_same_name(
+    house: FederatedHouse, comes_back: bool
+) -> None:
+    """Who makes a provider anew vouches for nobody who came before."""
+    browser = house.browser()
+    await house.sign_in(browser)
+    await house.world.delete_identity_provider(user_pool_id=house.pool_id, provider_name="Staff")
+    house.world.later(seconds=1)
+    if comes_back:
+        await house.add_provider("Staff")
+        house.client_id = await house.add_client("Staff")
+
+    unseen = await house.leave(browser, identity_provider=None, prompt="none")
+
+    assert query_of(unseen)["error"] == "login_required"
+
+
+async def test_a_session_outlives_a_change_of_its_provider(house: FederatedHouse) -> None:
+    """An update is not another provider."""
+    browser = house.browser()
+    await house.sign_in(browser)
+    house.world.later(seconds=1)
+    await house.world.update_identity_provider(
+        user_pool_id=house.pool_id, provider_name="Staff", idp_identifiers=("staff.example.org",)
+    )
+
+    unseen = await house.leave(browser, identity_provider=None, prompt="none")
+
+    assert "code" in query_of(unseen)
 
 
 async def test_a_provider_that_is_asked_for_by_name_is_gone_to_in_a_session_of_another(house: FederatedHouse) -> None:

@@ -1,5 +1,6 @@
 """The hosted pages over real user pools: real passwords, real tokens, real revocation."""
 
+import asyncio
 from datetime import timedelta
 from typing import Any
 
@@ -62,6 +63,26 @@ async def test_a_code_used_twice_ends_the_refresh_token_of_the_first_use(house: 
     assert second == {"status": 400, "error": "invalid_grant"}
     assert refreshed.json == {"error": "invalid_grant"}
     assert info.status == 401
+
+
+async def test_of_one_code_redeemed_many_times_at_once_no_tokens_are_left_alive(house: House) -> None:
+    """Whoever is first, another one holds the code as well: what the first was given, if anything, is worth nothing."""
+    browser = Browser(house.pages)
+    code = (await house.sign_in(browser)).answer["code"]
+
+    answers = await asyncio.gather(*(house.redeem(browser, code) for _ in range(6)))
+
+    refused = [answer for answer in answers if answer == {"status": 400, "error": "invalid_grant"}]
+    given = [answer for answer in answers if "access_token" in answer]
+    assert len(given) <= 1
+    assert len(refused) + len(given) == 6
+    for tokens in given:
+        refreshed = await browser.post(
+            "/oauth2/token",
+            {"grant_type": "refresh_token", "client_id": house.client_id, "refresh_token": tokens["refresh_token"]},
+        )
+        info = await browser.get("/oauth2/userInfo", headers={"authorization": f"Bearer {tokens['access_token']}"})
+        assert (refreshed.json, info.status) == ({"error": "invalid_grant"}, 401)
 
 
 async def test_a_refresh_token_works_until_it_is_revoked(house: House) -> None:

@@ -97,6 +97,20 @@ async def test_a_session_of_a_deleted_role_gets_nothing_from_a_new_one_of_its_na
     assert (await decide(iam, new, "a:Do")).allowed
 
 
+async def test_only_who_is_still_there_and_still_the_same_stands(iam: Iam) -> None:
+    role, user = await make_role(iam, name="R"), await make_user(iam)
+    narrowed = replace(role, session=Session(NOW, NOW + timedelta(hours=1), policies=(json.dumps(allow("a:Do")),)))
+    callers = (role, narrowed, user)
+    assert [await iam.gatherer.stands(caller) for caller in callers] == [True, True, True]
+
+    await iam.call("delete_role", role_name="R")
+    await iam.call("delete_user", user_name="alice")
+    assert [await iam.gatherer.stands(caller) for caller in callers] == [False, False, False]
+
+    new = await make_role(iam, name="R")
+    assert [await iam.gatherer.stands(caller) for caller in (role, narrowed, new)] == [False, False, True]
+
+
 async def test_a_user_made_again_is_another_user(iam: Iam) -> None:
     old = await make_user(iam)
     await iam.call("delete_user", user_name="alice")

@@ -11,7 +11,8 @@ import pytest
 from sqlalchemy import text
 
 from velvetrope.store import Database
-from velvetrope.store.tables.hosted_ui import AuthorizationCode, BrowserSession, HostedUiStore, SpentCode
+from velvetrope.store.tables.hosted_ui import AuthorizationCode, HostedUiStore, SpentCode
+from velvetrope.store.tables.hosted_ui_sessions import BrowserSession
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 HASH = "a" * 64
@@ -133,11 +134,11 @@ async def test_a_spent_code_is_remembered_for_a_day_after_its_end(store: HostedU
 async def load(
     store: HostedUiStore, session_hash: str, *, at: datetime = NOW, pool: str = POOL
 ) -> BrowserSession | None:
-    return await store.load_browser_session(session_hash, user_pool_id=pool, now=at)
+    return await store.sessions.load(session_hash, user_pool_id=pool, now=at)
 
 
 async def test_a_session_is_found_until_its_end_and_only_in_its_pool(store: HostedUiStore) -> None:
-    await store.replace_browser_session(HASH, make_session(), earlier_session_hash=None, now=NOW)
+    await store.sessions.replace(HASH, make_session(), earlier_session_hash=None, now=NOW)
     end = make_session().expires_at
 
     assert await load(store, HASH, at=end - timedelta(microseconds=1)) == make_session()
@@ -146,19 +147,19 @@ async def test_a_session_is_found_until_its_end_and_only_in_its_pool(store: Host
 
 
 async def test_a_new_session_ends_the_browsers_earlier_one(store: HostedUiStore) -> None:
-    await store.replace_browser_session(HASH, make_session(), earlier_session_hash=None, now=NOW)
+    await store.sessions.replace(HASH, make_session(), earlier_session_hash=None, now=NOW)
 
-    await store.replace_browser_session("b" * 64, make_session(), earlier_session_hash=HASH, now=NOW)
+    await store.sessions.replace("b" * 64, make_session(), earlier_session_hash=HASH, now=NOW)
 
     assert await load(store, HASH) is None
     assert await load(store, "b" * 64) is not None
 
 
 async def test_ending_a_session_says_whose_it_was_once(store: HostedUiStore) -> None:
-    await store.replace_browser_session(HASH, make_session(), earlier_session_hash=None, now=NOW)
+    await store.sessions.replace(HASH, make_session(), earlier_session_hash=None, now=NOW)
 
-    elsewhere = await store.end_browser_session(HASH, user_pool_id="us-west-2_Other")
-    ended = await asyncio.gather(*(store.end_browser_session(HASH, user_pool_id=POOL) for _ in range(4)))
+    elsewhere = await store.sessions.end(HASH, user_pool_id="us-west-2_Other")
+    ended = await asyncio.gather(*(store.sessions.end(HASH, user_pool_id=POOL) for _ in range(4)))
 
     assert elsewhere is None
     assert sorted(found is not None for found in ended) == [False, False, False, True]

@@ -109,6 +109,9 @@ class Roles:
 class Gatherer:
     identity: tuple[str, ...] = ()
 
+    async def stands(self, principal: Principal) -> bool:
+        return True
+
     async def policies_for(self, principal: Principal) -> PrincipalPolicies:
         session = principal.session
         return PrincipalPolicies(

@@ -66,7 +66,7 @@ class FederatedHouse:
             user_pool_id=self.pool_id, provider_name=provider_name, attribute_mapping=mapping
         )
 
-    async def add_client(self, *providers: str) -> str:
+    async def add_client(self, *providers: str, **settings: object) -> str:
         return await self.world.client(
             self.pool_id,
             callback_urls=(CALLBACK,),
@@ -74,6 +74,7 @@ class FederatedHouse:
             allowed_o_auth_scopes=("openid", "email", "profile"),
             allowed_o_auth_flows_user_pool_client=True,
             supported_identity_providers=providers,
+            **settings,
         )
 
     # What a person does
@@ -89,10 +90,15 @@ class FederatedHouse:
 
     async def claims(self, browser: Browser, response: Response) -> Mapping[str, Any]:
         """What the ID token says that the app gets for its code."""
-        form = redeem_form(response.answer["code"], client_id=self.client_id)
-        tokens = (await browser.post("/oauth2/token", form)).json
+        tokens = await self.tokens(browser, response)
         claims: Mapping[str, Any] = jwt.decode(tokens["id_token"], options={"verify_signature": False})
         return claims
+
+    async def tokens(self, browser: Browser, response: Response) -> Mapping[str, Any]:
+        """What the app gets for its code."""
+        form = redeem_form(response.answer["code"], client_id=self.client_id)
+        tokens: Mapping[str, Any] = (await browser.post("/oauth2/token", form)).json
+        return tokens
 
 
 @asynccontextmanager

@@ -37,6 +37,9 @@ class FederatedRole:
 
 
 class _NoPolicies:
+    async def stands(self, principal: Principal) -> bool:
+        return True
+
     async def policies_for(self, principal: Principal) -> PrincipalPolicies:
         return PrincipalPolicies()
 

@@ -364,6 +364,9 @@ class FakeDirectory:
             raise DeadToken("the token is dead")
         return Verified(claims)
 
+    def shown_attributes(self, user: User) -> Mapping[str, str]:
+        return user.attributes
+
     async def jwks(self, pool: UserPool) -> dict[str, Any]:
         return {"keys": [{"kid": pool.id}]}
 

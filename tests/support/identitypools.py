@@ -79,6 +79,9 @@ class Roles:
 class Gatherer:
     identity: tuple[str, ...] = ()
 
+    async def stands(self, principal: Principal) -> bool:
+        return True
+
     async def policies_for(self, principal: Principal) -> PrincipalPolicies:
         return PrincipalPolicies(identity=tuple(parse_policy(text, kind="identity") for text in self.identity))
 

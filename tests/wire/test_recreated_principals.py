@@ -200,6 +200,26 @@ def test_a_role_made_anew_under_its_name_inherits_nothing(
     assert "AROA" in resource.policy()
 
 
+def test_a_session_whose_role_is_gone_is_nobody_even_when_the_name_is_taken_again(
+    serving: RunningServer, role_arn: str, assumer: Credentials
+) -> None:
+    sts = aws_client(serving, "sts", session_of(serving, assumer, role_arn))
+    account = serving.config["account_id"]
+    assert sts.get_caller_identity()["Arn"] == f"arn:aws:sts::{account}:assumed-role/named-by-policies/somebody"
+
+    aws_client(serving, "iam").delete_role(RoleName="named-by-policies")
+    with pytest.raises(ClientError) as gone:
+        sts.get_caller_identity()
+    assert new_role(serving) == role_arn
+    with pytest.raises(ClientError) as replaced:
+        sts.get_caller_identity()
+
+    for refused in (gone, replaced):
+        assert refused.value.response["ResponseMetadata"]["HTTPStatusCode"] == 403
+        assert refused.value.response["Error"]["Code"] == "InvalidClientTokenId"
+        assert refused.value.response["Error"]["Message"] == "The security token included in the request is invalid."
+
+
 def test_a_role_that_is_not_there_is_refused(serving: RunningServer, resource: Resource, role_arn: str) -> None:
     with pytest.raises(ClientError) as refused:
         resource.grant(role_arn + "-of-nobody")

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from velvetrope.hosted_ui.authorization_requests import AuthorizationRequests, RequestedAuthorization
-from velvetrope.hosted_ui.completion import SignInCompletion, still_signed_in
+from velvetrope.hosted_ui.completion import SignInCompletion
 from velvetrope.hosted_ui.directory import UserDirectory
 from velvetrope.hosted_ui.provider_choice import choose_provider, named_provider
-from velvetrope.hosted_ui.sessions import BrowserSessions
+from velvetrope.hosted_ui.signed_in import SignedInBrowsers
 from velvetrope.oauth import LoginRequired, Parameters
 from velvetrope.secret import Secret
 from velvetrope.store.tables.userpools import User, UserPool
@@ -54,12 +54,12 @@ class AuthorizationFlow:
         self,
         directory: UserDirectory,
         requests: AuthorizationRequests,
-        sessions: BrowserSessions,
+        browsers: SignedInBrowsers,
         completion: SignInCompletion,
     ) -> None:
         self._directory = directory
         self._requests = requests
-        self._sessions = sessions
+        self._browsers = browsers
         self._completion = completion
 
     async def authorize(
@@ -93,17 +93,15 @@ class AuthorizationFlow:
         request = asked.request
         if request.prompts & {"login", "select_account"}:
             return None
-        found = await self._sessions.find(pool, session, now=now)
-        if found is None or found.identity_provider not in asked.client.supported_identity_providers:
+        found = await self._browsers.find(pool, session, now=now)
+        if found is None or found.session.identity_provider not in asked.client.supported_identity_providers:
             return None
+        authenticated_at = found.session.authenticated_at
         named = await named_provider(self._directory, pool, asked)
-        if named not in {None, found.identity_provider}:
+        if named not in {None, found.session.identity_provider}:
             return None
         if request.max_age_seconds is not None:
             oldest = now - timedelta(seconds=request.max_age_seconds)
-            if found.authenticated_at < oldest:
+            if authenticated_at < oldest:
                 return None
-        user = await self._directory.find_user(pool.id, found.sub)
-        if user is None or not still_signed_in(user, authenticated_at=found.authenticated_at):
-            return None
-        return user, found.authenticated_at
+        return found.user, authenticated_at

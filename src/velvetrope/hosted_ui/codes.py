@@ -7,9 +7,9 @@ Source: RFC 6749 section 4.1.2, RFC 9700 section 4.5; Cognito Developer Guide, "
 """
 
 from datetime import datetime, timedelta
-from hashlib import sha256
 
 from velvetrope.clock import Entropy
+from velvetrope.hosted_ui.held_values import held_hash
 from velvetrope.identifiers import new_uuid
 from velvetrope.oauth import (
     AuthorizationCodeGrant,
@@ -60,7 +60,7 @@ class AuthorizationCodes:
             authenticated_at=authenticated_at,
             expires_at=now + CODE_LIFETIME,
         )
-        await self._store.save_authorization_code(_hash(code), record, now=now)
+        await self._store.save_authorization_code(held_hash(code), record, now=now)
         return code
 
     async def spend(
@@ -75,7 +75,7 @@ class AuthorizationCodes:
             InvalidTarget: the resource is not the one of the authorization request.
         """
         code = await self._store.consume_authorization_code(
-            _hash(grant.code.reveal()), user_pool_id=pool.id, client_id=client.client_id, now=now
+            held_hash(grant.code.reveal()), user_pool_id=pool.id, client_id=client.client_id, now=now
         )
         if code is None:
             raise InvalidGrant(detail="the authorization code is unknown, expired or another client's")
@@ -89,8 +89,4 @@ class AuthorizationCodes:
 
     async def bind_family(self, code: Secret[str], origin_jti: str) -> bool:
         """Note what the code became; False when it was presented again meanwhile, and the tokens must not go out."""
-        return await self._store.save_code_family(_hash(code.reveal()), origin_jti)
-
-
-def _hash(code: str) -> str:
-    return sha256(code.encode()).hexdigest()
+        return await self._store.save_code_family(held_hash(code.reveal()), origin_jti)

@@ -19,7 +19,7 @@ from datetime import datetime
 from velvetrope.errors import ServiceError
 from velvetrope.hosted_ui.codes import AuthorizationCodes
 from velvetrope.hosted_ui.directory import TRIGGER_REFUSALS, UserDirectory
-from velvetrope.hosted_ui.sessions import BrowserSessions
+from velvetrope.hosted_ui.sessions import BrowserSessions, VouchedBy
 from velvetrope.oauth import AccessDenied, AuthorizationRequest, InvalidRequest
 from velvetrope.secret import Secret
 from velvetrope.store.tables.userpools import AppClient, User, UserPool
@@ -54,14 +54,14 @@ class SignInCompletion:
         user: User,
         *,
         authenticated_at: datetime,
-        earlier_session: Secret[str] | None,
-        identity_provider: str = "COGNITO",
+        earlier_session_hash: str | None,
+        vouched_by: VouchedBy | None = None,
         now: datetime,
     ) -> SignedIn:
         """The end of a sign-in of `user`, whose proof the caller has seen at `authenticated_at`.
 
-        `earlier_session` is what the browser held before: it ends, so that no session id survives a sign-in.
-        `identity_provider` has vouched for the user: the session is good for clients that take its word.
+        `earlier_session_hash` is of what the browser held before: it ends, so that no session id survives a sign-in.
+        `vouched_by` says whose word it is, if not the pool's: the session is good for clients that take it.
 
         Raises:
             AccessDenied: the user is disabled, or has something to do first.
@@ -73,7 +73,7 @@ class SignInCompletion:
             raise refusal
         uri = await self.grant(pool, client, request, user, authenticated_at=authenticated_at, now=now)
         session_id = await self._sessions.start(
-            pool, user, earlier=earlier_session, identity_provider=identity_provider, now=now
+            pool, user, earlier_hash=earlier_session_hash, vouched_by=vouched_by, now=now
         )
         return SignedIn(uri, session_id)
 

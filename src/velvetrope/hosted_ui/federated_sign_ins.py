@@ -18,14 +18,13 @@ Source: RFC 6749 section 10.12, RFC 7636 section 4.1, RFC 9700 sections 2.1 and 
 15.5.2; Cognito Developer Guide, "How OIDC user pool IdP authentication works" (five minutes).
 """
 
-import hashlib
 import hmac
-from base64 import urlsafe_b64encode
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from velvetrope.clock import Entropy
 from velvetrope.errors import ReasonError
+from velvetrope.hosted_ui.held_values import as_held_value, held_hash, new_held_value
 from velvetrope.secret import Secret
 from velvetrope.store.tables.hosted_ui_federation import FederatedSignIn, FederatedSignInStore
 from velvetrope.store.tables.userpools import UserPool
@@ -34,7 +33,6 @@ from velvetrope.store.tables.userpools_configuration import IdentityProvider
 __all__ = ["FEDERATED_SIGN_IN_LIFETIME", "Departed", "Departure", "FederatedSignIns", "NotOurSignIn", "Returned"]
 
 FEDERATED_SIGN_IN_LIFETIME = timedelta(minutes=5)
-_RANDOM_BYTES = 32
 
 
 class NotOurSignIn(ReasonError):
@@ -92,7 +90,7 @@ class FederatedSignIns:
         `request_id` and `earlier_session_hash` are for SAML: what the response names, and the session that the browser
         holds, since its cookie does not come along with what another site's page posts.
         """
-        state, browser = self._random(), self._random()
+        state, browser = new_held_value(self._entropy), new_held_value(self._entropy)
         sign_in = FederatedSignIn(
             user_pool_id=pool.id,
             provider_name=provider.provider_name,
@@ -102,7 +100,7 @@ class FederatedSignIns:
             request_id=request_id,
             earlier_session_hash=earlier_session_hash,
         )
-        await self._store.save(_hash(state), _hash(browser), sign_in, now=now)
+        await self._store.save(held_hash(state), held_hash(browser), sign_in, now=now)
         return Departure(state, Secret(browser), _derived(browser, state, "nonce"), _verifier(browser, state))
 
     async def take(self, pool: UserPool, state: str, browser: Secret[str] | None, *, now: datetime) -> Returned:
@@ -114,13 +112,10 @@ class FederatedSignIns:
         if browser is None:
             raise NotOurSignIn("the browser holds no sign-in that is under way")
         held = browser.reveal()
-        sign_in = await self._store.take(_hash(state), _hash(held), user_pool_id=pool.id, now=now)
+        sign_in = await self._store.take(held_hash(state), held_hash(held), user_pool_id=pool.id, now=now)
         if sign_in is None:
             raise NotOurSignIn("the state is another browser's, was used before, is too old or was never ours")
         return Returned(sign_in, _derived(held, state, "nonce"), _verifier(held, state))
-
-    def _random(self) -> str:
-        return urlsafe_b64encode(self._entropy.token_bytes(_RANDOM_BYTES)).rstrip(b"=").decode()
 
 
 def _verifier(browser: str, state: str) -> Secret[str]:
@@ -129,8 +124,4 @@ def _verifier(browser: str, state: str) -> Secret[str]:
 
 def _derived(browser: str, state: str, purpose: str) -> str:
     mac = hmac.digest(browser.encode(), f"{purpose} {state}".encode(), "sha256")
-    return urlsafe_b64encode(mac).rstrip(b"=").decode()
-
-
-def _hash(value: str) -> str:
-    return hashlib.sha256(value.encode()).hexdigest()
+    return as_held_value(mac)

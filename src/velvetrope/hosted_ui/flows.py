@@ -24,6 +24,7 @@ from velvetrope.hosted_ui.saml_sign_in import SamlSignInFlow
 from velvetrope.hosted_ui.saml_trust import SamlTrust
 from velvetrope.hosted_ui.sessions import BrowserSessions
 from velvetrope.hosted_ui.sign_in_steps import SignInSteps
+from velvetrope.hosted_ui.signed_in import SignedInBrowsers
 from velvetrope.hosted_ui.tokens import TokenFlow
 from velvetrope.hosted_ui.userinfo import UserInfoFlow
 from velvetrope.store.tables.hosted_ui import HostedUiStore
@@ -71,17 +72,18 @@ class HostedUi:
 
         Without `accounts` people are made users, and get new passwords, elsewhere.
         """
-        self.sessions = BrowserSessions(store, entropy)
+        self.sessions = BrowserSessions(store.sessions, entropy)
+        browsers = SignedInBrowsers(directory, self.sessions)
         codes = AuthorizationCodes(store, entropy)
         self.requests = AuthorizationRequests(directory, names_issuer=names_issuer)
         self.completion = SignInCompletion(directory, self.sessions, codes)
-        self.authorization = AuthorizationFlow(directory, self.requests, self.sessions, self.completion)
+        self.authorization = AuthorizationFlow(directory, self.requests, browsers, self.completion)
         pending = PendingSignIns(store, entropy)
         self.sign_in_steps = SignInSteps(directory, self.requests, pending, self.completion)
         self.accounts = None
         if accounts is not None:
             self.accounts = AccountFlows(directory, accounts, self.requests, self.sign_in_steps)
-        self.passkey_registration = PasskeyRegistrationFlow(directory, self.sessions)
+        self.passkey_registration = PasskeyRegistrationFlow(directory, browsers)
         self.password_sign_in = PasswordSignInFlow(directory, self.requests, self.sign_in_steps, self.accounts)
         self.provider_sign_in: ProviderSignInFlow | None = None
         self.saml_sign_in: SamlSignInFlow | None = None
@@ -93,7 +95,7 @@ class HostedUi:
                 self.saml_sign_in = SamlSignInFlow(
                     directory, self.requests, sign_ins, self.completion, trust, saml_store, entropy
                 )
-                self.saml_logout = SamlLogoutFlow(directory, trust, saml_store, entropy)
+                self.saml_logout = SamlLogoutFlow(directory, trust, saml_store, store.sessions, entropy)
             self.provider_sign_in = ProviderSignInFlow(
                 directory,
                 self.requests,

@@ -17,10 +17,9 @@ from datetime import datetime
 from typing import Final
 
 from velvetrope.errors import ServiceError, VelvetropeError
-from velvetrope.hosted_ui.completion import still_signed_in
 from velvetrope.hosted_ui.directory import UserDirectory, client_rules, find_client
 from velvetrope.hosted_ui.refusals import is_for_the_person
-from velvetrope.hosted_ui.sessions import BrowserSessions
+from velvetrope.hosted_ui.signed_in import SignedInBrowsers
 from velvetrope.oauth import Parameters, StaysOnDomain, verify_return_address
 from velvetrope.secret import Secret
 from velvetrope.store.tables.userpools import AppClient, User, UserPool
@@ -76,9 +75,9 @@ class _Asked:
 class PasskeyRegistrationFlow:
     """Asks for a passkey and keeps it."""
 
-    def __init__(self, directory: UserDirectory, sessions: BrowserSessions) -> None:
+    def __init__(self, directory: UserDirectory, browsers: SignedInBrowsers) -> None:
         self._directory = directory
-        self._sessions = sessions
+        self._browsers = browsers
 
     async def page(
         self, pool: UserPool, parameters: Parameters, *, session: Secret[str] | None, now: datetime
@@ -127,13 +126,12 @@ class PasskeyRegistrationFlow:
     ) -> _Asked:
         client = await find_client(self._directory, pool, parameters.require("client_id"))
         address = verify_return_address(parameters, client_rules(client))
-        found = await self._sessions.find(pool, session, now=now)
-        user = None if found is None else await self._directory.find_user(pool.id, found.sub)
-        if found is None or user is None or not still_signed_in(user, authenticated_at=found.authenticated_at):
+        found = await self._browsers.find(pool, session, now=now)
+        if found is None:
             raise NobodySignedIn
-        if user.is_federated:
+        if found.user.is_federated:
             raise PasskeyRefused(_SAID["federated"], redirect_uri=address.redirect_uri, page=None)
-        return _Asked(client, user, parameters.render(), address.redirect_uri)
+        return _Asked(client, found.user, parameters.render(), address.redirect_uri)
 
     async def _begin(self, pool: UserPool, asked: _Asked, *, now: datetime) -> PasskeyPage:
         try:

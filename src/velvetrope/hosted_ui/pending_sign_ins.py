@@ -9,13 +9,14 @@ sign-in at a time; the next one begun takes the place of the last.
 """
 
 import hmac
-from base64 import urlsafe_b64decode, urlsafe_b64encode
+from base64 import urlsafe_b64decode
 from datetime import datetime
 from hashlib import sha256
 
 import msgspec
 
 from velvetrope.clock import Entropy
+from velvetrope.hosted_ui.held_values import as_held_value
 from velvetrope.oauth import MalformedRequest, Parameters
 from velvetrope.sealing import MasterKeys, SealBroken
 from velvetrope.secret import Secret
@@ -72,7 +73,7 @@ class PendingSignIns:
             earlier_hash=None if earlier is None else _hash(_key(earlier)),
             now=now,
         )
-        return Secret(urlsafe_b64encode(key).rstrip(b"=").decode())
+        return Secret(as_held_value(key))
 
     async def find(self, user_pool_id: str, held: Secret[str] | None, *, now: datetime) -> PendingSignIn | None:
         """What waits under the id that a browser presents."""

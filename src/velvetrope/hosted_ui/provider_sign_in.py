@@ -46,6 +46,7 @@ from velvetrope.hosted_ui.relying_party import (
     redeem,
     verify_id_token,
 )
+from velvetrope.hosted_ui.sessions import VouchedBy, held_session_hash
 from velvetrope.oauth import AccessDenied, InvalidRequest, LoginRequired, MalformedRequest, Parameters
 from velvetrope.secret import Secret
 from velvetrope.store.tables.userpools import User, UserPool
@@ -137,8 +138,8 @@ class ProviderSignInFlow:
             asked.request,
             user,
             authenticated_at=now,
-            earlier_session=earlier_session,
-            identity_provider=provider.provider_name,
+            earlier_session_hash=held_session_hash(earlier_session),
+            vouched_by=VouchedBy(provider),
             now=now,
         )
 

@@ -28,8 +28,6 @@ Sources: saml-profiles-2.0-os section 4.4; Cognito Developer Guide, "Signing out
 signed request by redirect, the answer by POST). UNVERIFIED: that AWS takes requests of providers.
 """
 
-import hashlib
-from base64 import urlsafe_b64encode
 from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -37,6 +35,7 @@ from typing import TYPE_CHECKING
 from velvetrope.clock import Entropy
 from velvetrope.errors import ReasonError
 from velvetrope.hosted_ui.directory import UserDirectory
+from velvetrope.hosted_ui.held_values import held_hash, new_held_value
 from velvetrope.hosted_ui.logout import SignedOutHere
 from velvetrope.hosted_ui.saml_messages import (
     InvalidSamlMessage,
@@ -49,7 +48,8 @@ from velvetrope.hosted_ui.saml_trust import SamlTrust, entity_id_of
 from velvetrope.hosted_ui.sessions import session_hash
 from velvetrope.oauth import LogoutDestination, Parameters
 from velvetrope.secret import Secret
-from velvetrope.store.tables.hosted_ui_saml import SamlLogout, SamlSession, SamlStore
+from velvetrope.store.tables.hosted_ui_saml import SamlLogout, SamlStore
+from velvetrope.store.tables.hosted_ui_sessions import BrowserSessionStore, SamlSession
 from velvetrope.store.tables.userpools import UserPool
 from velvetrope.store.tables.userpools_configuration import IdentityProvider
 
@@ -59,7 +59,6 @@ if TYPE_CHECKING:
 __all__ = ["LOGOUT_LIFETIME", "NOT_CONFIRMED", "SamlLogoutFlow"]
 
 LOGOUT_LIFETIME = timedelta(minutes=5)
-_STATE_BYTES = 32
 _UNSPECIFIED = "urn:oasis:names:tc:SAML:1.1:nameid-format:unspecified"
 NOT_CONFIRMED = (
     "Your identity provider did not confirm that it signed you out, too. On a computer that others use, sign out there "
@@ -70,10 +69,18 @@ NOT_CONFIRMED = (
 class SamlLogoutFlow:
     """Signs people out at their providers, and here when their providers say so."""
 
-    def __init__(self, directory: UserDirectory, trust: SamlTrust, store: SamlStore, entropy: Entropy) -> None:
+    def __init__(
+        self,
+        directory: UserDirectory,
+        trust: SamlTrust,
+        store: SamlStore,
+        sessions: BrowserSessionStore,
+        entropy: Entropy,
+    ) -> None:
         self._directory = directory
         self._trust = trust
         self._store = store
+        self._sessions = sessions
         self._entropy = entropy
 
     async def depart(
@@ -88,7 +95,7 @@ class SamlLogoutFlow:
 
         if session is None:
             return None
-        left = await self._store.take_session(session_hash(session), user_pool_id=pool.id, now=now)
+        left = await self._sessions.take_saml(session_hash(session), user_pool_id=pool.id, now=now)
         if left is None:
             return None
         provider = await self._directory.find_identity_provider(pool.id, left.provider_name)
@@ -109,7 +116,7 @@ class SamlLogoutFlow:
             session_index=left.session_index,
             issued_at=now,
         )
-        state = urlsafe_b64encode(self._entropy.token_bytes(_STATE_BYTES)).rstrip(b"=").decode()
+        state = new_held_value(self._entropy)
         logout = SamlLogout(
             user_pool_id=pool.id,
             provider_name=provider.provider_name,
@@ -119,7 +126,7 @@ class SamlLogoutFlow:
             leads_to_app=destination.kind == "app",
             expires_at=now + LOGOUT_LIFETIME,
         )
-        await self._store.save_logout(_hash(state), logout, now=now)
+        await self._store.save_logout(held_hash(state), logout, now=now)
         key = await self._trust.signing_key(pool.id, now=now)
         return redirect_url(request, relay_state=state, signing_key=key)
 
@@ -136,7 +143,9 @@ class SamlLogoutFlow:
 
         document = posted_message(form, "SAMLResponse")
         state = form.get("RelayState")
-        logout = None if state is None else await self._store.take_logout(_hash(state), user_pool_id=pool.id, now=now)
+        logout = (
+            None if state is None else await self._store.take_logout(held_hash(state), user_pool_id=pool.id, now=now)
+        )
         if logout is None:
             raise InvalidSamlMessage(detail="no log-out is under way with this RelayState")
         try:
@@ -177,7 +186,7 @@ class SamlLogoutFlow:
                 and (not asked.session_indexes or session.session_index in asked.session_indexes)
             )
 
-        await self._store.end_sessions(subject_hash(provider, asked.name_id.value), is_meant, user_pool_id=pool.id)
+        await self._sessions.end_saml(subject_hash(provider, asked.name_id.value), is_meant, user_pool_id=pool.id)
         address = described.logout_response_urls.get(HTTP_REDIRECT)
         if address is None:
             return None
@@ -220,7 +229,3 @@ class SamlLogoutFlow:
 
 def _signs_out(provider: IdentityProvider) -> bool:
     return provider.provider_type == "SAML" and provider.provider_details.get("IDPSignout") == "true"
-
-
-def _hash(state: str) -> str:
-    return hashlib.sha256(state.encode()).hexdigest()

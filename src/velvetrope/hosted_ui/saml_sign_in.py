@@ -49,10 +49,11 @@ from velvetrope.hosted_ui.saml_messages import (
     subject_hash,
 )
 from velvetrope.hosted_ui.saml_trust import SamlTrust, entity_id_of
-from velvetrope.hosted_ui.sessions import SESSION_LIFETIME, session_hash
+from velvetrope.hosted_ui.sessions import SESSION_LIFETIME, VouchedBy, held_session_hash
 from velvetrope.oauth import AccessDenied, InvalidRequest, OAuthError, Parameters
 from velvetrope.secret import Secret
-from velvetrope.store.tables.hosted_ui_saml import SamlSession, SamlStore
+from velvetrope.store.tables.hosted_ui_saml import SamlStore
+from velvetrope.store.tables.hosted_ui_sessions import SamlSession, SamlSubject
 from velvetrope.store.tables.userpools import UserPool
 from velvetrope.store.tables.userpools_configuration import IdentityProvider
 
@@ -147,7 +148,7 @@ class SamlSignInFlow:
             provider,
             asked.query,
             request_id=request.request_id,
-            earlier_session_hash=None if session is None else session_hash(session),
+            earlier_session_hash=held_session_hash(session),
             now=now,
         )
         return Departed(redirect_url(request, relay_state=departure.state, signing_key=key), departure.browser)
@@ -274,16 +275,6 @@ class SamlSignInFlow:
             )
         except ServiceError as refusal:
             raise asked.refusing(InvalidRequest(refusal.message, detail=refusal.detail)) from refusal
-        signed_in = await self._completion.complete(
-            pool,
-            asked.client,
-            asked.request,
-            user,
-            authenticated_at=now,
-            earlier_session=None,
-            identity_provider=provider.provider_name,
-            now=now,
-        )
         name = assertion.name_id
         session = SamlSession(
             user_pool_id=pool.id,
@@ -296,14 +287,16 @@ class SamlSignInFlow:
             session_index=assertion.session_index,
             expires_at=now + SESSION_LIFETIME,
         )
-        await self._store.save_session(
-            session_hash(signed_in.session_id),
-            session,
-            subject_hash=subject_hash(provider, name.value),
+        return await self._completion.complete(
+            pool,
+            asked.client,
+            asked.request,
+            user,
+            authenticated_at=now,
             earlier_session_hash=expected.earlier_session_hash,
+            vouched_by=VouchedBy(provider, SamlSubject(subject_hash(provider, name.value), session)),
             now=now,
         )
-        return signed_in
 
 
 def _check_age(asked: RequestedAuthorization, assertion: "saml.VerifiedAssertion", now: datetime) -> None:

@@ -1,31 +1,40 @@
 """Browser sessions: a random id in the browser, its hash with us, one hour from sign-in and not a second more.
 
-The hour is AWS's and is not moved by use. The session says who signed in and when; whether that still stands is asked
-anew each time it is used (`completion.still_signed_in`). It is ended by log-out, by the next sign-in of the same
-browser, and by its hour.
+The hour is AWS's and is not moved by use. The session says who signed in, when, and which provider vouched for them;
+whether that still stands is asked anew each time it is used (`signed_in`). It is ended by log-out, by the next sign-in
+of the same browser, and by its hour.
 
 Source: Cognito Developer Guide, "User pool managed login", "session cookie".
 """
 
-from base64 import urlsafe_b64encode
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from hashlib import sha256
 
 from velvetrope.clock import Entropy
+from velvetrope.hosted_ui.authorization_requests import OWN_USERS
+from velvetrope.hosted_ui.held_values import held_hash, new_held_value
 from velvetrope.secret import Secret
-from velvetrope.store.tables.hosted_ui import BrowserSession, HostedUiStore
+from velvetrope.store.tables.hosted_ui_sessions import BrowserSession, BrowserSessionStore, SamlSubject
 from velvetrope.store.tables.userpools import User, UserPool
+from velvetrope.store.tables.userpools_configuration import IdentityProvider
 
-__all__ = ["SESSION_LIFETIME", "BrowserSessions", "session_hash"]
+__all__ = ["SESSION_LIFETIME", "BrowserSessions", "VouchedBy", "held_session_hash", "session_hash"]
 
 SESSION_LIFETIME = timedelta(hours=1)
-_ID_BYTES = 32
+
+
+@dataclass(frozen=True, slots=True)
+class VouchedBy:
+    """The provider that has said who somebody is, and how it calls them where it is to sign them out one day."""
+
+    provider: IdentityProvider
+    saml: SamlSubject | None = None
 
 
 class BrowserSessions:
     """Starts, finds and ends the sessions of browsers."""
 
-    def __init__(self, store: HostedUiStore, entropy: Entropy) -> None:
+    def __init__(self, store: BrowserSessionStore, entropy: Entropy) -> None:
         self._store = store
         self._entropy = entropy
 
@@ -34,43 +43,50 @@ class BrowserSessions:
         pool: UserPool,
         user: User,
         *,
-        earlier: Secret[str] | None,
-        identity_provider: str = "COGNITO",
+        earlier_hash: str | None,
+        vouched_by: VouchedBy | None = None,
         now: datetime,
     ) -> Secret[str]:
-        """A new id for the browser to hold. The earlier one stops working, so no id survives a sign-in."""
-        session_id = urlsafe_b64encode(self._entropy.token_bytes(_ID_BYTES)).rstrip(b"=").decode()
+        """A new id for the browser to hold. The earlier one stops working, so no id survives a sign-in.
+
+        Without `vouched_by` the pool itself has seen the proof.
+        """
+        session_id = Secret(new_held_value(self._entropy))
+        provider = None if vouched_by is None else vouched_by.provider
         session = BrowserSession(
             user_pool_id=pool.id,
             sub=user.sub,
             authenticated_at=now,
             expires_at=now + SESSION_LIFETIME,
-            identity_provider=identity_provider,
+            identity_provider=OWN_USERS if provider is None else provider.provider_name,
+            provider_created_at=None if provider is None else provider.created_at,
         )
-        await self._store.replace_browser_session(
-            _hash(session_id),
+        await self._store.replace(
+            session_hash(session_id),
             session,
-            earlier_session_hash=None if earlier is None else _hash(earlier.reveal()),
+            saml=None if vouched_by is None else vouched_by.saml,
+            earlier_session_hash=earlier_hash,
             now=now,
         )
-        return Secret(session_id)
+        return session_id
 
     async def find(self, pool: UserPool, presented: Secret[str] | None, *, now: datetime) -> BrowserSession | None:
         """The session behind what the browser presented."""
         if presented is None:
             return None
-        return await self._store.load_browser_session(_hash(presented.reveal()), user_pool_id=pool.id, now=now)
+        return await self._store.load(session_hash(presented), user_pool_id=pool.id, now=now)
 
     async def end(self, pool: UserPool, presented: Secret[str] | None) -> None:
         """Forget the session, if there is one."""
         if presented is not None:
-            await self._store.end_browser_session(_hash(presented.reveal()), user_pool_id=pool.id)
+            await self._store.end(session_hash(presented), user_pool_id=pool.id)
 
 
-def _hash(session_id: str) -> str:
-    return sha256(session_id.encode()).hexdigest()
+def held_session_hash(held: Secret[str] | None) -> str | None:
+    """The hash of what a browser holds, where it holds something."""
+    return None if held is None else session_hash(held)
 
 
 def session_hash(session_id: Secret[str]) -> str:
-    """By what a session is found, and what goes with it."""
-    return _hash(session_id.reveal())
+    """By what a session is found."""
+    return held_hash(session_id.reveal())

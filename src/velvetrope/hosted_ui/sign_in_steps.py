@@ -38,6 +38,7 @@ from velvetrope.hosted_ui.completion import SignedIn, SignInCompletion
 from velvetrope.hosted_ui.directory import AskedChallenge, UserDirectory
 from velvetrope.hosted_ui.pending_sign_ins import PendingSignIn, PendingSignIns, is_about, request_hash
 from velvetrope.hosted_ui.refusals import is_for_the_person
+from velvetrope.hosted_ui.sessions import held_session_hash
 from velvetrope.oauth import Parameters
 from velvetrope.secret import Secret
 from velvetrope.store.tables.userpools import AppClient, User, UserPool
@@ -209,7 +210,7 @@ class SignInSteps:
                 asked.request,
                 reached,
                 authenticated_at=now,
-                earlier_session=holds.session,
+                earlier_session_hash=held_session_hash(holds.session),
                 now=now,
             )
             await self._pending.end(pool.id, holds.step)

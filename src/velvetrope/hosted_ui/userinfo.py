@@ -7,12 +7,12 @@
     find the user and the client      401 invalid_token
     choose the attributes
 
-Every value is a string, also `email_verified` ("true"), unlike in the ID token.
+Every value is a string, also `email_verified` ("true") and `identities` (JSON, observed), unlike in the ID token.
 
 Source: OpenID Connect Core section 5.3, RFC 6750 section 3; Cognito Developer Guide, "UserInfo endpoint".
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from velvetrope.errors import VelvetropeError
@@ -53,10 +53,10 @@ class UserInfoFlow:
         client = await self._directory.find_client(pool.id, str(verified.claims["client_id"]))
         if user is None or not user.enabled or client is None:
             raise InvalidBearerToken(detail="the user or the client is gone")
-        return user_info(user, client, scopes)
+        return user_info(user, self._directory.shown_attributes(user), client, scopes)
 
 
-def user_info(user: User, client: AppClient, scopes: frozenset[str]) -> dict[str, str]:
+def user_info(user: User, attributes: Mapping[str, str], client: AppClient, scopes: frozenset[str]) -> dict[str, str]:
     """`sub`, `username`, and the attributes that both the scopes and the client's read list reach.
 
     `profile` reaches all attributes; so does openid alone, without email or phone beside it.
@@ -64,7 +64,7 @@ def user_info(user: User, client: AppClient, scopes: frozenset[str]) -> dict[str
     reached = _reached(scopes)
     shown = {
         name: value
-        for name, value in user.attributes.items()
+        for name, value in attributes.items()
         if (reached is None or name in reached) and _client_may_read(client, name)
     }
     return {

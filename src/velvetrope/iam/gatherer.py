@@ -80,6 +80,10 @@ class PolicyGatherer:
             _remember(self._whole, (key, texts), whole)
         return whole
 
+    async def stands(self, principal: Principal) -> bool:
+        """Whether the role or user of these credentials is still there, and still the same one."""
+        return (await self.policies_for(principal)).identity is not _GONE.identity
+
     async def _load(self, principal: Principal) -> PrincipalPolicies:
         if principal.kind == "AssumedRole":
             role = await self._store.load_role(principal.account_id, principal.name)

@@ -80,6 +80,10 @@ class RoleAssumption:
         self._sessions = sessions
         self._gatherer = gatherer
 
+    async def caller_stands(self, caller: Principal) -> bool:
+        """Whether the role or user behind a signature is still there, and not another one of the same name."""
+        return await self._gatherer.stands(caller)
+
     async def find_role(self, role_arn: str) -> RoleRecord | None:
         """The role that this ARN names, path included, or None."""
         try:

@@ -2,6 +2,7 @@
 
     ServiceError
     ├── AccessDenied                403  the caller, the trust policy or the role's absence
+    ├── InvalidClientTokenId        403  whoever signed is gone
     ├── ValidationError             400  a value that no rule of the model catches
     ├── InvalidParameterValue       400  session tags
     ├── MalformedPolicyDocument     400  a session policy
@@ -26,6 +27,7 @@ __all__ = [
     "ExpiredTokenException",
     "IDPRejectedClaim",
     "InvalidAuthorizationMessageException",
+    "InvalidClientTokenId",
     "InvalidIdentityToken",
     "InvalidParameterValue",
     "MalformedPolicyDocument",
@@ -40,6 +42,16 @@ class AccessDenied(ServiceError):
 
     code = "AccessDenied"
     http_status: ClassVar[int] = 403
+
+
+class InvalidClientTokenId(ServiceError):
+    """The credentials are in time and rightly signed with, and whoever they stood for is gone."""
+
+    code = "InvalidClientTokenId"
+    http_status: ClassVar[int] = 403
+
+    def __init__(self, *, detail: str) -> None:
+        super().__init__("The security token included in the request is invalid.", detail=detail)
 
 
 class ValidationError(ServiceError):

@@ -28,6 +28,7 @@ from velvetrope.sts.authorization_messages import AuthorizationMessages
 from velvetrope.sts.errors import (
     AccessDenied,
     InvalidAuthorizationMessageException,
+    InvalidClientTokenId,
     RoleNotAssumable,
     ValidationError,
 )
@@ -106,8 +107,18 @@ class StsOperations(ProviderOperations):
 
     @operation
     async def get_caller_identity(self, call: Call) -> Answer:
-        """Who signed the request. No policy can forbid it."""
+        """Who signed the request. No policy can forbid it.
+
+        Sessions of a role that is gone are nobody's any more, also once another role has its name. UNVERIFIED on AWS,
+        whose pages say only that such credentials lose every permission; this is the safer reading, and its code for
+        credentials that are none.
+
+        Raises:
+            InvalidClientTokenId: the role or user of the credentials was deleted.
+        """
         principal = call.principal
+        if not await self._assumption.caller_stands(principal):
+            raise InvalidClientTokenId(detail=f"{principal.policy_arn} is gone, or another one of its name")
         return {"user_id": principal.unique_id, "account": principal.account_id, "arn": principal.arn}
 
     @operation

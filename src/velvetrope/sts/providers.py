@@ -55,6 +55,10 @@ class PolicyGatherer(Protocol):
         """Identity policies, boundary and session policies of `principal`; nothing for one that is not known."""
         ...
 
+    async def stands(self, principal: Principal) -> bool:
+        """Whether the role or user of these credentials is still there, and still the same one."""
+        ...
+
 
 class AccessKeyDirectory(Protocol):
     """Knows long-term access keys."""

@@ -20,6 +20,7 @@ from velvetrope.userpools.challenges import SignIn
 from velvetrope.userpools.directory import PoolDirectory, secret_hash
 from velvetrope.userpools.errors import user_missing
 from velvetrope.userpools.federated_users import FederatedUsers
+from velvetrope.userpools.identities import attributes_with_identities
 from velvetrope.userpools.identity_providers import ProviderSecrets
 from velvetrope.userpools.issuing import IssuedTokens, TokenIssuer
 from velvetrope.userpools.machine_tokens import MachineToken, MachineTokens
@@ -347,6 +348,10 @@ class SignInService:
         """
         verified, _ = await self._issuer.verify_access_token(pool, token, now=now)
         return verified
+
+    def shown_attributes(self, user: User) -> Mapping[str, str]:
+        """The attributes as they are shown: with `identities`, if the user has any."""
+        return attributes_with_identities(user)
 
     async def jwks(self, pool: UserPool) -> dict[str, Any]:
         """The pool's public keys as published."""

@@ -1,26 +1,25 @@
-"""What the hosted UI keeps: authorization codes that can be spent once, browser sessions, and half-done sign-ins.
+"""What the hosted UI keeps: authorization codes that can be spent once, and half-done sign-ins.
 
-Codes and session ids are kept as SHA-256 of what the browser holds. They are random and long, so a plain hash cannot be
-searched backwards, and a stolen database opens no session and redeems no code.
+Sessions have a file of their own (`hosted_ui_sessions`). Codes are kept as SHA-256 of what the browser holds. They are
+random and long, so a plain hash cannot be searched backwards, and a stolen database redeems no code.
 
 A spent code is kept for a day, so that spending it again is noticed and ends the tokens of the first time (RFC 6749
 section 4.1.2). How far a half-done sign-in has come is sealed by whoever keeps it here (`hosted_ui.pending_sign_ins`),
 under a key that the browser holds. Rows past their use are deleted when a new one is written.
 """
 
-from collections.abc import Collection
 from datetime import datetime, timedelta
 
 import msgspec
 from sqlalchemy import Column, LargeBinary, String, Table, and_, bindparam, delete, func, insert, select, update
 
 from velvetrope.store.columns import Record, UtcTime
-from velvetrope.store.database import Connection, Database
-from velvetrope.store.records import take_record
+from velvetrope.store.database import Database
 from velvetrope.store.schema import METADATA
+from velvetrope.store.tables.hosted_ui_sessions import BrowserSessionStore
 from velvetrope.store.visits import Prepared, Visit
 
-__all__ = ["AuthorizationCode", "BrowserSession", "HostedUiStore", "SpentCode", "delete_browser_sessions"]
+__all__ = ["AuthorizationCode", "HostedUiStore", "SpentCode"]
 
 _TOPIC = "hosted_ui"
 _SPENT_CODES_KEPT = timedelta(days=1)
@@ -50,18 +49,6 @@ class SpentCode(msgspec.Struct, frozen=True, kw_only=True):
     """The token family of the first time; None when none was issued, or not yet."""
 
 
-class BrowserSession(msgspec.Struct, frozen=True, kw_only=True):
-    """Somebody who signed in with this browser."""
-
-    user_pool_id: str
-    sub: str
-    authenticated_at: datetime
-    expires_at: datetime
-    """The first moment at which it is over. Use does not move it."""
-    identity_provider: str = "COGNITO"
-    """Who vouched for the user: the pool itself, or one of its providers."""
-
-
 _codes = Table(
     "hosted_ui_authorization_codes",
     METADATA,
@@ -74,16 +61,6 @@ _codes = Table(
     Column("origin_jti", String(64), nullable=True),
     Column("record", Record(AuthorizationCode), nullable=False),
 )
-
-_sessions = Table(
-    "hosted_ui_browser_sessions",
-    METADATA,
-    Column("session_hash", String(64), primary_key=True),
-    Column("user_pool_id", String(64), nullable=False),
-    Column("expires_at", UtcTime, nullable=False, index=True),
-    Column("record", Record(BrowserSession), nullable=False),
-)
-
 
 _pending = Table(
     "hosted_ui_pending_sign_ins",
@@ -121,25 +98,14 @@ _NOTE_FAMILY = Prepared(
 )
 _LOAD_CODE = Prepared(select(_codes.c.record).where(_THIS_CODE))
 _LOAD_FAMILY = Prepared(select(_codes.c.origin_jti).where(_THIS_CODE))
-_LOAD_SESSION = Prepared(
-    select(_sessions.c.record).where(
-        _sessions.c.session_hash == bindparam("session_hash_"),
-        _sessions.c.user_pool_id == bindparam("user_pool_id_"),
-        _sessions.c.expires_at > _NOW,
-    )
-)
-
-
-async def delete_browser_sessions(connection: Connection, session_hashes: Collection[str]) -> None:
-    """End these sessions, in a transaction that ends something else with them."""
-    await connection.execute(delete(_sessions).where(_sessions.c.session_hash.in_(session_hashes)))
 
 
 class HostedUiStore:
-    """Codes, browser sessions and half-done sign-ins, found by the hash of what the browser holds (64 hex digits)."""
+    """Codes and half-done sign-ins, found by the hash of what the browser holds (64 hex digits), and the `sessions`."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self.sessions = BrowserSessionStore(database)
 
     async def save_authorization_code(self, code_hash: str, code: AuthorizationCode, *, now: datetime) -> None:
         """Keep a new code, and let go of those that nobody needs to recognise any more.
@@ -193,47 +159,6 @@ class HostedUiStore:
         """
         noted = {"code_hash_": code_hash, "family": origin_jti}
         return await self._database.write_at_once(lambda visit: visit.change(_NOTE_FAMILY, noted) == 1, _TOPIC)
-
-    async def replace_browser_session(
-        self, session_hash: str, session: BrowserSession, *, earlier_session_hash: str | None, now: datetime
-    ) -> None:
-        """Begin a session and end the one that the browser had before, in one step. Expired ones are let go of."""
-        old = delete(_sessions).where(
-            (_sessions.c.expires_at <= now) | (_sessions.c.session_hash == (earlier_session_hash or ""))
-        )
-        new = insert(_sessions).values(
-            session_hash=session_hash,
-            user_pool_id=session.user_pool_id,
-            expires_at=session.expires_at,
-            record=session,
-        )
-
-        def replace(visit: Visit) -> None:
-            visit.execute(old)
-            visit.execute(new)
-
-        await self._database.write_at_once(replace, _TOPIC)
-
-    async def load_browser_session(
-        self, session_hash: str, *, user_pool_id: str, now: datetime
-    ) -> BrowserSession | None:
-        """The session, if it is one of this pool and not over."""
-        asked = {"session_hash_": session_hash, "user_pool_id_": user_pool_id, "now": now}
-        row = await self._database.read_at_once(lambda visit: visit.one(_LOAD_SESSION, asked))
-        session: BrowserSession | None = None if row is None else row[0]
-        return session
-
-    async def end_browser_session(self, session_hash: str, *, user_pool_id: str) -> BrowserSession | None:
-        """Forget the session, and say whose it was; None when there was none."""
-        async with self._database.transaction() as tx:
-            ended: BrowserSession | None = await take_record(
-                tx.connection,
-                _sessions,
-                _sessions.c.session_hash == session_hash,
-                _sessions.c.user_pool_id == user_pool_id,
-            )
-            tx.changed(_TOPIC)
-            return ended
 
     async def replace_pending_sign_in(
         self,
