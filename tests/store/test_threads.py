@@ -55,6 +55,16 @@ async def test_no_more_threads_than_were_allowed_work_at_once() -> None:
     threads.close()
 
 
+async def test_work_goes_to_the_thread_that_has_waited_least() -> None:
+    threads, both = Threads(2, name="probe"), threading.Barrier(2)
+    await asyncio.gather(*(threads.run(lambda: both.wait(10)) for _ in range(2)))
+
+    last = await threads.run(threading.get_ident)
+
+    assert {await threads.run(threading.get_ident) for _ in range(20)} == {last}
+    threads.close()
+
+
 async def test_a_caller_who_is_cancelled_waits_until_the_work_is_done() -> None:
     threads, begun, gate = Threads(1, name="probe"), threading.Event(), threading.Event()
     done: list[bool] = []

@@ -1,5 +1,8 @@
 """Prepared statements bind and read what SQLAlchemy would, inside one transaction with everything else."""
 
+import asyncio
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -152,4 +155,52 @@ async def test_what_does_not_wait_for_the_disk_changes_nothing_for_what_does(
     with pytest.raises(LookupError):
         await database.write_at_once(fail, waits_for_disk=False)
     assert [await database.write_at_once(level) for _ in range(8)] == [usual] * 8
+    await database.close()
+
+
+def keep_here(database: Database, key: str) -> int:
+    return database.write_here(lambda visit: visit.change(KEEP, note(key)))
+
+
+async def test_a_thread_writes_and_reads_in_visits_of_its_own_and_in_its_turn(tmp_path: Path) -> None:
+    database = await opened(tmp_path)
+
+    async def keep_in_steps(key: str) -> None:
+        async with database.transaction() as tx:
+            await tx.connection.execute(insert(notes).values(**note(f"{key} first")))
+            await tx.connection.execute(insert(notes).values(**note(f"{key} then")))
+
+    in_threads = (asyncio.to_thread(keep_here, database, f"b{n}") for n in range(8))
+    await asyncio.gather(*(keep_in_steps(f"a{n}") for n in range(8)), *in_threads)
+
+    found = await asyncio.to_thread(database.read_here, lambda visit: visit.rows(LOAD, {}))
+    assert len(found) == 3 * 8
+    await database.close()
+
+
+async def test_a_thread_that_fails_has_written_nothing_and_the_next_one_has_its_turn(tmp_path: Path) -> None:
+    database = await opened(tmp_path)
+    keep_here(database, "a")
+
+    with pytest.raises(IntegrityError):
+        database.write_here(lambda visit: visit.change(KEEP, note("b")) + visit.change(KEEP, note("a")))
+
+    assert keep_here(database, "c") == 1
+    assert len(database.read_here(lambda visit: visit.rows(LOAD, {}))) == 2
+    await database.close()
+
+
+async def test_more_visits_are_kept_than_a_pool_of_connections_has(tmp_path: Path) -> None:
+    """A thread that waited for a connection could be the one that others need to give theirs back."""
+    database, all_of_them = await opened(tmp_path), threading.Barrier(20)
+
+    def read() -> object:
+        all_of_them.wait(10)
+        return database.read_here(lambda visit: visit.one(LOAD, {}))
+
+    threads = ThreadPoolExecutor(20)
+    found = await asyncio.gather(*(asyncio.get_running_loop().run_in_executor(threads, read) for _ in range(20)))
+
+    assert found == [None] * 20
+    threads.shutdown()
     await database.close()

@@ -8,7 +8,7 @@
         row = (await connection.execute(select(users))).one_or_none()
 
 Services never see a connection: the classes in `store/tables/` open and close what they need, one method one
-transaction. On SQLite there is one writer at a time (`BEGIN IMMEDIATE` behind an asyncio lock, so that nobody waits in
+transaction. On SQLite there is one writer at a time (`BEGIN IMMEDIATE` when it is one's turn, so that nobody waits in
 SQLite's busy loop) and any number of readers (WAL). What else differs between databases is in `store/dialects/`.
 
 Statements run in a few threads of the store's own, with SQLAlchemy's plain engine. Its asyncio engine would do the
@@ -34,6 +34,7 @@ from sqlalchemy.sql.selectable import TypedReturnsRows
 from velvetrope.store.dialects import sqlite
 from velvetrope.store.schema import prepare_schema
 from velvetrope.store.threads import Threads
+from velvetrope.store.turns import Turns
 from velvetrope.store.visits import Visit
 
 __all__ = ["ChangeFeed", "Connection", "Database", "Transaction"]
@@ -149,7 +150,7 @@ class Database:
     def __init__(self, engine: Engine, *, durable: bool) -> None:
         self._engine = engine
         self._durable = durable
-        self._writer = asyncio.Lock()
+        self._writer = Turns()
         self._threads = Threads(_THREADS, name="velvetrope-store")
         self._kept = threading.local()
         self._visits: list[Visit] = []
@@ -177,7 +178,7 @@ class Database:
         await asyncio.to_thread(self._threads.close)
         visits, self._visits = self._visits, []
         for visit in visits:
-            visit.close()
+            await asyncio.to_thread(visit.close)
         await asyncio.to_thread(self._engine.dispose)
 
     @asynccontextmanager
@@ -209,16 +210,17 @@ class Database:
 
     async def read_at_once(self, work: Callable[[Visit], T]) -> T:
         """What `work` reads, in one visit to a thread; for what is asked so often that a second one is felt."""
+        return await self._threads.run(lambda: self.read_here(work))
 
-        def read() -> T:
-            visit = self._visit()
+    def read_here(self, work: Callable[[Visit], T]) -> T:
+        """`read_at_once` for who is in a thread already: the visit is this thread's own."""
+        visit = self._visit()
+        with visit.in_use:
             visit.begin(writes=False)
             try:
                 return work(visit)
             finally:
                 visit.rollback()
-
-        return await self._threads.run(read)
 
     async def write_at_once(self, work: Callable[[Visit], T], *topics: str, waits_for_disk: bool = True) -> T:
         """What `work` answers, as one transaction in one visit; `topics` are published when it has been committed.
@@ -230,20 +232,8 @@ class Database:
 
         def write() -> T:
             nonlocal committed
-            visit = self._visit()
-            if self._durable and not waits_for_disk:
-                visit.wait_for_disk(False)
-            try:
-                visit.begin(writes=True)
-                answer = work(visit)
-                visit.commit()
-                committed = True
-            except BaseException:
-                visit.rollback()
-                raise
-            finally:
-                if self._durable and not waits_for_disk:
-                    visit.wait_for_disk(True)
+            answer = self._write(work, waits_for_disk)
+            committed = True
             return answer
 
         async with self._writer:
@@ -253,6 +243,28 @@ class Database:
                 if committed:
                     for topic in topics:
                         self.changes.publish(topic)
+
+    def write_here(self, work: Callable[[Visit], T], *, waits_for_disk: bool = True) -> T:
+        """`write_at_once` for who is in a thread already, which stands still until its turn; it publishes nothing.
+
+        Not for work that somebody who has the turn to write may wait for (`Turns`).
+        """
+        with self._writer.in_thread():
+            return self._write(work, waits_for_disk)
+
+    def _write(self, work: Callable[[Visit], T], waits_for_disk: bool) -> T:
+        visit = self._visit()
+        with visit.in_use:
+            if self._durable:
+                visit.wait_for_disk(waits_for_disk)
+            try:
+                visit.begin(writes=True)
+                answer = work(visit)
+                visit.commit()
+            except BaseException:
+                visit.rollback()
+                raise
+            return answer
 
     def _visit(self) -> Visit:
         """The connection that the calling thread keeps."""

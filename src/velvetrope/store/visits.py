@@ -15,6 +15,7 @@ a `Visit` is that connection inside one transaction. Statements that are rare go
 transaction.
 """
 
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVarTuple, overload
 
@@ -111,6 +112,10 @@ class Visit:
             raise ValueError("the connection is closed")
         self._driver = driver
         self._cursor = driver.cursor()
+        self.in_use = threading.Lock()
+        """Held by its thread while it uses the visit, so that the visit is not closed under its hands."""
+        self._waits: bool | None = None
+        """Whether its commits wait for the disk; None before that was said."""
 
     def rows(self, statement: Prepared, values: Mapping[str, object]) -> list[tuple[Any, ...]]:
         """All rows that it finds."""
@@ -149,7 +154,10 @@ class Visit:
 
     def wait_for_disk(self, waits: bool) -> None:
         """Whether commits from now on wait until the disk has them. Asked between transactions."""
-        self._send(sqlite.disk_statement(waits=waits), ())
+        if waits != self._waits:
+            self._waits = None  # whatever comes of the statement
+            self._send(sqlite.disk_statement(waits=waits), ())
+            self._waits = waits
 
     def commit(self) -> None:
         """Make it last."""
@@ -160,9 +168,10 @@ class Visit:
         (self._connection if self._connection.in_transaction() else self._driver).rollback()
 
     def close(self) -> None:
-        """Let go of the connection."""
-        self._cursor.close()
-        self._connection.close()
+        """Let go of the connection, once nobody uses it."""
+        with self.in_use:
+            self._cursor.close()
+            self._connection.close()
 
     def _run(self, statement: Prepared, values: Mapping[str, object]) -> _Spelled:
         spelled = statement.spelled(self._connection.dialect)

@@ -17,6 +17,7 @@ from datetime import datetime, timedelta
 from velvetrope.store.tables.userpools import StoredUser, UserPool
 from velvetrope.store.tables.userpools_sign_in import Attempts, SignInStore, attempts_key
 from velvetrope.userpools.errors import UserPoolError, attempts_exceeded, wrong_credentials
+from velvetrope.userpools.workers import Workers
 
 __all__ = ["LOCKS", "QUIET_FOR", "BackOff", "check_attempts"]
 
@@ -33,8 +34,9 @@ LOCKS = (
 class BackOff:
     """Counts failures and refuses while locked."""
 
-    def __init__(self, store: SignInStore) -> None:
+    def __init__(self, store: SignInStore, workers: Workers) -> None:
         self._store = store
+        self._workers = workers
 
     async def check_not_locked(self, pool: UserPool, username_key: str, *, now: datetime) -> None:
         """
@@ -63,15 +65,17 @@ class BackOff:
             NotAuthorizedException: the name is locked, or the challenge was answered before.
             UserPoolError: `refusal`'s.
         """
-        settled = await self._store.settle_challenge(
-            challenge_id,
-            expires_at=expires_at,
-            user_pool_id=pool.id,
-            username_key=username_key,
-            right=right,
-            now=now,
-            locks=LOCKS,
-            forget_after=QUIET_FOR,
+        settled = await self._workers.run(
+            lambda: self._store.settle_challenge(
+                challenge_id,
+                expires_at=expires_at,
+                user_pool_id=pool.id,
+                username_key=username_key,
+                right=right,
+                now=now,
+                locks=LOCKS,
+                forget_after=QUIET_FOR,
+            )
         )
         match settled.outcome:
             case "right":

@@ -14,7 +14,7 @@ the refresh token", "Ending user sessions with token revocation"; RFC 9700 secti
 
 import base64
 import hashlib
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -191,9 +191,7 @@ class TokenIssuer:
             resource=resource,
         )
         refresh_token = self._new_refresh_token() if include_refresh_token else None
-        await self._sign_ins.create_family(
-            family, token_hash=None if refresh_token is None else _hash(refresh_token), now=now
-        )
+        token_hash = None if refresh_token is None else _hash(refresh_token)
         return await self._issue(
             pool,
             client,
@@ -204,6 +202,7 @@ class TokenIssuer:
             include_id_token=include_id_token,
             refresh_token=refresh_token,
             told=told,
+            keep=lambda: self._sign_ins.create_family(family, token_hash=token_hash, now=now),
         )
 
     async def _told(
@@ -256,7 +255,9 @@ class TokenIssuer:
         include_id_token: bool,
         refresh_token: str | None,
         told: "_Told",
+        keep: Callable[[], None] | None = None,
     ) -> IssuedTokens:
+        """Sign the tokens, in one visit to a worker, which has done `keep` first: where it fails there are none."""
         pair = await self._keys.signing_pair(pool.id)
         shared: dict[str, object] = {
             "sub": user.sub,
@@ -280,6 +281,8 @@ class TokenIssuer:
         identity = told.changes.id_token.applied({**shared, **identity})
 
         def sign() -> tuple[str, str | None]:
+            if keep is not None:
+                keep()
             access_token = sign_token(access, pair.access_key)
             if not include_id_token:
                 return access_token, None

@@ -119,7 +119,7 @@ class UserPools:
         self._workers = Workers()
         directory = PoolDirectory(store, master_keys, database.changes)
         vault = PasswordVault(master_keys, entropy, self._workers)
-        back_off = BackOff(sign_ins)
+        back_off = BackOff(sign_ins, self._workers)
         keys = PoolKeys(store, master_keys, entropy, self._workers, clock, database.changes)
         self.signing_keys = keys
         passwords = PasswordSignIn(vault, back_off)

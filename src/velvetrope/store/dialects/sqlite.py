@@ -75,6 +75,9 @@ def open_engine(url: URL, *, durable: bool) -> Engine:
             "check_same_thread": False,  # the store runs one statement of a connection at a time
             "factory": _Connection,
         },
+        # Each thread that makes visits keeps one, and a thread that waited here for one could be the one that others
+        # need to give theirs back.
+        max_overflow=-1,
     )
     pragmas: Sequence[str] = ("journal_mode=WAL", "foreign_keys=ON", "temp_store=MEMORY")
 

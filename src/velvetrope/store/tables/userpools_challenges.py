@@ -66,7 +66,7 @@ class ChallengeStore(AttemptStore):
             return False
         return True
 
-    async def settle_challenge(
+    def settle_challenge(
         self,
         challenge_id: str,
         *,
@@ -83,8 +83,9 @@ class ChallengeStore(AttemptStore):
         All in one transaction, so that of answers sent at the same moment none is looked at once the others have
         locked the name; a locked name keeps its challenge.
 
-        It does not wait for the disk. A power cut may take a wrong answer's count and the spending of a challenge that
-        lives a minute; of a right answer nothing, since the tokens' family is kept after it and waits for both.
+        In the caller's thread, which waits for its turn (`Database.write_here`), and not for the disk: a power cut may
+        take a wrong answer's count and the spending of a challenge that lives a minute; of a right answer nothing,
+        since the tokens' family is kept after it and waits for both.
         """
         prune = self._pruning.is_due(now)
         name_hash = attempts_key(username_key)
@@ -102,7 +103,7 @@ class ChallengeStore(AttemptStore):
             return Settled("right", found)
 
         try:
-            return await self._database.write_at_once(settle, waits_for_disk=False)
+            return self._database.write_here(settle, waits_for_disk=False)
         except IntegrityError:
             return Settled("spent_before", None)
 

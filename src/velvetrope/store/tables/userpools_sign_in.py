@@ -117,8 +117,11 @@ class SignInStore(ChallengeStore):
 
     # Token families
 
-    async def create_family(self, family: TokenFamily, *, token_hash: str | None, now: datetime) -> None:
-        """Keep a new family, with its first refresh token if it has one."""
+    def create_family(self, family: TokenFamily, *, token_hash: str | None, now: datetime) -> None:
+        """Keep a new family, with its first refresh token if it has one.
+
+        In the caller's thread, which waits for its turn (`Database.write_here`) and for the disk.
+        """
         forget_at = family.expires_at + _LONGEST_ACCESS_TOKEN
         prune = self._pruning_families.is_due(now)
 
@@ -142,7 +145,7 @@ class SignInStore(ChallengeStore):
                 given = {"token_hash": token_hash, "origin_jti": family.origin_jti, "forget_at": forget_at}
                 visit.change(_NEW_TOKEN, given)
 
-        await self._database.write_at_once(create)
+        self._database.write_here(create)
 
     async def load_family(self, origin_jti: str) -> TokenFamily | None:
         async with self._database.read() as connection:
