@@ -41,6 +41,7 @@ TITLES = {
     "iam": "IAM",
     "lambda": "Lambda",
     "sqs": "SQS",
+    "kms": "KMS",
     "apigateway": "API Gateway (REST APIs)",
     "apigatewayv2": "API Gateway version 2 (HTTP APIs)",
     "cloudformation": "CloudFormation",
@@ -159,6 +160,17 @@ DIFFERENCES: Mapping[str, Mapping[str, str]] = {
         "used again at once.",
         "SendMessage": "`MessageGroupId` in a standard queue is kept and shown; it makes no fair queue.",
         "SetQueueAttributes": "As CreateQueue. Takes effect at once.",
+    },
+    "kms": {
+        "": "Symmetric encryption keys. Ciphertexts are this server's own: what was encrypted on AWS cannot be read "
+        "here, nor the other way round. Conditions on `kms:ResourceAliases` never help a caller. Of grants there is "
+        "only the one that Cognito has while a pool names a key.",
+        "CreateKey": "`MultiRegion` must be false. There are no AWS managed keys.",
+        "Encrypt": "Keys of the encryption context that differ in case only are refused.",
+        "Decrypt": "As Encrypt. Ciphertexts of symmetric keys.",
+        "GenerateDataKey": "As Encrypt.",
+        "GenerateDataKeyWithoutPlaintext": "As Encrypt.",
+        "GetKeyRotationStatus": "No key rotates.",
     },
     "apigateway": {
         "": "Patch operations are `add`, `remove` and `replace`, on the paths that the resource has here.",

@@ -42,6 +42,7 @@ SERVICES = (
     "cloudformation",
     "logs",
     "sqs",
+    "kms",
 )
 PREFIXES = {"apigatewayv2": "apigateway"}
 POLICIES = (*(service for service in SERVICES if service not in PREFIXES), "execute-api", "rds-db")
@@ -53,6 +54,8 @@ ACTIONS = {
     ("lambda", "Invoke"): "InvokeFunction",
     ("lambda", "InvokeWithResponseStream"): "InvokeFunction",
     ("lambda", "GetLayerVersionByArn"): "GetLayerVersion",
+    # Judged as its first half; it is refused by name whoever asks.
+    ("kms", "ReEncrypt"): "ReEncryptFrom",
     # SQS Developer Guide, "Amazon SQS API permissions": a batch needs the permission of its single action.
     ("sqs", "ChangeMessageVisibilityBatch"): "ChangeMessageVisibility",
     ("sqs", "DeleteMessageBatch"): "DeleteMessage",
@@ -82,6 +85,8 @@ SOURCES = {
     ("lambda", "durable execution"): ("@arn:DurableExecutionArn",),
     ("lambda", "capacityProvider"): ("{CapacityProviderName}", "@arn:Resource"),
     ("cloudformation", "stack"): ("@stack:StackName",),
+    # An alias of a key can be given to another key; the key of a ciphertext cannot.
+    ("kms", "key"): ("@kms_key:KeyId", "@kms_key:TargetKeyId"),
     ("sqs", "queue"): ("@queue:QueueUrl", "{QueueName}", "@arn:SourceArn"),
     # Policies are written for `log-group:NAME:*`, so a group is asked for as AWS's refusals name it, with the colon.
     ("logs", "log-group"): (
@@ -105,6 +110,15 @@ TEMPLATES = {
     ("iam", "CreatePolicy"): ["arn:aws:iam::{account}:policy{Path=/}{PolicyName}"],
     ("iam", "CreateOpenIDConnectProvider"): ["@oidc:Url"],
     ("iam", "CreateVirtualMFADevice"): ["arn:aws:iam::{account}:mfa{Path=/}{VirtualMFADeviceName}"],
+    ("kms", "Decrypt"): ["@kms_ciphertext:CiphertextBlob"],
+    # KMS Developer Guide, "Controlling access to aliases": the alias and each key that it named or will name.
+    ("kms", "CreateAlias"): ["arn:aws:kms:{region}:{account}:{AliasName}", "@kms_key:TargetKeyId"],
+    ("kms", "DeleteAlias"): ["arn:aws:kms:{region}:{account}:{AliasName}", "@kms_key:AliasName"],
+    ("kms", "UpdateAlias"): [
+        "arn:aws:kms:{region}:{account}:{AliasName}",
+        "@kms_key:AliasName",
+        "@kms_key:TargetKeyId",
+    ],
     ("lambda", "GetLayerVersionByArn"): ["@arn:Arn"],
     ("lambda", "GetLayerVersion"): ["arn:aws:lambda:{region}:{account}:layer:{LayerName}:{VersionNumber}"],
 }

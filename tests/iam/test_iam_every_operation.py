@@ -12,6 +12,7 @@ from velvetrope.edge.services import SERVICES
 from velvetrope.iam import ControlPlaneJudge, PolicyGatherer
 from velvetrope.iam.aws_managed import aws_managed_policies
 from velvetrope.iam.operation_rules import UNKNOWN_RESOURCE, OperationRule, has_rule, operation_rule
+from velvetrope.operations import Call
 from velvetrope.policy import AuthorizationRequest, PrincipalPolicies, evaluate, parse_policy
 from velvetrope.principals import Principal
 from velvetrope.server.assembly import Server
@@ -37,7 +38,19 @@ SAMPLES = {
     "stack": "s",
     "arn": ARN,
     "queue": "http://localhost/111111111111/q",
+    "kms_key": "alias/k",
+    "kms_ciphertext": b"c",
 }
+
+
+class OneKey:
+    """All names and ciphertexts are of one KMS key."""
+
+    async def key_arn(self, name: str, call: Call) -> str:
+        return call.arn("kms", f"key/{name}")
+
+    def ciphertext_arn(self, ciphertext: bytes, call: Call) -> str:
+        return call.arn("kms", f"key/{len(ciphertext)}")
 
 
 @pytest.fixture
@@ -88,7 +101,7 @@ async def test_every_operation_has_a_rule_that_says_which_resource(server: Serve
 
 async def test_every_operation_is_asked_as_its_action_on_the_resource_that_the_request_names(server: Server) -> None:
     store = IamStore(server.database)
-    judge = ControlPlaneJudge(store, PolicyGatherer(store, server.database.changes))
+    judge = ControlPlaneJudge(store, PolicyGatherer(store, server.database.changes), keys=OneKey())
 
     for service, operation in signed_operations(server):
         rule = operation_rule(service, operation)
@@ -106,7 +119,7 @@ async def test_every_operation_is_asked_as_its_action_on_the_resource_that_the_r
 
 async def allowed_operations(server: Server, caller: Principal) -> set[tuple[str, str]]:
     store = IamStore(server.database)
-    judge = ControlPlaneJudge(store, PolicyGatherer(store, server.database.changes))
+    judge = ControlPlaneJudge(store, PolicyGatherer(store, server.database.changes), keys=OneKey())
     return {
         (service, operation)
         for service, operation in signed_operations(server)

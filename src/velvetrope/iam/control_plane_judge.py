@@ -22,12 +22,13 @@ from typing import Protocol
 
 from velvetrope.arn import InvalidArn, parse_arn
 from velvetrope.iam.aws_managed import AWS_ACCOUNT
-from velvetrope.iam.further_permissions import passed_roles, second_action, used_layers
+from velvetrope.iam.further_permissions import handed_key, passed_roles, second_action, used_layers
 from velvetrope.iam.gatherer import PolicyGatherer
+from velvetrope.iam.key_conditions import grant_conditions, key_conditions
 from velvetrope.iam.key_uses import KeyUses
 from velvetrope.iam.operation_rules import operation_rule
 from velvetrope.iam.request_keys import keys_of_request, unknown_keys_of
-from velvetrope.iam.resource_names import NamedResource, ResourceNames
+from velvetrope.iam.resource_names import NamedKeys, NamedResource, ResourceNames
 from velvetrope.operations import Call
 from velvetrope.policy import (
     AuthorizationRequest,
@@ -47,6 +48,9 @@ _NEVER_JUDGED = {
     ("sts", "AssumeRole"): "AssumeRole is judged together with the role's trust policy",
 }
 _ONLY_FORBIDDEN = {("sts", "GetSessionToken"): "GetSessionToken needs no permission"}
+_POLICY_MUST_ALLOW = frozenset({"kms"})
+"""Services whose resources are used by whom their own policy allows; an identity policy alone never suffices there.
+Source: AWS KMS Developer Guide, "Key policies in AWS KMS"."""
 _RESOURCE_TAGS = ("aws:resourcetag/", "iam:resourcetag/")
 
 
@@ -95,9 +99,10 @@ class ControlPlaneJudge:
         *,
         resource_policies: Mapping[str, ResourcePolicies] | None = None,
         resource_tags: Mapping[str, ResourceTags] | None = None,
+        keys: NamedKeys | None = None,
     ) -> None:
         """Resource policies and tags are by the service in the resource's ARN, such as `lambda`."""
-        self._names = ResourceNames(store)
+        self._names = ResourceNames(store, keys)
         self._gatherer = gatherer
         self._key_uses = KeyUses(store)
         self._resource_policies = dict(resource_policies or {})
@@ -127,6 +132,7 @@ class ControlPlaneJudge:
         self, service: str, operation: str, parameters: Mapping[str, object], call: Call
     ) -> list[_Question]:
         rule = operation_rule(service, operation)
+        of_keys, of_keys_unknown = key_conditions(rule, parameters, call) if service == "kms" else ({}, ())
         resources = [await self._names.name(template, parameters, call) for template in rule.resources]
         questions = []
         for resource in resources or [NamedResource("*")]:
@@ -137,8 +143,8 @@ class ControlPlaneJudge:
                 _Question(
                     rule.action,
                     resource,
-                    keys_of_request(rule, parameters, resource.entity),
-                    (*unknown_keys_of(rule), *(() if tags_known else _RESOURCE_TAGS)),
+                    {**keys_of_request(rule, parameters, resource.entity), **of_keys},
+                    (*unknown_keys_of(rule), *of_keys_unknown, *(() if tags_known else _RESOURCE_TAGS)),
                 )
             )
         second = second_action(service, operation, parameters)
@@ -149,6 +155,11 @@ class ControlPlaneJudge:
         for layer_arn in used_layers(service, operation, parameters):
             resource = await self._names.name("@arn:Layer", {"Layer": layer_arn}, call)
             questions.append(_Question("lambda:GetLayerVersion", resource, {}, _RESOURCE_TAGS))
+        handed = handed_key(service, operation, parameters)
+        if handed is not None:
+            key = await self._names.name("@kms_key:KeyId", {"KeyId": handed.name}, call)
+            context, unknown = grant_conditions(handed.service, handed.name, call)
+            questions.append(_Question("kms:CreateGrant", key, context, (*unknown, *_RESOURCE_TAGS)))
         for passed in passed_roles(service, operation, parameters):
             name = passed.role_arn.rpartition("/")[2]
             role = await self._names.name("@role:RoleName", {"RoleName": name}, call)
@@ -168,7 +179,10 @@ class ControlPlaneJudge:
         request = _request(question, policies, call)
         policies_of_service = self._resource_policies.get(_service_of(question.resource.arn))
         if policies_of_service is not None:
-            request = replace(request, resource_policy=await policies_of_service.find(question.resource.arn))
+            policy = await policies_of_service.find(question.resource.arn)
+            # What has no policy does not exist: who may ask for it is told so by the operation.
+            must_allow = policy is not None and _service_of(question.resource.arn) in _POLICY_MUST_ALLOW
+            request = replace(request, resource_policy=policy, resource_policy_must_allow=must_allow)
         return JudgedOperation(question.action, question.resource.arn, evaluate(await self._with_tags(request)))
 
     async def _with_tags(self, request: AuthorizationRequest) -> AuthorizationRequest:

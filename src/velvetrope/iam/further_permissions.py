@@ -1,8 +1,12 @@
-"""What an operation needs beside its own action: passing a role, tagging what it makes, setting an API's policy.
+"""What an operation needs beside its own action: passing a role, handing over a key, tagging what it makes, setting an
+API's policy.
 
 Roles are passed wherever a request hands one to a service of ours that will act under it; `iam:PassRole` is then asked
 for each, with `iam:PassedToService`. API Gateway's `arn:aws:iam::*:user/*` means "the caller's own credentials" and
 passes nothing. Cognito's requirement for the role of a group is UNVERIFIED; we ask for it.
+
+A pool with custom senders has a KMS key, and Cognito gives itself a grant to it in the name of whoever names the key:
+`kms:CreateGrant` is asked for (Cognito Developer Guide, "Custom sender Lambda triggers").
 
 Sources: IAM User Guide, "Grant a user permissions to pass a role to an AWS service"; Service Authorization Reference,
 dependent actions; the services' pages on tagging when creating.
@@ -14,7 +18,7 @@ from dataclasses import dataclass
 from velvetrope.iam.imported_documents import read_imported_document
 from velvetrope.iam.request_keys import requested_tags
 
-__all__ = ["PassedRole", "passed_roles", "second_action", "used_layers"]
+__all__ = ["HandedKey", "PassedRole", "handed_key", "passed_roles", "second_action", "used_layers"]
 
 _LAMBDA = "lambda.amazonaws.com"
 _IDENTITY = "cognito-identity.amazonaws.com"
@@ -78,6 +82,7 @@ _TAGGING: Mapping[tuple[str, str], str] = {
     ("lambda", "CreateFunction"): "lambda:TagResource",
     ("logs", "CreateLogGroup"): "logs:TagResource",
     ("sqs", "CreateQueue"): "sqs:TagQueue",
+    ("kms", "CreateKey"): "kms:TagResource",
     ("cognito-idp", "CreateUserPool"): "cognito-idp:TagResource",
     ("cognito-identity", "CreateIdentityPool"): "cognito-identity:TagResource",
 }
@@ -152,3 +157,20 @@ def _patches(parameters: Mapping[str, object]) -> Iterator[tuple[str, object]]:
     for patch in listed if isinstance(listed, list | tuple) else ():
         if isinstance(patch, Mapping):
             yield str(patch.get("path", "")), patch.get("value")
+
+
+@dataclass(frozen=True, slots=True)
+class HandedKey:
+    """A KMS key, by any of its names, that a service will use for itself."""
+
+    name: str
+    service: str
+
+
+def handed_key(service: str, operation: str, parameters: Mapping[str, object]) -> HandedKey | None:
+    """The key that the request hands to the service, if it hands one over."""
+    if service != "cognito-idp" or operation not in {"CreateUserPool", "UpdateUserPool"}:
+        return None
+    settings = parameters.get("LambdaConfig")
+    name = settings.get("KMSKeyID") if isinstance(settings, Mapping) else None
+    return HandedKey(name, _IDP) if isinstance(name, str) and name else None

@@ -24,7 +24,7 @@ class OperationRule:
     action: str
     resources: tuple[str, ...]
     condition_keys: tuple[str, ...]
-    """In lower case; one that ends in `/` stands for all keys below it."""
+    """In lower case; one that ends in `/` or `:` stands for all keys below it."""
 
 
 def operation_rule(service: str, operation: str) -> OperationRule:

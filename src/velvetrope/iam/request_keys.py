@@ -9,6 +9,7 @@ Source: Service Authorization Reference, the condition keys of each service.
 
 from collections.abc import Mapping
 
+from velvetrope.iam.key_conditions import KEY_CONDITIONS
 from velvetrope.iam.operation_rules import OperationRule
 from velvetrope.store.tables.iam import Role, User
 
@@ -32,6 +33,7 @@ _MEMBERS = {
 """Keys whose value is a member of the request, text or a list of texts."""
 
 _TAG_MEMBERS = ("Tags", "tags", "UserPoolTags", "IdentityPoolTags")
+_TAG_SHAPES = (("Key", "Value"), ("TagKey", "TagValue"))
 _TAG_KEY_MEMBERS = ("TagKeys", "tagKeys")
 
 # Nobody calls an operation of the control plane through a function's URL, or as an event source.
@@ -43,7 +45,9 @@ _REQUEST_TAG = "aws:requesttag/"
 
 _RESOURCE_ACCOUNT = "aws:resourceaccount"
 
-FILLED_KEYS = frozenset({*_MEMBERS, *_FIXED, _BOUNDARY, _TAG_KEYS, _REQUEST_TAG, _RESOURCE_ACCOUNT}) | {
+FILLED_KEYS = frozenset(
+    {*_MEMBERS, *_FIXED, _BOUNDARY, _TAG_KEYS, _REQUEST_TAG, _RESOURCE_ACCOUNT, *KEY_CONDITIONS}
+) | {
     "aws:resourcetag/",
     "iam:passedtoservice",
     "iam:resourcetag/",
@@ -76,12 +80,12 @@ def keys_of_request(rule: OperationRule, parameters: Mapping[str, object], entit
 
 def unknown_keys_of(rule: OperationRule) -> tuple[str, ...]:
     """The keys of `rule` that may have a value which we cannot tell."""
-    known = {*_MEMBERS, *_FIXED, _BOUNDARY, _TAG_KEYS, _REQUEST_TAG}
+    known = {*_MEMBERS, *_FIXED, _BOUNDARY, _TAG_KEYS, _REQUEST_TAG, *KEY_CONDITIONS}
     return tuple(key for key in rule.condition_keys if key not in known)
 
 
 def requested_tags(parameters: Mapping[str, object]) -> dict[str, str]:
-    """The tags that a request asks for, in either of the shapes that services have for them."""
+    """The tags that a request asks for, in any of the shapes that services have for them."""
     found: dict[str, str] = {}
     for member in _TAG_MEMBERS:
         given = parameters.get(member)
@@ -89,8 +93,9 @@ def requested_tags(parameters: Mapping[str, object]) -> dict[str, str]:
             found.update((str(key), str(value)) for key, value in given.items())
         elif isinstance(given, list | tuple):
             for tag in given:
-                if isinstance(tag, Mapping) and "Key" in tag:
-                    found[str(tag["Key"])] = str(tag.get("Value", ""))
+                for key, value in _TAG_SHAPES if isinstance(tag, Mapping) else ():
+                    if key in tag:
+                        found[str(tag[key])] = str(tag.get(value, ""))
     return found
 
 

@@ -9,6 +9,8 @@ A template is an ARN with members of the request in braces, or `@kind:Member` fo
 - `@key:`: an access key, which stands for its user;
 - `@function:`: a function's name, partial ARN or ARN, with a qualifier in it or beside it;
 - `@stack:`: a stack's name or ARN. Its id is not known from its name, so the ARN ends in `*` and is partial;
+- `@kms_key:`: a KMS key's id, ARN, alias or alias ARN; `@kms_ciphertext:` what one has encrypted, of which the key is
+  asked, and failing that the key that the request names beside it;
 - `@oidc:`: a provider's URL;
 - `@queue:`: a queue's URL, of which account and name count.
 
@@ -19,6 +21,7 @@ region, because an operation that looks at the name alone would find something o
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Protocol
 from urllib.parse import quote
 
 from velvetrope.arn import InvalidArn, parse_arn
@@ -26,7 +29,7 @@ from velvetrope.iam.operation_rules import UNKNOWN_RESOURCE
 from velvetrope.operations import Call
 from velvetrope.store.tables.iam import IamStore, Role, User
 
-__all__ = ["NamedResource", "ResourceNames"]
+__all__ = ["NamedKeys", "NamedResource", "ResourceNames"]
 
 _PLACEHOLDER = re.compile(r"{(\w+)(?:=([^}]*))?}")
 _FUNCTION = re.compile(
@@ -51,11 +54,20 @@ class NamedResource:
 _UNKNOWN = NamedResource("*", is_partial=True)
 
 
-class ResourceNames:
-    """Fills templates in."""
+class NamedKeys(Protocol):
+    """Knows which KMS key a name or a ciphertext stands for. None where it stands for none."""
 
-    def __init__(self, store: IamStore) -> None:
+    async def key_arn(self, name: str, call: Call, /) -> str | None: ...
+
+    def ciphertext_arn(self, ciphertext: bytes, call: Call, /) -> str | None: ...
+
+
+class ResourceNames:
+    """Fills templates in. Without `keys` no KMS key is known, and whatever is about one is about anything."""
+
+    def __init__(self, store: IamStore, keys: NamedKeys | None = None) -> None:
         self._store = store
+        self._keys = keys
 
     async def name(self, template: str, parameters: Mapping[str, object], call: Call) -> NamedResource:
         """The resource that `template` and the wire's `parameters` name."""
@@ -65,6 +77,8 @@ class ResourceNames:
             return _filled(template, parameters, call)
         kind, _, member = template[1:].partition(":")
         value = parameters.get(member)
+        if kind in {"kms_key", "kms_ciphertext"}:
+            return await self._key(value, parameters, call)
         if kind == "user" and value is None and call.principal.kind == "User":
             value = call.principal.name
         if not isinstance(value, str) or not value:
@@ -93,6 +107,16 @@ class ResourceNames:
         if kind == "queue":
             return _queue(value, call)
         return _arn_itself(value, call)
+
+    async def _key(self, value: object, parameters: Mapping[str, object], call: Call) -> NamedResource:
+        found: str | None = None
+        if self._keys is not None:
+            if isinstance(value, bytes):
+                found = self._keys.ciphertext_arn(value, call)
+            name = value if isinstance(value, str) else parameters.get("KeyId")
+            if found is None and isinstance(name, str):
+                found = await self._keys.key_arn(name, call)
+        return _UNKNOWN if found is None else NamedResource(found)
 
     async def _role(self, name: str, call: Call) -> NamedResource:
         role = await self._store.load_role(call.account_id, name)

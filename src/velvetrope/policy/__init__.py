@@ -12,7 +12,7 @@ A document goes through `documents` (validated and compiled once: `actions`, `re
 policies are kept and who is asking for whom is not known here.
 """
 
-from velvetrope.policy.context import request_context
+from velvetrope.policy.context import encryption_context_keys, request_context
 from velvetrope.policy.decision import Decision
 from velvetrope.policy.documents import parse_policy, read_policy
 from velvetrope.policy.errors import MalformedPolicy
@@ -34,6 +34,7 @@ __all__ = [
     "Span",
     "Statement",
     "allow_unjudged",
+    "encryption_context_keys",
     "evaluate",
     "named_principals",
     "parse_policy",

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 
 from velvetrope.principals import Principal
 
-__all__ = ["ABSENT_KEYS", "CALLER_KEYS", "request_context"]
+__all__ = ["ABSENT_KEYS", "CALLER_KEYS", "encryption_context_keys", "request_context"]
 
 Context = dict[str, tuple[str, ...]]
 
@@ -186,3 +186,15 @@ def _keys_of(principal: Principal) -> Context:
         if not key.lower().startswith("aws:"):
             context[key.lower()] = values
     return context
+
+
+def encryption_context_keys(encryption_context: Mapping[str, str]) -> Context:
+    """`kms:EncryptionContext:KEY` for each pair, and `kms:EncryptionContextKeys`.
+
+    Condition keys do not tell case apart, so pairs whose keys differ in nothing else cannot be told apart by one: who
+    takes an encryption context has to refuse those.
+
+    Source: AWS KMS Developer Guide, "AWS KMS condition keys".
+    """
+    pairs: Context = {f"kms:encryptioncontext:{key.lower()}": (value,) for key, value in encryption_context.items()}
+    return {**pairs, "kms:encryptioncontextkeys": tuple(encryption_context)} if pairs else {}

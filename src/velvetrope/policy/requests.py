@@ -7,8 +7,8 @@ Two fields speak of what the caller could not find out, so that not knowing neve
 
 - `resource_is_partial`: each `*` in `resource` is a part that nobody knows. An Allow counts only if it covers all that
   the resource could be, a Deny counts as soon as it touches any of it.
-- `unknown_keys`: context keys (lower case; one that ends in `/` stands for all keys below it) whose value exists but is
-  not known. A condition on one holds in a Deny and does not hold in an Allow.
+- `unknown_keys`: context keys (lower case; one that ends in `/` or `:` stands for all keys below it) whose value exists
+  but is not known. A condition on one holds in a Deny and does not hold in an Allow.
 """
 
 from collections.abc import Mapping
@@ -76,4 +76,4 @@ class Facts:
 
     def is_unknown(self, key: str) -> bool:
         """Whether `key`, which the context lacks, may have a value all the same."""
-        return any(key.startswith(known) if known.endswith("/") else key == known for known in self.unknown_keys)
+        return any(key.startswith(known) if known.endswith(("/", ":")) else key == known for known in self.unknown_keys)

@@ -43,6 +43,7 @@ from velvetrope.iam.identity_provider_operations import OpenIdProviderOperations
 from velvetrope.iam.saml_provider_operations import SamlProviderOperations
 from velvetrope.iam.saml_providers import SamlProviders
 from velvetrope.identitypools import IdentityPoolOperations, PoolOpenIdTokens
+from velvetrope.kms import KmsService
 from velvetrope.logs import LogService
 from velvetrope.server.access_log import AccessLogWriter
 from velvetrope.server.applying import AppApplier, Progress
@@ -262,6 +263,7 @@ def _wire(
     verifier = SignatureVerifier(credentials, region=region)
 
     # The services.
+    kms = KmsService(database, master_keys, principals, clock, entropy)
     functions = FunctionService(
         database,
         folder.path / "functions",
@@ -381,13 +383,18 @@ def _wire(
     )
 
     # The control plane, and the stacks that are applied through it.
-    resource_policies: dict[str, ResourcePolicies] = {"lambda": functions.policies, "sqs": queues.policies}
+    resource_policies: dict[str, ResourcePolicies] = {
+        "lambda": functions.policies,
+        "sqs": queues.policies,
+        "kms": kms.policies,
+    }
     dispatcher = OperationDispatcher(
         judge=ControlPlaneJudge(
             iam_store,
             gatherer,
             resource_policies=resource_policies,
-            resource_tags=resource_tags(database, account_id=account_id),
+            resource_tags=resource_tags(database, clock, account_id=account_id),
+            keys=kms.keys,
         ),
         verifier=verifier,
         recorder=decisions,
@@ -437,6 +444,7 @@ def _wire(
     dispatcher.register("lambda", *functions.operations)
     dispatcher.register("logs", *logs.operations)
     dispatcher.register("sqs", *queues.operations)
+    dispatcher.register("kms", *kms.operations)
     dispatcher.register(
         "apigateway",
         *apigateway_operations(

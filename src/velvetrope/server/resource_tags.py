@@ -1,6 +1,6 @@
 """Which tags a resource has, by its ARN: `aws:ResourceTag` for the rooms whose policies are judged together.
 
-    tags = resource_tags(database, account_id=account_id)
+    tags = resource_tags(database, clock, account_id=account_id)
     await tags["lambda"].find("arn:aws:lambda:us-west-2:123456789012:function:shop")
 
 `find` gives the tags, none for a resource that is not there (what is being made has none yet), and None where nothing
@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from velvetrope.arn import Arn, parse_arn
+from velvetrope.clock import Clock
 from velvetrope.store import Database
 from velvetrope.store.tables.apigateway import ApiGatewayStore
 from velvetrope.store.tables.apigatewayv2 import HttpApiStore
@@ -24,6 +25,7 @@ from velvetrope.store.tables.iam import IamStore
 from velvetrope.store.tables.iam_mfa_devices import MfaDeviceStore
 from velvetrope.store.tables.iam_providers import IamProviderStore
 from velvetrope.store.tables.identitypools import IdentityPoolStore
+from velvetrope.store.tables.kms import KeyStore
 from velvetrope.store.tables.queues import QueueStore
 from velvetrope.store.tables.userpools import UserPoolStore
 
@@ -49,11 +51,12 @@ class TagsByArn:
         return await self.read(resource_arn, parse_arn(resource_arn))
 
 
-def resource_tags(database: Database, *, account_id: str) -> dict[str, TagsByArn]:
+def resource_tags(database: Database, clock: Clock, *, account_id: str) -> dict[str, TagsByArn]:
     """Readers by the service in a resource's ARN."""
     functions, queues, stacks = FunctionStore(database), QueueStore(database), CloudFormationStore(database)
     rest_apis, http_apis = ApiGatewayStore(database), HttpApiStore(database)
     user_pools, identity_pools = UserPoolStore(database), IdentityPoolStore(database)
+    keys = KeyStore(database)
     iam, providers, devices = IamStore(database), IamProviderStore(database), MfaDeviceStore(database)
 
     async def of_function(_: str, arn: Arn) -> Tags | None:
@@ -107,9 +110,13 @@ def resource_tags(database: Database, *, account_id: str) -> dict[str, TagsByArn
                 return _of(await devices.load_device(resource_arn))
         return None
 
+    async def of_key(key_arn: str, _: Arn) -> Tags | None:
+        return _of(await keys.load_key(key_arn, clock.now()))
+
     readers = {
         "lambda": of_function,
         "sqs": of_queue,
+        "kms": of_key,
         "cloudformation": of_stack,
         "apigateway": of_api,
         "cognito-idp": of_user_pool,

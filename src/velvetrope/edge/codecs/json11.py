@@ -1,4 +1,4 @@
-"""AWS JSON 1.1: cognito-idp, cognito-identity, logs; and JSON 1.0, which differs in the name of its content type: sqs.
+"""AWS JSON 1.1: cognito-idp, cognito-identity, logs, kms; JSON 1.0, with another name for its content type: sqs.
 
 Everything is one JSON object in the body of a POST; the operation is in `X-Amz-Target`. Errors carry a bare `__type`
 and a lower-case `message`, and repeat both in headers (the type with a trailing colon).
