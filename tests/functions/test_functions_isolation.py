@@ -153,7 +153,7 @@ async def test_limits_are_lambdas(functions: Lambda) -> None:
     assert limits["CORE"] == [0, 0]
     assert limits["NOFILE"] == [1024, 1024]
     assert limits["FSIZE"] == [512 * 1_048_576] * 2
-    assert limits["DATA"] == [(2 * 256 + 512) * 1_048_576] * 2
+    assert limits["DATA"] == [(2 * 256 + 2048) * 1_048_576] * 2
     assert limits["NPROC"] == [1024, 1024] or not ROOT
 
 

@@ -351,6 +351,20 @@ async def test_a_version_that_an_alias_points_to_is_not_deleted(functions: Lambd
         await functions.operate("get_function", function_name="orders", qualifier="1")
 
 
+async def test_a_tag_that_begins_as_awss_own_is_refused_and_so_is_the_fifty_first(functions: Lambda) -> None:
+    fifty = {f"key{number}": "" for number in range(50)}
+    for tags in ({"aws:cloudformation:stack-name": "x"}, {"AWS:x": "x"}, {**fifty, "one": "more"}):
+        with pytest.raises(InvalidParameterValueException):
+            await functions.create(ECHO, tags=tags)
+    await functions.create(ECHO, tags=fifty)
+
+    for tags in ({"aws:x": "x"}, {"one": "more"}):
+        with pytest.raises(InvalidParameterValueException):
+            await functions.operate("tag_resource", resource=ARN, tags=tags)
+
+    assert (await functions.operate("list_tags", resource=ARN))["tags"] == fifty
+
+
 async def test_tags_are_added_removed_and_listed(functions: Lambda) -> None:
     await functions.create(ECHO, tags={"aa": "1", "bb": "2"})
 

@@ -565,3 +565,19 @@ def command_line(pid: int) -> bytes:
         return Path(f"/proc/{pid}/cmdline").read_bytes()
     except OSError:
         return b""
+
+
+async def test_a_small_function_may_have_as_many_threads_as_pools_of_clients_take(functions: Lambda) -> None:
+    source = (
+        "import threading\n"
+        "def handler(event, context):\n"
+        "    may_end = threading.Event()\n"
+        "    threads = [threading.Thread(target=may_end.wait) for _ in range(250)]\n"
+        "    for thread in threads: thread.start()\n"
+        "    may_end.set()\n"
+        "    for thread in threads: thread.join()\n"
+        "    return len(threads)\n"
+    )
+    arn = await functions.create(source, memory_size=128, timeout=30)
+
+    assert (await functions.invoke(arn)).payload == b"250"

@@ -43,6 +43,7 @@ from velvetrope.functions.names import FunctionReference, parse_function_name
 from velvetrope.functions.paging import page_size, parse_marker, render_marker
 from velvetrope.functions.roles import ExecutionRoles
 from velvetrope.functions.runtimes import parse_runtime
+from velvetrope.functions.tags import with_tags
 from velvetrope.functions.versions import new_version
 from velvetrope.identifiers import new_uuid
 from velvetrope.operations import Answer, Call, operation
@@ -135,7 +136,7 @@ class FunctionOperations:
             layers=found_layers,
         )
         await self._check_dead_letters(latest)
-        function = Function(account_id=call.account_id, region=call.region, latest=latest, tags=tags or {})
+        function = Function(account_id=call.account_id, region=call.region, latest=latest, tags=with_tags({}, tags))
         if not await self.store.create_function(function):
             raise _already_exists(reference)
         # The answer to Publish has the version's number, and the ARN without it, as on AWS.

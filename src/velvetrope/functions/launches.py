@@ -30,9 +30,10 @@ from velvetrope.zygote.launch import Start, render_start
 
 __all__ = ["SandboxLaunch", "guarding_path"]
 
-_BACKSTOP_BYTES = 512 * 1_048_576
-"""What private memory may be over twice the memory size. Stacks of threads and reserved heaps count as private without
-being resident, so that a limit near the memory size would refuse what Lambda allows."""
+_BACKSTOP_BYTES = 2048 * 1_048_576
+"""What private memory may be over twice the memory size. Stacks of threads (8 MB each) and reserved heaps count as
+private without being resident, so that a limit near the memory size would refuse what Lambda allows: pools of 256
+threads."""
 
 _AT_START = ("PYTHON", "LD_", "LC_", "MALLOC_", "GLIBC_")
 """Variables that an interpreter and its C library read once, when they begin."""

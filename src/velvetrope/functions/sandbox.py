@@ -191,7 +191,7 @@ class Sandbox:
         self._timer: asyncio.TimerHandle | None = None
         self._ends_at: float | None = None
         """In the event loop's time; None while nothing runs. The timer may ring before."""
-        self._started_at = self._loop.time()
+        self._started_at = perf_counter()
         # By the clock that sessions expire by: the event loop's stands still while a machine sleeps.
         self._usable_until = usable_until
         self._made_at = clock.now()
@@ -203,7 +203,7 @@ class Sandbox:
         self._out_of_memory = False
         self._ending = False
         """Killed, or of no use any more; it must not take another invocation, whatever its runtime still asks for."""
-        self.idle_since = self._started_at
+        self.idle_since = self._loop.time()
 
     @property
     def process_id(self) -> int | None:
@@ -295,7 +295,7 @@ class Sandbox:
             return
         self._ends_at = None
         if self._state is _State.STARTING:
-            self._init_ms = (self._loop.time() - self._started_at) * 1000
+            self._init_ms = (perf_counter() - self._started_at) * 1000
             self._ready.set_result(None)
         self._state = _State.IDLE
         self._waiting = waiting
@@ -501,7 +501,7 @@ class Sandbox:
 
     def _fail_init(self, status: str, error_type: str, *, message: str = "", payload: bytes | None = None) -> None:
         self._drain()
-        init_ms = (self._loop.time() - self._started_at) * 1000
+        init_ms = (perf_counter() - self._started_at) * 1000
         self._log_line(
             f"INIT_REPORT Init Duration: {init_ms:.2f} ms\tPhase: init\tStatus: {status}\tError Type: {error_type}"
         )

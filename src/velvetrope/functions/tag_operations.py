@@ -1,6 +1,6 @@
 """TagResource, UntagResource and ListTags, for functions. Versions and aliases have no tags.
 
-Source: AWS Lambda API Reference; at most 50 tags on a resource ("Using tags on Lambda functions").
+Source: AWS Lambda API Reference.
 """
 
 from collections.abc import Callable
@@ -10,12 +10,11 @@ import msgspec
 
 from velvetrope.functions.errors import InvalidParameterValueException, ResourceNotFoundException
 from velvetrope.functions.names import parse_function_name
+from velvetrope.functions.tags import with_tags
 from velvetrope.operations import Answer, Call, operation
 from velvetrope.store.tables.functions import Function, FunctionStore
 
 __all__ = ["TagOperations"]
-
-MAX_TAGS = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +25,7 @@ class TagOperations:
 
     @operation
     async def tag_resource(self, call: Call, *, resource: str, tags: dict[str, str]) -> Answer:
-        await self._change(resource, call, lambda present: {**present, **tags})
+        await self._change(resource, call, lambda present: with_tags(present, tags))
         return None
 
     @operation
@@ -44,10 +43,7 @@ class TagOperations:
 
     async def _change(self, resource: str, call: Call, change: Callable[[dict[str, str]], dict[str, str]]) -> None:
         def change_function(function: Function) -> Function:
-            tags = change(function.tags)
-            if len(tags) > MAX_TAGS:
-                raise InvalidParameterValueException(f"A function has no more than {MAX_TAGS} tags.")
-            return msgspec.structs.replace(function, tags=tags)
+            return msgspec.structs.replace(function, tags=change(function.tags))
 
         function_arn = _parse_resource(resource, call)
         if await self.store.change_function(function_arn, change_function) is None:
