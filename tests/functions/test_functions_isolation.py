@@ -157,6 +157,36 @@ async def test_limits_are_lambdas(functions: Lambda) -> None:
     assert limits["NPROC"] == [1024, 1024] or not ROOT
 
 
+HOARDER = """
+import ctypes, errno, os, subprocess, sys
+
+CALLS = {"x86_64": (319, 447, 29, 68), "aarch64": (279, 447, 194, 186)}[os.uname().machine]
+TRY = (
+    "import ctypes\\n"
+    "libc = ctypes.CDLL(None, use_errno=True)\\n"
+    f"for number in {CALLS}:\\n"
+    "    print(libc.syscall(number, 0, 4096, 0o1600), ctypes.get_errno())\\n"
+)
+
+def handler(event, context):
+    try:
+        os.memfd_create("hoard")
+    except OSError as err:
+        here = errno.errorcode[err.errno]
+    tried = subprocess.run([sys.executable, "-c", TRY], capture_output=True, text=True).stdout
+    return [here, tried.split("\\n")[:-1], errno.ENOSYS]
+"""
+
+
+async def test_memory_that_nobody_could_measure_cannot_be_had_by_it_or_what_it_begins(functions: Lambda) -> None:
+    arn = await functions.create(HOARDER, timeout=30)
+
+    here, tried, missing = json.loads((await functions.invoke(arn)).payload)
+
+    assert here == "ENOSYS"
+    assert tried == [f"-1 {missing}"] * 4
+
+
 async def test_a_file_over_the_size_of_the_scratch_folder_is_not_written(functions: Lambda) -> None:
     arn = await functions.create("""
 import os
