@@ -6,6 +6,7 @@ import pytest
 
 from support.iam import ACCOUNT, Iam, allow, deny, document, make_role, make_user
 from velvetrope.errors import ServiceError
+from velvetrope.iam.errors import InvalidInput
 from velvetrope.iam.simulation import ContextEntry
 
 BUCKET = "arn:aws:s3:::b"
@@ -149,3 +150,30 @@ async def test_what_cannot_be_simulated_is_refused(
         await iam.call(operation, action_names=("a:Do",), **members)
 
     assert error.value.code == code
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["foo", "s3:", ":GetObject", "s3:Get:Object", "s3:Get*", "s3:GetObjec?", "*:*", "s3 :Get", "s3:Get\n", "s3:Gét"],
+)
+@pytest.mark.parametrize("operation", ["simulate_custom_policy", "simulate_principal_policy"])
+async def test_what_is_no_action_s_name_is_refused(iam: Iam, operation: str, name: str) -> None:
+    user = await make_user(iam)
+    members: dict[str, Any] = {"policy_source_arn": user.arn} if operation == "simulate_principal_policy" else {}
+
+    with pytest.raises(InvalidInput) as error:
+        await iam.call(
+            operation,
+            action_names=("s3:GetObject", name),
+            policy_input_list=(document(allow("*")),),
+            **members,
+        )
+
+    assert error.value.message == f"Invalid action name: {name}"
+
+
+@pytest.mark.parametrize("name", ["a:B", "s3:" + "x" * 125, "execute-api:Invoke", "S3:getobject"])
+async def test_whatever_could_be_an_action_is_simulated(iam: Iam, name: str) -> None:
+    [result] = await custom(iam, allow("*"), action_names=(name,))
+
+    assert (result["eval_action_name"], result["eval_decision"]) == (name, "allowed")
