@@ -182,7 +182,7 @@ DIFFERENCES: Mapping[str, Mapping[str, str]] = {
         "AWS, wildcards, private names and mutual TLS are refused.",
         "CreateRestApi": "Endpoint types `EDGE` and `REGIONAL`.",
         "CreateStage": "Caching and tracing must be off.",
-        "GetUsage": "Keyed by the id of the API key.",
+        "GetUsage": "Keyed by the key's id. What a node holds of a quota counts as used until it is given back.",
         "GetAccount": "The CloudWatch role is kept and shown; logs here need none.",
         "GetExport": "`swagger` and `oas30`, with the extensions `integrations`, `authorizers` and `apigateway`. ARNs "
         "of the API itself in its policy are written short.",

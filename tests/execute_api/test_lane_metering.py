@@ -20,6 +20,13 @@ async def _calls(gateway: Gateway, count: int, *, lane: RequestLane | None = Non
     return [(await lane.answer(gateway.request("GET", "/no-auth", api_key=API_KEY))).status for _ in range(count)]
 
 
+async def _usage(
+    gateway: Gateway, plan_id: str, key_id: str, start: str = "2026-01-01", end: str = "2026-01-01"
+) -> Any:
+    answer = await gateway.plane.get_usage(usage_plan_id=plan_id, start_date=start, end_date=end)
+    return answer["items"][key_id]
+
+
 def _patch(path: str, value: str) -> tuple[PatchOperation, ...]:
     return (PatchOperation(op="replace", path=path, value=value),)
 
@@ -96,6 +103,59 @@ async def test_a_crash_loses_no_more_than_a_slice_and_never_gives_more(gateway: 
     statuses = await _calls(gateway, 1_000, lane=gateway.make_lane())
 
     assert statuses.count(200) == 990  # a slice is 10; the crashed lane had spent 3 of its own
+
+
+@pytest.mark.parametrize("period", ["DAY", "WEEK", "MONTH"])
+async def test_usage_after_a_crash_is_what_the_quota_goes_by(gateway: Gateway, period: str) -> None:
+    """The crashed lane held ten and had spent three of them: all ten are used, in the report and for the quota."""
+    plan_id, key_id = await gateway.plan_with_key(rate=None, burst=None, quota=1_000)
+    await gateway.plane.update_usage_plan(usage_plan_id=plan_id, patch_operations=_patch("/quota/period", period))
+    crashed, second = gateway.make_lane(), gateway.make_lane()
+    await _calls(gateway, 3, lane=crashed)
+    await _calls(gateway, 4, lane=second)
+    await second.settle_usage()
+
+    usage = await _usage(gateway, plan_id, key_id)
+    rest = await _calls(gateway, 1_000, lane=second)
+    await second.settle_usage()
+
+    assert usage == [[14, 986]]
+    assert rest.count(200) == 986
+    assert await _usage(gateway, plan_id, key_id) == [[1_000, 0]]
+
+
+async def test_what_is_used_on_another_day_than_it_was_taken_is_reported_for_that_day(gateway: Gateway) -> None:
+    plan_id, key_id = await gateway.plan_with_key(rate=None, burst=None, quota=1_000)
+    await gateway.plane.update_usage_plan(usage_plan_id=plan_id, patch_operations=_patch("/quota/period", "WEEK"))
+    await _calls(gateway, 3)
+    gateway.clock.advance(timedelta(days=1))
+    await _calls(gateway, 4)
+    gateway.clock.advance(timedelta(days=1))
+
+    used = await _usage(gateway, plan_id, key_id, "2026-01-01", "2026-01-05")
+
+    assert used == [[3, 993], [4, 993], [0, 993], [0, 993], [0, 1_000]]  # the 5th is a Monday
+
+
+async def test_what_was_held_when_the_period_ended_goes_back_to_that_period(gateway: Gateway) -> None:
+    plan_id, key_id = await gateway.plan_with_key(rate=None, burst=None, quota=1_000)
+    await _calls(gateway, 3)
+    gateway.clock.advance(timedelta(days=1))
+
+    statuses = await _calls(gateway, 1_001)
+
+    assert statuses == [200] * 1_000 + [429]
+    assert await _usage(gateway, plan_id, key_id, "2026-01-01", "2026-01-03") == [[3, 997], [1_000, 0], [0, 1_000]]
+
+
+async def test_a_crash_loses_a_second_of_the_usage_that_no_quota_limits(gateway: Gateway) -> None:
+    plan_id, key_id = await gateway.plan_with_key(rate=None, burst=None, quota=None)
+    crashed = gateway.make_lane()
+    await _calls(gateway, 5, lane=crashed)
+    gateway.clock.advance(timedelta(seconds=1))
+    await _calls(gateway, 1, lane=crashed)
+
+    assert await _usage(gateway, plan_id, key_id) == [[5, 0]]
 
 
 async def test_a_restart_does_not_refill_the_bucket(gateway: Gateway) -> None:
@@ -184,27 +244,20 @@ async def test_usage_is_reported_to_the_request_and_can_be_extended(gateway: Gat
     plan_id, key_id = await gateway.plan_with_key(rate=None, burst=None, quota=500)
     await _calls(gateway, 7)
 
-    async def usage() -> Any:
-        today = "2026-01-01"
-        answer = await gateway.plane.get_usage(usage_plan_id=plan_id, start_date=today, end_date=today)
-        return answer["items"][key_id]
-
-    before = await usage()
+    before = await _usage(gateway, plan_id, key_id)
     await gateway.plane.update_usage(usage_plan_id=plan_id, key_id=key_id, patch_operations=_patch("/remaining", "2"))
     statuses = await _calls(gateway, 3)
 
     assert before == [[7, 493]]
     assert statuses == [200, 200, 429]
-    assert await usage() == [[9, 0]]
+    assert await _usage(gateway, plan_id, key_id) == [[9, 0]]
 
 
 async def test_usage_without_a_quota_is_counted_too(gateway: Gateway) -> None:
     plan_id, key_id = await gateway.plan_with_key(quota=None)
     await _calls(gateway, 3)
 
-    answer = await gateway.plane.get_usage(usage_plan_id=plan_id, start_date="2026-01-01", end_date="2026-01-01")
-
-    assert answer["items"] == {key_id: [[3, 0]]}
+    assert await _usage(gateway, plan_id, key_id) == [[3, 0]]
 
 
 async def test_requests_at_once_are_counted_once_each(gateway: Gateway) -> None:

@@ -149,6 +149,16 @@ class Metering(RuleBasedStateMachine):
             allowance = self.quota.limit - (self.quota.offset if day == self.quota.first_day else 0)
             assert sum(at.date() == day for at in self.admitted) <= max(0, allowance)
 
+    @invariant()
+    def the_days_report_what_the_quota_has_let_go_of(self) -> None:
+        """No less than was admitted once every node has reported, and never anything but what is gone of the quota."""
+        for day in {at.date() for at in getattr(self, "admitted", [])}:
+            allowance = max(0, self.quota.limit - (self.quota.offset if day == self.quota.first_day else 0))
+            [entry] = self.shared.runner.run(self.usage.load_used(self.plan, day, day, "key"))
+            left = self.shared.runner.run(self.usage.load_quota_remaining(self.plan, "key", day, allowance=allowance))
+            assert (entry.used, entry.remaining) == (allowance - left, left)
+            assert entry.used >= sum(at.date() == day for at in self.admitted)
+
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Shared]:

@@ -49,17 +49,19 @@ async def test_a_released_piece_goes_to_the_next_node_with_what_was_left(databas
 async def test_racing_nodes_take_exactly_the_quota(database: Database) -> None:
     store = UsageStore(database)
 
-    taken = await asyncio.gather(*(store.take_quota("plan", "key", _TODAY, allowance=25, wanted=10) for _ in range(6)))
+    taken = await asyncio.gather(
+        *(store.take_quota("plan", "key", _TODAY, allowance=25, wanted=10, today=_TODAY) for _ in range(6))
+    )
 
     assert sorted(t.count for t in taken) == [0, 0, 0, 5, 10, 10]
 
 
 async def test_what_is_given_back_can_be_taken_again(database: Database) -> None:
     store = UsageStore(database)
-    await store.take_quota("plan", "key", _TODAY, allowance=10, wanted=10)
+    await store.take_quota("plan", "key", _TODAY, allowance=10, wanted=10, today=_TODAY)
 
-    back = await store.take_quota("plan", "key", _TODAY, allowance=10, wanted=0, returned=4)
-    again = await store.take_quota("plan", "key", _TODAY, allowance=10, wanted=10)
+    back = await store.take_quota("plan", "key", _TODAY, allowance=10, wanted=0, today=_TODAY, returned=4)
+    again = await store.take_quota("plan", "key", _TODAY, allowance=10, wanted=10, today=_TODAY)
 
     assert (back.count, again.count) == (0, 4)
 
@@ -67,11 +69,11 @@ async def test_what_is_given_back_can_be_taken_again(database: Database) -> None
 async def test_taken_quota_survives_a_restart(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/restart.db"
     first = await Database.open(url, durable=False)
-    await UsageStore(first).take_quota("plan", "key", _TODAY, allowance=10, wanted=7)
+    await UsageStore(first).take_quota("plan", "key", _TODAY, allowance=10, wanted=7, today=_TODAY)
     await first.close()
 
     second = await Database.open(url, durable=False)
-    taken = await UsageStore(second).take_quota("plan", "key", _TODAY, allowance=10, wanted=7)
+    taken = await UsageStore(second).take_quota("plan", "key", _TODAY, allowance=10, wanted=7, today=_TODAY)
     await second.close()
 
     assert taken.count == 3
@@ -79,11 +81,11 @@ async def test_taken_quota_survives_a_restart(tmp_path: Path) -> None:
 
 async def test_a_granted_remainder_replaces_the_allowance_of_this_period_only(database: Database) -> None:
     store = UsageStore(database)
-    await store.take_quota("plan", "key", _TODAY, allowance=5, wanted=5)
+    await store.take_quota("plan", "key", _TODAY, allowance=5, wanted=5, today=_TODAY)
 
     await store.save_quota_remaining("plan", "key", _TODAY, remaining=2)
 
-    assert (await store.take_quota("plan", "key", _TODAY, allowance=5, wanted=9)).count == 2
+    assert (await store.take_quota("plan", "key", _TODAY, allowance=5, wanted=9, today=_TODAY)).count == 2
     assert await store.load_quota_remaining("plan", "key", date(2026, 1, 2), allowance=5) == 5
 
 

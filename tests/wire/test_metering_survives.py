@@ -1,6 +1,7 @@
 """A quota on a real server that is killed, and one that is stopped: nobody gets a request more for it."""
 
 import json
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 
 import requests
@@ -41,6 +42,17 @@ def calls(server: RunningServer, path: str, count: int) -> int:
     return sum(answer.status_code == 200 for answer in answers)
 
 
+def used_and_remaining(server: RunningServer) -> tuple[int, int]:
+    """What GetUsage says of this month."""
+    gateway = aws_client(server, "apigateway")
+    plans = gateway.get_usage_plans()
+    [plan] = plans["items"]
+    today = parsedate_to_datetime(plans["ResponseMetadata"]["HTTPHeaders"]["date"]).date()
+    start, end = today.replace(day=1).isoformat(), today.isoformat()
+    [days] = gateway.get_usage(usagePlanId=plan["id"], startDate=start, endDate=end)["items"].values()
+    return sum(used for used, _ in days), days[-1][1]
+
+
 def test_a_quota_survives_being_killed_and_a_restart(tmp_path: Path) -> None:
     folder = tmp_path / "state"
     with RunningServer("serve", state_folder=folder) as server:
@@ -49,11 +61,16 @@ def test_a_quota_survives_being_killed_and_a_restart(tmp_path: Path) -> None:
         server.process.kill()
         server.process.wait(10)
     with RunningServer("serve", state_folder=folder) as server:
+        used, remaining = used_and_remaining(server)
         killed = calls(server, path, 7)
         server.stop()
     with RunningServer("serve", state_folder=folder) as server:
         rest = calls(server, path, LIMIT)
+        at_the_end = used_and_remaining(server)
 
     # What the killed server had taken and not spent is lost: a slice of this quota is at most three requests.
     assert (before, killed) == (8, 7)
     assert LIMIT - 3 <= before + killed + rest <= LIMIT
+    # And GetUsage says of it what the quota goes by: that it is used.
+    assert (used, remaining) == (LIMIT - (killed + rest), killed + rest)
+    assert at_the_end == (LIMIT, 0)

@@ -1,13 +1,16 @@
 """What plans' keys have used, and an extension of what is left.
 
-Nodes count in memory and report now and then; before an answer they are asked to report, so within one node `GetUsage`
-is exact. The map of the answer is keyed by key id (the model's text says key value; what AWS does is UNVERIFIED, and a
-value has no place in a report).
+Before an answer this node reports what it let through and gives back what it holds of quotas, so within one node
+`GetUsage` is exact. What another node holds counts as used until that node says otherwise, and what a crashed one held
+counts as used for good: used and remaining are what the quota goes by. A day without an entry has what the last one of
+its period left. The map of the answer is keyed by key id (the model's text says key value; what AWS does is UNVERIFIED,
+and a value has no place in a report).
 
 Sources: API Gateway API reference, GetUsage, UpdateUsage.
 """
 
-from datetime import date, timedelta
+from collections.abc import Mapping
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Protocol
 
 from velvetrope.apigateway.api_keys import no_such_key
@@ -18,7 +21,7 @@ from velvetrope.apigateway.usage_plans import no_such_plan
 from velvetrope.metering import QuotaPeriod, quota_allowance, quota_period_start
 from velvetrope.operations import Answer, Call, operation
 from velvetrope.store.tables.apigateway import ApiGatewayStore, Quota, UsagePlan
-from velvetrope.store.tables.usage import UsageStore
+from velvetrope.store.tables.usage import DayOfUsage, UsageStore
 
 __all__ = ["UsageOperations", "UsageReporter"]
 
@@ -62,21 +65,17 @@ class UsageOperations:
         if key_id is not None and not keys:
             raise no_such_key()
         page, following = page_of(keys, position, limit)
-        used = {(one.key_id, one.day): one for one in await self._usage.load_used(usage_plan_id, start, end, key_id)}
-        untouched = 0 if plan.quota is None else plan.quota.limit
-        days = [start + timedelta(days=n) for n in range((end - start).days + 1)]
+        first = start if plan.quota is None else _period_start(plan.quota, start)
+        entries: dict[str, dict[date, DayOfUsage]] = {key: {} for key in page}
+        for entry in await self._usage.load_used(usage_plan_id, first, end, key_id):
+            if entry.key_id in entries:
+                entries[entry.key_id][entry.day] = entry
         return {
             "usage_plan_id": usage_plan_id,
             "start_date": start_date,
             "end_date": end_date,
             "position": following,
-            "items": {
-                key: [
-                    [one.used, one.remaining] if (one := used.get((key, day))) is not None else [0, untouched]
-                    for day in days
-                ]
-                for key in page
-            },
+            "items": {key: _days_of_usage(plan.quota, entries[key], start, end) for key in page},
         }
 
     @operation
@@ -97,15 +96,9 @@ class UsageOperations:
                 raise BadRequestException("The remaining quota must not be negative")
         await self._reporter.settle_usage()
         today = call.now.date()
-        start = quota_period_start(_period(plan.quota), call.now)
+        start = _period_start(plan.quota, today)
         if remaining is None:
-            allowance = quota_allowance(
-                plan.quota.limit,
-                plan.quota.offset,
-                _period(plan.quota),
-                first_day=plan.quota.first_day,
-                now=call.now,
-            )
+            allowance = _allowance(plan.quota, today)
             remaining = await self._usage.load_quota_remaining(usage_plan_id, key_id, start, allowance=allowance)
         else:
             await self._usage.save_quota_remaining(usage_plan_id, key_id, start, remaining=remaining)
@@ -125,9 +118,33 @@ class UsageOperations:
         return plan
 
 
+def _days_of_usage(quota: Quota | None, entries: Mapping[date, DayOfUsage], start: date, end: date) -> list[list[int]]:
+    # Used and remaining, day by day; entries from before `start` are of the period that it is in.
+    found: list[list[int]] = []
+    before = max((day for day in entries if day < start), default=None)
+    remaining = 0 if before is None else entries[before].remaining
+    for day in (start + timedelta(days=n) for n in range((end - start).days + 1)):
+        entry = entries.get(day)
+        if entry is not None:
+            remaining = entry.remaining
+        elif quota is not None and (day == _period_start(quota, day) or (day == start and before is None)):
+            remaining = _allowance(quota, day)
+        found.append([0 if entry is None else entry.used, remaining])
+    return found
+
+
 def _period(quota: Quota) -> QuotaPeriod:
     periods: dict[str, QuotaPeriod] = {"DAY": "DAY", "WEEK": "WEEK", "MONTH": "MONTH"}
     return periods[quota.period]
+
+
+def _period_start(quota: Quota, day: date) -> date:
+    return quota_period_start(_period(quota), datetime.combine(day, time(), UTC))
+
+
+def _allowance(quota: Quota, day: date) -> int:
+    moment = datetime.combine(day, time(), UTC)
+    return quota_allowance(quota.limit, quota.offset, _period(quota), first_day=quota.first_day, now=moment)
 
 
 def _day(text: str) -> date:

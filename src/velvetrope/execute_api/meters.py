@@ -16,7 +16,7 @@ Requests".
 
 import asyncio
 from collections.abc import Callable, Mapping
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Literal
 
 from velvetrope.metering import (
@@ -37,6 +37,7 @@ Verdict = Literal["admitted", "throttled", "over quota"]
 
 _TERM_US = MICROS
 _LEAST_QUOTA_SLICE = 1_000
+_REPORT_US = MICROS
 _RETRY_EXHAUSTED_US = MICROS  # other nodes may give quota back; ask again once a second
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -110,11 +111,15 @@ class LeasedBucket:
 class LeasedQuota:
     """What this node may still spend of one key's quota, and what it has spent since it last reported.
 
-    Without a `quota` there is nothing to lease and requests are only counted.
+    Without a `quota` there is nothing to lease: requests are counted, and once a second the next one waits until what
+    was counted has been reported. A crash loses what was not. What is held of a quota counts as used from the moment at
+    which it is taken, so that a crash takes it from the quota and enters it as usage alike.
     """
 
     __slots__ = (
+        "_held",
         "_slice",
+        "_taken_on",
         "_taken_us",
         "ask_again_us",
         "key_id",
@@ -137,61 +142,89 @@ class LeasedQuota:
         self.period_end_us = 0
         self.ask_again_us = 0
         self._slice = 0 if quota is None else _least_slice(quota)
+        self._held = 0
+        self._taken_on = date.min
         self._taken_us = 0
         self.spent: dict[int, int] = {}
         """Requests let through by day since 1970."""
 
     def is_leased(self, now_us: int) -> bool:
         """Whether `left` can be believed."""
-        return self.quota is None or (now_us < self.period_end_us and (self.left > 0 or now_us < self.ask_again_us))
+        if self.quota is None:
+            return now_us < self.ask_again_us or not self.spent
+        return now_us < self.period_end_us and (self.left > 0 or now_us < self.ask_again_us)
 
     async def renew(self, usage: UsageStore, now: datetime, now_us: int) -> None:
         """Take the next slice of the period that `now` is in."""
         async with self.lock:
+            if self.is_leased(now_us):
+                return
             quota = self.quota
-            if quota is None or self.is_leased(now_us):
+            if quota is None:
+                self.ask_again_us = now_us + _REPORT_US
+                await self._report(usage)
                 return
             period = _period(quota)
             start = quota_period_start(period, now)
-            returned = self.left if start == self.period_start else 0
-            self.left = 0
+            if start != self.period_start:
+                await self._give_back(usage, quota, now)
             self._resize(quota, now_us)
-            # Out of our hands before the write: if that fails, requests go unreported and the limit still holds.
-            spent, self.spent = self.spent, {}
+            today = now.astimezone(UTC).date()
+            returned, used = self._let_go()
             taken = await usage.take_quota(
                 self.plan_id,
                 self.key_id,
                 start,
                 allowance=_allowance(quota, now),
                 wanted=self._slice,
+                today=today,
                 returned=returned,
-                used_by_day=_by_date(spent),
+                used_by_day=used,
             )
             self.period_start, self.period_end_us = start, epoch_us(quota_period_end(period, now))
-            self.left = taken.count
+            self.left = self._held = taken.count
+            self._taken_on = today
             self.ask_again_us = 0 if taken.count else now_us + _RETRY_EXHAUSTED_US
 
     async def settle(self, usage: UsageStore, now: datetime) -> None:
         """Give back what was not spent and report what was."""
         async with self.lock:
-            left, self.left = self.left, 0
-            spent, self.spent = self.spent, {}
             self.ask_again_us = 0
-            if not left and not spent:
-                return
             if self.quota is None:
-                await usage.save_used(self.plan_id, self.key_id, _by_date(spent), remaining=0)
-                return
-            start = quota_period_start(_period(self.quota), now)
-            await usage.take_quota(
-                self.plan_id,
-                self.key_id,
-                start,
-                allowance=_allowance(self.quota, now),
-                wanted=0,
-                returned=left if start == self.period_start else 0,
-                used_by_day=_by_date(spent),
-            )
+                await self._report(usage)
+            else:
+                await self._give_back(usage, self.quota, now)
+
+    async def _report(self, usage: UsageStore) -> None:
+        spent, self.spent = self.spent, {}
+        if spent:
+            await usage.save_used(self.plan_id, self.key_id, _by_date(spent), remaining=0)
+
+    async def _give_back(self, usage: UsageStore, quota: Quota, now: datetime) -> None:
+        # To the period that it is of, which may be over.
+        if not self._held:
+            return
+        returned, used = self._let_go()
+        is_over = quota_period_start(_period(quota), now) != self.period_start
+        await usage.take_quota(
+            self.plan_id,
+            self.key_id,
+            self.period_start,
+            allowance=_allowance(quota, datetime.combine(self.period_start, time(), UTC)),
+            wanted=0,
+            today=self._taken_on if is_over else now.astimezone(UTC).date(),
+            returned=returned,
+            used_by_day=used,
+        )
+
+    def _let_go(self) -> tuple[int, dict[date, int]]:
+        # What was not spent, and what the days of the slice have to be corrected by. Out of our hands before any write:
+        # if that fails the slice counts as used, as it does when we crash.
+        used = _by_date(self.spent)
+        if self._held:
+            used[self._taken_on] = used.get(self._taken_on, 0) - self._held
+        returned, self.left, self._held, self.spent = self.left, 0, 0, {}
+        return returned, used
 
     def _resize(self, quota: Quota, now_us: int) -> None:
         lasted_us = now_us - self._taken_us

@@ -13,6 +13,7 @@ from sqlalchemy.exc import IntegrityError
 
 from velvetrope.store.columns import Record
 from velvetrope.store.database import Database
+from velvetrope.store.dialects.first_rows import insert_unless_there
 from velvetrope.store.schema import METADATA
 from velvetrope.store.tables.apigateway_records import Account, BasePathMapping, DomainName
 
@@ -184,14 +185,13 @@ class DomainNameStore:
     async def change_account(self, account_id: str, change: Callable[[Account], Account]) -> Account:
         """Save what `change` makes of an account's settings."""
         async with self._database.transaction() as tx:
-            found = (await tx.connection.execute(_account_query(account_id).with_for_update())).scalar_one_or_none()
-            changed = change(found or Account(account_id=account_id))
-            if found is None:
-                await tx.connection.execute(insert(ACCOUNTS).values(account_id=account_id, record=changed))
-            else:
-                await tx.connection.execute(
-                    update(ACCOUNTS).where(ACCOUNTS.c.account_id == account_id).values(record=changed)
-                )
+            await insert_unless_there(
+                tx.connection, ACCOUNTS, account_id=account_id, record=Account(account_id=account_id)
+            )
+            changed = change((await tx.connection.execute(_account_query(account_id).with_for_update())).scalar_one())
+            await tx.connection.execute(
+                update(ACCOUNTS).where(ACCOUNTS.c.account_id == account_id).values(record=changed)
+            )
             return changed
 
 

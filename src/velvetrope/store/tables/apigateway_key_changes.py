@@ -13,6 +13,7 @@ import msgspec
 from sqlalchemy import BigInteger, Column, Integer, String, Table, delete, insert, select, update
 
 from velvetrope.store.database import Connection
+from velvetrope.store.dialects.first_rows import insert_unless_there
 from velvetrope.store.schema import METADATA
 
 __all__ = ["CHANGES", "KeyChanges", "ServedKey", "load_version", "note_changed_keys"]
@@ -56,13 +57,11 @@ class KeyChanges(msgspec.Struct, frozen=True, kw_only=True):
 
 async def note_changed_keys(connection: Connection, key_ids: Sequence[str]) -> None:
     """Note in the caller's transaction that these keys, or their plans, are others now."""
-    moved = await connection.execute(
-        update(_versions).values(version=_versions.c.version + 1).returning(_versions.c.version)
-    )
-    version = moved.scalar_one_or_none()
+    moved = update(_versions).values(version=_versions.c.version + 1).returning(_versions.c.version)
+    version = (await connection.execute(moved)).scalar_one_or_none()
     if version is None:
-        version = 1
-        await connection.execute(insert(_versions).values(id=1, version=version))
+        await insert_unless_there(connection, _versions, id=1, version=0)
+        version = (await connection.execute(moved)).scalar_one()
     for at in range(0, len(key_ids), _CHUNK):
         chunk = key_ids[at : at + _CHUNK]
         await connection.execute(delete(CHANGES).where(CHANGES.c.key_id.in_(chunk)))

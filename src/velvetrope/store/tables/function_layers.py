@@ -14,6 +14,7 @@ from sqlalchemy import Column, ForeignKey, Integer, String, Table, delete, inser
 
 from velvetrope.store.columns import Record
 from velvetrope.store.database import Database
+from velvetrope.store.dialects.first_rows import insert_unless_there
 from velvetrope.store.schema import METADATA
 from velvetrope.store.tables.functions import TOPIC, FunctionPolicy
 
@@ -91,14 +92,14 @@ class LayerStore:
         """Save what `publish` makes of the next number; the layer comes into being by its first version."""
         here = _layers.c.layer_arn == layer_arn
         async with self._database.transaction() as tx:
-            layer = await tx.connection.scalar(select(_layers.c.record).where(here).with_for_update())
-            number = 1 if layer is None else layer.last_published + 1
+            unpublished = Layer(layer_arn=layer_arn, layer_name=layer_name, last_published=0)
+            await insert_unless_there(tx.connection, _layers, layer_arn=layer_arn, record=unpublished)
+            found = await tx.connection.execute(select(_layers.c.record).where(here).with_for_update())
+            layer: Layer = found.scalar_one()
+            number = layer.last_published + 1
             version = publish(number)
-            changed = Layer(layer_arn=layer_arn, layer_name=layer_name, last_published=number)
-            if layer is None:
-                await tx.connection.execute(insert(_layers).values(layer_arn=layer_arn, record=changed))
-            else:
-                await tx.connection.execute(update(_layers).where(here).values(record=changed))
+            changed = msgspec.structs.replace(layer, last_published=number)
+            await tx.connection.execute(update(_layers).where(here).values(record=changed))
             row = {"layer_arn": layer_arn, "version": number, "record": version}
             await tx.connection.execute(insert(_versions).values(row))
             return version

@@ -4,8 +4,10 @@ Nodes lease: a node takes a piece of a bucket, or so many requests of a quota, i
 them. A crash loses what the node had not spent and nothing more, and no limit is ever exceeded. What a bucket's pieces
 mean is `velvetrope.metering`'s; here they are kept.
 
-`used` of a day is what nodes have reported, at their renewals and whenever `GetUsage` asks them to; what a crashed node
-had not reported is missing from it, but not from the quota, of which it had been taken.
+What is taken of a quota is entered as used on the day on which it is taken, in the same transaction; with the next
+slice, or when `GetUsage` asks, the node says on which days it was really used, and gives the rest back. So the days of
+a period always add up to what the quota has let go of: what a crashed node held counts as used in both, for good.
+Where there is no quota nothing is taken: requests are reported afterwards, and a crash loses what was not.
 
 None of this is published on the change feed: limits do not change when they are used.
 """
@@ -14,7 +16,7 @@ from collections.abc import Mapping
 from datetime import date
 
 import msgspec
-from sqlalchemy import BigInteger, Column, ColumnElement, Date, Index, String, Table, insert, select, update
+from sqlalchemy import BigInteger, Column, ColumnElement, Date, Index, String, Table, select, update
 
 from velvetrope.metering import (
     BucketLedger,
@@ -27,6 +29,7 @@ from velvetrope.metering import (
 )
 from velvetrope.store.columns import Record
 from velvetrope.store.database import Connection, Database
+from velvetrope.store.dialects.first_rows import insert_unless_there
 from velvetrope.store.schema import METADATA
 
 __all__ = ["DayOfUsage", "QuotaTaken", "UsageStore"]
@@ -94,20 +97,19 @@ class UsageStore:
         """Lease a piece of a bucket, or renew it with the level that the node has spent it down to."""
         async with self._database.transaction() as tx:
             present = await _find_ledger(tx.connection, bucket_id)
+            if present is None:
+                present = new_ledger(limits, now_us)
+                await insert_unless_there(tx.connection, _buckets, bucket_id=bucket_id, record=present)
+                present = await _find_ledger(tx.connection, bucket_id) or present
             ledger, piece = take_slice(
-                new_ledger(limits, now_us) if present is None else present,
+                present,
                 node_id,
                 limits,
                 now_us,
                 term_us=term_us,
                 spent_down_to=spent_down_to,
             )
-            if present is None:
-                await tx.connection.execute(insert(_buckets).values(bucket_id=bucket_id, record=ledger))
-            else:
-                await tx.connection.execute(
-                    update(_buckets).where(_buckets.c.bucket_id == bucket_id).values(record=ledger)
-                )
+            await tx.connection.execute(update(_buckets).where(_buckets.c.bucket_id == bucket_id).values(record=ledger))
             return piece
 
     async def release_bucket_slice(
@@ -130,12 +132,15 @@ class UsageStore:
         *,
         allowance: int,
         wanted: int,
+        today: date,
         returned: int = 0,
         used_by_day: Mapping[date, int] = _NOTHING_USED,
     ) -> QuotaTaken:
         """Take up to `wanted` requests of a period's allowance, after giving `returned` unspent ones back.
 
-        `used_by_day` is what the node has let through since its last report, as for `save_used`.
+        What is taken is entered as used `today`, a day of the period, whose entry always has what is left now.
+        `used_by_day` corrects what was entered with the slice before: what
+        was used by day, less that slice on the day on which it was taken; it adds up to `-returned`.
         """
         async with self._database.transaction() as tx:
             taken, granted = await _find_quota(tx.connection, usage_plan_id, key_id, period_start)
@@ -146,7 +151,8 @@ class UsageStore:
                 .where(*_quota_key(usage_plan_id, key_id, period_start))
                 .values(taken=max(0, taken - returned) + count)
             )
-            await _add_used(tx.connection, usage_plan_id, key_id, used_by_day, remaining=max(0, left))
+            used = {**used_by_day, today: used_by_day.get(today, 0) + count}
+            await _add_used(tx.connection, usage_plan_id, key_id, used, remaining=max(0, left) - count)
             return QuotaTaken(count=count)
 
     async def load_quota_remaining(self, usage_plan_id: str, key_id: str, period_start: date, *, allowance: int) -> int:
@@ -177,7 +183,7 @@ class UsageStore:
     async def save_used(
         self, usage_plan_id: str, key_id: str, used_by_day: Mapping[date, int], *, remaining: int
     ) -> None:
-        """Add what a node has let through since its last report."""
+        """Add what a node has let through since its last report, where there is no quota."""
         async with self._database.transaction() as tx:
             await _add_used(tx.connection, usage_plan_id, key_id, used_by_day, remaining=remaining)
 
@@ -211,33 +217,28 @@ def _quota_key(usage_plan_id: str, key_id: str, period_start: date) -> tuple[Col
 async def _find_quota(
     connection: Connection, usage_plan_id: str, key_id: str, period_start: date
 ) -> tuple[int, int | None]:
-    row = (
-        await connection.execute(
-            select(_quotas.c.taken, _quotas.c.granted)
-            .where(*_quota_key(usage_plan_id, key_id, period_start))
-            .with_for_update()
+    mine = _quota_key(usage_plan_id, key_id, period_start)
+    query = select(_quotas.c.taken, _quotas.c.granted).where(*mine).with_for_update()
+    row = (await connection.execute(query)).one_or_none()
+    if row is None:
+        await insert_unless_there(
+            connection, _quotas, usage_plan_id=usage_plan_id, key_id=key_id, period_start=period_start, taken=0
         )
-    ).one_or_none()
-    if row is not None:
-        return row.taken, row.granted
-    await connection.execute(
-        insert(_quotas).values(usage_plan_id=usage_plan_id, key_id=key_id, period_start=period_start, taken=0)
-    )
-    return 0, None
+        row = (await connection.execute(query)).one()
+    return row.taken, row.granted
 
 
 async def _add_used(
     connection: Connection, usage_plan_id: str, key_id: str, used_by_day: Mapping[date, int], *, remaining: int
 ) -> None:
     for day, used in used_by_day.items():
-        changed = await connection.execute(
+        added = (
             update(_days)
             .where(_days.c.usage_plan_id == usage_plan_id, _days.c.key_id == key_id, _days.c.day == day)
             .values(used=_days.c.used + used, remaining=remaining)
         )
-        if changed.rowcount == 0:
-            await connection.execute(
-                insert(_days).values(
-                    usage_plan_id=usage_plan_id, key_id=key_id, day=day, used=used, remaining=remaining
-                )
+        if (await connection.execute(added)).rowcount == 0:
+            await insert_unless_there(
+                connection, _days, usage_plan_id=usage_plan_id, key_id=key_id, day=day, used=0, remaining=remaining
             )
+            await connection.execute(added)
