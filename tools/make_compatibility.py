@@ -214,7 +214,13 @@ DIFFERENCES: Mapping[str, Mapping[str, str]] = {
         "`CredentialsArn` is refused. Quick-created functions get payload format 2.0.",
         "CreateAuthorizer": "`JWT` (RSA and ECDSA keys; AWS: RSA only) and `REQUEST`. `AuthorizerCredentialsArn` is "
         "refused.",
+        "CreateApiMapping": "To HTTP and REST APIs. A key of several segments, and an HTTP API, need a `REGIONAL` name "
+        "with `TLS_1_2`.",
         "CreateDeployment": "A deployment is there at once. Automatic ones are removed when they are replaced.",
+        "CreateDomainName": "One name for both versions. `EndpointType` `REGIONAL`; one configuration. Wildcard names "
+        "are refused, and so are names of this server and of AWS. Certificates are kept and shown; TLS is this "
+        "server's own.",
+        "UpdateDomainName": "As CreateDomainName.",
         "CreateIntegration": "`AWS_PROXY` with a function and `HTTP_PROXY`. `CredentialsArn`, subtypes and `VPC_LINK` "
         "are refused.",
         "CreateRoute": "Refused: `ApiKeyRequired`; two routes that differ in the names of their variables only.",

@@ -10,7 +10,12 @@ from velvetrope.store import Database
 
 
 @pytest.fixture
-async def plane(tmp_path: Path) -> AsyncIterator[HttpApiPlane]:
+async def database(tmp_path: Path) -> AsyncIterator[Database]:
     database = await Database.open(f"sqlite:///{tmp_path}/gateway.db", durable=False)
-    yield HttpApiPlane(database)
+    yield database
     await database.close()
+
+
+@pytest.fixture
+def plane(database: Database) -> HttpApiPlane:
+    return HttpApiPlane(database)

@@ -69,6 +69,8 @@ CHANGES = {
     "StageVariables: {colour: green}": "StageVariables: {taste: green}",
     "      RouteSettings: {GET /pets: {ThrottlingBurstLimit: 7}}\n": "",
     "Tags: {stage: http}": "Tags: {}",
+    "ApiMappingKey: a/b, ": "",
+    "Tags: {domain: http}": "Tags: {}",
     "title: http document": "title: http document again",
     "Action: sqs:PurgeQueue": "Action: sqs:DeleteQueue",
     ', FilterCriteria: {Filters: [{Pattern: \'{"body":{"a":[1]}}\'}]}': "",

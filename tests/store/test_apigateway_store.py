@@ -174,7 +174,7 @@ def _domain(name: str = "api.example.com", account_id: str = _ACCOUNT) -> Domain
 
 
 def _mapping(base_path: str = "v1") -> BasePathMapping:
-    return BasePathMapping(domain_name="api.example.com", base_path=base_path, rest_api_id="api1", stage="latest")
+    return BasePathMapping(domain_name="api.example.com", base_path=base_path, api_id="api1", stage="latest")
 
 
 async def test_a_domain_name_is_one_accounts(database: Database) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -10,6 +10,8 @@ import msgspec
 import pytest
 
 from velvetrope.store import Database
+from velvetrope.store.tables.apigateway_domains import DomainNameStore
+from velvetrope.store.tables.apigateway_records import BasePathMapping, DomainName
 from velvetrope.store.tables.apigatewayv2 import HttpApi, HttpApiStore, HttpDeployment, HttpRoute, HttpStage
 
 _ACCOUNT = "111111111111"
@@ -25,6 +27,10 @@ async def store(tmp_path: Path) -> AsyncIterator[HttpApiStore]:
     await store.save_new_api(api, _stage("$default", auto_deploy=True), _freeze)
     yield store
     await database.close()
+
+
+def _anything(_mappings: Collection[BasePathMapping]) -> None:
+    """Whatever leads there may be left leading nowhere."""
 
 
 def _freeze(api: HttpApi) -> HttpDeployment:
@@ -85,13 +91,13 @@ async def test_a_stages_name_is_taken_once_however_many_want_it(store: HttpApiSt
 
 
 async def test_a_deleted_api_leaves_nothing(store: HttpApiStore) -> None:
-    assert not await store.delete_api("222222222222", "api1")
-    assert await store.delete_api(_ACCOUNT, "api1")
+    assert not await store.delete_api("222222222222", "api1", _anything)
+    assert await store.delete_api(_ACCOUNT, "api1", _anything)
 
     state = await store.load_state(())
     assert (state.api_ids, state.stages, state.deployments) == (frozenset(), (), ())
     assert await store.load_stages("api1") == []
-    assert not await store.delete_api(_ACCOUNT, "api1")
+    assert not await store.delete_api(_ACCOUNT, "api1", _anything)
 
 
 async def test_another_account_does_not_see_an_api(store: HttpApiStore) -> None:
@@ -99,3 +105,32 @@ async def test_another_account_does_not_see_an_api(store: HttpApiStore) -> None:
     assert await store.load_apis("222222222222") == []
     assert await store.change_api("222222222222", "api1", _with_route("r1"), _freeze) is None
     assert await store.save_new_deployment("222222222222", "api1", _freeze) is None
+
+
+async def test_what_a_mapping_leads_to_is_seen_before_it_is_deleted(tmp_path: Path) -> None:
+    database = await Database.open(f"sqlite:///{tmp_path}/mapped.db", durable=False)
+    store, domains = HttpApiStore(database), DomainNameStore(database)
+    api = HttpApi(id="api1", account_id=_ACCOUNT, name="demo", created_at=_NOW)
+    await store.save_new_api(api, _stage("$default", auto_deploy=True), _freeze)
+    await domains.save_new_domain_name(DomainName(domain_name="a.example.com", account_id=_ACCOUNT, created_at=_NOW))
+    mapping = BasePathMapping(
+        domain_name="a.example.com", base_path="a/b", api_id="api1", stage="$default", is_http=True, id="m1"
+    )
+    seen: list[BasePathMapping] = []
+
+    def refuse(mappings: Collection[BasePathMapping]) -> None:
+        seen.extend(mappings)
+        raise ValueError("mapped")
+
+    assert await domains.save_new_base_path_mapping(mapping)
+    assert not await domains.save_new_base_path_mapping(mapping)
+    with pytest.raises(ValueError, match="mapped"):
+        await store.delete_api(_ACCOUNT, "api1", refuse)
+    with pytest.raises(ValueError, match="mapped"):
+        await store.delete_stage("api1", "$default", refuse)
+
+    assert seen == [mapping, mapping]
+    assert await domains.delete_domain_name(_ACCOUNT, "a.example.com")
+    assert await domains.load_served() == ([], [])
+    assert await store.delete_api(_ACCOUNT, "api1", seen.extend)
+    await database.close()

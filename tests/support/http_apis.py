@@ -6,16 +6,19 @@ from datetime import UTC, datetime
 from typing import Any
 
 import botocore.session
+import msgspec
 from botocore import xform_name
 
 from support.gateway import ACCOUNT, REGION, Gateway, Invocation, check_members
 from velvetrope.apigatewayv2 import operation_owners
 from velvetrope.clock import CountingEntropy
-from velvetrope.execute_api import GatewayResponse, HttpApiLane, HttpBackends, IncomingRequest
+from velvetrope.execute_api import CustomDomains, GatewayResponse, HttpApiLane, HttpBackends, IncomingRequest
 from velvetrope.operations import Call, implemented_operations
 from velvetrope.principals import ANONYMOUS
 from velvetrope.server.machine import SystemEntropy
 from velvetrope.store import Database
+from velvetrope.store.tables.apigateway import ApiGatewayStore
+from velvetrope.store.tables.apigateway_domains import DomainNameStore
 from velvetrope.store.tables.apigatewayv2 import HttpApiStore
 from velvetrope.store.tables.usage import UsageStore
 from velvetrope.sts import TemporaryCredentials
@@ -32,8 +35,16 @@ class HttpApiPlane:
     def __init__(self, database: Database) -> None:
         self.store = HttpApiStore(database)
         self.now = datetime(2026, 1, 1, tzinfo=UTC)
+        domains = DomainNameStore(database)
+        self.lookup = CustomDomains(domains, database.changes)
         owners = operation_owners(
-            self.store, CountingEntropy(), endpoint_of=lambda api_id: f"http://localhost:4800/_api/{api_id}"
+            self.store,
+            ApiGatewayStore(database),
+            domains,
+            CountingEntropy(),
+            endpoint_of=lambda api_id: f"http://localhost:4800/_api/{api_id}",
+            lookup=self.lookup,
+            reserved_hosts=("api.localhost", "*.auth.localhost"),
         )
         self.operations = {name: method for owner in owners for name, method in implemented_operations(owner).items()}
         model = botocore.session.get_session().get_service_model("apigatewayv2")
@@ -139,6 +150,11 @@ class HttpGateway:
             http_version="1.1",
             received_at=self.clock.now(),
         )
+
+    def by_domain(self, mapped: str, raw_path: str) -> IncomingRequest:
+        """A GET of `raw_path` under a domain name whose mapping has made `mapped` of it, the stage in front."""
+        request = self.request("GET", mapped, headers={"Host": "api.example.com"})
+        return msgspec.structs.replace(request, raw_path=raw_path.encode(), stage_path=mapped.encode(), by_domain=True)
 
     async def call(self, method: str, path: str, **options: Any) -> GatewayResponse:
         """An unsigned call."""

@@ -166,6 +166,69 @@ def test_what_no_route_takes_is_not_found(story: Story, method: str, path: str) 
     assert refusal(response) == (404, '{"message":"Not Found"}', PLAIN)
 
 
+def test_one_name_leads_to_an_http_api_and_to_a_rest_api(story: Story) -> None:
+    """By keys of several segments, signed for the path that was called; the API's own address may be closed."""
+    gateway, server, name = story.gateway, story.server, "apis.example.com"
+    rest_apis = aws_client(server, "apigateway")
+    mock = {"type": "mock", "requestTemplates": {"application/json": '{"statusCode": 200}'}}
+    mock["responses"] = {"default": {"statusCode": "200", "responseTemplates": {"application/json": "REST"}}}
+    document = {
+        "openapi": "3.0.1",
+        "info": {"title": "rest"},
+        "paths": {"/open": {"get": {"x-amazon-apigateway-integration": mock}}},
+    }
+    rest_id = rest_apis.import_rest_api(body=json.dumps(document))["id"]
+    rest_apis.create_deployment(restApiId=rest_id, stageName="live")
+    gateway.create_domain_name(
+        DomainName=name, DomainNameConfigurations=[{"EndpointType": "REGIONAL", "CertificateArn": "arn:aws:acm:x"}]
+    )
+    mapped = gateway.create_api_mapping(DomainName=name, ApiId=story.api_id, Stage="$default", ApiMappingKey="shop/v1")
+    gateway.create_api_mapping(DomainName=name, ApiId=rest_id, Stage="live", ApiMappingKey="shop/v1/old")
+    caller = user_with(
+        server,
+        "named",
+        {"Effect": "Allow", "Action": "execute-api:Invoke", "Resource": f"arn:aws:execute-api:*:*:{story.api_id}/*"},
+    )
+
+    def get(path: str, *, credentials: Credentials | None = None, called: str = "") -> requests.Response:
+        request = AWSRequest(method="GET", url=f"http://{name}{called or path}")
+        if credentials is not None:
+            SigV4Auth(credentials, "execute-api", REGION).add_auth(request)
+        return requests.get(server.url + path, headers={**request.headers, "Host": name})
+
+    new, old = get("/shop/v1/open"), get("/shop/v1/old/open")
+    signed = get("/shop/v1/signed/1", credentials=caller)
+    tampered = get("/shop/v1/signed/1", credentials=caller, called="/shop/v1/signed/2")
+    unsigned = get("/shop/v1/signed/1")
+    unmapped = get("/shop/open")
+    gateway.update_api(ApiId=story.api_id, DisableExecuteApiEndpoint=True)
+    closed, still = story.get("/open"), get("/shop/v1/open")
+    gateway.update_api(ApiId=story.api_id, DisableExecuteApiEndpoint=False)
+    with pytest.raises(ClientError, match="remove the API mapping shop/v1"):
+        gateway.delete_api(ApiId=story.api_id)
+    gateway.delete_api_mapping(DomainName=name, ApiMappingId=mapped["ApiMappingId"])
+    gone = get("/shop/v1/open")
+    gateway.delete_domain_name(DomainName=name)
+
+    assert new.json()["rawPath"] == "/open"
+    assert new.json()["requestContext"]["domainName"] == name
+    assert (old.status_code, old.text) == (200, "REST")
+    assert (signed.status_code, signed.json()["rawPath"]) == (200, "/signed/1")
+    for refused in (tampered, unsigned, unmapped, gone):
+        assert (refused.status_code, refused.content) == (403, b'{"message":"Forbidden"}')
+    assert (closed.status_code, still.status_code) == (404, 200)
+
+
+def test_a_caller_without_permission_makes_no_domain_names(story: Story) -> None:
+    nobody = user_with(story.server, "no-names", None)
+    gateway = aws_client(story.server, "apigatewayv2", nobody)
+
+    with pytest.raises(ClientError, match="not authorized to perform: apigateway:POST") as refused:
+        gateway.create_domain_name(DomainName="nobody.example.com")
+
+    assert refused.value.response["ResponseMetadata"]["HTTPStatusCode"] == 403
+
+
 def test_a_signed_caller_is_let_in_where_a_policy_says_so_and_nowhere_else(story: Story) -> None:
     allowed = {
         "Effect": "Allow",

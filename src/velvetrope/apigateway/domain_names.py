@@ -4,16 +4,15 @@ A name belongs to the account that made it first. Names of this server itself an
 domain name must not be able to take calls that are for others. Certificates are kept and shown; TLS is this server's
 own. Mutual TLS, private names, routing rules and edge-optimised hosting are refused by name, or have no member here.
 
+The names are the second version's too (`apigatewayv2.domain_names`), and its mappings of REST APIs are shown here.
+
 A call under a name finds its mapping as soon as the operation that made it has answered (`DomainLookup`).
 
 Sources: API Gateway API reference, CreateDomainName, CreateBasePathMapping, UpdateDomainName ("patch operations");
 Developer Guide, "Custom domain name for public REST APIs". Texts from captures of AWS; others are UNVERIFIED.
 """
 
-import hashlib
-import ipaddress
-import re
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Protocol
 
 import msgspec
@@ -24,13 +23,12 @@ from velvetrope.apigateway.patches import PatchOperation, invalid_patch, pointer
 from velvetrope.apigateway.rest_apis import EndpointConfiguration
 from velvetrope.apigateway.tags import with_tags
 from velvetrope.operations import Answer, Call, operation
+from velvetrope.routes import is_domain_name, is_mapping_key, is_somebody_elses
 from velvetrope.store.tables.apigateway import ApiGatewayStore, BasePathMapping, DomainName
 from velvetrope.store.tables.apigateway_domains import DomainNameStore
 
 __all__ = ["BasePathMappingOperations", "DomainLookup", "DomainNameOperations"]
 
-_NAME = re.compile(r"(?=.{1,253}$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)+")
-_BASE_PATH = re.compile(r"[A-Za-z0-9$._+!*'()-]{1,300}")
 _NO_BASE_PATH = "(none)"
 _PATCHES = (
     "/certificateName",
@@ -125,10 +123,9 @@ class DomainNameOperations:
         name = name.lower()
         if name.startswith("*."):
             raise NotSupported("A wildcard domain name")
-        if not _NAME.fullmatch(name) or _is_address(name):
+        if not is_domain_name(name):
             raise BadRequestException(f"Invalid domain name specified: {name}")
-        is_reserved = any(name.endswith(host[1:]) if host.startswith("*.") else name == host for host in self._reserved)
-        if is_reserved or name.endswith((".amazonaws.com", ".amazoncognito.com", ".on.aws")) or "execute-api" in name:
+        if is_somebody_elses(name, own=self._reserved):
             raise BadRequestException(f"The domain name {name} is one of this server's or of AWS's own")
 
 
@@ -154,7 +151,7 @@ class BasePathMappingOperations:
         mapping = BasePathMapping(
             domain_name=domain.domain_name,
             base_path=_checked_base_path(base_path or ""),
-            rest_api_id=rest_api_id,
+            api_id=rest_api_id,
             stage=stage or None,
         )
         await self._check_target(call, mapping)
@@ -166,11 +163,7 @@ class BasePathMappingOperations:
     @operation
     async def get_base_path_mapping(self, call: Call, *, domain_name: str, base_path: str) -> Answer:
         domain = await _domain(self._domains, call, domain_name)
-        wanted = "" if base_path == _NO_BASE_PATH else base_path
-        for mapping in await self._domains.load_base_path_mappings(domain.domain_name):
-            if mapping.base_path == wanted:
-                return _render_mapping(mapping)
-        raise _no_such_mapping()
+        return _render_mapping(await self._load(domain, _is_at(base_path)))
 
     @operation
     async def get_base_path_mappings(
@@ -178,7 +171,7 @@ class BasePathMappingOperations:
     ) -> Answer:
         domain = await _domain(self._domains, call, domain_name)
         mappings = await self._domains.load_base_path_mappings(domain.domain_name)
-        items, following = page_of(mappings, position, limit)
+        items, following = page_of([mapping for mapping in mappings if not mapping.is_http], position, limit)
         return {"items": [_render_mapping(mapping) for mapping in items], "position": following}
 
     @operation
@@ -186,11 +179,8 @@ class BasePathMappingOperations:
         self, call: Call, *, domain_name: str, base_path: str, patch_operations: tuple[PatchOperation, ...] = ()
     ) -> Answer:
         domain = await _domain(self._domains, call, domain_name)
-        present = "" if base_path == _NO_BASE_PATH else base_path
-        mappings = await self._domains.load_base_path_mappings(domain.domain_name)
-        wanted = next((mapping for mapping in mappings if mapping.base_path == present), None)
-        if wanted is None:
-            raise _no_such_mapping()
+        wanted = await self._load(domain, _is_at(base_path))
+        wanted = msgspec.structs.replace(wanted, id=wanted.mapping_id)
         for patch in patch_operations:
             wanted = _patched_mapping(wanted, patch)
         await self._check_target(call, wanted)
@@ -201,7 +191,7 @@ class BasePathMappingOperations:
                 raise ConflictException("Base path already exists for this domain name")
             return moved
 
-        if await self._domains.change_base_path_mapping(domain.domain_name, present, change) is None:
+        if await self._domains.change_base_path_mapping(domain.domain_name, _is_at(base_path), change) is None:
             raise _no_such_mapping()
         await self._lookup.reload()
         return _render_mapping(moved)
@@ -209,15 +199,20 @@ class BasePathMappingOperations:
     @operation
     async def delete_base_path_mapping(self, call: Call, *, domain_name: str, base_path: str) -> None:
         domain = await _domain(self._domains, call, domain_name)
-        wanted = "" if base_path == _NO_BASE_PATH else base_path
-        if not await self._domains.delete_base_path_mapping(domain.domain_name, wanted):
+        if not await self._domains.delete_base_path_mapping(domain.domain_name, _is_at(base_path)):
             raise _no_such_mapping()
         await self._lookup.reload()
 
+    async def _load(self, domain: DomainName, is_wanted: Callable[[BasePathMapping], bool]) -> BasePathMapping:
+        for mapping in await self._domains.load_base_path_mappings(domain.domain_name):
+            if is_wanted(mapping):
+                return mapping
+        raise _no_such_mapping()
+
     async def _check_target(self, call: Call, mapping: BasePathMapping) -> None:
-        if await self._store.load_rest_api(call.account_id, mapping.rest_api_id) is None:
+        if await self._store.load_rest_api(call.account_id, mapping.api_id) is None:
             raise BadRequestException("Invalid REST API identifier specified")
-        if mapping.stage and await self._store.load_stage(mapping.rest_api_id, mapping.stage) is None:
+        if mapping.stage and await self._store.load_stage(mapping.api_id, mapping.stage) is None:
             raise BadRequestException("Invalid stage identifier specified")
 
 
@@ -244,7 +239,7 @@ def _checked_base_path(base_path: str) -> str:
             "API Gateway V1 doesn't support the slash character (/) in base path mappings. "
             "To create a multi-level base path mapping, use API Gateway V2."
         )
-    if not _BASE_PATH.fullmatch(base_path):
+    if not is_mapping_key(base_path):
         raise BadRequestException(f"Invalid base path specified: {base_path}")
     return base_path
 
@@ -255,12 +250,10 @@ def _security_policy(policy: str) -> str:
     return policy
 
 
-def _is_address(name: str) -> bool:
-    try:
-        ipaddress.ip_address(name)
-    except ValueError:
-        return False
-    return True
+def _is_at(base_path: str) -> Callable[[BasePathMapping], bool]:
+    # This version knows the mappings of REST APIs only (UNVERIFIED what AWS shows here of an HTTP API's).
+    wanted = "" if base_path == _NO_BASE_PATH else base_path
+    return lambda mapping: mapping.base_path == wanted and not mapping.is_http
 
 
 def _patched(domain: DomainName, patch: PatchOperation) -> DomainName:
@@ -284,7 +277,7 @@ def _patched_mapping(mapping: BasePathMapping, patch: PatchOperation) -> BasePat
         case "replace", (("basePath" | "basepath"),):
             return replace(mapping, base_path=_checked_base_path(patch.value or ""))
         case "replace", (("restapiId" | "restApiId"),):
-            return replace(mapping, rest_api_id=required_value(patch))
+            return replace(mapping, api_id=required_value(patch))
         case "replace", ("stage",):
             return replace(mapping, stage=patch.value or None)
         case _:
@@ -292,8 +285,6 @@ def _patched_mapping(mapping: BasePathMapping, patch: PatchOperation) -> BasePat
 
 
 def _render(call: Call, domain: DomainName) -> dict[str, object]:
-    # AWS gives each name a target of its own for DNS; ours is the name's hash, so that it stays the same.
-    target = f"d-{hashlib.sha256(domain.domain_name.encode()).hexdigest()[:10]}"
     is_regional = domain.endpoint_type == "REGIONAL"
     prefix = "regional_" if is_regional else ""
     return {
@@ -302,8 +293,8 @@ def _render(call: Call, domain: DomainName) -> dict[str, object]:
         f"{prefix}certificate_name": domain.certificate_name,
         f"{prefix}certificate_arn": domain.certificate_arn,
         "certificate_upload_date": None if is_regional or domain.certificate_arn is None else domain.created_at,
-        "regional_domain_name": f"{target}.execute-api.{call.region}.amazonaws.com" if is_regional else None,
-        "distribution_domain_name": None if is_regional else f"{target}.cloudfront.net",
+        "regional_domain_name": domain.regional_target(call.region) if is_regional else None,
+        "distribution_domain_name": None if is_regional else domain.edge_target,
         "endpoint_configuration": {"types": [domain.endpoint_type], "ip_address_type": "ipv4"},
         "domain_name_status": "AVAILABLE",
         "security_policy": domain.security_policy,
@@ -315,6 +306,6 @@ def _render(call: Call, domain: DomainName) -> dict[str, object]:
 def _render_mapping(mapping: BasePathMapping) -> dict[str, object]:
     return {
         "base_path": mapping.base_path or _NO_BASE_PATH,
-        "rest_api_id": mapping.rest_api_id,
+        "rest_api_id": mapping.api_id,
         "stage": mapping.stage,
     }

@@ -15,6 +15,7 @@ from typing import Literal
 
 import msgspec
 
+from velvetrope.apigatewayv2.api_mappings import check_unmapped
 from velvetrope.apigatewayv2.authored import AuthoredApis
 from velvetrope.apigatewayv2.authoring import function_arn_of, with_cors, with_integration, with_route
 from velvetrope.apigatewayv2.errors import BadRequestException, NotFoundException, NotSupported
@@ -145,7 +146,7 @@ class ApiOperations:
 
     @operation
     async def delete_api(self, call: Call, *, api_id: str) -> None:
-        if not await self._authored.store.delete_api(call.account_id, api_id):
+        if not await self._authored.store.delete_api(call.account_id, api_id, check_unmapped):
             await self._authored.load(call, api_id)
 
     @operation

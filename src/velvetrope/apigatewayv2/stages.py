@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection, Mapping
 
 import msgspec
 
+from velvetrope.apigatewayv2.api_mappings import check_unmapped
 from velvetrope.apigatewayv2.authored import AuthoredApis
 from velvetrope.apigatewayv2.errors import BadRequestException, ConflictException, NotFoundException, NotSupported
 from velvetrope.apigatewayv2.pages import page_of
@@ -154,7 +155,7 @@ class StageOperations:
     @operation
     async def delete_stage(self, call: Call, *, api_id: str, stage_name: str) -> None:
         await self._authored.load(call, api_id)
-        if not await self._authored.store.delete_stage(api_id, stage_name):
+        if not await self._authored.store.delete_stage(api_id, stage_name, check_unmapped):
             raise _no_such_stage()
 
     @operation

@@ -1,6 +1,6 @@
-"""Tags of HTTP APIs and their stages, by ARN.
+"""Tags of HTTP APIs, their stages, and domain names, by ARN.
 
-ARNs have no account: `arn:aws:apigateway:{region}::/apis/{id}` and `…/apis/{id}/stages/{name}`.
+ARNs have no account: `arn:aws:apigateway:{region}::/apis/{id}`, `…/apis/{id}/stages/{name}` and `…/domainnames/{name}`.
 
 Source: API Gateway API reference (version 2), TagResource.
 """
@@ -13,6 +13,7 @@ from velvetrope.apigatewayv2.authored import AuthoredApis
 from velvetrope.apigatewayv2.errors import BadRequestException, NotFoundException
 from velvetrope.arn import InvalidArn, parse_arn
 from velvetrope.operations import Answer, Call, operation
+from velvetrope.store.tables.apigateway_domains import DomainNameStore
 
 __all__ = ["TagOperations", "with_tags"]
 
@@ -34,8 +35,9 @@ def with_tags(present: Mapping[str, str], added: Mapping[str, str] | None) -> Ta
 class TagOperations:
     """TagResource, UntagResource, GetTags."""
 
-    def __init__(self, authored: AuthoredApis) -> None:
+    def __init__(self, authored: AuthoredApis, domains: DomainNameStore) -> None:
         self._authored = authored
+        self._domains = domains
 
     @operation
     async def tag_resource(self, call: Call, *, resource_arn: str, tags: Mapping[str, str]) -> Answer:
@@ -51,7 +53,13 @@ class TagOperations:
 
     @operation
     async def get_tags(self, call: Call, *, resource_arn: str) -> Answer:
-        api_id, stage_name = _named_by(resource_arn)
+        named = _named_by(resource_arn)
+        if isinstance(named, _DomainNamed):
+            domain = await self._domains.load_domain_name(call.account_id, named.domain_name)
+            if domain is None:
+                raise _no_such_domain()
+            return {"tags": domain.tags}
+        api_id, stage_name = named
         api = await self._authored.load(call, api_id)
         if stage_name is None:
             return {"tags": api.tags}
@@ -61,8 +69,16 @@ class TagOperations:
         return {"tags": stage.tags}
 
     async def _change(self, call: Call, resource_arn: str, change: Callable[[Tags], Tags]) -> None:
-        api_id, stage_name = _named_by(resource_arn)
+        named = _named_by(resource_arn)
         replace = msgspec.structs.replace
+        if isinstance(named, _DomainNamed):
+            domain = await self._domains.change_domain_name(
+                call.account_id, named.domain_name, lambda one: replace(one, tags=change(one.tags))
+            )
+            if domain is None:
+                raise _no_such_domain()
+            return
+        api_id, stage_name = named
         if stage_name is None:
             await self._authored.change(call, api_id, lambda api: replace(api, tags=change(api.tags)))
             return
@@ -78,13 +94,23 @@ class TagOperations:
             raise NotFoundException("Invalid stage identifier specified")
 
 
-def _named_by(resource_arn: str) -> tuple[str, str | None]:
-    """The API's id, and the stage's name if the ARN is a stage's."""
+class _DomainNamed(msgspec.Struct, frozen=True):
+    domain_name: str
+
+
+def _no_such_domain() -> NotFoundException:
+    return NotFoundException("Invalid domain name identifier specified")
+
+
+def _named_by(resource_arn: str) -> tuple[str, str | None] | _DomainNamed:
+    """A domain name; or the API's id, and the stage's name if the ARN is a stage's."""
     try:
         arn = parse_arn(resource_arn)
     except InvalidArn:
         raise BadRequestException(f"Invalid ARN specified: {resource_arn}") from None
     match arn.service, arn.resource.split("/"):
+        case "apigateway", ["", "domainnames", domain_name]:
+            return _DomainNamed(domain_name.lower())
         case "apigateway", ["", "apis", api_id]:
             return api_id, None
         case "apigateway", ["", "apis", api_id, "stages", stage_name]:

@@ -1,21 +1,23 @@
-"""Which stage a call to a custom domain name is for: by its host, and the first part of its path.
+"""Which stage a call to a custom domain name is for: by its host, and what its path begins with.
 
     domains = CustomDomains(DomainNameStore(database), database.changes)
     await domains.reload()
     domains.find(b"api.example.com:4800", b"/v1/pets")       # ("a1b2c3", b"/latest/pets")
 
-A mapping's base path is one segment, or none. The mapping of the path's first segment wins over the one without a base
-path. A mapping without a stage takes the stage's name from the next segment. A host of ours whose path no mapping takes
-is still ours: nobody answers it but API Gateway, which says 403 Forbidden.
+A mapping's base path is some segments, or none; of those that the path begins with, segment by segment, the longest
+takes it. A mapping without a stage takes the stage's name from the next segment. A host of ours whose path no mapping
+takes is still ours: nobody answers it but API Gateway, which says 403 Forbidden.
 
 The lookup is memory only. The control plane has it reloaded before it answers that a mapping was made; other nodes hear
 of it by the change feed.
 
-Source: API Gateway Developer Guide, "Use API mappings to connect API stages to a custom domain name for REST APIs".
+Source: API Gateway Developer Guide, "Use API mappings to connect API stages to a custom domain name for REST APIs",
+"Map API stages to a custom domain name for HTTP APIs".
 """
 
 import asyncio
 from collections.abc import Mapping
+from typing import NamedTuple
 
 from velvetrope.store import ChangeFeed
 from velvetrope.store.tables.apigateway_domains import DomainNameStore
@@ -26,12 +28,19 @@ _NOBODY = ""
 """No API has this id."""
 
 
+class _Domain(NamedTuple):
+    """Where base paths lead (an API's id, a stage), and how many segments the longest one has."""
+
+    targets: Mapping[bytes, tuple[str, bytes | None]]
+    most_segments: int
+
+
 class CustomDomains:
     """The domain names of this server, with their mappings."""
 
     def __init__(self, store: DomainNameStore, changes: ChangeFeed) -> None:
         self._store = store
-        self._mappings: dict[bytes, Mapping[bytes, tuple[str, bytes | None]]] = {}
+        self._domains: dict[bytes, _Domain] = {}
         self._reloading = asyncio.Lock()
         self._reload: asyncio.Task[None] | None = None
         changes.subscribe("apigateway-domains", self._reload_soon)
@@ -45,23 +54,31 @@ class CustomDomains:
             }
             for mapping in mappings:
                 stage = None if mapping.stage is None else mapping.stage.encode()
-                found[mapping.domain_name.encode()][mapping.base_path.encode()] = mapping.rest_api_id, stage
-            self._mappings = dict(found)
+                found[mapping.domain_name.encode()][mapping.base_path.encode()] = mapping.api_id, stage
+            self._domains = {
+                name: _Domain(targets, max((path.count(b"/") + 1 for path in targets if path), default=0))
+                for name, targets in found.items()
+            }
 
     def find(self, host: bytes, raw_path: bytes) -> tuple[str, bytes] | None:
         """The API's id and the path with its stage; None if the host is not one of these names."""
-        if not self._mappings:
+        if not self._domains:
             return None
-        mappings = self._mappings.get(host.partition(b":")[0].lower())
-        if mappings is None:
+        domain = self._domains.get(host.partition(b":")[0].lower())
+        if domain is None:
             return None
-        first, slash, rest = raw_path[1:].partition(b"/")
-        if first and first in mappings:
-            (api_id, stage), left = mappings[first], slash + rest
-        elif b"" in mappings:
-            (api_id, stage), left = mappings[b""], raw_path
-        else:
+        target, left, end = domain.targets.get(b""), raw_path, 0
+        for _ in range(domain.most_segments):
+            end = raw_path.find(b"/", end + 1)
+            base_path = raw_path[1:] if end < 0 else raw_path[1:end]
+            longer = domain.targets.get(base_path) if base_path else None
+            if longer is not None:
+                target, left = longer, raw_path[1 + len(base_path) :]
+            if end < 0:
+                break
+        if target is None:
             return _NOBODY, raw_path
+        api_id, stage = target
         if stage is None:
             return api_id, left or b"/"
         return api_id, b"/" + stage + (left or b"/")

@@ -1,4 +1,4 @@
-"""Which resource and method of a REST API, or which route of an HTTP API, a request means.
+"""Which resource and method of a REST API, or which route of an HTTP API, a request means; and custom domain names.
 
     tree = RouteTree([("/pets/{petId}", "GET", pet_method), ("/{proxy+}", "ANY", fallback)])
     matched = tree.match("/pets/a1b2", "GET")     # RouteMatch(target=pet_method, path_parameters={"petId": "a1b2"})
@@ -15,7 +15,18 @@ Sources: API Gateway Developer Guide, "Set up a method request", "Set up a proxy
 what `docs` leaves open follows captures of AWS (greedy siblings answer for missing methods, double slashes are kept).
 """
 
+from velvetrope.routes.domain_names import is_domain_name, is_mapping_key, is_somebody_elses
 from velvetrope.routes.route_keys import DEFAULT_ROUTE, RouteKey
 from velvetrope.routes.tree import HTTP_METHODS, RouteConflict, RouteMatch, RouteTree
 
-__all__ = ["DEFAULT_ROUTE", "HTTP_METHODS", "RouteConflict", "RouteKey", "RouteMatch", "RouteTree"]
+__all__ = [
+    "DEFAULT_ROUTE",
+    "HTTP_METHODS",
+    "RouteConflict",
+    "RouteKey",
+    "RouteMatch",
+    "RouteTree",
+    "is_domain_name",
+    "is_mapping_key",
+    "is_somebody_elses",
+]

@@ -462,7 +462,15 @@ def _wire(
     )
     dispatcher.register(
         "apigatewayv2",
-        *http_api_operations(http_api_store, entropy, endpoint_of=lambda api_id: f"{connection.url}/_api/{api_id}"),
+        *http_api_operations(
+            http_api_store,
+            gateway_store,
+            domain_store,
+            entropy,
+            endpoint_of=lambda api_id: f"{connection.url}/_api/{api_id}",
+            lookup=domains,
+            reserved_hosts=names_for(region=region, hosts=connection.own_hosts),
+        ),
     )
     dispatcher.register("cloudformation", *cloudformation_operations(stacks, clock=clock, entropy=entropy))
 

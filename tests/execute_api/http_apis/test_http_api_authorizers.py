@@ -5,6 +5,7 @@ import json
 from datetime import timedelta
 from typing import Any
 
+import msgspec
 import pytest
 from joserfc import jwt
 from joserfc.jwk import ECKey, OctKey, RSAKey
@@ -46,6 +47,22 @@ async def test_a_signed_call_that_a_policy_allows_reaches_the_function_with_its_
     assert iam["userArn"] == f"arn:aws:sts::{ACCOUNT}:assumed-role/authenticated/CognitoIdentityCredentials"
     assert iam["cognitoIdentity"]["amr"] == ["authenticated", "pool", "pool:CognitoSignIn:s"]
     assert "authorization" not in gateway.event()["headers"]
+
+
+async def test_under_a_domain_name_the_path_that_was_called_is_signed_and_the_route_is_judged(
+    gateway: HttpGateway,
+) -> None:
+    await signed_route(gateway)
+    gateway.callers.policies[ROLE] = allow(gateway.arn("GET/pets/1"))
+    credentials = gateway.rest.role_session()
+
+    signed = gateway.rest.signed(gateway.by_domain("/$default/pets/1", "/v1/pets/1"), credentials)
+    moved = msgspec.structs.replace(signed, raw_path=b"/v2/pets/1")
+    other = gateway.rest.signed(gateway.by_domain("/$default/pets/2", "/v1/pets/2"), credentials)
+
+    assert (await gateway.lane.answer(signed)).status == 200
+    for refused in (moved, other, gateway.by_domain("/$default/pets/1", "/v1/pets/1")):
+        assert told(await gateway.lane.answer(refused)) == FORBIDDEN
 
 
 @pytest.mark.parametrize(

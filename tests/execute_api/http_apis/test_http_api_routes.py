@@ -105,6 +105,56 @@ async def test_a_stage_without_deployment_and_a_disabled_endpoint_are_closed(gat
     assert told(await gateway.call("GET", "/pets")) == NOT_FOUND
 
 
+@pytest.mark.parametrize(
+    ("mapped", "raw_path", "stage", "seen"),
+    [
+        # The mapping's stage, and no other: not one that the path happens to name, not the default one.
+        ("/$default/dev/pets", "/v1/dev/pets", "$default", "/dev/pets"),
+        ("/dev/pets", "/v1/pets", "dev", "/dev/pets"),
+        ("/dev/dev/pets", "/v1/dev/pets", "dev", "/dev/dev/pets"),
+    ],
+)
+async def test_under_a_domain_name_the_mapping_has_chosen_the_stage(
+    gateway: HttpGateway, mapped: str, raw_path: str, stage: str, seen: str
+) -> None:
+    await gateway.deploy("GET /pets", "GET /dev/pets")
+    await gateway.plane.create_stage(api_id=gateway.api_id, stage_name="dev", auto_deploy=True)
+
+    response = await gateway.lane.answer(gateway.by_domain(mapped, raw_path))
+
+    event = gateway.event()
+    assert response.status == 200
+    assert (event["requestContext"]["stage"], event["rawPath"]) == (stage, seen)
+    assert event["requestContext"]["domainName"] == "api.example.com"
+
+
+async def test_under_a_domain_name_format_1_shows_the_path_that_was_called(gateway: HttpGateway) -> None:
+    await gateway.deploy("GET /pets")
+    [integration] = (await gateway.plane.get_integrations(api_id=gateway.api_id))["items"]
+    await gateway.plane.update_integration(
+        api_id=gateway.api_id, integration_id=integration["integration_id"], payload_format_version="1.0"
+    )
+
+    await gateway.lane.answer(gateway.by_domain("/$default/pets", "/v1/pets"))
+
+    assert (gateway.event()["path"], gateway.event()["requestContext"]["path"]) == ("/v1/pets", "/v1/pets")
+
+
+async def test_a_disabled_endpoint_is_open_by_a_domain_name_only(gateway: HttpGateway) -> None:
+    await gateway.deploy("GET /pets", disable_execute_api_endpoint=True)
+
+    assert told(await gateway.call("GET", "/pets")) == NOT_FOUND
+    assert (await gateway.lane.answer(gateway.by_domain("/$default/pets", "/pets"))).status == 200
+
+
+@pytest.mark.parametrize("mapped", ["/gone/pets", "/undeployed/pets", "//pets", "/"])
+async def test_under_a_domain_name_a_stage_that_is_not_served_is_not_found(gateway: HttpGateway, mapped: str) -> None:
+    await gateway.deploy("GET /pets", "GET /{proxy+}")
+    await gateway.plane.create_stage(api_id=gateway.api_id, stage_name="undeployed")
+
+    assert told(await gateway.lane.answer(gateway.by_domain(mapped, "/pets"))) == NOT_FOUND
+
+
 async def test_what_is_not_deployed_is_not_served(gateway: HttpGateway) -> None:
     api_id = gateway.api_id = await gateway.plane.new_api()
     await gateway.plane.new_route(api_id, "GET /first")

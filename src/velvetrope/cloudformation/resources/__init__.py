@@ -10,6 +10,7 @@ from velvetrope.cloudformation.resources.cognito_user_pools import USER_POOL_HAN
 from velvetrope.cloudformation.resources.event_sources import EVENT_SOURCE_HANDLERS
 from velvetrope.cloudformation.resources.function_urls import FUNCTION_URL_HANDLERS
 from velvetrope.cloudformation.resources.functions import FUNCTION_HANDLERS
+from velvetrope.cloudformation.resources.http_api_domains import HTTP_API_DOMAIN_HANDLERS
 from velvetrope.cloudformation.resources.http_apis import HTTP_API_HANDLERS
 from velvetrope.cloudformation.resources.iam import IAM_HANDLERS
 from velvetrope.cloudformation.resources.layers import LAYER_HANDLERS
@@ -37,6 +38,7 @@ HANDLERS: Final[Mapping[str, ResourceHandler]] = MappingProxyType(
             EVENT_SOURCE_HANDLERS,
             REST_API_HANDLERS,
             HTTP_API_HANDLERS,
+            HTTP_API_DOMAIN_HANDLERS,
             REST_API_PART_HANDLERS,
             REST_API_STAGE_HANDLERS,
             USAGE_PLAN_HANDLERS,

@@ -17,13 +17,13 @@ from velvetrope.cloudformation.errors import ResourceRefused
 from velvetrope.cloudformation.resource import Made, ResourceCall, ResourceHandler, text_member
 from velvetrope.cloudformation.schemas import Properties
 
-__all__ = ["HTTP_API_HANDLERS"]
+__all__ = ["HTTP_API_HANDLERS", "put_http_api_tags"]
 
 _SERVICE: Final = "apigatewayv2"
 _NOTHING: Final[Mapping[str, str]] = {}
 
 
-async def _put_tags(at: ResourceCall, path: str, old: Properties, new: Properties) -> None:
+async def put_http_api_tags(at: ResourceCall, path: str, old: Properties, new: Properties) -> None:
     """Make the tags of what is under `path` (`/apis/x`) those of `new`."""
     was, now = old.get("Tags", {}), new.get("Tags", {})
     arn = f"arn:aws:apigateway:{at.call.region}::{path}"
@@ -91,7 +91,7 @@ class ApiHandler:
         cleared = {name: value for name, value in defaults.items() if name in old and name not in new}
         await at.invoke(_SERVICE, "UpdateApi", {"ApiId": api_id, **cleared, **given})
         await self._drop_cors(at, api_id, old, new)
-        await _put_tags(at, f"/apis/{api_id}", old, new)
+        await put_http_api_tags(at, f"/apis/{api_id}", old, new)
         return made
 
     async def delete(self, at: ResourceCall, made: Made, properties: Properties) -> None:  # noqa: ARG002
@@ -104,7 +104,7 @@ class ApiHandler:
         if changed:
             await at.invoke(_SERVICE, "UpdateApi", {"ApiId": api_id, **changed})
         await self._drop_cors(at, api_id, old, new)
-        await _put_tags(at, f"/apis/{api_id}", old, new)
+        await put_http_api_tags(at, f"/apis/{api_id}", old, new)
 
     async def _drop_cors(self, at: ResourceCall, api_id: str, old: Properties, new: Properties) -> None:
         if "CorsConfiguration" in old and "CorsConfiguration" not in new:
@@ -218,7 +218,7 @@ class StageHandler:
                 await at.invoke_unless_gone(_SERVICE, "DeleteRouteSettings", {**key, "RouteKey": route_key})
         if "AccessLogSettings" in old and "AccessLogSettings" not in new:
             await at.invoke(_SERVICE, "DeleteAccessLogSettings", key)
-        await _put_tags(at, f"/apis/{new['ApiId']}/stages/{made.physical_id}", old, new)
+        await put_http_api_tags(at, f"/apis/{new['ApiId']}/stages/{made.physical_id}", old, new)
         return made
 
     async def delete(self, at: ResourceCall, made: Made, properties: Properties) -> None:

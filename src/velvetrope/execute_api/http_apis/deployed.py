@@ -1,6 +1,6 @@
 """What is deployed of HTTP APIs, in memory, made anew when `kept_stages` says so.
 
-An API whose own address is disabled is closed.
+An API whose own address is disabled is reached by its domain names only.
 """
 
 from collections.abc import Mapping
@@ -28,6 +28,8 @@ class DeployedHttpApis(KeptStages[HttpStage, HttpDeployment, CompiledHttpStage])
         self._store = store
         self.api_ids: frozenset[str] = frozenset()
         """Every HTTP API that there is, served or not."""
+        self.by_domain_only: frozenset[str] = frozenset()
+        """Those whose own address is disabled."""
         self.stages: Mapping[StageKey, CompiledHttpStage] = {}
         self._why_closed: Mapping[StageKey, str] = {}
 
@@ -43,13 +45,12 @@ class DeployedHttpApis(KeptStages[HttpStage, HttpDeployment, CompiledHttpStage])
         closed: dict[StageKey, str] = {}
         for stage in state.stages:
             key = (stage.api_id, stage.stage_name)
-            if stage.api_id in state.closed_api_ids:
-                closed[key] = f"the execute-api endpoint of HTTP API {stage.api_id} is disabled"
-            elif stage.deployment_id is None:
+            if stage.deployment_id is None:
                 closed[key] = f"stage {stage.stage_name} of HTTP API {stage.api_id} has no deployment"
             else:
                 open_stages[key] = stage
         deployments = {(one.api_id, one.id): one for one in state.deployments}
         stages, broken = await self._compile(open_stages, deployments)
         closed.update((key, f"stage {key[1]} cannot be served: {why}") for key, why in broken.items())
-        self.api_ids, self.stages, self._why_closed = state.api_ids, stages, closed
+        self.api_ids, self.by_domain_only = state.api_ids, state.closed_api_ids
+        self.stages, self._why_closed = stages, closed

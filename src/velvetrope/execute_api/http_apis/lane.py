@@ -166,6 +166,8 @@ class HttpApiLane:
         try:
             _check_size(incoming)
             stage, path = self._find_stage(incoming)
+            if incoming.by_domain and stage.name == "$default":
+                incoming = msgspec.structs.replace(incoming, stage_path=path.encode("latin-1"))
             cors = stage.cors
             found = _match_route(stage, incoming, headers, path)
             if found is None:
@@ -200,6 +202,15 @@ class HttpApiLane:
         name, _, rest = stage_path[1:].partition("/")
         stages = self._deployed.stages
         named = stages.get((incoming.api_id, name))
+        if incoming.by_domain:
+            # The mapping has named the stage; another one, or the default one, is not what it leads to.
+            if named is None:
+                raise RouteNotFound(step="stage", detail=self._deployed.why_closed(incoming.api_id, name))
+            return named, f"/{rest}"
+        if incoming.api_id in self._deployed.by_domain_only:
+            raise RouteNotFound(
+                step="stage", detail=f"the execute-api endpoint of HTTP API {incoming.api_id} is disabled"
+            )
         if named is not None and name != "$default":
             return named, f"/{rest}"
         default = stages.get((incoming.api_id, "$default"))

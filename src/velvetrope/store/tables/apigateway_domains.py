@@ -1,8 +1,10 @@
 """Domain names, their base path mappings, and the account's settings.
 
-A domain name belongs to one account, and its base paths to it. What both have in common with REST APIs (an API that a
-mapping leads to is not deleted) is kept by `ApiGatewayStore`, in whose transactions the tables here are read too. A
-change of names or mappings is published as topic `apigateway-domains`.
+A domain name belongs to one account, and its base paths to it, whichever kind of API they lead to: there is a table of
+mappings for each kind, so that each row's API exists, and a change holds the domain name's row, so that no base path
+is in both. What they have in common with APIs (one that a mapping leads to is not deleted) is kept by `ApiGatewayStore`
+and `HttpApiStore`, in whose transactions the tables here are read too. A change of names or mappings is published as
+topic `apigateway-domains`.
 """
 
 from collections.abc import Callable, Collection
@@ -12,12 +14,12 @@ from sqlalchemy import Column, ForeignKeyConstraint, Select, String, Table, dele
 from sqlalchemy.exc import IntegrityError
 
 from velvetrope.store.columns import Record
-from velvetrope.store.database import Database
+from velvetrope.store.database import Connection, Database
 from velvetrope.store.dialects.first_rows import insert_unless_there
 from velvetrope.store.schema import METADATA
 from velvetrope.store.tables.apigateway_records import Account, BasePathMapping, DomainName
 
-__all__ = ["ACCOUNTS", "DOMAIN_NAMES", "MAPPINGS", "DomainNameStore"]
+__all__ = ["ACCOUNTS", "DOMAIN_NAMES", "HTTP_MAPPINGS", "MAPPINGS", "DomainNameStore"]
 
 TOPIC = "apigateway-domains"
 
@@ -37,6 +39,16 @@ MAPPINGS = Table(
     Column("record", Record(BasePathMapping), nullable=False),
     ForeignKeyConstraint(["domain_name"], ["apigateway_domain_names.domain_name"], ondelete="CASCADE"),
     ForeignKeyConstraint(["rest_api_id"], ["apigateway_rest_apis.id"]),
+)
+HTTP_MAPPINGS = Table(
+    "apigatewayv2_api_mappings",
+    METADATA,
+    Column("domain_name", String(512), primary_key=True),
+    Column("base_path", String(300), primary_key=True),
+    Column("api_id", String(64), nullable=False, index=True),
+    Column("record", Record(BasePathMapping), nullable=False),
+    ForeignKeyConstraint(["domain_name"], ["apigateway_domain_names.domain_name"], ondelete="CASCADE"),
+    ForeignKeyConstraint(["api_id"], ["apigatewayv2_apis.id"]),
 )
 ACCOUNTS = Table(
     "apigateway_accounts",
@@ -107,7 +119,8 @@ class DomainNameStore:
         async with self._database.transaction() as tx:
             if (await tx.connection.execute(_domain_query(account_id, domain_name))).scalar_one_or_none() is None:
                 return False
-            await tx.connection.execute(delete(MAPPINGS).where(MAPPINGS.c.domain_name == domain_name))
+            for table in (MAPPINGS, HTTP_MAPPINGS):
+                await tx.connection.execute(delete(table).where(table.c.domain_name == domain_name))
             await tx.connection.execute(delete(DOMAIN_NAMES).where(DOMAIN_NAMES.c.domain_name == domain_name))
             tx.changed(TOPIC)
             return True
@@ -116,14 +129,10 @@ class DomainNameStore:
         """Keep a mapping; False if its base path is taken. Domain name, API and stage: the caller has looked."""
         try:
             async with self._database.transaction() as tx:
-                await tx.connection.execute(
-                    insert(MAPPINGS).values(
-                        domain_name=mapping.domain_name,
-                        base_path=mapping.base_path,
-                        rest_api_id=mapping.rest_api_id,
-                        record=mapping,
-                    )
-                )
+                present = await _hold_mappings(tx.connection, mapping.domain_name)
+                if any(other.base_path == mapping.base_path for other in present):
+                    return False
+                await _insert_mapping(tx.connection, mapping)
                 tx.changed(TOPIC)
         except IntegrityError:
             return False
@@ -132,49 +141,42 @@ class DomainNameStore:
     async def load_base_path_mappings(self, domain_name: str) -> list[BasePathMapping]:
         """All of a domain name by base path."""
         async with self._database.read() as connection:
-            rows = await connection.execute(
-                select(MAPPINGS.c.record).where(MAPPINGS.c.domain_name == domain_name).order_by(MAPPINGS.c.base_path)
-            )
-            return list(rows.scalars())
+            return await _mappings_of(connection, domain_name)
 
     async def change_base_path_mapping(
         self,
         domain_name: str,
-        base_path: str,
+        is_wanted: Callable[[BasePathMapping], bool],
         change: Callable[[BasePathMapping, Collection[BasePathMapping]], BasePathMapping],
     ) -> BasePathMapping | None:
         """Save what `change` makes of the mapping, given all others of its domain name; None if there is none."""
         async with self._database.transaction() as tx:
-            rows = await tx.connection.execute(
-                select(MAPPINGS.c.record).where(MAPPINGS.c.domain_name == domain_name).with_for_update()
-            )
-            present: dict[str, BasePathMapping] = {mapping.base_path: mapping for mapping in rows.scalars()}
-            found = present.pop(base_path, None)
+            present = await _hold_mappings(tx.connection, domain_name)
+            found = next((mapping for mapping in present if is_wanted(mapping)), None)
             if found is None:
                 return None
-            changed = change(found, list(present.values()))
-            await tx.connection.execute(
-                update(MAPPINGS)
-                .where(MAPPINGS.c.domain_name == domain_name, MAPPINGS.c.base_path == base_path)
-                .values(base_path=changed.base_path, rest_api_id=changed.rest_api_id, record=changed)
-            )
+            changed = change(found, [mapping for mapping in present if mapping is not found])
+            await _delete_mapping(tx.connection, found)
+            await _insert_mapping(tx.connection, changed)
             tx.changed(TOPIC)
             return changed
 
-    async def delete_base_path_mapping(self, domain_name: str, base_path: str) -> bool:
+    async def delete_base_path_mapping(self, domain_name: str, is_wanted: Callable[[BasePathMapping], bool]) -> bool:
         """Remove a mapping; False if there was none."""
         async with self._database.transaction() as tx:
-            gone = await tx.connection.execute(
-                delete(MAPPINGS).where(MAPPINGS.c.domain_name == domain_name, MAPPINGS.c.base_path == base_path)
-            )
+            present = await _hold_mappings(tx.connection, domain_name)
+            found = next((mapping for mapping in present if is_wanted(mapping)), None)
+            if found is None:
+                return False
+            await _delete_mapping(tx.connection, found)
             tx.changed(TOPIC)
-            return gone.rowcount > 0
+            return True
 
     async def load_served(self) -> tuple[list[DomainName], list[BasePathMapping]]:
         """Every domain name and every mapping, at one commit."""
         async with self._database.read() as connection:
             domains = list((await connection.execute(select(DOMAIN_NAMES.c.record))).scalars())
-            return domains, list((await connection.execute(select(MAPPINGS.c.record))).scalars())
+            return domains, await _mappings_of(connection, None)
 
     async def load_account(self, account_id: str) -> Account:
         """An account's settings; the defaults if nothing was set."""
@@ -203,3 +205,36 @@ def _domain_query(account_id: str, domain_name: str) -> Select[Any]:
 
 def _account_query(account_id: str) -> Select[Any]:
     return select(ACCOUNTS.c.record).where(ACCOUNTS.c.account_id == account_id)
+
+
+async def _hold_mappings(connection: Connection, domain_name: str) -> list[BasePathMapping]:
+    # Whoever changes mappings of a name holds its row, so that what is found here stays all there is.
+    await connection.execute(
+        select(DOMAIN_NAMES.c.domain_name).where(DOMAIN_NAMES.c.domain_name == domain_name).with_for_update()
+    )
+    return await _mappings_of(connection, domain_name)
+
+
+async def _mappings_of(connection: Connection, domain_name: str | None) -> list[BasePathMapping]:
+    # Of one name, or of all, by base path.
+    found: list[BasePathMapping] = []
+    for table in (MAPPINGS, HTTP_MAPPINGS):
+        query = select(table.c.record)
+        if domain_name is not None:
+            query = query.where(table.c.domain_name == domain_name)
+        found.extend((await connection.execute(query)).scalars())
+    return sorted(found, key=lambda mapping: (mapping.domain_name, mapping.base_path))
+
+
+async def _insert_mapping(connection: Connection, mapping: BasePathMapping) -> None:
+    table = HTTP_MAPPINGS if mapping.is_http else MAPPINGS
+    api = {"api_id" if mapping.is_http else "rest_api_id": mapping.api_id}
+    row = {"domain_name": mapping.domain_name, "base_path": mapping.base_path, "record": mapping}
+    await connection.execute(insert(table).values({**row, **api}))
+
+
+async def _delete_mapping(connection: Connection, mapping: BasePathMapping) -> None:
+    table = HTTP_MAPPINGS if mapping.is_http else MAPPINGS
+    await connection.execute(
+        delete(table).where(table.c.domain_name == mapping.domain_name, table.c.base_path == mapping.base_path)
+    )

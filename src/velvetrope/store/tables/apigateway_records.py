@@ -4,6 +4,7 @@ Values are what AWS's members hold, checked by the control plane before they com
 reader does not understand (an authorization type, an integration) is for that reader to refuse.
 """
 
+import hashlib
 from datetime import date, datetime
 
 import msgspec
@@ -248,18 +249,39 @@ class DomainName(msgspec.Struct, frozen=True, kw_only=True):
     security_policy: str = "TLS_1_2"
     tags: dict[str, str] = {}
 
+    @property
+    def edge_target(self) -> str:
+        """What DNS would lead an edge-optimised name to."""
+        return f"{self._label}.cloudfront.net"
+
+    def regional_target(self, region: str) -> str:
+        """What DNS would lead a regional name to."""
+        return f"{self._label}.execute-api.{region}.amazonaws.com"
+
+    @property
+    def _label(self) -> str:
+        # AWS gives each name a target of its own for DNS; ours is the name's hash, so that it stays the same.
+        return f"d-{hashlib.sha256(self.domain_name.encode()).hexdigest()[:10]}"
+
 
 class BasePathMapping(msgspec.Struct, frozen=True, kw_only=True):
-    """That `https://{domain_name}/{base_path}/…` is a stage of an API.
+    """That `https://{domain_name}/{base_path}/…` is a stage of a REST API, or (`is_http`) of an HTTP API.
 
-    An empty `base_path` is the host itself (AWS writes it `(none)`). Without a `stage` the stage's name is the next
-    segment of the path.
+    An empty `base_path` is the host itself (AWS writes it `(none)`); it may have several segments. Without a `stage`,
+    which an HTTP API's never is, the stage's name is the next segment of the path.
     """
 
     domain_name: str
     base_path: str
-    rest_api_id: str
+    api_id: str = msgspec.field(name="rest_api_id")
     stage: str | None = None
+    is_http: bool = False
+    id: str = ""
+
+    @property
+    def mapping_id(self) -> str:
+        """The id by which the second version of the API knows it; a mapping without one gets it from what it is."""
+        return self.id or hashlib.sha256(f"{self.domain_name}/{self.base_path}".encode()).hexdigest()[:6]
 
 
 class Account(msgspec.Struct, frozen=True, kw_only=True):

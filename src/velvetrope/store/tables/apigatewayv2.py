@@ -23,6 +23,8 @@ from sqlalchemy.exc import IntegrityError
 from velvetrope.store.columns import Record
 from velvetrope.store.database import Connection, Database
 from velvetrope.store.schema import METADATA
+from velvetrope.store.tables.apigateway_domains import HTTP_MAPPINGS
+from velvetrope.store.tables.apigateway_records import BasePathMapping
 
 __all__ = [
     "AccessLogSettings",
@@ -242,11 +244,14 @@ class HttpApiStore:
             tx.changed(TOPIC)
             return changed
 
-    async def delete_api(self, account_id: str, api_id: str) -> bool:
-        """Remove an API with its deployments and stages. False if there was none."""
+    async def delete_api(
+        self, account_id: str, api_id: str, check: Callable[[Collection[BasePathMapping]], None]
+    ) -> bool:
+        """Remove an API with its deployments and stages. `check` sees its mappings first. False if there was none."""
         async with self._database.transaction() as tx:
             if (await tx.connection.execute(_api_query(account_id, api_id))).scalar_one_or_none() is None:
                 return False
+            check(await _mappings_to(tx.connection, api_id))
             for table in (_stages, _deployments):
                 await tx.connection.execute(delete(table).where(table.c.api_id == api_id))
             await tx.connection.execute(delete(_apis).where(_apis.c.id == api_id))
@@ -374,9 +379,12 @@ class HttpApiStore:
             tx.changed(TOPIC)
             return changed
 
-    async def delete_stage(self, api_id: str, stage_name: str) -> bool:
-        """Remove a stage. False if there was none."""
+    async def delete_stage(
+        self, api_id: str, stage_name: str, check: Callable[[Collection[BasePathMapping]], None]
+    ) -> bool:
+        """Remove a stage. `check` sees the mappings that lead to it first. False if there was none."""
         async with self._database.transaction() as tx:
+            check([one for one in await _mappings_to(tx.connection, api_id) if one.stage == stage_name])
             gone = await tx.connection.execute(
                 delete(_stages).where(_stages.c.api_id == api_id, _stages.c.stage_name == stage_name)
             )
@@ -404,6 +412,11 @@ class HttpApiStore:
                 stages=tuple(stages),
                 deployments=tuple(deployments),
             )
+
+
+async def _mappings_to(connection: Connection, api_id: str) -> list[BasePathMapping]:
+    rows = await connection.execute(select(HTTP_MAPPINGS.c.record).where(HTTP_MAPPINGS.c.api_id == api_id))
+    return list(rows.scalars())
 
 
 async def _deploy_automatically(

@@ -27,4 +27,18 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("key_arn"),
     )
     op.create_index(op.f("ix_kms_keys_deletion_at"), "kms_keys", ["deletion_at"], unique=False)
+    op.create_table(
+        "apigatewayv2_api_mappings",
+        sa.Column("domain_name", sa.String(length=512), nullable=False),
+        sa.Column("base_path", sa.String(length=300), nullable=False),
+        sa.Column("api_id", sa.String(length=64), nullable=False),
+        sa.Column("record", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["api_id"],
+            ["apigatewayv2_apis.id"],
+        ),
+        sa.ForeignKeyConstraint(["domain_name"], ["apigateway_domain_names.domain_name"], ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("domain_name", "base_path"),
+    )
+    op.create_index(op.f("ix_apigatewayv2_api_mappings_api_id"), "apigatewayv2_api_mappings", ["api_id"], unique=False)
     # ### end Alembic commands ###
