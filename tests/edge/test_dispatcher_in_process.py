@@ -69,6 +69,21 @@ async def test_a_call_in_process_is_judged_validated_and_recorded_like_any_other
     assert all(r.outcome == "refused" and r.request_id != "outer-request" for r in records)
 
 
+async def test_a_record_tells_what_permitted_a_call_and_every_reason_against_one() -> None:
+    edge = Edge(clock=FrozenClock())
+
+    await edge.dispatcher.invoke("cognito-idp", "CreateUserPool", {"PoolName": "p"}, call_as(ROOT))
+    await refusal(edge, "cognito-idp", "CreateUserPool", {"PoolName": "p"}, ALICE)
+
+    refused, allowed = edge.decisions.recent(2)
+    assert [(step.name, step.outcome, step.reason) for step in allowed.steps] == [
+        ("authorization", "allowed", "a test policy allows it"),
+        ("call", "allowed", "answered"),
+    ]
+    assert refused.steps[-1].name == "authorization"
+    assert refused.steps[-1].reason.endswith("(a test policy was looked at)")
+
+
 async def test_an_operation_may_be_registered_once() -> None:
     edge = Edge(clock=FrozenClock())
 

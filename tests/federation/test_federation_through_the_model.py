@@ -53,6 +53,7 @@ class Allowed:
     resource: str = ""
     allowed: bool = True
     because: str = ""
+    permission: str = ""
     reasons: tuple[str, ...] = ()
 
     @property

@@ -38,6 +38,7 @@ class NoKeys:
 class Verdict:
     allowed: bool
     because: str = "because the test says so"
+    permission: str = ""
     reasons: tuple[str, ...] = ()
 
 

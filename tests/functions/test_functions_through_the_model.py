@@ -22,6 +22,7 @@ class Allowed:
     resource: str = ""
     allowed: bool = True
     because: str = ""
+    permission: str = ""
     reasons: tuple[str, ...] = ()
 
     @property

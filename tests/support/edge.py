@@ -72,6 +72,7 @@ class KnownKeys:
 class FakeVerdict:
     allowed: bool
     because: str = ""
+    permission: str = "a test policy allows it"
     reasons: tuple[str, ...] = ("a test policy was looked at",)
 
 

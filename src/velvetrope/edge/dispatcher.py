@@ -58,6 +58,8 @@ class OperationVerdict(Protocol):
     @property
     def because(self) -> str: ...
     @property
+    def permission(self) -> str: ...
+    @property
     def reasons(self) -> tuple[str, ...]: ...
 
 
@@ -411,15 +413,14 @@ class OperationDispatcher:
         trail.begin("authorization")
         judged = await self._judge.judge(found.service.name, found.operation.name, parameters, call)
         trail.action, trail.resource = judged.action, judged.resource
-        reasons = "; ".join(judged.decision.reasons)
         if not judged.decision.allowed:
             raise errors.access_denied(
                 found.service.protocol,
                 f"User: {call.principal.arn} is not authorized to perform: {judged.action} on resource: "
                 f"{judged.resource} {judged.decision.because}".rstrip(),
-                detail=reasons,
+                detail="; ".join(judged.decision.reasons),
             )
-        trail.note(reasons or f"{judged.action} on {judged.resource}")
+        trail.note(judged.decision.permission)
 
     def _arguments(self, found: _Found, parameters: Mapping[str, object], trail: _Trail) -> dict[str, object]:
         trail.begin("parameters")

@@ -35,7 +35,6 @@ __all__ = [
     "MethodAuthorization",
     "call_context",
     "evaluate_call",
-    "explain_permission",
 ]
 
 ACTION = "execute-api:Invoke"
@@ -84,7 +83,7 @@ class MethodAuthorization:
         decision = self._evaluate(matched, principal, policies)
         if not decision.allowed:
             raise _denied(matched, principal, decision)
-        step: Step = ("authorization", "allowed", explain_permission(decision))
+        step: Step = ("authorization", "allowed", decision.permission)
         if stage.resource_policy is None:
             self._allowed.keep(policies, principal, resource, step)
         matched.trail.append(step)
@@ -107,7 +106,7 @@ class MethodAuthorization:
         policies = _NO_POLICIES if vouched is None else vouched.policies
         decision = self._evaluate(matched, ANONYMOUS, policies)
         if decision.allowed:
-            step: Step = ("authorization", "allowed", explain_permission(decision))
+            step: Step = ("authorization", "allowed", decision.permission)
             matched.trail.append(step)
             return AuthorizedRequest(caller, step)
         if decision.outcome == "explicitDeny" and decision.decided_by is not None:
@@ -173,11 +172,3 @@ def _denied(matched: MatchedRequest, principal: Principal, decision: Decision) -
 
 def _masked(method_arn: str, account_id: str) -> str:
     return method_arn.replace(f":{account_id}:", f":********{account_id[-4:]}:", 1)
-
-
-def explain_permission(decision: Decision) -> str:
-    """How a record tells what allowed it."""
-    statement = decision.decided_by
-    if statement is None:
-        return decision.step
-    return f"{decision.step}: {statement.source}, {statement.name}"

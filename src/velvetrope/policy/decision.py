@@ -55,6 +55,12 @@ class Decision(NamedTuple):
         return self.outcome == "allowed"
 
     @property
+    def permission(self) -> str:
+        """What allowed it, in one line: all that the record of an allowed request keeps."""
+        statement = self.decided_by
+        return self.step if statement is None else f"{self.step}: {statement.source}, {statement.name}"
+
+    @property
     def reasons(self) -> tuple[str, ...]:
         """The step that decided, then one line per policy looked at."""
         looks = (look_thoroughly(policy, self.facts).describe() for policy in self.policies)

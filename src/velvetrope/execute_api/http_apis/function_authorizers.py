@@ -24,7 +24,7 @@ from velvetrope.events import (
     render_payload_v1_authorizer_event,
     render_payload_v2_authorizer_event,
 )
-from velvetrope.execute_api.authorization import ACTION, call_context, evaluate_call, explain_permission
+from velvetrope.execute_api.authorization import ACTION, call_context, evaluate_call
 from velvetrope.execute_api.authorizers.answers import MalformedAnswer, parse_answer
 from velvetrope.execute_api.authorizers.cache import MAX_ANSWER_BYTES, VouchedBefore
 from velvetrope.execute_api.authorizers.functions import said_unauthorized
@@ -112,7 +112,7 @@ class FunctionAuthorizers:
                 step="authorizer",
                 detail=f"{name} does not let the caller {ACTION} {matched.route_arn}. " + "; ".join(decision.reasons),
             )
-        matched.trail.append(("authorizer", "allowed", f"{name}: {explain_permission(decision)}"))
+        matched.trail.append(("authorizer", "allowed", f"{name}: {decision.permission}"))
         return HttpCaller(matched, ANONYMOUS, context=vouched.context)
 
     async def _vouched(

@@ -32,7 +32,6 @@ from velvetrope.execute_api.authorization import (
     MAX_METHOD_ARN_BYTES,
     call_context,
     evaluate_call,
-    explain_permission,
 )
 from velvetrope.execute_api.errors import GatewayRefusal
 from velvetrope.execute_api.http_apis.compiling import (
@@ -257,7 +256,7 @@ class HttpApiLane:
                     step="authorization",
                     detail=f"{principal.arn} may not {ACTION} on {resource}. " + "; ".join(decision.reasons),
                 )
-            step: Step = ("authorization", "allowed", explain_permission(decision))
+            step: Step = ("authorization", "allowed", decision.permission)
             self._allowed.keep(policies, principal, resource, step)
             known = step
         matched.trail.append(known)

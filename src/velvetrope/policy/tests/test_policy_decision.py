@@ -65,6 +65,14 @@ def decide(
 ALLOW: dict[str, object] = {"Sid": "All", "Effect": "Allow", "Action": "*", "Resource": "*"}
 
 
+def test_a_permission_is_told_by_the_step_and_the_statement_that_gave_it() -> None:
+    decision = decide({"Sid": "Fine", "Effect": "Allow", "Action": "test:*", "Resource": "*"})
+
+    assert decision.permission.startswith(f"{decision.step}: ")
+    assert "inline:demo" in decision.permission
+    assert "Fine" in decision.permission
+
+
 def test_an_allow_names_the_statement_that_decided() -> None:
     decision = decide(ALLOW)
 
