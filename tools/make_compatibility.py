@@ -63,8 +63,8 @@ DIFFERENCES: Mapping[str, Mapping[str, str]] = {
         "for it is whatever stands in front of this server.",
         "CreateUserImportJob": "The file goes to a door of this server, not to S3.",
         "StartUserImportJob": "SMS is the only second factor that a file gives. A job that imports nobody has failed.",
-        "ListUserSessions": "UserSessionTracking is not needed. Not listed: the browser's own sessions (`SSO`), and "
-        "devices, places and last activity.",
+        "ListUserSessions": "UserSessionTracking is needed for the last activity only. Not listed: the browser's own "
+        "sessions (`SSO`), and devices and places.",
         "AdminListUserSessions": "As ListUserSessions.",
         "CreateGroup": "No limit on the number of groups in a pool (AWS: 10,000).",
         "CreateUserPool": "Triggers: `PreSignUp`, `PostConfirmation`, `CustomMessage`, `PreAuthentication`, "

@@ -130,6 +130,8 @@ NOT_IN_REFERENCE = {
     ("cognito-idp", "AdminGetUserAuthFactors"): "userpool",
     ("cognito-idp", "AdminListUserSessions"): "userpool",
     ("cognito-idp", "AdminRevokeUserSession"): "userpool",
+    ("cognito-idp", "GetUserPoolSessionConfiguration"): "userpool",
+    ("cognito-idp", "SetUserPoolSessionConfiguration"): "userpool",
 }
 
 

@@ -59,7 +59,7 @@ OPERATIONS = (
     "AdminLinkProviderForUser AdminDisableProviderForUser GetSigningCertificate "
     "GetCSVHeader CreateUserImportJob DescribeUserImportJob ListUserImportJobs StartUserImportJob StopUserImportJob "
     "ListUserSessions RevokeUserSession AdminListUserSessions AdminRevokeUserSession AdminGetUserAuthFactors "
-    "AdminDeleteSoftwareToken "
+    "AdminDeleteSoftwareToken GetUserPoolSessionConfiguration SetUserPoolSessionConfiguration "
 )
 
 

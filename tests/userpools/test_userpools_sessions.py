@@ -3,6 +3,7 @@
 from typing import Any
 
 from support.userpools import World, refused
+from velvetrope.userpools.session_settings import TokenSession
 
 
 def ids(answer: dict[str, Any]) -> list[str]:
@@ -96,3 +97,77 @@ async def test_token_that_is_dead_lists_nothing(world: World) -> None:
 
     async with refused("NotAuthorizedException", "Access Token has been revoked"):
         await world.list_user_sessions(access_token=tokens["access_token"])
+
+
+async def track(world: World, pool_id: str, most: int) -> Any:
+    return await world.set_user_pool_session_configuration(
+        user_pool_id=pool_id, user_session_tracking="ENABLED", token_session=TokenSession(max_per_user=most)
+    )
+
+
+async def test_pool_says_how_it_tracks_sessions(world: World) -> None:
+    pool_id, _ = await world.some_user()
+    before = await world.get_user_pool_session_configuration(user_pool_id=pool_id)
+
+    answer = await track(world, pool_id, 2)
+
+    assert before == {
+        "user_pool_id": pool_id,
+        "user_session_tracking": "DISABLED",
+        "token_session": {"max_per_user": 20},
+    }
+    assert (answer["user_session_tracking"], answer["token_session"]) == ("ENABLED", {"max_per_user": 2})
+    assert await world.get_user_pool_session_configuration(user_pool_id=pool_id) == answer
+
+
+async def test_pool_that_is_not_there_or_of_the_lite_tier_tracks_none(world: World) -> None:
+    lite = await world.pool(user_pool_tier="LITE")
+
+    async with refused("FeatureUnavailableInTierException"):
+        await track(world, lite, 2)
+    async with refused("ResourceNotFoundException"):
+        await track(world, "us-west-2_AbCdEfGhI", 2)
+    async with refused("ResourceNotFoundException"):
+        await world.get_user_pool_session_configuration(user_pool_id="us-west-2_AbCdEfGhI")
+
+
+async def test_one_session_too_many_ends_the_one_that_was_not_used_for_longest(world: World) -> None:
+    pool_id, client_id = await world.some_user()
+    await world.user(pool_id, "berta")
+    await track(world, pool_id, 2)
+    others = await world.sign_in(client_id, username="berta")
+    used = await world.sign_in(client_id)
+    world.later(minutes=1)
+    unused = await world.sign_in(client_id)
+    world.later(minutes=1)
+    used_at = world.now
+    await world.refresh(client_id, used["refresh_token"])
+    world.later(minutes=1)
+
+    newest = await world.sign_in(client_id)
+
+    async with refused("NotAuthorizedException", "Access Token has been revoked"):
+        await world.get_user(access_token=unused["access_token"])
+    async with refused("NotAuthorizedException"):
+        await world.refresh(client_id, unused["refresh_token"])
+    for one in (others, used, newest):
+        await world.get_user(access_token=one["access_token"])
+    listed = await world.list_user_sessions(access_token=newest["access_token"])
+    assert [one["last_active_date"] for one in listed["sessions"]] == [world.now, used_at]
+
+
+async def test_fewer_sessions_are_asked_for_by_the_next_sign_in_and_none_where_nothing_is_tracked(
+    world: World,
+) -> None:
+    pool_id, client_id = await world.some_user()
+    many = []
+    for _ in range(4):
+        many.append(await world.sign_in(client_id))
+        world.later(seconds=1)
+    await track(world, pool_id, 1)
+
+    for one in many:
+        await world.get_user(access_token=one["access_token"])
+    last = await world.sign_in(client_id)
+
+    assert len(ids(await world.list_user_sessions(access_token=last["access_token"]))) == 1

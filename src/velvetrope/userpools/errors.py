@@ -21,6 +21,7 @@ __all__ = [
     "DuplicateProviderException",
     "EnableSoftwareTokenMFAException",
     "ExpiredCodeException",
+    "FeatureUnavailableInTierException",
     "GroupExistsException",
     "InvalidLambdaResponseException",
     "InvalidOAuthFlowException",
@@ -93,6 +94,12 @@ class GroupExistsException(UserPoolError):
     """The pool has a group of that name."""
 
     code = "GroupExistsException"
+
+
+class FeatureUnavailableInTierException(UserPoolError):
+    """The pool's feature plan (UserPoolTier) does not have it."""
+
+    code = "FeatureUnavailableInTierException"
 
 
 class InvalidOAuthFlowException(UserPoolError):

@@ -192,6 +192,7 @@ class TokenIssuer:
         )
         refresh_token = self._new_refresh_token() if include_refresh_token else None
         token_hash = None if refresh_token is None else _hash(refresh_token)
+        most = pool.max_sessions_per_user if pool.tracks_sessions else None
         return await self._issue(
             pool,
             client,
@@ -202,7 +203,7 @@ class TokenIssuer:
             include_id_token=include_id_token,
             refresh_token=refresh_token,
             told=told,
-            keep=lambda: self._sign_ins.create_family(family, token_hash=token_hash, now=now),
+            keep=lambda: self._sign_ins.create_family(family, token_hash=token_hash, now=now, most=most),
         )
 
     async def _told(
@@ -399,6 +400,8 @@ class TokenIssuer:
             client_metadata=client_metadata,
         )
         new_token = await self._rotate(client, refresh_token, now=now)
+        if pool.tracks_sessions:
+            await self._sign_ins.mark_used(family.origin_jti, now=now)
         # A family of the hosted pages that never had an ID token (no openid scope) gets none by refreshing either.
         include_id_token = not family.hosted or "openid" in family.scopes
         return await self._issue(

@@ -70,6 +70,7 @@ from velvetrope.userpools.self_service import SelfServiceOperations
 from velvetrope.userpools.sent_codes import SentCodes
 from velvetrope.userpools.service import PoolTokenVerifier, SignInService
 from velvetrope.userpools.session_operations import SessionOperations
+from velvetrope.userpools.session_settings import SessionSettingsOperations
 from velvetrope.userpools.sign_in import PasswordSignIn
 from velvetrope.userpools.sign_in_triggers import SignInTriggers
 from velvetrope.userpools.sign_up import SignUpOperations
@@ -290,6 +291,7 @@ class UserPools:
             PasskeyOperations(factors, directory, tokens, passkeys),
             DeviceOperations(factors, directory, tokens, master_keys, entropy),
             SessionOperations(sign_ins, directory, tokens),
+            SessionSettingsOperations(store, directory),
             ImportOperations(imports, directory, self.uploads, import_logs, entropy),
         )
 

@@ -2,8 +2,9 @@
 
 A session is a token family: one sign-in, with everything that was issued or refreshed from it. Its id says nothing else
 to whoever sees it: it is made from the family's by a hash. Sessions are always known here, so UserSessionTracking,
-which switches that on at AWS, is not asked for; when a session was active last, where, and on what is not kept. The
-browser's own sessions with the hosted pages (type SSO) are not listed.
+which switches that on at AWS, is not asked for; when a session was active last is kept in pools that have it on
+(`session_settings`), and where and on what is not. The browser's own sessions with the hosted pages (type SSO) are not
+listed.
 
 Whoever ends a session needs a token of another one, as on AWS; signing out of one's own is GlobalSignOut or
 RevokeToken.
@@ -18,7 +19,7 @@ from typing import Literal
 
 from velvetrope.operations import Answer, Call, operation
 from velvetrope.secret import Secret
-from velvetrope.store.tables.userpools import StoredUser
+from velvetrope.store.tables.userpools import StoredUser, UserPool
 from velvetrope.store.tables.userpools_sign_in import SignInStore, TokenFamily
 from velvetrope.userpools.directory import PoolDirectory
 from velvetrope.userpools.errors import InvalidParameterException, ResourceNotFoundException
@@ -45,12 +46,17 @@ class SessionOperations:
         signed_in = await self._tokens.signed_in(call, access_token)
         current = str(signed_in.token.claims.get("origin_jti", ""))
         families = await self._families(signed_in.stored, now=call.now)
-        return {"sessions": [{**_described(one), "is_current_session": one.origin_jti == current} for one in families]}
+        return {
+            "sessions": [
+                {**_described(one, signed_in.pool), "is_current_session": one.origin_jti == current} for one in families
+            ]
+        }
 
     @operation
     async def admin_list_user_sessions(self, call: Call, *, user_pool_id: str, username: str) -> Answer:
-        stored = await self._directory.user(await self._directory.pool(user_pool_id), username)
-        return {"sessions": [_described(one) for one in await self._families(stored, now=call.now)]}
+        pool = await self._directory.pool(user_pool_id)
+        stored = await self._directory.user(pool, username)
+        return {"sessions": [_described(one, pool) for one in await self._families(stored, now=call.now)]}
 
     @operation
     async def revoke_user_session(
@@ -94,14 +100,15 @@ class SessionOperations:
         raise ResourceNotFoundException("Session not found.")  # text UNVERIFIED
 
 
-def _described(family: TokenFamily) -> dict[str, object]:
+def _described(family: TokenFamily, pool: UserPool) -> dict[str, object]:
     """UserSessionType."""
-    return {
+    described: dict[str, object] = {
         "session_id": _session_id(family.origin_jti),
         "session_type": "TOKEN",
         "client_id": family.client_id,
         "create_date": family.authenticated_at,
     }
+    return {**described, "last_active_date": family.last_active_at} if pool.tracks_sessions else described
 
 
 def _session_id(origin_jti: str) -> str:

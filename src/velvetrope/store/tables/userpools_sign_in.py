@@ -62,6 +62,12 @@ class TokenFamily(msgspec.Struct, frozen=True, kw_only=True):
     resource: str | None = None
     """Whom the access tokens are for (`aud`), where the app has said so."""
     revoked_at: datetime | None = None
+    used_at: datetime | None = None
+    """When it was refreshed last, in pools that track sessions."""
+
+    @property
+    def last_active_at(self) -> datetime:
+        return self.used_at or self.authenticated_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,8 +123,13 @@ class SignInStore(ChallengeStore):
 
     # Token families
 
-    def create_family(self, family: TokenFamily, *, token_hash: str | None, now: datetime) -> None:
+    def create_family(
+        self, family: TokenFamily, *, token_hash: str | None, now: datetime, most: int | None = None
+    ) -> None:
         """Keep a new family, with its first refresh token if it has one.
+
+        With `most`, so many of the user's families stand afterwards: those that were not used for longest end before.
+        (Of two that begin at once on two nodes neither sees the other; the next one makes up for it.)
 
         In the caller's thread, which waits for its turn (`Database.write_here`) and for the disk.
         """
@@ -129,6 +140,8 @@ class SignInStore(ChallengeStore):
             if prune:
                 visit.change(_OLD_FAMILIES, {"now": now})
                 visit.change(_OLD_TOKENS, {"now": now})
+            if most is not None:
+                _end_least_used(visit, family.user_pool_id, family.sub, keep=most - 1, now=now)
             visit.change(
                 _NEW_FAMILY,
                 {
@@ -212,6 +225,16 @@ class SignInStore(ChallengeStore):
             )
         return Rotation("rotated", family)
 
+    async def mark_used(self, origin_jti: str, *, now: datetime) -> None:
+        """Keep that the family was used."""
+        this = families.c.origin_jti == origin_jti
+        async with self._database.transaction() as tx:
+            found = await tx.connection.execute(select(families.c.record).where(this).with_for_update())
+            record: TokenFamily | None = found.scalar_one_or_none()
+            if record is not None:
+                used = msgspec.structs.replace(record, used_at=now)
+                await tx.connection.execute(update(families).where(this).values(record=used))
+
     async def load_families_of_user(
         self, user_pool_id: str, sub: str, *, now: datetime, limit: int
     ) -> Sequence[TokenFamily]:
@@ -230,6 +253,15 @@ class SignInStore(ChallengeStore):
                 return False
             await _revoke(tx.connection, family, now)
         return True
+
+
+def _end_least_used(visit: Visit, user_pool_id: str, sub: str, *, keep: int, now: datetime) -> None:
+    """End all but `keep` of the user's standing families: those whose last use is longest ago."""
+    theirs = and_(families.c.user_pool_id == user_pool_id, families.c.sub == sub, families.c.revoked_at.is_(None))
+    rows = visit.execute(select(families.c.record).where(theirs)).scalars()
+    standing = sorted((one for one in rows if now < one.expires_at), key=lambda one: one.last_active_at, reverse=True)
+    for family in standing[keep:]:
+        visit.execute(update(families).where(families.c.origin_jti == family.origin_jti).values(revoked_at=now))
 
 
 async def _one_family(connection: Connection, origin_jti: str) -> TokenFamily | None:
