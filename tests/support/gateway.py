@@ -275,6 +275,15 @@ class Callers:
         self.users: dict[str, SigningCredentials] = {}
         self.policies: dict[str, PrincipalPolicies] = {}
 
+    def recall_credentials(
+        self, access_key_id: str, session_token: str | None, now: datetime
+    ) -> SigningCredentials | None:
+        return (
+            self.users.get(access_key_id)
+            if session_token is None
+            else self._sessions.open(access_key_id, session_token, now)
+        )
+
     async def find_credentials(
         self, access_key_id: str, session_token: str | None, now: datetime
     ) -> SigningCredentials:
@@ -283,6 +292,9 @@ class Callers:
         if access_key_id not in self.users:
             raise UnknownAccessKey
         return self.users[access_key_id]
+
+    def recall_policies(self, principal: Principal) -> PrincipalPolicies | None:
+        return self.policies.get(principal.policy_arn)
 
     async def policies_for(self, principal: Principal) -> PrincipalPolicies:
         return self.policies.get(principal.policy_arn, PrincipalPolicies())

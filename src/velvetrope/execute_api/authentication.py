@@ -6,7 +6,8 @@ wins and becomes a refusal by `errors.SIGNATURE_REFUSALS`. A signature covers th
 
 A call that is the same as a proven one but for query string, moment and signature (`Likeness`) is proven the quick way:
 its key is looked up and its signature computed as ever, and what its constant parts led to is not found a second time.
-If that does not prove it, for whatever reason, the whole way is taken and says why.
+That needs no waiting, if the key is in memory (`recognise`). If it does not prove the call, for whatever reason, the
+whole way is taken and says why.
 
 Source: IAM User Guide, "Create a signed AWS API request"; orders and texts as in the project's reference on SigV4.
 """
@@ -17,8 +18,9 @@ import msgspec
 
 from velvetrope.errors import ReasonError
 from velvetrope.execute_api.errors import SIGNATURE_REFUSALS, GatewayRefusal, InvalidSignature
+from velvetrope.execute_api.protocols import CallerCredentials
 from velvetrope.execute_api.requests import IncomingRequest
-from velvetrope.principals import CredentialSource, Principal, SigningCredentials
+from velvetrope.principals import Principal, SigningCredentials
 from velvetrope.sigv4 import (
     NoSignature,
     RepeatedSignature,
@@ -46,9 +48,25 @@ class _Proof(msgspec.Struct, frozen=True, gc=False):
 class SignatureAuthenticator:
     """Proves callers by SigV4, for `execute-api` in one region."""
 
-    def __init__(self, credentials: CredentialSource, *, region: str) -> None:
+    def __init__(self, credentials: CallerCredentials, *, region: str) -> None:
         self._credentials = credentials
         self._regions = (region,)
+
+    def recognise(self, incoming: IncomingRequest, headers: Mapping[bytes, bytes]) -> Principal | None:
+        """The principal whose key signed a call that is like a proven one; None if that has to be found out."""
+        likeness = incoming.likeness
+        if likeness is None or not isinstance(likeness.proof, _Proof):
+            return None
+        proof, now = likeness.proof, incoming.received_at
+        first = proof.credentials
+        try:
+            found = self._credentials.recall_credentials(first.access_key_id, proof.session_token, now)
+        except SignatureRefused:
+            return None
+        signature = headers[b"authorization"][-_SIGNATURE_DIGITS:]
+        if found is first and proof.signature.is_of(incoming.query_string, headers[b"x-amz-date"], signature, now=now):
+            return found.principal
+        return None
 
     async def authenticate(self, incoming: IncomingRequest, headers: Mapping[bytes, bytes]) -> Principal:
         """The principal whose key signed `incoming`; `headers` are its headers by lower-case name.
@@ -57,10 +75,6 @@ class SignatureAuthenticator:
             GatewayRefusal: the one that belongs to the first finding.
         """
         now, likeness = incoming.received_at, incoming.likeness
-        if likeness is not None and isinstance(likeness.proof, _Proof):
-            principal = await self._prove_again(likeness.proof, incoming, headers)
-            if principal is not None:
-                return principal
         request = SignedRequest(
             incoming.method, incoming.raw_path, incoming.query_string, incoming.headers, incoming.body, headers
         )
@@ -79,20 +93,6 @@ class SignatureAuthenticator:
         if likeness is not None:
             likeness.proof = _proof(request, scoped, found, headers)
         return found.principal
-
-    async def _prove_again(
-        self, proof: _Proof, incoming: IncomingRequest, headers: Mapping[bytes, bytes]
-    ) -> Principal | None:
-        """Who signed a call that is like a proven one; None if that is not proven here."""
-        now, first = incoming.received_at, proof.credentials
-        try:
-            found = await self._credentials.find_credentials(first.access_key_id, proof.session_token, now)
-        except SignatureRefused:
-            return None
-        signature = headers[b"authorization"][-_SIGNATURE_DIGITS:]
-        if found is first and proof.signature.is_of(incoming.query_string, headers[b"x-amz-date"], signature, now=now):
-            return found.principal
-        return None
 
 
 def _proof(

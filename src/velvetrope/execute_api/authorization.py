@@ -53,6 +53,26 @@ class MethodAuthorization:
         self._region = region
         self._allowed = AllowedBefore()
 
+    def recall(self, caller: AuthenticatedCaller) -> AuthorizedRequest | None:
+        """The permission of a caller who needs none, or has been let in under the same policies; None if it has to be
+        asked for."""
+        matched, principal = caller.matched, caller.principal
+        kind = matched.method.authorization
+        if matched.stage.resource_policy is not None or kind == "CUSTOM":
+            return None
+        if kind == "NONE":
+            matched.trail.append(_NO_AUTHORIZATION)
+            return AuthorizedRequest(caller, None)
+        if kind == "COGNITO_USER_POOLS":
+            matched.trail.append(_NO_RESOURCE_POLICY)
+            return AuthorizedRequest(caller, None)
+        policies = self._policies.recall_policies(principal)
+        known = None if policies is None else self._allowed.find(policies, principal, matched.method_arn)
+        if known is None:
+            return None
+        matched.trail.append(known)
+        return AuthorizedRequest(caller, known)
+
     async def authorize(self, caller: AuthenticatedCaller) -> AuthorizedRequest:
         """That the policies let `caller` in.
 
@@ -60,26 +80,17 @@ class MethodAuthorization:
             AccessDenied: they do not.
             UriTooLong: the method's ARN is longer than a policy could name.
         """
+        recalled = self.recall(caller)
+        if recalled is not None:
+            return recalled
         matched, principal = caller.matched, caller.principal
         stage, kind = matched.stage, matched.method.authorization
-        if stage.resource_policy is None:
-            if kind == "NONE":
-                matched.trail.append(_NO_AUTHORIZATION)
-                return AuthorizedRequest(caller, None)
-            if kind == "COGNITO_USER_POOLS":
-                matched.trail.append(_NO_RESOURCE_POLICY)
-                return AuthorizedRequest(caller, None)
         resource = matched.method_arn
         if len(resource) > MAX_METHOD_ARN_BYTES:
             raise UriTooLong(step="authorization", detail=f"the method ARN has {len(resource)} bytes")
         if kind == "CUSTOM":
             return self._authorize_vouched(caller)
         policies = _NO_POLICIES if principal is ANONYMOUS else await self._policies.policies_for(principal)
-        if stage.resource_policy is None:
-            known = self._allowed.find(policies, principal, resource)
-            if known is not None:
-                matched.trail.append(known)
-                return AuthorizedRequest(caller, known)
         decision = self._evaluate(matched, principal, policies)
         if not decision.allowed:
             raise _denied(matched, principal, decision)

@@ -42,6 +42,7 @@ from velvetrope.execute_api.errors import (
 from velvetrope.execute_api.gateway_responses import GatewayResponses
 from velvetrope.execute_api.http_backends import HttpBackends
 from velvetrope.execute_api.integrations import (
+    Answer,
     Doors,
     FunctionIntegration,
     MockIntegration,
@@ -51,9 +52,10 @@ from velvetrope.execute_api.integrations import (
 )
 from velvetrope.execute_api.invoking import FunctionCalls
 from velvetrope.execute_api.logs import LogSink, RequestLog, RequestObserver
-from velvetrope.execute_api.meters import Meters, Verdict, epoch_us
+from velvetrope.execute_api.meters import Meter, Meters, Verdict, epoch_us
 from velvetrope.execute_api.method_tests import MethodTests
 from velvetrope.execute_api.protocols import (
+    CallerCredentials,
     DecisionRecorder,
     FunctionInvoker,
     PolicyGatherer,
@@ -76,8 +78,9 @@ from velvetrope.execute_api.requests import (
 )
 from velvetrope.execute_api.snapshot import ApiKeyInPlan, CompiledStage, FixedRoute, Step
 from velvetrope.identifiers import new_uuid
-from velvetrope.principals import ANONYMOUS, CredentialSource
+from velvetrope.principals import ANONYMOUS, Principal
 from velvetrope.sealing import MasterKeys
+from velvetrope.sigv4 import may_be_presigned
 from velvetrope.store import ChangeFeed
 from velvetrope.store.tables.apigateway import ApiGatewayStore
 from velvetrope.store.tables.usage import UsageStore
@@ -105,7 +108,7 @@ class RequestLane:
         store: ApiGatewayStore,
         usage: UsageStore,
         changes: ChangeFeed,
-        credentials: CredentialSource,
+        credentials: CallerCredentials,
         policies: PolicyGatherer,
         functions: FunctionInvoker,
         services: ServiceDoor,
@@ -157,11 +160,16 @@ class RequestLane:
             self._record(incoming, None, ids, response, PayloadTooLarge(step="size"), trail, started)
             return response
         try:
-            passed = matched = await self._match_route(incoming, ids, trail)
-            passed = caller = await self._authenticate(matched)
-            passed = allowed = await self._authorization.authorize(caller)
-            passed = admitted = await self._admit(allowed)
-            response, outcome = await self._integrate(admitted)
+            matched = self._match_route(incoming, ids, trail)
+            if matched is None:
+                raise await self._no_route(incoming)
+            passed = matched
+            passed = caller = self._recognise(matched) or await self._authenticate(matched)
+            passed = allowed = self._authorization.recall(caller) or await self._authorization.authorize(caller)
+            while (admitted := self._admit(allowed)) is None:
+                await self._renew_lease(allowed)
+            passed = admitted
+            response, outcome = self._answer_by_mock(admitted) or await self._integrate(admitted)
         except GatewayRefusal as refusal:
             response = self._refuse(refusal, incoming, passed, ids, trail)
             self._record(incoming, passed, ids, response, refusal, trail, started)
@@ -194,11 +202,8 @@ class RequestLane:
             raise UnknownStage(step="stage", detail=f"the execute-api endpoint of API {stage.api_id} is disabled")
         return stage, path
 
-    async def _match_route(self, incoming: IncomingRequest, ids: RequestIds, trail: Trail) -> MatchedRequest:
-        headers = incoming.headers_by_name
-        http_method = incoming.method
-        if METHOD_OVERRIDE in headers:
-            http_method = headers[METHOD_OVERRIDE].decode("latin-1").strip().upper()
+    def _match_route(self, incoming: IncomingRequest, ids: RequestIds, trail: Trail) -> MatchedRequest | None:
+        headers, http_method = incoming.headers_by_name, _method_of(incoming)
         routes, called = self._deployed.snapshot.routes, (incoming.api_id, incoming.stage_path, http_method)
         # Not by domain: what is remembered there may be closed to a call by the API's own endpoint.
         route, parameters = None if incoming.by_domain else routes.get(called), _EMPTY
@@ -206,11 +211,7 @@ class RequestLane:
             stage, path = self._find_stage(incoming)
             found = stage.tree.match(path, http_method)
             if found is None:
-                if b"authorization" in headers or incoming.query_string.find(b"X-Amz-Algorithm") >= 0:
-                    await self._authenticator.authenticate(incoming, headers)
-                raise MissingAuthenticationToken(
-                    step="route", detail=f"no resource of stage {stage.name} has {http_method} {path}"
-                )
+                return None
             parameters = found.path_parameters
             route = FixedRoute(
                 stage, found.target, path, f"{stage.arn_prefix}{http_method}/{path[1:].removesuffix('/')}"
@@ -231,15 +232,29 @@ class RequestLane:
             trail,
         )
 
-    async def _authenticate(self, matched: MatchedRequest) -> AuthenticatedCaller:
-        method = matched.method
-        if method.authorization == "NONE":
+    async def _no_route(self, incoming: IncomingRequest) -> GatewayRefusal:
+        stage, path = self._find_stage(incoming)
+        headers = incoming.headers_by_name
+        if b"authorization" in headers or may_be_presigned(incoming.query_string):
+            await self._authenticator.authenticate(incoming, headers)
+        return MissingAuthenticationToken(
+            step="route", detail=f"no resource of stage {stage.name} has {_method_of(incoming)} {path}"
+        )
+
+    def _recognise(self, matched: MatchedRequest) -> AuthenticatedCaller | None:
+        """Who nobody has to be asked about."""
+        authorization = matched.method.authorization
+        if authorization == "NONE":
             return AuthenticatedCaller(matched, ANONYMOUS)
-        if method.authorization != "AWS_IAM":
+        if authorization != "AWS_IAM":
+            return None
+        principal = self._authenticator.recognise(matched.incoming, matched.headers)
+        return None if principal is None else _signed(matched, principal)
+
+    async def _authenticate(self, matched: MatchedRequest) -> AuthenticatedCaller:
+        if matched.method.authorization != "AWS_IAM":
             return await self._ask_authorizer(matched)
-        principal = await self._authenticator.authenticate(matched.incoming, matched.headers)
-        matched.trail.append(_signed_by(principal.access_key_id, principal.arn))
-        return AuthenticatedCaller(matched, principal)
+        return _signed(matched, await self._authenticator.authenticate(matched.incoming, matched.headers))
 
     async def _ask_authorizer(self, matched: MatchedRequest) -> AuthenticatedCaller:
         method = matched.method
@@ -256,27 +271,38 @@ class RequestLane:
         vouched = await self._authorizers.vouch(authorizer, matched, method.authorization_scopes)
         return AuthenticatedCaller(matched, ANONYMOUS, vouched)
 
-    async def _admit(self, authorized: AuthorizedRequest) -> AdmittedRequest:
+    def _admit(self, authorized: AuthorizedRequest) -> AdmittedRequest | None:
+        """The request, counted; None if it cannot be, since a lease has run out."""
         matched = authorized.caller.matched
-        method = matched.method
-        meter = method.meter
-        in_plan: ApiKeyInPlan | None = None
-        presented: str | None = None
-        if method.api_key_required:
-            in_plan, presented = self._find_key(authorized.caller)
-            meter = in_plan.meter_of(method, self._meters)
-        else:
-            matched.trail.append(_NO_KEY_NEEDED)
+        in_plan, presented, meter = self._meter_of(authorized.caller)
         if meter is not None:
-            now = matched.incoming.received_at
-            now_us = epoch_us(now)
-            while not meter.is_leased(now_us):
-                await self._meters.renew(meter, now, now_us)
+            now_us = epoch_us(matched.incoming.received_at)
+            if not meter.is_leased(now_us):
+                return None
             verdict = meter.take(now_us)
             if verdict != "admitted":
                 raise _over_limit(verdict, matched, in_plan)
+        if in_plan is None:
+            matched.trail.append(_NO_KEY_NEEDED)
+        if meter is not None:
             matched.trail.append(_WITHIN_STAGE_LIMITS if in_plan is None else in_plan.admitted)
         return AdmittedRequest(authorized, in_plan, presented)
+
+    async def _renew_lease(self, authorized: AuthorizedRequest) -> None:
+        _, _, meter = self._meter_of(authorized.caller)
+        if meter is not None:
+            now = authorized.caller.matched.incoming.received_at
+            await self._meters.renew(meter, now, epoch_us(now))
+
+    def _answer_by_mock(self, admitted: AdmittedRequest) -> tuple[GatewayResponse, IntegrationOutcome | None] | None:
+        """What nobody has to be asked for."""
+        matched = admitted.authorized.caller.matched
+        integration = matched.method.integration
+        if not isinstance(integration, MockIntegration) or matched.method.validation is not None:
+            return None
+        answer = answer_mock(integration, matched)
+        matched.trail.append(_MOCK_ANSWERED)
+        return _complete(answer, matched.ids), answer.outcome
 
     async def _integrate(self, admitted: AdmittedRequest) -> tuple[GatewayResponse, IntegrationOutcome | None]:
         matched = admitted.authorized.caller.matched
@@ -297,17 +323,16 @@ class RequestLane:
             else:
                 answer = await integration.answer(admitted, self._doors)
             matched.trail.append(("integration", "allowed", answer.told_by))
-        status, headers, body = answer.status, answer.headers, answer.body
-        ids = matched.ids
-        if status in _NO_CONTENT:
-            body = b""
-        elif not answer.has_length:
-            headers.append((b"Content-Length", b"%d" % len(body)))
-        headers.append(ids.request_id_header)
-        headers.append(ids.extended_request_id_header)
-        return GatewayResponse(status, headers, body, answer.stream), answer.outcome
+        return _complete(answer, matched.ids), answer.outcome
 
     # What the steps use
+
+    def _meter_of(self, caller: AuthenticatedCaller) -> tuple[ApiKeyInPlan | None, str | None, Meter | None]:
+        method = caller.matched.method
+        if not method.api_key_required:
+            return None, None, method.meter
+        in_plan, presented = self._find_key(caller)
+        return in_plan, presented, in_plan.meter_of(method, self._meters)
 
     def _find_key(self, caller: AuthenticatedCaller) -> tuple[ApiKeyInPlan, str]:
         # Source: https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-api-key-source.html
@@ -396,6 +421,29 @@ def _over_limit(verdict: Verdict, matched: MatchedRequest, in_plan: ApiKeyInPlan
     if verdict == "throttled":
         return Throttled(step="throttle", detail=f"too many requests for the rate and burst of {whose}")
     return QuotaExceeded(step="quota", detail=f"the quota is used up: {whose}")
+
+
+def _method_of(incoming: IncomingRequest) -> str:
+    headers = incoming.headers_by_name
+    if METHOD_OVERRIDE in headers:
+        return headers[METHOD_OVERRIDE].decode("latin-1").strip().upper()
+    return incoming.method
+
+
+def _signed(matched: MatchedRequest, principal: Principal) -> AuthenticatedCaller:
+    matched.trail.append(_signed_by(principal.access_key_id, principal.arn))
+    return AuthenticatedCaller(matched, principal)
+
+
+def _complete(answer: Answer, ids: RequestIds) -> GatewayResponse:
+    status, headers, body = answer.status, answer.headers, answer.body
+    if status in _NO_CONTENT:
+        body = b""
+    elif not answer.has_length:
+        headers.append((b"Content-Length", b"%d" % len(body)))
+    headers.append(ids.request_id_header)
+    headers.append(ids.extended_request_id_header)
+    return GatewayResponse(status, headers, body, answer.stream)
 
 
 @lru_cache(maxsize=1024)

@@ -1,5 +1,8 @@
-"""What the request lane is handed: functions, services, tokens, policies, credentials (`principals.CredentialSource`),
-a recorder."""
+"""What the request lane is handed: functions, services, tokens, policies, credentials, a recorder.
+
+What most calls ask for is in memory. It can be asked without waiting (`recall_…`), which spares such a call a coroutine
+for each question.
+"""
 
 from datetime import datetime
 from typing import Literal, Protocol
@@ -8,10 +11,11 @@ import msgspec
 
 from velvetrope.execute_api.snapshot import Step
 from velvetrope.policy import PrincipalPolicies
-from velvetrope.principals import Principal
+from velvetrope.principals import CredentialSource, Principal, SigningCredentials
 from velvetrope.tokens import TokenUse, VerifiedToken
 
 __all__ = [
+    "CallerCredentials",
     "DecisionRecorder",
     "FunctionInvoker",
     "InvocationResult",
@@ -105,8 +109,26 @@ class ServiceDoor(Protocol):
         ...
 
 
+class CallerCredentials(CredentialSource, Protocol):
+    """A `CredentialSource` that can be asked without waiting."""
+
+    def recall_credentials(
+        self, access_key_id: str, session_token: str | None, now: datetime
+    ) -> SigningCredentials | None:
+        """What `find_credentials` would answer, if that is in memory: None says nothing about the key.
+
+        Raises:
+            velvetrope.sigv4.SignatureRefused: as `find_credentials`.
+        """
+        ...
+
+
 class PolicyGatherer(Protocol):
     """Hands out a principal's own policies."""
+
+    def recall_policies(self, principal: Principal) -> PrincipalPolicies | None:
+        """What `policies_for` would answer, if that is in memory: None says nothing about the policies."""
+        ...
 
     async def policies_for(self, principal: Principal) -> PrincipalPolicies:
         """From memory, unless they changed."""

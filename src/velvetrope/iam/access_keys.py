@@ -30,9 +30,13 @@ class AccessKeys:
         self._generation = 0
         changes.subscribe("iam", self._forget)
 
+    def recall(self, access_key_id: str) -> SigningCredentials | None:
+        """What `find_access_key` would find, if that is remembered."""
+        return self._found.get(access_key_id)
+
     async def find_access_key(self, access_key_id: str, now: datetime) -> SigningCredentials | None:  # noqa: ARG002
         """The active key of this id; None if it is unknown or switched off. (Long-term keys never expire by time.)"""
-        remembered = self._found.get(access_key_id)
+        remembered = self.recall(access_key_id)
         if remembered is not None:
             return remembered
         generation = self._generation

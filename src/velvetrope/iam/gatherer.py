@@ -41,6 +41,8 @@ _GONE = PrincipalPolicies(
     )
 )
 
+_HAVE_POLICIES = frozenset({"AssumedRole", "User", "FederatedUser"})
+
 
 class PolicyGatherer:
     """Collects the policies of callers."""
@@ -52,18 +54,21 @@ class PolicyGatherer:
         self._generation = 0
         changes.subscribe("iam", self._forget)
 
+    def recall_policies(self, principal: Principal) -> PrincipalPolicies | None:
+        """What `policies_for` would answer, if that is remembered."""
+        texts = None if principal.session is None else principal.session.policies
+        if texts is None and principal.kind not in _HAVE_POLICIES:
+            return _NOTHING
+        key = _key_of(principal)
+        return self._own.get(key) if texts is None else self._whole.get((key, texts))
+
     async def policies_for(self, principal: Principal) -> PrincipalPolicies:
         """Identity policies, boundary and session policies of `principal`."""
-        key = (principal.kind, principal.account_id, principal.policy_arn, principal.unique_id.partition(":")[0])
-        if principal.kind == "FederatedUser":
-            # The issuer must be older than the session, so what one session gets says nothing about another.
-            issued_at = "" if principal.session is None else principal.session.issued_at.isoformat()
-            key = (principal.kind, principal.account_id, principal.name, issued_at)
+        whole = self.recall_policies(principal)
+        if whole is not None:
+            return whole
+        key = _key_of(principal)
         texts = None if principal.session is None else principal.session.policies
-        if texts is not None:
-            whole = self._whole.get((key, texts))
-            if whole is not None:
-                return whole
         generation = self._generation
         own = self._own.get(key)
         if own is None:
@@ -117,6 +122,15 @@ class PolicyGatherer:
         self._generation += 1
         self._own.clear()
         self._whole.clear()
+
+
+def _key_of(principal: Principal) -> tuple[str, str, str, str]:
+    """What a principal's policies hang on, but for those of its session."""
+    if principal.kind == "FederatedUser":
+        # The issuer must be older than the session, so what one session gets says nothing about another.
+        issued_at = "" if principal.session is None else principal.session.issued_at.isoformat()
+        return principal.kind, principal.account_id, principal.name, issued_at
+    return principal.kind, principal.account_id, principal.policy_arn, principal.unique_id.partition(":")[0]
 
 
 def _remember(known: dict[K, PrincipalPolicies], key: K, value: PrincipalPolicies) -> None:

@@ -38,6 +38,14 @@ class AccessKeySource:
         self._keys = keys
         self._sessions = sessions
 
+    def recall_credentials(
+        self, access_key_id: str, session_token: str | None, now: datetime
+    ) -> SigningCredentials | None:
+        """See `execute_api`'s `CallerCredentials`."""
+        if session_token is not None:
+            return self._sessions.open(access_key_id, session_token, now)
+        return self._root if access_key_id == self._root.access_key_id else self._keys.recall(access_key_id)
+
     async def find_credentials(
         self, access_key_id: str, session_token: str | None, now: datetime
     ) -> SigningCredentials:

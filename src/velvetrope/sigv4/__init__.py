@@ -7,7 +7,7 @@ quick way for a request that differs from a verified one in query string, moment
 How a key is looked up, who owns it and what it may do is not known here.
 """
 
-from velvetrope.sigv4.authorization import check_scope, parse_authorization
+from velvetrope.sigv4.authorization import check_scope, may_be_presigned, parse_authorization
 from velvetrope.sigv4.canonical import canonical_request, string_to_sign
 from velvetrope.sigv4.errors import (
     ExpiredSessionToken,
@@ -55,6 +55,7 @@ __all__ = [
     "canonical_request",
     "check_scope",
     "first_by_name",
+    "may_be_presigned",
     "parse_authorization",
     "parse_timestamp",
     "scope_request",

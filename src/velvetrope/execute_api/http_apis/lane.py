@@ -64,7 +64,13 @@ from velvetrope.execute_api.http_backends import HttpBackends
 from velvetrope.execute_api.invoking import FunctionCalls
 from velvetrope.execute_api.logs import LogSink, RequestLog
 from velvetrope.execute_api.meters import Meters, epoch_us
-from velvetrope.execute_api.protocols import DecisionRecorder, FunctionInvoker, PolicyGatherer, ServiceDoor
+from velvetrope.execute_api.protocols import (
+    CallerCredentials,
+    DecisionRecorder,
+    FunctionInvoker,
+    PolicyGatherer,
+    ServiceDoor,
+)
 from velvetrope.execute_api.requests import (
     GatewayResponse,
     IncomingRequest,
@@ -76,7 +82,7 @@ from velvetrope.execute_api.requests import (
 from velvetrope.execute_api.snapshot import Step
 from velvetrope.identifiers import new_uuid
 from velvetrope.policy import AuthorizationRequest
-from velvetrope.principals import ANONYMOUS, CredentialSource
+from velvetrope.principals import ANONYMOUS
 from velvetrope.store import ChangeFeed
 from velvetrope.store.tables.apigatewayv2 import HttpApiStore
 from velvetrope.store.tables.usage import UsageStore
@@ -100,7 +106,7 @@ class HttpApiLane:
         store: HttpApiStore,
         usage: UsageStore,
         changes: ChangeFeed,
-        credentials: CredentialSource,
+        credentials: CallerCredentials,
         policies: PolicyGatherer,
         functions: FunctionInvoker,
         services: ServiceDoor,
@@ -235,7 +241,9 @@ class HttpApiLane:
 
     async def _authorize_signed(self, matched: HttpMatched) -> HttpCaller:
         try:
-            principal = await self._authenticator.authenticate(matched.incoming, matched.headers)
+            principal = self._authenticator.recognise(matched.incoming, matched.headers)
+            if principal is None:
+                principal = await self._authenticator.authenticate(matched.incoming, matched.headers)
         except GatewayRefusal as refusal:
             raise Forbidden(step=refusal.step, detail=refusal.detail or refusal.message) from None
         matched.trail.append(
