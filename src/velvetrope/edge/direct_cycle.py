@@ -51,7 +51,6 @@ class DirectCycle:
         "_http_version",
         "_max_body_bytes",
         "_method",
-        "_outbox",
         "_protocol",
         "_query_string",
         "_raw_path",
@@ -84,7 +83,6 @@ class DirectCycle:
         self._http_version = http_version
         self._expects_continue = protocol.expect_100_continue
         self._waiter: asyncio.Future[None] | None = None
-        self._outbox: Outbox | None = None
         self.keep_alive = keep_alive
         self.body = bytearray()
         self.more_body = True
@@ -109,18 +107,26 @@ class DirectCycle:
 
     async def run_asgi(self, _app: object) -> None:
         """Answer the call. The name is uvicorn's: its protocol starts cycles by it."""
-        protocol = self._protocol
         try:
-            body = await self._read_body() if self.more_body or self.body or self.disconnected else b""
-            response = await self._respond(body)
+            answering = self._respond(await self._read_body())
         except ClientGone:
             return
         except BodyTooLarge:
-            response = self._refuse_large_body()
+            await self._answer(self._refuse_large_body())
+            return
+        await self._finish(answering)
+
+    async def _finish(self, answering: Awaitable[GatewayResponse]) -> None:
+        try:
+            response = await answering
         except Exception:  # noqa: BLE001 - a fault of ours that whoever answers did not stop
             _log.exception("a call could not be answered")
             self.give_up()
             return
+        await self._answer(response)
+
+    async def _answer(self, response: GatewayResponse) -> None:
+        """Put an answer on the wire, as fast as the client takes it."""
         if self._flow.write_paused and not self.disconnected:
             # The client reads slower than it asks; without this its answers would pile up here.
             await self._flow.drain()
@@ -130,12 +136,9 @@ class DirectCycle:
         self.response_started = True
         rendered = self._render(response)
         if response.stream is None:
-            if self._outbox is None:
-                self.send(rendered)
-            else:
-                self._outbox.append((self, rendered))
+            self.send(rendered)
             return
-        protocol.transport.write(rendered)
+        self._protocol.transport.write(rendered)
         if await self._send_stream(response, response.stream):
             self._end()
 

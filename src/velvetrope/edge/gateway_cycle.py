@@ -7,8 +7,7 @@ Every server that is not ours goes through `EdgeApp` as ASGI has it; both ask th
 there is one set of rules.
 """
 
-import contextlib
-from collections.abc import Awaitable, Coroutine, Generator, Mapping, Sequence
+from collections.abc import Coroutine, Generator, Mapping, Sequence
 from typing import Protocol
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -101,16 +100,22 @@ class GatewayCycle(DirectCycle):
         The answer is put into `outbox`, for whoever called to `send`, unless something had to be waited for. What runs
         before it first waits does so outside of any task.
         """
-        self._outbox = outbox
-        running = self.run_asgi(None)
+        if self.disconnected or len(self.body) > self._max_body_bytes:
+            return self.run_asgi(None)
+        answering = self._respond(bytes(self.body))
         try:
-            waits_for = running.send(None)
-        except StopIteration:
-            return None
-        self._outbox = None
-        return _go_on(running, waits_for)
+            waits_for = answering.send(None)
+        except StopIteration as finished:
+            response: GatewayResponse = finished.value
+        else:
+            return self._finish(_Rest(answering, waits_for))
+        if response.stream is not None or self._flow.write_paused:
+            return self._answer(response)
+        self.response_started = True
+        outbox.append((self, self._render(response)))
+        return None
 
-    def _respond(self, body: bytes) -> Awaitable[GatewayResponse]:
+    def _respond(self, body: bytes) -> Coroutine[object, None, GatewayResponse]:
         protocol = self._protocol
         client, scheme = protocol.client, protocol.scheme
         return self._door.answer_gateway(
@@ -138,20 +143,16 @@ class GatewayCycle(DirectCycle):
         return self._door.refuse_large_body()
 
 
-async def _go_on(running: Coroutine[object, None, None], waits_for: object) -> None:
-    await _Rest(running, waits_for)
-
-
 class _Rest:
     """What is left of a coroutine that has begun outside of a task and now waits for something."""
 
-    def __init__(self, running: Coroutine[object, None, None], waits_for: object) -> None:
+    def __init__(self, running: Coroutine[object, None, GatewayResponse], waits_for: object) -> None:
         self._running = running
         self._waits_for = waits_for
 
-    def __await__(self) -> Generator[object, None, None]:
+    def __await__(self) -> Generator[object, None, GatewayResponse]:
         waits_for = self._waits_for
-        with contextlib.suppress(StopIteration):
+        try:
             while True:
                 try:
                     yield waits_for
@@ -159,3 +160,6 @@ class _Rest:
                     waits_for = self._running.throw(thrown)
                 else:
                     waits_for = self._running.send(None)
+        except StopIteration as finished:
+            response: GatewayResponse = finished.value
+            return response
