@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from velvetrope.edge.known_heads import KnownHeads, take_apart
+from velvetrope.edge.known_heads import KnownHead, KnownHeads, take_apart
 from velvetrope.secret import Secret
 from velvetrope.sigv4 import SignedRequest, sign_request
 
@@ -83,6 +83,40 @@ KNOWN = learnt(head())
 BASE = head(b"n=7", at=NOW.replace(second=8))
 
 
+def known_head(chunk: bytes) -> KnownHead:
+    parts = take_apart(chunk)
+    assert parts is not None
+    found = learnt(chunk).find(parts)
+    assert found is not None
+    return found
+
+
+KNOWN_HEAD = known_head(head())
+
+
+@pytest.mark.parametrize("order", ["as signed", "date last"])
+@pytest.mark.parametrize("query", [b"", b"n=2", b"a=1&b=2&c"])
+def test_on_its_connection_it_is_taken_apart_in_the_same_way(order: str, query: bytes) -> None:
+    chunk = head(query, at=NOW.replace(second=9), order=order)
+
+    assert known_head(head(order=order)).find_parts(chunk) == take_apart(chunk)
+
+
+@pytest.mark.parametrize(
+    "chunk",
+    [
+        pytest.param(head(b"q=" + b"x" * 4_096), id="too long"),
+        pytest.param(head(extra=b"X-More: 1\r\n"), id="another header"),
+        pytest.param(head().replace(b"/live/things", b"/live/thingz"), id="another path"),
+        pytest.param(head().replace(b"x-api-key: key", b"x-api-key: kex"), id="another value"),
+        pytest.param(head() + head(), id="two of them"),
+        pytest.param(b"", id="nothing"),
+    ],
+)
+def test_on_its_connection_another_head_is_another_one(chunk: bytes) -> None:
+    assert KNOWN_HEAD.find_parts(chunk) is None
+
+
 @given(st.data())
 def test_what_is_changed_is_read_as_the_parser_reads_it_or_left_to_it(data: st.DataObject) -> None:
     at = data.draw(st.integers(0, len(BASE) - 1))
@@ -94,6 +128,7 @@ def test_what_is_changed_is_read_as_the_parser_reads_it_or_left_to_it(data: st.D
     chunk = BASE[:at] + inserted + BASE[at + length :]
     parts = take_apart(chunk)
     known = None if parts is None else KNOWN.find(parts)
+    assert KNOWN_HEAD.find_parts(chunk) == (None if known is None else parts)
     if parts is None or known is None:
         return
 

@@ -7,6 +7,7 @@ before, around parts of letters and digits that mean nothing to HTTP, there is n
     parts = take_apart(chunk)                        # None: not plainly such a head
     known = heads.find(parts)                        # None: not read before
     headers = known.headers_of(parts)
+    parts = known.find_parts(another_chunk)          # of a connection that has sent such a head: only compared
 
 A head is kept only when the call it made was let in (`GatewayCycle`), so that strangers cannot fill the memory, and
 only if what the parser made of it is what it looks like here: no header twice, and the cut parts where the parser found
@@ -28,6 +29,7 @@ _BLANK_LINE: Final = b"\r\n\r\n"
 _SIGNATURE: Final = b"Signature="
 _SIGNATURE_DIGITS: Final = 64
 _TIMESTAMP_CHARACTERS: Final = 16
+_QUESTION_MARK: Final = 0x3F
 _HEX: Final = b"0123456789abcdef"
 _TIME: Final = b"0123456789TZ"
 _QUERY: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.~=&"
@@ -66,12 +68,7 @@ def take_apart(chunk: bytes) -> HeadParts | None:
     after_date, after_signature = dated + _TIMESTAMP_CHARACTERS, signed + _SIGNATURE_DIGITS
     query_string, timestamp = chunk[question + 1 : url_end], chunk[dated:after_date]
     signature = chunk[signed:after_signature]
-    if (
-        query_string.translate(None, _QUERY)
-        or timestamp.translate(None, _TIME)
-        or signature.translate(None, _HEX)
-        or len(signature) != _SIGNATURE_DIGITS
-    ):
+    if len(signature) != _SIGNATURE_DIGITS or not _are_plain(query_string, timestamp, signature):
         return None
     if after_date <= signed:
         rest = (chunk[url_end:dated], chunk[after_date:signed], chunk[after_signature:])
@@ -82,10 +79,33 @@ def take_apart(chunk: bytes) -> HeadParts | None:
     return HeadParts(b"\0".join((chunk[:question], *rest)), query_string, timestamp, signature)
 
 
+def _are_plain(query_string: bytes, timestamp: bytes, signature: bytes) -> bool:
+    """Whether they have letters and digits only that mean nothing to HTTP."""
+    return not (
+        query_string.translate(None, _QUERY) or timestamp.translate(None, _TIME) or signature.translate(None, _HEX)
+    )
+
+
 class KnownHead:
     """What the parser, and `find_gateway_call`, made of the constant parts."""
 
-    __slots__ = ("_by_name", "_claim", "_dated", "_headers", "_signed", "call", "likeness", "raw_path")
+    __slots__ = (
+        "_by_name",
+        "_bytes_behind_url",
+        "_claim",
+        "_constant",
+        "_dated",
+        "_first",
+        "_headers",
+        "_is_dated_first",
+        "_second",
+        "_signed",
+        "_target",
+        "_third",
+        "call",
+        "likeness",
+        "raw_path",
+    )
 
     def __init__(
         self,
@@ -95,7 +115,13 @@ class KnownHead:
         by_name: dict[bytes, bytes],
         dated: int,
         signed: int,
+        constant: bytes,
     ) -> None:
+        self._constant = constant
+        self._target, self._first, self._second, self._third = constant.split(b"\0")
+        self._is_dated_first = dated < signed
+        varying = _TIMESTAMP_CHARACTERS + _SIGNATURE_DIGITS
+        self._bytes_behind_url = len(self._first) + len(self._second) + len(self._third) + varying
         self.call = call
         self.raw_path = raw_path
         self.likeness = Likeness()
@@ -104,6 +130,37 @@ class KnownHead:
         self._dated = dated
         self._signed = signed
         self._claim = headers[signed][1][:-_SIGNATURE_DIGITS]
+
+    def find_parts(self, chunk: bytes) -> HeadParts | None:
+        """What `take_apart` makes of a chunk, if its constant parts are those of this head; else None.
+
+        For whoever has reason to expect that they are: nothing has to be looked for then, only compared.
+        """
+        target = self._target
+        question = len(target)
+        url_end = chunk.find(b" ", question)
+        size = len(chunk)
+        if size != url_end + self._bytes_behind_url or size > _MAX_HEAD_BYTES or not chunk.startswith(target):
+            return None
+        start = url_end + len(self._first)
+        end = start + (_TIMESTAMP_CHARACTERS if self._is_dated_first else _SIGNATURE_DIGITS)
+        last_end = size - len(self._third)
+        last = end + len(self._second)
+        if not (
+            chunk.startswith(self._first, url_end)
+            and chunk.startswith(self._second, end)
+            and chunk.startswith(self._third, last_end)
+        ):
+            return None
+        timestamp, signature = chunk[start:end], chunk[last:last_end]
+        if not self._is_dated_first:
+            timestamp, signature = signature, timestamp
+        query_string = chunk[question + 1 : url_end]
+        if (url_end > question and chunk[question] != _QUESTION_MARK) or not _are_plain(
+            query_string, timestamp, signature
+        ):
+            return None
+        return HeadParts(self._constant, query_string, timestamp, signature)
 
     def headers_of(self, parts: HeadParts) -> tuple[tuple[tuple[bytes, bytes], ...], dict[bytes, bytes]]:
         """The headers in their order, and by lower-case name, of the head that `parts` are of."""
@@ -155,7 +212,7 @@ class KnownHeads:
             return
         names = list(by_name)
         dated, signed = names.index(b"x-amz-date"), names.index(b"authorization")
-        known = KnownHead(call, raw_path, headers, by_name, dated, signed)
+        known = KnownHead(call, raw_path, headers, by_name, dated, signed, parts.constant)
         self._known[parts.constant] = known
         if len(self._known) > _REMEMBERED:
             self._known.popitem(last=False)

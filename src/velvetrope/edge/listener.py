@@ -48,7 +48,7 @@ from uvicorn.server import ServerState
 
 from velvetrope.edge.direct_cycle import DirectCycle, Outbox
 from velvetrope.edge.gateway_cycle import GatewayCycle, GatewayDoor
-from velvetrope.edge.known_heads import KnownHeads, take_apart
+from velvetrope.edge.known_heads import KnownHead, KnownHeads, take_apart
 from velvetrope.edge.one_write import OneWrite
 from velvetrope.edge.operation_cycle import OperationCycle, OperationDoor
 
@@ -322,6 +322,8 @@ class _EdgeProtocol(HttpToolsProtocol):
         self._operations = operations
         self._turn = turn
         self._heads = heads
+        self._known: KnownHead | None = None
+        """The head of this connection's last call that was not parsed."""
         self.logger = _log
         self._chunk: bytes | None = None
         """What is being read, if it begins where a message may begin."""
@@ -361,10 +363,14 @@ class _EdgeProtocol(HttpToolsProtocol):
         """Answer a call whose head differs only in its signature from one that was answered; nothing is parsed then."""
         if self._gateway is None or self._is_answering() or self.transport.is_closing():
             return False
-        parts = take_apart(data)
-        known = None if parts is None else self._heads.find(parts)
-        if parts is None or known is None:
-            return False
+        known = self._known
+        parts = None if known is None else known.find_parts(data)
+        if known is None or parts is None:
+            parts = take_apart(data)
+            known = None if parts is None else self._heads.find(parts)
+            if parts is None or known is None:
+                return False
+            self._known = known
         cycle = GatewayCycle.of_known(self, self._gateway, known, parts, self._heads)
         self.cycle = cycle  # type: ignore[assignment]  # as in `_begin_direct_call`
         self._turn.add(cycle, self.loop)

@@ -14,6 +14,7 @@ Source: IAM User Guide, "Create a signed AWS API request".
 
 import hmac
 from datetime import datetime
+from functools import lru_cache
 from hashlib import sha256
 from typing import Final
 
@@ -30,7 +31,6 @@ from velvetrope.sigv4.verification import SigningKey, signing_key
 __all__ = ["RepeatedSignature"]
 
 _DATE: Final = b"x-amz-date"
-_DAY_CHARACTERS: Final = 8
 
 
 class RepeatedSignature(msgspec.Struct, frozen=True, gc=False):
@@ -80,22 +80,31 @@ class RepeatedSignature(msgspec.Struct, frozen=True, gc=False):
 
     def is_of(self, query_string: bytes, timestamp: bytes, signature: bytes, *, now: datetime) -> bool:
         """Whether the same key signed the same request with this query string at this time, near `now`."""
-        if timestamp[:_DAY_CHARACTERS] != self.day or may_be_presigned(query_string):
+        moment = _moment_of(timestamp)
+        if moment is None or not timestamp.startswith(self.day) or may_be_presigned(query_string):
             return False
         try:
-            moment, basic_text = parse_timestamp(timestamp.decode("latin-1"))
             check_window(moment, now=now)
             query = canonical_query(query_string)
         except SignatureRefused:
             return False
-        if basic_text.encode() != timestamp:
-            return False
-        canonical = self.before + query + self.between
-        if self.after is not None:
-            canonical += timestamp + self.after
+        if self.after is None:
+            canonical = self.before + query + self.between
+        else:
+            canonical = b"".join((self.before, query, self.between, timestamp, self.after))
         digest = sha256(canonical).hexdigest().encode()
-        expected = self.key.sign(_ALGORITHM_LINE + timestamp + self.scope_lines + digest)
+        expected = self.key.sign(b"".join((_ALGORITHM_LINE, timestamp, self.scope_lines, digest)))
         return hmac.compare_digest(expected.encode(), signature)
+
+
+@lru_cache(maxsize=256)
+def _moment_of(timestamp: bytes) -> datetime | None:
+    """None unless it is in the basic form, which is the one that is signed."""
+    try:
+        moment, basic_text = parse_timestamp(timestamp.decode("latin-1"))
+    except SignatureRefused:
+        return None
+    return moment if basic_text.encode() == timestamp else None
 
 
 _ALGORITHM_LINE: Final = f"{ALGORITHM}\n".encode()

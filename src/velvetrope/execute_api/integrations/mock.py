@@ -9,7 +9,7 @@ Source: API Gateway Developer Guide, "Set up mock integrations", "Integration pa
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from velvetrope.events import parse_mock_status
@@ -18,6 +18,12 @@ from velvetrope.execute_api.integrations.answers import Answer
 from velvetrope.execute_api.requests import MatchedRequest
 
 __all__ = ["MockAnswer", "MockIntegration", "answer_mock"]
+
+
+FixedAnswer = tuple[int, tuple[tuple[bytes, bytes], ...], bytes]
+"""Status, headers without length and ids, body."""
+
+_MAX_FOUND = 64
 
 
 @dataclass(frozen=True)
@@ -43,6 +49,8 @@ class MockIntegration:
     """By content type in lower case. None: that template yields no status, which is a configuration error."""
     passthrough: str
     answers: tuple[MockAnswer, ...]
+    found: dict[tuple[bytes | None, bytes], FixedAnswer] = field(default_factory=dict, compare=False, repr=False)
+    """Answers to the Content-Type and Accept headers that were seen, where they depend on nothing else."""
 
     def answer_to(self, status: str) -> MockAnswer | None:
         """The answer whose pattern takes `status`, else the one without a pattern."""
@@ -58,11 +66,20 @@ class MockIntegration:
 def answer_mock(mock: MockIntegration, request: MatchedRequest) -> Answer:
     """The fixed answer to a request."""
     headers = request.headers
+    asked = headers.get(b"content-type"), headers.get(b"accept", b"")
+    status, fixed, body = mock.found.get(asked) or _find_answer(mock, request, *asked)
+    return Answer(status, [*fixed], body)
+
+
+def _find_answer(
+    mock: MockIntegration, request: MatchedRequest, content_type: bytes | None, accept: bytes
+) -> FixedAnswer:
     media_type = "application/json"
-    if b"content-type" in headers:
-        media_type = headers[b"content-type"].decode("latin-1").split(";", 1)[0].strip().lower() or media_type
+    if content_type is not None:
+        media_type = content_type.decode("latin-1").split(";", 1)[0].strip().lower() or media_type
+    reads_body = media_type not in mock.statuses
     status = mock.statuses.get(media_type)
-    if status is None and media_type not in mock.statuses:
+    if reads_body:
         if mock.passthrough == "NEVER" or (mock.passthrough == "WHEN_NO_TEMPLATES" and mock.statuses):
             raise UnsupportedMediaType(step="integration", detail=f"no request template for {media_type}")
         status = parse_mock_status(request.incoming.body)
@@ -71,9 +88,12 @@ def answer_mock(mock: MockIntegration, request: MatchedRequest) -> Answer:
     answer = mock.answer_to(status)
     if answer is None:
         raise ApiConfiguration(step="integration", detail=f"no integration response takes the status {status}")
-    content_type, body = _body_for(answer, headers.get(b"accept", b""))
-    typed = [] if answer.names_its_content_type else [(b"Content-Type", content_type)]
-    return Answer(answer.status, [*typed, *answer.headers], body)
+    answers_type, body = _body_for(answer, accept)
+    typed = () if answer.names_its_content_type else ((b"Content-Type", answers_type),)
+    found = answer.status, (*typed, *answer.headers), body
+    if not reads_body and len(mock.found) < _MAX_FOUND:
+        mock.found[content_type, accept] = found
+    return found
 
 
 def _body_for(answer: MockAnswer, accept: bytes) -> tuple[bytes, bytes]:
