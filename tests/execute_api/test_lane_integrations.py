@@ -267,6 +267,25 @@ async def test_mock_picks_template_and_answer(
     assert (response.status, response.body) == expected
 
 
+async def test_a_mock_that_is_asked_again_answers_what_it_is_asked(gateway: Gateway) -> None:
+    """What it found for one pair of Content-Type and Accept is nothing to another, and a body is read each time."""
+    both = {"application/json": '{"a":1}', "text/plain": "one"}
+    answers = {"default": {"statusCode": "200", "responseTemplates": both}, "404": {"statusCode": "404"}}
+    await gateway.deploy(_mock(requestTemplates=_OK, responses=answers))
+
+    async def ask(*, body: bytes = b"", **headers: str) -> tuple[int, bytes, str | None]:
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        response = await gateway.call(gateway.request("POST", "/m", headers=named, body=body))
+        return response.status, response.body, header(response, "Content-Type")
+
+    for _ in range(2):
+        assert await ask() == (200, b'{"a":1}', "application/json")
+        assert await ask(Accept="text/plain") == (200, b"one", "text/plain")
+        assert (await ask(body=b'{"statusCode":404}', Content_Type="text/plain"))[0] == 404
+        assert (await ask(body=b'{"statusCode":200}', Content_Type="text/plain"))[0] == 200
+        assert (await ask(body=b"{}", Content_Type="text/plain"))[0] == 500
+
+
 async def test_mapped_headers_of_a_mock(gateway: Gateway) -> None:
     name = "method.response.header.Access-Control-Allow-Origin"
     answer = {"statusCode": "200", "responseParameters": {name: "'*'"}}

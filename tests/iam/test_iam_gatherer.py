@@ -61,6 +61,34 @@ async def test_policies_are_remembered_between_changes(iam: Iam) -> None:
     assert await iam.gatherer.policies_for(role) is await iam.gatherer.policies_for(role)
 
 
+async def test_what_is_recalled_is_what_was_gathered_until_something_changes(iam: Iam) -> None:
+    role = await make_role(iam, allow("a:Do"))
+    session = Session(NOW, NOW + timedelta(hours=1), policies=(document(allow("a:Do")),))
+
+    for caller in (role, replace(role, session=session)):
+        assert iam.gatherer.recall_policies(caller) is None
+        gathered = await iam.gatherer.policies_for(caller)
+        assert iam.gatherer.recall_policies(caller) is gathered
+    await iam.call("delete_role_policy", role_name="Caller", policy_name="own")
+
+    for caller in (role, replace(role, session=session)):
+        assert iam.gatherer.recall_policies(caller) is None
+
+
+async def test_nothing_is_recalled_of_who_is_gone(iam: Iam) -> None:
+    user = await make_user(iam, allow("a:Do"))
+    await iam.call("delete_user_policy", user_name="alice", policy_name="own")
+    await iam.call("delete_user", user_name="alice")
+
+    assert not (await decide(iam, user, "a:Do")).allowed
+    assert iam.gatherer.recall_policies(user) is None
+
+
+async def test_who_has_no_policies_of_its_own_is_known_at_once(iam: Iam) -> None:
+    for caller in (ROOT, ANONYMOUS, service_principal("lambda.amazonaws.com")):
+        assert iam.gatherer.recall_policies(caller) is await iam.gatherer.policies_for(caller)
+
+
 async def test_a_boundary_limits(iam: Iam) -> None:
     role = await make_role(iam, allow("*"), permissions_boundary=READ_ONLY)
 
