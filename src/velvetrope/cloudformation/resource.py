@@ -12,6 +12,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Protocol, TypeAlias
 
+import msgspec
+
 from velvetrope.clock import Clock, Entropy
 from velvetrope.cloudformation.errors import ResourceRefused
 from velvetrope.cloudformation.schemas import Properties, load_schemas, lower_members
@@ -72,7 +74,7 @@ class ResourceCall:
 
     async def invoke(self, service: str, operation: str, parameters: Mapping[str, object]) -> Mapping[str, object]:
         """Call an operation as the caller of the stack operation, by way of CloudFormation, with an id of its own."""
-        call = replace(
+        call = msgspec.structs.replace(
             self.call,
             request_id=new_uuid(self._entropy),
             now=self._clock.now(),
