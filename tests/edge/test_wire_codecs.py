@@ -138,7 +138,7 @@ def as_request(serialized: Mapping[str, Any]) -> ControlRequest:
 
 @pytest.mark.parametrize(("service", "operation"), OPERATIONS)
 @given(data=st.data())
-@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=30, suppress_health_check=list(HealthCheck))
 def test_what_botocore_serialises_is_parsed(service: str, operation: str, data: st.DataObject) -> None:
     ours = our_model(service).operation(operation)
     parameters = data.draw(structures(ours.input, depth=3)) if ours.input is not None else {}
@@ -154,7 +154,7 @@ def test_what_botocore_serialises_is_parsed(service: str, operation: str, data: 
 # Invoke's payload is read as a stream by botocore's client and not by its parser: test_edge_over_http.py has it.
 @pytest.mark.parametrize(("service", "operation"), [pair for pair in OPERATIONS if pair[1] != "Invoke"])
 @given(data=st.data())
-@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=30, suppress_health_check=list(HealthCheck))
 def test_what_is_rendered_botocore_parses_back(service: str, operation: str, data: st.DataObject) -> None:
     ours = our_model(service).operation(operation)
     result = data.draw(structures(ours.output, depth=4)) if ours.output is not None else {}

@@ -171,6 +171,6 @@ def test_limits_hold_over_nodes_crashes_and_restarts(store: Shared) -> None:
     run_state_machine_as_test(
         Metering,
         settings=settings(
-            max_examples=40, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)
+            max_examples=40, stateful_step_count=30, suppress_health_check=list(HealthCheck)
         ),
     )

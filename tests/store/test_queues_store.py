@@ -154,7 +154,7 @@ class Known:
 
 
 @given(st.lists(OPERATIONS, max_size=40))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_whatever_is_done_in_whatever_order_no_message_is_lost_or_seen_twice(steps: list[tuple[str, int]]) -> None:
     """Against a model: what is visible is received, in order; what was received thrice is a dead letter."""
     asyncio.run(compare_with_model(steps))

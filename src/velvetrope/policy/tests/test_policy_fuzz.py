@@ -181,7 +181,7 @@ MEMBERS = st.sampled_from(
 )
 
 
-@settings(max_examples=300, deadline=None, derandomize=True)
+@settings(max_examples=300, derandomize=True)
 @given(st.dictionaries(MEMBERS, JSON_VALUES, max_size=6), st.sampled_from(KINDS))
 def test_any_json_under_the_known_names_raises_nothing_but_the_named_error(
     members: dict[str, Any], kind: PolicyKind
@@ -190,7 +190,7 @@ def test_any_json_under_the_known_names_raises_nothing_but_the_named_error(
     check(json.dumps({"Version": "2012-10-17", "Statement": [members]}), kind)
 
 
-@settings(max_examples=300, deadline=None, derandomize=True)
+@settings(max_examples=300, derandomize=True)
 @given(st.text(max_size=200), st.sampled_from(KINDS))
 def test_any_text_raises_nothing_but_the_named_error(text: str, kind: PolicyKind) -> None:
     check(text, kind)
