@@ -170,7 +170,5 @@ def store(tmp_path: Path) -> Iterator[Shared]:
 def test_limits_hold_over_nodes_crashes_and_restarts(store: Shared) -> None:
     run_state_machine_as_test(
         Metering,
-        settings=settings(
-            max_examples=40, stateful_step_count=30, suppress_health_check=list(HealthCheck)
-        ),
+        settings=settings(max_examples=40, stateful_step_count=30, suppress_health_check=list(HealthCheck)),
     )
