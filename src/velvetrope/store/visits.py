@@ -69,6 +69,7 @@ class _Spelled:
             for bind in [compiled.binds[name]]
         ]
         self._required = frozenset(bind.key for bind in compiled.binds.values() if bind.required)
+        self._plain = all(name in self._required and process is None for name, _, process in self._values)
         returned = list(statement.selected_columns) if isinstance(statement, Select) else []
         self._readers: list[tuple[int, Processor]] = [
             (index, reader)
@@ -84,6 +85,8 @@ class _Spelled:
         """
         if values.keys() != self._required:
             raise KeyError(f"{sorted(self._required ^ values.keys())} of {self.text}")
+        if self._plain:
+            return tuple([values[name] for name, _, _ in self._values])
         return tuple(
             [
                 value if process is None else process(value)

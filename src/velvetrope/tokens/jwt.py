@@ -16,8 +16,11 @@ import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, Literal, NoReturn
+
+import msgspec
 
 from velvetrope.tokens.keys import KeySet, SigningKey
 from velvetrope.tokens.reasons import (
@@ -69,8 +72,7 @@ class VerifiedToken:
 
 def sign_token(claims: Mapping[str, object], key: SigningKey) -> str:
     """A compact JWS of `claims`. The header is AWS's: `kid` and `alg`, no `typ`. Claims are written as they are."""
-    header = {"kid": key.kid, "alg": key.public.algorithm}
-    signed = f"{_encode(header)}.{_encode(claims)}"
+    signed = f"{_header(key.kid, key.public.algorithm)}.{_encode(claims)}"
     return f"{signed}.{_base64url(key.sign(signed.encode()))}"
 
 
@@ -214,8 +216,13 @@ def _parse_base64url(part: str) -> bytes:
     return decoded
 
 
+@lru_cache
+def _header(kid: str, algorithm: str) -> str:
+    return _encode({"kid": kid, "alg": algorithm})
+
+
 def _encode(members: Mapping[str, object]) -> str:
-    return _base64url(json.dumps(members, separators=(",", ":"), ensure_ascii=False).encode())
+    return _base64url(msgspec.json.encode(members))
 
 
 def _base64url(value: bytes) -> str:

@@ -32,10 +32,12 @@ from velvetrope.userpools.directory import PoolDirectory, PresentedName
 from velvetrope.userpools.errors import InvalidParameterException, NotAuthorizedException
 from velvetrope.userpools.issuing import SELF_SERVICE_SCOPE, IssuedTokens, TokenIssuer
 from velvetrope.userpools.migrations import migrates
+from velvetrope.userpools.password_proofs import Met
 from velvetrope.userpools.shapes import AnalyticsMetadata, ContextData, UserContextData
 from velvetrope.userpools.sign_in import missing_user_error
 from velvetrope.userpools.turns import Answered, NextChallenge, Passed, Turn, required
 from velvetrope.userpools.vault import PasswordVault
+from velvetrope.userpools.workers import Workers
 
 __all__ = ["AuthOperations", "allowed_flows", "check_choice_allowed", "check_refresh_allowed"]
 
@@ -100,6 +102,7 @@ class AuthOperations:
         parts: SignInParts,
         master_keys: MasterKeys,
         entropy: Entropy,
+        workers: Workers,
     ) -> None:
         self._store = store
         self._directory = directory
@@ -110,6 +113,7 @@ class AuthOperations:
         self._answers = ChallengeAnswers(parts)
         self._master_keys = master_keys
         self._entropy = entropy
+        self._workers = workers
 
     @operation
     async def initiate_auth(
@@ -228,7 +232,7 @@ class AuthOperations:
         for needed in _needed_parameters(flow, parameters):
             required(parameters, needed)
         self._directory.check_secret_hash(turn.client, parameters.get("SECRET_HASH"), [username])
-        name = await self._directory.presented(turn.pool, username)
+        name, met = await self._presented(turn, flow, username, parameters)
         sends_password = flow in _PASSWORD_FLOWS
         if sends_password or flow == "USER_SRP_AUTH":
             check_attempts(name.attempts, now=turn.now)
@@ -242,7 +246,20 @@ class AuthOperations:
         await self._parts.triggers.pre_authentication(
             turn, sign_in.user_id, None if name.found is None else name.found.user, validation_data
         )
-        return await self._begin(turn, sign_in, name, flow, parameters, session)
+        return await self._begin(turn, sign_in, name, flow, parameters, session, met)
+
+    async def _presented(
+        self, turn: Turn, flow: str, username: str, parameters: Mapping[str, str]
+    ) -> tuple[PresentedName, Met | None]:
+        """The name; and where it begins an SRP exchange its arithmetic, which is done in the same visit to a worker."""
+        if flow != "USER_SRP_AUTH":
+            return await self._directory.presented(turn.pool, username), None
+
+        def look_up_and_meet() -> tuple[PresentedName, Met | None]:
+            name = self._directory.presented_here(turn.pool, username)
+            return name, self._parts.proofs.meet_here(turn, name, parameters["SRP_A"])
+
+        return await self._workers.run(look_up_and_meet)
 
     async def _begin(
         self,
@@ -252,9 +269,10 @@ class AuthOperations:
         flow: str,
         parameters: Mapping[str, str],
         session: str | None,
+        met: Met | None,
     ) -> Answer:
         if flow == "USER_SRP_AUTH":
-            asked = await self._parts.proofs.ask(turn, sign_in, name.found, parameters["SRP_A"])
+            asked = await self._parts.proofs.ask(turn, sign_in, name.found, parameters["SRP_A"], met=met)
             return asked.rendered()
         if flow == "CUSTOM_AUTH":
             srp_a = parameters.get("SRP_A")

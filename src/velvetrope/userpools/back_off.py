@@ -19,7 +19,7 @@ from velvetrope.store.tables.userpools_sign_in import Attempts, SignInStore, att
 from velvetrope.userpools.errors import UserPoolError, attempts_exceeded, wrong_credentials
 from velvetrope.userpools.workers import Workers
 
-__all__ = ["LOCKS", "QUIET_FOR", "BackOff", "check_attempts"]
+__all__ = ["LOCKS", "QUIET_FOR", "BackOff", "check_attempts", "is_locked"]
 
 QUIET_FOR = timedelta(minutes=15)
 _FREE_FAILURES = 4
@@ -109,5 +109,10 @@ def check_attempts(attempts: Attempts | None, *, now: datetime) -> None:
     Raises:
         NotAuthorizedException: the name is locked.
     """
-    if attempts is not None and now < attempts.locked_until:
+    if is_locked(attempts, now=now):
         raise attempts_exceeded()
+
+
+def is_locked(attempts: Attempts | None, *, now: datetime) -> bool:
+    """Whether no attempt is looked at, after these failures."""
+    return attempts is not None and now < attempts.locked_until

@@ -181,9 +181,15 @@ class PoolDirectory:
         found, attempts = await self._store.load_user_and_attempts(
             pool.id, key, alias=alias_form(pool, username), alias_kinds=alias_kinds(pool)
         )
-        return PresentedName(
-            text=username, key=key if found is None else found.username_key, found=found, attempts=attempts
+        return _presented(username, key, found, attempts)
+
+    def presented_here(self, pool: UserPool, username: str) -> PresentedName:
+        """`presented` for who is in a worker already."""
+        key = username_form(pool, username)
+        found, attempts = self._store.user_and_attempts_here(
+            pool.id, key, alias=alias_form(pool, username), alias_kinds=alias_kinds(pool)
         )
+        return _presented(username, key, found, attempts)
 
     # Client secrets
 
@@ -233,6 +239,12 @@ class PoolDirectory:
         matches = [hmac.compare_digest(mac.encode(), presented.encode()) for mac in wanted]
         if not any(matches):
             raise NotAuthorizedException(f"Unable to verify secret hash for client {client.client_id}")
+
+
+def _presented(username: str, key: str, found: StoredUser | None, attempts: Attempts | None) -> PresentedName:
+    return PresentedName(
+        text=username, key=key if found is None else found.username_key, found=found, attempts=attempts
+    )
 
 
 def secret_hash(secret: Secret[str], username: str, client_id: str) -> str:

@@ -16,7 +16,7 @@ Source: user-pools reference section 3.
 import base64
 import hmac
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 from velvetrope.clock import Entropy
@@ -32,9 +32,9 @@ from velvetrope.srp import (
 )
 from velvetrope.store.tables.userpools import StoredUser, UserPool, UserPoolStore
 from velvetrope.store.tables.userpools_factors import FactorStore
-from velvetrope.userpools.back_off import BackOff
+from velvetrope.userpools.back_off import BackOff, is_locked
 from velvetrope.userpools.challenges import SECRET_BLOCK_LIFETIME, ChallengeSealer, SecretBlock, SignIn, decode_base64
-from velvetrope.userpools.directory import PoolDirectory
+from velvetrope.userpools.directory import PoolDirectory, PresentedName
 from velvetrope.userpools.errors import (
     InvalidParameterException,
     ResourceNotFoundException,
@@ -46,7 +46,7 @@ from velvetrope.userpools.turns import Answered, NextChallenge, Turn, required
 from velvetrope.userpools.vault import PasswordVault, SrpVerifier, fingerprint_of
 from velvetrope.userpools.workers import Workers
 
-__all__ = ["PasswordProofs", "SignedNames", "SrpExchange", "device_missing"]
+__all__ = ["Met", "PasswordProofs", "SignedNames", "SrpExchange", "device_missing"]
 
 _TIMESTAMP_SKEW = timedelta(minutes=5)
 """How far TIMESTAMP may be from our clock: what SigV4 allows. UNVERIFIED; the secret block is what is really spent."""
@@ -60,6 +60,15 @@ class SignedNames:
     prover: str
 
 
+@dataclass(frozen=True, slots=True)
+class Met:
+    """What comes of a client's public value and ours: our half, and the key at the end of the exchange."""
+
+    known: SrpVerifier
+    challenge: Challenge
+    key: bytes = field(repr=False)
+
+
 class SrpExchange:
     """The arithmetic and the secret block, for whatever is proven."""
 
@@ -69,6 +78,16 @@ class SrpExchange:
         self._entropy = entropy
         self._workers = workers
 
+    def meet_here(self, public_value_hex: str, known: SrpVerifier) -> Met:
+        """All of the arithmetic; it takes a millisecond and a half of a worker.
+
+        Raises:
+            InvalidPublicValue: SRP_A is no public value.
+        """
+        public_value = parse_public_value(public_value_hex)
+        challenge = make_challenge(known.verifier, private_value=self._entropy.token_bytes(32))
+        return Met(known, challenge, claim_key(challenge, public_value, known.verifier))
+
     async def begin(
         self, turn: Turn, sign_in: SignIn, public_value_hex: str, known: SrpVerifier, *, device: bool = False
     ) -> dict[str, str]:
@@ -77,25 +96,27 @@ class SrpExchange:
         Raises:
             InvalidParameterException: SRP_A is no public value.
         """
-        private_value = self._entropy.token_bytes(32)
         try:
-            public_value = parse_public_value(public_value_hex)
-            challenge, key = await self._workers.run(lambda: _met(known.verifier, public_value, private_value))
+            met = await self._workers.run(lambda: self.meet_here(public_value_hex, known))
         except InvalidPublicValue as reason:
             # Error and text UNVERIFIED; refused as any other parameter that makes no sense.
             raise InvalidParameterException("SRP_A is not a valid public value", detail=reason.message) from None
+        return self.ask(turn, sign_in, met, device=device)
+
+    def ask(self, turn: Turn, sign_in: SignIn, met: Met, *, device: bool = False) -> dict[str, str]:
+        """`begin`, once its arithmetic is done."""
         block = SecretBlock(
             id=self._challenges.new_id(),
             expires_at=turn.now + SECRET_BLOCK_LIFETIME,
             sign_in=sign_in,
-            key=key,
-            secret=known.fingerprint,
+            key=met.key,
+            secret=met.known.fingerprint,
             device=device,
         )
         sealed = self._challenges.seal_block(block, pool=turn.pool, client=turn.client)
         return {
-            "SALT": f"{known.salt:x}",
-            "SRP_B": challenge.public_value_hex,
+            "SALT": f"{met.known.salt:x}",
+            "SRP_B": met.challenge.public_value_hex,
             "SECRET_BLOCK": base64.b64encode(sealed).decode(),
         }
 
@@ -184,15 +205,32 @@ class PasswordProofs:
         self._vault = vault
         self._exchange = exchange
 
-    async def ask(self, turn: Turn, sign_in: SignIn, found: StoredUser | None, public_value_hex: str) -> NextChallenge:
-        """The challenge to a client's SRP_A.
+    def meet_here(self, turn: Turn, name: PresentedName, public_value_hex: str) -> Met | None:
+        """The arithmetic of `ask`, for who is in a worker already.
+
+        None where the sign-in is about to be refused for another reason, which is not said here.
+        """
+        unknown = name.found is None and not turn.client.hides_missing_users
+        if unknown or is_locked(name.attempts, now=turn.now):
+            return None
+        try:
+            return self._exchange.meet_here(public_value_hex, self._verifier(turn.pool, name.key, name.found))
+        except InvalidPublicValue:
+            return None
+
+    async def ask(
+        self, turn: Turn, sign_in: SignIn, found: StoredUser | None, public_value_hex: str, *, met: Met | None = None
+    ) -> NextChallenge:
+        """The challenge to a client's SRP_A; `met` is what `meet_here` made of the two.
 
         Raises:
             InvalidParameterException: SRP_A is no public value.
         """
-        parameters = await self._exchange.begin(
-            turn, sign_in, public_value_hex, self._verifier(turn.pool, sign_in, found)
-        )
+        if met is not None:
+            parameters = self._exchange.ask(turn, sign_in, met)
+        else:
+            verifier = self._verifier(turn.pool, sign_in.username_key, found)
+            parameters = await self._exchange.begin(turn, sign_in, public_value_hex, verifier)
         names = {"USERNAME": sign_in.user_id, "USER_ID_FOR_SRP": sign_in.user_id}
         return NextChallenge("PASSWORD_VERIFIER", {**parameters, **names})
 
@@ -226,22 +264,16 @@ class PasswordProofs:
         if await self._factors.load_device(pool.id, sign_in.username_key, device_key) is None:
             raise device_missing()
 
-    def _verifier(self, pool: UserPool, sign_in: SignIn, found: StoredUser | None) -> SrpVerifier:
+    def _verifier(self, pool: UserPool, username_key: str, found: StoredUser | None) -> SrpVerifier:
         """The user's verifier, or one that looks like it where there is no user or no password."""
         if found is None or found.password_sealed is None:
-            return self._vault.decoy(pool, sign_in.username_key)
+            return self._vault.decoy(pool, username_key)
         return self._vault.srp(found.password_sealed, pool=pool, sub=found.user.sub)
 
 
 def device_missing() -> ResourceNotFoundException:
     """Clients know this by the word `device` in it, and forget theirs."""
     return ResourceNotFoundException("Device does not exist.")
-
-
-def _met(verifier: int, client_public_value: int, private_value: bytes) -> tuple[Challenge, bytes]:
-    """Our half of the exchange, and the key at its end."""
-    challenge = make_challenge(verifier, private_value=private_value)
-    return challenge, claim_key(challenge, client_public_value, verifier)
 
 
 def _is_secret_of(found: StoredUser | None, block: SecretBlock) -> bool:

@@ -279,6 +279,7 @@ class UserPools:
                 parts=parts,
                 master_keys=master_keys,
                 entropy=entropy,
+                workers=self._workers,
             ),
             SelfServiceOperations(store, directory, tokens, issuer, vault, changes, back_off),
             MfaOperations(

@@ -53,6 +53,14 @@ class DirectoryStore:
             lambda visit: user_and_attempts(visit, user_pool_id, username_key, alias=alias, alias_kinds=alias_kinds)
         )
 
+    def user_and_attempts_here(
+        self, user_pool_id: str, username_key: str, *, alias: str | None, alias_kinds: Collection[AliasKind]
+    ) -> tuple[StoredUser | None, Attempts | None]:
+        """`load_user_and_attempts` for who is in a thread already."""
+        return self._database.read_here(
+            lambda visit: user_and_attempts(visit, user_pool_id, username_key, alias=alias, alias_kinds=alias_kinds)
+        )
+
     async def load_user_by_sub(self, user_pool_id: str, sub: str) -> StoredUser | None:
         asked = {"user_pool_id": user_pool_id, "sub": sub}
         row = await self._database.read_at_once(lambda visit: visit.one(_LOAD_USER_BY_SUB, asked))
