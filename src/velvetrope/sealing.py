@@ -39,6 +39,7 @@ class MasterKeys:
     current: bytes
     keys: Mapping[bytes, Secret[bytes]]
     _derived: dict[tuple[bytes, str], bytes] = field(default_factory=dict, repr=False, compare=False)
+    _ciphers: dict[tuple[bytes, str], AESGCM] = field(default_factory=dict, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if self.current not in self.keys:
@@ -61,7 +62,7 @@ class MasterKeys:
     def seal(self, plaintext: bytes, *, purpose: str, entropy: Entropy, context: bytes = b"") -> bytes:
         """`plaintext`, encrypted and authenticated under the current key."""
         nonce = entropy.token_bytes(_NONCE_BYTES)
-        aead = AESGCM(self._purpose_key(self.current, purpose))
+        aead = self._cipher(self.current, purpose)
         return self.current + nonce + aead.encrypt(nonce, plaintext, context)
 
     def open(self, sealed: bytes, *, purpose: str, context: bytes = b"") -> bytes:
@@ -73,7 +74,7 @@ class MasterKeys:
         key_id, rest = sealed[:_KEY_ID_BYTES], sealed[_KEY_ID_BYTES:]
         if key_id not in self.keys or len(rest) < _NONCE_BYTES + 16:
             raise SealBroken("the data was not sealed by these keys")
-        aead = AESGCM(self._purpose_key(key_id, purpose))
+        aead = self._cipher(key_id, purpose)
         try:
             return aead.decrypt(rest[:_NONCE_BYTES], rest[_NONCE_BYTES:], context)
         except InvalidTag:
@@ -89,6 +90,12 @@ class MasterKeys:
         if chosen not in self.keys:
             raise SealBroken("the data was not sealed by these keys")
         return hmac.digest(self._purpose_key(chosen, purpose), info, sha256)
+
+    def _cipher(self, key_id: bytes, purpose: str) -> AESGCM:
+        known = self._ciphers.get((key_id, purpose))
+        if known is None:
+            known = self._ciphers[key_id, purpose] = AESGCM(self._purpose_key(key_id, purpose))
+        return known
 
     def _purpose_key(self, key_id: bytes, purpose: str) -> bytes:
         # HKDF-SHA256 (RFC 5869 section 2) with the key id as salt and one block of output. Kept, since sessions are

@@ -10,7 +10,6 @@ seconds; a token is dead at `exp`, not after it (RFC 7519 section 4.1.4).
 """
 
 import base64
-import binascii
 import json
 import re
 from collections.abc import Collection, Mapping
@@ -18,7 +17,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
 from types import MappingProxyType
-from typing import Any, Literal, NoReturn
+from typing import Any, Literal, NamedTuple, NoReturn
 
 import msgspec
 
@@ -50,6 +49,10 @@ MAX_TOKEN_CHARACTERS = 32_768
 
 _LATEST_EPOCH_SECONDS = 253_402_300_799  # 9999-12-31T23:59:59Z, the end of what a datetime can say
 _BASE64URL = re.compile(r"[A-Za-z0-9_-]+")
+_BASE64URL_ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+_LAST_CHARACTERS = (_BASE64URL_ALPHABET, "", _BASE64URL_ALPHABET[::16], _BASE64URL_ALPHABET[::4])
+"""How a text may end whose length is 0, 1, 2 or 3 modulo 4: the bits that are over are zero (RFC 4648 section 3.5)."""
+_REMEMBERED_HEADER_CHARACTERS = 256
 _AUDIENCE_CLAIM: Mapping[TokenUse, str] = MappingProxyType({"id": "aud", "access": "client_id"})
 
 
@@ -96,8 +99,8 @@ def verify_token(
     if audiences is None and token_use != "access":  # noqa: S105  no password
         raise TypeError("an ID token is verified for an audience")
     parts = _parts(text)
-    header, claims = _parse_object(parts[0]), _parse_object(parts[1])
-    expires_at = _check_form(header, claims, token_use)
+    header, claims = _read_header(parts[0]), _parse_object(parts[1])
+    expires_at = _check_form(claims, token_use)
 
     if claims["iss"] not in issuers:
         raise IssuerMismatch("The token is another issuer's")
@@ -106,10 +109,10 @@ def verify_token(
     if audiences is not None and claims.get(_AUDIENCE_CLAIM[token_use]) not in audiences:
         raise AudienceMismatch("The token was issued to another client")
 
-    key = keys.find(header["kid"])
+    key = keys.find(header.kid)
     if key is None:
         raise TokenSignatureMismatch("The token is signed with a key that is not among the issuer's")
-    if header["alg"] != key.algorithm:
+    if header.alg != key.algorithm:
         raise TokenSignatureMismatch("The token names another algorithm than its key has")
     if not key.verify(_parse_base64url(parts[2]), f"{parts[0]}.{parts[1]}".encode()):
         raise TokenSignatureMismatch("The token's signature is not that of its key")
@@ -163,14 +166,39 @@ def _parts(text: str) -> list[str]:
     return parts
 
 
-def _check_form(header: dict[str, Any], claims: dict[str, Any], token_use: TokenUse) -> datetime:
-    """That header and claims hold what every token of a user pool holds. Returns `exp`."""
+class _Header(NamedTuple):
+    """What is obeyed of a header."""
+
+    kid: str
+    alg: str
+
+
+def _read_header(part: str) -> _Header:
+    # All tokens of one key have the same one. What nobody of ours would write is not remembered.
+    return _known_header(part) if len(part) <= _REMEMBERED_HEADER_CHARACTERS else _parse_header(part)
+
+
+def _parse_header(part: str) -> _Header:
+    header = _parse_object(part)
     if "crit" in header:
         raise NotAToken("The token demands an extension that is not understood")
-    for place, name in ((header, "kid"), (header, "alg"), (claims, "iss"), (claims, "sub"), (claims, "token_use")):
-        value = place.get(name)
-        if not isinstance(value, str) or not value:
-            raise NotAToken(f"The token has no {name}")
+    return _Header(_text(header, "kid"), _text(header, "alg"))
+
+
+_known_header = lru_cache(maxsize=128)(_parse_header)
+
+
+def _text(members: Mapping[str, Any], name: str) -> str:
+    value = members.get(name)
+    if not isinstance(value, str) or not value:
+        raise NotAToken(f"The token has no {name}")
+    return value
+
+
+def _check_form(claims: dict[str, Any], token_use: TokenUse) -> datetime:
+    """That claims hold what every token of a user pool holds. Returns `exp`."""
+    for name in ("iss", "sub", "token_use"):
+        _text(claims, name)
     audience = claims.get(_AUDIENCE_CLAIM[token_use], "")
     if not isinstance(audience, str):
         raise NotAToken("The token's audience is not a text")
@@ -183,7 +211,7 @@ def _check_form(header: dict[str, Any], claims: dict[str, Any], token_use: Token
 
 def _parse_object(part: str) -> dict[str, Any]:
     try:
-        found = json.loads(_parse_base64url(part).decode(), object_pairs_hook=_unique, parse_constant=_refuse_constant)
+        found = _DECODER.decode(_parse_base64url(part).decode())
     except (ValueError, RecursionError):
         raise NotAToken("A part of the token is not JSON") from None
     if not isinstance(found, dict):
@@ -203,17 +231,14 @@ def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
 
 
+_DECODER = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_refuse_constant)
+
+
 def _parse_base64url(part: str) -> bytes:
     """RFC 7515 section 2: no padding, no other characters, and no second spelling of the same bytes."""
-    if not _BASE64URL.fullmatch(part):
+    if not _BASE64URL.fullmatch(part) or part[-1] not in _LAST_CHARACTERS[len(part) % 4]:
         raise NotAToken("A part of the token is not base64url")
-    try:
-        decoded = base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))
-    except binascii.Error:
-        raise NotAToken("A part of the token is not base64url") from None
-    if _base64url(decoded) != part:
-        raise NotAToken("A part of the token is not base64url")
-    return decoded
+    return base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))
 
 
 @lru_cache

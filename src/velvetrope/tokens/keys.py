@@ -33,6 +33,8 @@ __all__ = ["KeySet", "PublicKey", "SigningKey", "generate_signing_key", "render_
 
 _RSA_BITS = 2048
 _RSA_EXPONENT = 65537
+_PADDING = padding.PKCS1v15()
+_HASH = hashes.SHA256()
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +61,7 @@ class PublicKey:
     def verify(self, signature: bytes, signed: bytes) -> bool:
         """Whether `signature` is this key's RSASSA-PKCS1-v1_5 with SHA-256 over `signed` (RFC 7518 section 3.3)."""
         try:
-            self.rsa_key.verify(signature, signed, padding.PKCS1v15(), hashes.SHA256())
+            self.rsa_key.verify(signature, signed, _PADDING, _HASH)
         except InvalidSignature:
             return False
         return True
@@ -96,7 +98,7 @@ class SigningKey:
 
     def sign(self, message: bytes) -> bytes:
         """RSASSA-PKCS1-v1_5 with SHA-256."""
-        return self._private.sign(message, padding.PKCS1v15(), hashes.SHA256())
+        return self._private.sign(message, _PADDING, _HASH)
 
 
 @dataclass(frozen=True, slots=True)

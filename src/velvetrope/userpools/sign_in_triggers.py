@@ -9,7 +9,7 @@ Source: Cognito Developer Guide, "Pre authentication Lambda trigger", "Post auth
 from collections.abc import Mapping
 
 from velvetrope.store.tables.userpools import User
-from velvetrope.userpools.triggers import Nothing, Triggers, user_attributes
+from velvetrope.userpools.triggers import Nothing, Triggers, function_of, user_attributes
 from velvetrope.userpools.turns import Turn
 
 __all__ = ["SignInTriggers"]
@@ -28,6 +28,8 @@ class SignInTriggers:
         Raises:
             UserLambdaValidationException and its siblings: the sign-in is refused.
         """
+        if function_of(turn.pool, "PreAuthentication") is None:
+            return
         request: dict[str, object] = {
             "userAttributes": user_attributes(user),
             "validationData": None if validation_data is None else dict(validation_data),
@@ -43,6 +45,8 @@ class SignInTriggers:
         Raises:
             UserLambdaValidationException and its siblings: no tokens are issued.
         """
+        if function_of(turn.pool, "PostAuthentication") is None:
+            return
         request = {"userAttributes": user_attributes(user), "newDeviceUsed": new_device_used}
         source = "PostAuthentication_Authentication"
         await self._triggers.ask("PostAuthentication", source, turn.occasion(username), request, {}, Nothing)

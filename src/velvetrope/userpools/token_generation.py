@@ -17,7 +17,7 @@ import msgspec
 
 from velvetrope.store.tables.userpools import User, UserPool
 from velvetrope.userpools.errors import InvalidLambdaResponseException
-from velvetrope.userpools.triggers import Occasion, Triggers, user_attributes
+from velvetrope.userpools.triggers import Occasion, Triggers, function_of, user_attributes
 
 __all__ = ["ClaimChanges", "TokenChanges", "TokenGeneration"]
 
@@ -79,6 +79,8 @@ class ClaimChanges:
 
     def applied(self, claims: Mapping[str, object]) -> dict[str, object]:
         """`claims` with the changes, those that may not be changed as they were."""
+        if not self.suppressed and not self.added:
+            return dict(claims)
         kept = {name: value for name, value in claims.items() if _is_reserved(name) or name not in self.suppressed}
         added = {
             name: value
@@ -107,6 +109,9 @@ class TokenChanges:
         return tuple(scope for scope in dict.fromkeys((*scopes, *added)) if scope not in self.scopes_suppressed)
 
 
+_UNCHANGED = TokenChanges()
+
+
 class TokenGeneration:
     """Asks the trigger."""
 
@@ -129,6 +134,8 @@ class TokenGeneration:
         Raises:
             UserLambdaValidationException, UnexpectedLambdaException, InvalidLambdaResponseException: see `Triggers`.
         """
+        if function_of(occasion.pool, "PreTokenGeneration") is None:
+            return _UNCHANGED
         request: dict[str, object] = {
             "userAttributes": user_attributes(user),
             "groupConfiguration": {
