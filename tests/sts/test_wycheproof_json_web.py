@@ -15,8 +15,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from velvetrope.sts import IssuerKeys, OpenIdProviders
-from velvetrope.sts.issuer_tokens import _check_signature
-from velvetrope.tokens import InvalidToken, TokenSignatureMismatch, is_roca_modulus
+from velvetrope.tokens import InvalidToken, TokenSignatureMismatch, check_signature, is_roca_modulus
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 ISSUER = "https://issuer.example"
@@ -57,7 +56,7 @@ async def verify(case: dict[str, Any]) -> None:
         raise TokenSignatureMismatch("no header") from None
     keys = IssuerKeys(Documents(case["keys"]))
     key = await keys.find(ISSUER, kid=header.get("kid"), algorithm=header.get("alg", ""), now=NOW)
-    _check_signature(case["jws"], key.key, header["alg"])
+    check_signature(case["jws"], key.key, header["alg"])
 
 
 def is_accepted(case: dict[str, Any]) -> bool:

@@ -14,6 +14,7 @@ so that it has a name below both who says it and who hears it).
 Sources: RFC 7515 (JWS), RFC 7517 (JWK), RFC 7519 (JWT); Cognito Developer Guide, "Verifying a JSON Web Token".
 """
 
+from velvetrope.tokens.issued import check_signature, check_times, named_key
 from velvetrope.tokens.jwt import (
     MAX_TOKEN_CHARACTERS,
     TokenUse,
@@ -52,10 +53,13 @@ __all__ = [
     "TokenUse",
     "VerifiedToken",
     "WrongTokenUse",
+    "check_signature",
+    "check_times",
     "claimed_audience",
     "claimed_issuer",
     "generate_signing_key",
     "is_roca_modulus",
+    "named_key",
     "read_token",
     "render_jwks",
     "sign_token",

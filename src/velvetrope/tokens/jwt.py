@@ -32,6 +32,7 @@ from velvetrope.tokens.reasons import (
 )
 
 __all__ = [
+    "LATEST_EPOCH_SECONDS",
     "MAX_TOKEN_CHARACTERS",
     "TokenUse",
     "VerifiedToken",
@@ -47,7 +48,7 @@ TokenUse = Literal["id", "access"]
 MAX_TOKEN_CHARACTERS = 32_768
 """Longer texts are not looked at. A user with all attributes of 2048 characters stays below."""
 
-_LATEST_EPOCH_SECONDS = 253_402_300_799  # 9999-12-31T23:59:59Z, the end of what a datetime can say
+LATEST_EPOCH_SECONDS = 253_402_300_799  # 9999-12-31T23:59:59Z, the end of what a datetime can say
 _BASE64URL = re.compile(r"[A-Za-z0-9_-]+")
 _BASE64URL_ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 _LAST_CHARACTERS = (_BASE64URL_ALPHABET, "", _BASE64URL_ALPHABET[::16], _BASE64URL_ALPHABET[::4])
@@ -204,7 +205,7 @@ def _check_form(claims: dict[str, Any], token_use: TokenUse) -> datetime:
         raise NotAToken("The token's audience is not a text")
     for name in ("exp", "iat"):
         value = claims.get(name)
-        if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= _LATEST_EPOCH_SECONDS:
+        if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= LATEST_EPOCH_SECONDS:
             raise NotAToken(f"The token's {name} is not a number of seconds")
     return datetime.fromtimestamp(claims["exp"], UTC)
 

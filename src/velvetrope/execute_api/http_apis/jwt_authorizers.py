@@ -17,7 +17,7 @@ the challenge; AWS's descriptions beyond expiry and audience are UNVERIFIED and 
 """
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Final, NoReturn, Protocol
 
 import msgspec
@@ -27,12 +27,19 @@ from velvetrope.execute_api.http_apis.compiling import JwtAuthorizer
 from velvetrope.execute_api.http_apis.errors import Forbidden, Unauthorized
 from velvetrope.execute_api.http_apis.requests import HttpCaller, HttpMatched
 from velvetrope.principals import ANONYMOUS
-from velvetrope.tokens import TokenExpired, TokenUse, VerifiedToken, read_token
+from velvetrope.tokens import (
+    TokenExpired,
+    TokenUse,
+    VerifiedToken,
+    check_signature,
+    check_times,
+    named_key,
+    read_token,
+)
 
 __all__ = ["IssuerKey", "IssuerKeyFinder", "JwtAuthorizers", "PoolTokens"]
 
 _ALGORITHMS: Final = frozenset({"RS256", "RS384", "RS512", "ES256", "ES384", "ES512"})
-_LATEST_EPOCH_SECONDS: Final = 253_402_300_799  # the end of the year 9999
 
 
 class IssuerKey(Protocol):
@@ -127,10 +134,8 @@ class JwtAuthorizers:
 
     async def _verify(self, token: str, authorizer: JwtAuthorizer, now: datetime) -> Mapping[str, Any]:
         header, claims = read_token(token)
-        algorithm, kid = header.get("alg"), header.get("kid")
-        if "crit" in header:
-            raise _BadToken("the token demands an extension that is not understood")
-        if algorithm not in _ALGORITHMS or not isinstance(kid, str | None):
+        kid, algorithm = named_key(header)
+        if algorithm not in _ALGORITHMS:
             raise _BadToken(f"the token's algorithm {algorithm!r} is not taken")
         pool_id = await self._pools.pool_of_issuer(authorizer.issuer)
         issuer = claims.get("iss")
@@ -144,9 +149,9 @@ class JwtAuthorizers:
             verified = await self._pools.verify_pool_token(token, user_pool_id=pool_id, token_use=use, now=now)
             claims = dict(verified.claims)
         else:
-            key = await self._keys.find(authorizer.issuer, kid=kid, algorithm=str(algorithm), now=now)
-            _check_signature(token, key.key, str(algorithm))
-        _check_times(claims, now)
+            key = await self._keys.find(authorizer.issuer, kid=kid, algorithm=algorithm, now=now)
+            check_signature(token, key.key, algorithm)
+        check_times(claims, now)
         return claims
 
 
@@ -162,33 +167,6 @@ def _check_audience(claims: Mapping[str, Any], audiences: tuple[str, ...]) -> No
     listed = named if isinstance(named, list) else [named]
     if not any(isinstance(one, str) and one in audiences for one in listed):
         raise _BadToken("the token is for another audience", description="the token does not have a valid audience")
-
-
-def _check_signature(token: str, key: Any, algorithm: str) -> None:  # noqa: ANN401  joserfc's key
-    from joserfc import jws
-    from joserfc.errors import JoseError
-
-    try:
-        jws.deserialize_compact(token, key, algorithms=[algorithm])
-    except (JoseError, ValueError):
-        raise _BadToken("the token's signature is not that of its key") from None
-
-
-def _check_times(claims: Mapping[str, Any], now: datetime) -> None:
-    expires_at = _moment(claims, "exp")
-    if now >= expires_at:
-        raise TokenExpired(expired_at=expires_at, now=now)
-    for name in ("nbf", "iat"):
-        if name in claims and _moment(claims, name) > now:
-            raise _BadToken(f"the token's {name} is in the future")
-
-
-def _moment(claims: Mapping[str, Any], name: str) -> datetime:
-    # RFC 7519 section 2: a NumericDate may have a fraction.
-    value = claims.get(name)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= _LATEST_EPOCH_SECONDS:
-        raise _BadToken(f"the token's {name} is not a time")
-    return datetime.fromtimestamp(value, UTC)
 
 
 def _scopes_of(claims: Mapping[str, Any]) -> tuple[str, ...]:
