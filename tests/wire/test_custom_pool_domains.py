@@ -141,3 +141,36 @@ def test_certificate_is_replaced_and_the_name_given_back(admin: Any) -> None:
     assert described["ManagedLoginVersion"] == 2
     admin.delete_user_pool_domain(Domain=name, UserPoolId=pool_id)
     assert admin.describe_user_pool_domain(Domain=name)["DomainDescription"] == {}
+
+
+@pytest.mark.parametrize("service", ["apigateway", "apigatewayv2"])
+def test_an_api_does_not_take_the_name_of_a_pools_pages(serving: RunningServer, client_id: str, service: str) -> None:
+    """Whoever made it would stand where people type their passwords."""
+    gateway = aws_client(serving, service)
+    name = {"apigateway": "domainName", "apigatewayv2": "DomainName"}[service]
+
+    for spelled in (HOST, HOST.upper()):
+        with pytest.raises(ClientError, match="The domain name you provided already exists") as refused:
+            gateway.create_domain_name(**{name: spelled})
+        assert refused.value.response["Error"]["Code"] == "ConflictException"
+
+    assert Browser(serving, HOST).get("/login", **query_of(client_id)).status_code == 200
+
+
+def test_a_pool_does_not_take_the_name_of_an_api(serving: RunningServer, admin: Any) -> None:
+    gateway = aws_client(serving, "apigatewayv2")
+    pool_id = admin.create_user_pool(PoolName="late")["UserPool"]["Id"]
+    custom = {"Domain": "apis.people.example", "UserPoolId": pool_id}
+    custom["CustomDomainConfig"] = {"CertificateArn": CERTIFICATE}
+    gateway.create_domain_name(DomainName="apis.people.example")
+
+    with pytest.raises(ClientError, match="Domain already associated"):
+        admin.create_user_pool_domain(**custom)
+
+    gateway.delete_domain_name(DomainName="apis.people.example")
+    assert admin.create_user_pool_domain(**custom)["CloudFrontDomain"] == "apis.people.example"
+    with pytest.raises(ClientError, match="already exists"):
+        gateway.create_domain_name(DomainName="apis.people.example")
+    admin.delete_user_pool_domain(Domain="apis.people.example", UserPoolId=pool_id)
+    gateway.create_domain_name(DomainName="apis.people.example")
+    gateway.delete_domain_name(DomainName="apis.people.example")

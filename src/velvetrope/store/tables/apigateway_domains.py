@@ -18,6 +18,7 @@ from velvetrope.store.database import Connection, Database
 from velvetrope.store.dialects.first_rows import insert_unless_there
 from velvetrope.store.schema import METADATA
 from velvetrope.store.tables.apigateway_records import Account, BasePathMapping, DomainName
+from velvetrope.store.tables.host_names import is_host_name_taken
 
 __all__ = ["ACCOUNTS", "DOMAIN_NAMES", "HTTP_MAPPINGS", "MAPPINGS", "DomainNameStore"]
 
@@ -67,9 +68,11 @@ class DomainNameStore:
     # Domain names
 
     async def save_new_domain_name(self, domain: DomainName) -> bool:
-        """Keep a domain name; False if anybody has it."""
+        """Keep a domain name; False if anybody has it, a user pool included."""
         try:
             async with self._database.transaction() as tx:
+                if await is_host_name_taken(tx.connection, domain.domain_name):
+                    return False
                 await tx.connection.execute(
                     insert(DOMAIN_NAMES).values(
                         domain_name=domain.domain_name, account_id=domain.account_id, record=domain

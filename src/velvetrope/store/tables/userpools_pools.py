@@ -11,6 +11,7 @@ from sqlalchemy.exc import IntegrityError
 from velvetrope.store.columns import Record
 from velvetrope.store.database import Connection, Database
 from velvetrope.store.schema import METADATA
+from velvetrope.store.tables.host_names import is_host_name_taken
 from velvetrope.store.tables.userpools_settings import (
     AccountRecoverySetting,
     AdminCreateUserConfig,
@@ -166,7 +167,7 @@ class PoolStore:
     async def take_domain(
         self, user_pool_id: str, domain: str, *, managed_login_version: int, certificate_arn: str | None = None
     ) -> Literal["taken", "domain_in_use", "pool_has_domain", "no_pool"]:
-        """Give `domain` to the pool, unless another has it or the pool has one."""
+        """Give `domain` to the pool, unless another, or an API, has it or the pool has one."""
         try:
             async with self._database.transaction() as tx:
                 found = await tx.connection.execute(
@@ -177,6 +178,8 @@ class PoolStore:
                     return "no_pool"
                 if row.record.domain is not None:
                     return "pool_has_domain"
+                if await is_host_name_taken(tx.connection, domain):
+                    return "domain_in_use"
                 pool = msgspec.structs.replace(
                     row.record,
                     domain=domain,
