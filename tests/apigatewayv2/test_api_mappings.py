@@ -198,8 +198,8 @@ async def test_a_mapping_moves_to_another_key_and_an_api_of_the_other_kind(
 
     assert moved == {**made, "api_id": rest_api, "stage": "latest", "api_mapping_key": "v2"}
     assert kept == moved
-    assert plane.lookup.find(b"api.example.com", b"/v2/pets") == (rest_api, b"/latest/pets")
-    assert plane.lookup.find(b"api.example.com", b"/v1/pets") == ("", b"/v1/pets")
+    assert plane.lookup.find(b"api.example.com", b"/v2/pets") == (rest_api, b"/latest/pets", b"v2")
+    assert plane.lookup.find(b"api.example.com", b"/v1/pets") == ("", b"/v1/pets", b"")
     with pytest.raises(ConflictException):
         await plane.update_api_mapping(**this, api_id=rest_api, api_mapping_key="taken")
     with pytest.raises(BadRequestException, match="Invalid stage identifier specified"):
@@ -209,7 +209,7 @@ async def test_a_mapping_moves_to_another_key_and_an_api_of_the_other_kind(
     for called in (plane.get_api_mapping, plane.delete_api_mapping):
         with pytest.raises(NotFoundException, match="Invalid API mapping identifier specified"):
             await called(**this)
-    assert plane.lookup.find(b"api.example.com", b"/v2/pets") == ("", b"/v2/pets")
+    assert plane.lookup.find(b"api.example.com", b"/v2/pets") == ("", b"/v2/pets", b"")
 
 
 async def test_a_mapping_keeps_its_id_whichever_version_moves_it(plane: HttpApiPlane, rest: ControlPlane) -> None:
@@ -246,27 +246,29 @@ async def test_what_a_mapping_leads_to_is_not_deleted(plane: HttpApiPlane) -> No
 
 
 @pytest.mark.parametrize(
-    ("path", "found"),
+    ("path", "found", "base_path"),
     [
-        (b"/a/b/pets", b"/two/pets"),
-        (b"/a/b", b"/two/"),
-        (b"/a/b/", b"/two/"),
-        (b"/a/bc/pets", b"/one/bc/pets"),
-        (b"/a", b"/one/"),
-        (b"/a//b/pets", b"/one//b/pets"),
-        (b"/a/b/c/d/e", b"/five/e"),
-        (b"/a/b/c/d", b"/five/"),
-        (b"/a/b/c/x", b"/two/c/x"),
-        (b"/A/b", b"/root/A/b"),
-        (b"/", b"/root/"),
-        (b"//a", b"/root//a"),
+        (b"/a/b/pets", b"/two/pets", b"a/b"),
+        (b"/a/b", b"/two/", b"a/b"),
+        (b"/a/b/", b"/two/", b"a/b"),
+        (b"/a/bc/pets", b"/one/bc/pets", b"a"),
+        (b"/a", b"/one/", b"a"),
+        (b"/a//b/pets", b"/one//b/pets", b"a"),
+        (b"/a/b/c/d/e", b"/five/e", b"a/b/c/d"),
+        (b"/a/b/c/d", b"/five/", b"a/b/c/d"),
+        (b"/a/b/c/x", b"/two/c/x", b"a/b"),
+        (b"/A/b", b"/root/A/b", b""),
+        (b"/", b"/root/", b""),
+        (b"//a", b"/root//a", b""),
     ],
 )
-async def test_the_longest_key_that_a_path_begins_with_takes_it(plane: HttpApiPlane, path: bytes, found: bytes) -> None:
+async def test_the_longest_key_that_a_path_begins_with_takes_it(
+    plane: HttpApiPlane, path: bytes, found: bytes, base_path: bytes
+) -> None:
     api_id = await plane.new_api()
     await plane.create_domain_name(domain_name=_DOMAIN)
     for key, stage in (("", "root"), ("a", "one"), ("a/b", "two"), ("a/b/c/d", "five")):
         await plane.create_stage(api_id=api_id, stage_name=stage, auto_deploy=True)
         await plane.create_api_mapping(domain_name=_DOMAIN, api_id=api_id, stage=stage, api_mapping_key=key)
 
-    assert plane.lookup.find(b"api.example.com", path) == (api_id, found)
+    assert plane.lookup.find(b"api.example.com", path) == (api_id, found, base_path)

@@ -32,7 +32,7 @@ class EchoDoor:
         self.likenesses: list[Likeness | None] = []
 
     def find_gateway_call(self, raw_path: bytes, headers: Sequence[tuple[bytes, bytes]], /) -> GatewayCall | None:
-        return ("api", raw_path[5:], False) if raw_path.startswith(b"/_api/") else None
+        return ("api", raw_path[5:], None) if raw_path.startswith(b"/_api/") else None
 
     async def answer_gateway(
         self,

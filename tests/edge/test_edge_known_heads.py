@@ -53,11 +53,11 @@ def head(query: bytes = b"n=1", *, at: datetime = NOW, order: str = "as signed",
     return b"GET " + target + b" HTTP/1.1\r\n" + lines + extra + b"\r\n"
 
 
-def learnt(chunk: bytes, *, by_domain: bool = False) -> KnownHeads:
+def learnt(chunk: bytes, *, base_path: bytes | None = None) -> KnownHeads:
     heads, read = KnownHeads(), Reading(chunk)
     raw_path, _, query = read.url.partition(b"?")
     heads.learn(
-        chunk, ("abc", b"/live/things", by_domain), raw_path, query, read.parser.get_http_version(), read.headers
+        chunk, ("abc", b"/live/things", base_path), raw_path, query, read.parser.get_http_version(), read.headers
     )
     return heads
 
@@ -173,7 +173,7 @@ def test_a_call_by_a_domain_name_is_not_kept() -> None:
     parts = take_apart(head())
     assert parts is not None
 
-    assert learnt(head(), by_domain=True).find(parts) is None
+    assert learnt(head(), base_path=b"").find(parts) is None
 
 
 @pytest.mark.parametrize(
@@ -193,7 +193,7 @@ def test_two_heads_in_one_chunk_are_not_kept() -> None:
     chunk = head() + head()
     heads = KnownHeads()
     read = Reading(head())
-    heads.learn(chunk, ("abc", b"/live/things", False), PATH, b"n=1", "1.1", read.headers)
+    heads.learn(chunk, ("abc", b"/live/things", None), PATH, b"n=1", "1.1", read.headers)
     parts = take_apart(chunk)
 
     assert parts is None or heads.find(parts) is None

@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from typing import Any
 from xml.etree import ElementTree as ET
 
+import msgspec
 import pytest
 
-from support.gateway import ACCOUNT, FUNCTION_URI, REGION, Gateway, Invocation, allow, header
+from support.gateway import ACCOUNT, FUNCTION_URI, INVOCATION_ID, REGION, Gateway, Invocation, allow, header
 from velvetrope.events import CONTEXT_NAMES
 from velvetrope.execute_api import GatewayResponse
 from velvetrope.execute_api.logs.redaction import redact_forms
@@ -177,6 +178,8 @@ async def test_every_documented_variable_is_a_value_or_a_dash(database: Database
         "identity.caller": "AIDAEXAMPLEEXAMPLE123",
         "identity.sourceIp": "127.0.0.1",
         "identity.userArn": f"arn:aws:iam::{ACCOUNT}:user/alice",
+        "awsEndpointRequestId": INVOCATION_ID,
+        "integration.requestId": INVOCATION_ID,
         "integration.status": "200",
         "integrationStatus": "200",
         "path": "/latest/iam/7",
@@ -190,6 +193,18 @@ async def test_every_documented_variable_is_a_value_or_a_dash(database: Database
     assert {name: values[name] for name in expected} == expected
     assert values["integrationLatency"].isdigit()
     assert values["responseLatency"].isdigit()
+
+
+async def test_under_a_domain_name_the_path_of_the_mapping_can_be_logged(database: Database) -> None:
+    gateway = await deploy(database, "$context.requestId $context.customDomain.basePathMatched $context.path")
+    request = gateway.request("GET", "/open")
+
+    await gateway.call(request)
+    await gateway.call(
+        msgspec.structs.replace(request, raw_path=b"/shop/v1/open", by_domain=True, base_path=b"shop/v1")
+    )
+
+    assert [line.partition(" ")[2] for line in await logged(gateway)] == ["- /latest/open", "shop/v1 /shop/v1/open"]
 
 
 async def test_what_an_authorizer_said_can_be_logged_by_name(database: Database) -> None:

@@ -158,12 +158,16 @@ FUNCTION_URI = f"arn:aws:apigateway:{REGION}:lambda:path/2015-03-31/functions/{F
 API_KEY = "demo-key-value-0123456789"
 
 
+INVOCATION_ID = "11111111-2222-4333-8444-555555555555"
+
+
 class Invocation:
     """What a function answered."""
 
     def __init__(self, payload: bytes, function_error: str | None = None) -> None:
         self.payload = payload
         self.function_error = function_error
+        self.request_id = INVOCATION_ID
 
 
 class RecordingInvoker:

@@ -151,10 +151,16 @@ class HttpGateway:
             received_at=self.clock.now(),
         )
 
-    def by_domain(self, mapped: str, raw_path: str) -> IncomingRequest:
+    def by_domain(self, mapped: str, raw_path: str, *, base_path: str = "v1") -> IncomingRequest:
         """A GET of `raw_path` under a domain name whose mapping has made `mapped` of it, the stage in front."""
         request = self.request("GET", mapped, headers={"Host": "api.example.com"})
-        return msgspec.structs.replace(request, raw_path=raw_path.encode(), stage_path=mapped.encode(), by_domain=True)
+        return msgspec.structs.replace(
+            request,
+            raw_path=raw_path.encode(),
+            stage_path=mapped.encode(),
+            by_domain=True,
+            base_path=base_path.encode(),
+        )
 
     async def call(self, method: str, path: str, **options: Any) -> GatewayResponse:
         """An unsigned call."""

@@ -59,7 +59,7 @@ class RequestAnswerer(Protocol):
 class DomainLookup(Protocol):
     """Finds the API behind a custom domain name: `execute_api.CustomDomains`."""
 
-    def find(self, host: bytes, raw_path: bytes, /) -> tuple[str, bytes] | None: ...
+    def find(self, host: bytes, raw_path: bytes, /) -> tuple[str, bytes, bytes] | None: ...
 
 
 class HostedPages(Protocol):
@@ -138,14 +138,13 @@ class EdgeApp:
         """The API named by `/_api/{apiId}/…`, by the host `{apiId}.execute-api.…`, or by a custom domain name."""
         if raw_path.startswith(API_PREFIX):
             api_id, slash, rest = raw_path[len(API_PREFIX) :].partition(b"/")
-            return api_id.decode("latin-1"), slash + rest or b"/", False
+            return api_id.decode("latin-1"), slash + rest or b"/", None
         for name, value in headers:
             if len(name) == 4 and name.lower() == b"host":
                 label, _, domain = value.partition(b".")
                 if domain.startswith(b"execute-api."):
-                    return label.decode("latin-1").lower(), raw_path, False
-                found = None if self._domains is None else self._domains.find(value, raw_path)
-                return None if found is None else (*found, True)
+                    return label.decode("latin-1").lower(), raw_path, None
+                return None if self._domains is None else self._domains.find(value, raw_path)
         return None
 
     async def answer_gateway(
@@ -178,7 +177,8 @@ class EdgeApp:
                     scheme=scheme,
                     http_version=http_version,
                     received_at=self._clock.now(),
-                    by_domain=call[2],
+                    by_domain=call[2] is not None,
+                    base_path=call[2] or b"",
                     by_name=by_name,
                     likeness=likeness,
                 )

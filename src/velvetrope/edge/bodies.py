@@ -11,7 +11,7 @@ from velvetrope.errors import VelvetropeError
 
 __all__ = ["MAX_GATEWAY_BODY_BYTES", "BodyTooLarge", "ClientGone", "GatewayCall", "read_body"]
 
-GatewayCall = tuple[str, bytes, bool]
+GatewayCall = tuple[str, bytes, bytes | None]
 """A call to a deployed API: which one, and the path behind the part that named it."""
 MAX_GATEWAY_BODY_BYTES: Final = 10_485_760
 """API Gateway quotas: "Payload size: 10 MB"."""

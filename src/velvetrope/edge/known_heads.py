@@ -196,9 +196,9 @@ class KnownHeads:
         parts = take_apart(chunk)
         if parts is None or http_version != "1.1" or chunk.find(_BLANK_LINE) != len(chunk) - len(_BLANK_LINE):
             return
-        _, _, by_domain = call
+        _, _, base_path = call
         by_name = {name.lower(): value for name, value in headers}
-        if by_domain or len(by_name) != len(headers) or not _UNREAD.isdisjoint(by_name):
+        if base_path is not None or len(by_name) != len(headers) or not _UNREAD.isdisjoint(by_name):
             return
         if by_name.get(b"connection", b"keep-alive").lower() != b"keep-alive":
             return

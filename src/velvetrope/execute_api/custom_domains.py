@@ -2,7 +2,7 @@
 
     domains = CustomDomains(DomainNameStore(database), database.changes)
     await domains.reload()
-    domains.find(b"api.example.com:4800", b"/v1/pets")       # ("a1b2c3", b"/latest/pets")
+    domains.find(b"api.example.com:4800", b"/v1/pets")       # ("a1b2c3", b"/latest/pets", b"v1")
 
 A mapping's base path is some segments, or none; of those that the path begins with, segment by segment, the longest
 takes it. A mapping without a stage takes the stage's name from the next segment. A host of ours whose path no mapping
@@ -60,28 +60,28 @@ class CustomDomains:
                 for name, targets in found.items()
             }
 
-    def find(self, host: bytes, raw_path: bytes) -> tuple[str, bytes] | None:
-        """The API's id and the path with its stage; None if the host is not one of these names."""
+    def find(self, host: bytes, raw_path: bytes) -> tuple[str, bytes, bytes] | None:
+        """The API's id, the path with its stage, and the base path; None if the host is not one of these names."""
         if not self._domains:
             return None
         domain = self._domains.get(host.partition(b":")[0].lower())
         if domain is None:
             return None
-        target, left, end = domain.targets.get(b""), raw_path, 0
+        target, left, matched, end = domain.targets.get(b""), raw_path, b"", 0
         for _ in range(domain.most_segments):
             end = raw_path.find(b"/", end + 1)
             base_path = raw_path[1:] if end < 0 else raw_path[1:end]
             longer = domain.targets.get(base_path) if base_path else None
             if longer is not None:
-                target, left = longer, raw_path[1 + len(base_path) :]
+                target, left, matched = longer, raw_path[1 + len(base_path) :], base_path
             if end < 0:
                 break
         if target is None:
-            return _NOBODY, raw_path
+            return _NOBODY, raw_path, b""
         api_id, stage = target
         if stage is None:
-            return api_id, left or b"/"
-        return api_id, b"/" + stage + (left or b"/")
+            return api_id, left or b"/", matched
+        return api_id, b"/" + stage + (left or b"/"), matched
 
     def _reload_soon(self) -> None:
         self._reload = asyncio.get_running_loop().create_task(self.reload())

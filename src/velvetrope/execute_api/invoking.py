@@ -32,6 +32,7 @@ class InvokeRefused(ReasonError):
 class _Answer(NamedTuple):
     payload: bytes
     function_error: str | None
+    request_id: str
 
 
 class FunctionCalls:
@@ -94,4 +95,4 @@ class FunctionCalls:
                 f"Lambda answered {answer.status} {kind}: {answer.body[:500].decode('utf-8', 'replace')}",
                 is_too_large=answer.status == 413,
             )
-        return _Answer(answer.body, headers.get("x-amz-function-error"))
+        return _Answer(answer.body, headers.get("x-amz-function-error"), headers.get("x-amzn-requestid", ""))

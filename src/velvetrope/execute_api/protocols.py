@@ -32,13 +32,16 @@ InvocationType = Literal["RequestResponse", "Event", "DryRun"]
 
 
 class InvocationResult(Protocol):
-    """What a function answered. `function_error` is None if it ended well."""
+    """What a function answered. `function_error` is None if it ended well; `request_id` is what its own log has."""
 
     @property
     def payload(self) -> bytes: ...
 
     @property
     def function_error(self) -> str | None: ...
+
+    @property
+    def request_id(self) -> str: ...
 
 
 class FunctionInvoker(Protocol):

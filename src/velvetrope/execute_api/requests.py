@@ -65,10 +65,11 @@ class Likeness:
 class IncomingRequest(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One call as it arrived.
 
-    `raw_path` is all of the path, as received: what was signed. `stage_path` is what follows `/_api/{apiId}` when the
-    API was named in the path, and all of it when it was named by the host. Under a custom domain name (`by_domain`) it
-    is the path that the mapping makes of it, with the stage. Header names have the client's casing. `by_name` is
-    `first_by_name(headers)`, from readers who have it already.
+    `raw_path` is all of the path, as received: what was signed. `stage_path` is what follows `/_api/{apiId}` when
+    the API was named in the path, and all of it when it was named by the host. Under a custom domain name
+    (`by_domain`) it is the path that the mapping makes of it, with the stage, and `base_path` what the mapping
+    took. Header names have the client's casing. `by_name` is `first_by_name(headers)`, from readers who have it
+    already.
     """
 
     api_id: str
@@ -83,6 +84,7 @@ class IncomingRequest(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     http_version: str
     received_at: datetime
     by_domain: bool = False
+    base_path: bytes = b""
     by_name: Mapping[bytes, bytes] | None = None
     likeness: Likeness | None = None
 

@@ -3,7 +3,7 @@
 import asyncio
 import json
 
-from support.gateway import ACCOUNT, REGION
+from support.gateway import ACCOUNT, INVOCATION_ID, REGION
 from support.http_apis import HttpGateway
 from velvetrope.apigatewayv2.authorizers import JwtConfiguration
 from velvetrope.apigatewayv2.stages import AccessLogSettingsInput
@@ -80,3 +80,33 @@ async def test_tokens_of_http_apis_are_in_no_log(gateway: HttpGateway) -> None:
     assert "[masked]" in written
     for secret in (token.split(".")[1], token.split(".")[2], "abc-def-ghi"):
         assert secret not in written
+
+
+async def test_every_variable_of_the_guide_has_its_value_under_a_domain_name(gateway: HttpGateway) -> None:
+    names = (
+        *("accountId", "apiId", "awsEndpointRequestId", "customDomain.basePathMatched", "dataProcessed", "domainName"),
+        *("domainPrefix", "error.message", "error.messageString", "error.responseType", "extendedRequestId"),
+        *("httpMethod", "identity.sourceIp", "identity.userAgent", "integration.error", "integration.latency"),
+        *("integration.integrationStatus", "integration.requestId", "integration.status", "integrationErrorMessage"),
+        *("integrationLatency", "integrationStatus", "path", "protocol", "requestId", "requestTime"),
+        *("requestTimeEpoch", "responseLatency", "responseLength", "routeKey", "stage", "status"),
+    )
+    await deploy(gateway)
+    text = "{" + ",".join(f'"{name}":"$context.{name}"' for name in names) + "}"
+    await gateway.plane.update_stage(
+        api_id=gateway.api_id,
+        stage_name="$default",
+        access_log_settings=AccessLogSettingsInput(destination_arn=ARN, format=text),
+    )
+
+    await gateway.lane.answer(gateway.by_domain("/$default/open", "/shop/v1/open", base_path="shop/v1"))
+    await gateway.call("GET", "/open")
+    await asyncio.sleep(0)
+
+    named, by_path = [json.loads(line) for line in gateway.rest.kept_logs.of("calls")]
+    without_value = {name for name, value in named.items() if value == "-"}
+    assert without_value == {name for name in names if "rror" in name}
+    assert (named["customDomain.basePathMatched"], by_path["customDomain.basePathMatched"]) == ("shop/v1", "-")
+    assert named["integration.requestId"] == named["awsEndpointRequestId"] == INVOCATION_ID
+    assert (named["domainName"], named["domainPrefix"]) == ("api.example.com", "api")
+    assert named["dataProcessed"] == named["responseLength"] == str(len(b'{"hello": "there"}'))

@@ -116,6 +116,10 @@ _VARIABLES: Mapping[str, Variable] = {
     "accountId": lambda facts: None if facts.stage is None else facts.stage.account_id,
     "apiId": lambda facts: facts.incoming.api_id,
     "authorizer.error": _error_of("authorizer"),
+    "awsEndpointRequestId": _outcome(lambda outcome: outcome.request_id),
+    "customDomain.basePathMatched": lambda facts: facts.incoming.base_path.decode("latin-1") or None,
+    # "The amount of data processed in bytes": both bodies, by our reading (UNVERIFIED).
+    "dataProcessed": lambda facts: _whole(len(facts.incoming.body) + (facts.response_bytes or 0)),
     "domainName": _domain,
     "domainPrefix": lambda facts: _domain(facts).split(".", 1)[0],
     "error.message": _refusal(lambda refusal: refusal.message),

@@ -71,7 +71,13 @@ async def invoke_http_function(
         response = _parse(integration, result.payload)
     except (InvalidProxyResponse, ResponseBodyNotBase64) as invalid:
         raise InternalError(step="integration", detail=invalid.message) from None
-    return response, IntegrationOutcome(latency_ms=latency_ms, backend_status=response.status, service_status=200)
+    outcome = IntegrationOutcome(
+        latency_ms=latency_ms,
+        backend_status=response.status,
+        service_status=200,
+        request_id=result.request_id or None,
+    )
+    return response, outcome
 
 
 def _payload(integration: FunctionIntegration, admitted: HttpAdmitted) -> bytes:

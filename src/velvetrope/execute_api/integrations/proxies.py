@@ -10,6 +10,8 @@ Source: API Gateway Developer Guide, "Lambda proxy integrations in API Gateway".
 from dataclasses import dataclass
 from time import perf_counter
 
+import msgspec
+
 from velvetrope.errors import ServiceError, VelvetropeError
 from velvetrope.events import (
     InvalidProxyResponse,
@@ -71,7 +73,7 @@ async def invoke_function(
         raise _after(ApiConfiguration(step="integration", detail=invalid.message), outcome) from None
     response.headers.append((b"X-Amzn-Trace-Id", trace.encode()))
     told_by = f"{integration.function_arn} answered {response.status}"
-    outcome = IntegrationOutcome(latency_ms=outcome.latency_ms, backend_status=response.status, service_status=200)
+    outcome = msgspec.structs.replace(outcome, backend_status=response.status, service_status=200)
     return Answer(response.status, response.headers, response.body, outcome, told_by)
 
 
@@ -133,7 +135,9 @@ async def run_function(
         why = f"{type(refused).__name__}: {refused.detail or refused.message}"
         raise kind(step="integration", detail=why) from refused
     outcome = IntegrationOutcome(
-        latency_ms=(perf_counter() - started) * 1000, service_status=200 if result.function_error is None else 502
+        latency_ms=(perf_counter() - started) * 1000,
+        service_status=200 if result.function_error is None else 502,
+        request_id=result.request_id or None,
     )
     return (result.payload, result.function_error), outcome
 
