@@ -339,6 +339,11 @@ TEMPLATE = {
             "Properties": {
                 "CorsConfiguration": {"AllowOrigins": ["https://app.example"]},
                 "Auth": {"EnableIamAuthorizer": True},
+                "Domain": {
+                    "DomainName": "sam.example.com",
+                    "CertificateArn": "arn:aws:acm:us-west-2:123456789012:certificate/a",
+                    "BasePath": ["v1"],
+                },
                 "DefaultRouteSettings": {"ThrottlingBurstLimit": 50, "ThrottlingRateLimit": 50},
             },
         },
@@ -385,6 +390,8 @@ def test_a_sam_template_with_an_http_api_deploys_and_answers(serving: RunningSer
     assert requests.get(f"{url}/open/1").json() == {"route": "GET /open/{id}"}
     assert requests.delete(f"{url}/signed", headers=dict(signed.headers)).json() == {"route": "ANY /signed"}
     assert requests.get(f"{url}/signed").status_code == 403
+    named = requests.get(f"{serving.url}/v1/open/1", headers={"Host": "sam.example.com"})
+    assert named.json() == {"route": "GET /open/{id}"}
     stacks.delete_stack(StackName="http-api")
     stacks.get_waiter("stack_delete_complete").wait(StackName="http-api", WaiterConfig={"Delay": 1, "MaxAttempts": 60})
     assert requests.get(f"{url}/open/1").status_code == 403
