@@ -55,7 +55,11 @@ DIFFERENCES: Mapping[str, Mapping[str, str]] = {
         "": "Messages are sent by SMTP or a webhook if they are set up, and kept, sealed, for a week. "
         "`AnalyticsMetadata`, `UserContextData` and `ContextData` are for services that are not here: they are taken "
         "and have no effect. `ClientMetadata` and `ValidationData` reach the triggers that are asked "
-        "(CreateUserPool).",
+        "(CreateUserPool). Refused operations are about what is not here: threat protection and its events, logs of "
+        "deliveries, terms documents, replicas, bought limits, exchange of tokens (RFC 8693), how long one client uses "
+        "the browser's session again, and `GetClientToken`, whose flow no client can be given by the model; "
+        "`client_credentials` at the token endpoint does the same.",
+        "UpdateUserAttributes": "Codes to changed addresses: five in an hour, with GetUserAttributeVerificationCode's.",
         "AdminInitiateAuth": "As InitiateAuth. A device that is named is looked up and does not stand for MFA.",
         "AdminRespondToAuthChallenge": "As RespondToAuthChallenge, without device challenges.",
         "CompleteWebAuthnRegistration": "Attestation is not asked for. A registration is answered within five minutes.",

@@ -426,6 +426,29 @@ async def test_a_changed_address_gets_a_code_and_is_not_verified_until_it_is_sho
     assert (after["email"], after["email_verified"]) == ("b@new.example", "true")
 
 
+async def test_nobody_fills_other_peoples_inboxes_by_changing_their_own_address(world: World) -> None:
+    life = await Life.begin(world, auto_verified_attributes=("email",))
+    token = await life.token()
+
+    async def change(number: int) -> Any:
+        address = attribute_list(email=f"inbox{number}@example.com")
+        return await world.update_user_attributes(access_token=token, user_attributes=address)
+
+    for number in range(4):
+        await change(number)
+    await world.get_user_attribute_verification_code(access_token=token, attribute_name="email")
+    async with refused("LimitExceededException", "Attempt limit exceeded, please try after some time."):
+        await change(5)
+    await world.update_user_attributes(access_token=token, user_attributes=attribute_list(name="Anna"))
+
+    assert (await life.attributes())["email"] == "inbox3@example.com"
+    assert len(await world.pools.outbox.messages(life.pool_id)) == 5
+    world.later(hours=1)
+    life_goes_on = await world.sign_in(life.client_id)
+    token = life_goes_on["access_token"]
+    await change(6)
+
+
 async def test_a_pool_may_keep_the_old_address_until_the_new_one_is_proven(world: World) -> None:
     settings = UserAttributeUpdateSettings(attributes_require_verification_before_update=("email",))
     life = await Life.begin(world, auto_verified_attributes=("email",), user_attribute_update_settings=settings)

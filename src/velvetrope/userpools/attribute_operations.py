@@ -3,7 +3,9 @@
 Changing an address writes a code to the new one if the pool verifies such addresses, whoever changes it; an
 administrator may say in the same call that it is verified. In a pool that wants it so
 (`AttributesRequireVerificationBeforeUpdate`), the old address stays until that code is shown; the new one travels with
-the code. A verified address becomes a sign-in alias where the pool has aliases; somebody who has it already keeps it.
+the code. What a user has sent to addresses so is counted together with what they ask for by name, since it may be
+anybody's inbox (`call_limits`; AWS is not known to count it). A verified address becomes a sign-in alias where the pool
+has aliases; somebody who has it already keeps it.
 
 Source: Cognito Developer Guide, "Verifying updates to email addresses and phone numbers"; Cognito user pools API,
 VerifyUserAttribute and its siblings.
@@ -80,10 +82,12 @@ class AttributeOperations:
         after = changed_attributes(pool, user.attributes, user_attributes, client=signed_in.client)
         waiting = [one for one in _changed_addresses(user, after) if one in pool.verified_before_update]
         occasion = self._occasion(signed_in, client_metadata)
+        verified = [one for one in _changed_addresses(user, after) if one in pool.auto_verified_attributes]
+        if verified:
+            await self._limits.take(pool, signed_in.stored.username_key, "verify", now=call.now)
         deliveries = [
             await self._code_for(user, address, after[address], occasion, waits=address in waiting)
-            for address in _changed_addresses(user, after)
-            if address in pool.auto_verified_attributes
+            for address in verified
         ]
         at_once = tuple(one for one in user_attributes if one.name not in waiting)
 
