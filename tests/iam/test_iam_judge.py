@@ -366,6 +366,39 @@ async def test_condition_keys_that_cannot_be_told_help_nobody(iam: Iam) -> None:
     assert (await judge(iam, caller, "lambda", "DeleteFunction", {"FunctionName": "f"})).decision.allowed
 
 
+@pytest.mark.parametrize(
+    "operation", ["CreateEventSourceMapping", "CreateFunctionUrlConfig", "DeleteFunctionUrlConfig"]
+)
+async def test_for_which_function_something_is_made_can_be_limited(iam: Iam, operation: str) -> None:
+    condition = {"ArnEquals": {"lambda:FunctionArn": FUNCTION}}
+    only = await make_role(iam, allow("lambda:*", "*", condition), name="Only")
+    all_but = await make_role(iam, allow("lambda:*"), deny("lambda:*", "*", condition), name="AllBut")
+
+    async def may(caller: Principal, function: str) -> bool:
+        return (await judge(iam, caller, "lambda", operation, {"FunctionName": function})).decision.allowed
+
+    assert [await may(only, name) for name in ("f", FUNCTION, f"{ACCOUNT}:function:f", "g")] == [
+        True,
+        True,
+        True,
+        False,
+    ]
+    assert [await may(all_but, name) for name in ("f", FUNCTION, "g")] == [False, False, True]
+    # Of a version or an alias it is not known which ARN is meant, and that helps nobody.
+    assert [await may(caller, "f:live") for caller in (only, all_but)] == [False, False]
+
+
+async def test_for_which_function_a_mapping_is_that_is_there_already_helps_nobody(iam: Iam) -> None:
+    condition = {"ArnEquals": {"lambda:FunctionArn": FUNCTION}}
+    only = await make_role(iam, allow("lambda:*", "*", condition), name="Only")
+    all_but = await make_role(iam, allow("lambda:*"), deny("lambda:*", "*", condition), name="AllBut")
+    mapping = {"UUID": "11111111-2222-3333-4444-555555555555", "FunctionName": "f"}
+
+    for operation in ("UpdateEventSourceMapping", "DeleteEventSourceMapping"):
+        for caller in (only, all_but):
+            assert not (await judge(iam, caller, "lambda", operation, mapping)).decision.allowed
+
+
 async def test_which_policy_may_be_attached_can_be_limited(iam: Iam) -> None:
     allowed_policy = "arn:aws:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole"
     await make_role(iam, name="R")

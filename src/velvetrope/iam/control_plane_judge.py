@@ -26,8 +26,8 @@ from velvetrope.iam.further_permissions import handed_key, passed_roles, second_
 from velvetrope.iam.gatherer import PolicyGatherer
 from velvetrope.iam.key_conditions import grant_conditions, key_conditions
 from velvetrope.iam.key_uses import KeyUses
-from velvetrope.iam.operation_rules import operation_rule
-from velvetrope.iam.request_keys import keys_of_request, unknown_keys_of
+from velvetrope.iam.operation_rules import OperationRule, operation_rule
+from velvetrope.iam.request_keys import FUNCTION_ARN, keys_of_request, unknown_keys_of
 from velvetrope.iam.resource_names import NamedKeys, NamedResource, ResourceNames
 from velvetrope.operations import Call
 from velvetrope.policy import (
@@ -51,6 +51,9 @@ _ONLY_FORBIDDEN = {("sts", "GetSessionToken"): "GetSessionToken needs no permiss
 _POLICY_MUST_ALLOW = frozenset({"kms"})
 """Services whose resources are used by whom their own policy allows; an identity policy alone never suffices there.
 Source: AWS KMS Developer Guide, "Key policies in AWS KMS"."""
+_COLONS_OF_A_FUNCTION = 6
+"""In its ARN, without a qualifier."""
+
 _RESOURCE_TAGS = ("aws:resourcetag/", "iam:resourcetag/")
 
 
@@ -128,12 +131,28 @@ class ControlPlaneJudge:
             return _unjudged(questions[0], call, _ONLY_FORBIDDEN[service, operation])
         return judged[0] if refused is None else refused
 
+    async def _function_named(
+        self, rule: OperationRule, parameters: Mapping[str, object], call: Call
+    ) -> dict[str, tuple[str, ...]]:
+        """The key `lambda:FunctionArn`, for what is made for a function: event source mappings, function URLs.
+
+        UNVERIFIED: whether the ARN has the qualifier that was asked for. With one, and for a mapping that is there
+        already, of which the request names but the id, the key is not known and so helps nobody.
+        """
+        if FUNCTION_ARN not in rule.condition_keys or "UUID" in parameters or "FunctionName" not in parameters:
+            return {}
+        named = await self._names.name("@function:FunctionName", parameters, call)
+        qualified = named.arn.count(":") != _COLONS_OF_A_FUNCTION
+        return {} if named.is_partial or qualified else {FUNCTION_ARN: (named.arn,)}
+
     async def _questions(
         self, service: str, operation: str, parameters: Mapping[str, object], call: Call
     ) -> list[_Question]:
         rule = operation_rule(service, operation)
         of_keys, of_keys_unknown = key_conditions(rule, parameters, call) if service == "kms" else ({}, ())
         resources = [await self._names.name(template, parameters, call) for template in rule.resources]
+        function = await self._function_named(rule, parameters, call)
+        unknown_keys = [key for key in unknown_keys_of(rule) if key not in function]
         questions = []
         for resource in resources or [NamedResource("*")]:
             # Tags of what other rooms keep are looked up if somebody asks (`_with_tags`); roles and users bring theirs;
@@ -143,8 +162,8 @@ class ControlPlaneJudge:
                 _Question(
                     rule.action,
                     resource,
-                    {**keys_of_request(rule, parameters, resource.entity), **of_keys},
-                    (*unknown_keys_of(rule), *of_keys_unknown, *(() if tags_known else _RESOURCE_TAGS)),
+                    {**keys_of_request(rule, parameters, resource.entity), **of_keys, **function},
+                    (*unknown_keys, *of_keys_unknown, *(() if tags_known else _RESOURCE_TAGS)),
                 )
             )
         second = second_action(service, operation, parameters)

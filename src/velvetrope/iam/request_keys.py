@@ -13,7 +13,7 @@ from velvetrope.iam.key_conditions import KEY_CONDITIONS
 from velvetrope.iam.operation_rules import OperationRule
 from velvetrope.store.tables.iam import Role, User
 
-__all__ = ["FILLED_KEYS", "keys_of_request", "unknown_keys_of"]
+__all__ = ["FILLED_KEYS", "FUNCTION_ARN", "keys_of_request", "unknown_keys_of"]
 
 Context = dict[str, tuple[str, ...]]
 
@@ -39,6 +39,9 @@ _TAG_KEY_MEMBERS = ("TagKeys", "tagKeys")
 # Nobody calls an operation of the control plane through a function's URL, or as an event source.
 _FIXED: Mapping[str, tuple[str, ...]] = {"lambda:invokedviafunctionurl": ("false",), "lambda:eventsourcetoken": ()}
 
+FUNCTION_ARN = "lambda:functionarn"
+"""The function for which something is made, see `control_plane_judge`."""
+
 _BOUNDARY = "iam:permissionsboundary"
 _TAG_KEYS = "aws:tagkeys"
 _REQUEST_TAG = "aws:requesttag/"
@@ -46,7 +49,7 @@ _REQUEST_TAG = "aws:requesttag/"
 _RESOURCE_ACCOUNT = "aws:resourceaccount"
 
 FILLED_KEYS = frozenset(
-    {*_MEMBERS, *_FIXED, _BOUNDARY, _TAG_KEYS, _REQUEST_TAG, _RESOURCE_ACCOUNT, *KEY_CONDITIONS}
+    {*_MEMBERS, *_FIXED, FUNCTION_ARN, _BOUNDARY, _TAG_KEYS, _REQUEST_TAG, _RESOURCE_ACCOUNT, *KEY_CONDITIONS}
 ) | {
     "aws:resourcetag/",
     "iam:passedtoservice",
