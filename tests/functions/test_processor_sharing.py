@@ -11,6 +11,7 @@ from velvetrope.functions.sharing import (
     LATE_SECONDS,
     LONGEST_PAUSE_SECONDS,
     LONGEST_SECONDS,
+    OUTLIERS,
     PAUSE_SECONDS,
     QUICK_SECONDS,
     RUN,
@@ -162,6 +163,17 @@ async def test_what_is_quicker_goes_on(rig: Rig) -> None:
     rig.invoke(RUN)
 
     assert rig.invoke(10 * TRIAL) == [HERE] * 10 * TRIAL
+
+
+async def test_a_few_that_were_interrupted_say_nothing_and_one_more_does(rig: Rig) -> None:
+    rig.invoke(RUN)
+    rig.invoke(OUTLIERS, together=QUICK_SECONDS)
+    rig.invoke(TRIAL - OUTLIERS)
+    assert rig.is_held()
+
+    rig.invoke(OUTLIERS + 3, together=QUICK_SECONDS)
+    rig.invoke(TRIAL - OUTLIERS - 3)
+    assert not rig.is_held()
 
 
 async def test_after_a_while_it_is_measured_anew(rig: Rig) -> None:

@@ -19,6 +19,7 @@ loop and the sandbox are let go of. Rings it far too late, somebody else wants t
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Callable
 from time import perf_counter
 from typing import Protocol
@@ -37,10 +38,13 @@ RUN = 32
 TRIAL = 32
 """As many say what they take together."""
 
+OUTLIERS = 4
+"""As many of either, the slowest, say nothing: something else had the processor."""
+
 GAIN = 0.9
 """They must take less than so much of what they took apart."""
 
-FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.1, 60.0
+FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.02, 60.0
 LONGEST_SECONDS = 1.0
 WATCH_SECONDS = 0.005
 """More than between two ticks of a kernel's clock, so that to wait with this limit costs no timer of its own: one
@@ -77,9 +81,9 @@ class ProcessorSharing:
         self._seconds = seconds
         self._under_way = 0
         self._run = 0
-        """Quick ones in a row, since they are apart or since they are together."""
-        self._spent = 0.0
-        """What these took."""
+        """Quick ones in a row, since they are apart, or together since they were last judged."""
+        self._taken: deque[float] = deque(maxlen=RUN)
+        """What the last of these took."""
         self._apart_mean = 0.0
         self._answered_at = 0.0
         self._processor: int | None = None
@@ -131,7 +135,7 @@ class ProcessorSharing:
             self._part()
             return
         self._run += 1
-        self._spent += seconds
+        self._taken.append(seconds)
         if self._processor is not None and self._run == TRIAL:
             self._judge(now)
 
@@ -144,14 +148,15 @@ class ProcessorSharing:
         if self._processor is None:
             self._rest(now, LONGEST_PAUSE_SECONDS)
             return
-        self._apart_mean, self._run, self._spent = self._spent / self._run, 0, 0.0
+        self._apart_mean = self._mean()
+        self._begin_run()
         self._together_since = now
         self._answers_seen = -1
         self._look_soon()
 
     def _part(self) -> None:
         """Begin a new run, apart."""
-        self._run, self._spent = 0, 0.0
+        self._begin_run()
         if self._processor is not None:
             self._affinity.let_go()
             if self._at_work is not None:
@@ -164,12 +169,20 @@ class ProcessorSharing:
 
     def _judge(self, now: float) -> None:
         """Whether it was worth it. The first of a trial was waited for elsewhere still, and weighs little."""
-        if self._spent / self._run < self._apart_mean * self._gain:
+        if self._mean() < self._apart_mean * self._gain:
             self._pause = FIRST_PAUSE_SECONDS
-            self._run, self._spent = 0, 0.0
+            self._begin_run()
         else:
             self._rest(now, self._pause)
             self._pause = min(2 * self._pause, LONGEST_PAUSE_SECONDS)
+
+    def _mean(self) -> float:
+        taken = sorted(self._taken)[:-OUTLIERS]
+        return sum(taken) / len(taken)
+
+    def _begin_run(self) -> None:
+        self._run = 0
+        self._taken.clear()
 
     def _rest(self, now: float, seconds: float) -> None:
         self._part()
