@@ -209,6 +209,32 @@ def test_a_passkey_is_added_and_signs_in(
     expect_back_in_the_app(page)
 
 
+def test_a_passkey_is_offered_after_a_sign_in_and_can_be_put_off(
+    serving: RunningServer, page: Page, authenticator: Any, artifacts: Path
+) -> None:
+    pool = Pool(serving, "offers", Policies={"SignInPolicy": {"AllowedFirstAuthFactors": ["PASSWORD", "WEB_AUTHN"]}})
+    pool.admin.update_user_pool_domain(Domain="offers", UserPoolId=pool.id, ManagedLoginVersion=2)
+    pool.add_user()
+    pool.admin.set_user_pool_mfa_config(
+        UserPoolId=pool.id, WebAuthnConfiguration={"RelyingPartyId": "localhost", "UserVerification": "required"}
+    )
+    assert authenticator
+    pool.sign_in(page)
+    expect(page.get_by_role("heading", name="Add a passkey")).to_be_visible()
+    look(page, artifacts, "offered-passkey")
+    page.get_by_role("button", name="Not now").click()
+    expect_back_in_the_app(page)
+
+    page.context.clear_cookies()
+    pool.sign_in(page)
+    page.get_by_role("button", name="Add a passkey on this device").click()
+    expect_back_in_the_app(page)
+
+    page.context.clear_cookies()
+    pool.sign_in(page)
+    expect_back_in_the_app(page)
+
+
 def test_a_passkey_that_the_browser_does_not_have_is_told_on_the_page(
     serving: RunningServer, page: Page, artifacts: Path
 ) -> None:

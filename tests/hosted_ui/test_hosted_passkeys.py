@@ -6,12 +6,14 @@ from html import unescape
 from typing import Any
 from urllib.parse import urlencode
 
+import jwt
 import pytest
 
 from support.authenticator import Authenticator
 from support.hosted_house import House
 from support.hosted_ui import CALLBACK, Browser, Response, authorize_query
 from velvetrope.store.tables.userpools import SoftwareTokenMfaConfig, WebAuthnConfiguration
+from velvetrope.userpools.shapes import SignInPolicy, UserPoolPolicies
 
 SESSION = "cognito-auth-api-demo-4800"
 ORIGIN = "https://localhost:4800"
@@ -144,3 +146,128 @@ async def test_a_registration_is_answered_once_and_for_its_own_page(house: House
     assert "The origin of the credential is not the relying party" in elsewhere.text
     assert spent.status == 400
     assert kept.location == CALLBACK
+
+
+# Offered after a sign-in
+
+
+LATER = "passkey-later-auth-api-demo-4800"
+
+
+async def managed(house: House, *, version: int = 2) -> None:
+    """Managed login, passkeys beside passwords, and a user who has none."""
+    await house.call(
+        "update_user_pool_domain",
+        domain="auth-api-demo",
+        user_pool_id=house.pool_id,
+        managed_login_version=version,
+    )
+    await house.allow_first_factors("PASSWORD", "WEB_AUTHN")
+    await house.set_mfa("OFF", web_authn_configuration=WebAuthnConfiguration(relying_party_id="localhost"))
+
+
+async def test_who_has_no_passkey_is_offered_one_and_goes_on_to_the_app_with_it(house: House) -> None:
+    await managed(house)
+    device, browser = Authenticator(ORIGIN), house.browser()
+
+    offered = await house.sign_in(browser, nonce="n0nce")
+    page = await browser.get(offered.location)
+    added = await house.answer(browser, page, credential=json.dumps(device.register(options_on(page))))
+    done = await browser.get(added.location)
+    tokens = await house.redeem(browser, done.answer["code"])
+    asked = await asked_for_it(house, browser)
+    by_passkey = await house.answer(browser, asked, credential=json.dumps(device.sign(options_on(asked))))
+
+    assert offered.location.startswith("/passkeys/offer?")
+    assert "You are signed in." in page.text
+    assert added.location.startswith("/oauth2/authorize?")
+    assert (done.answer["state"], tokens["status"]) == ("st4te", 200)
+    assert jwt.decode(tokens["id_token"], options={"verify_signature": False})["nonce"] == "n0nce"
+    assert "code" in by_passkey.answer, "who has one is not asked again"
+
+
+async def test_not_now_goes_on_to_the_app_and_this_browser_is_left_alone_for_a_while(house: House) -> None:
+    await managed(house)
+    browser, another = house.browser(), house.browser()
+    page = await browser.get((await house.sign_in(browser)).location)
+
+    later = await house.answer(browser, page, later="1")
+    done = await browser.get(later.location)
+    del browser.cookies[SESSION]  # an hour later
+    again = await house.sign_in(browser)
+    elsewhere = await house.sign_in(another)
+
+    (kept,) = [value for name, value in later.headers if name == "set-cookie" and value.startswith(LATER)]
+    assert f"Max-Age={30 * 24 * 3600};" in kept
+    assert "code" in done.answer
+    assert "code" in again.answer
+    assert elsewhere.location.startswith("/passkeys/offer?")
+
+
+@pytest.mark.parametrize(
+    ("version", "request_"),
+    [(1, {}), (2, {"prompt": "login"}), (2, {"max_age": "600"})],
+    ids=["the classic pages", "a prompt", "a fresh sign-in"],
+)
+async def test_nobody_is_kept_from_the_app_where_that_was_not_asked_for(
+    house: House, version: int, request_: dict[str, str]
+) -> None:
+    await managed(house, version=version)
+
+    response = await house.sign_in(house.browser(), **request_)
+
+    assert "code" in response.answer
+
+
+async def test_nobody_is_offered_what_the_client_or_the_pool_does_not_have(house: House) -> None:
+    await managed(house)
+    with_passkeys = house.client_id
+    house.client_id = await house.add_client()
+    without_user_auth = await house.sign_in(house.browser())
+    house.client_id = with_passkeys
+    await house.call(
+        "update_user_pool",
+        user_pool_id=house.pool_id,
+        policies=UserPoolPolicies(sign_in_policy=SignInPolicy(allowed_first_auth_factors=("PASSWORD",))),
+    )
+
+    without_passkeys = await house.sign_in(house.browser())
+
+    assert "code" in without_user_auth.answer
+    assert "code" in without_passkeys.answer
+
+
+async def test_a_passkey_is_offered_to_nobody_who_is_not_signed_in(house: House) -> None:
+    await managed(house)
+    browser = house.browser()
+    offered = await house.sign_in(browser)
+    stranger = house.browser()
+
+    shown = await stranger.get(offered.location)
+    unsent = await stranger.post(offered.location, {"later": "1"})
+
+    assert shown.status == 401
+    assert unsent.status == 401
+    assert LATER not in stranger.cookies
+
+
+async def test_not_now_is_taken_from_our_own_form_alone(house: House) -> None:
+    await managed(house)
+    browser = house.browser()
+    page = await browser.get((await house.sign_in(browser)).location)
+
+    forged = await browser.post(page.form_action, {"_csrf": "another", "later": "1"})
+
+    assert forged.status == 403
+    assert LATER not in browser.cookies
+
+
+async def test_who_is_disabled_meanwhile_is_offered_nothing(house: House) -> None:
+    await managed(house)
+    browser = house.browser()
+    offered = await house.sign_in(browser)
+    await house.call("admin_disable_user", **house.user)
+
+    shown = await browser.get(offered.location)
+
+    assert shown.status == 401

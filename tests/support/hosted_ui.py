@@ -245,6 +245,9 @@ class FakeDirectory:
     async def begin_passkey(self, pool: UserPool, client: AppClient, user: User, *, now: datetime) -> dict[str, object]:
         raise NotAuthorized("This directory knows passwords only.")
 
+    async def has_passkeys(self, pool: UserPool, user: User) -> bool:
+        return False
+
     async def complete_passkey(
         self, pool: UserPool, client: AppClient, user: User, credential: str, *, now: datetime
     ) -> None:

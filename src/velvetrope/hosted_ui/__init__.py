@@ -33,8 +33,10 @@ from velvetrope.hosted_ui.federated_sign_ins import (
 )
 from velvetrope.hosted_ui.flows import HostedUi, ProviderParts, SamlParts
 from velvetrope.hosted_ui.logout import LogoutFlow, SignedOutHere
+from velvetrope.hosted_ui.passkey_offers import PUT_OFF_FOR, PasskeyOffered
 from velvetrope.hosted_ui.passkey_registration import (
     NobodySignedIn,
+    Onward,
     PasskeyPage,
     PasskeyRefused,
     PasskeyRegistrationFlow,
@@ -70,6 +72,7 @@ from velvetrope.hosted_ui.userinfo import UserInfoFlow
 __all__ = [
     "CODE_LIFETIME",
     "FEDERATED_SIGN_IN_LIFETIME",
+    "PUT_OFF_FOR",
     "SESSION_LIFETIME",
     "STEP_PATHS",
     "AccountDirectory",
@@ -97,7 +100,9 @@ __all__ = [
     "NameKind",
     "NobodySignedIn",
     "NotOurSignIn",
+    "Onward",
     "Outside",
+    "PasskeyOffered",
     "PasskeyPage",
     "PasskeyRefused",
     "PasskeyRegistrationFlow",

@@ -67,15 +67,29 @@ class SignInCompletion:
             AccessDenied: the user is disabled, or has something to do first.
             OAuthError: the pool's function for tokens refused.
         """
-        if not may_sign_in(user):
-            refusal = AccessDenied("User is not enabled.", detail=f"user status {user.status}, enabled {user.enabled}")
-            refusal.return_address = request.address
-            raise refusal
+        _check_may_sign_in(user, request)
         uri = await self.grant(pool, client, request, user, authenticated_at=authenticated_at, now=now)
         session_id = await self._sessions.start(
             pool, user, earlier_hash=earlier_session_hash, vouched_by=vouched_by, now=now
         )
         return SignedIn(uri, session_id)
+
+    async def begin(
+        self,
+        pool: UserPool,
+        request: AuthorizationRequest,
+        user: User,
+        *,
+        earlier_session_hash: str | None,
+        now: datetime,
+    ) -> Secret[str]:
+        """The session alone, for who sees another page of ours first and then asks `/oauth2/authorize` for the rest.
+
+        Raises:
+            AccessDenied: as `complete`.
+        """
+        _check_may_sign_in(user, request)
+        return await self._sessions.start(pool, user, earlier_hash=earlier_session_hash, now=now)
 
     async def grant(
         self,
@@ -128,6 +142,13 @@ def _as_oauth_error(refused: ServiceError, request: AuthorizationRequest) -> Exc
     error = InvalidRequest(said, detail=f"{refused.code}: {refused.for_owner}")
     error.return_address = request.address
     return error
+
+
+def _check_may_sign_in(user: User, request: AuthorizationRequest) -> None:
+    if not may_sign_in(user):
+        refusal = AccessDenied("User is not enabled.", detail=f"user status {user.status}, enabled {user.enabled}")
+        refusal.return_address = request.address
+        raise refusal
 
 
 def may_sign_in(user: User) -> bool:

@@ -154,6 +154,10 @@ class UserDirectory(Protocol):
         """PublicKeyCredentialCreationOptionsJSON for an authenticator of somebody who is signed in."""
         ...
 
+    async def has_passkeys(self, pool: UserPool, user: User) -> bool:
+        """Whether the user has registered one."""
+        ...
+
     async def complete_passkey(
         self, pool: UserPool, client: AppClient, user: User, credential: str, *, now: datetime
     ) -> None:

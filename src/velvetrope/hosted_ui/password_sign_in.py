@@ -21,6 +21,8 @@ from velvetrope.hosted_ui.account_recovery import ResetForm, recovery_is_open
 from velvetrope.hosted_ui.authorization_requests import OWN_USERS, AuthorizationRequests, RequestedAuthorization
 from velvetrope.hosted_ui.completion import SignedIn
 from velvetrope.hosted_ui.directory import AskedChallenge, UserDirectory
+from velvetrope.hosted_ui.offered_factors import offered_factors
+from velvetrope.hosted_ui.passkey_offers import PasskeyOffered
 from velvetrope.hosted_ui.provider_choice import ProviderLink, offered_providers
 from velvetrope.hosted_ui.refusals import is_for_the_person
 from velvetrope.hosted_ui.sign_in_names import NameKind, names_to_sign_in
@@ -44,10 +46,6 @@ _SAID: Final[dict[str, str]] = {
     "factor": "This way to sign in is not offered here.",
 }
 """What the form is told that lacks something, by the field that it lacks."""
-
-_FIRST_FACTORS = ("WEB_AUTHN", "EMAIL_OTP", "SMS_OTP")
-"""First factors besides the password, in the order in which they are offered."""
-
 
 _NOT_CONFIRMED = "Your account is not confirmed yet. Enter the code that was sent to you, or have another one sent."
 _RESET_REQUIRED = "Your password has to be replaced. Enter the code that was sent to you, and choose a new one."
@@ -138,7 +136,7 @@ class PasswordSignInFlow:
         *,
         holds: BrowserHolds,
         now: datetime,
-    ) -> SignedIn | StepAhead:
+    ) -> SignedIn | StepAhead | PasskeyOffered:
         """POST /login.
 
         Raises:
@@ -188,7 +186,7 @@ class PasswordSignInFlow:
             names=names_to_sign_in(pool),
             offers_sign_up=offered and sign_up_is_open(pool, asked.client),
             offers_recovery=offered and recovery_is_open(pool, asked.client),
-            factors=_offered(pool, asked.client),
+            factors=offered_factors(pool, asked.client),
             providers=offered_providers(asked),
             for_own_users=OWN_USERS in asked.client.supported_identity_providers,
         )
@@ -217,10 +215,3 @@ class PasswordSignInFlow:
         return await self._directory.begin_sign_in(
             pool, client, username=username, password=credentials.password, now=now, source_ip=source_ip
         )
-
-
-def _offered(pool: UserPool, client: AppClient) -> tuple[str, ...]:
-    """First factors besides the password: where the client has USER_AUTH, and the pool allows them."""
-    if "ALLOW_USER_AUTH" not in client.explicit_auth_flows:
-        return ()
-    return tuple(name for name in _FIRST_FACTORS if name in pool.allowed_first_auth_factors)

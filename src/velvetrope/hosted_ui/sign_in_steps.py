@@ -36,6 +36,7 @@ from velvetrope.errors import ServiceError, VelvetropeError
 from velvetrope.hosted_ui.authorization_requests import AuthorizationRequests, RequestedAuthorization
 from velvetrope.hosted_ui.completion import SignedIn, SignInCompletion
 from velvetrope.hosted_ui.directory import AskedChallenge, UserDirectory
+from velvetrope.hosted_ui.passkey_offers import PasskeyOffered, PasskeyOffers
 from velvetrope.hosted_ui.pending_sign_ins import PendingSignIn, PendingSignIns, is_about, request_hash
 from velvetrope.hosted_ui.refusals import is_for_the_person
 from velvetrope.hosted_ui.sessions import held_session_hash
@@ -105,6 +106,8 @@ class BrowserHolds:
     session: Secret[str] | None
     """The session of a sign-in that was completed before."""
     source_ip: str = ""
+    put_off_passkeys: bool = False
+    """Whether somebody has said "not now" here, a while ago at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +181,7 @@ class SignInSteps:
         self._requests = requests
         self._pending = pending
         self._completion = completion
+        self._offers = PasskeyOffers(directory)
         self._answers: Mapping[str, _Answer] = {
             "/mfa": self._answer_code,
             "/mfaOption": self._answer_mfa_choice,
@@ -196,7 +200,7 @@ class SignInSteps:
         username: str,
         holds: BrowserHolds,
         now: datetime,
-    ) -> SignedIn | StepAhead:
+    ) -> SignedIn | StepAhead | PasskeyOffered:
         """Go on from whatever the user pool has answered.
 
         Raises:
@@ -204,15 +208,7 @@ class SignInSteps:
             OAuthError: see `completion`.
         """
         if isinstance(reached, User):
-            signed_in = await self._completion.complete(
-                pool,
-                asked.client,
-                asked.request,
-                reached,
-                authenticated_at=now,
-                earlier_session_hash=held_session_hash(holds.session),
-                now=now,
-            )
+            signed_in = await self._signed_in(pool, asked, reached, holds=holds, now=now)
             await self._pending.end(pool.id, holds.step)
             return signed_in
         path = STEP_PATHS.get(reached.name)
@@ -258,7 +254,7 @@ class SignInSteps:
         path: str,
         holds: BrowserHolds,
         now: datetime,
-    ) -> SignedIn | StepAhead:
+    ) -> SignedIn | StepAhead | PasskeyOffered:
         """POST of a page.
 
         Raises:
@@ -283,6 +279,17 @@ class SignInSteps:
             raise AnswerRefused(refusal.message, page) from None
 
     # The steps.
+
+    async def _signed_in(
+        self, pool: UserPool, asked: RequestedAuthorization, user: User, *, holds: BrowserHolds, now: datetime
+    ) -> SignedIn | PasskeyOffered:
+        earlier = held_session_hash(holds.session)
+        if await self._offers.is_due(pool, asked, user, put_off=holds.put_off_passkeys):
+            session_id = await self._completion.begin(pool, asked.request, user, earlier_session_hash=earlier, now=now)
+            return PasskeyOffered(asked.query, session_id)
+        return await self._completion.complete(
+            pool, asked.client, asked.request, user, authenticated_at=now, earlier_session_hash=earlier, now=now
+        )
 
     async def _find(
         self, pool: UserPool, parameters: Parameters, *, holds: BrowserHolds, now: datetime

@@ -39,6 +39,7 @@ from velvetrope.hosted_ui.account_refusals import AccountRefused, told_to_the_pe
 from velvetrope.hosted_ui.authorization_requests import AuthorizationRequests, RequestedAuthorization
 from velvetrope.hosted_ui.completion import SignedIn
 from velvetrope.hosted_ui.directory import UserDirectory, find_client
+from velvetrope.hosted_ui.passkey_offers import PasskeyOffered
 from velvetrope.hosted_ui.sign_in_steps import BrowserHolds, SignInSteps, StepAhead, StepUnsupported
 from velvetrope.oauth import Parameters, StaysOnDomain
 from velvetrope.secret import Secret
@@ -143,7 +144,7 @@ class SignUpFlow:
         attributes: Mapping[str, str],
         holds: BrowserHolds,
         now: datetime,
-    ) -> SignedIn | StepAhead | ConfirmationForm | ConfirmedHere:
+    ) -> SignedIn | StepAhead | PasskeyOffered | ConfirmationForm | ConfirmedHere:
         """POST /signup.
 
         Raises:
@@ -190,7 +191,7 @@ class SignUpFlow:
         ticket: str,
         holds: BrowserHolds,
         now: datetime,
-    ) -> SignedIn | StepAhead | ConfirmedHere:
+    ) -> SignedIn | StepAhead | PasskeyOffered | ConfirmedHere:
         """POST /confirm.
 
         Raises:
@@ -255,7 +256,7 @@ class SignUpFlow:
         *,
         holds: BrowserHolds,
         now: datetime,
-    ) -> SignedIn | StepAhead | ConfirmedHere:
+    ) -> SignedIn | StepAhead | PasskeyOffered | ConfirmedHere:
         """On to the app with a ticket that stands, else to the sign-in page."""
         if form.ticket:
             reached = await self._accounts.sign_in_with_ticket(

@@ -22,10 +22,10 @@ from urllib.parse import urlsplit
 import msgspec
 
 from velvetrope.clock import Entropy
-from velvetrope.store.tables.userpools import AppClient, StoredUser, UserPool
+from velvetrope.store.tables.userpools import AppClient, StoredUser, User, UserPool
 from velvetrope.store.tables.userpools_factors import FactorStore, Passkey, PasskeyRegistration
 from velvetrope.userpools.challenges import ChallengeSealer, PasskeyAsked, SignIn, encode_base64url
-from velvetrope.userpools.directory import PoolDirectory
+from velvetrope.userpools.directory import PoolDirectory, username_form
 from velvetrope.userpools.errors import (
     InvalidParameterException,
     LimitExceededException,
@@ -121,6 +121,10 @@ class Passkeys:
             ],
         )
         return dict(options_to_json_dict(options))
+
+    async def has_any(self, pool: UserPool, user: User) -> bool:
+        """Whether the user has registered a credential, for whichever relying party."""
+        return bool(await self._factors.load_passkeys(pool.id, username_form(pool, user.username)))
 
     async def complete_registration(self, signed_in: Registrant, credential: object) -> None:
         """Keep the credential that an authenticator made.

@@ -243,6 +243,10 @@ class SignInService:
         """
         return await self._passkeys.begin_registration(await self._registrant(pool, client, user, now=now))
 
+    async def has_passkeys(self, pool: UserPool, user: User) -> bool:
+        """Whether the user has registered one."""
+        return await self._passkeys.has_any(pool, user)
+
     async def complete_passkey(
         self, pool: UserPool, client: AppClient, user: User, credential: str, *, now: datetime
     ) -> None:

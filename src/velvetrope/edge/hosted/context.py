@@ -20,12 +20,22 @@ from velvetrope.edge.hosted.pages import render_page
 from velvetrope.edge.hosted.requests import HostedRequest
 from velvetrope.edge.hosted.responses import HostedResponse, redirect_response
 from velvetrope.edge.hosted.table import Arrived
-from velvetrope.hosted_ui import SESSION_LIFETIME, BrowserHolds, HostedUi, SignedIn, StepAhead, UserDirectory
+from velvetrope.hosted_ui import (
+    SESSION_LIFETIME,
+    BrowserHolds,
+    HostedUi,
+    PasskeyOffered,
+    SignedIn,
+    StepAhead,
+    UserDirectory,
+)
 from velvetrope.oauth import Parameters
 from velvetrope.secret import Secret
 
-__all__ = ["FORM_NOT_OURS", "PAGE_ERROR_TEXT", "DecisionRecorder", "HostedContext"]
+__all__ = ["FORM_NOT_OURS", "PAGE_ERROR_TEXT", "PASSKEY_OFFER", "DecisionRecorder", "HostedContext"]
 
+PASSKEY_OFFER = "/passkeys/offer"
+"""Where a passkey is offered on the way back to the app; the path is ours."""
 PAGE_ERROR_TEXT = "An error was encountered with the requested page."
 FORM_NOT_OURS = (
     "This form could not be verified, so nothing was sent on. It may have been open for too long, or your browser "
@@ -121,12 +131,15 @@ class HostedContext:
             step=cookies.step_of(request, domain),
             session=cookies.session_of(request, domain),
             source_ip=request.peer,
+            put_off_passkeys=cookies.passkeys_are_put_off(request, domain),
         )
 
-    def go_on(self, arrived: Arrived, reached: SignedIn | StepAhead) -> HostedResponse:
+    def go_on(self, arrived: Arrived, reached: SignedIn | StepAhead | PasskeyOffered) -> HostedResponse:
         """Back to the app, or on to the page that asks what is left to ask."""
         if isinstance(reached, SignedIn):
             return self.finish(arrived, reached)
+        if isinstance(reached, PasskeyOffered):
+            return self._signed_in(arrived, arrived.link(PASSKEY_OFFER, reached.query), reached.session_id)
         response = redirect_response(arrived.link(reached.path, reached.query))
         if reached.held is not None:
             held = cookies.render_step_cookie(arrived.request, arrived.domain, reached.held)
@@ -134,14 +147,15 @@ class HostedContext:
         return response
 
     def finish(self, arrived: Arrived, signed_in: SignedIn) -> HostedResponse:
-        """The end of every sign-in: back to the app, and the browser keeps its session.
+        """The end of every sign-in: back to the app, and the browser keeps its session."""
+        return self._signed_in(arrived, signed_in.uri, signed_in.session_id)
 
-        The CSRF token is replaced: what was known before the sign-in is worth nothing after it.
-        """
+    def _signed_in(self, arrived: Arrived, uri: str, session_id: Secret[str]) -> HostedResponse:
+        """On to `uri` with a session. The CSRF token is replaced: what was known before is worth nothing after it."""
         request, domain = arrived.request, arrived.domain
-        response = redirect_response(signed_in.uri)
+        response = redirect_response(uri)
         max_age = int(SESSION_LIFETIME.total_seconds())
-        session = cookies.render_session_cookie(request, domain, signed_in.session_id, max_age_seconds=max_age)
+        session = cookies.render_session_cookie(request, domain, session_id, max_age_seconds=max_age)
         response.headers.append(("set-cookie", session))
         if cookies.step_of(request, domain) is not None:
             response.headers.append(("set-cookie", cookies.expired_step_cookie(request, domain)))

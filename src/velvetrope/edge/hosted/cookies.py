@@ -34,9 +34,11 @@ __all__ = [
     "form_is_ours",
     "language_of",
     "new_csrf_token",
+    "passkeys_are_put_off",
     "render_csrf_cookie",
     "render_federation_cookie",
     "render_language_cookie",
+    "render_put_off_cookie",
     "render_session_cookie",
     "render_step_cookie",
     "session_of",
@@ -47,6 +49,7 @@ _SESSION = "cognito"
 _CSRF = "XSRF-TOKEN"
 _STEP = "cognito-step"
 _LANGUAGE = "lang"
+_PUT_OFF = "passkey-later"
 _LANGUAGE_KEPT_SECONDS = 365 * 24 * 3600
 _CSRF_TOKEN = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _FEDERATION = "csrf-state"
@@ -133,6 +136,16 @@ def language_of(request: HostedRequest, domain: str) -> str | None:
 def render_language_cookie(request: HostedRequest, domain: str, code: str) -> str:
     """Set-Cookie for the language that was asked for; kept for a year."""
     return f"{_name(_LANGUAGE, request, domain)}={code}; Max-Age={_LANGUAGE_KEPT_SECONDS}; {_ATTRIBUTES}"
+
+
+def passkeys_are_put_off(request: HostedRequest, domain: str) -> bool:
+    """Whether somebody has said "not now" to a passkey with this browser."""
+    return bool(request.cookies(_name(_PUT_OFF, request, domain)))
+
+
+def render_put_off_cookie(request: HostedRequest, domain: str, *, max_age_seconds: int) -> str:
+    """Set-Cookie for a browser in which passkeys are not to be offered for a while."""
+    return f"{_name(_PUT_OFF, request, domain)}=1; Max-Age={max_age_seconds}; {_ATTRIBUTES}"
 
 
 def form_is_ours(request: HostedRequest, domain: str, in_form: str | None, *, own_origins: frozenset[str]) -> bool:

@@ -1,12 +1,13 @@
-"""/passkeys/add: a passkey for who is signed in with this browser."""
+"""/passkeys/add and /passkeys/offer: a passkey for who is signed in with this browser."""
 
 import json
 
-from velvetrope.edge.hosted.context import FORM_NOT_OURS, HostedContext
+from velvetrope.edge.hosted import cookies
+from velvetrope.edge.hosted.context import FORM_NOT_OURS, PASSKEY_OFFER, HostedContext
 from velvetrope.edge.hosted.pages import destination
 from velvetrope.edge.hosted.responses import HostedResponse, redirect_response
 from velvetrope.edge.hosted.table import Arrived, Endpoint, page_rows
-from velvetrope.hosted_ui import PasskeyPage, PasskeyRefused
+from velvetrope.hosted_ui import PUT_OFF_FOR, Onward, PasskeyPage, PasskeyRefused
 from velvetrope.oauth import Parameters
 
 __all__ = ["PasskeyRegistrationEndpoint"]
@@ -19,7 +20,10 @@ class PasskeyRegistrationEndpoint:
         self._context = context
 
     def rows(self) -> dict[str, Endpoint]:
-        return page_rows("/passkeys/add", show=self._show, take=self._take)
+        return {
+            **page_rows("/passkeys/add", show=self._show, take=self._take),
+            **page_rows(PASSKEY_OFFER, show=self._show, take=self._take),
+        }
 
     async def _show(self, arrived: Arrived) -> HostedResponse:
         return await self._shown(arrived, status=200)
@@ -29,50 +33,71 @@ class PasskeyRegistrationEndpoint:
             page = await self._context.flows.passkey_registration.page(
                 arrived.pool,
                 Parameters.parse(arrived.request.query),
+                offered=_is_offered(arrived),
                 session=self._context.session_of(arrived),
                 now=arrived.request.now,
             )
         except PasskeyRefused as refusal:
             return await self._refused(arrived, refusal)
-        return await self._page(arrived, page, page.redirect_uri, status=status, problem=problem)
+        return await self._page(arrived, page, page.onward, status=status, problem=problem)
 
     async def _take(self, arrived: Arrived) -> HostedResponse:
-        request = arrived.request
+        request, flow = arrived.request, self._context.flows.passkey_registration
         if not request.is_form:
             return HostedResponse(415)
-        fields = Parameters.parse(request.body)
+        fields, parameters = Parameters.parse(request.body), Parameters.parse(request.query)
         if not self._context.form_is_ours(arrived, fields):
             return await self._shown(arrived, status=403, problem=FORM_NOT_OURS)
+        if _is_offered(arrived) and fields.get("later") is not None:
+            return self._put_off(arrived, await flow.put_off(arrived.pool, parameters))
         try:
-            redirect_uri = await self._context.flows.passkey_registration.register(
+            onward = await flow.register(
                 arrived.pool,
-                Parameters.parse(request.query),
+                parameters,
                 fields.get("credential"),
+                offered=_is_offered(arrived),
                 session=self._context.session_of(arrived),
                 now=request.now,
             )
         except PasskeyRefused as refusal:
             return await self._refused(arrived, refusal)
-        return redirect_response(redirect_uri)
+        return redirect_response(_link(arrived, onward))
+
+    def _put_off(self, arrived: Arrived, onward: Onward) -> HostedResponse:
+        response = redirect_response(_link(arrived, onward))
+        seconds = int(PUT_OFF_FOR.total_seconds())
+        cookie = cookies.render_put_off_cookie(arrived.request, arrived.domain, max_age_seconds=seconds)
+        response.headers.append(("set-cookie", cookie))
+        return response
 
     async def _refused(self, arrived: Arrived, refusal: PasskeyRefused) -> HostedResponse:
         reason = refusal.detail or refusal.message
         self._context.record(arrived.request, arrived.address, 400, "PasskeyRefused", reason)
-        return await self._page(arrived, refusal.page, refusal.redirect_uri, status=400, problem=refusal.message)
+        return await self._page(arrived, refusal.page, refusal.onward, status=400, problem=refusal.message)
 
     async def _page(
-        self, arrived: Arrived, page: PasskeyPage | None, redirect_uri: str, *, status: int, problem: str
+        self, arrived: Arrived, page: PasskeyPage | None, onward: Onward, *, status: int, problem: str
     ) -> HostedResponse:
         return await self._context.page(
             arrived,
             "add_passkey.html",
             status=status,
-            redirect_uri=redirect_uri,
+            redirect_uri=onward.redirect_uri,
             script="passkey.js",
-            action="" if page is None else arrived.link("/passkeys/add", page.query),
-            back=redirect_uri,
-            destination=destination(redirect_uri),
+            action="" if page is None else arrived.link(arrived.address.endpoint, page.query),
+            onward=_link(arrived, onward),
+            offered=_is_offered(arrived),
+            destination=destination(onward.redirect_uri),
             username="" if page is None else page.username,
             options="" if page is None else json.dumps(page.options),
+            put_off_days=PUT_OFF_FOR.days,
             problem=problem,
         )
+
+
+def _is_offered(arrived: Arrived) -> bool:
+    return arrived.address.endpoint == PASSKEY_OFFER
+
+
+def _link(arrived: Arrived, onward: Onward) -> str:
+    return onward.redirect_uri if onward.authorize is None else arrived.link("/oauth2/authorize", onward.authorize)

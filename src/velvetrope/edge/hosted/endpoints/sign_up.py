@@ -12,6 +12,7 @@ from velvetrope.hosted_ui import (
     AccountRefused,
     ConfirmationForm,
     ConfirmedHere,
+    PasskeyOffered,
     SignedIn,
     SignUpFlow,
     SignUpForm,
@@ -139,8 +140,10 @@ class SignUpEndpoints:
 
     # What comes next.
 
-    async def _ended(self, arrived: Arrived, outcome: SignedIn | StepAhead | ConfirmedHere) -> HostedResponse:
-        if isinstance(outcome, SignedIn | StepAhead):
+    async def _ended(
+        self, arrived: Arrived, outcome: SignedIn | StepAhead | PasskeyOffered | ConfirmedHere
+    ) -> HostedResponse:
+        if isinstance(outcome, SignedIn | StepAhead | PasskeyOffered):
             return self._context.go_on(arrived, outcome)
         form = await self._context.flows.password_sign_in.login_page(arrived.pool, Parameters.parse(outcome.query))
         return await sign_in_page(
