@@ -8,6 +8,7 @@ An endpoint module is one noun: it reads fields, calls one flow, and renders wha
 records and the address of this server are here, so that no endpoint has a rule of its own about them.
 """
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -19,7 +20,8 @@ from velvetrope.edge.hosted.dressing import Dressing
 from velvetrope.edge.hosted.pages import render_page
 from velvetrope.edge.hosted.requests import HostedRequest
 from velvetrope.edge.hosted.responses import HostedResponse, redirect_response
-from velvetrope.edge.hosted.table import Arrived
+from velvetrope.edge.hosted.table import Answer, Arrived, Endpoint, page_rows
+from velvetrope.errors import VelvetropeError
 from velvetrope.hosted_ui import (
     SESSION_LIFETIME,
     BrowserHolds,
@@ -32,7 +34,7 @@ from velvetrope.hosted_ui import (
 from velvetrope.oauth import Parameters
 from velvetrope.secret import Secret
 
-__all__ = ["FORM_NOT_OURS", "PAGE_ERROR_TEXT", "PASSKEY_OFFER", "DecisionRecorder", "HostedContext"]
+__all__ = ["FORM_NOT_OURS", "PAGE_ERROR_TEXT", "PASSKEY_OFFER", "DecisionRecorder", "HostedContext", "TakeForm"]
 
 PASSKEY_OFFER = "/passkeys/offer"
 """Where a passkey is offered on the way back to the app; the path is ours."""
@@ -41,6 +43,10 @@ FORM_NOT_OURS = (
     "This form could not be verified, so nothing was sent on. It may have been open for too long, or your browser "
     "blocked its cookie. Please try again."
 )
+
+
+TakeForm = Callable[[Arrived, Parameters], Awaitable[HostedResponse]]
+"""Answers a request by the fields of its form."""
 
 
 class DecisionRecorder(Protocol):
@@ -101,8 +107,27 @@ class HostedContext:
 
     # Forms.
 
-    def form_is_ours(self, arrived: Arrived, fields: Parameters) -> bool:
-        """Whether this browser was given the form by us; that it was not is recorded. Fields count only if it was."""
+    def form_rows(self, path: str, *, show: Answer, take: TakeForm, again: TakeForm) -> dict[str, Endpoint]:
+        """A page with a form of ours: see `taking`."""
+        return page_rows(path, show=show, take=self.taking(take, again))
+
+    def taking(self, take: TakeForm, again: TakeForm) -> Answer:
+        """Takes a form, once it is one and was given to this browser by us; else shows it `again`, as 403.
+
+        Only `take` may act on the fields. `again` is given them so that nobody has to type anew.
+        """
+
+        async def answer(arrived: Arrived) -> HostedResponse:
+            if not arrived.request.is_form:
+                return HostedResponse(415)
+            fields = Parameters.parse(arrived.request.body)
+            ours = self._form_is_ours(arrived, fields)
+            return await (take if ours else again)(arrived, fields)
+
+        return answer
+
+    def _form_is_ours(self, arrived: Arrived, fields: Parameters) -> bool:
+        """Whether this browser was given the form by us; that it was not is recorded."""
         request = arrived.request
         origins = self.own_origins(request)
         if cookies.form_is_ours(request, arrived.domain, fields.get("_csrf"), own_origins=origins):
@@ -122,14 +147,14 @@ class HostedContext:
 
     def session_of(self, arrived: Arrived) -> Secret[str] | None:
         """What the browser presents as its session."""
-        return cookies.session_of(arrived.request, arrived.domain)
+        return cookies.SESSION.of(arrived.request, arrived.domain)
 
     def holds(self, arrived: Arrived) -> BrowserHolds:
         """What the browser presents besides a form."""
         request, domain = arrived.request, arrived.domain
         return BrowserHolds(
-            step=cookies.step_of(request, domain),
-            session=cookies.session_of(request, domain),
+            step=cookies.STEP.of(request, domain),
+            session=cookies.SESSION.of(request, domain),
             source_ip=request.peer,
             put_off_passkeys=cookies.passkeys_are_put_off(request, domain),
         )
@@ -142,7 +167,7 @@ class HostedContext:
             return self._signed_in(arrived, arrived.link(PASSKEY_OFFER, reached.query), reached.session_id)
         response = redirect_response(arrived.link(reached.path, reached.query))
         if reached.held is not None:
-            held = cookies.render_step_cookie(arrived.request, arrived.domain, reached.held)
+            held = cookies.STEP.render(arrived.request, arrived.domain, reached.held)
             response.headers.append(("set-cookie", held))
         return response
 
@@ -155,10 +180,10 @@ class HostedContext:
         request, domain = arrived.request, arrived.domain
         response = redirect_response(uri)
         max_age = int(SESSION_LIFETIME.total_seconds())
-        session = cookies.render_session_cookie(request, domain, session_id, max_age_seconds=max_age)
+        session = cookies.SESSION.render(request, domain, session_id, max_age_seconds=max_age)
         response.headers.append(("set-cookie", session))
-        if cookies.step_of(request, domain) is not None:
-            response.headers.append(("set-cookie", cookies.expired_step_cookie(request, domain)))
+        if cookies.STEP.of(request, domain) is not None:
+            response.headers.append(("set-cookie", cookies.STEP.expired(request, domain)))
         self.keep_csrf_token(arrived, response, cookies.new_csrf_token(self.entropy))
         return response
 
@@ -182,6 +207,10 @@ class HostedContext:
         reason = f"the body is to be application/x-www-form-urlencoded; its content type is {sent!r}"
         self.record(arrived.request, arrived.address, 405, "MethodNotAllowed", reason)
         return HostedResponse(405)
+
+    def record_refusal(self, arrived: Arrived, code: str, refusal: VelvetropeError) -> None:
+        """What somebody is told above the form, with what the owner is told besides."""
+        self.record(arrived.request, arrived.address, 400, code, refusal.detail or refusal.message)
 
     def record(self, request: HostedRequest, address: HostedAddress, status: int, code: str, reason: str) -> None:
         """Leave a decision record: the owner is told why, whoever was refused is told what Cognito would say."""

@@ -18,6 +18,7 @@ Source: hosted-ui reference, section 4; OWASP CSRF Prevention Cheat Sheet.
 
 import hmac
 import re
+from dataclasses import dataclass
 
 from velvetrope.clock import Entropy
 from velvetrope.edge.hosted.addresses import is_aws_host
@@ -26,89 +27,63 @@ from velvetrope.identifiers import new_uuid
 from velvetrope.secret import Secret
 
 __all__ = [
+    "FEDERATION",
+    "SESSION",
+    "STEP",
+    "HeldCookie",
     "csrf_token_of",
-    "expired_federation_cookie",
-    "expired_session_cookie",
-    "expired_step_cookie",
-    "federation_cookie_of",
     "form_is_ours",
     "language_of",
     "new_csrf_token",
     "passkeys_are_put_off",
     "render_csrf_cookie",
-    "render_federation_cookie",
     "render_language_cookie",
     "render_put_off_cookie",
-    "render_session_cookie",
-    "render_step_cookie",
-    "session_of",
-    "step_of",
 ]
 
-_SESSION = "cognito"
 _CSRF = "XSRF-TOKEN"
-_STEP = "cognito-step"
 _LANGUAGE = "lang"
 _PUT_OFF = "passkey-later"
 _LANGUAGE_KEPT_SECONDS = 365 * 24 * 3600
 _CSRF_TOKEN = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-_FEDERATION = "csrf-state"
 _ATTRIBUTES = "Path=/; Secure; HttpOnly; SameSite=Lax"
 _ACROSS_SITES = "Path=/; Secure; HttpOnly; SameSite=None"
 
 
-def session_of(request: HostedRequest, domain: str) -> Secret[str] | None:
-    """What the browser presents as its session."""
-    values = request.cookies(_name(_SESSION, request, domain))
-    return Secret(values[0]) if len(values) == 1 and values[0] else None
+@dataclass(frozen=True, slots=True)
+class HeldCookie:
+    """A secret value that a browser holds for us under one name."""
+
+    base: str
+    attributes: str = _ATTRIBUTES
+
+    def of(self, request: HostedRequest, domain: str) -> Secret[str] | None:
+        """What the browser presents: one value. Two are somebody's attempt to plant one, and count for none."""
+        values = request.cookies(_name(self.base, request, domain))
+        return Secret(values[0]) if len(values) == 1 and values[0] else None
+
+    def render(
+        self, request: HostedRequest, domain: str, value: Secret[str], *, max_age_seconds: int | None = None
+    ) -> str:
+        """Set-Cookie; without an age it goes when the browser closes."""
+        age = "" if max_age_seconds is None else f"Max-Age={max_age_seconds}; "
+        return f"{_name(self.base, request, domain)}={value.reveal()}; {age}{self.attributes}"
+
+    def expired(self, request: HostedRequest, domain: str) -> str:
+        """Set-Cookie that makes the browser forget it."""
+        return f"{_name(self.base, request, domain)}=; Max-Age=0; {self.attributes}"
 
 
-def render_session_cookie(request: HostedRequest, domain: str, session_id: Secret[str], *, max_age_seconds: int) -> str:
-    """Set-Cookie for a session that has just begun."""
-    name = _name(_SESSION, request, domain)
-    return f"{name}={session_id.reveal()}; Max-Age={max_age_seconds}; {_ATTRIBUTES}"
+SESSION = HeldCookie("cognito")
+"""Who is signed in."""
+STEP = HeldCookie("cognito-step")
+"""The id of a sign-in that waits for another answer; worth nothing once that has come or its time is over."""
+FEDERATION = HeldCookie("csrf-state", _ACROSS_SITES)
+"""What a browser keeps that has left for an identity provider.
 
-
-def expired_session_cookie(request: HostedRequest, domain: str) -> str:
-    """Set-Cookie that makes the browser forget its session."""
-    return f"{_name(_SESSION, request, domain)}=; Max-Age=0; {_ATTRIBUTES}"
-
-
-def step_of(request: HostedRequest, domain: str) -> Secret[str] | None:
-    """What the browser presents as the id of a sign-in that waits for another answer."""
-    values = request.cookies(_name(_STEP, request, domain))
-    return Secret(values[0]) if len(values) == 1 and values[0] else None
-
-
-def render_step_cookie(request: HostedRequest, domain: str, held: Secret[str]) -> str:
-    """Set-Cookie for a sign-in that waits; it goes when the browser closes, and is worth nothing before that."""
-    return f"{_name(_STEP, request, domain)}={held.reveal()}; {_ATTRIBUTES}"
-
-
-def expired_step_cookie(request: HostedRequest, domain: str) -> str:
-    """Set-Cookie that makes the browser forget the sign-in that waited."""
-    return f"{_name(_STEP, request, domain)}=; Max-Age=0; {_ATTRIBUTES}"
-
-
-def federation_cookie_of(request: HostedRequest, domain: str) -> Secret[str] | None:
-    """What the browser has kept since it left for an identity provider."""
-    values = request.cookies(_name(_FEDERATION, request, domain))
-    return Secret(values[0]) if len(values) == 1 and values[0] else None
-
-
-def render_federation_cookie(request: HostedRequest, domain: str, browser: Secret[str], *, max_age_seconds: int) -> str:
-    """Set-Cookie for a browser that leaves for an identity provider.
-
-    SameSite=None, as on AWS: Apple and SAML providers have the browser post to us from their own page. What it binds is
-    taken once, and nothing else is known by it.
-    """
-    name = _name(_FEDERATION, request, domain)
-    return f"{name}={browser.reveal()}; Max-Age={max_age_seconds}; {_ACROSS_SITES}"
-
-
-def expired_federation_cookie(request: HostedRequest, domain: str) -> str:
-    """Set-Cookie that makes the browser forget that it had left."""
-    return f"{_name(_FEDERATION, request, domain)}=; Max-Age=0; {_ACROSS_SITES}"
+SameSite=None, as on AWS: Apple and SAML providers have the browser post to us from their own page. What it binds is
+taken once, and nothing else is known by it.
+"""
 
 
 def csrf_token_of(request: HostedRequest, domain: str) -> str | None:

@@ -53,6 +53,6 @@ def redirect_away(arrived: Arrived, uri: str, browser: Secret[str]) -> HostedRes
     """The redirect, with the cookie that the way back is bound to."""
     response = redirect_response(uri)
     lifetime = int(FEDERATED_SIGN_IN_LIFETIME.total_seconds())
-    cookie = cookies.render_federation_cookie(arrived.request, arrived.domain, browser, max_age_seconds=lifetime)
+    cookie = cookies.FEDERATION.render(arrived.request, arrived.domain, browser, max_age_seconds=lifetime)
     response.headers.append(("set-cookie", cookie))
     return response

@@ -6,7 +6,7 @@ from velvetrope.edge.hosted.context import FORM_NOT_OURS, HostedContext
 from velvetrope.edge.hosted.field_labels import look_of_name
 from velvetrope.edge.hosted.responses import HostedResponse
 from velvetrope.edge.hosted.sign_in_page import sign_in_page
-from velvetrope.edge.hosted.table import Arrived, Endpoint, page_rows
+from velvetrope.edge.hosted.table import Arrived, Endpoint
 from velvetrope.hosted_ui import AccountRefused, ForgottenForm, RecoveryFlow, ResetForm, names_to_sign_in
 from velvetrope.oauth import Parameters
 from velvetrope.secret import Secret
@@ -25,29 +25,30 @@ class RecoveryEndpoints:
 
     def rows(self) -> dict[str, Endpoint]:
         return {
-            **page_rows("/forgotPassword", show=self._show, take=self._send_code),
-            **page_rows("/confirmforgotPassword", show=self._show_reset, take=self._reset),
+            **self._context.form_rows("/forgotPassword", show=self._show, take=self._send_code, again=self._show_again),
+            **self._context.form_rows(
+                "/confirmforgotPassword", show=self._show_reset, take=self._reset, again=self._show_reset_again
+            ),
         }
 
     async def _show(self, arrived: Arrived) -> HostedResponse:
         form = await self._flow.forgotten_page(arrived.pool, Parameters.parse(arrived.request.query))
         return await self._forgotten_page(arrived, form)
 
-    async def _send_code(self, arrived: Arrived) -> HostedResponse:
+    async def _show_again(self, arrived: Arrived, _fields: Parameters) -> HostedResponse:
+        form = await self._flow.forgotten_page(arrived.pool, Parameters.parse(arrived.request.query))
+        return await self._forgotten_page(arrived, form, status=403, problem=FORM_NOT_OURS)
+
+    async def _send_code(self, arrived: Arrived, fields: Parameters) -> HostedResponse:
         request, parameters = arrived.request, Parameters.parse(arrived.request.query)
-        if not request.is_form:
-            return HostedResponse(415)
-        fields = Parameters.parse(request.body)
         form = await self._flow.forgotten_page(arrived.pool, parameters)
-        if not self._context.form_is_ours(arrived, fields):
-            return await self._forgotten_page(arrived, form, status=403, problem=FORM_NOT_OURS)
         username = fields.get("username") or ""
         try:
             sent = await self._flow.send_code(
                 arrived.pool, parameters, username=username, now=request.now, source_ip=request.peer
             )
         except AccountRefused as refusal:
-            self._record(arrived, "ForgotPasswordRefused", refusal)
+            self._context.record_refusal(arrived, "ForgotPasswordRefused", refusal)
             again = replace(form, username=username)
             return await self._forgotten_page(arrived, again, status=400, problem=refusal.message, at=refusal.field)
         return await reset_page(self._context, arrived, sent)
@@ -56,14 +57,13 @@ class RecoveryEndpoints:
         form = await self._flow.reset_page(arrived.pool, Parameters.parse(arrived.request.query))
         return await reset_page(self._context, arrived, form)
 
-    async def _reset(self, arrived: Arrived) -> HostedResponse:
+    async def _show_reset_again(self, arrived: Arrived, _fields: Parameters) -> HostedResponse:
+        form = await self._flow.reset_page(arrived.pool, Parameters.parse(arrived.request.query))
+        return await reset_page(self._context, arrived, form, status=403, problem=FORM_NOT_OURS)
+
+    async def _reset(self, arrived: Arrived, fields: Parameters) -> HostedResponse:
         request, parameters = arrived.request, Parameters.parse(arrived.request.query)
-        if not request.is_form:
-            return HostedResponse(415)
-        fields = Parameters.parse(request.body)
         form = await self._flow.reset_page(arrived.pool, parameters)
-        if not self._context.form_is_ours(arrived, fields):
-            return await reset_page(self._context, arrived, form, status=403, problem=FORM_NOT_OURS)
         username = fields.get("username") or ""
         try:
             done = await self._flow.reset(
@@ -77,7 +77,7 @@ class RecoveryEndpoints:
                 source_ip=request.peer,
             )
         except AccountRefused as refusal:
-            self._record(arrived, "ResetPasswordRefused", refusal)
+            self._context.record_refusal(arrived, "ResetPasswordRefused", refusal)
             again = replace(form, username=username)
             return await reset_page(
                 self._context, arrived, again, status=400, problem=refusal.message, at=refusal.field
@@ -100,9 +100,6 @@ class RecoveryEndpoints:
             problem=problem,
             at=at,
         )
-
-    def _record(self, arrived: Arrived, code: str, refusal: AccountRefused) -> None:
-        self._context.record(arrived.request, arrived.address, 400, code, refusal.detail or refusal.message)
 
 
 async def reset_page(

@@ -5,7 +5,7 @@ from velvetrope.edge.hosted.endpoints.account_recovery import reset_page
 from velvetrope.edge.hosted.endpoints.sign_up import confirmation_page
 from velvetrope.edge.hosted.responses import HostedResponse, redirect_response
 from velvetrope.edge.hosted.sign_in_page import sign_in_page
-from velvetrope.edge.hosted.table import Arrived, Endpoint, page_rows
+from velvetrope.edge.hosted.table import Arrived, Endpoint
 from velvetrope.hosted_ui import ConfirmationForm, Credentials, ElsewhereFirst, LoginForm, ResetForm, SignInRefused
 from velvetrope.oauth import Parameters
 from velvetrope.secret import Secret
@@ -20,7 +20,7 @@ class LoginEndpoint:
         self._context = context
 
     def rows(self) -> dict[str, Endpoint]:
-        return page_rows("/login", show=self._show, take=self._sign_in)
+        return self._context.form_rows("/login", show=self._show, take=self._sign_in, again=self._again)
 
     async def _show(self, arrived: Arrived) -> HostedResponse:
         parameters = Parameters.parse(arrived.request.query)
@@ -29,15 +29,14 @@ class LoginEndpoint:
             return redirect_response(arrived.link("/oauth2/authorize", form.providers[0].query))
         return await self._form(arrived, form, status=200)
 
-    async def _sign_in(self, arrived: Arrived) -> HostedResponse:
+    async def _again(self, arrived: Arrived, _fields: Parameters) -> HostedResponse:
+        parameters = Parameters.parse(arrived.request.query)
+        form = await self._context.flows.password_sign_in.login_page(arrived.pool, parameters)
+        return await self._form(arrived, form, status=403, problem=FORM_NOT_OURS)
+
+    async def _sign_in(self, arrived: Arrived, fields: Parameters) -> HostedResponse:
         request, flow = arrived.request, self._context.flows.password_sign_in
         parameters = Parameters.parse(request.query)
-        if not request.is_form:
-            return HostedResponse(415)
-        fields = Parameters.parse(request.body)
-        if not self._context.form_is_ours(arrived, fields):
-            form = await flow.login_page(arrived.pool, parameters)
-            return await self._form(arrived, form, status=403, problem=FORM_NOT_OURS)
         credentials = Credentials(
             fields.get("username") or "", Secret(fields.get("password") or ""), fields.get("factor")
         )
@@ -46,7 +45,7 @@ class LoginEndpoint:
                 arrived.pool, parameters, credentials, holds=self._context.holds(arrived), now=request.now
             )
         except ElsewhereFirst as refusal:
-            self._context.record(request, arrived.address, 400, "SignInRefused", refusal.message)
+            self._context.record_refusal(arrived, "SignInRefused", refusal)
             if isinstance(refusal.instead, ConfirmationForm):
                 return await confirmation_page(
                     self._context, arrived, refusal.instead, status=400, problem=refusal.message
@@ -55,7 +54,7 @@ class LoginEndpoint:
                 return await reset_page(self._context, arrived, refusal.instead, status=400, problem=refusal.message)
             return await self._form(arrived, refusal.form, status=400, problem=refusal.message)
         except SignInRefused as refusal:
-            self._context.record(request, arrived.address, 400, "SignInRefused", refusal.detail or refusal.message)
+            self._context.record_refusal(arrived, "SignInRefused", refusal)
             return await self._form(arrived, refusal.form, status=400, problem=refusal.message)
         return self._context.go_on(arrived, reached)
 

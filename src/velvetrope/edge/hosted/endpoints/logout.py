@@ -22,7 +22,7 @@ class LogoutEndpoint:
 
     async def _log_out(self, arrived: Arrived) -> HostedResponse:
         holds = self._context.holds(arrived)
-        forget = ("set-cookie", cookies.expired_session_cookie(arrived.request, arrived.domain))
+        forget = ("set-cookie", cookies.SESSION.expired(arrived.request, arrived.domain))
         try:
             destination = await self._context.flows.logout.log_out(
                 arrived.pool, Parameters.parse(arrived.request.query), session=holds.session, step=holds.step
@@ -36,7 +36,7 @@ class LogoutEndpoint:
             response = redirect_response(onward or (destination.target if destination.kind == "app" else to_login))
         response.headers.append(forget)
         if holds.step is not None:
-            step = cookies.expired_step_cookie(arrived.request, arrived.domain)
+            step = cookies.STEP.expired(arrived.request, arrived.domain)
             response.headers.append(("set-cookie", step))
         return response
 

@@ -6,7 +6,7 @@ from velvetrope.edge.hosted import cookies
 from velvetrope.edge.hosted.context import FORM_NOT_OURS, PASSKEY_OFFER, HostedContext
 from velvetrope.edge.hosted.pages import destination
 from velvetrope.edge.hosted.responses import HostedResponse, redirect_response
-from velvetrope.edge.hosted.table import Arrived, Endpoint, page_rows
+from velvetrope.edge.hosted.table import Arrived, Endpoint
 from velvetrope.hosted_ui import PUT_OFF_FOR, Onward, PasskeyPage, PasskeyRefused
 from velvetrope.oauth import Parameters
 
@@ -20,10 +20,9 @@ class PasskeyRegistrationEndpoint:
         self._context = context
 
     def rows(self) -> dict[str, Endpoint]:
-        return {
-            **page_rows("/passkeys/add", show=self._show, take=self._take),
-            **page_rows(PASSKEY_OFFER, show=self._show, take=self._take),
-        }
+        pages = ("/passkeys/add", PASSKEY_OFFER)
+        rows = (self._context.form_rows(path, show=self._show, take=self._take, again=self._again) for path in pages)
+        return {path: row for one in rows for path, row in one.items()}
 
     async def _show(self, arrived: Arrived) -> HostedResponse:
         return await self._shown(arrived, status=200)
@@ -41,13 +40,12 @@ class PasskeyRegistrationEndpoint:
             return await self._refused(arrived, refusal)
         return await self._page(arrived, page, page.onward, status=status, problem=problem)
 
-    async def _take(self, arrived: Arrived) -> HostedResponse:
+    async def _again(self, arrived: Arrived, _fields: Parameters) -> HostedResponse:
+        return await self._shown(arrived, status=403, problem=FORM_NOT_OURS)
+
+    async def _take(self, arrived: Arrived, fields: Parameters) -> HostedResponse:
         request, flow = arrived.request, self._context.flows.passkey_registration
-        if not request.is_form:
-            return HostedResponse(415)
-        fields, parameters = Parameters.parse(request.body), Parameters.parse(request.query)
-        if not self._context.form_is_ours(arrived, fields):
-            return await self._shown(arrived, status=403, problem=FORM_NOT_OURS)
+        parameters = Parameters.parse(request.query)
         if _is_offered(arrived) and fields.get("later") is not None:
             return self._put_off(arrived, await flow.put_off(arrived.pool, parameters))
         try:
@@ -71,8 +69,7 @@ class PasskeyRegistrationEndpoint:
         return response
 
     async def _refused(self, arrived: Arrived, refusal: PasskeyRefused) -> HostedResponse:
-        reason = refusal.detail or refusal.message
-        self._context.record(arrived.request, arrived.address, 400, "PasskeyRefused", reason)
+        self._context.record_refusal(arrived, "PasskeyRefused", refusal)
         return await self._page(arrived, refusal.page, refusal.onward, status=400, problem=refusal.message)
 
     async def _page(

@@ -38,11 +38,11 @@ class ProviderReturnEndpoint:
         signed_in = await flow.come_back(
             arrived.pool,
             answer,
-            browser=cookies.federation_cookie_of(arrived.request, arrived.domain),
+            browser=cookies.FEDERATION.of(arrived.request, arrived.domain),
             return_uri=self._context.own_uri(arrived, OIDC_RETURN),
             earlier_session=self._context.session_of(arrived),
             now=arrived.request.now,
         )
         response = self._context.finish(arrived, signed_in)
-        response.headers.append(("set-cookie", cookies.expired_federation_cookie(arrived.request, arrived.domain)))
+        response.headers.append(("set-cookie", cookies.FEDERATION.expired(arrived.request, arrived.domain)))
         return response

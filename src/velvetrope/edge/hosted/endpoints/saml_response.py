@@ -32,10 +32,10 @@ class SamlResponseEndpoint:
         signed_in = await flow.come_back(
             arrived.pool,
             Parameters.parse(arrived.request.body),
-            browser=cookies.federation_cookie_of(arrived.request, arrived.domain),
+            browser=cookies.FEDERATION.of(arrived.request, arrived.domain),
             consumer_urls=self._context.own_addresses(arrived, SAML_RETURN),
             now=arrived.request.now,
         )
         response = self._context.finish(arrived, signed_in)
-        response.headers.append(("set-cookie", cookies.expired_federation_cookie(arrived.request, arrived.domain)))
+        response.headers.append(("set-cookie", cookies.FEDERATION.expired(arrived.request, arrived.domain)))
         return response

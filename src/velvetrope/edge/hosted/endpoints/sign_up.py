@@ -7,7 +7,7 @@ from velvetrope.edge.hosted.field_labels import look_of_attribute, look_of_name
 from velvetrope.edge.hosted.pages import destination
 from velvetrope.edge.hosted.responses import HostedResponse
 from velvetrope.edge.hosted.sign_in_page import sign_in_page
-from velvetrope.edge.hosted.table import Arrived, Endpoint, page_rows
+from velvetrope.edge.hosted.table import Arrived, Endpoint
 from velvetrope.hosted_ui import (
     AccountRefused,
     ConfirmationForm,
@@ -42,9 +42,13 @@ class SignUpEndpoints:
 
     def rows(self) -> dict[str, Endpoint]:
         return {
-            **page_rows("/signup", show=self._show, take=self._sign_up),
-            **page_rows("/confirm", show=self._show_confirmation, take=self._confirm),
-            "/resendcode": Endpoint("page", {"POST": self._resend}),
+            **self._context.form_rows("/signup", show=self._show, take=self._sign_up, again=self._show_again),
+            **self._context.form_rows(
+                "/confirm", show=self._show_confirmation, take=self._confirm, again=self._show_confirmation_again
+            ),
+            "/resendcode": Endpoint(
+                "page", {"POST": self._context.taking(self._resend, self._show_confirmation_again)}
+            ),
             # By GET alone: HEAD asks what a link is, and must not use it up.
             "/confirmUser": Endpoint("page", {"GET": self._confirm_by_link}),
             "/confirmUser/": Endpoint("page", {"GET": self._confirm_by_link}),
@@ -54,14 +58,13 @@ class SignUpEndpoints:
         form = await self._flow.sign_up_page(arrived.pool, Parameters.parse(arrived.request.query))
         return await self._sign_up_page(arrived, form, _NO_FIELDS)
 
-    async def _sign_up(self, arrived: Arrived) -> HostedResponse:
+    async def _show_again(self, arrived: Arrived, fields: Parameters) -> HostedResponse:
+        form = await self._flow.sign_up_page(arrived.pool, Parameters.parse(arrived.request.query))
+        return await self._sign_up_page(arrived, form, fields, status=403, problem=FORM_NOT_OURS)
+
+    async def _sign_up(self, arrived: Arrived, fields: Parameters) -> HostedResponse:
         request, parameters = arrived.request, Parameters.parse(arrived.request.query)
-        if not request.is_form:
-            return HostedResponse(415)
-        fields = Parameters.parse(request.body)
         form = await self._flow.sign_up_page(arrived.pool, parameters)
-        if not self._context.form_is_ours(arrived, fields):
-            return await self._sign_up_page(arrived, form, fields, status=403, problem=FORM_NOT_OURS)
         given = {one.name: fields.get(f"requiredAttributes[{one.name}]") for one in form.fields}
         try:
             outcome = await self._flow.sign_up(
@@ -74,7 +77,7 @@ class SignUpEndpoints:
                 now=request.now,
             )
         except AccountRefused as refusal:
-            self._record(arrived, "SignUpRefused", refusal)
+            self._context.record_refusal(arrived, "SignUpRefused", refusal)
             return await self._sign_up_page(
                 arrived, form, fields, status=400, problem=refusal.message, at=refusal.field
             )
@@ -86,14 +89,12 @@ class SignUpEndpoints:
         form = await self._flow.confirmation_page(arrived.pool, Parameters.parse(arrived.request.query))
         return await confirmation_page(self._context, arrived, form)
 
-    async def _confirm(self, arrived: Arrived) -> HostedResponse:
+    async def _show_confirmation_again(self, arrived: Arrived, _fields: Parameters) -> HostedResponse:
+        form = await self._flow.confirmation_page(arrived.pool, Parameters.parse(arrived.request.query))
+        return await confirmation_page(self._context, arrived, form, status=403, problem=FORM_NOT_OURS)
+
+    async def _confirm(self, arrived: Arrived, fields: Parameters) -> HostedResponse:
         request, parameters = arrived.request, Parameters.parse(arrived.request.query)
-        if not request.is_form:
-            return HostedResponse(415)
-        fields = Parameters.parse(request.body)
-        if not self._context.form_is_ours(arrived, fields):
-            form = await self._flow.confirmation_page(arrived.pool, parameters)
-            return await confirmation_page(self._context, arrived, form, status=403, problem=FORM_NOT_OURS)
         username, ticket = fields.get("username") or "", fields.get("ticket") or ""
         try:
             outcome = await self._flow.confirm(
@@ -109,14 +110,8 @@ class SignUpEndpoints:
             return await self._refused_confirmation(arrived, "ConfirmRefused", refusal, username, ticket)
         return await self._ended(arrived, outcome)
 
-    async def _resend(self, arrived: Arrived) -> HostedResponse:
+    async def _resend(self, arrived: Arrived, fields: Parameters) -> HostedResponse:
         request, parameters = arrived.request, Parameters.parse(arrived.request.query)
-        if not request.is_form:
-            return HostedResponse(415)
-        fields = Parameters.parse(request.body)
-        if not self._context.form_is_ours(arrived, fields):
-            form = await self._flow.confirmation_page(arrived.pool, parameters)
-            return await confirmation_page(self._context, arrived, form, status=403, problem=FORM_NOT_OURS)
         username, ticket = fields.get("username") or "", fields.get("ticket") or ""
         try:
             form = await self._flow.resend(
@@ -134,7 +129,7 @@ class SignUpEndpoints:
             )
         except AccountRefused as refusal:
             # Why is the owner's to know: links can be made up, and the answer would say who is confirmed.
-            self._record(arrived, "ConfirmRefused", refusal)
+            self._context.record_refusal(arrived, "ConfirmRefused", refusal)
             return await self._context.page(arrived, "link.html", status=400, language_links=False, refused=True)
         return await self._context.page(arrived, "link.html", language_links=False, refused=False)
 
@@ -153,7 +148,7 @@ class SignUpEndpoints:
     async def _refused_confirmation(
         self, arrived: Arrived, code: str, refusal: AccountRefused, username: str, ticket: str
     ) -> HostedResponse:
-        self._record(arrived, code, refusal)
+        self._context.record_refusal(arrived, code, refusal)
         form = await self._flow.confirmation_page(arrived.pool, Parameters.parse(arrived.request.query))
         return await confirmation_page(
             self._context,
@@ -191,9 +186,6 @@ class SignUpEndpoints:
             sign_in_link=arrived.link("/login", form.query),
             confirm_link=arrived.link("/confirm", form.query),
         )
-
-    def _record(self, arrived: Arrived, code: str, refusal: AccountRefused) -> None:
-        self._context.record(arrived.request, arrived.address, 400, code, refusal.detail or refusal.message)
 
 
 async def confirmation_page(

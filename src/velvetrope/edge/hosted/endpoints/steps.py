@@ -10,7 +10,7 @@ from velvetrope.edge.hosted.authenticator_codes import AuthenticatorCode, authen
 from velvetrope.edge.hosted.context import FORM_NOT_OURS, HostedContext
 from velvetrope.edge.hosted.pages import destination
 from velvetrope.edge.hosted.responses import HostedResponse
-from velvetrope.edge.hosted.table import Arrived, Endpoint, page_rows
+from velvetrope.edge.hosted.table import Arrived, Endpoint
 from velvetrope.hosted_ui import STEP_PATHS, AnswerRefused, StepAhead, StepIsOver, StepPage
 from velvetrope.oauth import Parameters
 
@@ -36,10 +36,16 @@ class SignInStepPages:
     def rows(self) -> dict[str, Endpoint]:
         rows: dict[str, Endpoint] = {}
         for path in sorted(set(STEP_PATHS.values())):
-            rows |= page_rows(path, show=self._show, take=self._take)
+            rows |= self._context.form_rows(path, show=self._show, take=self._take, again=self._again)
         return rows
 
     async def _show(self, arrived: Arrived) -> HostedResponse:
+        return await self._shown(arrived, status=200)
+
+    async def _again(self, arrived: Arrived, _fields: Parameters) -> HostedResponse:
+        return await self._shown(arrived, status=403, problem=FORM_NOT_OURS)
+
+    async def _shown(self, arrived: Arrived, *, status: int, problem: str = "") -> HostedResponse:
         request = arrived.request
         try:
             shown = await self._context.flows.sign_in_steps.show(
@@ -53,29 +59,23 @@ class SignInStepPages:
             return await self._over(arrived, over)
         if isinstance(shown, StepAhead):
             return self._context.go_on(arrived, shown)
-        return await self._page(arrived, shown, status=200)
+        return await self._page(arrived, shown, status=status, problem=problem)
 
-    async def _take(self, arrived: Arrived) -> HostedResponse:
-        request, steps = arrived.request, self._context.flows.sign_in_steps
-        parameters, holds, path = (
-            Parameters.parse(request.query),
-            self._context.holds(arrived),
-            arrived.address.endpoint,
-        )
-        if not request.is_form:
-            return HostedResponse(415)
-        fields = Parameters.parse(request.body)
+    async def _take(self, arrived: Arrived, fields: Parameters) -> HostedResponse:
+        request = arrived.request
         try:
-            if not self._context.form_is_ours(arrived, fields):
-                shown = await steps.show(arrived.pool, parameters, path=path, holds=holds, now=request.now)
-                if isinstance(shown, StepAhead):
-                    return self._context.go_on(arrived, shown)
-                return await self._page(arrived, shown, status=403, problem=FORM_NOT_OURS)
-            reached = await steps.answer(arrived.pool, parameters, fields, path=path, holds=holds, now=request.now)
+            reached = await self._context.flows.sign_in_steps.answer(
+                arrived.pool,
+                Parameters.parse(request.query),
+                fields,
+                path=arrived.address.endpoint,
+                holds=self._context.holds(arrived),
+                now=request.now,
+            )
         except StepIsOver as over:
             return await self._over(arrived, over)
         except AnswerRefused as refusal:
-            self._context.record(request, arrived.address, 400, "AnswerRefused", refusal.detail or refusal.message)
+            self._context.record_refusal(arrived, "AnswerRefused", refusal)
             about = "email" if fields.get("email") is not None else "code"
             return await self._page(arrived, refusal.page, status=400, problem=refusal.message, about=about)
         return self._context.go_on(arrived, reached)
@@ -104,7 +104,7 @@ class SignInStepPages:
 
     async def _over(self, arrived: Arrived, over: StepIsOver) -> HostedResponse:
         """Nothing waits here. Who has been signed in meanwhile goes on with one click, everybody else begins anew."""
-        self._context.record(arrived.request, arrived.address, 400, "StepIsOver", over.detail)
+        self._context.record_refusal(arrived, "StepIsOver", over)
         return await self._context.page(
             arrived,
             "step_over.html",
