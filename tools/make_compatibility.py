@@ -74,7 +74,8 @@ DIFFERENCES: Mapping[str, Mapping[str, str]] = {
         "CreateUserPool": "Triggers: `PreSignUp`, `PostConfirmation`, `CustomMessage`, `PreAuthentication`, "
         "`PostAuthentication`, the three of custom challenges, `PreTokenGeneration` (V1 to V3), `InboundFederation`, "
         "`UserMigration` (without `enableSMSMFA`; required attributes get no default; welcome messages hold no "
-        "password). Refused: other triggers, threat protection. Links confirm sign-ups only, and need a domain. Mails "
+        "password), custom senders (codes in the Encryption SDK's suite 0x0378, which commits to no key). "
+        "`KMSKeyID` is a key's ARN. Refused: threat protection. Links confirm sign-ups only, and need a domain. Mails "
         "go by the server's SMTP setting, from the pool's `From`; no SES is looked for behind `SourceArn`.",
         "ForgotPassword": "Five in an hour, and five guesses at the code; not to a phone that receives MFA codes.",
         "CreateIdentityProvider": "Kept and validated; what `oidc_issuer` leads to is not fetched when it is saved. "

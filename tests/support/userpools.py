@@ -27,11 +27,14 @@ from pycognito.aws_srp import AWSSRP
 
 from velvetrope.clock import CountingEntropy, FrozenClock
 from velvetrope.errors import ServiceError
+from velvetrope.iam import IamPrincipals
+from velvetrope.kms import KmsService
 from velvetrope.operations import Call, implemented_operations
 from velvetrope.principals import ANONYMOUS, Principal
 from velvetrope.sealing import MasterKeys
 from velvetrope.secret import Secret
 from velvetrope.store import Database
+from velvetrope.store.tables.iam import IamStore
 from velvetrope.store.tables.userpools import PasswordPolicySettings, UserPoolStore
 from velvetrope.userpools import LogsRefused, UserPools
 from velvetrope.userpools.mfa_operations import MfaSettings
@@ -66,10 +69,22 @@ class RecordingFunctions:
         self.events: list[dict[str, Any]] = []
         self.calls: list[tuple[str, str, str | None]] = []
         self.never_answer = False
+        self.taken: list[dict[str, Any]] = []
+        """Events that nobody waits for."""
+        self.takes_no_events: ServiceError | None = None
 
     async def invoke(
-        self, function_arn: str, payload: bytes, *, caller: Principal, source_arn: str | None, now: datetime
+        self,
+        function_arn: str,
+        payload: bytes,
+        *,
+        caller: Principal,
+        source_arn: str | None,
+        now: datetime,
+        invocation_type: str = "RequestResponse",
     ) -> Answered:
+        if invocation_type == "Event":
+            return self._take_event(function_arn, payload, caller, source_arn)
         event = json.loads(payload)
         self.events.append(event)
         self.calls.append((function_arn, caller.name, source_arn))
@@ -79,6 +94,13 @@ class RecordingFunctions:
             return Answered(json.dumps(self.handlers[function_arn](event)).encode())
         except RaisedInFunction as raised:
             return Answered(json.dumps({"errorMessage": str(raised), "errorType": "Exception"}).encode(), "Unhandled")
+
+    def _take_event(self, function_arn: str, payload: bytes, caller: Principal, source_arn: str | None) -> Answered:
+        if self.takes_no_events is not None:
+            raise self.takes_no_events
+        self.taken.append(json.loads(payload))
+        self.calls.append((function_arn, caller.name, source_arn))
+        return Answered(b"")
 
     def sources(self) -> list[str]:
         """The trigger sources of the events so far."""
@@ -127,12 +149,15 @@ class World:
         self.clock = FrozenClock(START)
         self.entropy = CountingEntropy()
         self.import_logs = RecordingLogs()
+        principals = IamPrincipals(IamStore(database))
+        self.kms = KmsService(database, master_keys, principals, self.clock, self.entropy)
         self.pools = UserPools(
             database,
             master_keys=master_keys,
             clock=self.clock,
             entropy=self.entropy,
             functions=self.functions,
+            data_keys=self.kms.keys,
             public_url=public_url,
             import_logs=self.import_logs,
         )

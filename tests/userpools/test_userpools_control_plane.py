@@ -197,8 +197,8 @@ async def test_mails_are_from_one_address_of_an_account_of_ones_own(
     ("settings", "named"),
     [
         (
-            {"lambda_config": LambdaConfig(custom_sms_sender=VersionedTrigger(lambda_version="V1_0", lambda_arn="a"))},
-            "LambdaConfig (CustomSMSSender)",
+            {"lambda_config": LambdaConfig(custom_sms_sender=VersionedTrigger(lambda_version="V2_0", lambda_arn="a"))},
+            "CustomSMSSender.LambdaVersion V2_0",
         ),
         (
             {"email_configuration": EmailConfiguration(configuration_set="set")},

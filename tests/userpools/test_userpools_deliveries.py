@@ -8,6 +8,7 @@ from support.userpools import World, attribute_list
 from velvetrope.store.tables.userpools import EmailConfiguration
 from velvetrope.store.tables.userpools_deliveries import DeliveryStore
 from velvetrope.userpools import Deliveries
+from velvetrope.userpools.custom_senders import CustomSenders
 
 
 @dataclass
@@ -52,7 +53,12 @@ class Post:
 async def post(world: World) -> Post:
     sender = RecordingSender()
     deliveries = Deliveries(
-        DeliveryStore(world.database), world.pools.outbox, {"EMAIL": sender}, world.clock, world.database.changes
+        DeliveryStore(world.database),
+        world.pools.outbox,
+        {"EMAIL": sender},
+        CustomSenders(None, None, world.entropy),
+        world.clock,
+        world.database.changes,
     )
     pool_id = await world.lax_pool(auto_verified_attributes=("email",))
     client_id = await world.client(pool_id)

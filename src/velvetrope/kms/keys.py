@@ -12,10 +12,10 @@ Key states: AWS KMS Developer Guide, "Key states of AWS KMS keys".
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 
 from velvetrope.clock import Clock, Entropy
+from velvetrope.envelopes import DataKey
 from velvetrope.errors import ServiceError
 from velvetrope.kms.ciphertexts import UnreadableCiphertext, decrypt, encrypt, key_id_of
 from velvetrope.kms.errors import (
@@ -33,18 +33,9 @@ from velvetrope.secret import Secret
 from velvetrope.store import Database
 from velvetrope.store.tables.kms import KeyStore, KmsKey
 
-__all__ = ["Keys", "ServiceDataKey", "check_not_deleted", "key_state"]
+__all__ = ["Keys", "check_not_deleted", "key_state"]
 
 _MATERIAL = "kms.material"
-
-
-@dataclass(frozen=True, slots=True)
-class ServiceDataKey:
-    """A data key, in the clear and as the key has encrypted it."""
-
-    plaintext: Secret[bytes]
-    encrypted: bytes
-    key_arn: str
 
 
 class Keys:
@@ -149,9 +140,7 @@ class Keys:
         """Fresh random bytes."""
         return self._entropy.token_bytes(count)
 
-    async def data_key_for_service(
-        self, key_arn: str, context: Mapping[str, str], *, service: Principal
-    ) -> ServiceDataKey:
+    async def data_key_for_service(self, key_arn: str, context: Mapping[str, str], *, service: Principal) -> DataKey:
         """A new data key of 32 bytes for one of our services, which was given the use of the key.
 
         Raises:
@@ -164,7 +153,7 @@ class Keys:
         if decision.outcome == "explicitDeny":
             raise DisabledException(f"The policy of {key_arn} forbids {service.name} to use it.")
         plaintext = self.random(32)
-        return ServiceDataKey(Secret(plaintext), await self.encrypt(key, plaintext, context, now=now), key_arn)
+        return DataKey(Secret(plaintext), await self.encrypt(key, plaintext, context, now=now), key_arn)
 
     async def check_usable(self, key_arn: str) -> None:
         """Refuse a key that cannot encrypt now.

@@ -293,6 +293,7 @@ def _wire(
         clock=clock,
         entropy=entropy,
         functions=functions.invoker,
+        data_keys=kms.keys,
         public_url=public_url,
         senders=message_senders(settings),
         documents=HttpDocuments(

@@ -1,13 +1,14 @@
 """Sending what the outbox holds, and showing it to the owner.
 
-    deliveries = Deliveries(store, outbox, {"EMAIL": smtp_sender}, clock, database.changes)
+    deliveries = Deliveries(store, outbox, {"EMAIL": smtp_sender}, custom_senders, clock, database.changes)
     deliveries.start()
     ...
     await deliveries.stop()
 
 A message is sent as soon as the change that it belongs to is committed, by whichever node takes it first
 (`store.tables.userpools_deliveries`). What was not taken over is tried again, after half a minute, two, ten, and then
-every hour, for a day. A medium without a sender is left to the mailbox.
+every hour, for a day. A medium without a sender is left to the mailbox. What a function of the pool
+sends (`custom_senders`) goes to it in the same way, and by no sender.
 
 No text of a message is logged here or anywhere; the reason why one was not delivered is kept with it.
 """
@@ -22,8 +23,9 @@ from typing import Literal, Protocol
 
 from velvetrope.clock import Clock
 from velvetrope.store import ChangeFeed
-from velvetrope.store.tables.userpools import MESSAGES_TOPIC
+from velvetrope.store.tables.userpools import MESSAGES_TOPIC, OutgoingMessage
 from velvetrope.store.tables.userpools_deliveries import DeliveryStore, KeptMessage, TakenMessage
+from velvetrope.userpools.custom_senders import CustomSenders
 from velvetrope.userpools.outbox import Medium, Outbox, ReadableMessage
 
 __all__ = ["Deliveries", "DeliveryState", "MailboxEntry", "MessageSender", "SendingFailure"]
@@ -76,20 +78,22 @@ class Deliveries:
         store: DeliveryStore,
         outbox: Outbox,
         senders: Mapping[Medium, MessageSender],
+        functions: CustomSenders,
         clock: Clock,
         changes: ChangeFeed,
     ) -> None:
         self._store = store
         self._outbox = outbox
         self._senders = senders
+        self._functions = functions
         self._clock = clock
         self._work = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         changes.subscribe(MESSAGES_TOPIC, self._work.set)
 
     def start(self) -> None:
-        """Begin to send. Needs the running event loop; does nothing where there is no sender."""
-        if self._senders and self._task is None:
+        """Begin to send. Needs the running event loop."""
+        if self._task is None:
             self._task = asyncio.get_running_loop().create_task(self._run())
 
     async def stop(self) -> None:
@@ -111,23 +115,17 @@ class Deliveries:
     async def _run(self) -> None:
         while True:
             self._work.clear()
-            await self.send_due()
             now = self._clock.now()
             due = await self._store.find_next_due(self._senders.keys(), now=now)
+            if due is not None and due <= now:
+                await self.send_due()
+                continue
             wait = _LONGEST_WAIT if due is None else min(max(due - now, timedelta()), _LONGEST_WAIT)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._work.wait(), wait.total_seconds())
 
     async def _try(self, taken: TakenMessage) -> None:
-        message = self._outbox.read(taken.message)
-        failure = await self._senders[message.medium].send(
-            message_id=taken.message.id,
-            to=message.to,
-            subject=message.subject,
-            text=message.text,
-            sender=taken.message.sender,
-            reply_to=taken.message.reply_to,
-        )
+        failure = await self._send(taken.message)
         now = self._clock.now()
         if failure is None:
             await self._store.save_delivered(taken.message.id, now=now)
@@ -135,6 +133,20 @@ class Deliveries:
         due_at = None if failure.permanent else now + _TRY_AGAIN_AFTER[min(taken.attempts, len(_TRY_AGAIN_AFTER)) - 1]
         _log.warning("message %s was not delivered: %s", taken.message.id, failure.reason)
         await self._store.save_undelivered(taken.message.id, problem=failure.reason, due_at=due_at)
+
+    async def _send(self, outgoing: OutgoingMessage) -> SendingFailure | None:
+        order = self._outbox.read_order(outgoing)
+        if order is not None:
+            return await self._functions.send(order, now=self._clock.now())
+        message = self._outbox.read(outgoing)
+        return await self._senders[message.medium].send(
+            message_id=outgoing.id,
+            to=message.to,
+            subject=message.subject,
+            text=message.text,
+            sender=outgoing.sender,
+            reply_to=outgoing.reply_to,
+        )
 
     # For the owner
 
@@ -150,6 +162,6 @@ class Deliveries:
     def _state(self, kept: KeptMessage) -> DeliveryState:
         if kept.delivered_at is not None:
             return "sent"
-        if kept.message.medium not in self._senders:
+        if kept.message.function_arn is None and kept.message.medium not in self._senders:
             return "kept here"
         return "not sent" if kept.problem else "being sent"

@@ -7,6 +7,9 @@ The custom message trigger is asked for each message. Its words have to hold the
 an invitation's that of the user's name besides: a message without them would send nobody anywhere, so AWS refuses it,
 and so do we. Nothing is kept here: the caller keeps code and message in the transaction of the change they belong to.
 
+Where a function sends the pool's messages itself (`custom_senders`) nobody asks for words (UNVERIFIED that AWS does
+not either).
+
 Source: Cognito Developer Guide, "Custom message Lambda trigger".
 """
 
@@ -16,6 +19,7 @@ from datetime import datetime
 from velvetrope.secret import Secret
 from velvetrope.store.tables.userpools import OutgoingMessage, User, UserPool
 from velvetrope.userpools.confirmation_links import LINK, LINK_PARAMETER
+from velvetrope.userpools.custom_senders import sender_of
 from velvetrope.userpools.errors import InvalidLambdaResponseException, InvalidParameterException
 from velvetrope.userpools.outbox import NO_WORDS, Address, Addressed, CodeDelivery, CodeOccasion, Medium, Outbox, Words
 from velvetrope.userpools.triggers import Occasion, Triggers, user_attributes
@@ -43,9 +47,9 @@ class MessageWriter:
             UserLambdaValidationException and its siblings: the pool's function failed, or its words lack the code.
         """
         by_link = self._outbox.confirms_by_link(occasion.pool, about, address)
-        words = await self._words(user, about.source, occasion, needed=(_CODE,), by_link=by_link)
+        words = await self._words(user, about.source, address, occasion, needed=(_CODE,), by_link=by_link)
         to = user.attributes[address] if destination is None else destination
-        addressed = Addressed(user.username, user.sub, address, to, words, occasion.client_id or "")
+        addressed = _addressed(user, address, to, words, occasion)
         return self._outbox.code(occasion.pool, addressed, about, now=occasion.now)
 
     async def invitations(
@@ -77,8 +81,8 @@ class MessageWriter:
             UserLambdaValidationException and its siblings: as `code`, and for words without the user's name.
         """
         needed = (_USERNAME,) if temporary_password is None else (_CODE, _USERNAME)
-        words = await self._words(user, "CustomMessage_AdminCreateUser", occasion, needed=needed)
-        addressed = Addressed(user.username, user.sub, address, user.attributes[address], words)
+        words = await self._words(user, "CustomMessage_AdminCreateUser", address, occasion, needed=needed)
+        addressed = _addressed(user, address, user.attributes[address], words, occasion)
         return self._outbox.invitation(
             occasion.pool, addressed, temporary_password=temporary_password, now=occasion.now
         )
@@ -99,20 +103,31 @@ class MessageWriter:
         Raises:
             UserLambdaValidationException and its siblings: as `code`.
         """
-        words = NO_WORDS
+        address = _ADDRESS_OF[medium]
+        addressed = Addressed("", "", address, "")
         if user is not None:
             occasion = Occasion(pool, user.username, now, client_id, client_metadata)
-            words = await self._words(user, "CustomMessage_Authentication", occasion, needed=(_CODE,))
-        await self._outbox.send_sign_in_code(pool, user, medium=medium, code=code, words=words, now=now)
+            words = await self._words(user, "CustomMessage_Authentication", address, occasion, needed=(_CODE,))
+            addressed = _addressed(user, address, user.attributes[address], words, occasion)
+        await self._outbox.send_sign_in_code(pool, addressed, code=code, to_nobody=user is None, now=now)
 
     def seeming_code(self, pool: UserPool, about: CodeOccasion, address: Address, *, now: datetime) -> CodeDelivery:
         """Code and message to a user who is not there: the time it takes says nothing, and the code is nobody's."""
         return self._outbox.code(pool, Addressed("", "", address, ""), about, now=now)
 
     async def _words(
-        self, user: User, source: str, occasion: Occasion, *, needed: tuple[str, ...], by_link: bool = False
+        self,
+        user: User,
+        source: str,
+        address: Address,
+        occasion: Occasion,
+        *,
+        needed: tuple[str, ...],
+        by_link: bool = False,
     ) -> Words:
         """`by_link`: a link in place of the code is enough (`{##text##}`)."""
+        if sender_of(occasion.pool, "EMAIL" if address == "email" else "SMS") is not None:
+            return NO_WORDS
         request = {
             "userAttributes": user_attributes(user),
             "codeParameter": _CODE,
@@ -128,3 +143,16 @@ class MessageWriter:
                     "Unrecognizable lambda output", detail=f"the message lacks one of {', '.join(needed)}"
                 )
         return words or NO_WORDS
+
+
+def _addressed(user: User, address: Address, destination: str, words: Words, occasion: Occasion) -> Addressed:
+    return Addressed(
+        user.username,
+        user.sub,
+        address,
+        destination,
+        words,
+        occasion.client_id or "",
+        user_attributes(user),
+        occasion.client_metadata,
+    )

@@ -3,6 +3,9 @@
 Nothing is sent from here (see `deliveries`). A message is kept sealed under the master keys, since it holds a code or a
 temporary password; the code itself is kept with the user as a keyed hash only. Messages are forgotten after a week.
 
+A pool with a custom sender for a medium has its messages of that medium sent by a function: an order for it is kept in
+place of words (`custom_senders`), and not even the owner is shown what it holds.
+
 Texts are the pool's own templates, or AWS's defaults, with `{####}` and `{username}` filled in. In a pool that confirms
 by link, the mail of a sign-up has a link with the code in it instead (`confirmation_links`).
 
@@ -10,6 +13,7 @@ Source: Cognito Developer Guide, "Configuring verification and invitation messag
 """
 
 import hmac
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Literal
@@ -20,8 +24,9 @@ from velvetrope.clock import Entropy
 from velvetrope.identifiers import new_uuid
 from velvetrope.sealing import MasterKeys
 from velvetrope.secret import Secret
-from velvetrope.store.tables.userpools import CodePurpose, OutgoingMessage, StoredCode, User, UserPool, UserPoolStore
+from velvetrope.store.tables.userpools import CodePurpose, OutgoingMessage, StoredCode, UserPool, UserPoolStore
 from velvetrope.userpools.confirmation_links import ConfirmationLinks, link_words
+from velvetrope.userpools.custom_senders import SenderOrder, sender_of
 
 __all__ = [
     "NO_WORDS",
@@ -59,6 +64,7 @@ _INVITATION_TEXT = "Your username is {username} and temporary password is {####}
 _INVITATION_SUBJECT = "Your temporary password"
 _WELCOME_TEXT = "Your username is {username}."
 _WELCOME_SUBJECT = "Your new account"
+_SENT_BY = "Sent by {function}. What it says is for that function alone."
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +101,10 @@ class Addressed:
     destination: str
     words: Words = NO_WORDS
     client_id: str = ""
-    """The app client that they came through, for links."""
+    """The app client that they came through, for links and for custom senders."""
+    attributes: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """What a custom sender is told of the user."""
+    client_metadata: Mapping[str, str] | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +128,7 @@ class CodeDelivery:
 class _Body(msgspec.Struct, frozen=True):
     subject: str
     text: str
+    order: SenderOrder | None = None
 
 
 class Outbox:
@@ -157,13 +167,11 @@ class Outbox:
             ),
             message=self._message(
                 pool,
-                addressed.username,
-                addressed.address,
-                addressed.destination,
+                addressed,
                 occasion.source,
-                subject,
-                _filled(text, digits, addressed.username),
-                now,
+                _Body(subject, _filled(text, digits, addressed.username)),
+                code=digits,
+                now=now,
             ),
             details=delivery_details(addressed.address, addressed.destination),
         )
@@ -174,6 +182,7 @@ class Outbox:
         UNVERIFIED that AWS's setting reaches no further than sign-ups; a changed address is verified with a code here.
         """
         by_link = pool.verification_message_template.default_email_option == "CONFIRM_WITH_LINK"
+        by_link = by_link and sender_of(pool, "EMAIL") is None  # whose event has a place for a code only
         return by_link and occasion.purpose == "sign_up" and address == "email"
 
     def _code_words(self, pool: UserPool, addressed: Addressed) -> tuple[str, str]:
@@ -201,41 +210,23 @@ class Outbox:
         else:
             own = words.sms_message or (template and template.sms_message)
         usual = _INVITATION_TEXT if temporary_password else _WELCOME_TEXT
-        shown = "" if temporary_password is None else temporary_password.reveal()
-        text = _filled(own or usual, shown, addressed.username)
-        kind = "CustomMessage_AdminCreateUser"
-        return self._message(
-            pool, addressed.username, addressed.address, addressed.destination, kind, subject, text, now
-        )
+        code = None if temporary_password is None else temporary_password.reveal()
+        body = _Body(subject, _filled(own or usual, code or "", addressed.username))
+        return self._message(pool, addressed, "CustomMessage_AdminCreateUser", body, code=code, now=now)
 
     async def send_sign_in_code(
-        self,
-        pool: UserPool,
-        user: User | None,
-        *,
-        medium: Medium,
-        code: Secret[str],
-        words: Words,
-        now: datetime,
+        self, pool: UserPool, addressed: Addressed, *, code: Secret[str], to_nobody: bool, now: datetime
     ) -> None:
-        """Write the message with the code; without a user do the same work and keep nothing (`one_time_codes`)."""
-        address: Address = "email" if medium == "EMAIL" else "phone_number"
-        if address == "email":
+        """Write the message with the code; one to nobody takes the same work and is not kept (`one_time_codes`)."""
+        words = addressed.words
+        if addressed.address == "email":
             text = words.email_message or pool.email_mfa.message or _SIGN_IN_TEXT
         else:
             text = words.sms_message or pool.sms_authentication_message or _SIGN_IN_TEXT
-        username, destination = ("", "") if user is None else (user.username, user.attributes[address])
-        message = self._message(
-            pool,
-            username,
-            address,
-            destination,
-            "CustomMessage_Authentication",
-            words.email_subject or pool.email_mfa.subject or _SIGN_IN_SUBJECT,
-            _filled(text, code.reveal(), username),
-            now,
-        )
-        await self._store.queue_message(message, to_nobody=user is None)
+        subject = words.email_subject or pool.email_mfa.subject or _SIGN_IN_SUBJECT
+        body = _Body(subject, _filled(text, code.reveal(), addressed.username))
+        message = self._message(pool, addressed, "CustomMessage_Authentication", body, code=code.reveal(), now=now)
+        await self._store.queue_message(message, to_nobody=to_nobody)
 
     def code_matches(self, pool: UserPool, sub: str, kept: StoredCode, presented: str) -> bool:
         """Whether `presented` is the code; compares in constant time. How often one may ask is the store's to count."""
@@ -246,48 +237,49 @@ class Outbox:
         return [self.read(message) for message in await self._store.load_messages(user_pool_id, limit=limit)]
 
     def _message(
-        self,
-        pool: UserPool,
-        username: str,
-        address: Address,
-        destination: str,
-        kind: str,
-        subject: str,
-        text: str,
-        now: datetime,
+        self, pool: UserPool, addressed: Addressed, kind: str, body: _Body, *, code: str | None, now: datetime
     ) -> OutgoingMessage:
-        message_id = new_uuid(self._entropy)
+        message_id, medium = new_uuid(self._entropy), _medium(addressed.address)
+        function_arn = sender_of(pool, medium)
+        if function_arn is not None:
+            body = _Body("", "", _order(pool, addressed, function_arn, kind, code))
         return OutgoingMessage(
             id=message_id,
             user_pool_id=pool.id,
-            username=username,
-            medium=_medium(address),
-            destination=destination,
+            username=addressed.username,
+            medium=medium,
+            destination=addressed.destination,
             kind=kind,
             body_sealed=self._master_keys.seal(
-                msgspec.json.encode(_Body(subject, text)),
-                purpose=_MESSAGE,
-                entropy=self._entropy,
-                context=message_id.encode(),
+                msgspec.json.encode(body), purpose=_MESSAGE, entropy=self._entropy, context=message_id.encode()
             ),
             created_at=now,
-            sender=pool.email_configuration.from_ if address == "email" else None,
-            reply_to=pool.email_configuration.reply_to_email_address if address == "email" else None,
+            sender=pool.email_configuration.from_ if addressed.address == "email" else None,
+            reply_to=pool.email_configuration.reply_to_email_address if addressed.address == "email" else None,
+            function_arn=function_arn,
         )
 
     def read(self, message: OutgoingMessage) -> ReadableMessage:
         """A kept message, opened. For whoever sends it, and for the owner."""
-        opened = self._master_keys.open(message.body_sealed, purpose=_MESSAGE, context=message.id.encode())
-        body = msgspec.json.decode(opened, type=_Body)
+        body = self._open(message)
+        text = body.text if body.order is None else _SENT_BY.format(function=body.order.function_arn)
         return ReadableMessage(
             to=message.destination,
             medium=message.medium,
             kind=message.kind,
             username=message.username,
             subject=body.subject,
-            text=body.text,
+            text=text,
             written_at=message.created_at,
         )
+
+    def read_order(self, message: OutgoingMessage) -> SenderOrder | None:
+        """What a function is to send; None for a message that we send ourselves."""
+        return self._open(message).order
+
+    def _open(self, message: OutgoingMessage) -> _Body:
+        opened = self._master_keys.open(message.body_sealed, purpose=_MESSAGE, context=message.id.encode())
+        return msgspec.json.decode(opened, type=_Body)
 
     def _new_code(self) -> str:
         # 64 random bits modulo a million: the bias is one in ten to the thirteenth.
@@ -317,3 +309,20 @@ def _medium(address: Address) -> Medium:
 
 def _filled(text: str, code: str, username: str) -> str:
     return text.replace("{username}", username).replace("{####}", code)
+
+
+def _order(pool: UserPool, addressed: Addressed, function_arn: str, kind: str, code: str | None) -> SenderOrder:
+    return SenderOrder(
+        function_arn=function_arn,
+        key_arn=pool.lambda_config.kms_key_id or "",
+        medium=_medium(addressed.address),
+        occasion=kind.removeprefix("CustomMessage_"),
+        account_id=pool.account_id,
+        region=pool.region,
+        user_pool_id=pool.id,
+        username=addressed.username,
+        client_id=addressed.client_id or None,
+        client_metadata=None if addressed.client_metadata is None else dict(addressed.client_metadata),
+        attributes={**addressed.attributes, addressed.address: addressed.destination},
+        code=code,
+    )

@@ -35,6 +35,7 @@ from velvetrope.store.tables.userpools import (
     VerificationMessageTemplate,
 )
 from velvetrope.userpools.attributes import build_schema
+from velvetrope.userpools.custom_senders import CustomSenders
 from velvetrope.userpools.directory import PoolDirectory, pool_arn
 from velvetrope.userpools.errors import InvalidParameterException, ResourceNotFoundException
 from velvetrope.userpools.mfa_settings import check_mfa
@@ -62,10 +63,18 @@ _AWS_PASSWORD_POLICY = PasswordPolicySettings(
 class PoolOperations:
     """User pools themselves."""
 
-    def __init__(self, store: UserPoolStore, directory: PoolDirectory, keys: PoolKeys, entropy: Entropy) -> None:
+    def __init__(
+        self,
+        store: UserPoolStore,
+        directory: PoolDirectory,
+        keys: PoolKeys,
+        custom_senders: CustomSenders,
+        entropy: Entropy,
+    ) -> None:
         self._store = store
         self._directory = directory
         self._keys = keys
+        self._custom_senders = custom_senders
         self._entropy = entropy
 
     @operation
@@ -104,6 +113,7 @@ class PoolOperations:
             email_configuration=email_configuration,
             user_pool_add_ons=user_pool_add_ons,
         )
+        await self._custom_senders.check_key(None if lambda_config is None else lambda_config.kms_key_id)
         if alias_attributes and username_attributes:
             # Text UNVERIFIED; the two are alternatives (Developer Guide, "Customizing sign-in attributes").
             raise InvalidParameterException(
@@ -184,6 +194,7 @@ class PoolOperations:
             email_configuration=email_configuration,
             user_pool_add_ons=user_pool_add_ons,
         )
+        await self._custom_senders.check_key(None if lambda_config is None else lambda_config.kms_key_id)
 
         verified_before_update = _verified_before_update(user_attribute_update_settings, auto_verified_attributes)
 

@@ -30,9 +30,12 @@ _TRIGGERS = frozenset(
         "PreTokenGeneration",
         "PreTokenGenerationConfig",
         "InboundFederation",
+        "CustomEmailSender",
+        "CustomSMSSender",
+        "KMSKeyID",
     }
 )
-"""The members of LambdaConfig that are asked when their occasion comes."""
+"""The members of LambdaConfig that are asked when their occasion comes, and the key of two of them."""
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _HISTORY_SIZES = range(25)
@@ -58,6 +61,7 @@ def check_supported(
     if lambda_config is not None:
         _check_token_trigger(lambda_config)
         _check_inbound_trigger(lambda_config)
+        _check_custom_senders(lambda_config)
     _check_history(policies)
     if email_configuration is not None:
         _check_email(email_configuration)
@@ -119,6 +123,22 @@ def _check_inbound_trigger(config: LambdaConfig) -> None:
     versioned = config.inbound_federation
     if versioned is not None and versioned.lambda_version != "V1_0":
         raise _not_supported(f"InboundFederation.LambdaVersion {versioned.lambda_version}")
+
+
+def _check_custom_senders(config: LambdaConfig) -> None:
+    """
+    Raises:
+        InvalidParameterException: a version that AWS does not have, or no key to encrypt codes with. Text UNVERIFIED;
+            that a custom sender needs the key is the model's word (LambdaConfigType, KMSKeyID).
+    """
+    for name, sender in (
+        ("CustomEmailSender", config.custom_email_sender),
+        ("CustomSMSSender", config.custom_sms_sender),
+    ):
+        if sender is not None and sender.lambda_version != "V1_0":
+            raise _not_supported(f"{name}.LambdaVersion {sender.lambda_version}")
+        if sender is not None and config.kms_key_id is None:
+            raise InvalidParameterException(f"{name} requires LambdaConfig.KMSKeyID.")
 
 
 def _not_supported(what: str) -> InvalidParameterException:

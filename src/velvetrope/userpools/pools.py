@@ -31,6 +31,7 @@ from velvetrope.userpools.challenges import ChallengeSealer
 from velvetrope.userpools.client_operations import ClientOperations
 from velvetrope.userpools.client_secrets import ClientSecretOperations
 from velvetrope.userpools.custom_challenges import CustomChallenges
+from velvetrope.userpools.custom_senders import CustomSenders, DataKeys
 from velvetrope.userpools.decoys import Decoys
 from velvetrope.userpools.deliveries import Deliveries, MessageSender
 from velvetrope.userpools.device_operations import DeviceOperations
@@ -99,6 +100,7 @@ class UserPools:
         clock: Clock,
         entropy: Entropy,
         functions: FunctionInvoker | None = None,
+        data_keys: DataKeys | None = None,
         public_url: str | None = None,
         senders: Mapping[Medium, MessageSender] | None = None,
         documents: SamlDocuments | None = None,
@@ -107,7 +109,8 @@ class UserPools:
         pages_url: str | None = None,
         reserved_hosts: Collection[str] = (),
     ) -> None:
-        """A medium without a sender is left to the mailbox; without `functions` no trigger can be asked.
+        """A medium without a sender is left to the mailbox; without `functions` no trigger can be asked, and without
+        `data_keys` no pool can have custom senders.
 
         Without `documents` SAML metadata is taken as a file only. Users are imported only where there are
         `import_logs`, from files that are put below `endpoint_url`. `pages_url` is where people reach the hosted pages
@@ -137,7 +140,10 @@ class UserPools:
         )
         self.outbox = Outbox(store, master_keys, entropy, pages_url=pages_url)
         """Messages that were written; for the owner of the server alone."""
-        self.deliveries = Deliveries(DeliveryStore(database), self.outbox, senders or {}, clock, database.changes)
+        custom_senders = CustomSenders(functions, data_keys, entropy)
+        self.deliveries = Deliveries(
+            DeliveryStore(database), self.outbox, senders or {}, custom_senders, clock, database.changes
+        )
         imports = ImportStore(database)
         self.uploads = ImportUploads(imports, master_keys, entropy, endpoint_url=endpoint_url)
         self.imports = ImportRunner(
@@ -237,7 +243,7 @@ class UserPools:
         )
         self.token_verifier = PoolTokenVerifier(issuer)
         self.operations: tuple[object, ...] = (
-            PoolOperations(store, directory, keys, entropy),
+            PoolOperations(store, directory, keys, custom_senders, entropy),
             MfaSettingsOperations(store, directory),
             DomainOperations(store, directory, reserved_hosts),
             ClientOperations(

@@ -81,9 +81,16 @@ class FunctionInvoker(Protocol):
     """Runs functions. A service as caller needs the function's resource policy to allow it from `source_arn`."""
 
     async def invoke(
-        self, function_arn: str, payload: bytes, *, caller: Principal, source_arn: str | None, now: datetime
+        self,
+        function_arn: str,
+        payload: bytes,
+        *,
+        caller: Principal,
+        source_arn: str | None,
+        now: datetime,
+        invocation_type: Literal["RequestResponse", "Event"] = "RequestResponse",
     ) -> InvocationResult:
-        """The function's answer.
+        """The function's answer; of an event, that it was taken.
 
         Raises:
             velvetrope.errors.ServiceError: the function was not run.

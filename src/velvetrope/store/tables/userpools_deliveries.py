@@ -5,7 +5,8 @@ takes it first: one conditional update that makes it due again when the taker's 
 have one message, and one that dies with it in hand gives it back. It is therefore sent at least once. What was not
 sent within a day of being written is not sent any more: its code is dead by then.
 
-Without a sender for its medium a message stays as it is, and the owner reads it in the mailbox.
+Without a sender for its medium a message stays as it is, and the owner reads it in the mailbox. A message that a
+function of the pool sends needs no sender.
 """
 
 from collections.abc import Collection, Sequence
@@ -13,7 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
-from sqlalchemy import ColumnElement, and_, select, update
+from sqlalchemy import ColumnElement, and_, or_, select, update
 
 from velvetrope.store.database import Database
 from velvetrope.store.tables.userpools_messages import OutgoingMessage, messages
@@ -52,7 +53,7 @@ class DeliveryStore:
         self._database = database
 
     async def take_due_message(self, media: Collection[Medium], *, now: datetime) -> TakenMessage | None:
-        """The message of these media that has been due longest, if any; it is the caller's for two minutes."""
+        """The message, of these media or for a function, that has been due longest; the caller's for two minutes."""
         first = (
             select(messages.c.id)
             .where(_waiting(media, now), messages.c.due_at <= now)
@@ -71,7 +72,7 @@ class DeliveryStore:
         return None if row is None else TakenMessage(row.record, row.attempts)
 
     async def find_next_due(self, media: Collection[Medium], *, now: datetime) -> datetime | None:
-        """When the next message of these media is due, by what is known now."""
+        """When the next message of these media, or for a function, is due, by what is known now."""
         statement = select(messages.c.due_at).where(_waiting(media, now)).order_by(messages.c.due_at).limit(1)
         async with self._database.read() as connection:
             due: datetime | None = await connection.scalar(statement)
@@ -103,6 +104,6 @@ class DeliveryStore:
 def _waiting(media: Collection[Medium], now: datetime) -> ColumnElement[bool]:
     return and_(
         messages.c.due_at.is_not(None),
-        messages.c.medium.in_(media),
+        or_(messages.c.by_function, messages.c.medium.in_(media)),
         messages.c.created_at > now - SENT_WITHIN,
     )

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 import msgspec
-from sqlalchemy import Column, Integer, String, Table, delete, insert, select
+from sqlalchemy import Boolean, Column, Integer, String, Table, delete, false, insert, select
 
 from velvetrope.store.columns import Record, UtcTime
 from velvetrope.store.database import Database, Transaction
@@ -36,6 +36,8 @@ class OutgoingMessage(msgspec.Struct, frozen=True, kw_only=True):
     sender: str | None = None
     """Whom a mail is from, where the pool says so; None leaves it to the server's setting."""
     reply_to: str | None = None
+    function_arn: str | None = None
+    """The function that sends it instead of us; `body_sealed` then holds what the function is told."""
 
 
 messages = Table(
@@ -47,6 +49,7 @@ messages = Table(
     Column("record", Record(OutgoingMessage), nullable=False),
     # How its delivery goes; see `userpools_deliveries`.
     Column("medium", String(5), nullable=False, server_default="EMAIL"),
+    Column("by_function", Boolean, nullable=False, server_default=false()),
     Column("attempts", Integer, nullable=False, server_default="0"),
     Column("due_at", UtcTime, index=True),
     Column("delivered_at", UtcTime),
@@ -89,6 +92,7 @@ async def save_message(tx: Transaction, message: OutgoingMessage) -> None:
             created_at=message.created_at,
             record=message,
             medium=message.medium,
+            by_function=message.function_arn is not None,
             attempts=0,
             due_at=message.created_at,
         )

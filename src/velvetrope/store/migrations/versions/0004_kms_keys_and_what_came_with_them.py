@@ -41,4 +41,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("domain_name", "base_path"),
     )
     op.create_index(op.f("ix_apigatewayv2_api_mappings_api_id"), "apigatewayv2_api_mappings", ["api_id"], unique=False)
+    op.add_column(
+        "userpools_messages", sa.Column("by_function", sa.Boolean(), server_default=sa.text("0"), nullable=False)
+    )
     # ### end Alembic commands ###
