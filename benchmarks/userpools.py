@@ -25,8 +25,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Mapping
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -292,16 +292,48 @@ class Pool:
         return await self.operations[name](call, **parameters)
 
     async def sign_in(self, srp: SrpClient) -> None:
+        challenge = await self.begin_srp(srp)
+        await self.answer_srp(srp.answer(challenge["challenge_parameters"]))
+
+    async def begin_srp(self, srp: SrpClient) -> Any:
         given = {"USERNAME": "anna", "SRP_A": f"{srp.public_value:x}"}
-        challenge = await self.call(
+        return await self.call(
             "initiate_auth", auth_flow="USER_SRP_AUTH", client_id=self.client_id, auth_parameters=given
         )
-        await self.call(
+
+    async def answer_srp(self, answer: Mapping[str, str]) -> Any:
+        return await self.call(
             "respond_to_auth_challenge",
             client_id=self.client_id,
             challenge_name="PASSWORD_VERIFIER",
-            challenge_responses=srp.answer(challenge["challenge_parameters"]),
+            challenge_responses=answer,
         )
+
+
+@asynccontextmanager
+async def open_pool(folder: str, *, durable: bool) -> AsyncIterator[tuple[Pool, Database]]:
+    """A pool with one client and one user, on a SQLite file in `folder`."""
+    database = await Database.open(f"sqlite:///{folder}/state.db", durable=durable)
+    entropy = SystemEntropy()
+    keys = MasterKeys.generate(entropy)
+    pools = UserPools(database, master_keys=keys, clock=SystemClock(), entropy=entropy)
+    operations: dict[str, Callable[..., Awaitable[Any]]] = {}
+    for owner in pools.operations:
+        operations.update(implemented_operations(owner))
+    made = Pool(operations, "", "")
+    user_pool_id = (await made.call("create_user_pool", pool_name="bench"))["user_pool"]["id"]
+    client = await made.call(
+        "create_user_pool_client", user_pool_id=user_pool_id, client_name="bench", explicit_auth_flows=FLOWS
+    )
+    pool = Pool(operations, user_pool_id, client["user_pool_client"]["client_id"])
+    named = {"user_pool_id": user_pool_id, "username": "anna"}
+    await pool.call("admin_create_user", **named, message_action="SUPPRESS")
+    await pool.call("admin_set_user_password", **named, password=Secret(PASSWORD), permanent=True)
+    try:
+        yield pool, database
+    finally:
+        pools.close()
+        await database.close()
 
 
 async def fill(database: Database, user_pool_id: str, count: int) -> None:
@@ -331,44 +363,28 @@ async def fill(database: Database, user_pool_id: str, count: int) -> None:
 
 async def measure_pool(count: int, times: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        database = await Database.open(f"sqlite:///{folder}/state.db", durable=False)
-        entropy = SystemEntropy()
-        keys = MasterKeys.generate(entropy)
-        pools = UserPools(database, master_keys=keys, clock=SystemClock(), entropy=entropy)
-        operations: dict[str, Callable[..., Awaitable[Any]]] = {}
-        for owner in pools.operations:
-            operations.update(implemented_operations(owner))
-        made = Pool(operations, "", "")
-        user_pool_id = (await made.call("create_user_pool", pool_name="bench"))["user_pool"]["id"]
-        client = await made.call(
-            "create_user_pool_client", user_pool_id=user_pool_id, client_name="bench", explicit_auth_flows=FLOWS
-        )
-        pool = Pool(operations, user_pool_id, client["user_pool_client"]["client_id"])
-        named = {"user_pool_id": user_pool_id, "username": "anna"}
-        await pool.call("admin_create_user", **named, message_action="SUPPRESS")
-        await pool.call("admin_set_user_password", **named, password=Secret(PASSWORD), permanent=True)
-        await fill(database, user_pool_id, count - 1)
+        async with open_pool(folder, durable=False) as (pool, database):
+            await fill(database, pool.user_pool_id, count - 1)
 
-        srp = SrpClient(user_pool_id)
-        sign_ins = [await timed(pool.sign_in(srp)) for _ in range(times)]
-        first_page = await pool.call("list_users", user_pool_id=user_pool_id)
-        middle = base64.urlsafe_b64encode(json.dumps(["", f"user{count // 2:08d}", False]).encode()).decode()
-        pages = [
-            [await timed(pool.call("list_users", user_pool_id=user_pool_id, pagination_token=token)) for _ in range(5)]
-            for token in (None, middle)
-        ]
-        assert len(first_page["users"]) == min(count, PAGE)
-        last = f"user{max(count - 2, 0):08d}"
-        filters = [f'email = "{last}@people.example"', 'email ^= "user0"', 'cognito:user_status = "CONFIRMED"']
-        found = [
-            [await timed(pool.call("list_users", user_pool_id=user_pool_id, filter=text)) for _ in range(5)]
-            for text in filters
-        ]
-        figures = [statistics.median(sample) * 1e3 for sample in (sign_ins, *pages, *found)]
-        cells = " | ".join(f"{figure:.1f}" for figure in figures)
-        print(f"| {count:,} | {cells} | {resident_mib([os.getpid()]):.0f} MiB |")
-        pools.close()
-        await database.close()
+            srp = SrpClient(pool.user_pool_id)
+            sign_ins = [await timed(pool.sign_in(srp)) for _ in range(times)]
+            named = {"user_pool_id": pool.user_pool_id}
+            first_page = await pool.call("list_users", **named)
+            middle = base64.urlsafe_b64encode(json.dumps(["", f"user{count // 2:08d}", False]).encode()).decode()
+            pages = [
+                [
+                    await timed(pool.call("list_users", user_pool_id=pool.user_pool_id, pagination_token=token))
+                    for _ in range(5)
+                ]
+                for token in (None, middle)
+            ]
+            assert len(first_page["users"]) == min(count, PAGE)
+            last = f"user{max(count - 2, 0):08d}"
+            filters = [f'email = "{last}@people.example"', 'email ^= "user0"', 'cognito:user_status = "CONFIRMED"']
+            found = [[await timed(pool.call("list_users", **named, filter=text)) for _ in range(5)] for text in filters]
+            figures = [statistics.median(sample) * 1e3 for sample in (sign_ins, *pages, *found)]
+            cells = " | ".join(f"{figure:.1f}" for figure in figures)
+            print(f"| {count:,} | {cells} | {resident_mib([os.getpid()]):.0f} MiB |")
 
 
 async def timed(work: Awaitable[object]) -> float:
