@@ -4,7 +4,7 @@
     answer = await threads.run(work)
 
 `ThreadPoolExecutor` behind `run_in_executor` makes two futures for each call, chains them, and guards each with a
-condition of its own: three times the processor of a visit whose work is short, and a sign-in makes four visits.
+condition of its own: three times the processor of a visit whose work is short, and a sign-in makes three visits.
 
 Of threads that wait for work the one that has waited least is given it. What it used last (its stack, the pages of the
 database that its connection keeps) is still at hand; a connection that has not written what another one has since reads
