@@ -8,7 +8,8 @@ import contextlib
 import gc
 import socket
 import threading
-from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, MutableMapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -17,7 +18,7 @@ import uvloop
 from support.edge import Serving
 from velvetrope.edge.bodies import GatewayCall
 from velvetrope.edge.direct_cycle import DirectCycle
-from velvetrope.execute_api import GatewayResponse, Likeness
+from velvetrope.execute_api import GatewayResponse, IncomingRequest, Likeness
 
 MAX_CALL_BYTES = 1000
 LOOPS = {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
@@ -34,24 +35,12 @@ class EchoDoor:
     def find_gateway_call(self, raw_path: bytes, headers: Sequence[tuple[bytes, bytes]], /) -> GatewayCall | None:
         return ("api", raw_path[5:], None) if raw_path.startswith(b"/_api/") else None
 
-    async def answer_gateway(
-        self,
-        call: GatewayCall,
-        /,
-        *,
-        method: str,
-        raw_path: bytes,
-        query_string: bytes,
-        headers: tuple[tuple[bytes, bytes], ...],
-        body: bytes,
-        source_ip: str,
-        scheme: str,
-        http_version: str,
-        by_name: Mapping[bytes, bytes] | None = None,
-        likeness: Likeness | None = None,
-    ) -> GatewayResponse:
-        self.likenesses.append(likeness)
-        return await self._answer(method, call[1], query_string, body)
+    def now(self) -> datetime:
+        return datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
+
+    async def answer_gateway(self, incoming: IncomingRequest, /) -> GatewayResponse:
+        self.likenesses.append(incoming.likeness)
+        return await self._answer(incoming.method, incoming.stage_path, incoming.query_string, incoming.body)
 
     def takes_call(self, method: str, path: str, raw_path: bytes, query_string: bytes, headers: object, /) -> bool:
         return raw_path.startswith(b"/_api/")

@@ -8,6 +8,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -16,7 +17,7 @@ import requests
 from support.edge import Serving
 from velvetrope.edge.bodies import MAX_GATEWAY_BODY_BYTES, GatewayCall
 from velvetrope.edge.listener import MAX_FRAMING_BYTES
-from velvetrope.execute_api import GatewayResponse
+from velvetrope.execute_api import GatewayResponse, IncomingRequest
 
 LANES = {"asgi": b"/page", "lane": b"/_api/abc/stage/x", "operations": b"/_call"}
 
@@ -27,10 +28,11 @@ class Door:
     def find_gateway_call(self, raw_path: bytes, headers: Any) -> GatewayCall | None:
         return ("abc", raw_path, None) if raw_path.startswith(b"/_api/") else None
 
-    async def answer_gateway(
-        self, call: Any, *, method: str, raw_path: bytes, headers: Any, body: bytes, **_: object
-    ) -> GatewayResponse:
-        return _told(method.encode(), raw_path, body, headers)
+    def now(self) -> datetime:
+        return datetime(2026, 3, 4, tzinfo=UTC)
+
+    async def answer_gateway(self, incoming: IncomingRequest, /) -> GatewayResponse:
+        return _told(incoming.method.encode(), incoming.raw_path, incoming.body, incoming.headers)
 
     def takes_call(self, method: str, path: str, raw_path: bytes, query_string: bytes, headers: object) -> bool:
         return raw_path.startswith(b"/_call")

@@ -18,7 +18,8 @@ behind the request lane see them in lower case.
 """
 
 import logging
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from datetime import datetime
 from typing import Any, Final, Protocol
 
 from velvetrope.clock import Clock, Entropy
@@ -29,7 +30,7 @@ from velvetrope.edge.finding import is_control_call
 from velvetrope.edge.function_urls import FunctionUrlPages
 from velvetrope.edge.requests import ControlRequest, WireAnswer
 from velvetrope.edge.user_imports import UserImportPages
-from velvetrope.execute_api import GatewayResponse, IncomingRequest, Likeness
+from velvetrope.execute_api import GatewayResponse, IncomingRequest
 from velvetrope.identifiers import new_uuid
 
 __all__ = ["DomainLookup", "EdgeApp", "HostedPages", "PlainPages", "RequestAnswerer"]
@@ -147,45 +148,17 @@ class EdgeApp:
                 return None if self._domains is None else self._domains.find(value, raw_path)
         return None
 
-    async def answer_gateway(
-        self,
-        call: GatewayCall,
-        *,
-        method: str,
-        raw_path: bytes,
-        query_string: bytes,
-        headers: tuple[tuple[bytes, bytes], ...],
-        body: bytes,
-        source_ip: str,
-        scheme: str,
-        http_version: str,
-        by_name: Mapping[bytes, bytes] | None = None,
-        likeness: Likeness | None = None,
-    ) -> GatewayResponse:
+    def now(self) -> datetime:
+        """When a call that is being read was received."""
+        return self._clock.now()
+
+    async def answer_gateway(self, incoming: IncomingRequest) -> GatewayResponse:
         """The request lane's answer, or a 500 if it fails."""
         try:
-            return await self._lane.answer(
-                IncomingRequest(
-                    api_id=call[0],
-                    method=method,
-                    raw_path=raw_path,
-                    stage_path=call[1],
-                    query_string=query_string,
-                    headers=headers,
-                    body=body,
-                    source_ip=source_ip,
-                    scheme=scheme,
-                    http_version=http_version,
-                    received_at=self._clock.now(),
-                    by_domain=call[2] is not None,
-                    base_path=call[2] or b"",
-                    by_name=by_name,
-                    likeness=likeness,
-                )
-            )
+            return await self._lane.answer(incoming)
         except Exception:  # noqa: BLE001 - where faults of ours stop
             request_id = new_uuid(self._entropy)
-            _log.exception("the request lane failed on %s (request %s)", call[0], request_id)
+            _log.exception("the request lane failed on %s (request %s)", incoming.api_id, request_id)
             fault = _gateway_response(500, _JSON, b'{"message": "Internal server error"}')
             fault.headers.append((b"x-amzn-RequestId", request_id.encode()))
             return fault
@@ -265,16 +238,23 @@ class EdgeApp:
             except BodyTooLarge:
                 response = self.refuse_large_body()
             else:
+                api_id, stage_path, base_path = call
                 response = await self.answer_gateway(
-                    call,
-                    method=scope["method"],
-                    raw_path=scope["raw_path"],
-                    query_string=scope["query_string"],
-                    headers=tuple(scope["headers"]),
-                    body=body,
-                    source_ip=_source_ip(scope),
-                    scheme=scope["scheme"],
-                    http_version=scope["http_version"],
+                    IncomingRequest(
+                        api_id=api_id,
+                        method=scope["method"],
+                        raw_path=scope["raw_path"],
+                        stage_path=stage_path,
+                        query_string=scope["query_string"],
+                        headers=tuple(scope["headers"]),
+                        body=body,
+                        source_ip=_source_ip(scope),
+                        scheme=scope["scheme"],
+                        http_version=scope["http_version"],
+                        received_at=self._clock.now(),
+                        by_domain=base_path is not None,
+                        base_path=base_path or b"",
+                    )
                 )
             await send({"type": "http.response.start", "status": response.status, "headers": response.headers})
             if response.stream is not None:

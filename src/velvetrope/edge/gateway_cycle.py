@@ -8,6 +8,7 @@ there is one set of rules.
 """
 
 from collections.abc import Coroutine, Generator, Mapping, Sequence
+from datetime import datetime
 from typing import Protocol
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -15,7 +16,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from velvetrope.edge.bodies import MAX_GATEWAY_BODY_BYTES, GatewayCall
 from velvetrope.edge.direct_cycle import DirectCycle, Outbox
 from velvetrope.edge.known_heads import HeadParts, KnownHead, KnownHeads
-from velvetrope.execute_api import GatewayResponse, Likeness
+from velvetrope.execute_api import GatewayResponse, IncomingRequest, Likeness
 
 __all__ = ["GatewayCycle", "GatewayDoor"]
 
@@ -29,22 +30,11 @@ class GatewayDoor(Protocol):
         """The API that this path or host names; None if neither does."""
         ...
 
-    async def answer_gateway(
-        self,
-        call: GatewayCall,
-        /,
-        *,
-        method: str,
-        raw_path: bytes,
-        query_string: bytes,
-        headers: tuple[tuple[bytes, bytes], ...],
-        body: bytes,
-        source_ip: str,
-        scheme: str,
-        http_version: str,
-        by_name: Mapping[bytes, bytes] | None = None,
-        likeness: Likeness | None = None,
-    ) -> GatewayResponse:
+    def now(self) -> datetime:
+        """When a call that is being read was received."""
+        ...
+
+    async def answer_gateway(self, incoming: IncomingRequest, /) -> GatewayResponse:
         """The answer, complete with its length. Never raises: a fault is a 500.
 
         Until it waits for something for the first time it may run outside of any task.
@@ -118,18 +108,25 @@ class GatewayCycle(DirectCycle):
     def _respond(self, body: bytes) -> Coroutine[object, None, GatewayResponse]:
         protocol = self._protocol
         client, scheme = protocol.client, protocol.scheme
+        api_id, stage_path, base_path = self._call
         return self._door.answer_gateway(
-            self._call,
-            method=self._method,
-            raw_path=self._raw_path,
-            query_string=self._query_string,
-            headers=tuple(self._headers),
-            body=body,
-            source_ip=client[0] if client is not None else "",
-            scheme=scheme or "http",
-            http_version=self._http_version,
-            by_name=self._by_name,
-            likeness=self._likeness,
+            IncomingRequest(
+                api_id=api_id,
+                method=self._method,
+                raw_path=self._raw_path,
+                stage_path=stage_path,
+                query_string=self._query_string,
+                headers=tuple(self._headers),
+                body=body,
+                source_ip=client[0] if client is not None else "",
+                scheme=scheme or "http",
+                http_version=self._http_version,
+                received_at=self._door.now(),
+                by_domain=base_path is not None,
+                base_path=base_path or b"",
+                by_name=self._by_name,
+                likeness=self._likeness,
+            )
         )
 
     def _render(self, response: GatewayResponse) -> bytes:
