@@ -1,7 +1,8 @@
 """The attributes of a queue: names and texts on the wire, a `Queue` record here.
 
 All values travel as text. What a client may set is in one table with its bounds; a name that is not in it, or not for
-this kind of queue, is refused, and so is encryption with a KMS key: there is no KMS.
+this kind of queue, is refused, and so is encryption with a KMS key: messages are kept as all
+else is, unsealed.
 
 Source: Amazon SQS API Reference, CreateQueue, SetQueueAttributes and GetQueueAttributes.
 """
@@ -95,7 +96,9 @@ def apply_attributes(queue: Queue, attributes: Mapping[str, str]) -> Queue:
             changes |= _DOCUMENTS[name](value)
         elif name.startswith("Kms"):
             if value:
-                raise InvalidAttributeValue(f"velvetrope does not support the attribute {name}: there is no KMS here.")
+                raise InvalidAttributeValue(
+                    f"velvetrope does not support the attribute {name}: messages are not encrypted with a KMS key."
+                )
         else:
             raise InvalidAttributeName(f"Unknown Attribute {name}.")
     changed = msgspec.structs.replace(queue, **changes)

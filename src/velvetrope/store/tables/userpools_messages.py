@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 import msgspec
-from sqlalchemy import Boolean, Column, Integer, String, Table, delete, false, insert, select
+from sqlalchemy import Boolean, Column, Integer, String, Table, delete, insert, select, text
 
 from velvetrope.store.columns import Record, UtcTime
 from velvetrope.store.database import Database, Transaction
@@ -49,7 +49,7 @@ messages = Table(
     Column("record", Record(OutgoingMessage), nullable=False),
     # How its delivery goes; see `userpools_deliveries`.
     Column("medium", String(5), nullable=False, server_default="EMAIL"),
-    Column("by_function", Boolean, nullable=False, server_default=false()),
+    Column("by_function", Boolean, nullable=False, server_default=text("false")),
     Column("attempts", Integer, nullable=False, server_default="0"),
     Column("due_at", UtcTime, index=True),
     Column("delivered_at", UtcTime),

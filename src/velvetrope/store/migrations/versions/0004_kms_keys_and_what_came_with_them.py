@@ -42,6 +42,6 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_apigatewayv2_api_mappings_api_id"), "apigatewayv2_api_mappings", ["api_id"], unique=False)
     op.add_column(
-        "userpools_messages", sa.Column("by_function", sa.Boolean(), server_default=sa.text("0"), nullable=False)
+        "userpools_messages", sa.Column("by_function", sa.Boolean(), server_default=sa.text("(false)"), nullable=False)
     )
     # ### end Alembic commands ###
