@@ -67,6 +67,16 @@ class EchoDoor:
                 body = b"timed out"
         elif path == b"/fault":
             raise ZeroDivisionError
+        elif path == b"/hold":
+            # The loop stands still meanwhile.
+            self.waiting.set()
+            self.may_go_on.wait(10)
+        elif path in {b"/cancelled", b"/late-cancelled"}:
+            if path == b"/late-cancelled":
+                await asyncio.sleep(0)
+            cancelled = asyncio.get_running_loop().create_future()
+            cancelled.cancel()
+            await cancelled
         elif path == b"/late-fault":
             await asyncio.sleep(0)
             raise ZeroDivisionError
@@ -194,7 +204,7 @@ def test_a_client_that_leaves_while_its_call_waits_harms_nobody(serving: Serving
         assert read_all(sock).endswith(b"POST /a? ")
 
 
-@pytest.mark.parametrize("fault", ["/fault", "/late-fault"])
+@pytest.mark.parametrize("fault", ["/fault", "/late-fault", "/cancelled", "/late-cancelled"])
 def test_a_fault_closes_its_own_connection_and_no_other(serving: Serving, fault: str) -> None:
     with connect(serving) as unlucky, connect(serving) as other:
         unlucky.sendall(request(fault))
@@ -203,6 +213,24 @@ def test_a_fault_closes_its_own_connection_and_no_other(serving: Serving, fault:
         assert read_all(other).endswith(b"POST /a? ")
         with contextlib.suppress(ConnectionResetError):
             assert read_all(unlucky) == b""
+
+
+@pytest.mark.parametrize("fault", ["/fault", "/cancelled"])
+def test_a_fault_takes_no_answer_from_those_who_were_read_in_the_same_turn(
+    serving: Serving, door: EchoDoor, fault: str
+) -> None:
+    with contextlib.ExitStack() as opened:
+        holding, *others = [opened.enter_context(connect(serving)) for _ in range(4)]
+        holding.sendall(request("/hold", last=True))
+        assert door.waiting.wait(10)
+        for other, path in zip(others, ["/a", fault, "/b"], strict=True):
+            other.sendall(request(path, last=True))
+        door.may_go_on.set()
+
+        assert read_all(others[0]).endswith(b"POST /a? ")
+        assert read_all(others[2]).endswith(b"POST /b? ")
+        with contextlib.suppress(ConnectionResetError):
+            assert read_all(others[1]) == b""
 
 
 def test_headers_that_would_split_the_answer_are_left_out(serving: Serving) -> None:

@@ -145,6 +145,7 @@ def test_what_is_changed_is_read_as_the_parser_reads_it_or_left_to_it(data: st.D
         pytest.param(b"Content-Length: 0\r\n", id="a length"),
         pytest.param(b"Transfer-Encoding: chunked\r\n", id="a transfer coding"),
         pytest.param(b"Connection: close\r\n", id="a connection that closes"),
+        pytest.param(b"Proxy-Connection: close\r\n", id="a connection that closes, by its old name"),
         pytest.param(b"Upgrade: h2c\r\n", id="an upgrade"),
         pytest.param(b"Expect: 100-continue\r\n", id="an expectation"),
         pytest.param(b"X-HTTP-Method-Override: DELETE\r\n", id="another method"),
@@ -197,3 +198,22 @@ def test_two_heads_in_one_chunk_are_not_kept() -> None:
     parts = take_apart(chunk)
 
     assert parts is None or heads.find(parts) is None
+
+
+def test_the_heads_that_were_asked_for_last_are_kept() -> None:
+    heads, read = KnownHeads(), Reading(head())
+    wanted = take_apart(head())
+    assert wanted is not None
+    heads.learn(head(), ("abc", b"/live/things", None), PATH, b"n=1", "1.1", read.headers)
+
+    for number in range(1_100):
+        extra = b"X-Other: %d\r\n" % number
+        headers = [*read.headers, (b"X-Other", b"%d" % number)]
+        heads.learn(head(extra=extra), ("abc", b"/live/things", None), PATH, b"n=1", "1.1", headers)
+        if number == 1_000:
+            assert heads.find(wanted) is not None
+
+    assert heads.find(wanted) is not None
+    first = take_apart(head(extra=b"X-Other: 0\r\n"))
+    assert first is not None
+    assert heads.find(first) is None

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from sqlalchemy import select
 
 from velvetrope.store import Database
 from velvetrope.store.tables.userpools import (
@@ -20,6 +21,7 @@ from velvetrope.store.tables.userpools import (
     UserPool,
     UserPoolStore,
 )
+from velvetrope.store.tables.userpools_challenges import spent_challenges
 from velvetrope.store.tables.userpools_sign_in import SignInStore, TokenFamily, attempts_key
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -232,6 +234,32 @@ async def test_challenge_is_spent_once(sign_ins: SignInStore) -> None:
 
     assert answers.count(True) == 1
     assert await sign_ins.spend_challenge("y", expires_at=end, now=NOW)
+
+
+async def test_challenge_that_came_to_its_end_meanwhile_is_not_spent_twice(sign_ins: SignInStore) -> None:
+    """Two answers came in a second before the end; the second one was kept waiting, and others have come since."""
+    end = NOW + timedelta(seconds=1)
+    assert await sign_ins.spend_challenge("x", expires_at=end, now=NOW)
+
+    for minutes in (1, 2, 3):
+        later = end + timedelta(minutes=minutes)
+        assert await sign_ins.spend_challenge(f"y{minutes}", expires_at=later + timedelta(minutes=1), now=later)
+
+    assert not await sign_ins.spend_challenge("x", expires_at=end, now=NOW)
+
+
+async def test_challenge_is_forgotten_once_nobody_can_be_answering_it(
+    sign_ins: SignInStore, database: Database
+) -> None:
+    end = NOW + timedelta(seconds=1)
+    assert await sign_ins.spend_challenge("x", expires_at=end, now=NOW)
+    later = end + timedelta(minutes=10)
+
+    assert await sign_ins.spend_challenge("y", expires_at=later + timedelta(minutes=1), now=later)
+
+    async with database.read() as connection:
+        left = (await connection.execute(select(spent_challenges.c.challenge_id))).scalars().all()
+    assert left == ["y"]
 
 
 async def test_failures_lock_by_their_number(sign_ins: SignInStore) -> None:

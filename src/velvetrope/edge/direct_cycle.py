@@ -123,6 +123,10 @@ class DirectCycle:
             _log.exception("a call could not be answered")
             self.give_up()
             return
+        except asyncio.CancelledError:
+            # We are stopping, or it asked for something that was cancelled: nobody else would close the connection.
+            self.give_up()
+            raise
         await self._answer(response)
 
     async def _answer(self, response: GatewayResponse) -> None:

@@ -33,8 +33,11 @@ _QUESTION_MARK: Final = 0x3F
 _HEX: Final = b"0123456789abcdef"
 _TIME: Final = b"0123456789TZ"
 _QUERY: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.~=&"
-_UNREAD: Final = frozenset((b"content-length", b"expect", b"transfer-encoding", b"upgrade", b"x-http-method-override"))
-"""Heads with one of these are left to the parser, and to those who come after it."""
+_UNREAD: Final = frozenset(
+    (b"content-length", b"expect", b"proxy-connection", b"transfer-encoding", b"upgrade", b"x-http-method-override")
+)
+"""Heads with one of these are left to the parser, and to those who come after it. (The parser takes `Proxy-Connection`
+for `Connection`.)"""
 
 
 class HeadParts(NamedTuple):
@@ -181,7 +184,10 @@ class KnownHeads:
 
     def find(self, parts: HeadParts) -> KnownHead | None:
         """The head that was read with these constant parts."""
-        return self._known.get(parts.constant)
+        known = self._known.get(parts.constant)
+        if known is not None:
+            self._known.move_to_end(parts.constant)
+        return known
 
     def learn(
         self,

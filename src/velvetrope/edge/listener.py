@@ -288,6 +288,11 @@ class _Turn:
                 _log.exception("a call could not be answered")
                 call.give_up()
                 continue
+            except asyncio.CancelledError:
+                # Nobody cancels what is in no task: it asked for something that was cancelled.
+                _log.error("a call could not be answered: what it waited for was cancelled")
+                call.give_up()
+                continue
             if rest is not None:
                 task = loop.create_task(rest)
                 self._tasks.add(task)
@@ -300,7 +305,11 @@ class _Turn:
 def _send(outbox: Outbox) -> None:
     """Empty it onto the wire."""
     for call, answer in outbox:
-        call.send(answer)
+        try:
+            call.send(answer)
+        except Exception:  # noqa: BLE001 - a fault of this connection, and of none whose answer is still here
+            _log.exception("an answer could not be sent")
+            call.give_up()
     outbox.clear()
 
 

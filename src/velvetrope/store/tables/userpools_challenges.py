@@ -1,7 +1,8 @@
 """Challenges that have been answered, so that none is answered twice.
 
 Challenges (SRP secret blocks, challenge sessions) carry their own state, sealed (`userpools.challenges`); what is kept
-here is only that one has been used, until it would have expired anyway.
+here is only that one has been used, until it would have expired anyway and nobody can still be answering it: an answer
+is judged by the time at which it came in, and may be spent seconds later, when a trigger has been asked.
 """
 
 from collections.abc import Callable, Collection
@@ -24,6 +25,8 @@ from velvetrope.store.visits import Prepared, Visit
 __all__ = ["ChallengeStore", "Settled"]
 
 _PRUNED_EVERY = timedelta(minutes=1)
+_ANSWERED_LATE = timedelta(minutes=5)
+"""How long after its end a challenge is kept: longer than any call takes that came in before it."""
 
 spent_challenges = Table(
     "userpools_spent_challenges",
@@ -33,7 +36,7 @@ spent_challenges = Table(
 )
 
 _OLD_CHALLENGES = Prepared(
-    delete(spent_challenges).where(spent_challenges.c.expires_at <= bindparam("now", type_=UtcTime()))
+    delete(spent_challenges).where(spent_challenges.c.expires_at <= bindparam("end", type_=UtcTime()))
 )
 _NEW_CHALLENGE = Prepared(insert(spent_challenges), "challenge_id", "expires_at")
 
@@ -111,5 +114,5 @@ class ChallengeStore(AttemptStore):
 def _spend(visit: Visit, challenge_id: str, expires_at: datetime, now: datetime, *, prune: bool) -> None:
     """Raises IntegrityError where somebody did before."""
     if prune:
-        visit.change(_OLD_CHALLENGES, {"now": now})
+        visit.change(_OLD_CHALLENGES, {"end": now - _ANSWERED_LATE})
     visit.change(_NEW_CHALLENGE, {"challenge_id": challenge_id, "expires_at": expires_at})
