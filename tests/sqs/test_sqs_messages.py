@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from support.queues import ACCOUNT, URL, Sqs, queue_arn
+from velvetrope.server.machine import SystemEntropy
 from velvetrope.sqs.errors import (
     BatchEntryIdsNotDistinct,
     BatchRequestTooLong,
@@ -22,6 +23,7 @@ from velvetrope.sqs.errors import (
 )
 from velvetrope.sqs.message_operations import DeleteEntry, SendEntry, VisibilityEntry
 from velvetrope.sqs.messages import AttributeValue
+from velvetrope.sqs.queues import Queues
 
 
 async def test_a_message_is_received_once_until_its_visibility_timeout_is_over(sqs: Sqs) -> None:
@@ -276,6 +278,18 @@ async def test_a_long_poll_ends_when_the_queue_is_deleted_and_when_the_server_st
     sqs.service.close()
 
     assert await asyncio.wait_for(waiting_on, 5) == []
+
+
+async def test_a_long_poll_does_not_wait_for_a_queue_that_is_deleted_as_it_begins(sqs: Sqs) -> None:
+    """The deletion is committed, and told, after the queue was found and before anybody waits for arrivals."""
+    url = await sqs.create("orders")
+    queues = Queues(sqs.database, sqs.clock, SystemEntropy())
+    queue = await queues.store.load_queue(queue_arn("orders"))
+    assert queue is not None
+    await sqs.operate("delete_queue", queue_url=url)
+
+    with pytest.raises(QueueDoesNotExist):
+        await asyncio.wait_for(queues.receive(queue, limit=1, visibility_seconds=30, wait_seconds=20), 5)
 
 
 async def test_a_batch_does_what_it_can_and_tells_of_the_rest(sqs: Sqs) -> None:

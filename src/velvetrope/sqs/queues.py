@@ -47,12 +47,14 @@ class Queues:
         """Up to `limit` messages, as soon as there are any; none if there are none for `wait_seconds`.
 
         Raises:
-            QueueDoesNotExist: the queue was deleted while we waited.
+            QueueDoesNotExist: the queue was deleted, before we looked or while we waited.
         """
         loop = asyncio.get_running_loop()
         until = loop.time() + wait_seconds
         while True:
+            # In this order: what is deleted after the look at the queue is an arrival that we have not seen.
             seen = self._arrivals.count
+            queue = await self._load(queue.arn)
             now = self.clock.now()
             visible_at = await self.store.next_visible_at(queue, now)
             if visible_at is not None and visible_at <= now:
@@ -71,7 +73,6 @@ class Queues:
             if visible_at is not None and visible_at > now:
                 left = min(left, (visible_at - now).total_seconds())
             await self._arrivals.wait(seen, left)
-            queue = await self._load(queue.arn)
 
     def close(self) -> None:
         """End all long polls."""
