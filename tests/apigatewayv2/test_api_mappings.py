@@ -6,6 +6,7 @@ import pytest
 
 from support.gateway import ControlPlane, Gateway, patch
 from support.http_apis import HttpApiPlane
+from velvetrope.apigateway import BadRequestException as FirstBadRequest
 from velvetrope.apigateway import NotFoundException as FirstNotFound
 from velvetrope.apigateway import NotSupported as FirstNotSupported
 from velvetrope.apigateway.rest_apis import EndpointConfiguration
@@ -125,6 +126,27 @@ async def test_what_names_do_not_do_is_refused_by_name(plane: HttpApiPlane, rest
         await rest.update_domain_name(
             domain_name=_DOMAIN, patch_operations=patch("replace", "/securityPolicy", "SecurityPolicy_TLS13_1_3")
         )
+
+
+@pytest.mark.parametrize("kind", ["HTTP", "several segments"])
+async def test_a_name_keeps_what_its_mappings_need(plane: HttpApiPlane, rest: ControlPlane, kind: str) -> None:
+    await plane.create_domain_name(domain_name=_DOMAIN)
+    api_id, stage = (await _http_api(plane), "$default") if kind == "HTTP" else (await _rest_api(rest), "latest")
+    key = None if kind == "HTTP" else "a/b"
+    made = await plane.create_api_mapping(domain_name=_DOMAIN, api_id=api_id, stage=stage, api_mapping_key=key)
+    weaker = (DomainNameConfiguration(security_policy="TLS_1_0"),)
+    patches = patch("replace", "/securityPolicy", "TLS_1_0")
+
+    with pytest.raises(BadRequestException, match="needs a REGIONAL domain name with the security policy TLS_1_2"):
+        await plane.update_domain_name(domain_name=_DOMAIN, domain_name_configurations=weaker)
+    with pytest.raises(FirstBadRequest, match="needs a REGIONAL domain name with the security policy TLS_1_2"):
+        await rest.update_domain_name(domain_name=_DOMAIN, patch_operations=patches)
+
+    [kept] = (await plane.get_domain_name(domain_name=_DOMAIN))["domain_name_configurations"]
+    assert kept["security_policy"] == "TLS_1_2"
+    await plane.delete_api_mapping(domain_name=_DOMAIN, api_mapping_id=made["api_mapping_id"])
+    changed = await plane.update_domain_name(domain_name=_DOMAIN, domain_name_configurations=weaker)
+    assert changed["domain_name_configurations"][0]["security_policy"] == "TLS_1_0"
 
 
 async def test_one_name_leads_to_apis_of_both_kinds(plane: HttpApiPlane, rest: ControlPlane) -> None:

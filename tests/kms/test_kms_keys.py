@@ -87,6 +87,7 @@ async def test_a_key_is_found_by_each_of_its_names(kms: Kms) -> None:
         (f"{NO_KEY}%", NotFoundException),
         (key_arn(NO_KEY).replace("us-west-2", "eu-central-1"), InvalidArnException),
         (key_arn(NO_KEY).replace(ACCOUNT, "111111111111"), InvalidArnException),
+        (key_arn(NO_KEY).replace("arn:aws:", "arn:aws-cn:"), InvalidArnException),
         (key_arn(NO_KEY).replace(":key/", ":grant/"), InvalidArnException),
         ("arn:aws:kms", InvalidArnException),
     ],

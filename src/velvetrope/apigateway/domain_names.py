@@ -108,7 +108,7 @@ class DomainNameOperations:
                 domain = _patched(domain, patch)
             return domain
 
-        changed = await self._domains.change_domain_name(call.account_id, domain_name.lower(), change)
+        changed = await self._domains.change_domain_name(call.account_id, domain_name.lower(), change, _check_mappings)
         if changed is None:
             raise _no_such_domain()
         return _render(call, changed)
@@ -248,6 +248,15 @@ def _security_policy(policy: str) -> str:
     if policy not in _POLICIES:
         raise NotSupported(f"The security policy {policy}")
     return policy
+
+
+def _check_mappings(domain: DomainName, mappings: Collection[BasePathMapping]) -> None:
+    for mapping in mappings:
+        if not mapping.fits(domain):
+            raise BadRequestException(  # the text is our own
+                f"The mapping {mapping.base_path or '(none)'} needs a REGIONAL domain name with the security policy "
+                "TLS_1_2"
+            )
 
 
 def _is_at(base_path: str) -> Callable[[BasePathMapping], bool]:

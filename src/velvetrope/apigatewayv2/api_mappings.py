@@ -166,8 +166,8 @@ def _checked_key(key: str | None) -> str:
 
 
 def _check_domain(domain: DomainName, mapping: BasePathMapping) -> None:
-    needs = "An HTTP API" if mapping.is_http else "An API mapping key with a slash" if "/" in mapping.base_path else ""
-    if needs and (domain.endpoint_type, domain.security_policy) != ("REGIONAL", "TLS_1_2"):
+    needs = "An HTTP API" if mapping.is_http else "An API mapping key with a slash"
+    if not mapping.fits(domain):
         raise BadRequestException(f"{needs} needs a REGIONAL domain name with the security policy TLS_1_2")
 
 

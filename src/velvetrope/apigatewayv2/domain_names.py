@@ -19,7 +19,7 @@ from velvetrope.apigatewayv2.tags import with_tags
 from velvetrope.operations import Answer, Call, operation
 from velvetrope.routes import is_domain_name, is_somebody_elses
 from velvetrope.store.tables.apigateway_domains import DomainNameStore
-from velvetrope.store.tables.apigateway_records import DomainName
+from velvetrope.store.tables.apigateway_records import BasePathMapping, DomainName
 
 __all__ = ["DomainLookup", "DomainNameConfiguration", "DomainNameOperations", "load_domain"]
 
@@ -117,7 +117,7 @@ class DomainNameOperations:
             }
             return msgspec.structs.replace(domain, **{name: said for name, said in given.items() if said is not None})
 
-        changed = await self._domains.change_domain_name(call.account_id, domain_name.lower(), change)
+        changed = await self._domains.change_domain_name(call.account_id, domain_name.lower(), change, _check_mappings)
         if changed is None:
             raise _no_such_domain()
         return _render(call, changed)
@@ -135,6 +135,15 @@ async def load_domain(domains: DomainNameStore, call: Call, name: str) -> Domain
     if domain is None:
         raise _no_such_domain()
     return domain
+
+
+def _check_mappings(domain: DomainName, mappings: Collection[BasePathMapping]) -> None:
+    for mapping in mappings:
+        if not mapping.fits(domain):
+            raise BadRequestException(  # the text is our own
+                f"The mapping {mapping.base_path or '(none)'} needs a REGIONAL domain name with the security policy "
+                "TLS_1_2"
+            )
 
 
 def _no_such_domain() -> NotFoundException:

@@ -26,7 +26,7 @@ def parse_key_name(name: str, *, account_id: str, region: str) -> str:
 
     Raises:
         NotFoundException: neither an id nor an alias.
-        InvalidArnException: an ARN of something else, or of another account or region.
+        InvalidArnException: an ARN of something else, or of another partition, account or region.
     """
     resource = name
     if name.startswith("arn:"):
@@ -34,8 +34,8 @@ def parse_key_name(name: str, *, account_id: str, region: str) -> str:
             arn = parse_arn(name)
         except InvalidArn:
             raise InvalidArnException(f"Invalid arn {name}") from None
-        if (arn.service, arn.region, arn.account_id) != ("kms", region, account_id):
-            raise InvalidArnException(f"Invalid arn {name}", detail="another service, region or account")
+        if (arn.partition, arn.service, arn.region, arn.account_id) != ("aws", "kms", region, account_id):
+            raise InvalidArnException(f"Invalid arn {name}", detail="another partition, service, region or account")
         resource = arn.resource
         if not resource.startswith((ALIAS, "key/")):
             raise InvalidArnException(f"Invalid arn {name}")

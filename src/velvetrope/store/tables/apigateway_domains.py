@@ -101,9 +101,16 @@ class DomainNameStore:
             return list(rows.scalars())
 
     async def change_domain_name(
-        self, account_id: str, domain_name: str, change: Callable[[DomainName], DomainName]
+        self,
+        account_id: str,
+        domain_name: str,
+        change: Callable[[DomainName], DomainName],
+        check: Callable[[DomainName, Collection[BasePathMapping]], None] | None = None,
     ) -> DomainName | None:
-        """Save what `change` makes of the domain name; None if there is none."""
+        """Save what `change` makes of the domain name; None if there is none.
+
+        `check` is given that and the name's mappings; what it raises leaves all as it was.
+        """
         async with self._database.transaction() as tx:
             found = (
                 await tx.connection.execute(_domain_query(account_id, domain_name).with_for_update())
@@ -111,6 +118,8 @@ class DomainNameStore:
             if found is None:
                 return None
             changed = change(found)
+            if check is not None:
+                check(changed, await _mappings_of(tx.connection, domain_name))
             await tx.connection.execute(
                 update(DOMAIN_NAMES).where(DOMAIN_NAMES.c.domain_name == domain_name).values(record=changed)
             )

@@ -283,6 +283,11 @@ class BasePathMapping(msgspec.Struct, frozen=True, kw_only=True):
         """The id by which the second version of the API knows it; a mapping without one gets it from what it is."""
         return self.id or hashlib.sha256(f"{self.domain_name}/{self.base_path}".encode()).hexdigest()[:6]
 
+    def fits(self, domain: DomainName) -> bool:
+        """Whether the name can have it: only a regional one with TLS 1.2 has HTTP APIs and several segments."""
+        is_plain = not self.is_http and "/" not in self.base_path
+        return is_plain or (domain.endpoint_type, domain.security_policy) == ("REGIONAL", "TLS_1_2")
+
 
 class Account(msgspec.Struct, frozen=True, kw_only=True):
     """An account's settings: the role that CloudWatch logs are written with."""
