@@ -124,6 +124,56 @@ async def test_proof_of_a_password_that_was_replaced_after_the_challenge_is_refu
     await world.srp_sign_in(pool_id, client_id, password=password)
 
 
+@pytest.mark.parametrize(
+    ("what", "message"), [("disabled", "User is disabled."), ("deleted", None), ("made anew", WRONG)]
+)
+async def test_proof_of_a_user_who_was_changed_after_the_challenge_is_refused(
+    world: World, what: str, message: str | None
+) -> None:
+    pool_id, client_id = await world.some_user()
+    them = srp_client(pool_id, client_id)
+    challenge = await world.initiate_auth(
+        auth_flow="USER_SRP_AUTH", client_id=client_id, auth_parameters=them.get_auth_params()
+    )
+    responses = world.srp_answer(them, challenge["challenge_parameters"])
+    if what == "disabled":
+        await world.admin_disable_user(user_pool_id=pool_id, username="anna")
+    else:
+        await world.admin_delete_user(user_pool_id=pool_id, username="anna")
+    if what == "made anew":
+        await world.user(pool_id)
+
+    async with refused("NotAuthorizedException", message):
+        await world.respond_to_auth_challenge(
+            client_id=client_id, challenge_name="PASSWORD_VERIFIER", challenge_responses=responses
+        )
+
+
+@pytest.mark.parametrize("username", ["anna", "nobody"])
+async def test_proofs_sent_at_once_are_worth_no_more_than_guesses_in_a_row(world: World, username: str) -> None:
+    """Each with a challenge of its own, asked for before the first was answered."""
+    pool_id, client_id = await world.some_user(prevent_user_existence_errors="ENABLED")
+    answers = []
+    for _ in range(12):
+        them = srp_client(pool_id, client_id, username=username, password="Wrong-horse-1")
+        challenge = await world.initiate_auth(
+            auth_flow="USER_SRP_AUTH", client_id=client_id, auth_parameters=them.get_auth_params()
+        )
+        answers.append(world.srp_answer(them, challenge["challenge_parameters"]))
+
+    refusals = await asyncio.gather(
+        *(
+            world.respond_to_auth_challenge(
+                client_id=client_id, challenge_name="PASSWORD_VERIFIER", challenge_responses=answer
+            )
+            for answer in answers
+        ),
+        return_exceptions=True,
+    )
+
+    assert sorted(str(refusal) for refusal in refusals) == [WRONG] * 5 + ["Password attempts exceeded"] * 7
+
+
 async def test_answer_during_a_lock_is_not_looked_at_and_leaves_its_secret_block_good(world: World) -> None:
     pool_id, client_id = await world.some_user()
     them = srp_client(pool_id, client_id)
@@ -393,13 +443,36 @@ async def test_challenge_of_an_unknown_user_is_the_same_every_time_and_like_a_re
         parameters: dict[str, str] = answer["challenge_parameters"]
         return parameters
 
-    first, again, other, real = [await challenge(name) for name in ("nobody", "nobody", "none", "anna")]
+    first, again, other, real = [await challenge(name) for name in ("nobo", "nobo", "none", "anna")]
 
     assert first["SALT"] == again["SALT"] != other["SALT"]
-    assert first["USER_ID_FOR_SRP"] == again["USER_ID_FOR_SRP"] == "nobody"
+    assert first["USER_ID_FOR_SRP"] == again["USER_ID_FOR_SRP"] == "nobo"
     assert first["SRP_B"] != again["SRP_B"]
     assert first.keys() == real.keys()
-    assert abs(len(first["SECRET_BLOCK"]) - len(real["SECRET_BLOCK"])) < 20
+    assert len(first["SECRET_BLOCK"]) == len(other["SECRET_BLOCK"]) == len(real["SECRET_BLOCK"])
+
+
+@pytest.mark.parametrize("flow", ["USER_SRP_AUTH", "USER_AUTH"])
+async def test_challenge_to_an_address_is_as_long_whether_somebody_has_it(world: World, flow: str) -> None:
+    """Inside, a user is called by a UUID, and a name that nobody has by what was typed."""
+    pool_id = await world.pool(username_attributes=("email",))
+    client_id = await world.client(
+        pool_id,
+        explicit_auth_flows=("ALLOW_USER_SRP_AUTH", "ALLOW_USER_AUTH"),
+        prevent_user_existence_errors="ENABLED",
+    )
+    await world.user(pool_id, "anna@example.com", email="anna@example.com", email_verified="true")
+
+    async def length(username: str) -> int:
+        given = srp_client(pool_id, client_id, username).get_auth_params()
+        answer = await world.initiate_auth(
+            auth_flow=flow,
+            client_id=client_id,
+            auth_parameters=given if flow == "USER_SRP_AUTH" else {"USERNAME": username},
+        )
+        return len(answer.get("session") or answer["challenge_parameters"]["SECRET_BLOCK"])
+
+    assert await length("anna@example.com") == await length("nobo@example.com")
 
 
 async def test_unknown_address_gets_a_made_up_id_that_stays(world: World) -> None:

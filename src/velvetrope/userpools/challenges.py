@@ -55,6 +55,9 @@ __all__ = [
 SECRET_BLOCK_LIFETIME = timedelta(seconds=60)
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 _ID_BYTES = 16
+_LENGTH_BYTES = 4
+_LEAST_BYTES = 1024
+"""Challenges to names of up to 128 letters of ASCII are shorter."""
 _MAX_TEXT = 8192
 _MAX_SESSION = 4096
 """What a client may send back (botocore's cognito-idp model, SessionType)."""
@@ -338,14 +341,17 @@ class ChallengeSealer:
 
     def _seal(self, challenge: Session | SecretBlock, context: bytes) -> bytes:
         return self._master_keys.seal(
-            msgspec.msgpack.encode(challenge), purpose=_purpose(type(challenge)), entropy=self._entropy, context=context
+            _padded(msgspec.msgpack.encode(challenge)),
+            purpose=_purpose(type(challenge)),
+            entropy=self._entropy,
+            context=context,
         )
 
     def _open(self, sealed: bytes, kind: type[S], context: bytes) -> S | None:
         try:
             opened = self._master_keys.open(sealed, purpose=_purpose(kind), context=context)
-            return msgspec.msgpack.decode(opened, type=kind)
-        except (SealBroken, msgspec.ValidationError):
+            return msgspec.msgpack.decode(_unpadded(opened), type=kind)
+        except (SealBroken, msgspec.DecodeError):
             return None  # the second: sealed by another version of us, and good for nothing by now
 
 
@@ -378,6 +384,15 @@ def decode_base64url(text: str) -> bytes | None:
 
 def encode_base64url(value: bytes) -> str:
     return base64.urlsafe_b64encode(value).rstrip(b"=").decode()
+
+
+def _padded(encoded: bytes) -> bytes:
+    """As long for a user as for a name that nobody has: what a user is called inside has a length of its own."""
+    return (len(encoded).to_bytes(_LENGTH_BYTES) + encoded).ljust(_LEAST_BYTES, b"\0")
+
+
+def _unpadded(padded: bytes) -> bytes:
+    return padded[_LENGTH_BYTES : _LENGTH_BYTES + int.from_bytes(padded[:_LENGTH_BYTES])]
 
 
 def _purpose(kind: type[SecretBlock | Session]) -> str:
