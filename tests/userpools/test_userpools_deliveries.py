@@ -25,12 +25,15 @@ class RecordingSender:
         self.tried = 0
         self.from_and_to: list[tuple[str | None, str | None]] = []
         self.failure: Failure | None = None
+        self.breaks_at: str | None = None
 
     async def send(
         self, *, message_id: str, to: str, subject: str, text: str, sender: str | None, reply_to: str | None
     ) -> Failure | None:
         assert message_id
         self.tried += 1
+        if to == self.breaks_at:
+            raise ZeroDivisionError
         if self.failure is None:
             self.sent.append((to, subject, text))
             self.from_and_to.append((sender, reply_to))
@@ -107,6 +110,25 @@ async def test_what_will_never_be_taken_over_is_tried_once(post: Post) -> None:
     assert await post.deliveries.send_due() == 0
     assert post.sender.tried == 1
     assert await post.state() == ("not sent", "no such address")
+
+
+async def test_a_message_that_breaks_its_sender_keeps_no_other_and_is_tried_again(world: World, post: Post) -> None:
+    post.sender.breaks_at = "anna@b.example"
+    client_id = await world.client(post.pool_id)
+    await world.sign_up(
+        client_id=client_id,
+        username="bert",
+        password="password",
+        user_attributes=attribute_list(email="bert@b.example"),
+    )
+
+    assert await post.deliveries.send_due() == 2
+    assert [to for to, _, _ in post.sender.sent] == ["bert@b.example"]
+
+    post.sender.breaks_at = None
+    world.later(seconds=30)
+    await post.deliveries.send_due()
+    assert [to for to, _, _ in post.sender.sent] == ["bert@b.example", "anna@b.example"]
 
 
 async def test_without_a_sender_messages_wait_in_the_mailbox(post: Post) -> None:

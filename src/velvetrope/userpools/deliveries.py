@@ -21,6 +21,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Literal, Protocol
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from velvetrope.clock import Clock
 from velvetrope.store import ChangeFeed
 from velvetrope.store.tables.userpools import MESSAGES_TOPIC, OutgoingMessage
@@ -58,6 +60,17 @@ class SendingFailure(Protocol):
 
     @property
     def permanent(self) -> bool: ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Fault:
+    """A fault of ours, which may be mended before the message is a day old."""
+
+    reason: str = "the server failed; its log says how"
+    permanent: bool = False
+
+
+_FAULT = _Fault()
 
 
 class MessageSender(Protocol):
@@ -115,17 +128,27 @@ class Deliveries:
     async def _run(self) -> None:
         while True:
             self._work.clear()
-            now = self._clock.now()
-            due = await self._store.find_next_due(self._senders.keys(), now=now)
-            if due is not None and due <= now:
-                await self.send_due()
-                continue
-            wait = _LONGEST_WAIT if due is None else min(max(due - now, timedelta()), _LONGEST_WAIT)
+            wait = _LONGEST_WAIT
+            try:
+                now = self._clock.now()
+                due = await self._store.find_next_due(self._senders.keys(), now=now)
+                if due is not None and due <= now:
+                    await self.send_due()
+                    continue
+                if due is not None:
+                    wait = min(max(due - now, timedelta()), _LONGEST_WAIT)
+            except SQLAlchemyError:
+                _log.exception("messages could not be taken from the store")
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._work.wait(), wait.total_seconds())
 
     async def _try(self, taken: TakenMessage) -> None:
-        failure = await self._send(taken.message)
+        failure: SendingFailure | None
+        try:
+            failure = await self._send(taken.message)
+        except Exception:  # noqa: BLE001 - one message that cannot even be read must not keep the others
+            _log.exception("message %s could not be sent", taken.message.id)
+            failure = _FAULT
         now = self._clock.now()
         if failure is None:
             await self._store.save_delivered(taken.message.id, now=now)
