@@ -12,6 +12,7 @@ the control plane.
 
 import asyncio
 import logging
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Sequence
 from functools import lru_cache
 from typing import Final
@@ -41,7 +42,7 @@ _MALFORMED: Final = GatewayResponse(
 )
 
 
-class DirectCycle:
+class DirectCycle(ABC):
     """Has the attributes that uvicorn's protocol reads and writes on a cycle, and is its own `message_event`."""
 
     __slots__ = (
@@ -157,13 +158,13 @@ class DirectCycle:
             self._protocol.transport.close()
         self._protocol.on_response_complete()
 
+    @abstractmethod
     def _respond(self, body: bytes) -> Awaitable[GatewayResponse]:
         """The answer, complete with its length. It never raises: a fault is a 500."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _refuse_large_body(self) -> GatewayResponse:
         """The answer to a body over the limit."""
-        raise NotImplementedError
 
     async def _send_stream(self, response: GatewayResponse, stream: BodyStream) -> bool:
         """Hand on a body as it comes. False if it could not be finished: the connection is closed then."""
