@@ -300,9 +300,7 @@ class RequestLane:
         integration = matched.method.integration
         if not isinstance(integration, MockIntegration) or matched.method.validation is not None:
             return None
-        answer = answer_mock(integration, matched)
-        matched.trail.append(_MOCK_ANSWERED)
-        return _complete(answer, matched.ids), answer.outcome
+        return _mocked(integration, matched)
 
     async def _integrate(self, admitted: AdmittedRequest) -> tuple[GatewayResponse, IntegrationOutcome | None]:
         matched = admitted.authorized.caller.matched
@@ -315,14 +313,12 @@ class RequestLane:
             why = "the method has no integration" if integration is None else integration.why
             raise ApiConfiguration(step="integration", detail=why)
         if isinstance(integration, MockIntegration):
-            answer = answer_mock(integration, matched)
-            matched.trail.append(_MOCK_ANSWERED)
+            return _mocked(integration, matched)
+        if isinstance(integration, FunctionIntegration):
+            answer = await invoke_function(integration, admitted, self._doors.functions)
         else:
-            if isinstance(integration, FunctionIntegration):
-                answer = await invoke_function(integration, admitted, self._doors.functions)
-            else:
-                answer = await integration.answer(admitted, self._doors)
-            matched.trail.append(("integration", "allowed", answer.told_by))
+            answer = await integration.answer(admitted, self._doors)
+        matched.trail.append(("integration", "allowed", answer.told_by))
         return _complete(answer, matched.ids), answer.outcome
 
     # What the steps use
@@ -433,6 +429,12 @@ def _method_of(incoming: IncomingRequest) -> str:
 def _signed(matched: MatchedRequest, principal: Principal) -> AuthenticatedCaller:
     matched.trail.append(_signed_by(principal.access_key_id, principal.arn))
     return AuthenticatedCaller(matched, principal)
+
+
+def _mocked(mock: MockIntegration, matched: MatchedRequest) -> tuple[GatewayResponse, IntegrationOutcome | None]:
+    answer = answer_mock(mock, matched)
+    matched.trail.append(_MOCK_ANSWERED)
+    return _complete(answer, matched.ids), answer.outcome
 
 
 def _complete(answer: Answer, ids: RequestIds) -> GatewayResponse:
