@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from support.running import REPOSITORY, children_of
+from support.running import REPOSITORY, Descendants
 
 
 @pytest.fixture
@@ -80,7 +80,7 @@ def test_make_demo_runs_the_journey_and_ctrl_c_ends_it(checkout: Path, tmp_path:
         headers = {"x-api-key": config["api_key"]}
         assert requests.get(config["api_url"] + "/no-auth", headers=headers).json() == {"message": "Open for All!"}
         assert requests.get(config["api_url"] + "/require-auth", headers=headers).status_code == 403
-        processes = children_of(process.pid)
+        processes = Descendants(process.pid)
     finally:
         os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to everybody in the foreground
         process.wait(30)
@@ -89,4 +89,6 @@ def test_make_demo_runs_the_journey_and_ctrl_c_ends_it(checkout: Path, tmp_path:
             process.stdout.close()
 
     assert "Traceback" not in "".join(lines)
-    assert not [pid for pid in processes if Path(f"/proc/{pid}").exists()]
+    with processes:
+        assert processes
+        assert processes.alive_after(30) == set()

@@ -16,7 +16,7 @@ import requests
 from botocore.exceptions import ClientError
 
 from support.clients import aws_client, id_token, signed, user_credentials
-from support.running import REPOSITORY, RunningServer, StartFailed, children_of, clean_environment
+from support.running import REPOSITORY, Descendants, RunningServer, StartFailed, clean_environment
 
 
 def failing_start(*arguments: str, state_folder: Path, port: int = 0) -> str:
@@ -65,30 +65,27 @@ def test_ctrl_c_stops_it_cleanly_and_leaves_no_process(tmp_path: Path) -> None:
     with RunningServer("demo", state_folder=tmp_path / "state") as server:
         headers = {"x-api-key": server.config["api_key"]}
         assert requests.get(server.config["api_url"] + "/no-auth", headers=headers).status_code == 200
-        children = children_of(server.process.pid)
-        assert children
+        with Descendants(server.process.pid) as children:
+            assert children
 
-        status = server.stop()
+            status = server.stop()
 
-    assert status == 0
-    assert "Traceback" not in server.text
-    assert not [pid for pid in children if Path(f"/proc/{pid}").exists()]
+            assert status == 0
+            assert "Traceback" not in server.text
+            assert children.alive_after(10) == set()
 
 
 def test_a_killed_server_leaves_no_function_behind(tmp_path: Path) -> None:
-    with RunningServer("demo", state_folder=tmp_path / "state") as server:
-        children = children_of(server.process.pid)
+    with (
+        RunningServer("demo", state_folder=tmp_path / "state") as server,
+        Descendants(server.process.pid) as children,
+    ):
         assert children
 
         server.process.kill()
         server.process.wait(10)
 
-        descriptors = [os.pidfd_open(pid) for pid in children if Path(f"/proc/{pid}").exists()]
-        import select
-
-        for descriptor in descriptors:
-            assert select.select([descriptor], [], [], 10)[0], "a function outlived its server"
-            os.close(descriptor)
+        assert children.alive_after(30) == set(), "a function outlived its server"
 
 
 def test_a_taken_port_is_said_in_one_sentence(tmp_path: Path) -> None:

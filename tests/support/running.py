@@ -3,16 +3,19 @@
 import json
 import os
 import re
+import select
 import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-__all__ = ["REPOSITORY", "ROOT_KEY", "RunningServer", "StartFailed", "children_of", "clean_environment"]
+__all__ = ["REPOSITORY", "ROOT_KEY", "Descendants", "RunningServer", "StartFailed", "clean_environment"]
 
 REPOSITORY = Path(__file__).parents[2]
 ROOT_KEY = ("AKIAVELVETROPETEST00", "only-for-tests-0123456789abcdefghijklmno")
@@ -143,7 +146,43 @@ class RunningServer:
         return int(match[1])
 
 
-def children_of(pid: int) -> set[int]:
+class Descendants:
+    """Processes under another one, held by descriptors that were opened while they lived.
+
+    A process id says nothing once its process is gone: between a look at `/proc` and the next use it can vanish, be
+    somebody else's or belong to a dead process that nobody has waited for. A descriptor stays that process's (Linux,
+    pidfd_open(2)) and is readable as soon as it has ended.
+    """
+
+    def __init__(self, pid: int) -> None:
+        self._descriptors: dict[int, int] = {}
+        for found in _process_ids_under(pid):
+            with suppress(ProcessLookupError):  # it ended between the look and now
+                self._descriptors[found] = os.pidfd_open(found)
+
+    def __len__(self) -> int:
+        return len(self._descriptors)
+
+    def alive_after(self, seconds: float) -> set[int]:
+        """The process ids of those that have not ended `seconds` from now; returns as soon as all have."""
+        alive = {descriptor: pid for pid, descriptor in self._descriptors.items()}
+        until = time.monotonic() + seconds
+        while alive and (ended := select.select(list(alive), [], [], max(0.0, until - time.monotonic()))[0]):
+            for descriptor in ended:
+                del alive[descriptor]
+        return set(alive.values())
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        for descriptor in self._descriptors.values():
+            os.close(descriptor)
+
+
+def _process_ids_under(pid: int) -> set[int]:
     """The process ids of all descendants of `pid` (Linux)."""
     parents: dict[int, int] = {}
     for entry in Path("/proc").iterdir():
