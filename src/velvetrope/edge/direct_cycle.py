@@ -177,7 +177,8 @@ class DirectCycle(ABC):
             async for part in stream:
                 if self._flow.write_paused:
                     await self._flow.drain()
-                if self.disconnected:
+                if self.disconnected or transport.is_closing():
+                    # (The protocol tells only the last of several calls that the client has gone.)
                     return False
                 if part:
                     transport.write(b"%x\r\n%b\r\n" % (len(part), part) if is_chunked else part)

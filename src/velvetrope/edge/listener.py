@@ -356,6 +356,7 @@ class _EdgeProtocol(HttpToolsProtocol):
         self._body_bytes = 0
         self._unstarted: DirectCycle | None = None
         """A call whose head has been read, while the rest of the chunk is."""
+        self._has_ended = False
 
     def data_received(self, data: bytes) -> None:
         self._idle_since = None
@@ -367,6 +368,19 @@ class _EdgeProtocol(HttpToolsProtocol):
             self._parse(data)
         finally:
             self._chunk = None
+
+    def eof_received(self) -> bool:  # type: ignore[override]  # uvicorn never stays open and says None
+        """Stay open for the answers that are owed: a client may close its side behind its last request.
+
+        (RFC 9112 section 9.6. Over TLS the loop closes all the same.) One that has gone is found out by writing to it.
+        """
+        is_last_complete = not self._receiving_body
+        if self.scheme == "https" or not self._is_answering() or not (is_last_complete or self.pipeline):
+            return False
+        self._has_ended = True
+        if is_last_complete:
+            self.cycle.keep_alive = False
+        return True
 
     def _begin_known_call(self, data: bytes) -> bool:
         """Answer a call whose head differs only in its signature from one that was answered; nothing is parsed then."""
@@ -593,6 +607,9 @@ class _EdgeProtocol(HttpToolsProtocol):
             self.flow.resume_reading()
         if self.pipeline:
             cycle, app = self.pipeline.pop()
+            if self._has_ended and cycle.more_body:
+                self.transport.close()
+                return
             self._start_asgi_task(cycle, app)
 
     def _should_upgrade(self) -> bool:
@@ -633,7 +650,7 @@ class _EdgeProtocol(HttpToolsProtocol):
         if self.transport.is_closing():
             return
         cycle: RequestResponseCycle | None = self.cycle
-        if cycle is None or cycle.response_complete or not cycle.response_started:
+        if not self.pipeline and (cycle is None or cycle.response_complete or not cycle.response_started):
             lines = [STATUS_LINE[status]]
             for name, value in self.server_state.default_headers:
                 lines += [name, b": ", value, b"\r\n"]
