@@ -49,7 +49,7 @@ class GatewayDoor(Protocol):
 class GatewayCycle(DirectCycle):
     """One call to a deployed API."""
 
-    __slots__ = ("_by_name", "_call", "_chunk", "_door", "_heads", "_likeness")
+    __slots__ = ("_by_name", "_call", "_chunk", "_door", "_heads", "_likeness", "received_at")
 
     def __init__(
         self,
@@ -72,6 +72,8 @@ class GatewayCycle(DirectCycle):
         self._heads = heads
         self._by_name: Mapping[bytes, bytes] | None = None
         self._likeness: Likeness | None = None
+        self.received_at: datetime | None = None
+        """Set by who knows it; else it is when somebody begins to answer."""
 
     @classmethod
     def of_known(
@@ -83,6 +85,10 @@ class GatewayCycle(DirectCycle):
         cycle._likeness = known.likeness
         cycle.more_body = False
         return cycle
+
+    def read_clock(self) -> datetime:
+        """When a call that is read now was received."""
+        return self._door.now()
 
     def answer_at_once(self, outbox: Outbox) -> Coroutine[object, None, None] | None:
         """Answer the call now, if that can be done without waiting; else what is left to do, for a task.
@@ -121,7 +127,7 @@ class GatewayCycle(DirectCycle):
                 source_ip=client[0] if client is not None else "",
                 scheme=scheme or "http",
                 http_version=self._http_version,
-                received_at=self._door.now(),
+                received_at=self.received_at or self._door.now(),
                 by_domain=base_path is not None,
                 base_path=base_path or b"",
                 by_name=self._by_name,

@@ -8,6 +8,7 @@ a recorder (`protocols`). ASGI, and how a deployment was authored, are not known
 from velvetrope.execute_api.custom_domains import CustomDomains
 from velvetrope.execute_api.errors import GatewayRefusal
 from velvetrope.execute_api.gateways import Gateways
+from velvetrope.execute_api.header_lines import header_lines
 from velvetrope.execute_api.http_apis import HttpApiLane
 from velvetrope.execute_api.http_backends import HttpBackends
 from velvetrope.execute_api.lane import RequestLane
@@ -42,4 +43,5 @@ __all__ = [
     "ServiceCall",
     "ServiceDoor",
     "TokenVerifier",
+    "header_lines",
 ]

@@ -49,6 +49,7 @@ from velvetrope.execute_api.integrations import (
     Unusable,
     answer_mock,
     invoke_function,
+    with_length,
 )
 from velvetrope.execute_api.invoking import FunctionCalls
 from velvetrope.execute_api.logs import LogSink, RequestLog, RequestObserver
@@ -88,7 +89,6 @@ from velvetrope.store.tables.usage import UsageStore
 __all__ = ["RequestLane"]
 
 _MAX_BODY_BYTES = 10_485_760  # API Gateway quotas: payload size
-_NO_CONTENT = frozenset({204, 304})  # RFC 9110 section 8.6: no body, and 204 has no Content-Length
 _TOO_LONG = b"HTTP content length exceeded 10485760 bytes."
 _NO_GATEWAY_RESPONSES = GatewayResponses({})
 _EMPTY: Mapping[str, str] = {}
@@ -432,20 +432,16 @@ def _signed(matched: MatchedRequest, principal: Principal) -> AuthenticatedCalle
 
 
 def _mocked(mock: MockIntegration, matched: MatchedRequest) -> tuple[GatewayResponse, IntegrationOutcome | None]:
-    answer = answer_mock(mock, matched)
+    response = answer_mock(mock, matched)
     matched.trail.append(_MOCK_ANSWERED)
-    return _complete(answer, matched.ids), answer.outcome
+    return response, None
 
 
 def _complete(answer: Answer, ids: RequestIds) -> GatewayResponse:
-    status, headers, body = answer.status, answer.headers, answer.body
-    if status in _NO_CONTENT:
-        body = b""
-    elif not answer.has_length:
-        headers.append((b"Content-Length", b"%d" % len(body)))
+    headers, body = with_length(answer.status, answer.headers, answer.body, has_length=answer.has_length)
     headers.append(ids.request_id_header)
     headers.append(ids.extended_request_id_header)
-    return GatewayResponse(status, headers, body, answer.stream)
+    return GatewayResponse(answer.status, headers, body, answer.stream)
 
 
 @lru_cache(maxsize=1024)

@@ -114,13 +114,15 @@ class BodyStream(Protocol):
 class GatewayResponse(msgspec.Struct, frozen=True, gc=False):
     """The answer, complete with `Content-Length`; `Date` is the server's to add.
 
-    With a `stream` the body is still to come, and it may have no length.
+    With a `stream` the body is still to come, and it may have no length. `lines` is `header_lines(headers)`, from
+    whoever has it already.
     """
 
     status: int
     headers: list[tuple[bytes, bytes]]
     body: bytes
     stream: BodyStream | None = None
+    lines: bytes | None = None
 
 
 class IntegrationOutcome(msgspec.Struct, frozen=True, kw_only=True):
@@ -133,12 +135,16 @@ class IntegrationOutcome(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RequestIds(msgspec.Struct, frozen=True, gc=False):
-    """The ids of one request, and the headers that tell them: `extended_request_id` is AWS's name in templates."""
+    """The ids of one request, and the headers that tell them: `extended_request_id` is AWS's name in templates.
+
+    `lines` are `header_lines` of the two headers.
+    """
 
     request_id: str
     extended_request_id: str
     request_id_header: tuple[bytes, bytes]
     extended_request_id_header: tuple[bytes, bytes]
+    lines: bytes
 
     @classmethod
     def of(cls, random_bytes: bytes) -> "RequestIds":
@@ -147,11 +153,13 @@ class RequestIds(msgspec.Struct, frozen=True, gc=False):
         variant = "89ab"[random_bytes[8] >> 6]
         request_id = f"{text[:8]}-{text[8:12]}-4{text[13:16]}-{variant}{text[17:20]}-{text[20:]}"
         extended = b2a_base64(random_bytes[16:], newline=False)
+        request_id_header, extended_header = (b"x-amzn-RequestId", request_id.encode()), (b"x-amz-apigw-id", extended)
         return cls(
             request_id,
             extended.decode(),
-            (b"x-amzn-RequestId", request_id.encode()),
-            (b"x-amz-apigw-id", extended),
+            request_id_header,
+            extended_header,
+            b"%b: %b\r\n%b: %b\r\n" % (*request_id_header, *extended_header),
         )
 
 

@@ -6,7 +6,7 @@ answered with 500. Each kind has a file.
 Source: API Gateway Developer Guide, "Integrations for REST APIs in API Gateway".
 """
 
-from velvetrope.execute_api.integrations.answers import Answer
+from velvetrope.execute_api.integrations.answers import Answer, with_length
 from velvetrope.execute_api.integrations.compiling import CompiledIntegration, Unusable, compile_integration
 from velvetrope.execute_api.integrations.doors import Doors
 from velvetrope.execute_api.integrations.mock import MockIntegration, answer_mock
@@ -22,4 +22,5 @@ __all__ = [
     "answer_mock",
     "compile_integration",
     "invoke_function",
+    "with_length",
 ]

@@ -11,17 +11,26 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import NamedTuple
 
 from velvetrope.events import parse_mock_status
 from velvetrope.execute_api.errors import ApiConfiguration, UnsupportedMediaType
-from velvetrope.execute_api.integrations.answers import Answer
-from velvetrope.execute_api.requests import MatchedRequest
+from velvetrope.execute_api.header_lines import header_lines
+from velvetrope.execute_api.integrations.answers import with_length
+from velvetrope.execute_api.requests import GatewayResponse, MatchedRequest
 
 __all__ = ["MockAnswer", "MockIntegration", "answer_mock"]
 
 
-FixedAnswer = tuple[int, tuple[tuple[bytes, bytes], ...], bytes]
-"""Status, headers without length and ids, body."""
+class FixedAnswer(NamedTuple):
+    """What is the same for everybody: all but the ids."""
+
+    status: int
+    headers: tuple[tuple[bytes, bytes], ...]
+    lines: bytes
+    """`header_lines` of them."""
+    body: bytes
+
 
 _MAX_FOUND = 64
 
@@ -63,12 +72,14 @@ class MockIntegration:
         return default
 
 
-def answer_mock(mock: MockIntegration, request: MatchedRequest) -> Answer:
-    """The fixed answer to a request."""
-    headers = request.headers
+def answer_mock(mock: MockIntegration, request: MatchedRequest) -> GatewayResponse:
+    """The fixed answer to a request, with its ids."""
+    headers, ids = request.headers, request.ids
     asked = headers.get(b"content-type"), headers.get(b"accept", b"")
-    status, fixed, body = mock.found.get(asked) or _find_answer(mock, request, *asked)
-    return Answer(status, [*fixed], body)
+    status, fixed, lines, body = mock.found.get(asked) or _find_answer(mock, request, *asked)
+    return GatewayResponse(
+        status, [*fixed, ids.request_id_header, ids.extended_request_id_header], body, None, lines + ids.lines
+    )
 
 
 def _find_answer(
@@ -90,7 +101,8 @@ def _find_answer(
         raise ApiConfiguration(step="integration", detail=f"no integration response takes the status {status}")
     answers_type, body = _body_for(answer, accept)
     typed = () if answer.names_its_content_type else ((b"Content-Type", answers_type),)
-    found = answer.status, (*typed, *answer.headers), body
+    headers, body = with_length(answer.status, [*typed, *answer.headers], body)
+    found = FixedAnswer(answer.status, tuple(headers), header_lines(headers), body)
     if not reads_body and len(mock.found) < _MAX_FOUND:
         mock.found[content_type, accept] = found
     return found
