@@ -56,7 +56,7 @@ DIFFERENCES: Mapping[str, Mapping[str, str]] = {
         "`AnalyticsMetadata`, `UserContextData` and `ContextData` are for services that are not here: they are taken "
         "and have no effect. `ClientMetadata` and `ValidationData` reach the triggers that are asked "
         "(CreateUserPool). Refused operations are about what is not here: threat protection and its events, logs of "
-        "deliveries, terms documents, replicas, bought limits, exchange of tokens (RFC 8693), how long one client uses "
+        "deliveries, replicas, bought limits, exchange of tokens (RFC 8693), how long one client uses "
         "the browser's session again, and `GetClientToken`, whose flow no client can be given by the model; "
         "`client_credentials` at the token endpoint does the same.",
         "UpdateUserAttributes": "Codes to changed addresses: five in an hour, with GetUserAttributeVerificationCode's.",
@@ -88,6 +88,8 @@ DIFFERENCES: Mapping[str, Mapping[str, str]] = {
         "([hosted-ui.md](hosted-ui.md)). Shown where ManagedLoginVersion is 2.",
         "DescribeManagedLoginBranding": "`ReturnMergedResources` adds this server's defaults, not AWS's.",
         "DescribeManagedLoginBrandingByClient": "`ReturnMergedResources` adds this server's defaults, not AWS's.",
+        "CreateTerms": "Links are https, or http to this machine.",
+        "UpdateTerms": "As CreateTerms. Links that are given take the place of all that were there.",
         "CreateUserPoolClient": "`EnablePropagateAdditionalUserContextData` must be false.",
         "InitiateAuth": "Wrong one-time codes are slowed down like wrong passwords; AWS takes any number. MFA follows "
         "custom challenges unless one of them was it. Of `USER_AUTH`, `TARGET_ACR_VALUES`, `MAX_AGE` and "

@@ -130,7 +130,10 @@ NOT_IN_REFERENCE = {
     ("cognito-idp", "AdminGetUserAuthFactors"): "userpool",
     ("cognito-idp", "AdminListUserSessions"): "userpool",
     ("cognito-idp", "AdminRevokeUserSession"): "userpool",
+    ("cognito-idp", "DescribeTermsByClient"): "userpool",
+    ("cognito-idp", "GetUserPoolClientSessionConfiguration"): "userpool",
     ("cognito-idp", "GetUserPoolSessionConfiguration"): "userpool",
+    ("cognito-idp", "SetUserPoolClientSessionConfiguration"): "userpool",
     ("cognito-idp", "SetUserPoolSessionConfiguration"): "userpool",
 }
 

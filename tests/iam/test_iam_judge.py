@@ -459,6 +459,20 @@ async def test_a_session_token_needs_no_permission_and_heeds_a_deny(iam: Iam) ->
     assert not (await judge(iam, forbidden, "sts", "GetSessionToken")).decision.allowed
 
 
+async def test_terms_that_may_not_be_described_may_not_be_described_by_their_client_either(iam: Iam) -> None:
+    named = {"UserPoolId": "us-west-2_a", "ClientId": "c", "TermsName": "terms-of-use"}
+    by_client = allow("cognito-idp:DescribeTermsByClient", POOL)
+    may = await make_role(iam, by_client, name="May")
+    other_pool = deny("cognito-idp:DescribeTerms", POOL.replace("us-west-2_a", "us-west-2_b"))
+    elsewhere = await make_role(iam, by_client, other_pool, name="Elsewhere")
+    denied = await make_role(iam, by_client, deny("cognito-idp:DescribeTerms", POOL), name="Denied")
+    silent = await make_role(iam, allow("cognito-idp:DescribeTerms", POOL), name="Silent")
+
+    for caller, allowed in ((may, True), (elsewhere, True), (denied, False), (silent, False)):
+        judged = await judge(iam, caller, "cognito-idp", "DescribeTermsByClient", named)
+        assert judged.decision.allowed is allowed, caller.arn
+
+
 async def test_a_function_s_resource_policy_lets_in_whom_it_names(iam: Iam) -> None:
     caller = await make_role(iam)
     text = document({**allow("lambda:InvokeFunction", FUNCTION), "Principal": {"AWS": caller.policy_arn}})

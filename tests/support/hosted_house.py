@@ -67,6 +67,7 @@ class House:
             entropy,
             accounts=pools.accounts,
             looks=PoolLooks(pools.appearances),
+            terms=pools.terms,
         )
         return cls(pools, pages, clock, functions, database, folder)
 

@@ -59,6 +59,7 @@ OPERATIONS = (
     "AdminLinkProviderForUser AdminDisableProviderForUser GetSigningCertificate "
     "GetCSVHeader CreateUserImportJob DescribeUserImportJob ListUserImportJobs StartUserImportJob StopUserImportJob "
     "ListUserSessions RevokeUserSession AdminListUserSessions AdminRevokeUserSession AdminGetUserAuthFactors "
+    "CreateTerms DescribeTerms DescribeTermsByClient UpdateTerms DeleteTerms ListTerms "
     "AdminDeleteSoftwareToken GetUserPoolSessionConfiguration SetUserPoolSessionConfiguration "
 )
 

@@ -22,7 +22,7 @@ from typing import Protocol
 
 from velvetrope.arn import InvalidArn, parse_arn
 from velvetrope.iam.aws_managed import AWS_ACCOUNT
-from velvetrope.iam.further_permissions import handed_key, passed_roles, second_action, used_layers
+from velvetrope.iam.further_permissions import also_denied_by, handed_key, passed_roles, second_action, used_layers
 from velvetrope.iam.gatherer import PolicyGatherer
 from velvetrope.iam.key_conditions import grant_conditions, key_conditions
 from velvetrope.iam.key_uses import KeyUses
@@ -129,7 +129,14 @@ class ControlPlaneJudge:
             if refused.decision.outcome == "explicitDeny":
                 return refused
             return _unjudged(questions[0], call, _ONLY_FORBIDDEN[service, operation])
-        return judged[0] if refused is None else refused
+        if refused is not None:
+            return refused
+        other = also_denied_by(service, operation)
+        for question in () if other is None else questions:
+            verdict = await self._ask(replace(question, action=str(other)), policies, call)
+            if verdict.decision.outcome == "explicitDeny":
+                return verdict
+        return judged[0]
 
     async def _function_named(
         self, rule: OperationRule, parameters: Mapping[str, object], call: Call

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from velvetrope.iam.imported_documents import read_imported_document
 from velvetrope.iam.request_keys import requested_tags
 
-__all__ = ["HandedKey", "PassedRole", "handed_key", "passed_roles", "second_action", "used_layers"]
+__all__ = ["HandedKey", "PassedRole", "also_denied_by", "handed_key", "passed_roles", "second_action", "used_layers"]
 
 _LAMBDA = "lambda.amazonaws.com"
 _IDENTITY = "cognito-identity.amazonaws.com"
@@ -139,6 +139,14 @@ def second_action(service: str, operation: str, parameters: Mapping[str, object]
     ):
         return "apigateway:UpdateRestApiPolicy"
     return None
+
+
+def also_denied_by(service: str, operation: str) -> str | None:
+    """An action that nobody needs for the request, and that must not be denied on its resource.
+
+    Source: Cognito user pools API, DescribeTermsByClient.
+    """
+    return "cognito-idp:DescribeTerms" if (service, operation) == ("cognito-idp", "DescribeTermsByClient") else None
 
 
 def _values_at(value: object, path: list[str]) -> Iterator[object]:

@@ -500,6 +500,7 @@ def _wire(
             recorder=decisions,
             accounts=user_pools.accounts,
             looks=PoolLooks(user_pools.appearances),
+            terms=user_pools.terms,
         ),
         function_urls=FunctionUrlPages(
             FunctionUrls(

@@ -16,7 +16,7 @@ __all__ = ["HEAD", "METADATA", "SchemaTooNew", "migrate", "prepare_schema"]
 METADATA = MetaData()
 """Every table of every file in `store/tables/` is declared on this."""
 
-HEAD = "0004"
+HEAD = "0005"
 """The newest migration's number."""
 
 _version = Table("alembic_version", MetaData(), Column("version_num", String(32), primary_key=True))

@@ -5,6 +5,7 @@
     pools.sign_in           # hosted_ui's UserDirectory
     pools.accounts          # hosted_ui's AccountDirectory
     pools.appearances       # what the pages look like
+    pools.terms             # what people who sign up are to read
     pools.token_verifier    # identitypools' UserPoolTokens
     pools.signing_keys      # rotation, for the owner
     pools.uploads           # the files of import jobs, for the edge

@@ -37,6 +37,7 @@ __all__ = [
     "ResourceNotFoundException",
     "ScopeDoesNotExistException",
     "SoftwareTokenMFANotFoundException",
+    "TermsExistsException",
     "UnauthorizedException",
     "UnexpectedLambdaException",
     "UnsupportedOperationException",
@@ -172,6 +173,12 @@ class ScopeDoesNotExistException(UserPoolError):
     """The scope is neither a system scope nor one of a resource server of the pool."""
 
     code = "ScopeDoesNotExistException"
+
+
+class TermsExistsException(UserPoolError):
+    """The app client has a document of that name."""
+
+    code = "TermsExistsException"
 
 
 class UnauthorizedException(UserPoolError):

@@ -16,6 +16,7 @@ from velvetrope.store.tables.userpools_factors import FactorStore
 from velvetrope.store.tables.userpools_imports import ImportStore
 from velvetrope.store.tables.userpools_search import UserSearchStore
 from velvetrope.store.tables.userpools_sign_in import SignInStore
+from velvetrope.store.tables.userpools_terms import TermsStore
 from velvetrope.userpools.account_recovery import RecoveryOperations
 from velvetrope.userpools.account_service import AccountService
 from velvetrope.userpools.answers import SignInParts
@@ -79,6 +80,7 @@ from velvetrope.userpools.sign_up_triggers import SignUpTriggers
 from velvetrope.userpools.signed_in import AccessTokens
 from velvetrope.userpools.signing_keys import PoolKeys
 from velvetrope.userpools.tag_operations import TagOperations
+from velvetrope.userpools.terms import TermsOperations, TermsShown
 from velvetrope.userpools.token_generation import TokenGeneration
 from velvetrope.userpools.triggers import FunctionInvoker, Triggers
 from velvetrope.userpools.user_operations import UserOperations
@@ -118,7 +120,8 @@ class UserPools:
         """
         store, sign_ins, factors = UserPoolStore(database), SignInStore(database), FactorStore(database)
         configuration, brandings = ConfigurationStore(database), BrandingStore(database)
-        self.appearances = Appearances(configuration, brandings)
+        terms = TermsStore(database)
+        self.appearances, self.terms = Appearances(configuration, brandings), TermsShown(terms)
         triggers = Triggers(functions)
         self._workers = Workers()
         directory = PoolDirectory(store, master_keys, database.changes)
@@ -259,6 +262,7 @@ class UserPools:
             LinkOperations(store, configuration, directory),
             AppearanceOperations(configuration, directory),
             BrandingOperations(brandings, directory, entropy),
+            TermsOperations(terms, directory, entropy),
             TagOperations(store, directory),
             sign_up,
             UserOperations(

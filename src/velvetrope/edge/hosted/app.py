@@ -35,6 +35,7 @@ from velvetrope.edge.hosted.refusals import render_not_found, render_refusal
 from velvetrope.edge.hosted.requests import BodyTooLarge, HostedRequest, Receive, Scope, Send, read_request
 from velvetrope.edge.hosted.responses import HostedResponse, json_response, redirect_response
 from velvetrope.edge.hosted.table import Arrived, Endpoint, EndpointKind
+from velvetrope.edge.hosted.terms_links import TermsSource
 from velvetrope.hosted_ui import AccountDirectory, HostedUi, ProviderParts, UserDirectory
 from velvetrope.identifiers import new_uuid
 from velvetrope.oauth import OAuthError, ServerError
@@ -67,8 +68,12 @@ class HostedPages:
         recorder: DecisionRecorder | None = None,
         accounts: AccountDirectory | None = None,
         looks: LookSource | None = None,
+        terms: TermsSource | None = None,
     ) -> None:
-        """Without `accounts` there are no pages for sign-up and forgotten passwords; without `looks` all are ours."""
+        """Without `accounts` there are no pages for sign-up and forgotten passwords; without `looks` all are ours.
+
+        Without `terms` no page has links to any.
+        """
         self._context = HostedContext(
             directory=directory,
             flows=HostedUi(
@@ -80,6 +85,7 @@ class HostedPages:
                 accounts=accounts,
             ),
             dressing=Dressing(looks),
+            terms=terms,
             clock=clock,
             entropy=entropy,
             recorder=recorder,

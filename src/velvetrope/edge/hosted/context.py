@@ -21,6 +21,7 @@ from velvetrope.edge.hosted.pages import render_page
 from velvetrope.edge.hosted.requests import HostedRequest
 from velvetrope.edge.hosted.responses import HostedResponse, redirect_response
 from velvetrope.edge.hosted.table import Answer, Arrived, Endpoint, page_rows
+from velvetrope.edge.hosted.terms_links import TermsLinks, TermsSource, terms_links
 from velvetrope.errors import VelvetropeError
 from velvetrope.hosted_ui import (
     SESSION_LIFETIME,
@@ -68,6 +69,8 @@ class HostedContext:
     """The origin that the world knows this server by; None in development."""
     dressing: Dressing = field(default_factory=Dressing)
     """In which language and in whose look pages are shown."""
+    terms: TermsSource | None = None
+    """What people who sign up are to read."""
 
     # Pages.
 
@@ -99,6 +102,13 @@ class HostedContext:
             kept = cookies.render_language_cookie(arrived.request, arrived.domain, asked.code)
             response.headers.append(("set-cookie", kept))
         return response
+
+    async def terms_links(self, arrived: Arrived, client_id: str | None) -> TermsLinks | None:
+        """What an app has its people read, in the language of the page; None where there is nothing to read."""
+        if self.terms is None or client_id is None:
+            return None
+        links = await self.terms.links(arrived.pool, client_id)
+        return terms_links(links, self.dressing.language(arrived.request, arrived.pool))
 
     def own_origins(self, request: HostedRequest) -> frozenset[str]:
         """Where forms of ours come from: the address that was used, and the public one."""

@@ -40,17 +40,20 @@ class Dressing:
 
         `with_links` to the same page in other languages they repeat its query: for pages that have checked it.
         """
-        asked = _parameters(request)
-        language = choose_language(
-            asked=asked.get("lang"),
-            kept=None if pool is None else language_of(request, pool.domain or pool.id),
-            accepted=request.header("accept-language"),
-        )
+        asked, language = _parameters(request), self.language(request, pool)
         look = OUR_LOOK
         if self._looks is not None and pool is not None:
             look = await self._looks.look(pool, asked.get("client_id"))
         offered = with_links and look.language_links
         return Dress(language, look, _others(request, asked, language) if offered else ())
+
+    def language(self, request: HostedRequest, pool: UserPool | None = None) -> Language:
+        """The language of a page for this reader."""
+        return choose_language(
+            asked=_parameters(request).get("lang"),
+            kept=None if pool is None else language_of(request, pool.domain or pool.id),
+            accepted=request.header("accept-language"),
+        )
 
     def asked_language(self, request: HostedRequest) -> Language | None:
         """The language that the address asks for, if it is one of ours."""

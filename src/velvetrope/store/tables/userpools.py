@@ -18,6 +18,7 @@ from velvetrope.store.tables import (
     userpools_configuration,
     userpools_import_jobs,
     userpools_sign_in,
+    userpools_terms,
 )
 from velvetrope.store.tables.userpools_accounts import OF_A_USER, AccountStore
 from velvetrope.store.tables.userpools_clients import AppClient, ClientSecret, ClientStore, clients
@@ -131,6 +132,7 @@ class UserPoolStore(
             await userpools_configuration.delete_of_pool(tx.connection, user_pool_id)
             await userpools_import_jobs.delete_of_pool(tx.connection, user_pool_id)
             await userpools_branding.delete_of_pool(tx.connection, user_pool_id)
+            await userpools_terms.delete_of_pool(tx.connection, user_pool_id)
             tx.changed(SETTINGS_TOPIC)
             tx.changed(KEYS_TOPIC)
         return True

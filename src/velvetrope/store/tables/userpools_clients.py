@@ -10,7 +10,7 @@ from sqlalchemy import Column, String, Table, and_, delete, func, insert, select
 from velvetrope.store.columns import Record
 from velvetrope.store.database import Database
 from velvetrope.store.schema import METADATA
-from velvetrope.store.tables import userpools_branding, userpools_sign_in
+from velvetrope.store.tables import userpools_branding, userpools_sign_in, userpools_terms
 from velvetrope.store.tables.userpools_pools import SETTINGS_TOPIC, pool_exists
 from velvetrope.store.tables.userpools_settings import RefreshTokenRotation, TokenValidityUnits, Unit
 
@@ -177,5 +177,6 @@ class ClientStore:
                 return False
             await userpools_sign_in.delete_of_client(tx.connection, client_id)
             await userpools_branding.delete_of_client(tx.connection, client_id)
+            await userpools_terms.delete_of_client(tx.connection, client_id)
             tx.changed(SETTINGS_TOPIC)
         return True

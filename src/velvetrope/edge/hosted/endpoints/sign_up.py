@@ -171,6 +171,7 @@ class SignUpEndpoints:
     ) -> HostedResponse:
         username = look_of_name(names_to_sign_up(arrived.pool), value=given.get("username") or "", new=True)
         looks = [look_of_attribute(one, value="") for one in form.fields]
+        client_id = Parameters.parse(arrived.request.query).get("client_id")
         return await self._context.page(
             arrived,
             "signup.html",
@@ -181,6 +182,7 @@ class SignUpEndpoints:
             name=username,
             fields=[(look, given.get(look.name) or "") for look in looks],
             policy=form.password_policy,
+            terms=await self._context.terms_links(arrived, client_id),
             problem=problem,
             at=at,
             sign_in_link=arrived.link("/login", form.query),
