@@ -1,13 +1,17 @@
-"""Wycheproof's JSON Web vectors on what verifies other issuers' tokens: key sets, and signatures by elliptic curves.
+"""Wycheproof's JSON Web vectors on both of our verifiers: that of our own pools, and that of other issuers' tokens.
 
-Signatures by RSA on our own pools' verifier are in `tokens`. Wycheproof's payload is `foo`, which is no claims: key and
-signature are checked by themselves, and each text is given to the whole verifier too, which refuses all of them. What
-Wycheproof calls valid by a symmetric key is refused here: a key set that anybody can read holds no secret.
+Payloads there are no claims, so key and signature are checked by themselves, and each text is given to the whole
+verifiers too, which refuse them all. Nothing is left out without a word: every group's algorithm is either one that we
+take, and then its tests come out as Wycheproof says, or it stands in `NOT_TAKEN` with the reason, and then each of its
+tokens is refused, the valid ones too. Encrypted tokens are none to us: they have five parts, a signed one has three.
 """
 
 import base64
 import json
+from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +19,77 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from velvetrope.sts import IssuerKeys, OpenIdProviders
-from velvetrope.tokens import InvalidToken, TokenSignatureMismatch, check_signature, is_roca_modulus
+from velvetrope.tokens import (
+    InvalidToken,
+    KeySet,
+    NotAToken,
+    PublicKey,
+    TokenSignatureMismatch,
+    check_signature,
+    is_roca_modulus,
+    named_key,
+    read_token,
+    verify_token,
+)
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 ISSUER = "https://issuer.example"
-_CASES = json.loads((Path(__file__).parent / "cases" / "wycheproof_json_web.json").read_text())
-ALL = [*_CASES["key_sets"], *_CASES["es256"], *_CASES["special_es256"]]
+TAKEN = frozenset({"RS256", "RS384", "RS512", "ES256"})
+"""Algorithms of the groups that other issuers may sign with. Our own pools sign with RS256."""
+NOT_TAKEN = {
+    "HS256": "a key set that anybody can read holds no secret",
+    "PS256": "neither Cognito nor IAM takes PSS",
+    "PS384": "neither Cognito nor IAM takes PSS",
+    "PS512": "neither Cognito nor IAM takes PSS",
+    "ES521": "RFC 7518 has no such algorithm: the key says that it is good for nothing",
+    None: "a key for encryption",
+}
+
+
+def load(name: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(
+        (Path(__file__).parent / "cases" / f"wycheproof_json_web_{name}.json").read_text()
+    )
+    return found
+
+
+SIGNATURES, CRYPTO, KEY_SETS = load("signature"), load("crypto"), load("key")["key_sets"]
+
+
+@dataclass(frozen=True)
+class Vector:
+    id: str
+    text: str
+    valid: bool
+    keys: list[dict[str, Any]]
+
+    @property
+    def algorithms(self) -> list[str | None]:
+        return [key.get("alg") for key in self.keys]
+
+
+def vectors(document: dict[str, Any], member: str = "jws") -> Iterator[Vector]:
+    for group in document["testGroups"]:
+        key = group.get("public") or group["private"]
+        for test in group["tests"]:
+            if member in test:
+                given = test[member]
+                text = given if isinstance(given, str) else json.dumps(given)
+                name = f"{test['tcId']} {group['comment']} {test['comment']}"
+                yield Vector(name, text, test["result"] == "valid", key.get("keys", [key]))
+
+
+ALL = [
+    *vectors(SIGNATURES),
+    *vectors(CRYPTO),
+    *(Vector(f"set {case['id']}", case["jws"], case["result"] == "valid", case["keys"]) for case in KEY_SETS),
+]
+ENCRYPTED = list(vectors(CRYPTO, "jwe"))
+OURS = [vector for vector in vectors(SIGNATURES) if vector.algorithms == ["RS256"]]
+
+
+def ids(vector: Vector) -> str:
+    return vector.id
 
 
 class Documents:
@@ -39,56 +108,93 @@ class NoProviders:
         raise AssertionError(arn)
 
 
-def header_of(text: str) -> dict[str, Any]:
-    part = text.split(".", maxsplit=1)[0]
-    found: dict[str, Any] = json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
-    return found
+def decoded(text: str) -> bytes:
+    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
 
 
-async def verify(case: dict[str, Any]) -> None:
+async def verify(vector: Vector) -> None:
     """
     Raises:
-        TokenSignatureMismatch: there is no such key, or it has not signed this.
+        InvalidToken: the header is none, or there is no such key, or it has not signed this.
     """
     try:
-        header = header_of(case["jws"])
+        header = json.loads(decoded(vector.text.split(".", maxsplit=1)[0]))
     except ValueError:
-        raise TokenSignatureMismatch("no header") from None
-    keys = IssuerKeys(Documents(case["keys"]))
-    key = await keys.find(ISSUER, kid=header.get("kid"), algorithm=header.get("alg", ""), now=NOW)
-    check_signature(case["jws"], key.key, header["alg"])
+        raise NotAToken("no header") from None
+    kid, algorithm = named_key(header)
+    key = await IssuerKeys(Documents(vector.keys)).find(ISSUER, kid=kid, algorithm=algorithm, now=NOW)
+    check_signature(vector.text, key.key, algorithm)
 
 
-def is_accepted(case: dict[str, Any]) -> bool:
-    return bool(case["result"] == "valid" and case["keys"][0]["kty"] != "oct")
+@cache
+def our_key(kid: str, modulus: str, exponent: str) -> PublicKey:
+    numbers = rsa.RSAPublicNumbers(int.from_bytes(decoded(exponent)), int.from_bytes(decoded(modulus)))
+    return PublicKey(kid=kid, rsa_key=numbers.public_key())
 
 
-@pytest.mark.parametrize("case", [case for case in ALL if is_accepted(case)], ids=lambda case: case["id"])
-async def test_valid_signature_of_a_public_key_verifies(case: dict[str, Any]) -> None:
-    await verify(case)
+def key_of(vector: Vector) -> PublicKey:
+    (jwk,) = vector.keys
+    return our_key(jwk["kid"], jwk["n"], jwk["e"])
 
 
-@pytest.mark.parametrize("case", [case for case in ALL if not is_accepted(case)], ids=lambda case: case["id"])
-async def test_signature_or_key_that_is_not_sound_is_refused(case: dict[str, Any]) -> None:
-    with pytest.raises(TokenSignatureMismatch):
-        await verify(case)
+def is_accepted(vector: Vector) -> bool:
+    return vector.valid and TAKEN.issuperset(vector.algorithms)
 
 
-@pytest.mark.parametrize("case", ALL, ids=lambda case: case["id"])
-async def test_text_that_is_no_token_is_refused_whole(case: dict[str, Any]) -> None:
-    verifier = OpenIdProviders(NoProviders(), IssuerKeys(Documents(case["keys"])))
+def test_the_files_are_whole_and_each_algorithm_is_taken_or_refused_with_a_reason() -> None:
+    for document, count in ((SIGNATURES, 401), (CRYPTO, 83)):
+        groups = [group["tests"] for group in document["testGroups"]]
+        assert sum(map(len, groups)) == document["numberOfTests"] == count
+        assert [test["tcId"] for tests in groups for test in tests] == list(range(1, count + 1))
+    assert (len(KEY_SETS), len(ENCRYPTED), len(ALL)) == (26, 34, 401 + 83 - 34 + 26)
+
+    named = {algorithm for vector in vectors(SIGNATURES) for algorithm in vector.algorithms}
+    assert named == TAKEN | set(NOT_TAKEN)
+
+
+@pytest.mark.parametrize("vector", [vector for vector in ALL if is_accepted(vector)], ids=ids)
+async def test_valid_signature_of_a_key_that_we_take_verifies(vector: Vector) -> None:
+    await verify(vector)
+
+
+@pytest.mark.parametrize("vector", [vector for vector in ALL if not is_accepted(vector)], ids=ids)
+async def test_signature_or_key_that_is_not_sound_or_not_taken_is_refused(vector: Vector) -> None:
+    with pytest.raises((NotAToken, TokenSignatureMismatch)):
+        await verify(vector)
+
+
+@pytest.mark.parametrize("vector", OURS, ids=ids)
+def test_signature_by_a_key_of_our_pools_kind_verifies_only_if_it_is_sound(vector: Vector) -> None:
+    header, _, signature = (*vector.text.split("."), "", "")[:3]
+
+    if vector.text.count(".") == 2 and header and signature:
+        assert key_of(vector).verify(decoded(signature), vector.text.rpartition(".")[0].encode()) == vector.valid
+    else:
+        assert not vector.valid
+
+
+@pytest.mark.parametrize("vector", [*ALL, *ENCRYPTED], ids=ids)
+async def test_text_that_is_no_id_token_is_refused_whole(vector: Vector) -> None:
+    outside = OpenIdProviders(NoProviders(), IssuerKeys(Documents(vector.keys)))
 
     with pytest.raises(InvalidToken):
-        await verifier.verify_issuer_token(case["jws"], issuer=ISSUER, audiences=["client"], now=NOW)
+        await outside.verify_issuer_token(vector.text, issuer=ISSUER, audiences=["client"], now=NOW)
+    with pytest.raises(InvalidToken):
+        verify_token(
+            vector.text, keys=KeySet.of([]), issuers=[ISSUER], token_use="access", audiences=["client"], now=NOW
+        )
 
 
-def test_the_sets_are_there_whole() -> None:
-    assert [len(_CASES[name]) for name in ("key_sets", "es256", "special_es256")] == [26, 15, 23]
+@pytest.mark.parametrize("vector", ENCRYPTED, ids=ids)
+def test_encrypted_token_is_no_token_to_us(vector: Vector) -> None:
+    """We hold no key to open one with: neither user pools nor IAM's providers are said to take them."""
+    with pytest.raises(NotAToken):
+        read_token(vector.text)
 
 
 def test_roca_keys_are_known_by_their_mark_and_others_have_none() -> None:
-    roca = next(case for case in ALL if "Roca" in case["id"])["keys"][0]["n"]
+    roca = next(vector for vector in ALL if "Roca" in vector.id).keys[0]["n"]
     other = rsa.generate_private_key(public_exponent=65537, key_size=2048).public_key().public_numbers().n
 
-    assert is_roca_modulus(int.from_bytes(base64.urlsafe_b64decode(roca + "==")))
+    assert is_roca_modulus(int.from_bytes(decoded(roca)))
     assert not is_roca_modulus(other)

@@ -3,8 +3,8 @@
 Wycheproof's RS256 vectors flagged `ModifiedPadding` are PKCS #1 paddings with one element of the DigestInfo spelled in
 a way that BER allows, or that nothing allows (lengths that overflow, garbage, elements left out or twice). These are
 the same changes by their names there, each made to every element, and signed with a key of our own. RFC 8017 section
-8.2.2 compares the whole padding, and so does what verifies our tokens: all of them are refused. (The group's other
-vectors are run as they were published: `test_token_forgeries`.)
+8.2.2 compares the whole padding, and so does what verifies our tokens: all of them are refused. (The vectors
+as they were published: `tests/sts/test_wycheproof_json_web.py`.)
 """
 
 import hashlib
