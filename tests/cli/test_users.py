@@ -4,6 +4,9 @@ import csv
 import getpass
 import io
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -139,6 +142,52 @@ def test_whoever_types_no_password_changes_nothing(
     result = users(server, "add", "cora", "--pool", pool)
 
     assert (result.exit_code, result.output) == (1, "velvetrope: No password was given; nothing was changed.\n")
+
+
+def test_a_password_that_is_no_text_is_one_sentence(server: RunningServer, pool: str) -> None:
+    environment = {"VELVETROPE_ROOT_ACCESS_KEY_ID": ROOT_KEY[0], "VELVETROPE_ROOT_SECRET_ACCESS_KEY": ROOT_KEY[1]}
+    command = ["users", "add", "anna", "--password-stdin", "--state-folder", str(server.state_folder)]
+
+    result = CliRunner().invoke(_cli, command, input=b"\xff\xfe\n", env=environment)
+
+    assert (result.exit_code, result.output) == (1, "velvetrope: The password is not UTF-8 text.\n")
+
+
+def test_without_a_terminal_no_password_is_asked_for(server: RunningServer, pool: str) -> None:
+    """It would be shown as it is typed."""
+    result = users(server, "add", "anna", text=f"{PASSWORD}\n{PASSWORD}\n")
+
+    assert result.exit_code == 1
+    assert result.output == "velvetrope: There is no terminal to ask for a password at. Use --password-stdin.\n"
+
+
+def test_an_empty_name_is_not_taken_for_a_silent_server(server: RunningServer, pool: str) -> None:
+    result = add(server, "")
+
+    assert result.exit_code == 1
+    assert "Invalid length for parameter Username" in result.output
+    assert "running" not in result.output
+
+
+def test_a_full_disk_is_one_sentence(server: RunningServer, pool: str) -> None:
+    add(server, "anna")
+
+    with Path("/dev/full").open("w") as full:
+        command = [
+            sys.executable,
+            "-m",
+            "velvetrope.cli",
+            "users",
+            "export",
+            "--state-folder",
+            str(server.state_folder),
+        ]
+        environment = {**os.environ, "VELVETROPE_ROOT_ACCESS_KEY_ID": ROOT_KEY[0]}
+        environment["VELVETROPE_ROOT_SECRET_ACCESS_KEY"] = ROOT_KEY[1]
+        result = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, env=environment, check=False)
+
+    told = b"velvetrope: Not everything could be written: No space left on device\n"
+    assert (result.returncode, result.stderr) == (1, told)
 
 
 def test_another_password_takes_the_old_one_s_place(server: RunningServer, pool: str) -> None:
@@ -302,14 +351,31 @@ def test_import_says_whom_it_could_not_take(server: RunningServer, verifying: st
     assert "Imported 1 into the pool verifying; 0 were there already, 1 could not be imported.\n" in result.output
 
 
+def test_spreadsheet_s_byte_order_mark_and_capitals_are_read(
+    server: RunningServer, verifying: str, tmp_path: Path
+) -> None:
+    rows = "\ufeffcognito:username,email,email_verified,enabled\ncarl,c@people.example,TRUE,FALSE\n"
+
+    result = users(server, "import", str(written(tmp_path, rows)), "--pool", verifying)
+
+    assert result.exit_code == 0, result.output
+    admin = aws_client(server, "cognito-idp")
+    assert admin.admin_get_user(UserPoolId=verifying, Username="carl")["Enabled"] is False
+
+
 @pytest.mark.parametrize(
     ("text", "why"),
     [
+        ("cognito:username,email,email_verified\nanna,a@people.example,true,too,many\n", "line 2: 5 cells under 3"),
+        ("cognito:username,email,email_verified\nanna\n", "line 2: 1 cells under 3 columns."),
+        ("cognito:username,email,email\nanna,a@people.example,b@people.example\n", "has the column email twice."),
+        ("cognito:username,enabled\nanna,perhaps\n", "line 2: enabled must be true or false."),
+        ("cognito:username,groups\nanna,strangers\n", "Group not found."),
         ("cognito:username,shoe\nanna,40\n", "the pool verifying has no attribute shoe."),
         ("email\na@people.example\n", "has no column cognito:username."),
         ('cognito:username,name\nanna,"two\nlines"\n', "anna: A value has a line break."),
     ],
-    ids=["column", "name", "line break"],
+    ids=["too many cells", "too few", "twice", "no truth", "no group", "column", "name", "line break"],
 )
 def test_file_that_cannot_be_imported_is_refused_whole(
     server: RunningServer, verifying: str, tmp_path: Path, text: str, why: str

@@ -28,6 +28,10 @@ STANDARD = [
 NOT_VERIFIED = (
     "The User Record does not set any of the auto verified attributes to true. (Example: email_verified to true)."
 )
+TOO_LONG_A_NAME = (
+    "1 validation error detected: Value at 'username' failed to satisfy constraint: "
+    "Member must have length less than or equal to 128"
+)
 NO_DATE = "Attributes did not conform to the schema: birthdate: Date must be of the form YYYY-MM-DD"
 
 
@@ -199,7 +203,7 @@ async def test_each_line_is_judged_by_itself(world: World, pool_id: str) -> None
         "[FAILED] Line Number 9 - cognito:mfa_enabled must be true or false.",
         "[FAILED] Line Number 10 - cognito:mfa_enabled is true and the user pool has MFA switched off.",
         "[SKIPPED] Line Number 11 - The user already exists.",
-        "[FAILED] Line Number 12 - cognito:username is longer than 128 characters.",
+        f"[FAILED] Line Number 12 - {TOO_LONG_A_NAME}",
         "[FAILED] Line Number 13 - The line is longer than 16000 characters, or is not UTF-8.",
     ]
 

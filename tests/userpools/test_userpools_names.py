@@ -104,3 +104,49 @@ async def test_a_preferred_name_does_not_keep_a_user_of_a_provider_out(world: Wo
     assert (await world.admin_get_user(user_pool_id=pool_id, username="Google_1234"))["user_status"] == (
         "EXTERNAL_PROVIDER"
     )
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["an na", "an\tna", "anna\x00", "anna\x1b[31m", "an\u200bna", "an\u00adna", "anna\u202e", "an\u2028na", "a" * 129],
+    ids=ascii,
+)
+async def test_a_name_that_no_call_could_name_is_nobody_s(world: World, name: str) -> None:
+    """Pages and functions are not held against the model as calls are; `World` is neither."""
+    pool_id = await world.pool()
+    client_id = await world.client(pool_id)
+
+    async with refused("InvalidParameterException"):
+        await world.sign_up(client_id=client_id, username=name, password=PASSWORD)
+    async with refused("InvalidParameterException"):
+        await world.admin_create_user(user_pool_id=pool_id, username=name)
+
+    assert (await world.list_users(user_pool_id=pool_id))["users"] == []
+
+
+@pytest.mark.parametrize("name", ["a" * 128, "Änne", "安娜", "anna+1@people", "ann\u0301a", "№1", "a_b-c.d"])
+async def test_a_name_of_letters_marks_numbers_signs_and_points_is_one(world: World, name: str) -> None:
+    pool_id = await world.pool()
+    client_id = await world.client(pool_id)
+    await world.user(pool_id, name)
+
+    assert "access_token" in await world.sign_in(client_id, username=name)
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["a\x1b[31m@b.example", "a\x00@b.example", "a,b@c.example", "a;b@c.example", "a@b\u200b.example", "a<b@c.d"],
+)
+async def test_an_address_that_is_two_or_commands_a_terminal_is_none(world: World, address: str) -> None:
+    pool_id = await world.pool()
+
+    async with refused("InvalidParameterException", "Invalid email address format."):
+        await world.admin_create_user(
+            user_pool_id=pool_id, username="anna", user_attributes=attribute_list(email=address)
+        )
+
+
+async def test_an_address_may_be_in_any_script(world: World) -> None:
+    pool_id = await world.pool()
+
+    await world.user(pool_id, email="änne.o'neill+1@münchen.example")

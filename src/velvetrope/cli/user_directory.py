@@ -98,6 +98,7 @@ class UserDirectory:
 
     def as_json(self) -> str:
         """Users as a JSON list."""
+        groups = self._memberships()
         people = [
             {
                 "username": user["Username"],
@@ -106,7 +107,7 @@ class UserDirectory:
                 "created": user["UserCreateDate"].isoformat(),
                 "modified": user["UserLastModifiedDate"].isoformat(),
                 "attributes": attributes_of(user),
-                "groups": self._groups_of(user["Username"]),
+                "groups": groups.get(user["Username"], []),
             }
             for user in self.users()
         ]
@@ -115,20 +116,28 @@ class UserDirectory:
     def as_csv(self) -> str:
         """Users as CSV: a column for each attribute that anybody has, and what the pool knows besides."""
         people = [(user, attributes_of(user)) for user in self.users()]
+        memberships = self._memberships()
         names = sorted({name for _, attributes in people for name in attributes})
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow(["cognito:username", "status", "enabled", "groups", *names])
         for user, attributes in people:
             enabled = str(user["Enabled"]).lower()
-            groups = " ".join(self._groups_of(user["Username"]))
+            groups = " ".join(memberships.get(user["Username"], ()))
             values = (attributes.get(name, "") for name in names)
             writer.writerow([_cell(cell) for cell in (user["Username"], user["UserStatus"], enabled, groups, *values)])
         return text.getvalue()
 
-    def _groups_of(self, name: str) -> list[str]:
-        pages = self.client.get_paginator("admin_list_groups_for_user").paginate(UserPoolId=self.pool_id, Username=name)
-        return [group["GroupName"] for page in pages for group in page["Groups"]]
+    def _memberships(self) -> dict[str, list[str]]:
+        """Everybody's groups. Asked group by group: a pool has few groups and many people."""
+        found: dict[str, list[str]] = {}
+        for page in self.client.get_paginator("list_groups").paginate(UserPoolId=self.pool_id):
+            for group in page["Groups"]:
+                members = self.client.get_paginator("list_users_in_group")
+                for users in members.paginate(UserPoolId=self.pool_id, GroupName=group["GroupName"]):
+                    for user in users["Users"]:
+                        found.setdefault(user["Username"], []).append(group["GroupName"])
+        return found
 
 
 def attributes_of(user: Mapping[str, Any]) -> dict[str, str]:

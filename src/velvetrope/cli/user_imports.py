@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from velvetrope.cli.user_directory import UserDirectory, UsersError, plain_cell
-from velvetrope.userpools.import_files import RowRefused, render_row
+from velvetrope.userpools.import_files import RowRefused, parse_truth, render_row
 
 __all__ = ["ImportOutcome", "UserImport"]
 
@@ -54,21 +54,18 @@ class UserImport:
     def read(cls, file: Path, people: UserDirectory) -> "UserImport":
         """
         Raises:
-            UsersError: no such file, no CSV, or a column that the pool does not know.
+            UsersError: no such file, no CSV, a column that the pool does not know, or a line that says
+                something else than its header promises.
+            ClientError: a group that the pool does not have.
         """
         header = people.call("get_csv_header")["CSVHeader"]
-        try:
-            with file.open(newline="", encoding="utf-8") as text:
-                reader = csv.DictReader(text, strict=True)
-                columns = list(reader.fieldnames or ())
-                rows = [{name: plain_cell(value or "") for name, value in row.items() if name} for row in reader]
-        except (OSError, UnicodeDecodeError, csv.Error) as reason:
-            raise UsersError(f"{file} cannot be read: {reason}") from None
+        columns, rows = _read(file)
         unknown = sorted(set(columns) - set(header) - _ADDED_BY_EXPORT)
         if unknown:
             raise UsersError(f"{file}: the pool {people.pool_name} has no attribute {unknown[0]}.")
         if _USERNAME not in columns:
             raise UsersError(f"{file} has no column {_USERNAME}.")
+        people.check_groups(sorted({group for row in rows for group in row.get("groups", "").split()}))
         return cls(people, header, rows)
 
     def run(self, state_folder: Path) -> ImportOutcome:
@@ -117,8 +114,36 @@ class UserImport:
                 continue
             for group in row.get("groups", "").split():
                 self.people.call("admin_add_user_to_group", Username=row[_USERNAME], GroupName=group)
-            if row.get("enabled", "true") == "false":
+            if not parse_truth("enabled", row.get("enabled") or "true"):
                 self.people.call("admin_disable_user", Username=row[_USERNAME])
+
+
+def _read(file: Path) -> tuple[list[str], list[Mapping[str, str]]]:
+    """The columns and, by their names, the cells of each line. A spreadsheet may have put a byte order mark in front.
+
+    Raises:
+        UsersError: see `UserImport.read`.
+    """
+    rows: list[Mapping[str, str]] = []
+    try:
+        with file.open(newline="", encoding="utf-8-sig") as text:
+            reader = csv.reader(text, strict=True)
+            columns = next(reader, [])
+            twice = [name for name in columns if columns.count(name) > 1]
+            if twice:
+                raise UsersError(f"{file} has the column {twice[0]} twice.")
+            for cells in filter(None, reader):
+                if len(cells) != len(columns):
+                    counts = f"{len(cells)} cells under {len(columns)} columns"
+                    raise UsersError(f"{file}, line {reader.line_num}: {counts}.")
+                row = {name: plain_cell(cell) for name, cell in zip(columns, cells, strict=True)}
+                parse_truth("enabled", row.get("enabled") or "true")
+                rows.append(row)
+    except (OSError, UnicodeDecodeError, csv.Error) as reason:
+        raise UsersError(f"{file} cannot be read: {reason}") from None
+    except RowRefused as reason:
+        raise UsersError(f"{file}, line {reader.line_num}: {reason.message}") from None
+    return columns, rows
 
 
 def _role_arn(state_folder: Path, pool_id: str) -> str:

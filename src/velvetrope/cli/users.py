@@ -6,6 +6,7 @@ key, so the pool's rules hold here too. Passwords are asked for without echo, or
 """
 
 import sys
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Optional
@@ -18,6 +19,8 @@ from velvetrope.cli.user_directory import UserDirectory, UsersError, attributes_
 from velvetrope.secret import Secret
 
 __all__ = ["user_commands"]
+
+_NOT_TEXT = "The password is not UTF-8 text."
 
 user_commands = typer.Typer(
     name="users", help="Add, list, disable, delete, export and import the users of a pool.", no_args_is_help=True
@@ -174,22 +177,34 @@ class _Told:
         return None
 
     def __exit__(self, kind: type[BaseException] | None, err: BaseException | None, _traceback: object) -> None:
-        from botocore.exceptions import BotoCoreError, ClientError
+        from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 
         from velvetrope.cli.owner import NoAnswer
         from velvetrope.server.state_folder import StateFolderError
 
+        if err is None:
+            try:
+                sys.stdout.flush()
+            except OSError as full:
+                err = full
+        if isinstance(err, OSError) and not isinstance(err, BrokenPipeError):  # which typer ends without a word
+            fail(f"Not everything could be written: {err.strerror}")
         if isinstance(err, (UsersError, NoAnswer, StateFolderError)):
             fail(str(err))
         if isinstance(err, ClientError):
             fail(err.response["Error"]["Message"])
+        if isinstance(err, ParamValidationError):
+            fail(str(err).splitlines()[-1])
         if isinstance(err, BotoCoreError):
             fail("The server did not answer. Is it running? " + str(err))
 
 
 def _new_password(*, stdin: bool) -> Secret[str]:
     if stdin:
-        password = sys.stdin.readline().removesuffix("\n").removesuffix("\r")
+        try:
+            password = sys.stdin.readline().removesuffix("\n").removesuffix("\r")
+        except UnicodeDecodeError:
+            raise UsersError(_NOT_TEXT) from None
         if not password:
             raise UsersError("There was no password on standard input.")
         return Secret(password)
@@ -207,7 +222,14 @@ def _prompt(words: str) -> str:
     import getpass
 
     try:
-        return getpass.getpass(words)
+        with warnings.catch_warnings():
+            # Without a terminal `getpass` would read standard input, and show what is typed.
+            warnings.simplefilter("error", getpass.GetPassWarning)
+            return getpass.getpass(words)
+    except getpass.GetPassWarning:
+        raise UsersError("There is no terminal to ask for a password at. Use --password-stdin.") from None
+    except UnicodeDecodeError:
+        raise UsersError(_NOT_TEXT) from None
     except (EOFError, KeyboardInterrupt):
         raise UsersError("No password was given; nothing was changed.") from None
 
@@ -217,7 +239,7 @@ def _confirmed(question: str) -> bool:
     while True:
         try:
             answer = input(f"{question} [y/N] ").strip().lower()
-        except (EOFError, KeyboardInterrupt):
+        except (EOFError, KeyboardInterrupt, UnicodeDecodeError):
             return False
         if answer in answers:
             return answers[answer]

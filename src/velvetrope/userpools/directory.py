@@ -47,7 +47,9 @@ __all__ = [
     "username_form",
 ]
 
-EMAIL = re.compile(r"[^\s@]+@[^\s@.]+(\.[^\s@.]+)*")
+# No character that separates addresses in a header (RFC 5322, specials), that a terminal obeys, or that nobody sees.
+_IN_ADDRESSES = r"""[^\s@.<>()\[\],;:\\"\x00-\x1f\x7f-\xa0\xad\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]"""
+EMAIL = re.compile(rf"(?:{_IN_ADDRESSES}|\.)+@{_IN_ADDRESSES}+(?:\.{_IN_ADDRESSES}+)*")
 PHONE_NUMBER = re.compile(r"\+[0-9]{4,15}")  # E.164: a plus and at most 15 digits
 _REMEMBERED = 1000
 T = TypeVar("T")

@@ -59,6 +59,7 @@ from velvetrope.userpools.errors import (
     user_missing,
 )
 from velvetrope.userpools.inbound_federation import InboundFederation
+from velvetrope.userpools.naming import broken_form
 from velvetrope.userpools.shapes import AttributeType
 from velvetrope.userpools.sign_in_triggers import SignInTriggers
 from velvetrope.userpools.sign_up_triggers import SignUpTriggers
@@ -66,7 +67,6 @@ from velvetrope.userpools.turns import Turn
 
 __all__ = ["FederatedUsers", "federated_username", "group_of_provider"]
 
-_MAX_USERNAME_CHARACTERS = 128  # UsernameType
 _USERNAME = "username"
 _STANDING = frozenset({"CONFIRMED", "EXTERNAL_PROVIDER"})
 _PROVIDERS_WORD = frozenset({"email_verified", "phone_number_verified"})
@@ -240,11 +240,12 @@ def federated_username(pool: UserPool, provider_name: str, subject: str) -> str:
     """`Provider_subject`; in lower case where the pool ignores case, as on AWS.
 
     Raises:
-        InvalidParameterException: too long to be a user name.
+        InvalidParameterException: too long to be a user name, or with a space in it.
     """
     username = username_form(pool, f"{provider_name}_{subject}")
-    if len(username) > _MAX_USERNAME_CHARACTERS:
-        raise InvalidParameterException("The provider's id of the user is too long for a user name.")
+    broken = broken_form(username)
+    if broken is not None:
+        raise InvalidParameterException("The provider's id of the user cannot be a user name.", detail=broken)
     return username
 
 

@@ -27,6 +27,7 @@ __all__ = [
     "csv_header",
     "parse_person",
     "parse_row",
+    "parse_truth",
     "render_row",
 ]
 
@@ -112,20 +113,23 @@ def parse_person(pool: UserPool, header: Sequence[str], cells: Sequence[str]) ->
     username, mfa = values.pop(_USERNAME), values.pop(_MFA)
     if not username:
         raise RowRefused("cognito:username is missing.")  # UNVERIFIED
-    if len(username) > 128:
-        raise RowRefused("cognito:username is longer than 128 characters.")  # UNVERIFIED
     for name in ("email_verified", "phone_number_verified"):
         if values.get(name):
-            values[name] = "true" if _truth(name, values[name]) else "false"
+            values[name] = "true" if parse_truth(name, values[name]) else "false"
     _check_proven(pool, values)
     return ImportedPerson(
         username=username,
         attributes=tuple(AttributeType(name=name, value=value) for name, value in values.items() if value),
-        mfa_enabled=_mfa(pool, wanted=_truth(_MFA, mfa), has_phone=bool(values.get("phone_number"))),
+        mfa_enabled=_mfa(pool, wanted=parse_truth(_MFA, mfa), has_phone=bool(values.get("phone_number"))),
     )
 
 
-def _truth(name: str, text: str) -> bool:
+def parse_truth(name: str, text: str) -> bool:
+    """What a cell says: true or false, in whatever case a spreadsheet has put it.
+
+    Raises:
+        RowRefused: something else.
+    """
     said = _TRUTHS.get(text.strip().lower())
     if said is None:
         raise RowRefused(f"{name} must be true or false.")  # UNVERIFIED

@@ -4,11 +4,16 @@ In a pool whose user names are addresses, people sign up with an address and are
 too; the address becomes an attribute and an alias. Elsewhere the name is what they chose, as long as it does not look
 like an alias of the pool, so that nobody can be found under somebody else's address.
 
-Source: Cognito Developer Guide, "Customizing sign-in attributes".
+Every name has the form that the model gives it, wherever it comes from: a file, a page, or a function's answer is not
+held against the model as a call is, and a user with another name could not be named in any call.
+
+Source: Cognito Developer Guide, "Customizing sign-in attributes"; cognito-idp model, UsernameType.
 """
 
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from velvetrope.clock import Entropy
 from velvetrope.identifiers import new_uuid
@@ -17,7 +22,10 @@ from velvetrope.userpools.directory import EMAIL, PHONE_NUMBER
 from velvetrope.userpools.errors import InvalidParameterException, UsernameExistsException
 from velvetrope.userpools.shapes import AttributeType
 
-__all__ = ["NewName", "check_no_alias", "name_new_user", "name_taken"]
+__all__ = ["NewName", "broken_form", "check_no_alias", "name_new_user", "name_taken"]
+
+_MAX_CHARACTERS: Final = 128
+_CATEGORIES: Final = frozenset("LMSNP")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +39,9 @@ class NewName:
 def name_new_user(pool: UserPool, username: str, given: Sequence[AttributeType], entropy: Entropy) -> NewName:
     """
     Raises:
-        InvalidParameterException: the name has not the shape that the pool asks for.
+        InvalidParameterException: the name has not the shape that the pool, or the model, asks for.
     """
+    _check_form(username)
     sub = new_uuid(entropy)
     if not pool.username_attributes:
         check_no_alias(pool, username)
@@ -48,6 +57,28 @@ def name_taken(pool: UserPool, conflict: UserConflict) -> UsernameExistsExceptio
     if pool.username_attributes and conflict.kind != "username":
         return UsernameExistsException(f"An account with the given {conflict.kind} already exists.")
     return UsernameExistsException("User already exists")
+
+
+def broken_form(username: str) -> str | None:
+    """What UsernameType has against a name, None if nothing: up to 128 letters, marks, symbols, numbers, punctuation.
+
+    So no name has a space in it, or a character that nobody sees.
+    """
+    if not username:
+        return "Member must have length greater than or equal to 1"
+    if len(username) > _MAX_CHARACTERS:
+        return f"Member must have length less than or equal to {_MAX_CHARACTERS}"
+    if any(unicodedata.category(character)[0] not in _CATEGORIES for character in username):
+        return r"Member must satisfy regular expression pattern: [\p{L}\p{M}\p{S}\p{N}\p{P}]+"
+    return None
+
+
+def _check_form(username: str) -> None:
+    broken = broken_form(username)
+    if broken is not None:
+        raise InvalidParameterException(
+            f"1 validation error detected: Value at 'username' failed to satisfy constraint: {broken}"
+        )
 
 
 def _address_kind(pool: UserPool, username: str) -> str:

@@ -13,10 +13,12 @@ Source: Cognito Developer Guide, "Configuring verification and invitation messag
 """
 
 import hmac
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Literal
+from html import escape
+from typing import Final, Literal
 
 import msgspec
 
@@ -54,6 +56,7 @@ _LIFETIMES: dict[CodePurpose, timedelta] = {
 }
 """Source: Cognito Developer Guide, "Quotas": code validity."""
 _CODE_DIGITS = 6
+_PLACEHOLDER: Final = re.compile(r"\{username\}|\{####\}")
 _MESSAGE = "userpools.message"
 _CODE = "userpools.code"
 _CODE_TEXT = "Your confirmation code is {####}"
@@ -169,7 +172,7 @@ class Outbox:
                 pool,
                 addressed,
                 occasion.source,
-                _Body(subject, _filled(text, digits, addressed.username)),
+                _Body(subject, _filled(text, digits, addressed)),
                 code=digits,
                 now=now,
             ),
@@ -211,7 +214,7 @@ class Outbox:
             own = words.sms_message or (template and template.sms_message)
         usual = _INVITATION_TEXT if temporary_password else _WELCOME_TEXT
         code = None if temporary_password is None else temporary_password.reveal()
-        body = _Body(subject, _filled(own or usual, code or "", addressed.username))
+        body = _Body(subject, _filled(own or usual, code or "", addressed))
         return self._message(pool, addressed, "CustomMessage_AdminCreateUser", body, code=code, now=now)
 
     async def send_sign_in_code(
@@ -224,7 +227,7 @@ class Outbox:
         else:
             text = words.sms_message or pool.sms_authentication_message or _SIGN_IN_TEXT
         subject = words.email_subject or pool.email_mfa.subject or _SIGN_IN_SUBJECT
-        body = _Body(subject, _filled(text, code.reveal(), addressed.username))
+        body = _Body(subject, _filled(text, code.reveal(), addressed))
         message = self._message(pool, addressed, "CustomMessage_Authentication", body, code=code.reveal(), now=now)
         await self._store.queue_message(message, to_nobody=to_nobody)
 
@@ -307,8 +310,16 @@ def _medium(address: Address) -> Medium:
     return "EMAIL" if address == "email" else "SMS"
 
 
-def _filled(text: str, code: str, username: str) -> str:
-    return text.replace("{username}", username).replace("{####}", code)
+def _filled(text: str, code: str, addressed: Addressed) -> str:
+    """The template with the code and the name in it.
+
+    Mail is HTML and the name is a stranger's: `<img/src=//…?{####}>` would send the code to whoever chose it. So both
+    are escaped there, and what was filled in is not looked through again.
+    """
+    shown = {"{username}": addressed.username, "{####}": code}
+    if addressed.address == "email":
+        shown = {placeholder: escape(value) for placeholder, value in shown.items()}
+    return _PLACEHOLDER.sub(lambda found: shown[found[0]], text)
 
 
 def _order(pool: UserPool, addressed: Addressed, function_arn: str, kind: str, code: str | None) -> SenderOrder:
