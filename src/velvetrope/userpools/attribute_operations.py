@@ -174,6 +174,7 @@ class AttributeOperations:
             raise code_expired()  # another call has spent the code
         if isinstance(changed, UserConflict):
             raise AliasExistsException(f"An account with the {changed.kind} already exists.")
+        await self._limits.forget_address(pool, changed.attributes[address], now=call.now)
         return {}
 
     @operation

@@ -5,6 +5,12 @@ that a stranger cannot fill an inbox. Codes of sign-ins are counted too, apart f
 factor sent, a second one only whoever has shown a first. Whoever shows such a code has had a right to it, and starts
 from none again.
 
+Names are free, so codes are counted by where they go as well, as long as the address was not shown to be the user's:
+twenty in an hour, whatever they are for and whoever asks, until somebody shows one of them. A proven address has no
+such count, or strangers could keep its owner from signing in; and what administrators send is not counted. AWS is not
+known to count by address. It is compared as written, in lower case: whoever reads `anna+1@…` may read `anna@…` too, and
+is sent twenty codes to each.
+
 Source: Cognito Developer Guide, "Quotas" (ResendConfirmationCode, GetUserAttributeVerificationCode, ForgotPassword).
 For codes of sign-ins AWS's figure was not seen; ours is the same (UNVERIFIED).
 """
@@ -24,6 +30,8 @@ LimitedCall = Literal["resend", "forgot", "verify", "first_factor", "second_fact
 _HOUR = timedelta(hours=1)
 _FREE_CALLS = 5
 _LOCKS = (*[timedelta(0)] * _FREE_CALLS, _HOUR)
+_FREE_CODES = 20
+_ADDRESS_LOCKS = (*[timedelta(0)] * _FREE_CODES, _HOUR)
 
 
 class CallLimits:
@@ -38,18 +46,36 @@ class CallLimits:
         Raises:
             LimitExceededException: it was the sixth within an hour, or a later one.
         """
-        name = _name(username_key, what)
+        await self._take(pool, _name(username_key, what), _LOCKS, now=now)
+
+    async def take_for_address(self, pool: UserPool, destination: str, *, now: datetime) -> None:
+        """Count one code to an address that was not shown to be the user's.
+
+        Raises:
+            LimitExceededException: it was the twenty-first within an hour, or a later one.
+        """
+        await self._take(pool, _address(destination), _ADDRESS_LOCKS, now=now)
+
+    async def forget_address(self, pool: UserPool, destination: str, *, now: datetime) -> None:
+        """Whoever reads what goes there has shown a code. Start from none again, unless the limit was reached."""
+        await self._store.forget_failures(pool.id, _address(destination), now=now)
+
+    async def _take(self, pool: UserPool, name: str, locks: tuple[timedelta, ...], *, now: datetime) -> None:
         counted = await self._store.load_attempts(pool.id, name)
         if counted is not None and now < counted.locked_until:
             raise too_often()
-        number = await self._store.record_failure(pool.id, name, now=now, locks=_LOCKS, forget_after=_HOUR)
+        number = await self._store.record_failure(pool.id, name, now=now, locks=locks, forget_after=_HOUR)
         # Of calls at the same moment no more get through than one after the other.
-        if number is None or number > _FREE_CALLS:
+        if number is None or number >= len(locks):
             raise too_often()
 
     async def forget(self, pool: UserPool, username_key: str, what: LimitedCall, *, now: datetime) -> None:
         """Start from none again, unless the limit was reached."""
         await self._store.forget_failures(pool.id, _name(username_key, what), now=now)
+
+
+def _address(destination: str) -> str:
+    return hashlib.sha256(f"address|{destination.lower()}".encode()).hexdigest()
 
 
 def _name(username_key: str, what: LimitedCall) -> str:

@@ -18,6 +18,7 @@ from datetime import datetime
 
 from velvetrope.secret import Secret
 from velvetrope.store.tables.userpools import OutgoingMessage, User, UserPool
+from velvetrope.userpools.call_limits import CallLimits
 from velvetrope.userpools.confirmation_links import LINK, LINK_PARAMETER
 from velvetrope.userpools.custom_senders import sender_of
 from velvetrope.userpools.errors import InvalidLambdaResponseException, InvalidParameterException
@@ -34,8 +35,9 @@ _ADDRESS_OF: dict[str, Address] = {"EMAIL": "email", "SMS": "phone_number"}
 class MessageWriter:
     """Writes what is to be sent."""
 
-    def __init__(self, outbox: Outbox, triggers: Triggers) -> None:
+    def __init__(self, outbox: Outbox, triggers: Triggers, limits: CallLimits) -> None:
         self._outbox = outbox
+        self._limits = limits
         self._triggers = triggers
 
     async def code(
@@ -44,11 +46,14 @@ class MessageWriter:
         """A new code to one of the user's addresses; `destination` where it goes to an address that is not theirs yet.
 
         Raises:
+            LimitExceededException: an app has had too many sent to an address that nobody has proven (`call_limits`).
             UserLambdaValidationException and its siblings: the pool's function failed, or its words lack the code.
         """
+        to = user.attributes[address] if destination is None else destination
+        if occasion.client_id is not None and not (destination is None and _is_proven(user, address)):
+            await self._limits.take_for_address(occasion.pool, to, now=occasion.now)
         by_link = self._outbox.confirms_by_link(occasion.pool, about, address)
         words = await self._words(user, about.source, address, occasion, needed=(_CODE,), by_link=by_link)
-        to = user.attributes[address] if destination is None else destination
         addressed = _addressed(user, address, to, words, occasion)
         return self._outbox.code(occasion.pool, addressed, about, now=occasion.now)
 
@@ -101,10 +106,12 @@ class MessageWriter:
         """Write and keep the message with a sign-in's code; without a user do the same work and keep nothing.
 
         Raises:
-            UserLambdaValidationException and its siblings: as `code`.
+            LimitExceededException, UserLambdaValidationException and its siblings: as `code`.
         """
         address = _ADDRESS_OF[medium]
         addressed = Addressed("", "", address, "")
+        if user is not None and not _is_proven(user, address):
+            await self._limits.take_for_address(pool, user.attributes[address], now=now)
         if user is not None:
             occasion = Occasion(pool, user.username, now, client_id, client_metadata)
             words = await self._words(user, "CustomMessage_Authentication", address, occasion, needed=(_CODE,))
@@ -143,6 +150,10 @@ class MessageWriter:
                     "Unrecognizable lambda output", detail=f"the message lacks one of {', '.join(needed)}"
                 )
         return words or NO_WORDS
+
+
+def _is_proven(user: User, address: Address) -> bool:
+    return user.attributes.get(f"{address}_verified") == "true"
 
 
 def _addressed(user: User, address: Address, destination: str, words: Words, occasion: Occasion) -> Addressed:

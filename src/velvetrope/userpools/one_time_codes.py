@@ -169,8 +169,18 @@ class OneTimeCodes:
         await self._back_off.succeeded(turn.pool, lock, now=turn.now)
         kind = _kind(second_factor=asked.second_factor)
         await self._limits.forget(turn.pool, sign_in.username_key, kind, now=turn.now)
+        reached = asked.sets_up or await self._phone_of(turn, sign_in, challenge_name)
+        if reached is not None:
+            await self._limits.forget_address(turn.pool, reached, now=turn.now)
         await self._challenges.spend_session(session, now=turn.now)
         return Answered(sign_in.with_proof(challenge_name))
+
+    async def _phone_of(self, turn: Turn, sign_in: SignIn, challenge_name: SentCode) -> str | None:
+        """Where a code by SMS has gone: a phone need not be proven to be sent one, a mail address has to be."""
+        if challenge_name == "EMAIL_OTP":
+            return None
+        found = (await self._directory.presented(turn.pool, sign_in.username)).found
+        return None if found is None else found.user.attributes.get("phone_number")
 
     def _seeming_destination(self, turn: Turn, sign_in: SignIn, address: Address) -> str:
         return self._decoys.of(turn.pool.id, sign_in.username, sign_in.username_key, address)

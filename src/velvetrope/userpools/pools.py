@@ -157,8 +157,8 @@ class UserPools:
             entropy=entropy,
             changes=database.changes,
         )
-        writer, sign_up_triggers = MessageWriter(self.outbox, triggers), SignUpTriggers(triggers)
         codes, limits, decoys = SentCodes(store, self.outbox), CallLimits(sign_ins), Decoys(master_keys)
+        writer, sign_up_triggers = MessageWriter(self.outbox, triggers, limits), SignUpTriggers(triggers)
         changes = PasswordChanges(store, vault)
         challenges = ChallengeSealer(master_keys, entropy, sign_ins)
         tokens = AccessTokens(store, directory, issuer)

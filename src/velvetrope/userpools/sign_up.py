@@ -230,6 +230,7 @@ class SignUpOperations:
             raise code_expired()  # another call has spent the code, or the user is gone
         if isinstance(changed, UserConflict):
             raise AliasExistsException(f"An account with the {changed.kind} already exists.")
+        await self._limits.forget_address(pool, changed.attributes[code.proves], now=call.now)
         occasion = Occasion(pool, changed.username, call.now, client.client_id, client_metadata)
         await self._triggers.post_confirmation("PostConfirmation_ConfirmSignUp", occasion, changed)
         if not _takes_sessions(client):
