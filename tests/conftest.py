@@ -7,6 +7,7 @@ import pytest
 
 from support.postgres import Postgres
 from support.running import RunningServer
+from support.stores import PostgresStores
 
 
 @pytest.fixture(scope="session")
@@ -22,3 +23,25 @@ def postgres() -> Iterator[Postgres]:
     """A PostgreSQL of its own. Tests make roles and databases of their own in it."""
     with Postgres() as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def postgres_stores(postgres: Postgres) -> PostgresStores:
+    """Clean databases for one test after the other."""
+    return PostgresStores(postgres)
+
+
+@pytest.fixture
+def postgresql_store(postgres_stores: PostgresStores, tmp_path: Path) -> Iterator[str]:
+    """The URL of a clean store on PostgreSQL, which `store_url(tmp_path)` gives too."""
+    with postgres_stores.lent(tmp_path) as url:
+        yield url
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def either_store(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The test runs twice, with `store_url(tmp_path)` on SQLite and on PostgreSQL; which of them."""
+    which: str = request.param
+    if which == "postgresql":
+        request.getfixturevalue("postgresql_store")
+    return which

@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from support.stores import store_url
 from velvetrope.store import Database
 from velvetrope.store.tables.apigateway import (
     ApiGatewayStore,
@@ -28,7 +29,7 @@ _NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 @pytest.fixture
 async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    database = await Database.open(f"sqlite:///{tmp_path}/apigateway.db", durable=False)
+    database = await Database.open(store_url(tmp_path), durable=False)
     yield database
     await database.close()
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from support.stores import store_url
 from velvetrope.store import Database
 from velvetrope.store.tables.apigateway_domains import DomainNameStore
 from velvetrope.store.tables.apigateway_records import BasePathMapping, DomainName
@@ -21,7 +22,7 @@ _numbers = itertools.count()
 
 @pytest.fixture
 async def store(tmp_path: Path) -> AsyncIterator[HttpApiStore]:
-    database = await Database.open(f"sqlite:///{tmp_path}/apis.db", durable=False)
+    database = await Database.open(store_url(tmp_path), durable=False)
     store = HttpApiStore(database)
     api = HttpApi(id="api1", account_id=_ACCOUNT, name="demo", created_at=_NOW)
     await store.save_new_api(api, _stage("$default", auto_deploy=True), _freeze)
@@ -108,7 +109,7 @@ async def test_another_account_does_not_see_an_api(store: HttpApiStore) -> None:
 
 
 async def test_what_a_mapping_leads_to_is_seen_before_it_is_deleted(tmp_path: Path) -> None:
-    database = await Database.open(f"sqlite:///{tmp_path}/mapped.db", durable=False)
+    database = await Database.open(store_url(tmp_path), durable=False)
     store, domains = HttpApiStore(database), DomainNameStore(database)
     api = HttpApi(id="api1", account_id=_ACCOUNT, name="demo", created_at=_NOW)
     await store.save_new_api(api, _stage("$default", auto_deploy=True), _freeze)

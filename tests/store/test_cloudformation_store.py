@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from support.stores import store_url
 from velvetrope.store import Database
 from velvetrope.store.tables.cloudformation import (
     ChangeSetRecord,
@@ -22,7 +23,7 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 @pytest.fixture
 async def store(tmp_path: Path) -> AsyncIterator[CloudFormationStore]:
-    database = await Database.open(f"sqlite:///{tmp_path / 'state.db'}", durable=False)
+    database = await Database.open(store_url(tmp_path), durable=False)
     yield CloudFormationStore(database)
     await database.close()
 
@@ -182,7 +183,7 @@ async def test_a_stack_at_work_keeps_its_protection(store: CloudFormationStore) 
 
 
 async def test_a_change_is_told_on_the_feed(tmp_path: Path) -> None:
-    database = await Database.open(f"sqlite:///{tmp_path / 'state.db'}", durable=False)
+    database = await Database.open(store_url(tmp_path), durable=False)
     heard: list[str] = []
     database.changes.subscribe("cloudformation", lambda: heard.append("cloudformation"))
 

@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import Column, Integer, MetaData, String, Table, insert, select, text, update
 from sqlalchemy.exc import IntegrityError
 
+from support.stores import store_url
 from velvetrope.store import Database, DatabaseUnsupported, SchemaTooNew
 from velvetrope.store.visits import Visit
 
@@ -22,7 +23,7 @@ probes = Table("probes", metadata, Column("id", String, primary_key=True), Colum
 
 
 async def open_database(folder: Path) -> Database:
-    return await Database.open(f"sqlite:///{folder / 'test.db'}", durable=False)
+    return await Database.open(store_url(folder), durable=False)
 
 
 async def with_probes(folder: Path) -> Database:
@@ -135,7 +136,7 @@ async def test_a_newer_schema_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["mysql://localhost/x", "sqlite+pysqlcipher:///x.db", "postgresql+psycopg://localhost/x"]
+    "url", ["mysql://localhost/x", "sqlite+pysqlcipher:///x.db", "postgresql+asyncpg://localhost/x"]
 )
 async def test_an_unknown_database_is_refused_by_name(url: str) -> None:
     with pytest.raises(DatabaseUnsupported):

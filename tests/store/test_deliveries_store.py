@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from support.stores import store_url
 from velvetrope.store import Database
 from velvetrope.store.tables.userpools import OutgoingMessage, User, UserPoolStore
 from velvetrope.store.tables.userpools_deliveries import DeliveryStore, Medium
@@ -31,7 +32,7 @@ def message(name: str, *, medium: Medium = "EMAIL", at: datetime = NOW) -> Outgo
 
 @pytest.fixture
 async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    opened = await Database.open(f"sqlite:///{tmp_path / 'state.db'}", durable=False)
+    opened = await Database.open(store_url(tmp_path), durable=False)
     yield opened
     await opened.close()
 

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from support.stores import store_url
 from velvetrope.store import Database
 from velvetrope.store.tables.hosted_ui_federation import FederatedSignIn, FederatedSignInStore
 from velvetrope.store.tables.userpools import User, UserConflict, UserIdentity, UserPoolStore
@@ -21,7 +22,7 @@ CAROL = UserIdentity(provider_name="Google", provider_type="Google", user_id="ca
 
 @pytest.fixture
 async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    database = await Database.open(f"sqlite:///{tmp_path / 'store.db'}", durable=False)
+    database = await Database.open(store_url(tmp_path), durable=False)
     yield database
     await database.close()
 

@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy.exc import IntegrityError
 
 from support.functions import new_function
+from support.stores import store_url
 from velvetrope.store import Database
 from velvetrope.store.tables.function_events import EventStore, FunctionEvent
 from velvetrope.store.tables.functions import FunctionStore
@@ -32,7 +33,7 @@ def event(number: int, **changes: object) -> FunctionEvent:
 
 @pytest.fixture
 async def events(tmp_path: Path) -> AsyncIterator[EventStore]:
-    database = await Database.open(f"sqlite:///{tmp_path}/velvetrope.db", durable=False)
+    database = await Database.open(store_url(tmp_path), durable=False)
     await FunctionStore(database).create_function(new_function())
     yield EventStore(database)
     await database.close()

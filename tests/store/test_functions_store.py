@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from support.functions import new_function
+from support.stores import store_url
 from velvetrope.store import Database
 from velvetrope.store.tables.functions import (
     LATEST,
@@ -27,7 +28,7 @@ def publish(function: Function, newest: FunctionConfiguration | None) -> Functio
 
 @pytest.fixture
 async def store(tmp_path: Path) -> AsyncIterator[FunctionStore]:
-    database = await Database.open(f"sqlite:///{tmp_path}/velvetrope.db", durable=False)
+    database = await Database.open(store_url(tmp_path), durable=False)
     yield FunctionStore(database)
     await database.close()
 

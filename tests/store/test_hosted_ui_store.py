@@ -10,6 +10,7 @@ import msgspec
 import pytest
 from sqlalchemy import text
 
+from support.stores import store_url
 from velvetrope.store import Database
 from velvetrope.store.tables.hosted_ui import AuthorizationCode, HostedUiStore, SpentCode
 from velvetrope.store.tables.hosted_ui_sessions import BrowserSession
@@ -21,7 +22,7 @@ POOL, CLIENT = "us-west-2_Demo12345", "1example23456789"
 
 @pytest.fixture
 async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    database = await Database.open(f"sqlite:///{tmp_path / 'store.db'}", durable=False)
+    database = await Database.open(store_url(tmp_path), durable=False)
     yield database
     await database.close()
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from support.stores import store_url
 from velvetrope.store import Database
 from velvetrope.store.tables.iam_providers import IamProviderStore, OpenIdProvider
 
@@ -16,7 +17,7 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 @pytest.fixture
 async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    database = await Database.open(f"sqlite:///{tmp_path}/iam.db", durable=False)
+    database = await Database.open(store_url(tmp_path), durable=False)
     yield database
     await database.close()
 

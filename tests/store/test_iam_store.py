@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from support.stores import store_url
 from velvetrope.store import Database
 from velvetrope.store.tables.iam import (
     AccessKey,
@@ -33,7 +34,7 @@ class Refused(Exception):
 
 @pytest.fixture
 async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    database = await Database.open(f"sqlite:///{tmp_path}/iam.db", durable=False)
+    database = await Database.open(store_url(tmp_path), durable=False)
     yield database
     await database.close()
 

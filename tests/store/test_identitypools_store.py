@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from support.stores import store_url
 from velvetrope.store import Database
 from velvetrope.store.tables.identitypools import (
     Identity,
@@ -35,7 +36,7 @@ ALICE_ELSEWHERE = {"pool-b": "alice"}
 
 @pytest.fixture
 async def store(tmp_path: Path) -> AsyncIterator[IdentityPoolStore]:
-    database = await Database.open(f"sqlite:///{tmp_path}/pools.db", durable=False)
+    database = await Database.open(store_url(tmp_path), durable=False)
     store = IdentityPoolStore(database)
     await store.save_pool(POOL)
     yield store

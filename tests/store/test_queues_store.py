@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from support.stores import store_url
 from velvetrope.store import Database
 from velvetrope.store.tables.queues import MessageContent, NewMessage, Queue, QueueStore, ReceivedMessage
 
@@ -43,7 +44,7 @@ class Store(QueueStore):
 
 @pytest.fixture
 async def path(tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path}/velvetrope.db"
+    return store_url(tmp_path)
 
 
 @pytest.fixture
@@ -115,7 +116,7 @@ async def test_a_batch_is_kept_whole_or_not_at_all(store: Store) -> None:
 
     assert await store.send_messages(QUEUE, [message(1)], NOW) is None
     await store.create_queue(QUEUE)
-    with pytest.raises(Exception, match="UNIQUE"):
+    with pytest.raises(Exception, match=r"(?i)unique"):
         await store.send_messages(QUEUE, [message(1), message(1)], NOW)
     assert await store.take(QUEUE, 10) == []
 

@@ -10,6 +10,7 @@ import msgspec
 import pytest
 from sqlalchemy.exc import IntegrityError
 
+from support.stores import store_url
 from velvetrope.store import Database
 from velvetrope.store.schema import METADATA
 from velvetrope.store.tables.hosted_ui_saml import SamlLogout, SamlStore
@@ -29,7 +30,7 @@ POOL, OTHER_POOL = "us-west-2_Demo12345", "us-west-2_Other1234"
 
 @pytest.fixture
 async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    database = await Database.open(f"sqlite:///{tmp_path / 'store.db'}", durable=False)
+    database = await Database.open(store_url(tmp_path), durable=False)
     yield database
     await database.close()
 

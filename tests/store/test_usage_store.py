@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from support.stores import store_url
 from velvetrope.metering import BucketLimits, BucketState
 from velvetrope.store import Database
 from velvetrope.store.tables.usage import UsageStore
@@ -18,7 +19,7 @@ _NOW = 1_767_225_600_000_000
 
 @pytest.fixture
 async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    database = await Database.open(f"sqlite:///{tmp_path}/usage.db", durable=False)
+    database = await Database.open(store_url(tmp_path), durable=False)
     yield database
     await database.close()
 
@@ -67,7 +68,7 @@ async def test_what_is_given_back_can_be_taken_again(database: Database) -> None
 
 
 async def test_taken_quota_survives_a_restart(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path}/restart.db"
+    url = store_url(tmp_path)
     first = await Database.open(url, durable=False)
     await UsageStore(first).take_quota("plan", "key", _TODAY, allowance=10, wanted=7, today=_TODAY)
     await first.close()

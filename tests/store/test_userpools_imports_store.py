@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from support.stores import store_url
 from velvetrope.store import Database
 from velvetrope.store.tables.userpools import PasswordPolicySettings, User, UserConflict, UserPool, UserPoolStore
 from velvetrope.store.tables.userpools_import_jobs import UserImportJob
@@ -19,7 +20,7 @@ POOL = "us-west-2_AbCdEfGhI"
 
 @pytest.fixture
 async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    opened = await Database.open(f"sqlite:///{tmp_path / 'state.db'}", durable=False)
+    opened = await Database.open(store_url(tmp_path), durable=False)
     yield opened
     await opened.close()
 

@@ -10,6 +10,7 @@ import msgspec
 import pytest
 from sqlalchemy import select
 
+from support.stores import store_url
 from velvetrope.store import Database
 from velvetrope.store.tables.userpools import (
     OutgoingMessage,
@@ -32,7 +33,7 @@ QUIET = timedelta(minutes=15)
 
 @pytest.fixture
 async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    opened = await Database.open(f"sqlite:///{tmp_path / 'state.db'}", durable=False)
+    opened = await Database.open(store_url(tmp_path), durable=False)
     yield opened
     await opened.close()
 

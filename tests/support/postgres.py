@@ -136,7 +136,6 @@ class Postgres:
             "unix_socket_directories": "",
             "fsync": "off",
             "full_page_writes": "off",
-            "synchronous_commit": "off",
             "shared_buffers": "16MB",
             "max_connections": "60",
             "autovacuum": "off",

@@ -7,7 +7,7 @@ database; services are handed the store classes they need.
 
 from velvetrope.store.columns import Record, UtcTime
 from velvetrope.store.database import ChangeFeed, Connection, Database, Transaction
-from velvetrope.store.dialects.sqlite import DatabaseUnsupported
+from velvetrope.store.dialects import DatabaseUnreachable, DatabaseUnsupported
 from velvetrope.store.schema import METADATA, SchemaTooNew
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "ChangeFeed",
     "Connection",
     "Database",
+    "DatabaseUnreachable",
     "DatabaseUnsupported",
     "Record",
     "SchemaTooNew",

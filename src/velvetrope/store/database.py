@@ -8,8 +8,12 @@
         row = (await connection.execute(select(users))).one_or_none()
 
 Services never see a connection: the classes in `store/tables/` open and close what they need, one method one
-transaction. On SQLite there is one writer at a time (`BEGIN IMMEDIATE` when it is one's turn, so that nobody waits in
-SQLite's busy loop) and any number of readers (WAL). What else differs between databases is in `store/dialects/`.
+transaction. There is one writer at a time and any number of readers, on both databases: on SQLite by `BEGIN IMMEDIATE`
+when it is one's turn, so that nobody waits in SQLite's busy loop, on PostgreSQL by a lock that all nodes share. What
+else differs between databases is in `store/dialects/`.
+
+Nodes that share a PostgreSQL hear of each other's commits on the same change feed. A node that might not have heard of
+one is told that everything was changed.
 
 Statements run in a few threads of the store's own, with SQLAlchemy's plain engine. Its asyncio engine would do the
 same through one thread per connection and a greenlet per call; it costs four times as much per transaction, and
@@ -21,17 +25,19 @@ never corrupts, which is what `velvetrope dev` wants.
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from contextlib import asynccontextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from typing import Any, TypeVar, TypeVarTuple, overload
 
 from sqlalchemy import Connection as EngineConnection
 from sqlalchemy import CursorResult, Engine, Executable
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql.selectable import TypedReturnsRows
 
-from velvetrope.store.dialects import sqlite
+from velvetrope.store.dialects import Dialect, Listening, open_engine
+from velvetrope.store.drivers import driver_of, named_error
 from velvetrope.store.schema import prepare_schema
 from velvetrope.store.threads import Threads
 from velvetrope.store.turns import Turns
@@ -43,8 +49,6 @@ T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 Parameters = Mapping[str, Any] | Sequence[Mapping[str, Any]]
 """Bound values by name; a sequence of them runs the statement once for each."""
-
-_THREADS = 4
 
 
 class ChangeFeed:
@@ -62,6 +66,11 @@ class ChangeFeed:
         for listener in self._listeners.get(topic, ()):
             listener()
 
+    def publish_all(self) -> None:
+        """Tell the listeners of all topics: anything may have been changed."""
+        for topic in list(self._listeners):
+            self.publish(topic)
+
 
 class Connection:
     """A connection inside a transaction. One statement at a time; results are complete when they arrive.
@@ -70,11 +79,16 @@ class Connection:
     statements do.
     """
 
-    def __init__(self, begin: Callable[[], EngineConnection], threads: Threads) -> None:
+    def __init__(
+        self, begin: Callable[[], EngineConnection], threads: Threads, dialect: Dialect, *, writes: bool
+    ) -> None:
         self._begin = begin
+        self._writes = writes
         self._threads = threads
+        self._dialect = dialect
         self._begun: EngineConnection | None = None
         self.committed = False
+        """Whether others may see what was done here: it was committed, or the connection was lost on the way."""
 
     @overload
     async def execute(
@@ -100,36 +114,59 @@ class Connection:
         """Let `work` have SQLAlchemy's own connection, in a thread of the store's."""
         return await self._threads.run(lambda: work(self._open()))
 
-    async def commit(self) -> None:
-        """Make it last. Whatever happens, the connection is done with."""
+    async def commit(self, topics: Collection[str] = ()) -> None:
+        """Make it last, and tell other nodes of `topics`. Whatever happens, the connection is done with."""
         if self._begun is not None:
-            await self._threads.run(self._commit)
+            await self._threads.run(lambda: self._commit(topics))
 
     async def rollback(self) -> None:
         """Undo everything, and be done with the connection."""
         if self._begun is not None:
-            await self._threads.run(self.let_go)
+            await self._threads.run(self._leave)
 
-    def let_go(self) -> None:
-        """End a transaction that has changed nothing. Quick: nothing is written."""
+    async def let_go(self) -> None:
+        """End a transaction that has changed nothing."""
         if self._begun is not None:
-            self._end(EngineConnection.rollback)
-
-    def _commit(self) -> None:
-        self._end(EngineConnection.commit)
-        self.committed = True
+            if self._dialect.leaves_at_once:
+                self._leave()
+            else:
+                await self._threads.run(self._leave)
 
     def _open(self) -> EngineConnection:
         if self._begun is None:
             self._begun = self._begin()
         return self._begun
 
-    def _end(self, how: Callable[[EngineConnection], None]) -> None:
+    def _commit(self, topics: Collection[str]) -> None:
         connection, self._begun = self._open(), None
         try:
-            how(connection)
+            driver = driver_of(connection)
+            try:
+                self._dialect.commit(driver, topics)
+            except connection.dialect.loaded_dbapi.Error as error:
+                self.committed = self._dialect.is_lost(driver)
+                raise named_error(error, "COMMIT") from error
+            self.committed = True
         finally:
-            connection.close()
+            _close(connection, self._dialect)
+
+    def _leave(self) -> None:
+        connection, self._begun = self._open(), None
+        try:
+            if not connection.invalidated:
+                driver = driver_of(connection)
+                if not self._dialect.is_lost(driver):
+                    self._dialect.leave(driver, writes=self._writes)
+        except connection.dialect.loaded_dbapi.Error as error:
+            raise named_error(error, "ROLLBACK") from error
+        finally:
+            _close(connection, self._dialect)
+
+
+def _close(connection: EngineConnection, dialect: Dialect) -> None:
+    if not connection.invalidated and dialect.is_lost(driver_of(connection)):
+        connection.invalidate()
+    connection.close()
 
 
 @dataclass
@@ -147,13 +184,15 @@ class Transaction:
 class Database:
     """An opened database at the newest schema."""
 
-    def __init__(self, engine: Engine, *, durable: bool) -> None:
+    def __init__(self, engine: Engine, dialect: Dialect) -> None:
         self._engine = engine
-        self._durable = durable
+        self._dialect = dialect
         self._writer = Turns()
-        self._threads = Threads(_THREADS, name="velvetrope-store")
+        self._readers = nullcontext() if dialect.max_readers is None else asyncio.Semaphore(dialect.max_readers)
+        self._threads = Threads(dialect.threads, name="velvetrope-store")
         self._kept = threading.local()
         self._visits: list[Visit] = []
+        self._listening: Listening | None = None
         self.changes = ChangeFeed()
 
     @classmethod
@@ -162,10 +201,14 @@ class Database:
 
         Raises:
             velvetrope.store.SchemaTooNew: the database was written by a newer velvetrope.
-            velvetrope.store.DatabaseUnsupported: the URL names a database that we do not know.
+            velvetrope.store.DatabaseUnsupported: the URL names a database that we do not know, or one that cannot keep
+                what we promise.
+            velvetrope.store.DatabaseUnreachable: the database does not answer, or does not let us in.
         """
-        database = cls(sqlite.open_engine(make_url(url), durable=durable), durable=durable)
+        database = cls(*open_engine(make_url(url), durable=durable))
         try:
+            # Heard from before anything is read, so that nothing is remembered that has changed unheard.
+            await database._listen()
             async with database.transaction() as tx:
                 await tx.connection.run_sync(prepare_schema)
         except BaseException:
@@ -175,33 +218,53 @@ class Database:
 
     async def close(self) -> None:
         """Let go of all connections and threads. Closing twice does nothing more."""
+        listening, self._listening = self._listening, None
+        if listening is not None:
+            await asyncio.to_thread(listening.close)
         await asyncio.to_thread(self._threads.close)
         visits, self._visits = self._visits, []
         for visit in visits:
             await asyncio.to_thread(visit.close)
         await asyncio.to_thread(self._engine.dispose)
 
+    async def _listen(self) -> None:
+        loop = asyncio.get_running_loop()
+
+        def told(topics: Collection[str] | None) -> None:
+            with suppress(RuntimeError):  # the loop has ended
+                loop.call_soon_threadsafe(self._hear, topics)
+
+        self._listening = await self._threads.run(lambda: self._dialect.listen(told))
+
+    def _hear(self, topics: Collection[str] | None) -> None:
+        if topics is None:
+            self.changes.publish_all()
+        else:
+            for topic in topics:
+                self.changes.publish(topic)
+
     @asynccontextmanager
     async def read(self) -> AsyncIterator[Connection]:
         """A connection that sees one committed state and changes nothing."""
-        connection = Connection(lambda: self._begin(writes=False), self._threads)
-        try:
-            yield connection
-        finally:
-            connection.let_go()
+        async with self._readers:
+            connection = Connection(lambda: self._begin(writes=False), self._threads, self._dialect, writes=False)
+            try:
+                yield connection
+            finally:
+                await connection.let_go()
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Transaction]:
         """A transaction that may write; all of it happens, or none."""
         async with self._writer:
-            tx = Transaction(Connection(lambda: self._begin(writes=True), self._threads))
+            tx = Transaction(Connection(lambda: self._begin(writes=True), self._threads, self._dialect, writes=True))
             try:
                 yield tx
             except BaseException:
                 await tx.connection.rollback()
                 raise
             try:
-                await tx.connection.commit()
+                await tx.connection.commit(tx.topics)
             finally:
                 # A caller who was cancelled meanwhile has committed all the same, and caches must hear of it.
                 if tx.connection.committed:
@@ -214,13 +277,11 @@ class Database:
 
     def read_here(self, work: Callable[[Visit], T]) -> T:
         """`read_at_once` for who is in a thread already: the visit is this thread's own."""
-        visit = self._visit()
-        with visit.in_use:
-            visit.begin(writes=False)
-            try:
-                return work(visit)
-            finally:
-                visit.rollback()
+        visit = self._begun_visit(writes=False)
+        try:
+            return work(visit)
+        finally:
+            self._end_visit(visit)
 
     async def write_at_once(self, work: Callable[[Visit], T], *topics: str, waits_for_disk: bool = True) -> T:
         """What `work` answers, as one transaction in one visit; `topics` are published when it has been committed.
@@ -228,19 +289,13 @@ class Database:
         Without `waits_for_disk` it survives the end of the process as any other, and a power cut only if a later
         transaction that waits has been committed before that: each of those takes what came before it along.
         """
-        committed = False
-
-        def write() -> T:
-            nonlocal committed
-            answer = self._write(work, waits_for_disk)
-            committed = True
-            return answer
+        written: list[bool] = []
 
         async with self._writer:
             try:
-                return await self._threads.run(write)
+                return await self._threads.run(lambda: self._write(work, waits_for_disk, topics, written))
             finally:
-                if committed:
+                if written:
                     for topic in topics:
                         self.changes.publish(topic)
 
@@ -250,36 +305,77 @@ class Database:
         Not for work that somebody who has the turn to write may wait for (`Turns`).
         """
         with self._writer.in_thread():
-            return self._write(work, waits_for_disk)
+            return self._write(work, waits_for_disk, (), [])
 
-    def _write(self, work: Callable[[Visit], T], waits_for_disk: bool) -> T:
-        visit = self._visit()
-        with visit.in_use:
-            if self._durable:
-                visit.wait_for_disk(waits_for_disk)
+    def _write(
+        self, work: Callable[[Visit], T], waits_for_disk: bool, topics: Collection[str], written: list[bool]
+    ) -> T:
+        """`written` gets an entry where others may see what was done, whatever is raised here."""
+        visit = self._begun_visit(writes=True, waits_for_disk=waits_for_disk)
+        try:
+            answer = work(visit)
             try:
-                visit.begin(writes=True)
-                answer = work(visit)
-                visit.commit()
-            except BaseException:
-                visit.rollback()
+                visit.commit(topics)
+            except DBAPIError:
+                if visit.is_lost:
+                    written.append(True)
                 raise
+            written.append(True)
             return answer
+        finally:
+            self._end_visit(visit)
+
+    def _begun_visit(self, *, writes: bool, waits_for_disk: bool = True) -> Visit:
+        """The visit that the calling thread keeps, in use and in a transaction.
+
+        One that was lost since it was last used (the database was started anew) is replaced: nothing was done on it.
+        """
+        for is_last_try in (False, True):
+            visit = self._visit()
+            visit.in_use.acquire()
+            try:
+                visit.begin(writes=writes, waits_for_disk=waits_for_disk)
+            except BaseException:
+                is_lost = visit.is_lost
+                self._end_visit(visit)
+                if is_last_try or not is_lost:
+                    raise
+            else:
+                break
+        return visit
+
+    def _end_visit(self, visit: Visit) -> None:
+        try:
+            visit.leave()
+        finally:
+            visit.in_use.release()
+            if visit.is_lost:
+                self._kept.visit = None
+                with suppress(ValueError):  # the database is being closed
+                    self._visits.remove(visit)
+                visit.close()
 
     def _visit(self) -> Visit:
         """The connection that the calling thread keeps."""
         visit: Visit | None = getattr(self._kept, "visit", None)
         if visit is None:
-            visit = self._kept.visit = Visit(self._engine.connect())
+            visit = self._kept.visit = Visit(self._engine.connect(), self._dialect)
             self._visits.append(visit)
         return visit
 
     def _begin(self, *, writes: bool) -> EngineConnection:
-        connection = self._engine.connect()
-        try:
-            connection.begin()
-            sqlite.begin(connection, writes=writes)
-        except BaseException:
-            connection.close()
-            raise
+        for is_last_try in (False, True):
+            connection = self._engine.connect()
+            try:
+                connection.begin()
+                self._dialect.begin(driver_of(connection), writes=writes, waits_for_disk=True)
+            except BaseException as error:
+                is_lost = not connection.invalidated and self._dialect.is_lost(driver_of(connection))
+                _close(connection, self._dialect)
+                if is_last_try or not is_lost:
+                    if isinstance(error, connection.dialect.loaded_dbapi.Error):
+                        raise named_error(error, "BEGIN") from error
+                    raise
+            else:
+                break
         return connection

@@ -16,16 +16,16 @@ transaction.
 """
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, TypeVarTuple, overload
 
 from sqlalchemy import Connection, CursorResult, Executable, Select
-from sqlalchemy.engine import Dialect
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.engine import Dialect as Spelling
 from sqlalchemy.sql import ClauseElement
 from sqlalchemy.sql.selectable import TypedReturnsRows
 
-from velvetrope.store.dialects import sqlite
+from velvetrope.store.dialects import Dialect
+from velvetrope.store.drivers import driver_of, named_error
 
 __all__ = ["Prepared", "Visit"]
 
@@ -45,26 +45,26 @@ class Prepared:
         self._columns = columns
         self._spelled: dict[str, _Spelled] = {}
 
-    def spelled(self, dialect: Dialect) -> "_Spelled":
+    def spelled(self, spelling: Spelling) -> "_Spelled":
         """The statement in one database's words."""
-        known = self._spelled.get(dialect.name)
+        known = self._spelled.get(spelling.name)
         if known is None:
-            known = self._spelled[dialect.name] = _Spelled(self._statement, self._columns, dialect)
+            known = self._spelled[spelling.name] = _Spelled(self._statement, self._columns, spelling)
         return known
 
 
 class _Spelled:
     """Text, how its values are bound, and how the values of its rows are read."""
 
-    def __init__(self, statement: ClauseElement, columns: Sequence[str], dialect: Dialect) -> None:
-        compiled: Any = statement.compile(dialect=dialect, column_keys=list(columns) or None)
+    def __init__(self, statement: ClauseElement, columns: Sequence[str], spelling: Spelling) -> None:
+        compiled: Any = statement.compile(dialect=spelling, column_keys=list(columns) or None)
         if any(bind.expanding or bind.literal_execute for bind in compiled.binds.values()):
             raise ValueError("a prepared statement has as many values as it says")
         if compiled.positiontup is None:
-            raise ValueError(f"{dialect.name} does not bind values by position")
+            raise ValueError(f"{spelling.name} does not bind values by position")
         self.text = str(compiled)
         self._values = [
-            (name, None if bind.required else bind.value, bind.type.dialect_impl(dialect).bind_processor(dialect))
+            (name, None if bind.required else bind.value, bind.type.dialect_impl(spelling).bind_processor(spelling))
             for name in compiled.positiontup
             for bind in [compiled.binds[name]]
         ]
@@ -74,7 +74,7 @@ class _Spelled:
         self._readers: list[tuple[int, Processor]] = [
             (index, reader)
             for index, column in enumerate(returned)
-            if (reader := column.type.dialect_impl(dialect).result_processor(dialect, None)) is not None
+            if (reader := column.type.dialect_impl(spelling).result_processor(spelling, None)) is not None
         ]
 
     def bound(self, values: Mapping[str, object]) -> tuple[object, ...]:
@@ -108,17 +108,15 @@ class _Spelled:
 class Visit:
     """The connection that a thread of the store keeps, inside one transaction at a time."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, dialect: Dialect) -> None:
         self._connection = connection
-        driver = connection.connection.dbapi_connection
-        if driver is None:
-            raise ValueError("the connection is closed")
-        self._driver = driver
-        self._cursor = driver.cursor()
+        self._dialect = dialect
+        self._driver = driver_of(connection)
+        self._cursor = self._driver.cursor()
+        self._errors: type[Exception] = connection.dialect.loaded_dbapi.Error
+        self._writes = False
         self.in_use = threading.Lock()
         """Held by its thread while it uses the visit, so that the visit is not closed under its hands."""
-        self._waits: bool | None = None
-        """Whether its commits wait for the disk; None before that was said."""
 
     def rows(self, statement: Prepared, values: Mapping[str, object]) -> list[tuple[Any, ...]]:
         """All rows that it finds."""
@@ -151,40 +149,54 @@ class Visit:
 
     # For `Database`
 
-    def begin(self, *, writes: bool) -> None:
+    def begin(self, *, writes: bool, waits_for_disk: bool = True) -> None:
         """Start the transaction."""
-        self._send(sqlite.begin_statement(writes=writes), ())
+        self._writes = writes
+        try:
+            self._dialect.begin(self._driver, writes=writes, waits_for_disk=waits_for_disk)
+        except self._errors as error:
+            raise named_error(error, "BEGIN") from error
 
-    def wait_for_disk(self, waits: bool) -> None:
-        """Whether commits from now on wait until the disk has them. Asked between transactions."""
-        if waits != self._waits:
-            self._waits = None  # whatever comes of the statement
-            self._send(sqlite.disk_statement(waits=waits), ())
-            self._waits = waits
+    def commit(self, topics: Collection[str] = ()) -> None:
+        """Make it last, and tell other nodes of `topics`."""
+        try:
+            self._dialect.commit(self._driver, topics)
+        except self._errors as error:
+            raise named_error(error, "COMMIT") from error
+        self._forget_engine_transaction()
 
-    def commit(self) -> None:
-        """Make it last."""
-        (self._connection if self._connection.in_transaction() else self._driver).commit()
+    def leave(self) -> None:
+        """Undo what was done since `begin`, if it has not been committed."""
+        try:
+            if not self.is_lost:
+                self._dialect.leave(self._driver, writes=self._writes)
+        except self._errors as error:
+            raise named_error(error, "ROLLBACK") from error
+        self._forget_engine_transaction()
 
-    def rollback(self) -> None:
-        """Undo everything, if anything was begun."""
-        (self._connection if self._connection.in_transaction() else self._driver).rollback()
+    @property
+    def is_lost(self) -> bool:
+        """Whether the connection is of no use any more."""
+        return self._connection.invalidated or self._dialect.is_lost(self._driver)
 
     def close(self) -> None:
         """Let go of the connection, once nobody uses it."""
         with self.in_use:
             self._cursor.close()
+            if self.is_lost:
+                self._connection.invalidate()
             self._connection.close()
+
+    def _forget_engine_transaction(self) -> None:
+        """SQLAlchemy takes it that it has begun a transaction where `execute` was used."""
+        if self._connection.in_transaction():
+            self._connection.rollback()
 
     def _run(self, statement: Prepared, values: Mapping[str, object]) -> _Spelled:
         spelled = statement.spelled(self._connection.dialect)
-        self._send(spelled.text, spelled.bound(values))
-        return spelled
-
-    def _send(self, text: str, values: tuple[object, ...]) -> None:
-        errors = self._connection.dialect.loaded_dbapi.Error
+        bound = spelled.bound(values)
         try:
-            self._cursor.execute(text, values)
-        except errors as error:
-            # SQLAlchemy's name for it, and without the values, some of which are secret.
-            raise DBAPIError.instance(text, None, error, errors, hide_parameters=True) from error
+            self._cursor.execute(spelled.text, bound)
+        except self._errors as error:
+            raise named_error(error, spelled.text) from error
+        return spelled

@@ -1,1 +1,80 @@
-"""What differs between the databases we support, one small file each."""
+"""What differs between databases, each in one file: `sqlite`, `postgresql`, and statements that are spelled for both.
+
+`Dialect` is what the store asks of a database; `open_engine` picks it by the URL, and knows no third.
+"""
+
+from collections.abc import Callable, Collection
+from typing import Protocol
+
+from sqlalchemy import Engine
+from sqlalchemy.engine import URL
+from sqlalchemy.engine.interfaces import DBAPIConnection
+
+from velvetrope.errors import VelvetropeError
+
+__all__ = ["DatabaseUnreachable", "DatabaseUnsupported", "Dialect", "Listening", "open_engine"]
+
+
+class DatabaseUnsupported(VelvetropeError):
+    """The database URL names a database that we do not know, or one that cannot keep our promises; or its driver is
+    missing."""
+
+
+class DatabaseUnreachable(VelvetropeError):
+    """The database does not answer, or does not let us in. The message holds no password."""
+
+
+class Listening(Protocol):
+    """Hears what other nodes have committed, until it is closed."""
+
+    def close(self) -> None:
+        """Stop. Nothing is told after it."""
+
+
+class Dialect(Protocol):
+    """How one database is spoken to. `driver` is a connection as its driver has it, out of any transaction."""
+
+    threads: int
+    """How many threads the store has for it. They stand still while the database works."""
+    max_readers: int | None
+    """How many reads of several statements may be under way at once, since each holds a connection; None: any."""
+    leaves_at_once: bool
+    """Whether ending a transaction that wrote nothing is done within the process, and so may be done anywhere."""
+
+    def begin(self, driver: DBAPIConnection, *, writes: bool, waits_for_disk: bool) -> None:
+        """Start a transaction: as a reader, who sees one committed state, or as the one writer there is.
+
+        `waits_for_disk` says whether a writer's commit returns only when the disk has it.
+        """
+
+    def commit(self, driver: DBAPIConnection, topics: Collection[str]) -> None:
+        """Make it last, and tell other nodes of `topics` in the moment in which they can read it."""
+
+    def leave(self, driver: DBAPIConnection, *, writes: bool) -> None:
+        """Undo what was done since `begin`, whose `writes` this is; nothing, where the transaction has ended."""
+
+    def is_lost(self, driver: DBAPIConnection) -> bool:
+        """Whether the connection is of no use any more."""
+
+    def listen(self, told: Callable[[Collection[str] | None], None]) -> Listening | None:
+        """Call `told`, in a thread, with the topics of each commit of another node; with None where commits may have
+        gone unheard, once each second for as long as that is so. None where there are no other nodes."""
+
+
+def open_engine(url: URL, *, durable: bool) -> tuple[Engine, Dialect]:
+    """An engine for the URL's database, with what it has to be asked for. Nothing is connected yet.
+
+    Raises:
+        DatabaseUnsupported: another database or driver, or a way there that others can read.
+    """
+    if url.drivername == "sqlite":
+        from velvetrope.store.dialects import sqlite
+
+        return sqlite.open_engine(url, durable=durable), sqlite.Sqlite(durable=durable)
+    if url.drivername == "postgresql":
+        from velvetrope.store.dialects import postgresql
+
+        return postgresql.open_engine(url), postgresql.PostgreSql(url, durable=durable)
+    raise DatabaseUnsupported(
+        f"The database {url.drivername} is not supported; use sqlite:///FILE or postgresql://HOST/NAME."
+    )

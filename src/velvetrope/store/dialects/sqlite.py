@@ -11,22 +11,16 @@ Source: https://www.sqlite.org/lang_transaction.html, https://www.sqlite.org/pra
 
 import sqlite3
 from collections import deque
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Collection, Iterator, Sequence
+from typing import Any, cast
 
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.engine import URL
 from sqlalchemy.engine.interfaces import DBAPIConnection
 
-from velvetrope.errors import VelvetropeError
-
-__all__ = ["DatabaseUnsupported", "begin", "begin_statement", "disk_statement", "open_engine"]
+__all__ = ["Sqlite", "open_engine"]
 
 _BUSY_SECONDS = 10.0
-
-
-class DatabaseUnsupported(VelvetropeError):
-    """The database URL names a driver that we do not know."""
 
 
 class _Cursor(sqlite3.Cursor):
@@ -55,20 +49,50 @@ class _Cursor(sqlite3.Cursor):
 
 
 class _Connection(sqlite3.Connection):
+    waits: bool | None = None
+    """Whether its commits wait for the disk; None before that was said."""
+
     def cursor(self, _factory: object = None, /) -> _Cursor:  # type: ignore[override]  # one kind of cursor only
         return super().cursor(_Cursor)
 
 
-def open_engine(url: URL, *, durable: bool) -> Engine:
-    """An engine whose connections are set up: WAL, foreign keys on, and how long a commit waits for the disk.
+class Sqlite:
+    """SQLite, as `Dialect` has it. Nobody else hears of changes: a state folder has one server at a time."""
 
-    Raises:
-        DatabaseUnsupported: another dialect or driver.
-    """
-    if url.drivername != "sqlite":
-        raise DatabaseUnsupported(f"The database {url.drivername} is not supported; use sqlite:///FILE.")
+    threads = 4
+    max_readers: int | None = None
+    leaves_at_once = True
+
+    def __init__(self, *, durable: bool) -> None:
+        self._durable = durable
+
+    def begin(self, driver: DBAPIConnection, *, writes: bool, waits_for_disk: bool) -> None:
+        connection = cast("_Connection", driver)
+        waits = self._durable and waits_for_disk
+        if writes and connection.waits != waits:
+            connection.waits = None  # whatever comes of the statement
+            connection.execute(_disk_statement(waits=waits))
+            connection.waits = waits
+        connection.execute("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    def commit(self, driver: DBAPIConnection, topics: Collection[str]) -> None:  # noqa: ARG002
+        driver.commit()
+
+    def leave(self, driver: DBAPIConnection, *, writes: bool) -> None:  # noqa: ARG002
+        driver.rollback()
+
+    def is_lost(self, driver: DBAPIConnection) -> bool:  # noqa: ARG002  a file is not lost
+        return False
+
+    def listen(self, told: Callable[[Collection[str] | None], None]) -> None:  # noqa: ARG002  there is nobody to hear
+        return None
+
+
+def open_engine(url: URL, *, durable: bool) -> Engine:
+    """An engine whose connections are set up: WAL, foreign keys on, and how long a commit waits for the disk."""
     engine = create_engine(
         url,
+        hide_parameters=True,  # some are secret
         connect_args={
             "isolation_level": None,  # leaves BEGIN to us
             "timeout": _BUSY_SECONDS,
@@ -83,25 +107,15 @@ def open_engine(url: URL, *, durable: bool) -> Engine:
 
     @event.listens_for(engine, "connect")
     def connect(dbapi_connection: DBAPIConnection, _record: object) -> None:
-        cursor = dbapi_connection.cursor()
+        connection = cast("_Connection", dbapi_connection)
         for pragma in pragmas:
-            cursor.execute(f"PRAGMA {pragma}")
-        cursor.execute(disk_statement(waits=durable))
-        cursor.close()
+            connection.execute(f"PRAGMA {pragma}")
+        connection.execute(_disk_statement(waits=durable))
+        connection.waits = durable
 
     return engine
 
 
-def begin(connection: Connection, *, writes: bool) -> None:
-    """Start the transaction: as the one writer, or as a reader."""
-    connection.exec_driver_sql(begin_statement(writes=writes))
-
-
-def begin_statement(*, writes: bool) -> str:
-    """What starts a transaction."""
-    return "BEGIN IMMEDIATE" if writes else "BEGIN"
-
-
-def disk_statement(*, waits: bool) -> str:
+def _disk_statement(*, waits: bool) -> str:
     """What has a connection's commits wait for the disk, or not. With WAL both survive the process, in any order."""
     return "PRAGMA synchronous=FULL" if waits else "PRAGMA synchronous=NORMAL"

@@ -136,7 +136,7 @@ def upgrade() -> None:
     op.add_column("userpools_users", sa.Column("email", sa.String(length=255), nullable=True))
     op.add_column("userpools_users", sa.Column("phone_number", sa.String(length=255), nullable=True))
     op.add_column("userpools_users", sa.Column("status", sa.String(length=32), nullable=True))
-    op.add_column("userpools_users", sa.Column("searchable", sa.Boolean(), server_default=sa.text("0"), nullable=False))
+    op.add_column("userpools_users", sa.Column("searchable", sa.Boolean(), server_default=sa.false(), nullable=False))
     op.create_index("userpools_users_email", "userpools_users", ["user_pool_id", "email", "username_key"], unique=False)
     op.create_index(
         "userpools_users_enabled", "userpools_users", ["user_pool_id", "enabled", "username_key"], unique=False
