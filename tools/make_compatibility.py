@@ -56,8 +56,8 @@ DIFFERENCES: Mapping[str, Mapping[str, str]] = {
         "`AnalyticsMetadata`, `UserContextData` and `ContextData` are for services that are not here: they are taken "
         "and have no effect. `ClientMetadata` and `ValidationData` reach the triggers that are asked "
         "(CreateUserPool). Refused operations are about what is not here: threat protection and its events, logs of "
-        "deliveries, replicas, bought limits, exchange of tokens (RFC 8693), how long one client uses "
-        "the browser's session again, and `GetClientToken`, whose flow no client can be given by the model; "
+        "deliveries, replicas, bought limits, exchange of tokens (RFC 8693) "
+        "and `GetClientToken`, whose flow no client can be given by the model; "
         "`client_credentials` at the token endpoint does the same.",
         "UpdateUserAttributes": "Codes to changed addresses: five in an hour, with GetUserAttributeVerificationCode's.",
         "AdminInitiateAuth": "As InitiateAuth. A device that is named is looked up and does not stand for MFA.",

@@ -13,6 +13,7 @@ from support.authenticator import Authenticator
 from support.hosted_house import House
 from support.hosted_ui import CALLBACK, Browser, Response, authorize_query
 from velvetrope.store.tables.userpools import SoftwareTokenMfaConfig, WebAuthnConfiguration
+from velvetrope.userpools.session_settings import ClientSsoSession, TokenSession
 from velvetrope.userpools.shapes import SignInPolicy, UserPoolPolicies
 
 SESSION = "cognito-auth-api-demo-4800"
@@ -235,6 +236,25 @@ async def test_nobody_is_offered_what_the_client_or_the_pool_does_not_have(house
 
     assert "code" in without_user_auth.answer
     assert "code" in without_passkeys.answer
+
+
+async def test_nobody_is_offered_one_for_a_client_that_would_ask_them_to_sign_in_again(house: House) -> None:
+    await managed(house)
+    tracked = TokenSession(max_per_user=20)
+    await house.call(
+        "set_user_pool_session_configuration",
+        user_pool_id=house.pool_id,
+        user_session_tracking="ENABLED",
+        token_session=tracked,
+    )
+    await house.call(
+        "set_user_pool_client_session_configuration",
+        user_pool_id=house.pool_id,
+        client_id=house.client_id,
+        sso_session=ClientSsoSession(max_validity_minutes=0),
+    )
+
+    assert "code" in (await house.sign_in(house.browser())).answer
 
 
 async def test_a_passkey_is_offered_to_nobody_who_is_not_signed_in(house: House) -> None:

@@ -60,6 +60,7 @@ OPERATIONS = (
     "GetCSVHeader CreateUserImportJob DescribeUserImportJob ListUserImportJobs StartUserImportJob StopUserImportJob "
     "ListUserSessions RevokeUserSession AdminListUserSessions AdminRevokeUserSession AdminGetUserAuthFactors "
     "CreateTerms DescribeTerms DescribeTermsByClient UpdateTerms DeleteTerms ListTerms "
+    "GetUserPoolClientSessionConfiguration SetUserPoolClientSessionConfiguration "
     "AdminDeleteSoftwareToken GetUserPoolSessionConfiguration SetUserPoolSessionConfiguration "
 )
 

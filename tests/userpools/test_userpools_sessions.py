@@ -3,7 +3,7 @@
 from typing import Any
 
 from support.userpools import World, refused
-from velvetrope.userpools.session_settings import TokenSession
+from velvetrope.userpools.session_settings import ClientSsoSession, TokenSession
 
 
 def ids(answer: dict[str, Any]) -> list[str]:
@@ -171,3 +171,41 @@ async def test_fewer_sessions_are_asked_for_by_the_next_sign_in_and_none_where_n
     last = await world.sign_in(client_id)
 
     assert len(ids(await world.list_user_sessions(access_token=last["access_token"]))) == 1
+
+
+async def take_for(world: World, pool_id: str, client_id: str, minutes: int) -> Any:
+    return await world.set_user_pool_client_session_configuration(
+        user_pool_id=pool_id, client_id=client_id, sso_session=ClientSsoSession(max_validity_minutes=minutes)
+    )
+
+
+async def test_client_takes_browsers_sessions_for_an_hour_unless_it_says_otherwise(world: World) -> None:
+    pool_id, client_id = await world.some_user()
+    await track(world, pool_id, 2)
+    named = {"user_pool_id": pool_id, "client_id": client_id}
+    before = await world.get_user_pool_client_session_configuration(**named)
+
+    answer = await take_for(world, pool_id, client_id, 129600)
+    never = await take_for(world, pool_id, client_id, 0)
+
+    assert before == {**named, "sso_session": {"max_validity_minutes": 60}}
+    assert answer == {**named, "sso_session": {"max_validity_minutes": 129600}}
+    assert await world.get_user_pool_client_session_configuration(**named) == never
+    assert never["sso_session"] == {"max_validity_minutes": 0}
+
+
+async def test_client_has_a_time_of_its_own_only_where_the_pool_tracks_sessions(world: World) -> None:
+    pool_id, client_id = await world.some_user()
+    lite = await world.pool(user_pool_tier="LITE")
+    lite_client = await world.client(lite)
+
+    async with refused("InvalidParameterException", "The user pool does not have session tracking enabled."):
+        await take_for(world, pool_id, client_id, 5)
+    async with refused("FeatureUnavailableInTierException"):
+        await take_for(world, lite, lite_client, 5)
+    async with refused("ResourceNotFoundException"):
+        await take_for(world, lite, client_id, 5)
+    async with refused("ResourceNotFoundException"):
+        await world.get_user_pool_client_session_configuration(user_pool_id=lite, client_id=client_id)
+    async with refused("ResourceNotFoundException"):
+        await world.get_user_pool_client_session_configuration(user_pool_id="us-west-2_AbCdEfGhI", client_id=client_id)

@@ -54,7 +54,7 @@ from velvetrope.hosted_ui.revocation import RevocationFlow
 from velvetrope.hosted_ui.saml_logout import SamlLogoutFlow
 from velvetrope.hosted_ui.saml_sign_in import SamlSignInFlow
 from velvetrope.hosted_ui.saml_trust import SamlTrust
-from velvetrope.hosted_ui.sessions import SESSION_LIFETIME, BrowserSessions
+from velvetrope.hosted_ui.sessions import BrowserSessions, session_lifetime
 from velvetrope.hosted_ui.sign_in_names import NameKind, names_to_sign_in, names_to_sign_up
 from velvetrope.hosted_ui.sign_in_steps import (
     STEP_PATHS,
@@ -73,7 +73,6 @@ __all__ = [
     "CODE_LIFETIME",
     "FEDERATED_SIGN_IN_LIFETIME",
     "PUT_OFF_FOR",
-    "SESSION_LIFETIME",
     "STEP_PATHS",
     "AccountDirectory",
     "AccountRefused",
@@ -140,4 +139,5 @@ __all__ = [
     "discovery_document",
     "names_to_sign_in",
     "names_to_sign_up",
+    "session_lifetime",
 ]

@@ -93,7 +93,7 @@ class AuthorizationFlow:
         request = asked.request
         if request.prompts & {"login", "select_account"}:
             return None
-        found = await self._browsers.find(pool, session, now=now)
+        found = await self._browsers.find(pool, session, within=timedelta(minutes=asked.client.sso_minutes), now=now)
         if found is None or found.session.identity_provider not in asked.client.supported_identity_providers:
             return None
         authenticated_at = found.session.authenticated_at

@@ -2,8 +2,8 @@
 
 On pages of managed login (`ManagedLoginVersion` 2), where the client offers passkeys, to a user of the pool's own who
 has none. Who says "not now" is left alone in that browser for `PUT_OFF_FOR`. A request that asks for a fresh sign-in
-(`prompt`, `max_age`) goes back to the app at once: the way over this page ends at `/oauth2/authorize`, with the
-session, and would ask anew there.
+(`prompt`, `max_age`), or a client that takes nobody from a session, goes back to the app at once: the way over this
+page ends at `/oauth2/authorize`, with the session, and would ask anew there.
 
 UNVERIFIED: when AWS's managed login asks, and how often.
 """
@@ -47,5 +47,6 @@ class PasskeyOffers:
             and not user.is_federated
             and not asked.request.prompts
             and asked.request.max_age_seconds is None
+            and asked.client.sso_minutes > 0
             and not await self._directory.has_passkeys(pool, user)
         )

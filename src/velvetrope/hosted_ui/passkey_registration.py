@@ -21,6 +21,7 @@ from typing import Final
 from velvetrope.errors import ServiceError, VelvetropeError
 from velvetrope.hosted_ui.directory import UserDirectory, client_rules, find_client
 from velvetrope.hosted_ui.refusals import is_for_the_person
+from velvetrope.hosted_ui.sessions import SESSION_LIFETIME
 from velvetrope.hosted_ui.signed_in import SignedInBrowsers
 from velvetrope.oauth import Parameters, StaysOnDomain, verify_return_address
 from velvetrope.secret import Secret
@@ -151,7 +152,7 @@ class PasskeyRegistrationFlow:
         self, pool: UserPool, parameters: Parameters, *, offered: bool, session: Secret[str] | None, now: datetime
     ) -> _Asked:
         client, onward = await self._onward(pool, parameters, offered=offered)
-        found = await self._browsers.find(pool, session, now=now)
+        found = await self._browsers.find(pool, session, within=SESSION_LIFETIME, now=now)
         if found is None:
             raise NobodySignedIn
         if found.user.is_federated:

@@ -49,7 +49,7 @@ from velvetrope.hosted_ui.saml_messages import (
     subject_hash,
 )
 from velvetrope.hosted_ui.saml_trust import SamlTrust, entity_id_of
-from velvetrope.hosted_ui.sessions import SESSION_LIFETIME, VouchedBy, held_session_hash
+from velvetrope.hosted_ui.sessions import VouchedBy, held_session_hash, session_lifetime
 from velvetrope.oauth import AccessDenied, InvalidRequest, OAuthError, Parameters
 from velvetrope.secret import Secret
 from velvetrope.store.tables.hosted_ui_saml import SamlStore
@@ -285,7 +285,7 @@ class SamlSignInFlow:
             name_qualifier=name.name_qualifier,
             sp_name_qualifier=name.sp_name_qualifier,
             session_index=assertion.session_index,
-            expires_at=now + SESSION_LIFETIME,
+            expires_at=now + session_lifetime(pool),
         )
         return await self._completion.complete(
             pool,

@@ -1,8 +1,9 @@
 """Browser sessions: a random id in the browser, its hash with us, one hour from sign-in and not a second more.
 
-The hour is AWS's and is not moved by use. The session says who signed in, when, and which provider vouched for them;
-whether that still stands is asked anew each time it is used (`signed_in`). It is ended by log-out, by the next sign-in
-of the same browser, and by its hour.
+The hour is AWS's and is not moved by use. A pool whose clients take who is signed in for longer than that has longer
+sessions (`session_lifetime`), and each client takes them for as long as it says (`signed_in`). The session says who
+signed in, when, and which provider vouched for them; whether that still stands is asked anew each time it is used
+(`signed_in`). It is ended by log-out, by the next sign-in of the same browser, and by its hour.
 
 Source: Cognito Developer Guide, "User pool managed login", "session cookie".
 """
@@ -18,9 +19,14 @@ from velvetrope.store.tables.hosted_ui_sessions import BrowserSession, BrowserSe
 from velvetrope.store.tables.userpools import User, UserPool
 from velvetrope.store.tables.userpools_configuration import IdentityProvider
 
-__all__ = ["SESSION_LIFETIME", "BrowserSessions", "VouchedBy", "held_session_hash", "session_hash"]
+__all__ = ["SESSION_LIFETIME", "BrowserSessions", "VouchedBy", "held_session_hash", "session_hash", "session_lifetime"]
 
 SESSION_LIFETIME = timedelta(hours=1)
+
+
+def session_lifetime(pool: UserPool) -> timedelta:
+    """How long a session that begins now is kept: as long as any client of the pool may ask for it."""
+    return max(SESSION_LIFETIME, timedelta(minutes=pool.longest_sso_minutes))
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +63,7 @@ class BrowserSessions:
             user_pool_id=pool.id,
             sub=user.sub,
             authenticated_at=now,
-            expires_at=now + SESSION_LIFETIME,
+            expires_at=now + session_lifetime(pool),
             identity_provider=OWN_USERS if provider is None else provider.provider_name,
             provider_created_at=None if provider is None else provider.created_at,
         )

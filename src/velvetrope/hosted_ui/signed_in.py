@@ -2,6 +2,7 @@
 
     step                          otherwise nobody is
     find the session              ended, over, or never ours
+    check when they signed in     longer ago than whoever asks takes it for
     find its provider again       deleted, or made anew under the same name
     find the user                 gone
     check that it still stands    disabled, signed out everywhere, another password since (`completion`)
@@ -10,7 +11,7 @@ A provider is another one once it was deleted: whoever makes one of the same nam
 """
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from velvetrope.hosted_ui.authorization_requests import OWN_USERS
 from velvetrope.hosted_ui.completion import still_signed_in
@@ -38,10 +39,14 @@ class SignedInBrowsers:
         self._directory = directory
         self._sessions = sessions
 
-    async def find(self, pool: UserPool, presented: Secret[str] | None, *, now: datetime) -> SignedInPerson | None:
-        """Who is signed in; None when nobody is."""
+    async def find(
+        self, pool: UserPool, presented: Secret[str] | None, *, within: timedelta, now: datetime
+    ) -> SignedInPerson | None:
+        """Who has signed in less than `within` ago; None when nobody has, and where it is nothing."""
         session = await self._sessions.find(pool, presented, now=now)
-        if session is None or not await self._provider_stands(pool, session):
+        if session is None or now >= session.authenticated_at + within:
+            return None
+        if not await self._provider_stands(pool, session):
             return None
         user = await self._directory.find_user(pool.id, session.sub)
         if user is None or not still_signed_in(user, authenticated_at=session.authenticated_at):

@@ -24,13 +24,13 @@ from velvetrope.edge.hosted.table import Answer, Arrived, Endpoint, page_rows
 from velvetrope.edge.hosted.terms_links import TermsLinks, TermsSource, terms_links
 from velvetrope.errors import VelvetropeError
 from velvetrope.hosted_ui import (
-    SESSION_LIFETIME,
     BrowserHolds,
     HostedUi,
     PasskeyOffered,
     SignedIn,
     StepAhead,
     UserDirectory,
+    session_lifetime,
 )
 from velvetrope.oauth import Parameters
 from velvetrope.secret import Secret
@@ -189,7 +189,7 @@ class HostedContext:
         """On to `uri` with a session. The CSRF token is replaced: what was known before is worth nothing after it."""
         request, domain = arrived.request, arrived.domain
         response = redirect_response(uri)
-        max_age = int(SESSION_LIFETIME.total_seconds())
+        max_age = int(session_lifetime(arrived.pool).total_seconds())
         session = cookies.SESSION.render(request, domain, session_id, max_age_seconds=max_age)
         response.headers.append(("set-cookie", session))
         if cookies.STEP.of(request, domain) is not None:

@@ -60,6 +60,8 @@ class AppClient(msgspec.Struct, frozen=True, kw_only=True):
     auth_session_validity: int = 3
     """Minutes that a challenge stays answerable."""
     refresh_token_rotation: RefreshTokenRotation | None = None
+    sso_minutes: int = 60
+    """How long after somebody signed in with a browser this client takes them from it without asking; 0 for never."""
 
     @property
     def secrets(self) -> tuple[ClientSecret, ...]:

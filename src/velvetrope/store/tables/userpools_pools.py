@@ -83,6 +83,8 @@ class UserPool(msgspec.Struct, frozen=True, kw_only=True):
     tracks_sessions: bool = False
     """Whether it is kept when a session was used last, and how many of them a user has is bounded."""
     max_sessions_per_user: int = 20
+    longest_sso_minutes: int = 60
+    """As long as any client has ever asked for a browser's session to be good for. It only grows."""
 
     @property
     def domain_host(self) -> str | None:
