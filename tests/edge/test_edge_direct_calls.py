@@ -56,7 +56,7 @@ class EchoDoor:
     async def _answer(self, method: str, path: bytes, query_string: bytes, body: bytes) -> GatewayResponse:
         if path == b"/wait":
             self.waiting.set()
-            await asyncio.to_thread(self.may_go_on.wait, 10)
+            await asyncio.to_thread(self.may_go_on.wait, 60)
         elif path == b"/turns":
             for _ in range(3):
                 await asyncio.sleep(0)
@@ -70,7 +70,7 @@ class EchoDoor:
         elif path == b"/hold":
             # The loop stands still meanwhile.
             self.waiting.set()
-            self.may_go_on.wait(10)
+            self.may_go_on.wait(60)
         elif path in {b"/cancelled", b"/late-cancelled"}:
             if path == b"/late-cancelled":
                 await asyncio.sleep(0)
@@ -113,14 +113,13 @@ def serving(request: pytest.FixtureRequest, door: EchoDoor) -> Iterator[Serving]
         operations=door if kind == "operations" else None,
         loop_factory=LOOPS[loop],
         sweep_seconds=0.05,
-        keep_alive_seconds=0.3,
     ) as serving:
         yield serving
         door.may_go_on.set()
 
 
 def connect(serving: Serving) -> socket.socket:
-    return socket.create_connection(("127.0.0.1", serving.port), timeout=10)
+    return socket.create_connection(("127.0.0.1", serving.port), timeout=30)
 
 
 def request(path: str, *, body: bytes = b"", last: bool = False) -> bytes:
@@ -185,7 +184,7 @@ def test_a_client_that_waits_for_100_is_told_to_go_on(serving: Serving) -> None:
 def test_a_call_that_waits_keeps_no_other_waiting(serving: Serving, door: EchoDoor) -> None:
     with connect(serving) as slow, connect(serving) as quick:
         slow.sendall(request("/wait", last=True))
-        assert door.waiting.wait(10)
+        assert door.waiting.wait(60)
         quick.sendall(request("/a", last=True))
         assert read_all(quick).endswith(b"POST /a? ")
 
@@ -196,7 +195,7 @@ def test_a_call_that_waits_keeps_no_other_waiting(serving: Serving, door: EchoDo
 def test_a_client_that_leaves_while_its_call_waits_harms_nobody(serving: Serving, door: EchoDoor) -> None:
     with connect(serving) as leaving:
         leaving.sendall(request("/wait"))
-        assert door.waiting.wait(10)
+        assert door.waiting.wait(60)
     door.may_go_on.set()
 
     with connect(serving) as sock:
@@ -222,7 +221,7 @@ def test_a_fault_takes_no_answer_from_those_who_were_read_in_the_same_turn(
     with contextlib.ExitStack() as opened:
         holding, *others = [opened.enter_context(connect(serving)) for _ in range(4)]
         holding.sendall(request("/hold", last=True))
-        assert door.waiting.wait(10)
+        assert door.waiting.wait(60)
         for other, path in zip(others, ["/a", fault, "/b"], strict=True):
             other.sendall(request(path, last=True))
         door.may_go_on.set()
@@ -244,8 +243,12 @@ def test_headers_that_would_split_the_answer_are_left_out(serving: Serving) -> N
     assert b"x-nul" not in answer
 
 
-def test_an_idle_connection_is_closed_after_a_while(serving: Serving) -> None:
-    with connect(serving) as sock:
+@pytest.mark.parametrize("loop", LOOPS)
+def test_an_idle_connection_is_closed_after_a_while(door: EchoDoor, loop: str) -> None:
+    with (
+        Serving(no_app, gateway=door, loop_factory=LOOPS[loop], sweep_seconds=0.05, keep_alive_seconds=0.1) as serving,
+        connect(serving) as sock,
+    ):
         sock.sendall(request("/a"))
 
         assert read_all(sock).endswith(b"POST /a? ")

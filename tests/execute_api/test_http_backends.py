@@ -248,7 +248,7 @@ async def test_a_cancelled_call_does_not_leave_its_answer_to_the_next(backend: B
 
 async def test_a_backend_that_falls_silent_in_a_stream_ends_it(backend: Backend, backends: HttpBackends) -> None:
     backend.answer = b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\none"
-    answer = await backends.call(a_call(backend.url, is_streamed=True, timeout_seconds=0.2))
+    answer = await backends.call(a_call(backend.url, is_streamed=True, timeout_seconds=1))
 
     assert answer.stream is not None
     assert await anext(answer.stream) == b"one"

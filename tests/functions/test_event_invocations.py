@@ -1,6 +1,5 @@
 """Asynchronous invocation: events are kept, run, tried again on time, and their outcome is told."""
 
-import asyncio
 import json
 import os
 import signal
@@ -14,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from support.functions import ACCOUNT, REGION, Lambda, MovableClock, running_lambda, until_true
+from support.functions import ACCOUNT, REGION, WAIT_AT_GATE, Gate, Lambda, MovableClock, running_lambda, until_true
 from velvetrope.clock import CountingEntropy
 from velvetrope.errors import ServiceError
 from velvetrope.functions.configurations import DeadLetterConfig
@@ -45,11 +44,10 @@ def handler(event, context):
     return {"did": event.get("what")}
 """
 
-WAITS_AT_A_GATE = """
+WAITS_AT_A_GATE = f"""
 def handler(event, context):
     note(event, context)
-    if "gate" in event:
-        socket.create_connection(("127.0.0.1", event["gate"])).recv(1)
+    {WAIT_AT_GATE}
 """
 
 
@@ -380,28 +378,19 @@ async def test_a_clock_that_leaps_does_not_run_again_what_is_running(
     functions: Lambda, clock: MovableClock, events: EventStore, notes: Notebook
 ) -> None:
     """A machine that slept for an hour wakes up in the middle of an event, whose time of holding is long over."""
-    open_gate = asyncio.Event()
-
-    async def hold(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await open_gate.wait()
-        writer.close()
-
-    gate = await asyncio.start_server(hold, "127.0.0.1", 0)
-    port = gate.sockets[0].getsockname()[1]
     arn = await functions.create(NOTES + WAITS_AT_A_GATE, timeout=900)
-    await send(functions, arn, notebook=notes, gate=port)
-    await tried(notes, 1)
+    async with Gate() as gate:
+        await send(functions, arn, notebook=notes, gate=gate.port)
+        await tried(notes, 1)
 
-    clock.moved += timedelta(hours=1)
-    await send(functions, arn, notebook=notes)
-    await tried(notes, 2)
-    await until_true(lambda: len(functions.service.events.running) == 1)
-    open_gate.set()
+        clock.moved += timedelta(hours=1)
+        await send(functions, arn, notebook=notes)
+        await tried(notes, 2)
+        await until_true(lambda: len(functions.service.events.running) == 1)
+        gate.open()
 
-    await settled(functions, events, arn)
-    assert len(lines(notes)) == 2
-    gate.close()
-    await gate.wait_closed()
+        await settled(functions, events, arn)
+        assert len(lines(notes)) == 2
 
 
 async def test_events_of_an_alias_go_by_the_aliass_own_configuration(

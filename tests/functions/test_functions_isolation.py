@@ -224,12 +224,15 @@ def handler(event, context):
 
 
 HOG = """
-import subprocess, sys
+import subprocess, sys, time
 GROW = "hog = []\\nfor _ in range(%d): hog.append(bytearray(b'x') * 1048576)"
 def handler(event, context):
     if event.get("child"):
         subprocess.run([sys.executable, "-c", GROW % event["mb"] + "\\nimport time; time.sleep(60)"])
-    exec(GROW % event["mb"], {})
+    held = {}
+    exec(GROW % event["mb"], held)
+    if event["mb"] > 128:
+        time.sleep(60)  # until somebody has looked
     return "fits"
 """
 
@@ -275,7 +278,9 @@ def handler(event, context):
 
 
 async def test_memory_that_is_taken_while_initialising_is_limited_too(functions: Lambda) -> None:
-    arn = await functions.create("hog = [bytearray(b'x') * 1048576 for _ in range(600)]", memory_size=128)
+    arn = await functions.create(
+        "hog = [bytearray(b'x') * 1048576 for _ in range(600)]; __import__('time').sleep(60)", memory_size=128
+    )
 
     assert error_of(await functions.invoke(arn))["errorType"] == "Runtime.OutOfMemory"
 

@@ -8,7 +8,18 @@ from typing import Any
 
 import pytest
 
-from support.functions import ACCOUNT, REGION, ROLE, Lambda, WallClock, make_zip, running_lambda, until
+from support.functions import (
+    ACCOUNT,
+    REGION,
+    ROLE,
+    WAIT_AT_GATE,
+    Gate,
+    Lambda,
+    WallClock,
+    make_zip,
+    running_lambda,
+    until,
+)
 from velvetrope.functions import InvokeNotPermitted
 from velvetrope.functions.configurations import Environment, FunctionCode, TracingConfig
 from velvetrope.functions.errors import (
@@ -429,17 +440,18 @@ async def test_what_a_smaller_server_finds_reserved_can_be_lowered_and_not_raise
 
 
 async def test_what_ran_before_a_change_counts_towards_the_reserved_concurrency(functions: Lambda) -> None:
-    arn = await functions.create("import time\ndef handler(event, context): time.sleep(event.get('seconds', 0))")
+    arn = await functions.create(f"def handler(event, context):\n    {WAIT_AT_GATE}")
     await functions.operate("put_function_concurrency", function_name="orders", reserved_concurrent_executions=1)
-    before = asyncio.create_task(functions.invoke(arn, b'{"seconds": 2}'))
-    await until(lambda: any(line.message.startswith("START ") for line in functions.lines))
+    async with Gate() as gate:
+        before = asyncio.create_task(functions.invoke(arn, b'{"gate": %d}' % gate.port))
+        await until(lambda: gate.waiting == 1)
 
-    with pytest.raises(TooManyRequestsException):
-        await functions.invoke(arn)
-    await functions.operate("update_function_configuration", function_name="orders", memory_size=256)
-    await until(lambda: len(functions.service.invoker.process_ids()) == 2)
-    with pytest.raises(TooManyRequestsException):
-        await functions.invoke(arn)
+        with pytest.raises(TooManyRequestsException):
+            await functions.invoke(arn)
+        await functions.operate("update_function_configuration", function_name="orders", memory_size=256)
+        await until(lambda: len(functions.service.invoker.process_ids()) == 2)
+        with pytest.raises(TooManyRequestsException):
+            await functions.invoke(arn)
 
     assert (await before).function_error is None
     assert (await functions.invoke(arn)).function_error is None

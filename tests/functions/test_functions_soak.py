@@ -12,7 +12,8 @@ from collections import Counter
 from contextlib import suppress
 from pathlib import Path
 
-from support.functions import Lambda, running_lambda, until
+from support.functions import Lambda, open_descriptors, running_lambda, until
+from support.running import Descendants
 from velvetrope.functions import LogEvent
 from velvetrope.functions.configurations import Environment
 from velvetrope.store import Database
@@ -31,7 +32,9 @@ def handler(event, context):
 
 
 async def test_killed_workers_lose_no_invocation_and_nothing_is_left(database: Database, tmp_path: Path) -> None:
-    descriptors, others = open_descriptors(), descendants()
+    with Descendants(os.getpid()) as found:
+        others = found.process_ids  # whole servers of other tests may run on
+    descriptors = open_descriptors()
     numbers = iter(range(INVOCATIONS))
     answered: Counter[int] = Counter()
     lines: Counter[str] = Counter()
@@ -64,7 +67,7 @@ async def test_killed_workers_lose_no_invocation_and_nothing_is_left(database: D
                         killed += 1
 
         await asyncio.gather(*(call() for _ in range(CALLERS)))
-        children = set(descendants()) - set(others)  # whole servers of other tests may run on
+        children = Descendants(os.getpid(), besides=others)
 
     assert answered == Counter(range(INVOCATIONS))
     assert killed > INVOCATIONS // KILL_EVERY // 2
@@ -76,8 +79,10 @@ async def test_killed_workers_lose_no_invocation_and_nothing_is_left(database: D
     assert set(started.values()) == {3}
     # One that waited for a process that was killed while it began is answered without having begun.
     assert INVOCATIONS - len(lost) <= len(started) <= INVOCATIONS
+    with children:
+        assert children
+        assert await asyncio.to_thread(children.alive_after, 60) == set()
     await until(lambda: open_descriptors() <= descriptors)
-    await until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in children))
     assert list((tmp_path / "functions").glob("scratch/*")) == []
 
 
@@ -85,24 +90,3 @@ async def bootstrapped(functions: Lambda) -> str:
     """The same handler behind the Runtime API: a variable has a fresh interpreter begun."""
     fresh = Environment(variables={"PYTHONHASHSEED": "1"})
     return await functions.create(ECHO, name="http", environment=fresh)
-
-
-def open_descriptors() -> int:
-    """This process's, without the database's, which opens connections as it needs them and keeps them."""
-    count = 0
-    for descriptor in Path("/proc/self/fd").iterdir():
-        with suppress(FileNotFoundError):
-            count += "velvetrope.db" not in str(descriptor.readlink())
-    return count
-
-
-def descendants() -> list[int]:
-    """The processes that this one started, and theirs."""
-    found, ask = list[int](), [os.getpid()]
-    while ask:
-        pid = ask.pop()
-        with suppress(OSError):
-            children = [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-            found += children
-            ask += children
-    return found

@@ -83,12 +83,12 @@ def test_make_demo_runs_the_journey_and_ctrl_c_ends_it(checkout: Path, tmp_path:
         processes = Descendants(process.pid)
     finally:
         os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to everybody in the foreground
-        process.wait(30)
-        reader.join(10)
+        process.wait(60)
+        reader.join(60)
         if process.stdout is not None:
             process.stdout.close()
 
     assert "Traceback" not in "".join(lines)
     with processes:
         assert processes
-        assert processes.alive_after(30) == set()
+        assert processes.alive_after(60) == set()

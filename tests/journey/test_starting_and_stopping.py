@@ -16,6 +16,7 @@ import requests
 from botocore.exceptions import ClientError
 
 from support.clients import aws_client, id_token, signed, user_credentials
+from support.ports import own_port
 from support.running import REPOSITORY, Descendants, RunningServer, StartFailed, clean_environment
 
 
@@ -35,10 +36,9 @@ def test_the_demo_says_where_it_is_and_how_to_sign_in(demo: RunningServer) -> No
 
 
 def test_a_second_start_keeps_users_keys_and_tokens(tmp_path: Path) -> None:
-    folder = tmp_path / "state"
-    with RunningServer("demo", state_folder=folder) as first:
+    folder, port = tmp_path / "state", own_port()
+    with RunningServer("demo", state_folder=folder, port=port) as first:
         before = first.config
-        port = first.port
         credentials = user_credentials(first)
         idp = aws_client(first, "cognito-idp")
         idp.admin_create_user(UserPoolId=before["user_pool_id"], Username="kept", MessageAction="SUPPRESS")
@@ -72,7 +72,7 @@ def test_ctrl_c_stops_it_cleanly_and_leaves_no_process(tmp_path: Path) -> None:
 
             assert status == 0
             assert "Traceback" not in server.text
-            assert children.alive_after(10) == set()
+            assert children.alive_after(60) == set()
 
 
 def test_a_killed_server_leaves_no_function_behind(tmp_path: Path) -> None:
@@ -83,9 +83,9 @@ def test_a_killed_server_leaves_no_function_behind(tmp_path: Path) -> None:
         assert children
 
         server.process.kill()
-        server.process.wait(10)
+        server.process.wait(60)
 
-        assert children.alive_after(30) == set(), "a function outlived its server"
+        assert children.alive_after(60) == set(), "a function outlived its server"
 
 
 def test_a_taken_port_is_said_in_one_sentence(tmp_path: Path) -> None:

@@ -5,8 +5,8 @@ import itertools
 import ssl
 import threading
 import time
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -327,16 +327,32 @@ class Serving(AbstractContextManager["Serving"]):
         if self._thread.is_alive() and not self.loop.is_closed():
             self.loop.call_soon_threadsafe(self._stop.set)
 
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """The loop stands still meanwhile: whatever is sent is there at once when it goes on, and nobody was slow."""
+        stands, may_go_on = threading.Event(), threading.Event()
+
+        def stand() -> None:
+            stands.set()
+            may_go_on.wait(60)
+
+        self.loop.call_soon_threadsafe(stand)
+        assert stands.wait(60)
+        try:
+            yield
+        finally:
+            may_go_on.set()
+
     def __enter__(self) -> Self:
         self._thread.start()
-        assert self._ready.wait(10)
+        assert self._ready.wait(60)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop()
-        self._thread.join(20)
+        self._thread.join(60)
         assert not self._thread.is_alive()
 
 

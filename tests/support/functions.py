@@ -6,11 +6,12 @@ import json
 import time
 import zipfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 import msgspec
 from sqlalchemy.exc import OperationalError
@@ -198,6 +199,7 @@ class Lambda:
             "runtime": "python3.11",
             "handler": "app.handler",
             "code": FunctionCode(zip_file=make_zip({"app.py": source})),
+            "timeout": 60,  # the machine may be busy
             **parameters,
         }
         answer = await self.operate("create_function", **given)
@@ -239,6 +241,41 @@ async def running_lambda(
         await service.stop()
 
 
+class Gate:
+    """Where functions wait until it is opened: `async with Gate() as gate:`, with `WAIT_AT_GATE` in their code."""
+
+    def __init__(self) -> None:
+        self.port = 0
+        self.waiting = 0
+        """How many have come."""
+        self._opened = asyncio.Event()
+
+    def open(self) -> None:
+        """Let those who wait go on, and those who come later."""
+        self._opened.set()
+
+    async def _hold(self, _: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.waiting += 1
+        await self._opened.wait()
+        writer.close()
+
+    async def __aenter__(self) -> Self:
+        self._server = await asyncio.start_server(self._hold, "127.0.0.1", 0)
+        self.port = self._server.sockets[0].getsockname()[1]
+        return self
+
+    async def __aexit__(
+        self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        self.open()
+        self._server.close()
+        await self._server.wait_closed()
+
+
+WAIT_AT_GATE = 'if "gate" in event: __import__("socket").create_connection(("127.0.0.1", event["gate"])).recv(1)'
+"""A statement of a handler's."""
+
+
 def error_of(result: InvocationResult) -> dict[str, str]:
     """The error object that an invocation was answered with."""
     assert result.function_error == "Unhandled"
@@ -275,3 +312,12 @@ def process_is_alive(pid: int) -> bool:
     except OSError:
         return False
     return state != "Z"
+
+
+def open_descriptors() -> int:
+    """This process's, without the database's, which opens connections as it needs them and keeps them."""
+    count = 0
+    for descriptor in Path("/proc/self/fd").iterdir():
+        with suppress(FileNotFoundError):
+            count += "velvetrope.db" not in str(descriptor.readlink())
+    return count

@@ -71,7 +71,7 @@ def run_as_plain_user(script: str, *, user_id: int = USER_ID) -> Any:
 
 def _run(arguments: list[str], environment: dict[str, str], given: str) -> Any:
     done = subprocess.run(
-        arguments, input=given, env=environment, capture_output=True, text=True, timeout=60, check=False
+        arguments, input=given, env=environment, capture_output=True, text=True, timeout=100, check=False
     )
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)

@@ -9,7 +9,6 @@ import pwd
 import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -20,9 +19,11 @@ from typing import Any, Self
 
 import psycopg
 
+from support.ports import own_port
+
 __all__ = ["Postgres", "PostgresFailed"]
 
-_START_SECONDS = 30.0
+_START_SECONDS = 90.0
 
 
 class PostgresFailed(Exception):
@@ -48,7 +49,7 @@ class Postgres:
     def __init__(self) -> None:
         self.password = secrets.token_hex(16)
         self.folder = Path(tempfile.mkdtemp(prefix="velvetrope-postgres-"))
-        self.port = _free_port()
+        self.port = own_port()
         self._process: subprocess.Popen[bytes] | None = None
         self._user: str | None = "nobody" if os.geteuid() == 0 else None
 
@@ -176,9 +177,3 @@ class Postgres:
                 self._process.kill()
                 self._process.wait(15)
         shutil.rmtree(self.folder, ignore_errors=True)
-
-
-def _free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])

@@ -1,7 +1,6 @@
 """A pool that serves relying parties under its own issuer URL, and a person whose browser is `requests`."""
 
 import re
-import socket
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from urllib.parse import parse_qsl, urlsplit
 import requests
 
 from support.clients import aws_client
+from support.ports import own_port
 from support.running import RunningServer
 from support.tls_proxy import open_tls_proxy
 
@@ -68,7 +68,7 @@ class Provider:
 @contextmanager
 def open_provider(state_folder: Path) -> Iterator[Provider]:
     """`velvetrope serve` with VELVETROPE_PUBLIC_URL set."""
-    port = _free_port()
+    port = own_port()
     environment = {"VELVETROPE_PUBLIC_URL": f"https://localhost:{port}"}
     with RunningServer("serve", state_folder=state_folder, port=port, environment=environment) as server:
         yield _furnished(server)
@@ -124,10 +124,3 @@ def _form(text: str) -> tuple[str, str]:
     assert action is not None, text
     assert token is not None, text
     return unescape(action.group(1) or action.group(2)), token.group(1)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -89,7 +89,7 @@ class RunningServer:
         self._ready.set()
 
     def __enter__(self) -> Self:
-        if not self._ready.wait(60) or self.process.poll() is not None:
+        if not self._ready.wait(100) or self.process.poll() is not None:
             self.process.kill()
             self._close()
             raise StartFailed("".join(self.output))
@@ -103,7 +103,7 @@ class RunningServer:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGINT)
             try:
-                self.process.wait(15)
+                self.process.wait(60)
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 raise
@@ -111,7 +111,7 @@ class RunningServer:
         return self.process.returncode
 
     def _close(self) -> None:
-        self._reader.join(5)
+        self._reader.join(60)
         if self.process.stdout is not None:
             self.process.stdout.close()
 
@@ -154,14 +154,21 @@ class Descendants:
     pidfd_open(2)) and is readable as soon as it has ended.
     """
 
-    def __init__(self, pid: int) -> None:
+    def __init__(self, pid: int, *, besides: Container[int] = ()) -> None:
         self._descriptors: dict[int, int] = {}
         for found in _process_ids_under(pid):
+            if found in besides:
+                continue
             with suppress(ProcessLookupError):  # it ended between the look and now
                 self._descriptors[found] = os.pidfd_open(found)
 
     def __len__(self) -> int:
         return len(self._descriptors)
+
+    @property
+    def process_ids(self) -> frozenset[int]:
+        """Theirs when they were found."""
+        return frozenset(self._descriptors)
 
     def alive_after(self, seconds: float) -> set[int]:
         """The process ids of those that have not ended `seconds` from now; returns as soon as all have."""

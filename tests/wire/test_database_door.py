@@ -19,6 +19,7 @@ import pytest
 from botocore.credentials import Credentials
 
 from support.clients import aws_client
+from support.ports import own_port
 from support.postgres import Postgres
 from support.running import RunningServer, StartFailed
 
@@ -95,12 +96,6 @@ def allow(user: str) -> dict[str, Any]:
     return {"Effect": "Allow", "Action": "rds-db:connect", "Resource": RESOURCE + user}
 
 
-def free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
-
-
 def until_closed(sock: socket.socket) -> bytes:
     """All that comes until the connection is closed, or reset because we sent more than was read."""
     received = b""
@@ -124,7 +119,7 @@ def door(tmp_path_factory: pytest.TempPathFactory, postgres: Postgres) -> Iterat
         "GRANT SELECT ON stock TO door_reader",
         database="door_shop",
     )
-    port = free_port()
+    port = own_port()
     arguments = (
         *("--database-door", f"postgresql://127.0.0.1:{postgres.port}", "--database-port", str(port)),
         *("--database-passwords", str(postgres.make_password_file(folder / "passwords", words))),

@@ -59,7 +59,7 @@ def test_a_quota_survives_being_killed_and_a_restart(tmp_path: Path) -> None:
         path = make_api(server)
         before = calls(server, path, 8)
         server.process.kill()
-        server.process.wait(10)
+        server.process.wait(60)
     with RunningServer("serve", state_folder=folder) as server:
         used, remaining = used_and_remaining(server)
         killed = calls(server, path, 7)

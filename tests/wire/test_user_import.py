@@ -64,7 +64,7 @@ def job_of(admin: Any, pool_id: str, role_arn: str) -> dict[str, Any]:
 
 def ended(admin: Any, pool_id: str, job_id: str) -> dict[str, Any]:
     """The job, once it has ended."""
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 90
     while time.monotonic() < deadline:
         job = dict(admin.describe_user_import_job(UserPoolId=pool_id, JobId=job_id)["UserImportJob"])
         if job["Status"] not in ("Pending", "InProgress", "Stopping"):
