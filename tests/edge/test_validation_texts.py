@@ -208,7 +208,7 @@ def test_what_the_signature_lacks_needs_or_narrows_is_a_finding_of_its_own() -> 
         arguments(PoolName="p", Policies={"PasswordPolicy": {"RequireNumbers": True}})
     with pytest.raises(MissingParameter, match=r"^PoolName$"):
         arguments()
-    with pytest.raises(UnsupportedValue, match=r"^CreateUserPool: Invalid enum value 'ON'"):
+    with pytest.raises(UnsupportedValue, match=r"^CreateUserPool\.MfaConfiguration: Invalid enum value 'ON'"):
         arguments(PoolName="p", MfaConfiguration="ON")
 
 

@@ -10,6 +10,7 @@ is left out of the call, so that the handler's own defaults hold.
 """
 
 import inspect
+import re
 import typing
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
@@ -29,7 +30,7 @@ class MissingParameter(ReasonError):
 
 
 class UnsupportedValue(ReasonError):
-    """The model allows this value and our operation's annotation does not."""
+    """The model allows this value and our operation's annotation does not. The message begins with its path."""
 
 
 class SignatureContract:
@@ -81,8 +82,26 @@ class SignatureContract:
         try:
             converted = msgspec.convert(renamed, self._struct, dec_hook=take_as_is)
         except msgspec.ValidationError as error:
-            raise UnsupportedValue(f"{self._operation}: {error}") from None
+            raise UnsupportedValue(f"{self._operation}{_said_by_path(str(error), shape)}") from None
         return {name: getattr(converted, name) for name in renamed}
+
+
+_PLACE = re.compile(r" - at `\$(?P<path>[^`]*)`$")
+_STEP = re.compile(r"\.(?P<name>\w+)|\[[^\]]*\]")
+
+
+def _said_by_path(text: str, shape: Shape | None) -> str:
+    """What msgspec says of a value, behind the place in the wire's own names; elements of lists have no number."""
+    found = _PLACE.search(text)
+    if found is None:
+        return f": {text}"
+    path = ""
+    for step in _STEP.finditer(found["path"]):
+        name = step["name"]
+        member = None if shape is None else shape.by_snake_name.get(name) if name else shape.item or shape.value
+        path += f".{name if member is None else member.name}" if name else ""
+        shape = None if member is None else member.shape
+    return f"{path}: {text[: found.start()]}"
 
 
 def take_as_is(wanted: type, value: object) -> object:
