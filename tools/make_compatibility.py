@@ -55,8 +55,8 @@ DIFFERENCES: Mapping[str, Mapping[str, str]] = {
         "": "Messages are sent by SMTP or a webhook if they are set up, and kept, sealed, for a week. "
         "`AnalyticsMetadata`, `UserContextData` and `ContextData` are for services that are not here: they are taken "
         "and have no effect. `ClientMetadata` and `ValidationData` reach the triggers that are asked "
-        "(CreateUserPool). Refused operations are about what is not here: threat protection and its events, logs of "
-        "deliveries, replicas, bought limits, exchange of tokens (RFC 8693) "
+        "(CreateUserPool). Refused operations are about what is not here: threat protection and its events, "
+        "replicas, bought limits, exchange of tokens (RFC 8693) "
         "and `GetClientToken`, whose flow no client can be given by the model; "
         "`client_credentials` at the token endpoint does the same.",
         "UpdateUserAttributes": "Codes to changed addresses: five in an hour, with GetUserAttributeVerificationCode's.",
@@ -88,6 +88,8 @@ DIFFERENCES: Mapping[str, Mapping[str, str]] = {
         "([hosted-ui.md](hosted-ui.md)). Shown where ManagedLoginVersion is 2.",
         "DescribeManagedLoginBranding": "`ReturnMergedResources` adds this server's defaults, not AWS's.",
         "DescribeManagedLoginBrandingByClient": "`ReturnMergedResources` adds this server's defaults, not AWS's.",
+        "SetLogDeliveryConfiguration": "What was not delivered, to a log group that is there (`userNotification`, "
+        "`ERROR`); a group that was deleted since is not made anew.",
         "CreateTerms": "Links are https, or http to this machine.",
         "UpdateTerms": "As CreateTerms. Links that are given take the place of all that were there.",
         "CreateUserPoolClient": "`EnablePropagateAdditionalUserContextData` must be false.",

@@ -459,6 +459,22 @@ async def test_a_session_token_needs_no_permission_and_heeds_a_deny(iam: Iam) ->
     assert not (await judge(iam, forbidden, "sts", "GetSessionToken")).decision.allowed
 
 
+async def test_who_has_logs_delivered_may_deliver_logs(iam: Iam) -> None:
+    delivered = {"UserPoolId": "us-west-2_a", "LogConfigurations": [{"LogLevel": "ERROR"}]}
+    ended = {"UserPoolId": "us-west-2_a", "LogConfigurations": []}
+    own = allow("cognito-idp:SetLogDeliveryConfiguration", POOL)
+    needed = ("logs:CreateLogDelivery", "logs:PutResourcePolicy", "logs:DescribeLogGroups")
+    may = await make_role(iam, own, *map(allow, needed), name="May")
+
+    assert (await judge(iam, may, "cognito-idp", "SetLogDeliveryConfiguration", delivered)).decision.allowed
+    for left_out in needed:
+        rest = [allow(one) for one in needed if one != left_out]
+        caller = await make_role(iam, own, *rest, name=left_out.partition(":")[2])
+        refused = await judge(iam, caller, "cognito-idp", "SetLogDeliveryConfiguration", delivered)
+        assert (refused.action, refused.resource, refused.decision.allowed) == (left_out, "*", False)
+        assert (await judge(iam, caller, "cognito-idp", "SetLogDeliveryConfiguration", ended)).decision.allowed
+
+
 async def test_terms_that_may_not_be_described_may_not_be_described_by_their_client_either(iam: Iam) -> None:
     named = {"UserPoolId": "us-west-2_a", "ClientId": "c", "TermsName": "terms-of-use"}
     by_client = allow("cognito-idp:DescribeTermsByClient", POOL)

@@ -139,6 +139,20 @@ class RecordingLogs:
         self.lines[group, stream] += lines
 
 
+class RecordingPoolLogs:
+    """Log groups that are there, and what was written to them."""
+
+    def __init__(self) -> None:
+        self.groups: set[str] = set()
+        self.events: list[tuple[str, str, int, str]] = []
+
+    async def has_group(self, name: str, /) -> bool:
+        return name in self.groups
+
+    def keep(self, group: str, stream: str, at_ms: int, message: str, /) -> None:
+        self.events.append((group, stream, at_ms, message))
+
+
 class World:
     """One server's user pools, a clock that stands still, and shorthand for what tests do all the time."""
 
@@ -149,6 +163,7 @@ class World:
         self.clock = FrozenClock(START)
         self.entropy = CountingEntropy()
         self.import_logs = RecordingLogs()
+        self.logs = RecordingPoolLogs()
         principals = IamPrincipals(IamStore(database))
         self.kms = KmsService(database, master_keys, principals, self.clock, self.entropy)
         self.pools = UserPools(
@@ -160,6 +175,7 @@ class World:
             data_keys=self.kms.keys,
             public_url=public_url,
             import_logs=self.import_logs,
+            logs=self.logs,
         )
         self.store = UserPoolStore(database)
         self.operations: dict[str, Callable[..., Awaitable[object]]] = {}

@@ -61,6 +61,7 @@ OPERATIONS = (
     "ListUserSessions RevokeUserSession AdminListUserSessions AdminRevokeUserSession AdminGetUserAuthFactors "
     "CreateTerms DescribeTerms DescribeTermsByClient UpdateTerms DeleteTerms ListTerms "
     "GetUserPoolClientSessionConfiguration SetUserPoolClientSessionConfiguration "
+    "GetLogDeliveryConfiguration SetLogDeliveryConfiguration "
     "AdminDeleteSoftwareToken GetUserPoolSessionConfiguration SetUserPoolSessionConfiguration "
 )
 

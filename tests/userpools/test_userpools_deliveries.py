@@ -1,14 +1,21 @@
 """What the outbox holds is sent, tried again, and shown to the owner."""
 
+import json
 from dataclasses import dataclass
 
 import pytest
 
-from support.userpools import World, attribute_list
+from support.userpools import ACCOUNT, REGION, World, attribute_list
 from velvetrope.store.tables.userpools import EmailConfiguration
 from velvetrope.store.tables.userpools_deliveries import DeliveryStore
 from velvetrope.userpools import Deliveries
 from velvetrope.userpools.custom_senders import CustomSenders
+from velvetrope.userpools.directory import PoolDirectory
+from velvetrope.userpools.log_delivery import (
+    CloudWatchLogsConfigurationType,
+    DeliveryFailures,
+    LogConfigurationType,
+)
 
 
 @dataclass
@@ -62,6 +69,7 @@ async def post(world: World) -> Post:
         CustomSenders(None, None, world.entropy),
         world.clock,
         world.database.changes,
+        DeliveryFailures(PoolDirectory(world.store, world.master_keys, world.database.changes), world.logs),
     )
     pool_id = await world.lax_pool(auto_verified_attributes=("email",))
     client_id = await world.client(pool_id)
@@ -170,3 +178,45 @@ async def test_mail_is_from_whom_the_pool_says(world: World, post: Post) -> None
     await post.deliveries.send_due()
 
     assert post.sender.from_and_to == [(None, None), ("no-reply@people.example", "help@people.example")]
+
+
+async def deliver_failures(post: Post) -> None:
+    post.world.logs.groups.add("people")
+    arn = f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:people"
+    wanted = LogConfigurationType(
+        log_level="ERROR",
+        event_source="userNotification",
+        cloud_watch_logs_configuration=CloudWatchLogsConfigurationType(log_group_arn=arn),
+    )
+    await post.world.set_log_delivery_configuration(user_pool_id=post.pool_id, log_configurations=(wanted,))
+
+
+async def test_each_failed_attempt_is_told_in_the_pool_s_log_group_without_what_was_in_the_message(post: Post) -> None:
+    await deliver_failures(post)
+    post.sender.failure = Failure()
+    await post.deliveries.send_due()
+    post.sender.failure = None
+    post.world.later(seconds=30)
+    await post.deliveries.send_due()
+
+    [(group, stream, at_ms, line)] = post.world.logs.events
+    event = json.loads(line)
+    [entry] = await post.deliveries.mailbox(limit=9)
+    assert (group, stream) == ("people", post.pool_id)
+    assert event["eventTimestamp"] == str(at_ms)
+    assert (event["eventSource"], event["logLevel"]) == ("USER_NOTIFICATION", "ERROR")
+    assert event["logSourceId"] == {"userPoolId": post.pool_id}
+    assert event["message"]["details"].endswith("(EMAIL) was not delivered: no answer")
+    assert entry.message.text not in line
+
+
+async def test_nothing_is_told_where_nobody_reads(post: Post) -> None:
+    post.sender.failure = Failure()
+    await post.deliveries.send_due()
+    await deliver_failures(post)
+    post.world.logs.groups.clear()
+    post.world.later(seconds=30)
+
+    assert await post.deliveries.send_due() == 1
+
+    assert post.world.logs.events == []

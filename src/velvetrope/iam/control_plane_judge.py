@@ -22,7 +22,14 @@ from typing import Protocol
 
 from velvetrope.arn import InvalidArn, parse_arn
 from velvetrope.iam.aws_managed import AWS_ACCOUNT
-from velvetrope.iam.further_permissions import also_denied_by, handed_key, passed_roles, second_action, used_layers
+from velvetrope.iam.further_permissions import (
+    also_denied_by,
+    delivering_logs,
+    handed_key,
+    passed_roles,
+    second_action,
+    used_layers,
+)
 from velvetrope.iam.gatherer import PolicyGatherer
 from velvetrope.iam.key_conditions import grant_conditions, key_conditions
 from velvetrope.iam.key_uses import KeyUses
@@ -181,6 +188,8 @@ class ControlPlaneJudge:
         for layer_arn in used_layers(service, operation, parameters):
             resource = await self._names.name("@arn:Layer", {"Layer": layer_arn}, call)
             questions.append(_Question("lambda:GetLayerVersion", resource, {}, _RESOURCE_TAGS))
+        for action in delivering_logs(service, operation, parameters):
+            questions.append(_Question(action, NamedResource("*"), {}, ()))
         handed = handed_key(service, operation, parameters)
         if handed is not None:
             key = await self._names.name("@kms_key:KeyId", {"KeyId": handed.name}, call)

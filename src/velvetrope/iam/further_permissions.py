@@ -8,6 +8,9 @@ passes nothing. Cognito's requirement for the role of a group is UNVERIFIED; we 
 A pool with custom senders has a KMS key, and Cognito gives itself a grant to it in the name of whoever names the key:
 `kms:CreateGrant` is asked for (Cognito Developer Guide, "Custom sender Lambda triggers").
 
+Who has a pool's logs delivered to a group needs the permissions of Logs by which a delivery is made (Cognito Developer
+Guide, "Exporting logs from Amazon Cognito user pools").
+
 Sources: IAM User Guide, "Grant a user permissions to pass a role to an AWS service"; Service Authorization Reference,
 dependent actions; the services' pages on tagging when creating.
 """
@@ -18,7 +21,16 @@ from dataclasses import dataclass
 from velvetrope.iam.imported_documents import read_imported_document
 from velvetrope.iam.request_keys import requested_tags
 
-__all__ = ["HandedKey", "PassedRole", "also_denied_by", "handed_key", "passed_roles", "second_action", "used_layers"]
+__all__ = [
+    "HandedKey",
+    "PassedRole",
+    "also_denied_by",
+    "delivering_logs",
+    "handed_key",
+    "passed_roles",
+    "second_action",
+    "used_layers",
+]
 
 _LAMBDA = "lambda.amazonaws.com"
 _IDENTITY = "cognito-identity.amazonaws.com"
@@ -139,6 +151,15 @@ def second_action(service: str, operation: str, parameters: Mapping[str, object]
     ):
         return "apigateway:UpdateRestApiPolicy"
     return None
+
+
+def delivering_logs(service: str, operation: str, parameters: Mapping[str, object]) -> tuple[str, ...]:
+    """Actions that the request needs on `*`, because it has something delivered to a log group."""
+    if (service, operation) != ("cognito-idp", "SetLogDeliveryConfiguration") or not parameters.get(
+        "LogConfigurations"
+    ):
+        return ()
+    return ("logs:CreateLogDelivery", "logs:PutResourcePolicy", "logs:DescribeLogGroups")
 
 
 def also_denied_by(service: str, operation: str) -> str | None:

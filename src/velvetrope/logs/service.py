@@ -48,6 +48,10 @@ class LogService:
         """Keep one line; its group and stream come into being by that. Returns at once."""
         self._journal.append(group, stream, at_ms, message)
 
+    async def has_group(self, name: str) -> bool:
+        """Whether there is a group of that name."""
+        return await self._store.load_group(name) is not None
+
     def start(self) -> None:
         """Look after the logs from now on: what is too old goes, now and then. Needs the running event loop."""
         self._tending = asyncio.get_running_loop().create_task(self._tend())

@@ -278,6 +278,7 @@ def _wire(
         as_root=settings.functions_as_root,
         max_sandboxes=settings.max_sandboxes,
     )
+    logs = LogService(database, folder.path / "logs", clock)
     cognito_calls = ServiceCalls(
         roles,
         database.changes,
@@ -302,6 +303,7 @@ def _wire(
             accept="application/samlmetadata+xml, */*;q=0.5",
         ),
         import_logs=RoleLogs(cognito_calls),
+        logs=logs,
         reserved_hosts=names_for(region=region, hosts=connection.own_hosts),
         endpoint_url=connection.url,
         pages_url=public_url or f"https://{connection.authority}",
@@ -324,7 +326,6 @@ def _wire(
         saml_providers=saml_assertions,
     )
     queues = QueueService(database, principals, clock, entropy, endpoint_url=connection.url)
-    logs = LogService(database, folder.path / "logs", clock)
     functions.logs.subscribe(
         lambda line: logs.keep(f"/aws/lambda/{line.function_name}", line.log_stream, line.at_ms, line.message)
     )

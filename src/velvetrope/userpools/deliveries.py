@@ -1,6 +1,6 @@
 """Sending what the outbox holds, and showing it to the owner.
 
-    deliveries = Deliveries(store, outbox, {"EMAIL": smtp_sender}, custom_senders, clock, database.changes)
+    deliveries = Deliveries(store, outbox, {"EMAIL": smtp_sender}, custom_senders, clock, database.changes, failures)
     deliveries.start()
     ...
     await deliveries.stop()
@@ -10,7 +10,8 @@ A message is sent as soon as the change that it belongs to is committed, by whic
 every hour, for a day. A medium without a sender is left to the mailbox. What a function of the pool
 sends (`custom_senders`) goes to it in the same way, and by no sender.
 
-No text of a message is logged here or anywhere; the reason why one was not delivered is kept with it.
+No text of a message is logged here or anywhere; the reason why one was not delivered is kept with it, and told where
+the pool's owner wants to read it (`log_delivery`).
 """
 
 import asyncio
@@ -28,6 +29,7 @@ from velvetrope.store import ChangeFeed
 from velvetrope.store.tables.userpools import MESSAGES_TOPIC, OutgoingMessage
 from velvetrope.store.tables.userpools_deliveries import DeliveryStore, KeptMessage, TakenMessage
 from velvetrope.userpools.custom_senders import CustomSenders
+from velvetrope.userpools.log_delivery import DeliveryFailures
 from velvetrope.userpools.outbox import Medium, Outbox, ReadableMessage
 
 __all__ = ["Deliveries", "DeliveryState", "MailboxEntry", "MessageSender", "SendingFailure"]
@@ -94,12 +96,14 @@ class Deliveries:
         functions: CustomSenders,
         clock: Clock,
         changes: ChangeFeed,
+        failures: DeliveryFailures,
     ) -> None:
         self._store = store
         self._outbox = outbox
         self._senders = senders
         self._functions = functions
         self._clock = clock
+        self._failures = failures
         self._work = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         changes.subscribe(MESSAGES_TOPIC, self._work.set)
@@ -156,6 +160,8 @@ class Deliveries:
         due_at = None if failure.permanent else now + _TRY_AGAIN_AFTER[min(taken.attempts, len(_TRY_AGAIN_AFTER)) - 1]
         _log.warning("message %s was not delivered: %s", taken.message.id, failure.reason)
         await self._store.save_undelivered(taken.message.id, problem=failure.reason, due_at=due_at)
+        told = f"Message {taken.message.id} ({taken.message.medium}) was not delivered: {failure.reason}"
+        await self._failures.note(taken.message.user_pool_id, told, now=now)
 
     async def _send(self, outgoing: OutgoingMessage) -> SendingFailure | None:
         order = self._outbox.read_order(outgoing)

@@ -49,6 +49,7 @@ from velvetrope.userpools.import_uploads import ImportUploads
 from velvetrope.userpools.inbound_federation import InboundFederation
 from velvetrope.userpools.issuing import Issuer, TokenIssuer
 from velvetrope.userpools.links import LinkOperations
+from velvetrope.userpools.log_delivery import DeliveryFailures, LogDeliveryOperations, PoolLogs
 from velvetrope.userpools.machine_tokens import MachineTokens
 from velvetrope.userpools.mail_factors import MailFactors
 from velvetrope.userpools.message_writing import MessageWriter
@@ -107,6 +108,7 @@ class UserPools:
         senders: Mapping[Medium, MessageSender] | None = None,
         documents: SamlDocuments | None = None,
         import_logs: ImportLogs | None = None,
+        logs: PoolLogs | None = None,
         endpoint_url: str = "http://localhost",
         pages_url: str | None = None,
         reserved_hosts: Collection[str] = (),
@@ -115,8 +117,9 @@ class UserPools:
         `data_keys` no pool can have custom senders.
 
         Without `documents` SAML metadata is taken as a file only. Users are imported only where there are
-        `import_logs`, from files that are put below `endpoint_url`. `pages_url` is where people reach the hosted pages
-        (`https://localhost:4800`), for links in messages. No pool's domain is one of `reserved_hosts`.
+        `import_logs`, from files that are put below `endpoint_url`. Failed deliveries are told in `logs`. `pages_url`
+        is where people reach the hosted pages (`https://localhost:4800`), for links in messages. No pool's domain is
+        one of `reserved_hosts`.
         """
         store, sign_ins, factors = UserPoolStore(database), SignInStore(database), FactorStore(database)
         configuration, brandings = ConfigurationStore(database), BrandingStore(database)
@@ -145,7 +148,13 @@ class UserPools:
         """Messages that were written; for the owner of the server alone."""
         custom_senders = CustomSenders(functions, data_keys, entropy)
         self.deliveries = Deliveries(
-            DeliveryStore(database), self.outbox, senders or {}, custom_senders, clock, database.changes
+            DeliveryStore(database),
+            self.outbox,
+            senders or {},
+            custom_senders,
+            clock,
+            database.changes,
+            DeliveryFailures(directory, logs),
         )
         imports = ImportStore(database)
         self.uploads = ImportUploads(imports, master_keys, entropy, endpoint_url=endpoint_url)
@@ -303,6 +312,7 @@ class UserPools:
             DeviceOperations(factors, directory, tokens, master_keys, entropy),
             SessionOperations(sign_ins, directory, tokens),
             SessionSettingsOperations(store, directory),
+            LogDeliveryOperations(store, directory, logs),
             ImportOperations(imports, directory, self.uploads, import_logs, entropy),
         )
 

@@ -80,6 +80,8 @@ class UserPool(msgspec.Struct, frozen=True, kw_only=True):
     device_configuration: DeviceConfiguration | None = None
     verified_before_update: tuple[Literal["phone_number", "email"], ...] = ()
     """Addresses that change only when the code sent to the new one is shown."""
+    failures_log_group: str | None = None
+    """The log group in which its owner reads what was not delivered."""
     tracks_sessions: bool = False
     """Whether it is kept when a session was used last, and how many of them a user has is bounded."""
     max_sessions_per_user: int = 20
