@@ -3,7 +3,7 @@
 import base64
 import hmac
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from support.federated_pages import FederatedHouse, open_federated_house
 from support.hosted_ui import CALLBACK, Response, authorize_query
 from support.open_id_issuer import OTHER_RSA, RSA, public
 from support.open_id_provider import CLIENT_ID, running_provider
+from support.token_tricks import key_tricks, mint_of
 
 
 @pytest.fixture
@@ -465,6 +466,21 @@ async def test_id_tokens_that_the_provider_did_not_sign_are_refused(house: Feder
         is_refused(await house.sign_in(house.browser()), UNVERIFIED)
 
     assert (await house.world.list_users(user_pool_id=house.pool_id))["users"] == []
+
+
+async def test_what_forgers_try_with_keys_is_refused_and_the_good_token_beside_it_is_not(house: FederatedHouse) -> None:
+    """Each sign-in has a nonce of its own, so each forgery is made of the token that the provider would have sent."""
+
+    def forger(name: str) -> Callable[[dict[str, Any], dict[str, Any]], str]:
+        return lambda header, claims: key_tricks(mint_of(RSA, claims, kid=str(header["kid"])))[name]
+
+    for name in key_tricks(mint_of(RSA, {})):
+        house.provider.sign = forger(name)
+        is_refused(await house.sign_in(house.browser()), UNVERIFIED)
+
+    assert (await house.world.list_users(user_pool_id=house.pool_id))["users"] == []
+    house.provider.sign = None
+    assert "code" in (await house.sign_in(house.browser())).answer
 
 
 NOT_ABOUT_THIS_SIGN_IN: list[dict[str, Any]] = [

@@ -10,6 +10,7 @@ import pytest
 
 from support.identitypools import ACCOUNT, COGNITO, PROVIDER, ROOT, World, role_arn, trusting_pool
 from support.open_id_issuer import OTHER_RSA, RSA, Issuer, public, running_issuer
+from support.token_tricks import issuers_mint, issuers_tricks
 from velvetrope.errors import ServiceError
 from velvetrope.identitypools.errors import InvalidParameterException, NotAuthorizedException
 from velvetrope.store import Database
@@ -152,6 +153,16 @@ async def test_two_logins_at_once_are_linked(here: Here) -> None:
 async def test_a_token_that_is_not_good_opens_no_door(here: Here, claims: dict[str, Any], message: str) -> None:
     assert await here.refused(here.logins(**claims)) == message
     assert await here.refused(here.google(**claims)) == message
+
+
+async def test_what_forgers_try_opens_no_door_and_the_good_token_beside_it_does(here: Here) -> None:
+    mint = issuers_mint(RSA, here.issuer.url, here.world.clock.now())
+    tricks = {**issuers_tricks(mint, here.world.clock.now()), "access token": mint.token({"typ": "at+jwt"})}
+
+    for token in tricks.values():
+        await here.refused({here.issuer.name: token})
+    for claims in ({}, {"exp": mint.claims["exp"] + 0.5}, {"aud": ["another", "app"]}):
+        assert await here.sign_in({here.issuer.name: mint.token(claims=claims)})
 
 
 async def test_garbage_opens_no_door(here: Here) -> None:

@@ -15,6 +15,7 @@ from joserfc.jwk import ECKey, RSAKey
 
 from support.federated_roles import ACCOUNT, OTHER_ACCOUNT, FederatedRole, FederatedSts, trusting
 from support.open_id_issuer import EC, OTHER_RSA, RSA, Issuer, ok, public, running_issuer
+from support.token_tricks import issuers_mint, issuers_tricks
 from velvetrope.errors import ServiceError
 from velvetrope.principals import Principal
 from velvetrope.store import Database
@@ -188,6 +189,18 @@ async def test_a_provider_is_its_own_account_s_alone(world: World) -> None:
 )
 async def test_a_token_that_is_not_good_is_refused(world: World, claims: dict[str, Any], message: str) -> None:
     assert (await world.refused(InvalidIdentityToken, world.token(**claims))).startswith(message)
+
+
+async def test_what_forgers_try_is_refused_and_the_good_token_beside_it_is_not(world: World) -> None:
+    await world.register("app")
+    mint = issuers_mint(RSA, world.issuer.url, NOW)
+    tricks = {**issuers_tricks(mint, NOW), "access token": mint.token({"typ": "at+jwt"})}
+
+    for token in tricks.values():
+        with pytest.raises((InvalidIdentityToken, ExpiredTokenException)):
+            await world.assume(token)
+    for claims in ({}, {"exp": mint.claims["exp"] + 0.5}, {"aud": ["another", "app"]}):
+        await world.assume(mint.token(claims=claims))
 
 
 @pytest.mark.parametrize("algorithm", ["none", "HS256"])

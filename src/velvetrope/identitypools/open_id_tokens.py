@@ -12,11 +12,10 @@ a token is dead at `exp`, and so is one whose identity was deleted or merged awa
 Source: Cognito Identity API, GetOpenIdToken; header, claims and their order as seen on AWS.
 """
 
-import base64
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -27,13 +26,15 @@ from velvetrope.sealing import MasterKeys
 from velvetrope.secret import Secret
 from velvetrope.store.tables.identitypools import DeveloperLogin, IdentityPool, IdentityPoolStore, OpenIdKey
 from velvetrope.tokens import (
-    MAX_TOKEN_CHARACTERS,
     AudienceMismatch,
     IssuerMismatch,
     NotAToken,
-    TokenExpired,
     TokenRevoked,
     TokenSignatureMismatch,
+    check_signature,
+    check_times,
+    named_key,
+    read_token,
 )
 
 __all__ = [
@@ -48,6 +49,8 @@ __all__ = [
 ISSUER: Final = f"https://{COGNITO_PROVIDER}"
 _ALGORITHM: Final = "RS512"
 _LIFETIME: Final = timedelta(seconds=600)
+_BETWEEN_NODES: Final = timedelta(seconds=5)
+"""How far the clock of the node that issued a token may be ahead of ours."""
 _PURPOSE: Final = "identitypools open id key"
 _TAGS_CLAIM: Final = "https://aws.amazon.com/tags"
 _POOL_ARN_CLAIM: Final = f"{ISSUER}/identity-pool-arn"
@@ -156,13 +159,16 @@ class PoolOpenIdTokens:
             AudienceMismatch: its pool is gone.
             TokenRevoked: its identity is gone or was merged into another.
         """
-        claims = _parse_claims(token)
+        header, claims = read_token(token)
         if claims.get("iss") != ISSUER:
             raise IssuerMismatch("The token is another issuer's")
-        await self._check_signature(token)
-        subject, audience, methods, expires_at = _check_form(claims)
-        if now >= expires_at:
-            raise TokenExpired(expired_at=expires_at, now=now)
+        kid, _ = named_key(header)
+        key = None if kid is None else (await self._public_keys()).get(kid)
+        if key is None:
+            raise TokenSignatureMismatch("The token is signed with a key that is not ours")
+        check_signature(token, key, _ALGORITHM)
+        check_times(claims, now, tolerance=_BETWEEN_NODES)
+        subject, audience, methods = _check_form(claims)
         if await self._store.load_pool(audience) is None:
             raise AudienceMismatch("The token's identity pool is gone")
         stored = await self._store.load_identity(subject)
@@ -199,19 +205,6 @@ class PoolOpenIdTokens:
                 for kid, key in keys.items()
             ]
         }
-
-    async def _check_signature(self, token: str) -> None:
-        from joserfc import jws
-        from joserfc.errors import JoseError
-
-        kid = _parse_part(token.split(".", 1)[0]).get("kid")
-        key = (await self._public_keys()).get(kid) if isinstance(kid, str) else None
-        if key is None:
-            raise TokenSignatureMismatch("The token is signed with a key that is not ours")
-        try:
-            jws.deserialize_compact(token, key, algorithms=[_ALGORITHM])
-        except JoseError as error:
-            raise TokenSignatureMismatch("The token's signature is not that of its key") from error
 
     async def _public_keys(self) -> dict[str, Any]:
         if not self._keys:
@@ -253,32 +246,12 @@ def _numbers(key: Any) -> dict[str, object]:  # noqa: ANN401  joserfc's key, imp
     return {"n": public["n"], "e": public["e"]}
 
 
-def _parse_claims(token: str) -> dict[str, Any]:
-    parts = token.split(".")
-    if len(token) > MAX_TOKEN_CHARACTERS or len(parts) != 3:
-        raise NotAToken("The text does not have the three parts of a signed token")
-    _parse_part(parts[0])
-    return _parse_part(parts[1])
-
-
-def _parse_part(part: str) -> dict[str, Any]:
-    try:
-        found = json.loads(base64.urlsafe_b64decode(part.encode("ascii") + b"=" * (-len(part) % 4)))
-    except (ValueError, RecursionError):
-        raise NotAToken("A part of the token is not JSON") from None
-    if not isinstance(found, dict):
-        raise NotAToken("A part of the token is not a JSON object")
-    return found
-
-
-def _check_form(claims: Mapping[str, Any]) -> tuple[str, str, tuple[str, ...], datetime]:
-    """Subject, audience, `amr` and expiry of a token that we signed."""
-    subject, audience, methods, expires = (claims.get(name) for name in ("sub", "aud", "amr", "exp"))
+def _check_form(claims: Mapping[str, Any]) -> tuple[str, str, tuple[str, ...]]:
+    """Subject, audience and `amr` of a token that we signed."""
+    subject, audience, methods = (claims.get(name) for name in ("sub", "aud", "amr"))
     if not (isinstance(subject, str) and isinstance(audience, str) and isinstance(methods, list)):
         raise NotAToken("The token lacks a claim")
-    if not isinstance(expires, int):
-        raise NotAToken("The token has no exp")
-    return subject, audience, tuple(str(method) for method in methods), datetime.fromtimestamp(expires, UTC)
+    return subject, audience, tuple(str(method) for method in methods)
 
 
 def _tags_of(claims: Mapping[str, Any]) -> dict[str, str]:

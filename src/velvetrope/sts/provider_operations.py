@@ -9,8 +9,6 @@ Refused by name, because no parameter here bears them: `ProviderId` (access toke
 Sources: AWS STS API reference; texts as listed in the project's reference on STS, section 1.3.
 """
 
-import base64
-import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Final, Protocol
@@ -49,6 +47,7 @@ from velvetrope.tokens import (
     NotAToken,
     TokenExpired,
     WrongTokenUse,
+    claimed_issuer,
 )
 
 __all__ = ["DEFAULT_ROLE_SECONDS", "ProviderOperations"]
@@ -250,8 +249,6 @@ def _token_refusal(error: InvalidToken, token: str) -> ServiceError:
 def _claimed_issuer(token: str) -> str:
     """The `iss` that an unverified token claims, for the refusal's text only."""
     try:
-        payload = token.split(".")[1]
-        claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
-        return str(claims["iss"])[:255]
-    except (ValueError, LookupError, TypeError, RecursionError):
+        return claimed_issuer(token)[:255]
+    except NotAToken:
         return "the token's issuer"

@@ -2,6 +2,7 @@
 
 import base64
 import json
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -12,6 +13,7 @@ from joserfc.jwk import ECKey, OctKey, RSAKey
 
 from support.gateway import ACCOUNT, Invocation, allow, header
 from support.http_apis import AUTHORIZER_FUNCTION, HttpGateway, told
+from support.token_tricks import issuers_mint, issuers_tricks
 from velvetrope.apigatewayv2 import NotFoundException
 from velvetrope.apigatewayv2.authorizers import JwtConfiguration
 from velvetrope.policy import PrincipalPolicies
@@ -197,6 +199,21 @@ async def test_a_token_of_another_issuer_is_proven_with_the_issuers_key(
     assert (
         await bearer(gateway, foreign_token(gateway, key, algorithm=algorithm, aud=None, client_id="client"))
     ).status == 200
+
+
+async def test_what_forgers_try_is_unauthorized_and_the_good_token_beside_it_is_not(gateway: HttpGateway) -> None:
+    await token_route(gateway, issuer=ISSUER)
+    gateway.issuers.keys[ISSUER, "rsa"] = RSA
+    good = issuers_mint(RSA, ISSUER, gateway.clock.now())
+    mint = replace(good, claims={**good.claims, "aud": "client"})
+    tricks = issuers_tricks(mint, gateway.clock.now())
+    # An API hears of a token's bearer without a subject; machines have none of a person's.
+    subjects = {name for name in tricks if "subject" in name}
+
+    for name in tricks.keys() - subjects:
+        assert told(await bearer(gateway, tricks[name])) == UNAUTHORIZED, name
+    for claims in ({}, {"exp": mint.claims["exp"] + 0.5}, {"aud": ["another", "client"]}):
+        assert (await bearer(gateway, mint.token(claims=claims))).status == 200
 
 
 async def test_a_missing_token_is_challenged(gateway: HttpGateway) -> None:
