@@ -887,3 +887,51 @@ async def test_user_is_in_a_hundred_groups_at_most(world: World) -> None:
 def test_structures_refuse_members_they_do_not_have() -> None:
     with pytest.raises(msgspec.ValidationError):
         msgspec.convert({"minimum_length": 8, "nonsense": 1}, PasswordPolicySettings)
+
+
+@pytest.mark.parametrize(
+    "constraints",
+    [
+        {"number_attribute_constraints": NumberAttributeConstraints(min_value="ten")},
+        {"number_attribute_constraints": NumberAttributeConstraints(min_value="10", max_value="1")},
+        {"string_attribute_constraints": StringAttributeConstraints(min_length="10", max_length="1")},
+    ],
+    ids=["no number", "numbers", "lengths"],
+)
+async def test_constraints_that_nothing_meets_are_refused(world: World, constraints: dict[str, Any]) -> None:
+    kind: Any = "Number" if "number_attribute_constraints" in constraints else "String"
+    attribute = SchemaAttribute(name="score", attribute_data_type=kind, **constraints)
+
+    async with refused("InvalidParameterException", "Invalid constraints of the attribute score."):
+        await world.pool(schema=(attribute,))
+    pool_id = await world.pool()
+    async with refused("InvalidParameterException", "Invalid constraints of the attribute score."):
+        await world.add_custom_attributes(user_pool_id=pool_id, custom_attributes=(attribute,))
+
+
+@pytest.mark.parametrize(
+    ("value", "allowed"),
+    [
+        ("2026-01-02T03:04:05Z", True),
+        ("2026-01-02", True),
+        ("1767322800", True),
+        ("yesterday", False),
+        ("2026-13-01", False),
+    ],
+)
+async def test_a_date_and_time_is_one(world: World, value: str, allowed: bool) -> None:
+    pool_id = await world.pool(schema=(SchemaAttribute(name="met", attribute_data_type="DateTime"),))
+
+    if allowed:
+        await world.user(pool_id, custom__met=value)
+        return
+    message = "Attributes did not conform to the schema: custom:met: Value must be a date and time"
+    async with refused("InvalidParameterException", message):
+        await world.user(pool_id, custom__met=value)
+
+
+async def test_no_attribute_holds_what_no_database_keeps(world: World) -> None:
+    pool_id = await world.pool()
+
+    async with refused("InvalidParameterException"):
+        await world.user(pool_id, name="An\x00na")

@@ -18,6 +18,7 @@ from velvetrope.userpools.mfa_operations import MfaOption, MfaSettings
 
 ON = MfaSettings(enabled=True)
 PREFERRED = MfaSettings(enabled=True, preferred_mfa=True)
+NOWHERE = "Cannot reset password for the user as there is no registered/verified email or phone_number"
 SMS = SmsMfaConfig(sms_configuration=SmsConfiguration(sns_caller_arn="arn:aws:iam::123456789012:role/sms"))
 
 
@@ -571,3 +572,23 @@ async def test_administrator_takes_a_lost_app_away_and_the_user_sets_another_one
     await world.user(pool_id, "bea")
     async with refused("ResourceNotFoundException", "The user has no software token."):
         await world.admin_delete_software_token(user_pool_id=pool_id, username="bea")
+
+
+@pytest.mark.parametrize(
+    ("mfa", "goes_to"), [("sms_mfa_settings", "a***@e***"), ("email_mfa_settings", "+*******4567")]
+)
+async def test_a_recovery_code_does_not_go_where_the_second_factor_goes(world: World, mfa: str, goes_to: str) -> None:
+    """Whoever has the phone, or reads the mail, would have both factors."""
+    pool_id, client_id = await pool_with_mfa(world, sms=True, email=True)
+    token = (await world.sign_in(client_id))["access_token"]
+    await world.set_user_mfa_preference(access_token=token, **{mfa: PREFERRED})
+
+    answer = await world.forgot_password(client_id=client_id, username="anna")
+    assert answer["code_delivery_details"]["destination"] == goes_to
+
+    other = "phone_number" if mfa == "email_mfa_settings" else "email"
+    await world.admin_update_user_attributes(
+        user_pool_id=pool_id, username="anna", user_attributes=attribute_list(**{f"{other}_verified": "false"})
+    )
+    async with refused("InvalidParameterException", NOWHERE):
+        await world.admin_reset_user_password(user_pool_id=pool_id, username="anna")

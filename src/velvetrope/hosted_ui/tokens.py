@@ -41,6 +41,7 @@ __all__ = ["TokenAnswer", "TokenFlow"]
 
 _REFRESH_REFUSALS = {
     "NotAuthorizedException",
+    "PasswordResetRequiredException",
     "RefreshTokenReuseException",
     "UserNotFoundException",
     "UserNotConfirmedException",

@@ -1,9 +1,10 @@
 """ForgotPassword, ConfirmForgotPassword, AdminResetUserPassword: a new password for whoever reads the user's mail.
 
 A code goes to a verified address, in the order of the pool's recovery settings; without any, to the phone first and
-then to the mail address, as in AWS's older pools. A phone that receives the user's second factor is not used: one
-stolen phone would then be both. A client that hides who exists is answered the same for a user who is not there, is
-disabled or has no such address, and a code never comes (Developer Guide, "Managing user existence error responses").
+then to the mail address, as in AWS's older pools. An address that receives the user's second factor is not used: one
+stolen phone, or one open mailbox, would then be both (Developer Guide, "SMS and email message MFA"). A client that
+hides who exists is answered the same for a user who is not there, is disabled or has no such address, and a code never
+comes (Developer Guide, "Managing user existence error responses").
 
 Setting the password spends the code in the same transaction. Sessions go on, as on AWS; GlobalSignOut ends them.
 
@@ -16,7 +17,7 @@ import msgspec
 
 from velvetrope.operations import Answer, Call, operation
 from velvetrope.secret import Secret
-from velvetrope.store.tables.userpools import RecoveryOption, StoredUser, User, UserPool, UserPoolStore
+from velvetrope.store.tables.userpools import MfaType, RecoveryOption, StoredUser, User, UserPool, UserPoolStore
 from velvetrope.userpools.call_limits import CallLimits
 from velvetrope.userpools.decoys import Decoys, usual_addresses
 from velvetrope.userpools.directory import PoolDirectory, PresentedName
@@ -38,6 +39,7 @@ from velvetrope.userpools.triggers import Occasion
 __all__ = ["RecoveryOperations"]
 
 _ADDRESSES: dict[str, Address] = {"verified_email": "email", "verified_phone_number": "phone_number"}
+_MFA_AT: dict[Address, MfaType] = {"email": "EMAIL_OTP", "phone_number": "SMS_MFA"}
 _OLDER_ORDER = (
     RecoveryOption(priority=1, name="verified_phone_number"),
     RecoveryOption(priority=2, name="verified_email"),
@@ -203,7 +205,7 @@ def _reset_address(pool: UserPool, user: User) -> Address:
         if address is None:
             # Text UNVERIFIED: clients quote it.
             raise NotAuthorizedException("Contact administrator to reset password.")
-        if address == "phone_number" and "SMS_MFA" in user.mfa_enabled:
+        if _MFA_AT[address] in user.mfa_enabled:
             continue
         if user.attributes.get(f"{address}_verified") == "true" and user.attributes.get(address):
             return address

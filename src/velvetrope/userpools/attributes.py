@@ -12,6 +12,7 @@ section 6, or marked UNVERIFIED where AWS's were not seen.
 
 import re
 from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
 from types import MappingProxyType
 from typing import Literal
 
@@ -111,6 +112,7 @@ def build_schema(asked: Sequence[SchemaAttribute]) -> tuple[SchemaAttribute, ...
                 "You can not change AttributeDataType or set developerOnlyAttribute for standard schema attribute "
                 f"{attribute.name}"
             )
+        _check_constraints(attribute)
         schema[attribute.name] = msgspec.structs.replace(
             standard,
             mutable=attribute.mutable,
@@ -149,7 +151,24 @@ def _custom(attribute: SchemaAttribute) -> SchemaAttribute:
     if attribute.required:
         raise InvalidParameterException("Required custom attributes are not supported currently.")
     name = attribute.name if attribute.name.startswith("custom:") else f"custom:{attribute.name}"
+    _check_constraints(attribute)
     return msgspec.structs.replace(attribute, name=name, attribute_data_type=attribute.attribute_data_type or "String")
+
+
+def _check_constraints(attribute: SchemaAttribute) -> None:
+    """Bounds between which there is something. A custom attribute stays as it is, and could never be written else.
+
+    Raises:
+        InvalidParameterException: a bound is no number, or the lower one is above the upper one. Text UNVERIFIED.
+    """
+    numbers, lengths = attribute.number_attribute_constraints, attribute.string_attribute_constraints
+    for lower, upper in (
+        (numbers and numbers.min_value, numbers and numbers.max_value),
+        (lengths and lengths.min_length, lengths and lengths.max_length),
+    ):
+        given = [bound for bound in (lower, upper) if bound]
+        if not all(map(_NUMBER.fullmatch, given)) or (len(given) == 2 and float(given[0]) > float(given[1])):
+            raise InvalidParameterException(f"Invalid constraints of the attribute {attribute.name}.")
 
 
 def _check_count(schema: Collection[str]) -> None:
@@ -301,16 +320,30 @@ def _check_value(attribute: SchemaAttribute, value: str) -> None:
         raise InvalidParameterException("Invalid email address format.")
     if name == "phone_number" and not PHONE_NUMBER.fullmatch(value):
         raise InvalidParameterException("Invalid phone number format.")
+    if "\x00" in value:
+        raise _nonconforming(name, "String must not have the character U+0000")
     if name == "birthdate" and not _BIRTHDATE.fullmatch(value):
         raise _nonconforming(name, "Date must be of the form YYYY-MM-DD")
     match attribute.attribute_data_type:
         case "Number":
             _check_number(attribute, value)
+        case "DateTime":
+            _check_date_time(name, value)
         case "Boolean":
             if value.lower() not in {"true", "false"}:
                 raise _nonconforming(name, "Value must be true or false")
         case _:
             _check_length(attribute, value)
+
+
+def _check_date_time(name: str, value: str) -> None:
+    """ISO 8601, or a number of seconds since 1970. AWS's form is not documented (UNVERIFIED)."""
+    if _NUMBER.fullmatch(value):
+        return
+    try:
+        datetime.fromisoformat(value)
+    except ValueError:
+        raise _nonconforming(name, "Value must be a date and time") from None
 
 
 def _check_number(attribute: SchemaAttribute, value: str) -> None:

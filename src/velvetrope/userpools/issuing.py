@@ -42,6 +42,7 @@ from velvetrope.userpools.errors import (
 )
 from velvetrope.userpools.identities import identities_claim
 from velvetrope.userpools.resource_servers import ScopeDirectory
+from velvetrope.userpools.sign_in import check_no_reset_asked
 from velvetrope.userpools.signing_keys import PoolKeys
 from velvetrope.userpools.token_generation import TokenChanges, TokenGeneration
 from velvetrope.userpools.triggers import Occasion
@@ -372,6 +373,7 @@ class TokenIssuer:
 
         Raises:
             NotAuthorizedException: the token is not this client's, expired or revoked, or its user is gone or disabled.
+            PasswordResetRequiredException: the user has to choose another password first.
             RefreshTokenReuseException: it was replaced before; its family has been ended.
         """
         family = await self.family_of(refresh_token)
@@ -389,6 +391,7 @@ class TokenIssuer:
             raise NotAuthorizedException("Refresh Token has been revoked", detail="the user is gone")
         if not stored.user.enabled:
             raise NotAuthorizedException("User is disabled.")
+        check_no_reset_asked(stored.user)
 
         told = await self._told(
             pool,

@@ -24,7 +24,7 @@ from velvetrope.userpools.errors import (
 )
 from velvetrope.userpools.vault import PasswordVault
 
-__all__ = ["PasswordSignIn", "check_may_sign_in", "missing_user_error", "wrong_password_error"]
+__all__ = ["PasswordSignIn", "check_may_sign_in", "check_no_reset_asked", "missing_user_error", "wrong_password_error"]
 
 
 class PasswordSignIn:
@@ -73,6 +73,20 @@ def wrong_password_error(client: AppClient, stored: StoredUser) -> UserPoolError
     return wrong_credentials("wrong password")
 
 
+def check_no_reset_asked(user: User) -> None:
+    """Whether nobody waits for this user's new password.
+
+    Sessions of before stand still until then: whoever had the old password could set another one with them, and so
+    undo the administrator's reset. (The models of operations with access tokens, and clients' handling of a refresh,
+    name the error; that AWS gives it there is UNVERIFIED.)
+
+    Raises:
+        PasswordResetRequiredException: an administrator has asked for one, or the user was imported.
+    """
+    if user.status == "RESET_REQUIRED":
+        raise PasswordResetRequiredException("Password reset required for the user")
+
+
 def check_may_sign_in(user: User, *, now: datetime) -> None:
     """Whether the user's state lets them go on, now that their password was right.
 
@@ -83,11 +97,10 @@ def check_may_sign_in(user: User, *, now: datetime) -> None:
     """
     if not user.enabled:
         raise NotAuthorizedException("User is disabled.")
+    check_no_reset_asked(user)
     match user.status:
         case "UNCONFIRMED":
             raise UserNotConfirmedException("User is not confirmed.")
-        case "RESET_REQUIRED":
-            raise PasswordResetRequiredException("Password reset required for the user")
         case "EXTERNAL_PROVIDER":
             raise wrong_credentials("a federated user has no password")
         case "FORCE_CHANGE_PASSWORD":
