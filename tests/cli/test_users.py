@@ -363,6 +363,20 @@ def test_spreadsheet_s_byte_order_mark_and_capitals_are_read(
     assert admin.admin_get_user(UserPoolId=verifying, Username="carl")["Enabled"] is False
 
 
+def test_users_of_identity_providers_are_left_out(server: RunningServer, verifying: str, tmp_path: Path) -> None:
+    """A local user of that name would keep them from signing in with the provider."""
+    rows = (
+        "cognito:username,status,email,email_verified\n"
+        "Google_1,EXTERNAL_PROVIDER,g@people.example,true\nanna,CONFIRMED,a@people.example,true\n"
+    )
+
+    result = users(server, "import", str(written(tmp_path, rows)), "--pool", verifying)
+
+    assert result.exit_code == 0, result.output
+    assert result.output.endswith("could not be imported.\nLeft out 1 who sign in with an identity provider.\n")
+    assert "Google_1" not in users(server, "list", "--pool", verifying).output
+
+
 @pytest.mark.parametrize(
     ("text", "why"),
     [

@@ -2,7 +2,8 @@
 
 The file has a header. Columns that the pool's file has are taken; of what `users export` adds, `enabled` and `groups`
 are done by further calls for those who were imported, and the rest says what cannot be said (`sub`, `status`: a new
-user has new ones). Other columns are refused. Where the pool calls people by an address, that is their name.
+user has new ones). Other columns are refused. Users of an identity provider are left out: they come by signing in with
+it, which a local user of that name would keep them from. Where the pool calls people by an address, that is their name.
 
 A job writes its log under a role. The one used here is `velvetrope-user-import`, made when it is not there, which
 Cognito may assume and which may write logs of import jobs and nothing else.
@@ -27,17 +28,22 @@ _ROLE: Final = "velvetrope-user-import"
 _JOB: Final = "velvetrope users import"
 _USERNAME, _MFA = "cognito:username", "cognito:mfa_enabled"
 _ADDED_BY_EXPORT: Final = frozenset({"status", "enabled", "groups", "sub", "identities"})
+_FEDERATED: Final = "EXTERNAL_PROVIDER"
 _DONE: Final = frozenset({"Succeeded", "Failed", "Stopped", "Expired"})
 _ASKED_AGAIN_AFTER_SECONDS: Final = 0.2
 
 
 @dataclass(frozen=True)
 class ImportOutcome:
-    """What became of the file; `refused` is why the job failed, `problems` are lines of its log."""
+    """What became of the file; `refused` is why the job failed, `problems` are lines of its log.
+
+    `federated` counts users of identity providers, who were left out.
+    """
 
     imported: int
     skipped: int
     failed: int
+    federated: int
     problems: Sequence[str]
     refused: str
 
@@ -49,6 +55,7 @@ class UserImport:
     people: UserDirectory
     header: Sequence[str]
     rows: Sequence[Mapping[str, str]]
+    federated: int
 
     @classmethod
     def read(cls, file: Path, people: UserDirectory) -> "UserImport":
@@ -66,7 +73,8 @@ class UserImport:
         if _USERNAME not in columns:
             raise UsersError(f"{file} has no column {_USERNAME}.")
         people.check_groups(sorted({group for row in rows for group in row.get("groups", "").split()}))
-        return cls(people, header, rows)
+        local = [row for row in rows if row.get("status") != _FEDERATED]
+        return cls(people, header, local, federated=len(rows) - len(local))
 
     def run(self, state_folder: Path) -> ImportOutcome:
         """Have the server import the file, and wait until it has.
@@ -91,6 +99,7 @@ class UserImport:
             imported=job["ImportedUsers"],
             skipped=job["SkippedUsers"],
             failed=job["FailedUsers"],
+            federated=self.federated,
             problems=[line for line in log if not line.startswith("[SUCCEEDED]")],
             refused="" if job["Status"] == "Succeeded" else job.get("CompletionMessage", job["Status"]),
         )

@@ -166,6 +166,8 @@ def import_users(
             f"Imported {outcome.imported} into the pool {people.pool_name}; "
             f"{outcome.skipped} were there already, {outcome.failed} could not be imported."
         )
+        if outcome.federated:
+            print(f"Left out {outcome.federated} who sign in with an identity provider.")
         if outcome.failed or outcome.refused:
             raise UsersError(outcome.refused or "Not everybody was imported.")
 

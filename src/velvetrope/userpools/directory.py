@@ -261,12 +261,18 @@ def pool_arn(call: Call, user_pool_id: str) -> str:
 
 def username_form(pool: UserPool, username: str) -> str:
     """The form that user names of this pool are compared in."""
-    return username if pool.case_sensitive else username.lower()
+    return _compared(pool, username)
 
 
 def alias_form(pool: UserPool, alias: str) -> str:
     """The form that aliases of this pool are compared in."""
-    return alias if pool.case_sensitive else alias.lower()
+    return _compared(pool, alias)
+
+
+def _compared(pool: UserPool, name: str) -> str:
+    # PostgreSQL takes no U+0000, and nobody has one in their name (`naming.broken_form`, `attributes`).
+    name = name.replace("\x00", "\ufffd")
+    return name if pool.case_sensitive else name.lower()
 
 
 def alias_kinds(pool: UserPool) -> tuple[AliasKind, ...]:
