@@ -286,6 +286,9 @@ class TestServer:
     async def test_a_sandbox_is_where_the_loop_is_and_nobody_else_is_held(self, functions: Lambda) -> None:
         arn = await functions.create(PLACES, timeout=20)
         found = await _held_now(functions, arn)
+        # On a busy machine both may have been let go of between the handler's look and this one.
+        while SEVERAL and os.sched_getaffinity(0) == ALL:
+            found = await _held_now(functions, arn)
         loop, [sandbox] = os.sched_getaffinity(0), sandboxes_of(functions)
 
         assert found["before"] == sorted(loop)

@@ -32,7 +32,12 @@ _cli = typer.Typer(
 _cli.add_typer(policy_commands)
 _cli.add_typer(user_commands)
 
-_SECRET_VARIABLES = ("VELVETROPE_ROOT_SECRET_ACCESS_KEY", "VELVETROPE_SMTP_URL", "VELVETROPE_SMS_WEBHOOK_TOKEN")
+_SECRET_VARIABLES = (
+    "VELVETROPE_ROOT_SECRET_ACCESS_KEY",
+    "VELVETROPE_SMTP_URL",
+    "VELVETROPE_SMS_WEBHOOK_TOKEN",
+    "VELVETROPE_STORE_URL",
+)
 
 AppFile = Annotated[Path, typer.Argument(metavar="APP", help="The Python file that declares the app.")]
 
@@ -299,7 +304,7 @@ def _settings(server: ServerFlags, **of_command: str | bool | Path | None) -> "S
     from velvetrope.server.settings import RootAccessKey, Settings, SettingsError
 
     shared = {field.name: getattr(server, field.name) for field in fields(server)}
-    for name in ("smtp_url", "sms_webhook_token"):
+    for name in ("store_url", "smtp_url", "sms_webhook_token"):
         shared[name] = None if shared[name] is None else Secret(shared[name])
     key_id, secret = shared.pop("root_access_key_id"), shared.pop("root_secret_access_key")
     if (key_id is None) != (secret is None):

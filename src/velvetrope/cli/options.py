@@ -37,6 +37,7 @@ __all__ = [
     "SmsWebhookUrl",
     "SmtpUrl",
     "StateFolderPath",
+    "StoreUrl",
     "with_server_flags",
 ]
 
@@ -70,6 +71,14 @@ RootSecretAccessKey = Annotated[
     typer.Option(
         envvar="VELVETROPE_ROOT_SECRET_ACCESS_KEY",
         help="Its secret. Set the variable: a flag would be seen by every user of the machine.",
+        hidden=True,
+    ),
+]
+StoreUrl = Annotated[
+    Optional[str],  # noqa: UP045
+    typer.Option(
+        envvar="VELVETROPE_STORE_URL",
+        help="The PostgreSQL that nodes share. Set the variable: a flag would be seen by every user of the machine.",
         hidden=True,
     ),
 ]
@@ -170,6 +179,7 @@ class ServerFlags:
     account_id: AccountId = "123456789012"
     root_access_key_id: RootAccessKeyId = None
     root_secret_access_key: RootSecretAccessKey = None
+    store_url: StoreUrl = None
     smtp_url: SmtpUrl = None
     mail_from: MailFrom = None
     sms_webhook_url: SmsWebhookUrl = None

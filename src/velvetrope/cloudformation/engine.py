@@ -192,8 +192,8 @@ class StackEngine:
     async def recover(self) -> int:
         """Say of every operation that was under way when the server stopped that it was interrupted.
 
-        For start-up, while nothing runs. Returns how many there were. It takes for granted that one process works on a
-        database, which is so on SQLite.
+        For start-up, while nothing runs. Returns how many there were. Of nodes that share a database each does so for
+        its own.
         """
         return await self.store.interrupt_operations(
             _INTERRUPTED, reason="The server stopped before the operation had ended.", at=self._clock.now()

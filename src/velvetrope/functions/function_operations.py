@@ -8,7 +8,6 @@ keys …) is refused by name before they run.
 Source: AWS Lambda API Reference; texts as recorded in reference/lambda.md sections 5 and 8, others marked.
 """
 
-import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
@@ -16,7 +15,8 @@ from typing import Literal
 import msgspec
 
 from velvetrope.clock import Entropy
-from velvetrope.functions.code import CodeStore, StoredCode
+from velvetrope.functions.code import StoredCode
+from velvetrope.functions.code_library import CodeLibrary
 from velvetrope.functions.configurations import (
     DeadLetterConfig,
     Environment,
@@ -63,7 +63,7 @@ class FunctionOperations:
     """Functions as wholes, and the configuration and code of `$LATEST`."""
 
     store: FunctionStore
-    code: CodeStore
+    code: CodeLibrary
     layers: LayerFinder
     roles: ExecutionRoles
     destinations: Destinations
@@ -351,7 +351,7 @@ class FunctionOperations:
         if zip_file is None:
             # UNVERIFIED: AWS's exact words.
             raise InvalidParameterValueException("Please provide a source for function code.")
-        return await asyncio.to_thread(self.code.put_zip, zip_file)
+        return await self.code.keep(zip_file)
 
     async def _load(self, reference: FunctionReference) -> InvocationTarget:
         found = await self.store.load_target(reference.arn, reference.qualifier)

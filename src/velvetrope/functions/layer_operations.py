@@ -8,13 +8,12 @@ users and roles only.
 Source: AWS Lambda API Reference. Texts marked UNVERIFIED are ours.
 """
 
-import asyncio
 from dataclasses import dataclass
 
 import msgspec
 
 from velvetrope.clock import Entropy
-from velvetrope.functions.code import CodeStore
+from velvetrope.functions.code_library import CodeLibrary
 from velvetrope.functions.configurations import render_sha256, render_time
 from velvetrope.functions.errors import InvalidParameterValueException, ResourceNotFoundException
 from velvetrope.functions.layers import parse_layer_name, parse_version_arn
@@ -42,7 +41,7 @@ class LayerOperations:
     """Layers."""
 
     store: LayerStore
-    code: CodeStore
+    code: CodeLibrary
     entropy: Entropy
 
     @operation
@@ -61,7 +60,7 @@ class LayerOperations:
         if content.zip_file is None:
             # UNVERIFIED: AWS's exact words.
             raise InvalidParameterValueException("Please provide a source for the layer's content.")
-        stored = await asyncio.to_thread(self.code.put_zip, content.zip_file)
+        stored = await self.code.keep(content.zip_file)
 
         def publish(number: int) -> LayerVersion:
             return LayerVersion(

@@ -12,7 +12,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from velvetrope.functions.code import MAX_UNZIPPED_BYTES, CodeStore
+from velvetrope.functions.code import MAX_UNZIPPED_BYTES
+from velvetrope.functions.code_library import CodeLibrary
 from velvetrope.functions.errors import InvalidParameterValueException, ResourceNotFoundException
 from velvetrope.operations import Call
 from velvetrope.store.tables.function_layers import LayerStore
@@ -51,7 +52,7 @@ class LayerFinder:
     """Finds the versions that functions ask for."""
 
     store: LayerStore
-    code: CodeStore
+    code: CodeLibrary
 
     async def find(self, version_arns: Sequence[str], *, code_sha256: str) -> tuple[LayerReference, ...]:
         """The references of these versions, for a function with that code.
@@ -77,6 +78,7 @@ class LayerFinder:
                     "Two different versions of the same layer are not allowed to be referenced in the same function. "
                     f"Provided layers: {named}"
                 )
+            await self.code.fetch([version.code_sha256])
             await asyncio.to_thread(self._check_extensions, arn, version.code_sha256)
             layer_arns.add(version.layer_arn)
             found.append(
@@ -91,7 +93,7 @@ class LayerFinder:
     def _check_extensions(self, arn: str, code_sha256: str) -> None:
         # Lambda starts every executable of /opt/extensions before the runtime (Lambda Extensions API). A function that
         # relies on one would run without it, and nobody would be told.
-        folder = self.code.folder_of(code_sha256) / "extensions"
+        folder = self.code.folders.folder_of(code_sha256) / "extensions"
         names = sorted(entry.name for entry in folder.iterdir()) if folder.is_dir() else []
         if names:
             raise InvalidParameterValueException(
@@ -104,7 +106,8 @@ class LayerFinder:
         Raises:
             InvalidParameterValueException: they have.
         """
-        size = await asyncio.to_thread(lambda: sum(self.code.unpacked_bytes(digest) for digest in digests))
+        await self.code.fetch(digests)
+        size = await asyncio.to_thread(lambda: sum(self.code.folders.unpacked_bytes(digest) for digest in digests))
         if size > MAX_UNZIPPED_BYTES:
             raise InvalidParameterValueException(
                 f"Function code combined with layers exceeds the maximum allowed size of {MAX_UNZIPPED_BYTES} bytes. "

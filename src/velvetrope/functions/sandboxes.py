@@ -12,7 +12,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from velvetrope.clock import Clock, Entropy
-from velvetrope.functions.code import CodeStore
+from velvetrope.functions.code_library import CodeLibrary
 from velvetrope.functions.environment import EnvironmentBox, RoleCredentials, build_environment, log_stream_name
 from velvetrope.functions.homes import Homes
 from velvetrope.functions.launches import SandboxLaunch, guarding_path
@@ -36,7 +36,7 @@ _MARGIN = timedelta(seconds=60)
 class SandboxFactory:
     """What all sandboxes of one server share."""
 
-    code: CodeStore
+    code: CodeLibrary
     roles: ExecutionRoles
     box: EnvironmentBox
     logs: FunctionLogs
@@ -61,8 +61,8 @@ class SandboxFactory:
             timeout_seconds=configuration.timeout_seconds,
             memory_size_mb=configuration.memory_size_mb,
             ephemeral_storage_mb=configuration.ephemeral_storage_mb,
-            code_folder=self.code.folder_of(configuration.code_sha256),
-            opt_folder=self.code.layered_folder([layer.code_sha256 for layer in configuration.layers]),
+            code_folder=self.code.folders.folder_of(configuration.code_sha256),
+            opt_folder=self.code.folders.layered_folder([layer.code_sha256 for layer in configuration.layers]),
         )
 
         async def make(on_idle: SandboxCallback, on_ended: SandboxCallback) -> Sandbox:
@@ -80,9 +80,10 @@ class SandboxFactory:
         session = await self.roles.issue_session(configuration)
         variables = self.box.open(configuration.environment_sealed, configuration.function_arn)
         log_stream = log_stream_name(configuration.version, self.clock.now(), self.entropy)
-        if configuration.layers:
-            digests = [layer.code_sha256 for layer in configuration.layers]
-            await asyncio.to_thread(self.code.lay_over, digests)
+        digests = [layer.code_sha256 for layer in configuration.layers]
+        await self.code.fetch([configuration.code_sha256, *digests])
+        if digests:
+            await asyncio.to_thread(self.code.folders.lay_over, digests)
         home = await self.homes.make(settings)
 
         def environment(runtime_api: str | None) -> dict[str, str]:

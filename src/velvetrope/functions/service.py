@@ -20,6 +20,7 @@ from velvetrope.clock import Clock, Entropy
 from velvetrope.functions.account_operations import AccountOperations
 from velvetrope.functions.affinity import ThreadAffinity, begin_lookup_threads
 from velvetrope.functions.code import CodeStore
+from velvetrope.functions.code_library import CodeLibrary
 from velvetrope.functions.concurrency_operations import ConcurrencyOperations
 from velvetrope.functions.destinations import Destinations
 from velvetrope.functions.environment import EnvironmentBox
@@ -50,6 +51,7 @@ from velvetrope.policy import PolicyPrincipals
 from velvetrope.sealing import MasterKeys
 from velvetrope.store import Database
 from velvetrope.store.tables.event_sources import EventSourceStore
+from velvetrope.store.tables.function_code import FunctionCodeStore
 from velvetrope.store.tables.function_events import EventStore
 from velvetrope.store.tables.function_layers import LayerStore
 from velvetrope.store.tables.function_urls import FunctionUrlStore
@@ -95,12 +97,13 @@ class FunctionService:
         self._zygote = Zygote()
         self._homes = Homes(folder / "scratch", self._zygote, as_root=as_root)
         self.code = CodeStore(folder / "code")
+        self._library = CodeLibrary(self.code, FunctionCodeStore(database) if database.is_shared else None, clock)
         self.logs = FunctionLogs()
         self.policies = ResourcePolicies(database, account_id=account_id, region=region)
         box = EnvironmentBox(master_keys, entropy)
         roles = ExecutionRoles(role_sessions, clock)
         factory = SandboxFactory(
-            code=self.code,
+            code=self._library,
             roles=roles,
             box=box,
             logs=self.logs,
@@ -116,7 +119,9 @@ class FunctionService:
         )
         self._destinations = Destinations(clock, account_id=account_id, region=region)
         events = EventStore(database)
-        self.events = EventQueue(events, self._store, roles, clock, entropy, taker=_node_name(folder / "node", entropy))
+        self.node_name = _node_name(folder / "node", entropy)
+        """This server's name among those that share the database, the same after a restart."""
+        self.events = EventQueue(events, self._store, roles, clock, entropy, taker=self.node_name)
         self.invoker = FunctionInvoker(
             database,
             factory,
@@ -136,14 +141,14 @@ class FunctionService:
         self.operations: tuple[object, ...] = (
             FunctionOperations(
                 self._store,
-                self.code,
-                LayerFinder(self._layers, self.code),
+                self._library,
+                LayerFinder(self._layers, self._library),
                 roles,
                 self._destinations,
                 box,
                 entropy,
             ),
-            LayerOperations(self._layers, self.code, entropy),
+            LayerOperations(self._layers, self._library, entropy),
             VersionOperations(self._store, box, entropy),
             AliasOperations(self._store, entropy),
             PermissionOperations(self._store, principals, entropy),
@@ -162,7 +167,8 @@ class FunctionService:
         Needs the running event loop. `operations` is how messages come from queues, and how functions' outcomes get to
         queues and other functions.
         """
-        await asyncio.to_thread(self._clear, await self._folders_in_use())
+        await asyncio.to_thread(self._homes.clear)
+        await self._library.prune(await self._folders_in_use())
         await begin_lookup_threads()
         self.invoker.open()
         self._destinations.connect(operations)
@@ -197,10 +203,6 @@ class FunctionService:
             merged = self.code.layered_folder(digests)
             found |= {configuration.code_sha256, *digests} | ({merged.name} if merged is not None else set())
         return found
-
-    def _clear(self, in_use: set[str]) -> None:
-        self._homes.clear()
-        self.code.prune(in_use)
 
 
 def _node_name(path: Path, entropy: Entropy) -> str:

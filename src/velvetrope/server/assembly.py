@@ -51,6 +51,7 @@ from velvetrope.server.connection import Connection
 from velvetrope.server.credentials import AccessKeySource, root_principal
 from velvetrope.server.identity_providers import identity_provider_parts
 from velvetrope.server.machine import SystemClock, SystemEntropy
+from velvetrope.server.master_key_check import check_master_keys
 from velvetrope.server.narration import Narration, Ready, Refusal
 from velvetrope.server.resource_tags import resource_tags
 from velvetrope.server.role_logs import RoleLogs
@@ -130,10 +131,18 @@ class Server:
             SettingsError: the database door's password file cannot be used.
             StateFolderError: the root access key's file is damaged.
             SchemaTooNew: the state was written by a newer velvetrope.
+            MasterKeysUnknown: the database belongs to other master keys.
+            DatabaseUnsupported, DatabaseUnreachable: the database cannot be used.
         """
         clock, entropy = SystemClock(), SystemEntropy()
         root_key = folder.load_root_key(settings.root_access_key, entropy)
-        database = await Database.open(folder.database_url, durable=settings.durable)
+        url = folder.database_url if settings.store_url is None else settings.store_url.reveal()
+        database = await Database.open(url, durable=settings.durable)
+        try:
+            await check_master_keys(database, folder.master_keys, entropy)
+        except BaseException:
+            await database.close()
+            raise
         connection = Connection(settings, folder, port=port)
         server = _wire(cls, settings, connection, folder, root_key, clock, entropy, database)
         if database_sockets:
@@ -408,7 +417,7 @@ def _wire(
     service_calls.open(dispatcher)
     cognito_calls.open(dispatcher)
     stacks = StackEngine(
-        store=CloudFormationStore(database),
+        store=CloudFormationStore(database, node=functions.node_name if database.is_shared else ""),
         invoker=dispatcher,
         master_keys=master_keys,
         clock=clock,

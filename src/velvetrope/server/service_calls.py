@@ -53,7 +53,8 @@ class ServiceCalls:
         self._session_name = session_name
         self._user_agent = user_agent
         self._credentials: dict[str, TemporaryCredentials] = {}
-        changes.subscribe("iam", self._credentials.clear)
+        self._generation = 0
+        changes.subscribe("iam", self._forget)
 
     def open(self, door: ControlDoor) -> None:
         """Have calls answered by `door` from now on; it is made later than who calls."""
@@ -111,6 +112,7 @@ class ServiceCalls:
         known = self._credentials.get(role_arn)
         if known is not None and now < known.expiration - _RENEWED_BEFORE:
             return known
+        generation = self._generation
         fresh = await self._roles.assume_role_for_service(
             role_arn,
             service=self._service,
@@ -118,5 +120,11 @@ class ServiceCalls:
             duration_seconds=_DURATION_SECONDS,
             now=now,
         )
-        self._credentials[role_arn] = fresh
+        # A change that was committed while we asked must not be covered by what was so before it.
+        if generation == self._generation:
+            self._credentials[role_arn] = fresh
         return fresh
+
+    def _forget(self) -> None:
+        self._generation += 1
+        self._credentials.clear()

@@ -38,7 +38,8 @@ class Settings:
     """One server's settings.
 
     `host` `localhost` stands for both loopback addresses. `port` 0 picks a free one. `public_url` is where others reach
-    this server, without a trailing slash; it becomes the issuer of tokens. `root_access_key` is a preset one; without
+    this server, without a trailing slash; it becomes the issuer of tokens. `store_url` is the PostgreSQL that nodes
+    share; without it the state folder has a database of its own. `root_access_key` is a preset one; without
     it the state folder's own is used. `config_for_browsers` serves `/_velvetrope/config.json`. Mail and text messages
     stay in the mailbox where there is no server to hand them to. `database_door` is the PostgreSQL behind the database
     door, which listens on `database_port`; `database_passwords` is a password file in libpq's format.
@@ -59,6 +60,7 @@ class Settings:
     durable: bool = True
     site_folder: Path | None = None
     functions_as_root: bool = False
+    store_url: Secret[str] | None = None
     smtp_url: Secret[str] | None = None
     mail_from: str | None = None
     sms_webhook_url: str | None = None
@@ -96,6 +98,8 @@ class Settings:
             raise SettingsError("--access-log: give a file, or - for standard output.")
         if not 1 <= self.max_sandboxes <= 1000:
             raise SettingsError(f"--max-sandboxes {self.max_sandboxes}: a number from 1 to 1000.")
+        if self.store_url is not None and not self.store_url.reveal().startswith("postgresql://"):
+            raise SettingsError("VELVETROPE_STORE_URL is a PostgreSQL: postgresql://USER:PASSWORD@HOST:5432/NAME.")
         self._check_delivery()
         self._check_database_door()
 

@@ -30,6 +30,10 @@ from velvetrope.server.settings import RootAccessKey
 __all__ = ["StateFolder", "StateFolderError", "read_connection"]
 
 
+_BROUGHT = frozenset({"master-keys.json", "root-access-key.json"})
+"""What may be in a new folder, from another node's."""
+
+
 class StateFolderError(VelvetropeError):
     """The state folder cannot be used. The message is one sentence for the person at the terminal."""
 
@@ -59,7 +63,7 @@ class StateFolder:
                 keys are damaged or missing.
         """
         path = path.absolute()
-        if path.is_dir() and not (path / "lock").exists() and any(path.iterdir()):
+        if path.is_dir() and not (path / "lock").exists() and {one.name for one in path.iterdir()} - _BROUGHT:
             raise StateFolderError(
                 f"{path} holds files that are not a server's state. Choose an empty folder, or a new one, with "
                 "--state-folder."

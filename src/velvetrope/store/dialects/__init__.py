@@ -38,6 +38,8 @@ class Dialect(Protocol):
     """How many threads the store has for it. They stand still while the database works."""
     max_readers: int | None
     """How many reads of several statements may be under way at once, since each holds a connection; None: any."""
+    is_shared: bool
+    """Whether several nodes may have it open."""
     leaves_at_once: bool
     """Whether ending a transaction that wrote nothing is done within the process, and so may be done anywhere."""
 

@@ -61,6 +61,7 @@ class PostgreSql:
 
     threads = 16
     max_readers: int | None = 16
+    is_shared = True
     leaves_at_once = False
 
     def __init__(self, url: URL, *, durable: bool) -> None:

@@ -61,6 +61,7 @@ class Sqlite:
 
     threads = 4
     max_readers: int | None = None
+    is_shared = False
     leaves_at_once = True
 
     def __init__(self, *, durable: bool) -> None:

@@ -52,6 +52,8 @@ class StackRecord(msgspec.Struct, frozen=True, kw_only=True):
     termination_protection: bool = False
     client_request_token: str = ""
     change_set_id: str = ""
+    node: str = ""
+    """Which of the nodes that share a database works on it, or did last; empty where there is one."""
 
 
 class ResourceRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -154,14 +156,16 @@ _change_sets = Table(
 class CloudFormationStore:
     """Keeps stacks."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, *, node: str = "") -> None:
+        """`node` is this server's name among those that share the database, the same after a restart."""
         self._database = database
+        self._node = node
 
     async def create_stack(self, stack: StackRecord, *, events: Sequence[EventRecord] = ()) -> bool:
         """Begin a new stack under its name; False if a living stack has the name already."""
         try:
             async with self._database.transaction() as tx:
-                await tx.connection.execute(insert(_stacks).values(_stack_row(stack)))
+                await tx.connection.execute(insert(_stacks).values(self._row(stack)))
                 await _append_events(tx, stack.stack_id, events)
                 tx.changed(_TOPIC)
         except IntegrityError:
@@ -176,7 +180,7 @@ class CloudFormationStore:
             changed = await tx.connection.execute(
                 update(_stacks)
                 .where(_stacks.c.stack_id == stack.stack_id, _stacks.c.status.in_(from_statuses))
-                .values(_stack_row(stack))
+                .values(self._row(stack))
             )
             if changed.rowcount != 1:
                 return False
@@ -201,7 +205,7 @@ class CloudFormationStore:
             changed = await tx.connection.execute(
                 update(_stacks)
                 .where(_stacks.c.stack_id == stack.stack_id, _stacks.c.operation_id == stack.operation_id)
-                .values(_stack_row(stack))
+                .values(self._row(stack))
             )
             if changed.rowcount != 1:
                 return False
@@ -248,9 +252,10 @@ class CloudFormationStore:
         return changed
 
     async def interrupt_operations(self, outcomes: Mapping[str, str], *, reason: str, at: datetime) -> int:
-        """End every operation that is under way: `outcomes` gives the status that follows each status.
+        """End every operation of this node that is under way: `outcomes` gives the status that follows each status.
 
-        Change sets that were being executed have failed.
+        Change sets that were being executed have failed. Of other nodes nothing is known here: what one of them was at
+        is interrupted when that one starts again.
 
         For start-up, when no operation of ours can be running. Returns how many there were.
         """
@@ -261,6 +266,7 @@ class CloudFormationStore:
                     stack, status=outcomes[stack.status], status_reason=reason, updated_at=at, operation_id=""
                 )
                 for stack in rows.scalars()
+                if stack.node == self._node
             ]
             for stack in interrupted:
                 await tx.connection.execute(
@@ -269,7 +275,10 @@ class CloudFormationStore:
             executing = await tx.connection.execute(
                 select(_change_sets.c.record).where(_change_sets.c.execution_status == "EXECUTE_IN_PROGRESS")
             )
+            ended = {stack.stack_id for stack in interrupted}
             for change_set in executing.scalars().all():
+                if self._node and change_set.stack_id not in ended:
+                    continue
                 failed = msgspec.structs.replace(change_set, execution_status="EXECUTE_FAILED")
                 await tx.connection.execute(
                     update(_change_sets)
@@ -279,6 +288,10 @@ class CloudFormationStore:
             if interrupted:
                 tx.changed(_TOPIC)
         return len(interrupted)
+
+    def _row(self, stack: StackRecord) -> dict[str, object]:
+        """A stack that this node has in hand."""
+        return _stack_row(msgspec.structs.replace(stack, node=self._node))
 
     async def load_stack(self, account_id: str, region: str, name_or_id: str) -> StackRecord | None:
         """The living stack of that name, or the stack of that id, living or deleted."""
