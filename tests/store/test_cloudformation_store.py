@@ -124,6 +124,25 @@ async def test_an_operation_that_lost_its_stack_writes_nothing(store: CloudForma
     assert (stack.status, stack.status_reason) == ("UPDATE_FAILED", "why")
 
 
+async def test_a_node_that_starts_leaves_the_operations_of_other_nodes_alone(tmp_path: Path) -> None:
+    database = await Database.open(store_url(tmp_path), durable=False)
+    mine, other = (CloudFormationStore(database, node=name) for name in ("mine", "other"))
+    working = {"UPDATE_IN_PROGRESS": "UPDATE_FAILED"}
+    await other.create_stack(make_stack(status="UPDATE_IN_PROGRESS"))
+    await mine.save_change_set(msgspec.structs.replace(make_change_set("one"), execution_status="EXECUTE_IN_PROGRESS"))
+
+    assert await mine.interrupt_operations(working, reason="why", at=NOW) == 0
+    assert await other.record(make_stack(status="UPDATE_IN_PROGRESS"))
+    at_work = await mine.load_change_set(change_set_id="arn:one")
+    assert await other.interrupt_operations(working, reason="why", at=NOW) == 1
+    ended = await mine.load_change_set(change_set_id="arn:one")
+
+    assert at_work is not None
+    assert ended is not None
+    assert (at_work.execution_status, ended.execution_status) == ("EXECUTE_IN_PROGRESS", "EXECUTE_FAILED")
+    await database.close()
+
+
 async def test_resources_are_written_over_and_removed_by_incarnation(store: CloudFormationStore) -> None:
     await store.create_stack(make_stack())
     await store.record(make_stack(), resources=[make_resource("i-1"), make_resource("i-2", physical_id="b")])

@@ -24,6 +24,7 @@ __all__ = ["Notifications"]
 
 _ASKED_EVERY_SECONDS = 1.0
 _DEAF_SECONDS = 3.0
+_CLOSING_SECONDS = 5.0
 
 Told = Callable[[Collection[str] | None], None]
 
@@ -56,7 +57,9 @@ class Notifications:
         self._closing.set()
         os.write(self._waking, b"x")
         for thread in self._threads:
-            thread.join()
+            thread.join(_CLOSING_SECONDS)
+        if any(thread.is_alive() for thread in self._threads):
+            return  # it waits for a database that does not answer, and ends with the process
         self._connection.close()
         os.close(self._woken)
         os.close(self._waking)
