@@ -32,7 +32,7 @@ import uvloop
 from benchmarks.load import resident_mib
 from velvetrope.functions import FunctionService
 from velvetrope.functions.sandbox import Sandbox
-from velvetrope.iam import IamPrincipals
+from velvetrope.iam import IamPrincipals, knows_action
 from velvetrope.principals import Principal
 from velvetrope.sealing import MasterKeys
 from velvetrope.secret import Secret
@@ -96,6 +96,10 @@ class NoOthers:
     async def allows(self, service: str, operation: str, parameters: object, call: object) -> bool:
         return False
 
+    async def exist(self, queue_arn: str) -> bool:
+        """There are no queues."""
+        return False
+
 
 @dataclass
 class Rig:
@@ -134,12 +138,13 @@ async def rig(folder: Path, *, over_http: bool) -> AsyncIterator[Rig]:
         clock,
         entropy,
         MasterKeys.generate(entropy),
+        knows_action=knows_action,
         endpoint_url="http://127.0.0.1:4800",
         region=REGION,
         account_id=ACCOUNT,
         python_over_http=over_http,
     )
-    await service.start(NoOthers())
+    await service.start(NoOthers(), NoOthers())
     stored = service.code.put_zip(_zip())
     configuration = FunctionConfiguration(
         function_name="bench",

@@ -576,7 +576,7 @@ async def test_a_stream_that_nobody_reads_lets_go_of_its_backend(gateway: Gatewa
     assert response.stream is not None
     await response.stream.aclose()
 
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         await backend.has_closed.wait()
 
 

@@ -13,7 +13,17 @@ from typing import Any
 
 import pytest
 
-from support.functions import ACCOUNT, REGION, WAIT_AT_GATE, Gate, Lambda, MovableClock, running_lambda, until_true
+from support.functions import (
+    ACCOUNT,
+    REGION,
+    ROLE,
+    WAIT_AT_GATE,
+    Gate,
+    Lambda,
+    MovableClock,
+    running_lambda,
+    until_true,
+)
 from velvetrope.clock import CountingEntropy
 from velvetrope.errors import ServiceError
 from velvetrope.functions.configurations import DeadLetterConfig
@@ -253,7 +263,7 @@ async def test_failure_is_told_to_the_destination_of_failures_and_the_event_goes
 
 async def test_a_function_can_be_a_destination(functions: Lambda, events: EventStore, notes: Notebook) -> None:
     arn = await functions.create(NOTES)
-    told = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:told"
+    told = await functions.create(NOTES, name="told")
     await configure(functions, destination_config=destinations(success=told))
 
     await send(functions, arn, notebook=notes)
@@ -475,6 +485,36 @@ async def test_what_could_not_be_told_is_refused_as_a_destination(functions: Lam
 
     with pytest.raises(InvalidParameterValueException):
         await configure(functions, destination_config=destinations(failure=arn))
+
+
+@pytest.mark.parametrize("gone", [QUEUE, f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:gone"])
+async def test_a_destination_that_is_not_there_is_refused_when_it_is_configured(functions: Lambda, gone: str) -> None:
+    await functions.create(NOTES)
+    functions.queues.missing.add(QUEUE)
+
+    with pytest.raises(InvalidParameterValueException, match=rf"^The destination ARN {gone} is invalid\.$"):
+        await configure(functions, destination_config=destinations(failure=gone))
+
+    with pytest.raises(ResourceNotFoundException):
+        await functions.operate("get_function_event_invoke_config", function_name="orders")
+
+
+async def test_a_dead_letter_queue_that_is_not_there_is_refused_when_it_is_configured(functions: Lambda) -> None:
+    functions.queues.missing.add(DEAD_LETTERS)
+    said = rf"^The dead-letter target ARN {DEAD_LETTERS} is invalid\.$"
+    with pytest.raises(InvalidParameterValueException, match=said):
+        await functions.create(NOTES, dead_letter_config=DeadLetterConfig(target_arn=DEAD_LETTERS))
+    functions.queues.missing.clear()
+    await functions.create(NOTES, dead_letter_config=DeadLetterConfig(target_arn=DEAD_LETTERS))
+    functions.queues.missing.add(DEAD_LETTERS)
+
+    with pytest.raises(InvalidParameterValueException, match=said):
+        await functions.operate(
+            "update_function_configuration",
+            function_name="orders",
+            dead_letter_config=DeadLetterConfig(target_arn=DEAD_LETTERS),
+        )
+    await functions.operate("update_function_configuration", function_name="orders", role=ROLE)
 
 
 async def test_a_topic_is_refused_as_a_dead_letter_target(functions: Lambda) -> None:

@@ -94,7 +94,7 @@ class Runner:
         return self.answer(event)
 
     async def wait_for(self, count: int) -> None:
-        async with asyncio.timeout(10), self.arrived:
+        async with asyncio.timeout(60), self.arrived:
             await self.arrived.wait_for(lambda: len(self.events) >= count)
 
     @property
@@ -134,7 +134,7 @@ class World:
 
     async def until(self, condition: Callable[[], Any]) -> None:
         """Wait until the awaited condition holds: what is waited for is other tasks of this loop, and the store."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while not await condition():  # noqa: ASYNC110  no event tells of all that is waited for
                 await asyncio.sleep(0.005)
 
@@ -298,6 +298,8 @@ async def test_without_being_asked_for_reports_are_ignored(world: World) -> None
         (b'{"batchItemFailures": [{"itemIdentifier": null}]}', True),
         (b'{"batchItemFailures": [{"id": "x"}]}', True),
         (b'{"batchItemFailures": [1]}', True),
+        (b'{"batchItemFailures": [{"itemIdentifier": ["x"]}]}', True),
+        (b'{"batchItemFailures": [{"itemIdentifier": {}}]}', True),
         (b'{"batchItemFailures": [{"itemIdentifier": "of another batch"}]}', True),
     ],
 )
@@ -334,6 +336,27 @@ async def test_a_filter_of_plain_text_matches_plain_text(world: World) -> None:
 
     await world.until_left(url, 0, 0)
     assert world.runner.bodies == ["start"]
+
+
+async def test_a_filter_may_ask_for_any_member_of_the_record(world: World) -> None:
+    url = await world.sqs.create("orders")
+    await world.sqs.send(url, "one")
+    pattern = json.dumps({"eventSourceARN": [queue_arn("orders")], "awsRegion": [REGION], "eventSource": ["aws:sqs"]})
+
+    await world.create(FilterCriteria={"Filters": [{"Pattern": pattern}]})
+
+    await world.until_left(url, 0, 0)
+    assert world.runner.bodies == ["one"]
+
+
+@pytest.mark.parametrize("pattern", ['{"Body": ["x"]}', '{"$or": [{"body": ["x"]}, {"data": ["x"]}]}'])
+async def test_a_filter_for_what_no_message_has_is_refused_when_it_is_saved(world: World, pattern: str) -> None:
+    await world.sqs.create("orders")
+
+    code, message = await world.refusal(FilterCriteria={"Filters": [{"Pattern": pattern}]})
+
+    assert code == "InvalidParameterValueException"
+    assert message.startswith("Invalid filter pattern definition. (filter 1: no message has ")
 
 
 async def test_batches_have_their_size(world: World) -> None:

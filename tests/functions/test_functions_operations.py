@@ -554,6 +554,17 @@ async def test_a_service_may_invoke_only_what_a_resource_policy_lets_it(function
         await invoke_as_api_gateway(functions)
 
 
+@pytest.mark.parametrize("action", ["lambda:Nope", "s3:GetObject", "lambda:Invoke*", "InvokeFunction"])
+async def test_a_permission_for_an_action_that_nobody_has_is_refused(functions: Lambda, action: str) -> None:
+    await functions.create(ECHO)
+
+    with pytest.raises(InvalidParameterValueException, match="is not an action of Lambda"):
+        await allow_api_gateway(functions, action=action)
+
+    for number, known in enumerate(("*", "lambda:*", "lambda:GetFunction", "lambda:invokefunction")):
+        await allow_api_gateway(functions, action=known, statement_id=f"s{number}")
+
+
 async def test_a_source_account_must_be_the_sources(functions: Lambda) -> None:
     await functions.create(ECHO)
     await allow_api_gateway(functions, source_account="111111111111", source_arn=None)

@@ -263,7 +263,7 @@ async def test_a_long_poll_ends_when_a_message_arrives(sqs: Sqs) -> None:
     assert not waiting.done()
     await sqs.send(url, "one")
 
-    assert await asyncio.wait_for(waiting, 5) == ["one"]
+    assert await asyncio.wait_for(waiting, 60) == ["one"]
 
 
 async def test_a_long_poll_ends_when_the_queue_is_deleted_and_when_the_server_stops(sqs: Sqs) -> None:
@@ -274,10 +274,10 @@ async def test_a_long_poll_ends_when_the_queue_is_deleted_and_when_the_server_st
 
     await sqs.operate("delete_queue", queue_url=url)
     with pytest.raises(QueueDoesNotExist):
-        await asyncio.wait_for(waiting, 5)
+        await asyncio.wait_for(waiting, 60)
     sqs.service.close()
 
-    assert await asyncio.wait_for(waiting_on, 5) == []
+    assert await asyncio.wait_for(waiting_on, 15) == []  # of the twenty seconds
 
 
 async def test_a_long_poll_does_not_wait_for_a_queue_that_is_deleted_as_it_begins(sqs: Sqs) -> None:
@@ -289,7 +289,7 @@ async def test_a_long_poll_does_not_wait_for_a_queue_that_is_deleted_as_it_begin
     await sqs.operate("delete_queue", queue_url=url)
 
     with pytest.raises(QueueDoesNotExist):
-        await asyncio.wait_for(queues.receive(queue, limit=1, visibility_seconds=30, wait_seconds=20), 5)
+        await asyncio.wait_for(queues.receive(queue, limit=1, visibility_seconds=30, wait_seconds=20), 15)
 
 
 async def test_a_batch_does_what_it_can_and_tells_of_the_rest(sqs: Sqs) -> None:

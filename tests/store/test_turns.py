@@ -44,7 +44,7 @@ async def test_turns_come_one_at_a_time_and_in_order_to_the_loop_and_to_threads(
     await asyncio.gather(first, second, third)
 
     assert order == ["a", "b", "c"]
-    async with asyncio.timeout(10), turns:
+    async with asyncio.timeout(60), turns:
         pass
 
 
@@ -98,7 +98,7 @@ async def test_a_turn_is_given_back_when_its_holder_fails() -> None:
         async with turns:
             raise LookupError
 
-    async with asyncio.timeout(10), turns:
+    async with asyncio.timeout(60), turns:
         pass
 
 

@@ -82,7 +82,7 @@ class Backend:
 
     async def wait_for_requests(self, count: int) -> None:
         """Until so many have arrived, five seconds at most."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             while len(self.requests) < count:
                 self._has_arrived.clear()
                 await self._has_arrived.wait()

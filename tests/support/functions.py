@@ -21,7 +21,7 @@ from velvetrope.errors import ReasonError, ServiceError
 from velvetrope.functions import FunctionService, InvocationResult, LogEvent
 from velvetrope.functions.configurations import FunctionCode
 from velvetrope.functions.sandbox import Sandbox
-from velvetrope.iam import IamPrincipals
+from velvetrope.iam import IamPrincipals, knows_action
 from velvetrope.operations import Call, implemented_operations
 from velvetrope.principals import Principal
 from velvetrope.sealing import MasterKeys
@@ -133,6 +133,16 @@ class RecordedOperations:
         return self.refusal is None
 
 
+@dataclass
+class KnownQueues:
+    """All queues are there but those in `missing`."""
+
+    missing: set[str] = field(default_factory=set)
+
+    async def exist(self, queue_arn: str) -> bool:
+        return queue_arn not in self.missing
+
+
 def make_zip(files: dict[str, str], *, executable: tuple[str, ...] = ()) -> bytes:
     """A zip of these texts by name."""
     out = io.BytesIO()
@@ -169,6 +179,7 @@ class Lambda:
     service: FunctionService
     roles: TrustingRoles
     others: RecordedOperations
+    queues: KnownQueues
     lines: list[LogEvent]
 
     def call(self, **changes: Any) -> Call:
@@ -217,7 +228,7 @@ async def running_lambda(
     database: Database, folder: Path, *, clock: Clock | None = None, entropy: Entropy | None = None, **options: Any
 ) -> AsyncIterator[Lambda]:
     """A started service; stopped at the end. Several over one database share their entropy, as real ones would."""
-    roles, others = TrustingRoles(), RecordedOperations()
+    roles, others, queues = TrustingRoles(), RecordedOperations(), KnownQueues()
     entropy = entropy or CountingEntropy()
     service = FunctionService(
         database,
@@ -227,6 +238,7 @@ async def running_lambda(
         clock or WallClock(),
         entropy,
         MasterKeys.generate(entropy),
+        knows_action=knows_action,
         endpoint_url="http://127.0.0.1:4800",
         region=REGION,
         account_id=ACCOUNT,
@@ -234,9 +246,9 @@ async def running_lambda(
     )
     lines: list[LogEvent] = []
     service.logs.subscribe(lines.append)
-    await service.start(others)
+    await service.start(others, queues)
     try:
-        yield Lambda(service, roles, others, lines)
+        yield Lambda(service, roles, others, queues, lines)
     finally:
         await service.stop()
 

@@ -164,18 +164,16 @@ def test_targets_that_the_role_may_not_send_to_are_refused_when_they_are_configu
     functions: Any, orders: str, function_role: str
 ) -> None:
     queue = "arn:aws:sqs:us-west-2:123456789012:forbidden"
-    said = (
-        400,
-        "InvalidParameterValueException",
-        "The provided execution role does not have permissions to call SendMessage on SQS",
-    )
+    invalid = 400, "InvalidParameterValueException"
+    said = (*invalid, "The provided execution role does not have permissions to call SendMessage on SQS")
 
-    for destination in ({"OnFailure": {"Destination": queue}}, {"OnSuccess": {"Destination": queue}}):
-        call = functions.put_function_event_invoke_config
-        assert refused(call, FunctionName=orders, DestinationConfig=destination) == said
-    other = {"OnFailure": {"Destination": f"{FUNCTION}public"}}
-    _, _, message = refused(functions.put_function_event_invoke_config, FunctionName=orders, DestinationConfig=other)
-    assert message.endswith(f"does not have permissions to call InvokeFunction on {FUNCTION}public")
+    for target in (queue, f"{FUNCTION}public"):
+        for outcome in ("OnFailure", "OnSuccess"):
+            call, told = functions.put_function_event_invoke_config, {outcome: {"Destination": target}}
+            assert refused(call, FunctionName=orders, DestinationConfig=told) == (
+                *invalid,
+                f"The destination ARN {target} is invalid.",
+            )
     dead_letters = {"DeadLetterConfig": {"TargetArn": queue}}
     assert refused(functions.update_function_configuration, FunctionName=orders, **dead_letters) == said
     parameters = code(**dead_letters)

@@ -201,6 +201,10 @@ def test_what_cannot_be_is_refused_in_awss_words(logs: Any) -> None:
         "InvalidParameterException"
     )
     assert refused(logs.filter_log_events, logGroupName="strict", nextToken="x")[0] == "InvalidParameterException"
+    assert refused(logs.filter_log_events, logGroupName="strict", startTime=now, endTime=now - 1)[0] == (
+        "InvalidParameterException"
+    )
+    assert logs.filter_log_events(logGroupName="strict", startTime=now, endTime=now)["events"] == []
     assert refused(logs.create_log_group, logGroupName="sealed", kmsKeyId="k")[1] == (
         "velvetrope does not support CreateLogGroup.kmsKeyId"
     )

@@ -1,15 +1,17 @@
 """Where the outcome of an asynchronous invocation is sent: a queue of ours, or another function.
 
     check_destination(arn, ...)                           when it is configured, and
-    await destinations.check_allowed(arn, role=...)
+    await destinations.check_destination_works(arn, role=...)
+    await destinations.check_dead_letters_allowed(arn, role=...)
+    await destinations.check_dead_letters_exist(arn)
     await destinations.send_record(arn, record, role=...)         an on-success or on-failure destination
     await destinations.send_event(arn, event, payload, role=...)  a dead-letter queue
 
 A destination gets one JSON record with the event and what came of it. A dead-letter queue gets the event as it was, and
 message attributes that say what went wrong. Both are sent as the function's execution role, by calling the other
 service's operation in process: so that role needs `sqs:SendMessage` or `lambda:InvokeFunction` on the target, the call
-is judged like anybody's, and its refusal is in the decision records. Whether the role may is asked when the target is
-configured too, as on AWS; the policies may change afterwards.
+is judged like anybody's, and its refusal is in the decision records. Whether the role may, and whether the target is
+there, is asked when the target is configured too, as on AWS; either may change afterwards.
 
 Topics, event buses, buckets and Kafka are refused by name.
 
@@ -21,6 +23,7 @@ import json
 import re
 from collections.abc import Mapping
 from datetime import UTC
+from typing import Protocol
 
 from velvetrope.clock import Clock
 from velvetrope.functions.errors import InvalidParameterValueException
@@ -29,8 +32,9 @@ from velvetrope.functions.names import parse_function_name
 from velvetrope.operations import Call
 from velvetrope.principals import Principal
 from velvetrope.store.tables.function_events import FunctionEvent, Outcome
+from velvetrope.store.tables.functions import FunctionStore
 
-__all__ = ["Destinations", "check_dead_letter_target", "check_destination", "render_record"]
+__all__ = ["Destinations", "ExistingQueues", "check_dead_letter_target", "check_destination", "render_record"]
 
 _QUEUE = re.compile(
     r"arn:aws:sqs:(?P<region>[a-z0-9-]+):(?P<account_id>\d{12}):(?P<name>[A-Za-z0-9_-]{1,80}(?:\.fifo)?)"
@@ -56,8 +60,8 @@ def check_destination(arn: str, *, function_arn: str, account_id: str, region: s
         )
     target = parse_function_name(arn, account_id=account_id, region=region)
     if target.arn == function_arn:
-        # UNVERIFIED: AWS's exact words. A function that is told of its own failures would be told for ever.
-        raise InvalidParameterValueException("The destination of a function cannot be the function itself.")
+        # It would be told of its own failures for ever.
+        raise InvalidParameterValueException("You can't specify the function as a destination for itself.")
 
 
 def check_dead_letter_target(arn: str, *, account_id: str, region: str) -> None:
@@ -102,34 +106,76 @@ def render_record(event: FunctionEvent, outcome: Outcome, payload: bytes) -> byt
     return json.dumps(record, separators=(",", ":")).encode()
 
 
+class ExistingQueues(Protocol):
+    """Which queues there are, whoever may use them: `sqs.Queues`."""
+
+    async def exist(self, queue_arn: str) -> bool:
+        """Whether there is a queue of that ARN."""
+        ...
+
+
 class Destinations:
     """Calls the other services, once it is connected to them. Sending raises what the other service refuses with."""
 
-    def __init__(self, clock: Clock, *, account_id: str, region: str) -> None:
+    def __init__(self, functions: FunctionStore, clock: Clock, *, account_id: str, region: str) -> None:
+        self._functions = functions
         self._clock = clock
         self._account_id = account_id
         self._region = region
         self._operations: JudgedOperations | None = None
+        self._queues: ExistingQueues | None = None
 
-    def connect(self, operations: JudgedOperations) -> None:
+    def connect(self, operations: JudgedOperations, queues: ExistingQueues) -> None:
         """Hand over the other services."""
         self._operations = operations
+        self._queues = queues
 
-    async def check_allowed(self, arn: str, *, role: Principal) -> None:
-        """Refuse a target that the role may not send to. An empty one is none.
+    async def check_destination_works(self, arn: str, *, role: Principal) -> None:
+        """Refuse an on-success or on-failure destination that is not there, or that the role may not send to: AWS
+        tells the two apart for nobody. An empty one is none.
+
+        Raises:
+            InvalidParameterValueException: it could not be told.
+
+        Source: reports of AWS's answer in the documentation of deployment tools (Pulumi's and Terraform's
+        FunctionEventInvokeConfig).
+        """
+        if arn and not (await self._allows(arn, role) and await self._exists(arn)):
+            raise InvalidParameterValueException(f"The destination ARN {arn} is invalid.", detail=role.arn)
+
+    async def check_dead_letters_allowed(self, arn: str, *, role: Principal) -> None:
+        """Refuse a dead-letter queue that the role may not send to. An empty one is none.
 
         Raises:
             InvalidParameterValueException: it may not.
         """
-        if not arn:
-            return
-        service, operation, parameters = self._calling(arn, "{}", {})
-        if not await self._connected().allows(service, operation, parameters, self._call(role)):
-            # UNVERIFIED: the words for functions. Those for queues are what deployment tools retry on.
-            what = "SendMessage on SQS" if service == "sqs" else f"InvokeFunction on {arn}"
+        if arn and not await self._allows(arn, role):
+            # What deployment tools retry on.
             raise InvalidParameterValueException(
-                f"The provided execution role does not have permissions to call {what}", detail=f"{role.arn}: {arn}"
+                "The provided execution role does not have permissions to call SendMessage on SQS",
+                detail=f"{role.arn}: {arn}",
             )
+
+    async def check_dead_letters_exist(self, arn: str) -> None:
+        """Refuse a dead-letter queue that is not there. An empty one is none.
+
+        Raises:
+            InvalidParameterValueException: no such queue.
+        """
+        if arn and not await self._exists(arn):
+            # UNVERIFIED: AWS's exact words, after those for its siblings.
+            raise InvalidParameterValueException(f"The dead-letter target ARN {arn} is invalid.")
+
+    async def _allows(self, arn: str, role: Principal) -> bool:
+        operations, _ = self._connected()
+        return await operations.allows(*self._calling(arn, "{}", {}), self._call(role))
+
+    async def _exists(self, arn: str) -> bool:
+        _, queues = self._connected()
+        if not arn.startswith("arn:aws:lambda:"):
+            return await queues.exist(arn)
+        reference = parse_function_name(arn, account_id=self._account_id, region=self._region)
+        return await self._functions.load_target(reference.arn, reference.qualifier) is not None
 
     async def send_record(self, arn: str, record: bytes, *, role: Principal) -> None:
         """Send a record to an on-success or on-failure destination.
@@ -137,8 +183,8 @@ class Destinations:
         Raises:
             ServiceError: the queue or function is gone, the role may not, or the record is too large.
         """
-        service, operation, parameters = self._calling(arn, record.decode(), {})
-        await self._connected().invoke(service, operation, parameters, self._call(role))
+        operations, _ = self._connected()
+        await operations.invoke(*self._calling(arn, record.decode(), {}), self._call(role))
 
     async def send_event(
         self, queue_arn: str, event: FunctionEvent, outcome: Outcome, payload: bytes, *, role: Principal
@@ -154,8 +200,8 @@ class Destinations:
             "ErrorCode": {"DataType": "Number", "StringValue": "200" if outcome.executed_version else "429"},
             "ErrorMessage": {"DataType": "String", "StringValue": _error_message(outcome)},
         }
-        service, operation, parameters = self._calling(queue_arn, payload.decode(), attributes)
-        await self._connected().invoke(service, operation, parameters, self._call(role))
+        operations, _ = self._connected()
+        await operations.invoke(*self._calling(queue_arn, payload.decode(), attributes), self._call(role))
 
     def _calling(
         self, arn: str, body: str, attributes: Mapping[str, Mapping[str, str]]
@@ -172,10 +218,10 @@ class Destinations:
             parameters["MessageAttributes"] = attributes
         return "sqs", "SendMessage", parameters
 
-    def _connected(self) -> JudgedOperations:
-        if self._operations is None:
+    def _connected(self) -> tuple[JudgedOperations, ExistingQueues]:
+        if self._operations is None or self._queues is None:
             raise RuntimeError("destinations are not connected to the other services")
-        return self._operations
+        return self._operations, self._queues
 
     def _call(self, role: Principal) -> Call:
         now = self._clock.now()

@@ -151,16 +151,16 @@ class EventOperations:
         for arn in (changed.on_success_arn, changed.on_failure_arn):
             check_destination(arn, function_arn=present.function_arn, account_id=call.account_id, region=call.region)
         if destination_config is not None:
-            await self._check_allowed(changed)
+            await self._check_destinations(changed)
         await self.events.save_configuration(changed)
         return _render(changed)
 
-    async def _check_allowed(self, configuration: EventConfiguration) -> None:
+    async def _check_destinations(self, configuration: EventConfiguration) -> None:
         function = await self.functions.load_function(configuration.function_arn)
         if function is not None and (configuration.on_success_arn or configuration.on_failure_arn):
             role = await self.roles.act_as(function.latest)
             for arn in (configuration.on_success_arn, configuration.on_failure_arn):
-                await self.destinations.check_allowed(arn, role=role)
+                await self.destinations.check_destination_works(arn, role=role)
 
 
 def _none_for(reference: FunctionReference) -> ResourceNotFoundException:

@@ -1,6 +1,6 @@
 """What a function gets of a queue, and what it answers: SQS's event, the filters, the failures of a batch.
 
-    chosen, dropped = choose_messages(messages, patterns)
+    chosen, dropped = choose_messages(messages, patterns, event_source_arn=..., region=...)
     for batch in batches_of(chosen, size=10):
         payload = render_event(batch, event_source_arn=..., region=...)
     failed = parse_failures(result_payload, {message ids of the batch})
@@ -18,13 +18,28 @@ from typing import Any
 
 from velvetrope.events.filter_patterns import FilterPattern
 
-__all__ = ["Message", "batches_of", "choose_messages", "parse_failures", "render_event"]
+__all__ = ["RECORD_KEYS", "Message", "batches_of", "choose_messages", "parse_failures", "render_event"]
 
 Message = Mapping[str, Any]
 
 MAX_EVENT_BYTES = 6_291_456
 """The payload of one synchronous invocation."""
 _ENVELOPE_BYTES = 64
+RECORD_KEYS = frozenset(
+    {
+        "messageId",
+        "receiptHandle",
+        "body",
+        "attributes",
+        "messageAttributes",
+        "md5OfBody",
+        "md5OfMessageAttributes",
+        "eventSource",
+        "eventSourceARN",
+        "awsRegion",
+    }
+)
+"""What a filter can ask about."""
 
 
 def render_event(messages: Sequence[Message], *, event_source_arn: str, region: str) -> bytes:
@@ -52,7 +67,7 @@ def batches_of(messages: Sequence[Message], *, size: int, event_source_arn: str,
 
 
 def choose_messages(
-    messages: Sequence[Message], patterns: Sequence[FilterPattern]
+    messages: Sequence[Message], patterns: Sequence[FilterPattern], *, event_source_arn: str, region: str
 ) -> tuple[list[Message], list[Message]]:
     """Those that one of the patterns matches, and the rest; without patterns, all."""
     if not patterns:
@@ -60,7 +75,8 @@ def choose_messages(
     chosen: list[Message] = []
     dropped: list[Message] = []
     for message in messages:
-        (chosen if _is_chosen(message, patterns) else dropped).append(message)
+        record = _record(message, event_source_arn, region)
+        (chosen if _is_chosen(record, patterns) else dropped).append(message)
     return chosen, dropped
 
 
@@ -84,10 +100,9 @@ def parse_failures(payload: bytes, message_ids: Collection[str]) -> set[str]:
         return set()
     if not isinstance(failures, list):
         return set(message_ids)
-    found = {entry.get("itemIdentifier") if isinstance(entry, dict) else None for entry in failures}
-    if not found <= set(message_ids):
-        return set(message_ids)
-    return {str(message_id) for message_id in found}
+    found = [entry.get("itemIdentifier") if isinstance(entry, dict) else None for entry in failures]
+    known = {one for one in found if isinstance(one, str) and one in message_ids}
+    return known if all(isinstance(one, str) and one in known for one in found) else set(message_ids)
 
 
 def _record(message: Message, event_source_arn: str, region: str) -> dict[str, object]:
@@ -116,15 +131,14 @@ def _attribute(value: Mapping[str, Any]) -> dict[str, object]:
     return shown | {"stringListValues": [], "binaryListValues": [], "dataType": value["DataType"]}
 
 
-def _is_chosen(message: Message, patterns: Sequence[FilterPattern]) -> bool:
-    record = _record(message, "", "")
+def _is_chosen(record: Mapping[str, Any], patterns: Sequence[FilterPattern]) -> bool:
     try:
-        body = json.loads(message["Body"])
+        body = json.loads(record["body"])
     except (ValueError, RecursionError):
         body = None
     # A pattern for an object's members never matches a body that is plain text, nor the other way round.
-    record["body"] = body if isinstance(body, dict) else message["Body"]
-    return any(pattern.matches(record) for pattern in patterns)
+    seen = {**record, "body": body} if isinstance(body, dict) else record
+    return any(pattern.matches(seen) for pattern in patterns)
 
 
 def _as_json(value: object) -> bytes:

@@ -25,6 +25,7 @@ from velvetrope.functions.errors import (
     ResourceConflictException,
     ResourceNotFoundException,
 )
+from velvetrope.functions.event_source_batches import RECORD_KEYS
 from velvetrope.functions.event_source_pollers import EventSourcePollers, queue_url_of
 from velvetrope.functions.judged_operations import JudgedOperations
 from velvetrope.functions.names import parse_function_name
@@ -302,12 +303,17 @@ def _parse_filters(criteria: FilterCriteria | None) -> tuple[str, ...]:
         raise InvalidParameterValueException(f"A mapping has no more than {MAX_FILTERS} filters.")
     for number, given in enumerate(filters, 1):
         try:
-            parse_filter_pattern(given.pattern)
+            pattern = parse_filter_pattern(given.pattern)
         except InvalidFilterPattern as err:
-            raise InvalidParameterValueException(
-                f"Invalid filter pattern definition. (filter {number}: {err.message})"
-            ) from err
+            raise _invalid_filter(number, err.message) from err
+        if unknown := sorted(pattern.keys - RECORD_KEYS):
+            # UNVERIFIED: that AWS refuses these too. Nothing would ever match, and all messages would be dropped.
+            raise _invalid_filter(number, f"no message has {', '.join(unknown)}")
     return tuple(given.pattern for given in filters)
+
+
+def _invalid_filter(number: int, reason: str) -> InvalidParameterValueException:
+    return InvalidParameterValueException(f"Invalid filter pattern definition. (filter {number}: {reason})")
 
 
 def _already_there(mapping: EventSourceMapping, mapping_id: str) -> ResourceConflictException:

@@ -283,10 +283,10 @@ class _Poller:
         return messages
 
     async def _process(self, messages: list[Message]) -> None:
-        chosen, dropped = choose_messages(messages, self._patterns)
+        arn = self._mapping.event_source_arn
+        chosen, dropped = choose_messages(messages, self._patterns, event_source_arn=arn, region=self._region)
         try:
             await self._delete(dropped)
-            arn = self._mapping.event_source_arn
             for batch in batches_of(chosen, size=self._mapping.batch_size, event_source_arn=arn, region=self._region):
                 await self._invoke(batch)
         except ServiceError as err:

@@ -136,6 +136,7 @@ class FunctionOperations:
             layers=found_layers,
         )
         await self._check_dead_letters(latest)
+        await self.destinations.check_dead_letters_exist(latest.dead_letter_arn)
         function = Function(account_id=call.account_id, region=call.region, latest=latest, tags=with_tags({}, tags))
         if not await self.store.create_function(function):
             raise _already_exists(reference)
@@ -247,6 +248,8 @@ class FunctionOperations:
 
         if role is not None or dead_letter_config is not None:
             await self._check_dead_letters(msgspec.structs.replace(present, **changes))
+        if dead_letter_config is not None:
+            await self.destinations.check_dead_letters_exist(dead_letter_config.target_arn)
 
         def change(function: Function) -> Function:
             check_revision(function.latest.revision_id, revision_id)
@@ -345,7 +348,7 @@ class FunctionOperations:
     async def _check_dead_letters(self, configuration: FunctionConfiguration) -> None:
         if configuration.dead_letter_arn:
             role = await self.roles.act_as(configuration)
-            await self.destinations.check_allowed(configuration.dead_letter_arn, role=role)
+            await self.destinations.check_dead_letters_allowed(configuration.dead_letter_arn, role=role)
 
     async def _put_code(self, zip_file: bytes | None) -> StoredCode:
         if zip_file is None:

@@ -6,6 +6,7 @@ Source: AWS Lambda API Reference; texts as recorded in reference/lambda.md secti
 """
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from velvetrope.clock import Entropy
@@ -33,6 +34,7 @@ class PermissionOperations:
     store: FunctionStore
     principals: PolicyPrincipals
     entropy: Entropy
+    knows_action: Callable[[str], bool]
 
     @operation
     async def add_permission(
@@ -55,6 +57,10 @@ class PermissionOperations:
         reference = parse_function_name(function_name, qualifier, account_id=call.account_id, region=call.region)
         if reference.qualifier == LATEST:
             raise InvalidParameterValueException("We currently do not support adding policies for $LATEST.")
+        if action not in {"*", "lambda:*"} and not (action.startswith("lambda:") and self.knows_action(action)):
+            # UNVERIFIED: AWS's exact words. It checks the pattern of the name for certain; a name that nobody has would
+            # be a permission that is never of use.
+            raise InvalidParameterValueException(f"The action {action} is not an action of Lambda.")
         if function_url_auth_type is not None and action != "lambda:InvokeFunctionUrl":
             raise InvalidParameterValueException(
                 "FunctionUrlAuthType is only supported for lambda:InvokeFunctionUrl action"

@@ -1,11 +1,11 @@
 """The functions room put together: what `server` makes, starts and stops.
 
     service = FunctionService(database, state_folder / "functions", role_sessions, principals, clock, entropy,
-                              master_keys, endpoint_url="http://127.0.0.1:4800", region="us-west-2",
-                              account_id="000000000000")
+                              master_keys, knows_action=..., endpoint_url="http://127.0.0.1:4800",
+                              region="us-west-2", account_id="000000000000")
     dispatcher.register("lambda", *service.operations)
     lane = RequestLane(..., invoker=service.invoker)
-    await service.start(dispatcher)
+    await service.start(dispatcher, queues)
     ...
     await service.stop()
 
@@ -14,6 +14,7 @@
 """
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
 
 from velvetrope.clock import Clock, Entropy
@@ -22,7 +23,7 @@ from velvetrope.functions.affinity import ThreadAffinity, begin_lookup_threads
 from velvetrope.functions.code import CodeStore
 from velvetrope.functions.code_library import CodeLibrary
 from velvetrope.functions.concurrency_operations import ConcurrencyOperations
-from velvetrope.functions.destinations import Destinations
+from velvetrope.functions.destinations import Destinations, ExistingQueues
 from velvetrope.functions.environment import EnvironmentBox
 from velvetrope.functions.event_operations import EventOperations
 from velvetrope.functions.event_queue import EventQueue
@@ -73,6 +74,7 @@ class FunctionService:
         entropy: Entropy,
         master_keys: MasterKeys,
         *,
+        knows_action: Callable[[str], bool],
         endpoint_url: str,
         region: str,
         account_id: str,
@@ -83,7 +85,8 @@ class FunctionService:
         as_root: bool = False,
         sharing: ProcessorSharing | None = None,
     ) -> None:
-        """`endpoint_url` is what functions find as `AWS_ENDPOINT_URL`; a sandbox idle for `idle_seconds` is ended.
+        """`knows_action` says whether IAM has an action. `endpoint_url` is what functions find as `AWS_ENDPOINT_URL`; a
+        sandbox idle for `idle_seconds` is ended.
 
         `python_over_http` has Python functions use the Runtime API too, instead of the socketpair. `as_root` lets them
         run as root on a server that is root and may not give them root folders of their own (`homes`). `sharing` is
@@ -117,7 +120,7 @@ class FunctionService:
             endpoint_url=endpoint_url,
             python_over_http=python_over_http,
         )
-        self._destinations = Destinations(clock, account_id=account_id, region=region)
+        self._destinations = Destinations(self._store, clock, account_id=account_id, region=region)
         events = EventStore(database)
         self.node_name = _node_name(folder / "node", entropy)
         """This server's name among those that share the database, the same after a restart."""
@@ -151,7 +154,7 @@ class FunctionService:
             LayerOperations(self._layers, self._library, entropy),
             VersionOperations(self._store, box, entropy),
             AliasOperations(self._store, entropy),
-            PermissionOperations(self._store, principals, entropy),
+            PermissionOperations(self._store, principals, entropy, knows_action),
             InvocationOperations(self.invoker),
             EventOperations(self._store, events, roles, self._destinations),
             FunctionUrlOperations(self._store, FunctionUrlStore(database), entropy, endpoint_url),
@@ -161,17 +164,17 @@ class FunctionService:
             AccountOperations(self._store, self._layers, max_sandboxes),
         )
 
-    async def start(self, operations: JudgedOperations) -> None:
+    async def start(self, operations: JudgedOperations, queues: ExistingQueues) -> None:
         """Clear away what an earlier run left, look after sandboxes, run events and poll queues from now on.
 
         Needs the running event loop. `operations` is how messages come from queues, and how functions' outcomes get to
-        queues and other functions.
+        queues and other functions; `queues` says which queues there are.
         """
         await asyncio.to_thread(self._homes.clear)
         await self._library.prune(await self._folders_in_use())
         await begin_lookup_threads()
         self.invoker.open()
-        self._destinations.connect(operations)
+        self._destinations.connect(operations, queues)
         await self.events.open(self.invoker, self._destinations)
         self._event_sources.connect(operations)
         await self._pollers.open(operations, self.invoker)

@@ -32,6 +32,7 @@ from velvetrope.iam.inline_policies import (
 from velvetrope.iam.managed_policy_operations import ManagedPolicyOperations
 from velvetrope.iam.mfa_device_operations import MfaDeviceOperations
 from velvetrope.iam.mfa_devices import MfaDevices
+from velvetrope.iam.policy_catalogue import knows_action
 from velvetrope.iam.policy_principals import IamPrincipals
 from velvetrope.iam.role_operations import RoleOperations
 from velvetrope.iam.simulation import SimulationOperations
@@ -50,6 +51,7 @@ __all__ = [
     "ResourcePolicies",
     "ResourceTags",
     "iam_operations",
+    "knows_action",
 ]
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from velvetrope.iam.request_keys import FILLED_KEYS
 from velvetrope.policy.lint import ANYTHING, Catalogue, ServiceFacts
 
-__all__ = ["policy_catalogue"]
+__all__ = ["knows_action", "policy_catalogue"]
 
 _KEYS_OF_OTHER_ROOMS = frozenset(
     {
@@ -46,3 +46,10 @@ def policy_catalogue() -> Catalogue:
         other_services=frozenset(data["other_services"]),
         filled_keys=FILLED_KEYS | _KEYS_OF_OTHER_ROOMS,
     )
+
+
+def knows_action(action: str) -> bool:
+    """Whether AWS has that action, `service:Name`, of a service of ours; names in any case, as in policies."""
+    service, _, name = action.lower().partition(":")
+    facts = policy_catalogue().services.get(service)
+    return facts is not None and any(known.lower() == name for known in facts.actions)

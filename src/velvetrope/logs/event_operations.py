@@ -151,6 +151,9 @@ class EventOperations:
         if log_stream_names and log_stream_name_prefix:
             # UNVERIFIED: AWS's exact words; the rule is in its reference.
             raise InvalidParameterException("logStreamNames and logStreamNamePrefix cannot be given together.")
+        if end_time is not None and end_time < start_time:
+            # UNVERIFIED: AWS's exact words.
+            raise InvalidParameterException("The endTime must not be before the startTime.")
         for name in log_stream_names or ():
             await self._check_stream(group.name, name)
         span = Span(

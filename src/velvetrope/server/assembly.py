@@ -36,7 +36,15 @@ from velvetrope.edge.tls import ensure_certificates, names_for, server_context
 from velvetrope.edge.user_imports import UserImportPages
 from velvetrope.execute_api import CustomDomains, Gateways, HttpApiLane, HttpBackends, RequestLane
 from velvetrope.functions import FunctionService, FunctionUrls
-from velvetrope.iam import AccessKeys, ControlPlaneJudge, IamPrincipals, MfaDevices, PolicyGatherer, iam_operations
+from velvetrope.iam import (
+    AccessKeys,
+    ControlPlaneJudge,
+    IamPrincipals,
+    MfaDevices,
+    PolicyGatherer,
+    iam_operations,
+    knows_action,
+)
 from velvetrope.iam.aws_managed import aws_managed_policies
 from velvetrope.iam.control_plane_judge import ResourcePolicies
 from velvetrope.iam.identity_provider_operations import OpenIdProviderOperations
@@ -149,7 +157,7 @@ class Server:
             await server.open_database_door(database_sockets, entropy)
         await server.stacks.recover()
         server.logs.start()
-        await server.functions.start(server.dispatcher)
+        await server.functions.start(server.dispatcher, server.queues.queues)
         await server.lane.start()
         await server.http_api_lane.start()
         await server.domains.reload()
@@ -281,6 +289,7 @@ def _wire(
         clock,
         entropy,
         master_keys,
+        knows_action=knows_action,
         endpoint_url=connection.url,
         region=region,
         account_id=account_id,

@@ -41,6 +41,10 @@ class Queues:
         """
         return await self._load(parse_queue_url(queue_url, region=call.region).arn)
 
+    async def exist(self, queue_arn: str) -> bool:
+        """Whether there is a queue of that ARN."""
+        return await self.store.load_queue(queue_arn) is not None
+
     async def receive(
         self, queue: Queue, *, limit: int, visibility_seconds: int, wait_seconds: int
     ) -> list[ReceivedMessage]:
