@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from support.clients import aws_client
+from support.gateway_story import GatewayStory, http_backend
 from support.running import RunningServer
 
 
@@ -24,3 +25,10 @@ def function_role(serving: RunningServer) -> str:
         AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [statement]}),
     )
     return str(made["Role"]["Arn"])
+
+
+@pytest.fixture(scope="session")
+def gateway_story(serving: RunningServer, function_role: str) -> Iterator[GatewayStory]:
+    """The deployed REST API with a route for each way in."""
+    with http_backend() as backend:
+        yield GatewayStory(serving, function_role, backend)
