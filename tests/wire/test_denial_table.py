@@ -148,6 +148,7 @@ class Table:
                 "/keyed": {"get": _route(mock, "api_key")},
                 "/keyed-iam": {"get": _route(mock, "iam", "api_key")},
                 "/pool": {"get": _route(mock, "pool")},
+                "/pool/{id}": {"get": _route(mock, "pool")},
                 "/scoped": {"get": _route(mock, "pool", scopes=["other/scope"])},
                 **{f"/{name}": {"get": _route(mock, name)} for name in ("guard", "strict", "unheard", "absent")},
                 "/validated": {"post": _route(mock, **VALIDATED)},
@@ -376,7 +377,7 @@ ROWS: dict[str, Row] = {
         member("The incoming token has expired"),
     ),
     "authorizer output unparsable": Row(lambda t: t.get("/guard", AUTH + "nonsense"), *MISCONFIGURED),
-    "authorizer not invokable": Row(lambda t: t.get("/absent", AUTH + "x"), *MISCONFIGURED),
+    "authorizer cannot be invoked": Row(lambda t: t.get("/absent", AUTH + "x"), *MISCONFIGURED),
     "authorizer without invoke permission": Row(lambda t: t.get("/unheard", AUTH + "x"), *MISCONFIGURED),
     "authorizer function raises any other error": Row(
         lambda t: t.get("/guard", AUTH + "broken"),
@@ -421,6 +422,12 @@ ROWS: dict[str, Row] = {
     ),
     "method ARN over 1600 bytes": Row(
         lambda t: t.signed(t.invoker, f"/iam/{'x' * 1600}"),
+        "414 Request-URI Too Long",
+        "RequestTooLargeException",
+        member("Request URI too long"),
+    ),
+    "method ARN over 1600 bytes, by token": Row(
+        lambda t: t.get(f"/pool/{'x' * 1600}", AUTH + t.story.token()),
         "414 Request-URI Too Long",
         "RequestTooLargeException",
         member("Request URI too long"),

@@ -5,7 +5,9 @@ text. Each resource says which (op, path) it takes; every other one is refused w
 `test` are not supported.
 """
 
+import re
 from collections.abc import Mapping, Sequence
+from math import isinf
 from typing import TypeVar
 
 import msgspec
@@ -25,6 +27,9 @@ __all__ = [
 ]
 
 T = TypeVar("T")
+# Python reads more than these as numbers: "1_000", " 7", digits of other scripts.
+_WHOLE_NUMBER = re.compile(r"[+-]?[0-9]{1,18}")
+_NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?")
 
 
 class PatchOperation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -36,7 +41,13 @@ class PatchOperation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 
 
 def pointer_parts(path: str) -> tuple[str, ...]:
-    """`/a~1b/c` as `("a/b", "c")`."""
+    """`/a~1b/c` as `("a/b", "c")`.
+
+    Raises:
+        BadRequestException: `path` is no pointer to a member, since it does not begin with a slash.
+    """
+    if not path.startswith("/"):
+        raise BadRequestException(f"Invalid patch path '{path}': it must begin with a slash")
     return tuple(part.replace("~1", "/").replace("~0", "~") for part in path.removeprefix("/").split("/"))
 
 
@@ -61,19 +72,17 @@ def patch_bool(patch: PatchOperation) -> bool:
 
 def patch_int(patch: PatchOperation) -> int:
     """The value as a whole number."""
-    try:
-        return int(required_value(patch))
-    except ValueError:
-        raise BadRequestException(f"Invalid value '{patch.value}' for the patch path '{patch.path}'") from None
+    value = required_value(patch)
+    if _WHOLE_NUMBER.fullmatch(value) is None:
+        raise BadRequestException(f"Invalid value '{patch.value}' for the patch path '{patch.path}'")
+    return int(value)
 
 
 def patch_number(patch: PatchOperation) -> float:
     """The value as a number."""
-    try:
-        number = float(required_value(patch))
-    except ValueError:
-        number = float("nan")
-    if number != number or number in {float("inf"), float("-inf")}:
+    value = required_value(patch)
+    number = float(value) if _NUMBER.fullmatch(value) is not None else float("inf")
+    if isinf(number):
         raise BadRequestException(f"Invalid value '{patch.value}' for the patch path '{patch.path}'")
     return number
 

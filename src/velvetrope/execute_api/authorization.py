@@ -64,6 +64,8 @@ class MethodAuthorization:
             matched.trail.append(_NO_AUTHORIZATION)
             return AuthorizedRequest(caller, None)
         if kind == "COGNITO_USER_POOLS":
+            if len(matched.method_arn) > MAX_METHOD_ARN_BYTES:
+                return None
             matched.trail.append(_NO_RESOURCE_POLICY)
             return AuthorizedRequest(caller, None)
         policies = self._policies.recall_policies(principal)

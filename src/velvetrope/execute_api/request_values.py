@@ -126,7 +126,7 @@ def _of_context(name: str) -> Callable[[RequestFacts], str | None]:
 
 
 def _of_body(path: str) -> Callable[[RequestFacts], str | None]:
-    from velvetrope.mappings import JsonPath
+    from velvetrope.mappings import JsonPath, TemplateFailed
 
     query = JsonPath(f"${path}") if path else None
 
@@ -139,7 +139,10 @@ def _of_body(path: str) -> Callable[[RequestFacts], str | None]:
             document: object = msgspec.json.decode(facts.incoming.body)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return None
-        found = query.find(document)
+        try:
+            found = query.find(document)
+        except TemplateFailed:
+            return None  # as for a body that is no JSON
         if found is None or isinstance(found, str):
             return found
         return msgspec.json.encode(found).decode()

@@ -8,13 +8,13 @@ Source: API Gateway quotas, "Number of iterations in a #foreach loop".
 
 from velvetrope.errors import ReasonError
 
-__all__ = ["MAX_LOOP_TURNS", "Budget", "TemplateFailed"]
+__all__ = ["MAX_LOOP_TURNS", "MAX_TEXT_CHARACTERS", "Budget", "TemplateFailed"]
 
 MAX_LOOP_TURNS = 1_000
 _MAX_STEPS = 250_000
 _MAX_CHARACTERS = 67_108_864
 _MAX_READ = 268_435_456
-_MAX_TEXT_CHARACTERS = 10_485_760  # API Gateway quotas: payload size
+MAX_TEXT_CHARACTERS = 10_485_760  # API Gateway quotas: payload size
 
 
 class TemplateFailed(ReasonError):
@@ -40,7 +40,7 @@ class Budget:
     def claim(self, characters: int) -> None:
         """A text of that length is about to be made."""
         self._characters -= characters
-        if characters > _MAX_TEXT_CHARACTERS or self._characters < 0:
+        if characters > MAX_TEXT_CHARACTERS or self._characters < 0:
             raise TemplateFailed("the template makes too much text")
 
     def read(self, length: int) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from velvetrope.mappings.budget import Budget, TemplateFailed
-from velvetrope.mappings.values import render_value
+from velvetrope.mappings.values import are_equal, render_value
 
 __all__ = ["OPERATORS"]
 
@@ -81,8 +81,7 @@ def _equals(left: object, right: object, budget: Budget) -> bool:
     if left is None or right is None:
         return left is right
     if type(left) is type(right) or (_is_number(left) and _is_number(right)):
-        budget.read(len(left) if isinstance(left, str | list | dict) else 1)
-        return left == right
+        return are_equal(left, right, budget)
     return render_value(left, budget) == render_value(right, budget)
 
 

@@ -20,7 +20,7 @@ from urllib.parse import quote_plus, unquote_plus
 
 import msgspec
 
-from velvetrope.mappings.budget import TemplateFailed
+from velvetrope.mappings.budget import MAX_TEXT_CHARACTERS, TemplateFailed
 from velvetrope.mappings.json_path import JsonPath, MalformedJsonPath
 from velvetrope.mappings.velocity import Scope, VelocityTemplate
 
@@ -95,6 +95,20 @@ class MappingTemplate:
         return RenderedTemplate(text, request_override, headers, None if status is None else str(status))
 
 
+def _as_json(value: object) -> str:
+    if not isinstance(value, list):
+        return msgspec.json.encode(value).decode()
+    # A path with `..` finds what stands in each other many times over, so the whole may be far longer than the body.
+    parts: list[str] = []
+    left = MAX_TEXT_CHARACTERS
+    for one in value:
+        parts.append(msgspec.json.encode(one).decode())
+        left -= len(parts[-1])
+        if left < 0:
+            raise TemplateFailed("the template makes too much text")
+    return f"[{','.join(parts)}]"
+
+
 class _Input:
     """`$input`."""
 
@@ -127,7 +141,7 @@ class _Input:
     def _json(self, expression: object = "$") -> object:
         found = self._path(expression)
         # AWS writes `""` for what is not there.
-        return '""' if found is None else msgspec.json.encode(found).decode()
+        return '""' if found is None else _as_json(found)
 
     def _params(self, name: object = None) -> object:
         given = self._given

@@ -7,7 +7,7 @@ Sources: the Java SE API of String, List and Map, as far as Velocity templates u
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Protocol, TypeGuard
 
 import msgspec
@@ -35,6 +35,26 @@ class Entry(msgspec.Struct, frozen=True):
 
     key: object
     value: object
+
+
+def are_equal(left: object, right: object, budget: Budget) -> bool:
+    """Whether two values are the same, looked at one by one: lists may stand in lists many times over."""
+    budget.step()
+    if isinstance(left, list) and isinstance(right, list):
+        return len(left) == len(right) and all(are_equal(one, right[n], budget) for n, one in enumerate(left))
+    if isinstance(left, dict) and isinstance(right, dict):
+        return left.keys() == right.keys() and all(are_equal(one, right[key], budget) for key, one in left.items())
+    if isinstance(left, Entry) and isinstance(right, Entry):
+        return are_equal(left.key, right.key, budget) and are_equal(left.value, right.value, budget)
+    if isinstance(left, list | dict | Entry) or isinstance(right, list | dict | Entry):
+        return False
+    if isinstance(left, str):
+        budget.read(len(left))
+    return left == right
+
+
+def _position(values: Iterable[object], sought: object, budget: Budget) -> int:
+    return next((n for n, one in enumerate(values) if are_equal(one, sought, budget)), -1)
 
 
 def render_value(value: object, budget: Budget) -> str:
@@ -99,7 +119,7 @@ def call_method(value: object, name: str, arguments: list[object], budget: Budge
     if name == "toString" and not arguments and not _is_object(value):
         return render_value(value, budget)
     if name == "equals" and len(arguments) == 1:
-        return value == arguments[0]
+        return are_equal(value, arguments[0], budget)
     method: Callable[..., object] | None
     if _is_object(value):
         found = value.template_methods().get(name)
@@ -266,9 +286,9 @@ def _set(values: list[object], _budget: Budget, at: object, value: object) -> ob
 
 _LIST: Mapping[str, Callable[..., object]] = {
     "add": _add,
-    "contains": lambda values, _budget, value: value in values,
+    "contains": lambda values, budget, value: _position(values, value, budget) >= 0,
     "get": lambda values, _budget, at: get_index(values, at),
-    "indexOf": lambda values, _budget, value: values.index(value) if value in values else -1,
+    "indexOf": lambda values, budget, value: _position(values, value, budget),
     "isEmpty": lambda values, _budget: not values,
     "remove": lambda values, _budget, at: values.pop(_whole(at)),
     "set": _set,
@@ -277,7 +297,7 @@ _LIST: Mapping[str, Callable[..., object]] = {
 
 _MAP: Mapping[str, Callable[..., object]] = {
     "containsKey": lambda values, _budget, key: key in values,
-    "containsValue": lambda values, _budget, value: value in values.values(),
+    "containsValue": lambda values, budget, value: _position(values.values(), value, budget) >= 0,
     "entrySet": lambda values, _budget: [Entry(key, value) for key, value in values.items()],
     "get": lambda values, _budget, key: values.get(key),
     "isEmpty": lambda values, _budget: not values,

@@ -31,7 +31,7 @@ from velvetrope.execute_api.integrations.outgoing import (
     template_input,
 )
 from velvetrope.execute_api.requests import IntegrationOutcome, MatchedRequest
-from velvetrope.mappings import JsonPath, MappingTemplate
+from velvetrope.mappings import JsonPath, MappingTemplate, TemplateFailed
 from velvetrope.store.tables.apigateway import Integration, IntegrationResponse
 
 __all__ = ["BackendAnswer", "ResponseMapping", "compile_response_mapping"]
@@ -183,7 +183,10 @@ def _body_reader(path: JsonPath) -> _Reader:
             document: object = msgspec.json.decode(answer.body)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return None
-        found = path.find(document)
+        try:
+            found = path.find(document)
+        except TemplateFailed:
+            return None  # as for a body that is no JSON
         if found is None or isinstance(found, str):
             return found
         return msgspec.json.encode(found).decode()

@@ -220,6 +220,83 @@ def test_a_json_path_that_is_none_is_refused(text: str) -> None:
         JsonPath(text)
 
 
+NESTED: dict[str, Any] = {"a": 1}
+for _ in range(80):
+    NESTED = {"a": NESTED}
+WIDE = "[" + '"",' * 250_000 + '""]'
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "why"),
+    [
+        ("$..a..a..a..a", json.dumps(NESTED), "more than 250000 values"),
+        ("$..x", WIDE, "more than 250000 values"),
+        ("$[*]", WIDE, "more than 250000 values"),
+        ("$..*", '{"a":' * 90 + '"' + "x" * 200_000 + '"' + "}" * 90, "too much text"),
+        ("$..*", '{"a":' * 300 + "1" + "}" * 300, "cannot be followed"),
+    ],
+)
+def test_a_path_into_a_strangers_document_is_followed_so_far_and_no_further(path: str, body: str, why: str) -> None:
+    with pytest.raises(TemplateFailed, match=why):
+        render(f"$input.json('{path}')", body=body)
+
+
+def test_a_path_leads_to_as_many_values_as_are_allowed() -> None:
+    body = "[" + "0," * 249_999 + "0]"
+
+    assert render("$input.path('$[*]').size()", body=body).text == "250000"
+
+
+@pytest.mark.parametrize(
+    ("path", "found"),
+    [
+        ("$.b[?(@.p<10)].t", '["x"]'),
+        ("$.b[?@.t=='$..*'].p", "[11]"),
+        ("$.b[?length(@.t)>1].p", "[11]"),
+        ("$..b[?(@.p<10)].t", '["x"]'),
+    ],
+)
+def test_a_filter_asks_about_members_of_its_element(path: str, found: str) -> None:
+    body = json.dumps({"b": [{"p": 1, "t": "x"}, {"p": 11, "t": "$..*"}]})
+
+    assert render(f'$input.json("{path}")', body=body).text == found
+
+
+@pytest.mark.parametrize("path", ["$.b[?(@.p==$.c)]", "$.b[?(@..p)]", "$.b[?@.x[?@.*]]", "$[?(@.p==1 && @.*)"])
+def test_a_filter_that_asks_about_anything_else_is_refused_by_name(path: str) -> None:
+    with pytest.raises(MalformedJsonPath, match=r"a filter with (\$|\.\.|\*) is not supported"):
+        JsonPath(path)
+
+
+DOUBLED = "#set($a=[1])#set($b=[1])#foreach($i in [1..40])#set($a=[$a,$a])#set($b=[$b,$b])#end"
+
+
+@pytest.mark.parametrize(
+    "asks",
+    ["#if($a==$b)1#end", "$a.equals($b)", "#set($c=[$a])$c.contains($b)", "#set($c={'k':$a})$c.containsValue($b)"],
+)
+def test_comparing_lists_in_lists_is_counted(asks: str) -> None:
+    with pytest.raises(TemplateFailed, match="steps"):
+        render(DOUBLED + asks)
+
+
+@pytest.mark.parametrize(
+    ("asks", "answer"),
+    [
+        ("[1,'a',{'x':2}]==[1,'a',{'x':2}]", "yes"),
+        ("[1,2]==[1,3]", "no"),
+        ("[1,2]==[1]", "no"),
+        ("{'x':1}=={'x':2}", "no"),
+        ("{'x':1}=={'y':1}", "no"),
+        ("[[1]]==[1]", "no"),
+    ],
+)
+def test_lists_and_maps_are_equal_by_what_they_hold(asks: str, answer: str) -> None:
+    left, right = asks.split("==")
+
+    assert render(f"#set($l={left})#set($r={right})#if($l==$r)yes#{{else}}no#end").text == answer
+
+
 @given(st.text(alphabet="$#{}()[]!.'\"\\ abif=set+1,\n", max_size=60))
 def test_any_text_is_compiled_or_refused_and_rendered_or_fails(text: str) -> None:
     with contextlib.suppress(UnsupportedTemplate, TemplateFailed):
