@@ -89,9 +89,9 @@ class Metering(RuleBasedStateMachine):
         meter = Meter((node.bucket(self.name, self.limits),), node.quota(self.plan, "key", self.quota))
         for _ in range(count):
             now_us = epoch_us(self.now)
-            while not meter.is_leased(now_us):
+            while (verdict := meter.take(now_us)) == "not leased":
                 await node.renew(meter, self.now, now_us)
-            if meter.take(now_us) == "admitted":
+            if verdict == "admitted":
                 self.admitted.append(self.now)
 
     @rule(milliseconds=st.sampled_from([1, 10, 100, 333, 999, 1_000, 1_001, 2_500, 60_000]))

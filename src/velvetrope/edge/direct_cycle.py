@@ -14,6 +14,7 @@ import asyncio
 import logging
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Sequence
+from functools import lru_cache
 from typing import Final
 
 from uvicorn.protocols.http.flow_control import FlowControl
@@ -221,10 +222,10 @@ class DirectCycle(ABC):
         if not 200 <= response.status <= 599:
             # The lane answers so no more than it makes such headers; on the wire it would not be an answer at all.
             response = _MALFORMED
-        lines = [STATUS_LINE[response.status]]
-        for name, value in self._protocol.server_state.default_headers:
-            lines += (name, b": ", value, b"\r\n")
-        lines.append(header_lines(response.headers) if response.lines is None else response.lines)
+        lines = [
+            _opening_lines(response.status, *self._protocol.server_state.default_headers),
+            header_lines(response.headers) if response.lines is None else response.lines,
+        ]
         if response.stream is not None:
             if self._is_chunked(response):
                 lines.append(b"transfer-encoding: chunked\r\n")
@@ -237,6 +238,12 @@ class DirectCycle(ABC):
         if self._method != "HEAD" and response.status not in _BODILESS:
             lines.append(response.body)
         return b"".join(lines)
+
+
+@lru_cache(maxsize=64)
+def _opening_lines(status: int, *headers: tuple[bytes, bytes]) -> bytes:
+    """The status line and the server's own headers, which are the same for a second."""
+    return STATUS_LINE[status] + header_lines(headers)
 
 
 async def _close(response: GatewayResponse) -> None:

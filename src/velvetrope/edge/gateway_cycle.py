@@ -81,10 +81,17 @@ class GatewayCycle(DirectCycle):
     ) -> "GatewayCycle":
         """A call whose head was not parsed, since one like it was. It has no body."""
         cycle = cls(protocol, door, known.call, "GET", known.raw_path, parts.query_string, "1.1", True, None, heads)
-        cycle._headers, cycle._by_name = known.headers_of(parts)
         cycle._likeness = known.likeness
         cycle.more_body = False
+        cycle.repeat(known, parts)
         return cycle
+
+    def repeat(self, known: KnownHead, parts: HeadParts) -> None:
+        """Be the next call with the head that `of_known` was given: the last one has been answered, and kept alive."""
+        self._query_string = parts.query_string
+        self._headers, self._by_name = known.headers_of(parts)
+        self.response_started = False
+        self.response_complete = False
 
     def read_clock(self) -> datetime:
         """When a call that is read now was received."""

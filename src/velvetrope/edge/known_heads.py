@@ -16,6 +16,7 @@ the values of `X-Amz-Date` and `Authorization`. Everything else is the parser's,
 
 from collections import OrderedDict
 from collections.abc import Sequence
+from struct import Struct
 from typing import Final, NamedTuple
 
 from velvetrope.edge.bodies import GatewayCall
@@ -30,9 +31,8 @@ _SIGNATURE: Final = b"Signature="
 _SIGNATURE_DIGITS: Final = 64
 _TIMESTAMP_CHARACTERS: Final = 16
 _QUESTION_MARK: Final = 0x3F
-_HEX: Final = b"0123456789abcdef"
-_TIME: Final = b"0123456789TZ"
-_QUERY: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.~=&"
+_PLAIN: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.~=&"
+"""What the three parts may be made of: it means nothing to HTTP, in a query string or in a header's value."""
 _UNREAD: Final = frozenset(
     (b"content-length", b"expect", b"proxy-connection", b"transfer-encoding", b"upgrade", b"x-http-method-override")
 )
@@ -84,9 +84,7 @@ def take_apart(chunk: bytes) -> HeadParts | None:
 
 def _are_plain(query_string: bytes, timestamp: bytes, signature: bytes) -> bool:
     """Whether they have letters and digits only that mean nothing to HTTP."""
-    return not (
-        query_string.translate(None, _QUERY) or timestamp.translate(None, _TIME) or signature.translate(None, _HEX)
-    )
+    return not b"".join((query_string, timestamp, signature)).translate(None, _PLAIN)
 
 
 class KnownHead:
@@ -97,14 +95,11 @@ class KnownHead:
         "_bytes_behind_url",
         "_claim",
         "_constant",
-        "_dated",
-        "_first",
-        "_headers",
+        "_constants_behind_url",
+        "_cut",
         "_is_dated_first",
-        "_second",
-        "_signed",
+        "_names",
         "_target",
-        "_third",
         "call",
         "likeness",
         "raw_path",
@@ -116,23 +111,25 @@ class KnownHead:
         raw_path: bytes,
         headers: Sequence[tuple[bytes, bytes]],
         by_name: dict[bytes, bytes],
-        dated: int,
-        signed: int,
         constant: bytes,
     ) -> None:
+        """`headers` repeat no name, so `by_name` has their order."""
+        names = list(by_name)
+        self._is_dated_first = names.index(b"x-amz-date") < names.index(b"authorization")
         self._constant = constant
-        self._target, self._first, self._second, self._third = constant.split(b"\0")
-        self._is_dated_first = dated < signed
-        varying = _TIMESTAMP_CHARACTERS + _SIGNATURE_DIGITS
-        self._bytes_behind_url = len(self._first) + len(self._second) + len(self._third) + varying
+        self._target, first, second, third = constant.split(b"\0")
+        self._constants_behind_url = first, second, third
+        sizes = [_TIMESTAMP_CHARACTERS, _SIGNATURE_DIGITS]
+        if not self._is_dated_first:
+            sizes.reverse()
+        layout = Struct(f"{len(first)}s{sizes[0]}s{len(second)}s{sizes[1]}s{len(third)}s")
+        self._cut, self._bytes_behind_url = layout.unpack_from, layout.size
         self.call = call
         self.raw_path = raw_path
         self.likeness = Likeness()
-        self._headers = list(headers)
+        self._names = [name for name, _ in headers]
         self._by_name = by_name
-        self._dated = dated
-        self._signed = signed
-        self._claim = headers[signed][1][:-_SIGNATURE_DIGITS]
+        self._claim = by_name[b"authorization"][:-_SIGNATURE_DIGITS]
 
     def find_parts(self, chunk: bytes) -> HeadParts | None:
         """What `take_apart` makes of a chunk, if its constant parts are those of this head; else None.
@@ -141,21 +138,13 @@ class KnownHead:
         """
         target = self._target
         question = len(target)
-        url_end = chunk.find(b" ", question)
         size = len(chunk)
-        if size != url_end + self._bytes_behind_url or size > _MAX_HEAD_BYTES or not chunk.startswith(target):
+        url_end = size - self._bytes_behind_url
+        if url_end < question or size > _MAX_HEAD_BYTES or not chunk.startswith(target):
             return None
-        start = url_end + len(self._first)
-        end = start + (_TIMESTAMP_CHARACTERS if self._is_dated_first else _SIGNATURE_DIGITS)
-        last_end = size - len(self._third)
-        last = end + len(self._second)
-        if not (
-            chunk.startswith(self._first, url_end)
-            and chunk.startswith(self._second, end)
-            and chunk.startswith(self._third, last_end)
-        ):
+        first, timestamp, second, signature, third = self._cut(chunk, url_end)
+        if (first, second, third) != self._constants_behind_url:
             return None
-        timestamp, signature = chunk[start:end], chunk[last:last_end]
         if not self._is_dated_first:
             timestamp, signature = signature, timestamp
         query_string = chunk[question + 1 : url_end]
@@ -167,13 +156,9 @@ class KnownHead:
 
     def headers_of(self, parts: HeadParts) -> tuple[tuple[tuple[bytes, bytes], ...], dict[bytes, bytes]]:
         """The headers in their order, and by lower-case name, of the head that `parts` are of."""
-        headers, by_name = self._headers.copy(), self._by_name.copy()
-        authorization = self._claim + parts.signature
-        headers[self._dated] = headers[self._dated][0], parts.timestamp
-        headers[self._signed] = headers[self._signed][0], authorization
-        by_name[b"x-amz-date"] = parts.timestamp
-        by_name[b"authorization"] = authorization
-        return tuple(headers), by_name
+        _, _, timestamp, signature = parts
+        by_name = {**self._by_name, b"x-amz-date": timestamp, b"authorization": self._claim + signature}
+        return tuple(zip(self._names, by_name.values(), strict=True)), by_name
 
 
 class KnownHeads:
@@ -216,9 +201,7 @@ class KnownHeads:
             return
         if not by_name.get(b"authorization", b"").endswith(_SIGNATURE + parts.signature):
             return
-        names = list(by_name)
-        dated, signed = names.index(b"x-amz-date"), names.index(b"authorization")
-        known = KnownHead(call, raw_path, headers, by_name, dated, signed, parts.constant)
+        known = KnownHead(call, raw_path, headers, by_name, parts.constant)
         self._known[parts.constant] = known
         if len(self._known) > _REMEMBERED:
             self._known.popitem(last=False)

@@ -337,6 +337,8 @@ class _EdgeProtocol(HttpToolsProtocol):
         self._heads = heads
         self._known: KnownHead | None = None
         """The head of this connection's last call that was not parsed."""
+        self._known_cycle: GatewayCycle | None = None
+        """That call. It is the next one with the same head, too: a connection answers one after the other."""
         self.logger = _log
         self._chunk: bytes | None = None
         """What is being read, if it begins where a message may begin."""
@@ -397,8 +399,12 @@ class _EdgeProtocol(HttpToolsProtocol):
             known = None if parts is None else self._heads.find(parts)
             if parts is None or known is None:
                 return False
-            self._known = known
-        cycle = GatewayCycle.of_known(self, self._gateway, known, parts, self._heads)
+            self._known, self._known_cycle = known, None
+        cycle = self._known_cycle
+        if cycle is None:
+            cycle = self._known_cycle = GatewayCycle.of_known(self, self._gateway, known, parts, self._heads)
+        else:
+            cycle.repeat(known, parts)
         self.cycle = cycle  # type: ignore[assignment]  # as in `_begin_direct_call`
         self._turn.add(cycle, self.loop)
         return True

@@ -203,7 +203,8 @@ class RequestLane:
         return stage, path
 
     def _match_route(self, incoming: IncomingRequest, ids: RequestIds, trail: Trail) -> MatchedRequest | None:
-        headers, http_method = incoming.headers_by_name, _method_of(incoming)
+        headers = incoming.headers_by_name
+        http_method = _method_of(incoming, headers)
         routes, called = self._deployed.snapshot.routes, (incoming.api_id, incoming.stage_path, http_method)
         # Not by domain: what is remembered there may be closed to a call by the API's own endpoint.
         route, parameters = None if incoming.by_domain else routes.get(called), _EMPTY
@@ -238,7 +239,7 @@ class RequestLane:
         if b"authorization" in headers or may_be_presigned(incoming.query_string):
             await self._authenticator.authenticate(incoming, headers)
         return MissingAuthenticationToken(
-            step="route", detail=f"no resource of stage {stage.name} has {_method_of(incoming)} {path}"
+            step="route", detail=f"no resource of stage {stage.name} has {_method_of(incoming, headers)} {path}"
         )
 
     def _recognise(self, matched: MatchedRequest) -> AuthenticatedCaller | None:
@@ -277,9 +278,9 @@ class RequestLane:
         in_plan, presented, meter = self._meter_of(authorized.caller)
         if meter is not None:
             now_us = epoch_us(matched.incoming.received_at)
-            if not meter.is_leased(now_us):
-                return None
             verdict = meter.take(now_us)
+            if verdict == "not leased":
+                return None
             if verdict != "admitted":
                 raise _over_limit(verdict, matched, in_plan)
         if in_plan is None:
@@ -419,8 +420,7 @@ def _over_limit(verdict: Verdict, matched: MatchedRequest, in_plan: ApiKeyInPlan
     return QuotaExceeded(step="quota", detail=f"the quota is used up: {whose}")
 
 
-def _method_of(incoming: IncomingRequest) -> str:
-    headers = incoming.headers_by_name
+def _method_of(incoming: IncomingRequest, headers: Mapping[bytes, bytes]) -> str:
     if METHOD_OVERRIDE in headers:
         return headers[METHOD_OVERRIDE].decode("latin-1").strip().upper()
     return incoming.method

@@ -33,7 +33,8 @@ from velvetrope.store.tables.usage import UsageStore
 
 __all__ = ["LeasedBucket", "LeasedQuota", "Meter", "Meters", "Verdict", "epoch_us"]
 
-Verdict = Literal["admitted", "throttled", "over quota"]
+Verdict = Literal["admitted", "throttled", "over quota", "not leased"]
+"""`not leased` says nothing about the limits: what memory knows of them is out of date, and has to be renewed."""
 
 _TERM_US = MICROS
 _LEAST_QUOTA_SLICE = 1_000
@@ -244,19 +245,17 @@ class Meter:
         self.buckets = buckets
         self.quota = quota
 
-    def is_leased(self, now_us: int) -> bool:
-        """Whether `take` can decide from memory."""
-        for bucket in self.buckets:
-            if now_us >= bucket.expires_us:
-                return False
-        return self.quota is None or self.quota.is_leased(now_us)
-
     def take(self, now_us: int) -> Verdict:
         """Count one request, or say which limit it is over; a refused one is not counted anywhere."""
         for bucket in self.buckets:
+            if now_us >= bucket.expires_us:
+                return "not leased"
+        quota = self.quota
+        if quota is not None and not quota.is_leased(now_us):
+            return "not leased"
+        for bucket in self.buckets:
             if not bucket.has_token(now_us):
                 return "throttled"
-        quota = self.quota
         if quota is not None:
             if quota.quota is not None:
                 if quota.left <= 0:

@@ -6,10 +6,11 @@ Each step takes what the last one proved, so that the steps only fit in one orde
 are made for every request, and these cost a tenth. They hold no cycles, so the collector need not look at them.)
 """
 
-from binascii import b2a_base64
+from binascii import b2a_base64, hexlify
 from collections.abc import AsyncIterator, Mapping
 from datetime import datetime
-from typing import Protocol
+from struct import Struct
+from typing import Final, Protocol
 
 import msgspec
 
@@ -149,19 +150,22 @@ class RequestIds(msgspec.Struct, frozen=True, gc=False):
     @classmethod
     def of(cls, random_bytes: bytes) -> "RequestIds":
         """New ids from `_RANDOM_BYTES` bytes: a version 4 UUID, and an extended id that ends in one `=` as AWS's do."""
-        text = random_bytes[:16].hex()
-        variant = "89ab"[random_bytes[8] >> 6]
-        request_id = f"{text[:8]}-{text[8:12]}-4{text[13:16]}-{variant}{text[17:20]}-{text[20:]}"
+        low, middle, high, sequence, node = _UUID_DIGITS(hexlify(random_bytes[:16]))
+        variant = _VARIANTS[random_bytes[8] >> 6]
+        request_id = b"".join((low, b"-", middle, b"-4", high, variant, sequence, b"-", node))
         extended = b2a_base64(random_bytes[16:], newline=False)
-        request_id_header, extended_header = (b"x-amzn-RequestId", request_id.encode()), (b"x-amz-apigw-id", extended)
         return cls(
-            request_id,
+            request_id.decode(),
             extended.decode(),
-            request_id_header,
-            extended_header,
-            b"%b: %b\r\n%b: %b\r\n" % (*request_id_header, *extended_header),
+            (b"x-amzn-RequestId", request_id),
+            (b"x-amz-apigw-id", extended),
+            b"".join((b"x-amzn-RequestId: ", request_id, b"\r\nx-amz-apigw-id: ", extended, b"\r\n")),
         )
 
+
+_UUID_DIGITS: Final = Struct("8s4sx3sx3s12s").unpack
+"""The fields of a UUID in 32 hex digits, without the digits that say its version and (with two bits) its variant."""
+_VARIANTS: Final = (b"-8", b"-9", b"-a", b"-b")  # RFC 9562 section 4.1: the highest bits are 10
 
 _RANDOM_BYTES = 27
 """Of one `RequestIds`: 16 for the request id, 11 for the extended one."""

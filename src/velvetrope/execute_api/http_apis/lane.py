@@ -276,9 +276,9 @@ class HttpApiLane:
         if meter is not None:
             now = matched.incoming.received_at
             now_us = epoch_us(now)
-            while not meter.is_leased(now_us):
+            while (verdict := meter.take(now_us)) == "not leased":
                 await self._meters.renew(meter, now, now_us)
-            if meter.take(now_us) != "admitted":
+            if verdict != "admitted":
                 raise TooManyRequests(
                     step="throttle",
                     detail=f"too many requests for the rate and burst of {matched.route.route_key} "
