@@ -69,6 +69,7 @@ DIFFERENCES: Mapping[str, Mapping[str, str]] = {
         "StartUserImportJob": "SMS is the only second factor that a file gives. A job that imports nobody has failed.",
         "ListUserSessions": "UserSessionTracking is needed for the last activity only. Not listed: the browser's own "
         "sessions (`SSO`), and devices and places.",
+        "RevokeToken": "`RevokeAssociatedSessions` `LINKED` is refused in a pool that tracks sessions.",
         "AdminListUserSessions": "As ListUserSessions.",
         "CreateGroup": "No limit on the number of groups in a pool (AWS: 10,000).",
         "CreateUserPool": "Triggers: `PreSignUp`, `PostConfirmation`, `CustomMessage`, `PreAuthentication`, "

@@ -173,6 +173,25 @@ async def test_fewer_sessions_are_asked_for_by_the_next_sign_in_and_none_where_n
     assert len(ids(await world.list_user_sessions(access_token=last["access_token"]))) == 1
 
 
+async def test_browser_s_session_is_not_ended_with_its_tokens_and_whoever_asks_for_that_is_told(world: World) -> None:
+    pool_id, client_id = await world.some_user()
+    tokens = await world.sign_in(client_id)
+    asked = {"token": tokens["refresh_token"], "client_id": client_id, "revoke_associated_sessions": "LINKED"}
+    await track(world, pool_id, 2)
+
+    async with refused("InvalidParameterException"):
+        await world.revoke_token(**asked)
+    listed = await world.list_user_sessions(access_token=tokens["access_token"])
+    await world.set_user_pool_session_configuration(
+        user_pool_id=pool_id, user_session_tracking="DISABLED", token_session=TokenSession(max_per_user=2)
+    )
+    await world.revoke_token(**asked)
+
+    assert len(ids(listed)) == 1, "what was refused has ended nothing"
+    async with refused("NotAuthorizedException"):
+        await world.list_user_sessions(access_token=tokens["access_token"])
+
+
 async def take_for(world: World, pool_id: str, client_id: str, minutes: int) -> Any:
     return await world.set_user_pool_client_session_configuration(
         user_pool_id=pool_id, client_id=client_id, sso_session=ClientSsoSession(max_validity_minutes=minutes)

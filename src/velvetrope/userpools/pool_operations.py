@@ -151,6 +151,7 @@ class PoolOperations:
             allowed_first_auth_factors=_first_factors(policies),
             device_configuration=device_configuration,
             verified_before_update=_verified_before_update(user_attribute_update_settings, auto_verified_attributes),
+            advanced_security_mode=None if user_pool_add_ons is None else "OFF",
         )
         check_mfa(pool)
         await self._store.create_pool(pool, await self._keys.generate(pool_id))
@@ -223,6 +224,7 @@ class PoolOperations:
                 allowed_first_auth_factors=_first_factors(policies),
                 device_configuration=device_configuration,
                 verified_before_update=verified_before_update,
+                advanced_security_mode=None if user_pool_add_ons is None else "OFF",
             )
             check_mfa(changed)
             return changed
@@ -343,6 +345,9 @@ def _described(call: Call, pool: UserPool, *, users: int) -> dict[str, object]:
         if pool.account_recovery_setting is None
         else shown(pool.account_recovery_setting),
         "user_pool_tier": pool.user_pool_tier,
+        "user_pool_add_ons": None
+        if pool.advanced_security_mode is None
+        else {"advanced_security_mode": pool.advanced_security_mode},
         "user_attribute_update_settings": {"attributes_require_verification_before_update": pool.verified_before_update}
         if pool.verified_before_update
         else None,

@@ -6,6 +6,8 @@ client that the token was issued to. RevokeToken is here too: it ends a session 
 Source: Cognito user pools API, GetUser and its siblings; user-pools reference section 6 for the sentences.
 """
 
+from typing import Literal
+
 import msgspec
 
 from velvetrope.operations import Answer, Call, operation
@@ -131,10 +133,16 @@ class SelfServiceOperations:
         token: Secret[str],
         client_id: str,
         client_secret: Secret[str] | None = None,
-        revoke_associated_sessions: str = "NONE",  # noqa: ARG002  LINKED has no effect without session tracking (model)
+        revoke_associated_sessions: Literal["NONE", "LINKED"] = "NONE",
     ) -> Answer:
         pool, client = await self._directory.client_and_pool(client_id)
         if not self._directory.client_secret_matches(client, None if client_secret is None else client_secret.reveal()):
             raise UnauthorizedException("Invalid client secret")  # text UNVERIFIED
+        if revoke_associated_sessions == "LINKED" and pool.tracks_sessions:
+            # It would end the browser's session that the tokens came by, which is not known here. Without session
+            # tracking it has no effect on AWS either (model).
+            raise InvalidParameterException(
+                "RevokeAssociatedSessions LINKED is not supported by velvetrope in a user pool that tracks sessions."
+            )
         await self._issuer.revoke(pool, client, token.reveal(), now=call.now)
         return {}

@@ -80,6 +80,8 @@ class UserPool(msgspec.Struct, frozen=True, kw_only=True):
     device_configuration: DeviceConfiguration | None = None
     verified_before_update: tuple[Literal["phone_number", "email"], ...] = ()
     """Addresses that change only when the code sent to the new one is shown."""
+    advanced_security_mode: Literal["OFF"] | None = None
+    """None where it was never said. Threat protection is off in both."""
     failures_log_group: str | None = None
     """The log group in which its owner reads what was not delivered."""
     tracks_sessions: bool = False
