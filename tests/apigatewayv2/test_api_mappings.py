@@ -117,7 +117,12 @@ async def test_what_names_do_not_do_is_refused_by_name(plane: HttpApiPlane, rest
         await plane.create_domain_name(domain_name=_DOMAIN, domain_name_configurations=(edge,))
     with pytest.raises(NotSupported, match="More than one configuration"):
         await plane.create_domain_name(domain_name=_DOMAIN, domain_name_configurations=(edge, edge))
+    modern = DomainNameConfiguration(security_policy="SecurityPolicy_TLS13_1_3_2025_09")
+    with pytest.raises(NotSupported, match="The security policy SecurityPolicy_TLS13_1_3_2025_09"):
+        await plane.create_domain_name(domain_name=_DOMAIN, domain_name_configurations=(modern,))
     await plane.create_domain_name(domain_name=_DOMAIN)
+    with pytest.raises(NotSupported, match="The security policy SecurityPolicy_TLS13_1_3_2025_09"):
+        await plane.update_domain_name(domain_name=_DOMAIN, domain_name_configurations=(modern,))
     with pytest.raises(NotSupported, match="Another endpoint type"):
         await plane.update_domain_name(domain_name=_DOMAIN, domain_name_configurations=(edge,))
     with pytest.raises(ConflictException, match="already exists"):

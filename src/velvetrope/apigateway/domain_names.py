@@ -23,7 +23,7 @@ from velvetrope.apigateway.patches import PatchOperation, invalid_patch, pointer
 from velvetrope.apigateway.rest_apis import EndpointConfiguration
 from velvetrope.apigateway.tags import with_tags
 from velvetrope.operations import Answer, Call, operation
-from velvetrope.routes import is_domain_name, is_mapping_key, is_somebody_elses
+from velvetrope.routes import UnusableDomainName, WildcardDomainName, is_mapping_key, parse_domain_name
 from velvetrope.store.tables.apigateway import ApiGatewayStore, BasePathMapping, DomainName
 from velvetrope.store.tables.apigateway_domains import DomainNameStore
 
@@ -38,7 +38,6 @@ _PATCHES = (
     "/securityPolicy",
 )
 _MAPPING_PATCHES = ("/basePath", "/restapiId", "/stage")
-_POLICIES = {"TLS_1_0", "TLS_1_2"}
 
 
 class DomainLookup(Protocol):
@@ -71,12 +70,12 @@ class DomainNameOperations:
         security_policy: str | None = None,
         tags: Mapping[str, str] | None = None,
     ) -> Answer:
-        self._check_name(domain_name)
+        name = self._parse_name(domain_name)
         types = () if endpoint_configuration is None else endpoint_configuration.types
         if len(types) > 1 or not {*types} <= {"EDGE", "REGIONAL"}:
             raise NotSupported(f"The endpoint type {', '.join(types)}")
         domain = DomainName(
-            domain_name=domain_name.lower(),
+            domain_name=name,
             account_id=call.account_id,
             created_at=call.now,
             endpoint_type=types[0] if types else "EDGE",
@@ -119,14 +118,13 @@ class DomainNameOperations:
             raise _no_such_domain()
         await self._lookup.reload()
 
-    def _check_name(self, name: str) -> None:
-        name = name.lower()
-        if name.startswith("*."):
-            raise NotSupported("A wildcard domain name")
-        if not is_domain_name(name):
-            raise BadRequestException(f"Invalid domain name specified: {name}")
-        if is_somebody_elses(name, own=self._reserved):
-            raise BadRequestException(f"The domain name {name} is one of this server's or of AWS's own")
+    def _parse_name(self, text: str) -> str:
+        try:
+            return parse_domain_name(text, own=self._reserved)
+        except WildcardDomainName:
+            raise NotSupported("A wildcard domain name") from None
+        except UnusableDomainName as finding:
+            raise BadRequestException(finding.message) from None
 
 
 class BasePathMappingOperations:
@@ -245,7 +243,7 @@ def _checked_base_path(base_path: str) -> str:
 
 
 def _security_policy(policy: str) -> str:
-    if policy not in _POLICIES:
+    if policy not in DomainName.SECURITY_POLICIES:
         raise NotSupported(f"The security policy {policy}")
     return policy
 
@@ -253,10 +251,7 @@ def _security_policy(policy: str) -> str:
 def _check_mappings(domain: DomainName, mappings: Collection[BasePathMapping]) -> None:
     for mapping in mappings:
         if not mapping.fits(domain):
-            raise BadRequestException(  # the text is our own
-                f"The mapping {mapping.base_path or '(none)'} needs a REGIONAL domain name with the security policy "
-                "TLS_1_2"
-            )
+            raise BadRequestException(mapping.what_it_needs)
 
 
 def _is_at(base_path: str) -> Callable[[BasePathMapping], bool]:

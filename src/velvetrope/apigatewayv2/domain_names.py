@@ -17,7 +17,7 @@ from velvetrope.apigatewayv2.errors import BadRequestException, ConflictExceptio
 from velvetrope.apigatewayv2.pages import page_of
 from velvetrope.apigatewayv2.tags import with_tags
 from velvetrope.operations import Answer, Call, operation
-from velvetrope.routes import is_domain_name, is_somebody_elses
+from velvetrope.routes import UnusableDomainName, WildcardDomainName, parse_domain_name
 from velvetrope.store.tables.apigateway_domains import DomainNameStore
 from velvetrope.store.tables.apigateway_records import BasePathMapping, DomainName
 
@@ -60,13 +60,12 @@ class DomainNameOperations:
         routing_mode: Literal["API_MAPPING_ONLY"] = "API_MAPPING_ONLY",  # noqa: ARG002  the only one there is here
         tags: Mapping[str, str] | None = None,
     ) -> Answer:
-        name = domain_name.lower()
-        if name.startswith("*."):
-            raise NotSupported("A wildcard domain name")
-        if not is_domain_name(name):
-            raise BadRequestException(f"Invalid domain name specified: {name}")
-        if is_somebody_elses(name, own=self._reserved):
-            raise BadRequestException(f"The domain name {name} is one of this server's or of AWS's own")
+        try:
+            name = parse_domain_name(domain_name, own=self._reserved)
+        except WildcardDomainName:
+            raise NotSupported("A wildcard domain name") from None
+        except UnusableDomainName as finding:
+            raise BadRequestException(finding.message) from None
         configuration = _the_only(domain_name_configurations) or DomainNameConfiguration()
         domain = DomainName(
             domain_name=name,
@@ -75,7 +74,7 @@ class DomainNameOperations:
             endpoint_type=_endpoint_type(configuration),
             certificate_name=configuration.certificate_name,
             certificate_arn=configuration.certificate_arn,
-            security_policy=configuration.security_policy or "TLS_1_2",
+            security_policy=_security_policy(configuration) or "TLS_1_2",
             tags=with_tags({}, tags),
         )
         if not await self._domains.save_new_domain_name(domain):
@@ -113,7 +112,7 @@ class DomainNameOperations:
             given = {
                 "certificate_arn": configuration.certificate_arn,
                 "certificate_name": configuration.certificate_name,
-                "security_policy": configuration.security_policy,
+                "security_policy": _security_policy(configuration),
             }
             return msgspec.structs.replace(domain, **{name: said for name, said in given.items() if said is not None})
 
@@ -140,10 +139,7 @@ async def load_domain(domains: DomainNameStore, call: Call, name: str) -> Domain
 def _check_mappings(domain: DomainName, mappings: Collection[BasePathMapping]) -> None:
     for mapping in mappings:
         if not mapping.fits(domain):
-            raise BadRequestException(  # the text is our own
-                f"The mapping {mapping.base_path or '(none)'} needs a REGIONAL domain name with the security policy "
-                "TLS_1_2"
-            )
+            raise BadRequestException(mapping.what_it_needs)
 
 
 def _no_such_domain() -> NotFoundException:
@@ -154,6 +150,13 @@ def _the_only(configurations: Sequence[DomainNameConfiguration]) -> DomainNameCo
     if len(configurations) > 1:
         raise NotSupported("More than one configuration of a domain name")
     return configurations[0] if configurations else None
+
+
+def _security_policy(configuration: DomainNameConfiguration) -> str | None:
+    policy = configuration.security_policy
+    if policy is not None and policy not in DomainName.SECURITY_POLICIES:
+        raise NotSupported(f"The security policy {policy}")
+    return policy
 
 
 def _endpoint_type(configuration: DomainNameConfiguration) -> str:

@@ -15,7 +15,12 @@ Sources: API Gateway Developer Guide, "Set up a method request", "Set up a proxy
 what `docs` leaves open follows captures of AWS (greedy siblings answer for missing methods, double slashes are kept).
 """
 
-from velvetrope.routes.domain_names import is_domain_name, is_mapping_key, is_somebody_elses
+from velvetrope.routes.domain_names import (
+    UnusableDomainName,
+    WildcardDomainName,
+    is_mapping_key,
+    parse_domain_name,
+)
 from velvetrope.routes.route_keys import DEFAULT_ROUTE, RouteKey
 from velvetrope.routes.tree import HTTP_METHODS, RouteConflict, RouteMatch, RouteTree
 
@@ -26,7 +31,8 @@ __all__ = [
     "RouteKey",
     "RouteMatch",
     "RouteTree",
-    "is_domain_name",
+    "UnusableDomainName",
+    "WildcardDomainName",
     "is_mapping_key",
-    "is_somebody_elses",
+    "parse_domain_name",
 ]

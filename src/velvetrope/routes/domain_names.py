@@ -1,7 +1,7 @@
 """Names of one's own: which host names they can be, and which paths below them can lead to an API.
 
-    is_domain_name("api.example.com")                                   # True
-    is_somebody_elses("cognito-idp.us-west-2.amazonaws.com", own=())    # True
+    parse_domain_name("API.example.com", own=())                        # "api.example.com"
+    parse_domain_name("cognito-idp.us-west-2.amazonaws.com", own=())    # raises UnusableDomainName
     is_mapping_key("v1/pets")                                           # True
 
 `own` are the names that the server itself answers to, `*.` in front for all below one. Whoever may make a domain name
@@ -15,22 +15,38 @@ import ipaddress
 import re
 from collections.abc import Collection
 
-__all__ = ["is_domain_name", "is_mapping_key", "is_somebody_elses"]
+from velvetrope.errors import ReasonError
+
+__all__ = ["UnusableDomainName", "WildcardDomainName", "is_mapping_key", "parse_domain_name"]
 
 _NAME = re.compile(r"(?=.{1,253}$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)+")
 _KEY = re.compile(r"(?=.{1,300}$)[A-Za-z0-9$._+!*'()-]+(/[A-Za-z0-9$._+!*'()-]+)*")
 _OF_AWS = (".amazonaws.com", ".amazoncognito.com", ".on.aws")
 
 
-def is_domain_name(name: str) -> bool:
-    """Whether it is a host name of two labels or more, in lower case, and not an address."""
-    return _NAME.fullmatch(name) is not None and not _is_address(name)
+class UnusableDomainName(ReasonError):
+    """It is no name of a host, or somebody else's."""
 
 
-def is_somebody_elses(name: str, *, own: Collection[str]) -> bool:
-    """Whether the name, in lower case, is the server's or AWS's."""
+class WildcardDomainName(ReasonError):
+    """It is for all names below one, which AWS has and we have not."""
+
+
+def parse_domain_name(text: str, *, own: Collection[str]) -> str:
+    """The name in lower case: a host name of two labels or more, no address, and neither the server's nor AWS's.
+
+    Raises:
+        WildcardDomainName, UnusableDomainName: see there.
+    """
+    name = text.lower()
+    if name.startswith("*."):
+        raise WildcardDomainName("a wildcard domain name")
+    if _NAME.fullmatch(name) is None or _is_address(name):
+        raise UnusableDomainName(f"Invalid domain name specified: {name}")
     is_own = any(name.endswith(host[1:]) if host.startswith("*.") else name == host for host in own)
-    return is_own or name.endswith(_OF_AWS) or "execute-api" in name
+    if is_own or name.endswith(_OF_AWS) or "execute-api" in name:
+        raise UnusableDomainName(f"The domain name {name} is one of this server's or of AWS's own")
+    return name
 
 
 def is_mapping_key(key: str) -> bool:

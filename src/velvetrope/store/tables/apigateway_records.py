@@ -6,6 +6,7 @@ reader does not understand (an authorization type, an integration) is for that r
 
 import hashlib
 from datetime import date, datetime
+from typing import ClassVar
 
 import msgspec
 
@@ -249,6 +250,9 @@ class DomainName(msgspec.Struct, frozen=True, kw_only=True):
     security_policy: str = "TLS_1_2"
     tags: dict[str, str] = {}
 
+    SECURITY_POLICIES: ClassVar = frozenset({"TLS_1_0", "TLS_1_2"})
+    """Those that can be kept, of all that AWS has."""
+
     @property
     def edge_target(self) -> str:
         """What DNS would lead an edge-optimised name to."""
@@ -287,6 +291,12 @@ class BasePathMapping(msgspec.Struct, frozen=True, kw_only=True):
         """Whether the name can have it: only a regional one with TLS 1.2 has HTTP APIs and several segments."""
         is_plain = not self.is_http and "/" not in self.base_path
         return is_plain or (domain.endpoint_type, domain.security_policy) == ("REGIONAL", "TLS_1_2")
+
+    @property
+    def what_it_needs(self) -> str:
+        """Said to whoever would change the name so that this mapping no longer fits. The text is our own."""
+        where = self.base_path or "(none)"
+        return f"The mapping {where} needs a REGIONAL domain name with the security policy TLS_1_2"
 
 
 class Account(msgspec.Struct, frozen=True, kw_only=True):
