@@ -261,6 +261,11 @@ def request_with(body: bytes, content_type: str) -> ControlRequest:
         (b'{"Policies": []}', "Start of list found where not expected"),
         (b'{"UserPoolTags": "x"}', "Unexpected field type"),
         (b'{"Policies": {"PasswordPolicy": {"MinimumLength": "8"}}}', "STRING_VALUE can not be converted to Integer"),
+        (
+            b'{"Policies": {"PasswordPolicy": {"MinimumLength": 9223372036854775808}}}',
+            "NUMBER_VALUE can not be converted to Integer",
+        ),
+        (b'{"Policies": {"PasswordPolicy": {"MinimumLength": 1e99}}}', "NUMBER_VALUE can not be converted to Integer"),
         (b"{\xff}", "the body is not valid JSON"),
         (b"[" * 100_000, "the body is not valid JSON"),
     ],

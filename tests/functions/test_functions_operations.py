@@ -1,6 +1,7 @@
 """Lambda's control plane: what each operation keeps, answers and refuses."""
 
 import asyncio
+import base64
 import json
 from datetime import UTC, datetime
 from pathlib import Path
@@ -315,6 +316,45 @@ async def test_versions_come_in_pages(functions: Lambda) -> None:
         marker = answer["next_marker"]
 
     assert pages == [["$LATEST"], ["1"], ["2"], ["3"]]
+
+
+@pytest.mark.parametrize("qualifier", ["01", "0001", "0", "9" * 30])
+async def test_a_version_has_one_name_or_policies_about_it_could_be_walked_around(
+    functions: Lambda, qualifier: str
+) -> None:
+    arn = await functions.create(ECHO, publish=True)
+    named = {"function_name": "orders", "qualifier": qualifier}
+
+    for operation in ("get_function_configuration", "invoke", "delete_function", "get_policy"):
+        with pytest.raises(ResourceNotFoundException):
+            await functions.operate(operation, **named)
+    with pytest.raises(ResourceNotFoundException):
+        await functions.invoke(f"{arn}:{qualifier}")
+    with pytest.raises(ResourceNotFoundException):
+        await allow_api_gateway(functions, qualifier=qualifier)
+    with pytest.raises((ResourceNotFoundException, InvalidParameterValueException)):
+        await functions.operate("create_alias", function_name="orders", name="live", function_version=qualifier)
+    assert (await functions.invoke(f"{arn}:1")).executed_version == "1"
+
+
+@pytest.mark.parametrize("last", ["9" * 30, "x", "٣", "-1", "01"])
+async def test_a_marker_that_names_no_version_is_refused(functions: Lambda, last: str) -> None:
+    await functions.create(ECHO)
+    marker = base64.urlsafe_b64encode(last.encode()).decode()
+
+    with pytest.raises(InvalidParameterValueException, match=r"^The Marker is not valid\.$"):
+        await functions.operate("list_versions_by_function", function_name="orders", marker=marker)
+    with pytest.raises(InvalidParameterValueException, match=r"^The Marker is not valid\.$"):
+        await functions.operate("list_layer_versions", layer_name="pricing", marker=marker)
+    listed = await functions.operate("list_functions", function_version="ALL", marker=marker)
+    assert len(listed["functions"]) <= 1
+
+
+@pytest.mark.parametrize("number", [2**31, 2**63 - 1, 0, -1])
+async def test_a_layer_version_that_no_number_can_be_is_not_there(functions: Lambda, number: int) -> None:
+    with pytest.raises(ResourceNotFoundException):
+        await functions.operate("get_layer_version", layer_name="pricing", version_number=number)
+    await functions.operate("delete_layer_version", layer_name="pricing", version_number=number)
 
 
 async def test_aliases_are_refused_with_awss_words(functions: Lambda) -> None:

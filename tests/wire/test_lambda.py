@@ -342,6 +342,22 @@ def test_settings_that_say_what_is_so_anyway_are_taken(functions: Any, orders: s
     assert answer["LoggingConfig"]["LogGroup"] == f"/aws/lambda/{orders}"
 
 
+def test_a_deny_of_a_version_cannot_be_walked_around_by_another_spelling(
+    serving: RunningServer, functions: Any, orders: str
+) -> None:
+    functions.publish_version(FunctionName=orders)
+    arn = f"{FUNCTION}{orders}"
+    statements = [
+        {"Effect": "Allow", "Action": "lambda:InvokeFunction", "Resource": f"{arn}:*"},
+        {"Effect": "Deny", "Action": "lambda:InvokeFunction", "Resource": f"{arn}:1"},
+    ]
+    caller = aws_client(serving, "lambda", new_user(serving, "spells", *statements))
+
+    assert refused(caller.invoke, FunctionName=orders, Qualifier="1")[:2] == (403, "AccessDeniedException")
+    for spelling in ("01", "001"):
+        assert refused(caller.invoke, FunctionName=orders, Qualifier=spelling)[:2] == (404, "ResourceNotFoundException")
+
+
 def test_weights_of_an_alias_through_boto3(functions: Any, orders: str) -> None:
     for text in ("1", "2"):
         functions.update_function_code(

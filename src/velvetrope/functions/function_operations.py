@@ -53,6 +53,7 @@ from velvetrope.store.tables.functions import (
     FunctionConfiguration,
     FunctionStore,
     InvocationTarget,
+    parse_version,
 )
 
 __all__ = ["FunctionOperations"]
@@ -278,8 +279,8 @@ class FunctionOperations:
             # UNVERIFIED: AWS's exact words.
             named = ", ".join(alias.name for alias in aliases)
             raise ResourceConflictException(f"The version {reference.qualified_arn} is in use by: {named}")
-        number = int(reference.qualifier) if reference.qualifier.isdecimal() else -1
-        if not await self.store.delete_version(reference.arn, number):
+        number = parse_version(reference.qualifier)
+        if number is None or not await self.store.delete_version(reference.arn, number):
             raise _not_found(reference)
         return {"status_code": 204}
 
@@ -296,10 +297,11 @@ class FunctionOperations:
         size = page_size(max_items)
         name, _, version = parse_marker(marker).partition(":")
         listed: list[FunctionConfiguration] = []
-        if version.isdecimal() and function_version == "ALL":
+        last_version = 0 if version == "0" else parse_version(version)
+        if last_version is not None and function_version == "ALL":
             # The page before ended within the versions of a function.
             function_arn = call.arn("lambda", f"function:{name}")
-            listed += await self.store.load_versions(function_arn, after=int(version), limit=size + 1)
+            listed += await self.store.load_versions(function_arn, after=last_version, limit=size + 1)
         found = await self.store.load_functions(call.account_id, call.region, after_name=name, limit=size + 1)
         for function in found:
             if len(listed) > size:

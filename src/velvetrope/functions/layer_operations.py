@@ -16,14 +16,14 @@ from velvetrope.clock import Entropy
 from velvetrope.functions.code_library import CodeLibrary
 from velvetrope.functions.configurations import render_sha256, render_time
 from velvetrope.functions.errors import InvalidParameterValueException, ResourceNotFoundException
-from velvetrope.functions.layers import parse_layer_name, parse_version_arn
-from velvetrope.functions.paging import page_size, parse_marker, render_marker
+from velvetrope.functions.layers import MAX_VERSION, parse_layer_name, parse_version_arn
+from velvetrope.functions.paging import invalid_marker, page_size, parse_marker, render_marker
 from velvetrope.functions.permissions import add_statement, remove_statement, render_statement
 from velvetrope.identifiers import new_uuid
 from velvetrope.operations import Answer, Call, operation
 from velvetrope.policy import MalformedPolicy, parse_policy
 from velvetrope.store.tables.function_layers import LayerStore, LayerVersion
-from velvetrope.store.tables.functions import FunctionPolicy
+from velvetrope.store.tables.functions import FunctionPolicy, parse_version
 
 __all__ = ["LayerOperations", "LayerVersionContent"]
 
@@ -93,7 +93,8 @@ class LayerOperations:
     async def delete_layer_version(self, call: Call, *, layer_name: str, version_number: int) -> Answer:
         """Answers alike whether the version was there or not, as AWS does."""
         layer_arn, _ = parse_layer_name(layer_name, call)
-        await self.store.delete_version(layer_arn, version_number)
+        if 0 < version_number <= MAX_VERSION:
+            await self.store.delete_version(layer_arn, version_number)
         return None
 
     @operation
@@ -111,9 +112,12 @@ class LayerOperations:
         layer_arn, _ = parse_layer_name(layer_name, call)
         size = page_size(max_items)
         last = parse_marker(marker)
+        before = parse_version(last) if last else None
+        if last and before is None:
+            raise invalid_marker()
         found = await self._fitting(
             layer_arn,
-            before=int(last) if last.isdecimal() else None,
+            before=before,
             limit=size + 1,
             runtime=compatible_runtime,
             architecture=compatible_architecture,
@@ -233,7 +237,7 @@ class LayerOperations:
         return {"policy": policy.document, "revision_id": policy.revision_id}
 
     async def _load(self, layer_arn: str, version: int) -> LayerVersion:
-        found = await self.store.load_version(layer_arn, version)
+        found = await self.store.load_version(layer_arn, version) if 0 < version <= MAX_VERSION else None
         if found is None:
             raise _not_found()
         return found

@@ -23,7 +23,11 @@ __all__ = ["LayerFinder", "parse_layer_name", "parse_version_arn"]
 
 MAX_LAYERS = 5
 _NAME = re.compile(r"(?:arn:aws:lambda:(?P<region>[a-z0-9-]+):(?P<account_id>\d{12}):layer:)?(?P<name>[a-zA-Z0-9-_]+)")
-_VERSION_ARN = re.compile(r"(?P<layer_arn>arn:aws:lambda:[a-z0-9-]+:\d{12}:layer:[a-zA-Z0-9-_]+):(?P<version>\d{1,9})")
+_VERSION_ARN = re.compile(
+    r"(?P<layer_arn>arn:aws:lambda:[a-z0-9-]+:\d{12}:layer:[a-zA-Z0-9-_]+):(?P<version>[1-9][0-9]{0,8})"
+)
+"""One number is written in one way, as `parse_version` has it for functions."""
+MAX_VERSION = 999_999_999
 
 
 def parse_layer_name(text: str, call: Call) -> tuple[str, str]:

@@ -9,7 +9,7 @@ import binascii
 
 from velvetrope.functions.errors import InvalidParameterValueException
 
-__all__ = ["page_size", "parse_marker", "render_marker"]
+__all__ = ["invalid_marker", "page_size", "parse_marker", "render_marker"]
 
 MAX_PAGE = 50
 """Lambda gives at most 50 items a page, however many were asked for."""
@@ -34,4 +34,9 @@ def parse_marker(marker: str | None) -> str:
     try:
         return base64.b64decode(marker or "", altchars=b"-_", validate=True).decode()
     except (binascii.Error, ValueError):
-        raise InvalidParameterValueException("The Marker is not valid.") from None
+        raise invalid_marker() from None
+
+
+def invalid_marker() -> InvalidParameterValueException:
+    """What a marker is answered with that we did not give out."""
+    return InvalidParameterValueException("The Marker is not valid.")

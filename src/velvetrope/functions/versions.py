@@ -24,10 +24,17 @@ from velvetrope.functions.errors import (
     ResourceNotFoundException,
 )
 from velvetrope.functions.names import FunctionReference, parse_function_name
-from velvetrope.functions.paging import page_size, parse_marker, render_marker
+from velvetrope.functions.paging import invalid_marker, page_size, parse_marker, render_marker
 from velvetrope.identifiers import new_uuid
 from velvetrope.operations import Answer, Call, operation
-from velvetrope.store.tables.functions import LATEST, Function, FunctionAlias, FunctionConfiguration, FunctionStore
+from velvetrope.store.tables.functions import (
+    LATEST,
+    Function,
+    FunctionAlias,
+    FunctionConfiguration,
+    FunctionStore,
+    parse_version,
+)
 
 __all__ = ["AliasOperations", "VersionOperations", "new_version"]
 
@@ -132,7 +139,9 @@ class VersionOperations:
             raise ResourceNotFoundException(f"Function not found: {reference.arn}")
         size = page_size(max_items)
         last = parse_marker(marker)
-        after = int(last) if last.isdecimal() else 0
+        after = 0 if last in {"", "0"} else parse_version(last)
+        if after is None:
+            raise invalid_marker()
         found = [] if last else [function.latest]
         found += await self.store.load_versions(reference.arn, after=after, limit=size + 1)
         page = found[:size]
@@ -278,7 +287,7 @@ class AliasOperations:
         return version, weight
 
     async def _check_version(self, reference: FunctionReference, version: str) -> None:
-        if version != LATEST and not version.isdecimal():
+        if version != LATEST and parse_version(version) is None:
             raise InvalidParameterValueException(f"The version {version} is not valid.")
         if await self.store.load_target(reference.arn, version) is None:
             raise ResourceNotFoundException(f"Function not found: {reference.arn}:{version}")

@@ -11,6 +11,7 @@ import msgspec
 from velvetrope.edge.codecs.values import (
     MalformedRequest,
     UnknownMember,
+    fits_long,
     parse_blob,
     parse_timestamp,
 )
@@ -70,7 +71,7 @@ def _parse(value: object, member: Member, path: str) -> object:
             return value
         case "boolean", bool():
             return value
-        case (("integer" | "long"), (int() | float())) if not isinstance(value, bool) and value == int(value):
+        case (("integer" | "long"), (int() | float())) if _is_integer(value):
             return int(value)
         case (("float" | "double"), (int() | float())) if not isinstance(value, bool):
             return float(value)
@@ -79,6 +80,11 @@ def _parse(value: object, member: Member, path: str) -> object:
         case "blob", str():
             return parse_blob(value)
     raise MalformedRequest(_type_mismatch(value, shape))
+
+
+def _is_integer(value: float) -> bool:
+    """Whether it is a whole number that some type of the wire can hold."""
+    return not isinstance(value, bool) and fits_long(value) and value == int(value)
 
 
 def _type_mismatch(value: object, shape: Shape) -> str:

@@ -14,6 +14,7 @@ from velvetrope.errors import ReasonError
 __all__ = [
     "MalformedRequest",
     "UnknownMember",
+    "fits_long",
     "header_value",
     "parse_blob",
     "parse_text",
@@ -39,6 +40,11 @@ _CONTROLS = dict.fromkeys((*range(32), 127), " ")
 def header_value(text: str) -> bytes:
     """`text` as a header's value: one line of Latin-1, with nothing in it that could end the header."""
     return text.translate(_CONTROLS).encode("latin-1", "replace")
+
+
+def fits_long(number: float) -> bool:
+    """Whether a number is one of 64 bits: the largest type of the wire's, and of the store's."""
+    return -(2**63) <= number < 2**63
 
 
 def parse_timestamp(value: object) -> datetime:
@@ -106,9 +112,12 @@ def parse_text(text: str, member: Member) -> object:
     match member.shape.type:
         case "integer" | "long":
             try:
-                return int(text)
+                number = int(text)
             except ValueError:
                 raise MalformedRequest(f"{member.name} is not an integer") from None
+            if not fits_long(number):
+                raise MalformedRequest(f"{member.name} is not an integer of 64 bits")
+            return number
         case "float" | "double":
             try:
                 return float(text)

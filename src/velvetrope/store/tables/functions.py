@@ -11,6 +11,7 @@ record to a function of the caller's and saves what comes back; if that raises, 
 published as topic `functions`.
 """
 
+import re
 from collections.abc import Callable, Collection
 from datetime import datetime
 from typing import Any, TypeVar
@@ -32,10 +33,13 @@ __all__ = [
     "FunctionStore",
     "InvocationTarget",
     "LayerReference",
+    "parse_version",
 ]
 
 LATEST = "$LATEST"
 """The version name of the configuration that can still be changed."""
+
+_VERSION = re.compile(r"[1-9][0-9]{0,8}")
 
 TOPIC = "functions"
 
@@ -377,7 +381,10 @@ class FunctionStore:
                 version = alias.function_version
             configuration: FunctionConfiguration | None = function.latest
             if version != LATEST:
-                configuration = await _one(connection, _select_version(function_arn, int(version)))
+                number = parse_version(version)
+                if number is None:
+                    return None
+                configuration = await _one(connection, _select_version(function_arn, number))
             if configuration is None:
                 return None
             target = InvocationTarget(function=function, configuration=configuration)
@@ -417,6 +424,14 @@ class FunctionStore:
     async def _load_all(self, query: Select[T]) -> list[T]:
         async with self._database.read() as connection:
             return list((await connection.execute(query)).scalars())
+
+
+def parse_version(text: str) -> int | None:
+    """The number of a published version, as it is written; None if `text` is none.
+
+    `01` is not version 1: a policy that denies `function:orders:1` would say nothing of `function:orders:01`.
+    """
+    return int(text) if _VERSION.fullmatch(text) else None
 
 
 def _select_version(function_arn: str, version: int) -> Select[Any]:
