@@ -24,6 +24,7 @@ from velvetrope.functions.homes import interpreter_folders
 from velvetrope.functions.users import SandboxUsers
 from velvetrope.functions.zygotes import Zygote
 from velvetrope.store import Database
+from velvetrope.zygote.system_calls import FORBIDDEN
 
 ROOT = os.geteuid() == 0
 PROJECT = Path("pyproject.toml").absolute()
@@ -185,6 +186,35 @@ async def test_memory_that_nobody_could_measure_cannot_be_had_by_it_or_what_it_b
 
     assert here == "ENOSYS"
     assert tried == [f"-1 {missing}"] * 4
+
+
+CLIMBER = f"""
+import ctypes, os
+FORBIDDEN = {FORBIDDEN!r}
+CLONE = {{"x86_64": 56, "aarch64": 220}}
+libc = ctypes.CDLL(None, use_errno=True)
+
+def call(number, *arguments):
+    answer = libc.syscall(ctypes.c_long(number), *arguments)
+    if answer == 0 and number == CLONE[os.uname().machine]:
+        os._exit(0)
+    return os.strerror(ctypes.get_errno()) if answer == -1 else f"answered {{answer}}"
+
+def handler(event, context):
+    column = {{"x86_64": 0, "aarch64": 1}}[os.uname().machine]
+    found = {{name: call(numbers[column], 0x10000000, 0, 0, 0, 0) for name, numbers in FORBIDDEN.items()}}
+    return {{**found, "clone": call(CLONE[os.uname().machine], 0x10000011, 0, 0, 0, 0)}}
+"""
+
+
+async def test_a_function_makes_neither_namespaces_nor_mounts_and_reaches_no_keyring(functions: Lambda) -> None:
+    """In a user namespace it would be root, and could mount file systems in memory that count for nobody."""
+    arn = await functions.create(CLIMBER)
+
+    found = json.loads((await functions.invoke(arn)).payload)
+
+    assert {"unshare", "mount", "clone3", "clone", "keyctl"} <= set(found)
+    assert found == dict.fromkeys(found, "Function not implemented")
 
 
 async def test_a_file_over_the_size_of_the_scratch_folder_is_not_written(functions: Lambda) -> None:
@@ -393,6 +423,7 @@ import asyncio, json, os, sys, tempfile
 from pathlib import Path
 from support.functions import running_lambda
 from velvetrope.store import Database
+from velvetrope.zygote.system_calls import FORBIDDEN
 
 SPY, HOG = {SPY!r}, {HOG!r}
 os.environ["OF_THE_SERVER"] = "1"

@@ -1,7 +1,7 @@
 """Taking rights away from a sandbox's process: limits, a root folder of its own, a user of its own.
 
 Every sandbox gets limits (descriptors, core files, the size of a file, a backstop for memory), a session of its own,
-`no_new_privs`, is without the calls that hold memory which nobody can measure (`system_calls`), and dies with whoever
+`no_new_privs`, is without the calls that would take it past its bounds (`system_calls`), and dies with whoever
 forked it. Where the server is root, a sandbox also gets
 
 - a user id of its own, without groups and capabilities, so that it may neither read files nor `/proc` entries nor send
@@ -24,7 +24,7 @@ import signal
 import sys
 from dataclasses import dataclass, field
 
-from velvetrope.zygote.system_calls import forbid_unmeasured_memory
+from velvetrope.zygote.system_calls import forbid_system_calls
 
 __all__ = [
     "Limits",
@@ -100,7 +100,7 @@ def confine(limits: Limits, root: PrivateRoot | None, *, parent_pid: int) -> Non
         os.setresuid(root.user_id, root.user_id, root.user_id)
     if sys.platform == "linux":
         _call("prctl", _PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
-        forbid_unmeasured_memory()
+        forbid_system_calls()
     # Last, for a change of user takes it back.
     die_with_parent(parent_pid)
 
