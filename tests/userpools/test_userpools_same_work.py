@@ -4,86 +4,19 @@ Time itself is no test on a busy machine; what is counted is what takes the time
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import Any
 
 import pytest
-from sqlalchemy import event
 
-from support.userpools import World, srp_client
+from support.same_work import FLOWS, WAYS, work_done
+from support.userpools import World
 from velvetrope.errors import ServiceError
 from velvetrope.store.tables.userpools import PasswordPolicySettings
 from velvetrope.userpools.shapes import SignInPolicy, UserPoolPolicies
-from velvetrope.userpools.workers import Workers
-
-FLOWS = ("ALLOW_USER_AUTH", "ALLOW_USER_PASSWORD_AUTH", "ALLOW_USER_SRP_AUTH", "ALLOW_REFRESH_TOKEN_AUTH")
 
 
-@contextmanager
-def work_done(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[Counter[str]]:
-    """Statements by their text, and visits to the threads that do the arithmetic."""
-    done: Counter[str] = Counter()
-
-    def before(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
-        done[statement] += 1
-
-    run = Workers.run
-
-    async def counted(self: Workers, work: Callable[[], Any]) -> Any:
-        done["arithmetic"] += 1
-        return await run(self, work)
-
-    engine = world.database._engine
-    event.listen(engine, "before_cursor_execute", before)
-    with monkeypatch.context() as patched:
-        patched.setattr(Workers, "run", counted)
-        yield done
-    event.remove(engine, "before_cursor_execute", before)
-
-
-async def password(world: World, pool_id: str, client_id: str, username: str) -> None:
-    await world.sign_in(client_id, username=username, password="wrong")
-
-
-async def srp(world: World, pool_id: str, client_id: str, username: str) -> None:
-    await world.srp_sign_in(pool_id, client_id, username=username, password="wrong")
-
-
-async def choice(world: World, pool_id: str, client_id: str, username: str) -> None:
-    await world.initiate_auth(auth_flow="USER_AUTH", client_id=client_id, auth_parameters={"USERNAME": username})
-
-
-async def chosen_password(world: World, pool_id: str, client_id: str, username: str) -> None:
-    given = {"USERNAME": username, "PREFERRED_CHALLENGE": "PASSWORD", "PASSWORD": "wrong"}
-    await world.initiate_auth(auth_flow="USER_AUTH", client_id=client_id, auth_parameters=given)
-
-
-async def code(world: World, pool_id: str, client_id: str, username: str) -> None:
-    given = {"USERNAME": username, "PREFERRED_CHALLENGE": "EMAIL_OTP"}
-    asked = await world.initiate_auth(auth_flow="USER_AUTH", client_id=client_id, auth_parameters=given)
-    await world.respond(client_id, asked, {"USERNAME": username, "EMAIL_OTP_CODE": "wrong"})
-
-
-async def srp_half(world: World, pool_id: str, client_id: str, username: str) -> None:
-    parameters = srp_client(pool_id, client_id, username).get_auth_params()
-    await world.initiate_auth(auth_flow="USER_SRP_AUTH", client_id=client_id, auth_parameters=parameters)
-
-
-async def wrong_recovery_code(world: World, pool_id: str, client_id: str, username: str) -> None:
-    await world.confirm_forgot_password(
-        client_id=client_id, username=username, confirmation_code="000000", password="Another-horse-1"
-    )
-
-
-async def recovery(world: World, pool_id: str, client_id: str, username: str) -> None:
-    await world.forgot_password(client_id=client_id, username=username)
-    await wrong_recovery_code(world, pool_id, client_id, username)
-
-
-@pytest.mark.parametrize("way", [password, srp_half, srp, choice, chosen_password, code, wrong_recovery_code, recovery])
+@pytest.mark.parametrize("way", WAYS)
 async def test_missing_user_costs_what_a_real_one_costs(
-    world: World, monkeypatch: pytest.MonkeyPatch, way: Callable[..., Any]
+    world: World, monkeypatch: pytest.MonkeyPatch, way: str
 ) -> None:
     allowed = SignInPolicy(allowed_first_auth_factors=("PASSWORD", "EMAIL_OTP"))
     pool_id = await world.pool(
@@ -95,7 +28,7 @@ async def test_missing_user_costs_what_a_real_one_costs(
     async def cost(username: str) -> Counter[str]:
         with work_done(world, monkeypatch) as done:
             try:
-                await way(world, pool_id, client_id, username)
+                await WAYS[way](world, pool_id, client_id, username)
             except ServiceError:
                 done["refused"] += 1
         return done
