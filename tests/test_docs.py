@@ -7,6 +7,7 @@ import pytest
 from typer.main import get_command
 
 from support.running import REPOSITORY
+from support.userpools import MODEL
 from velvetrope.builder import Api, Database, Function, IdentityPool, Queue, UserPool
 from velvetrope.cli.main import _cli
 
@@ -75,3 +76,24 @@ def test_every_word_of_the_builder_is_documented() -> None:
 def test_links_between_pages_lead_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text()):
         assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+def test_every_attack_on_sign_in_is_made_by_a_test_that_is_there() -> None:
+    rows = re.findall(r"^\| .+ \| \[`(\w+)(?:\.py)?`\]\(\.\./(tests/[\w/]+\.py)\) \|$", _attacks(), re.MULTILINE)
+    assert len(rows) > 90
+
+    for name, path in rows:
+        source = (REPOSITORY / path).read_text()
+        assert path.endswith(f"/{name}.py") or re.search(rf"^(async )?def {name}\(", source, re.MULTILINE), (name, path)
+
+
+def test_every_flow_and_challenge_has_its_attacks() -> None:
+    named = {*MODEL["shapes"]["AuthFlowType"]["enum"], *MODEL["shapes"]["ChallengeNameType"]["enum"]}
+    old_names = {"ADMIN_NO_SRP_AUTH", "REFRESH_TOKEN"}
+    text = _attacks()
+
+    assert {name for name in named - old_names if f"`{name}`" not in text} == set()
+
+
+def _attacks() -> str:
+    return (DOCS / "sign-in-attacks.md").read_text()
