@@ -31,6 +31,7 @@ class EchoDoor:
         self.waiting = threading.Event()
         self.may_go_on = threading.Event()
         self.likenesses: list[Likeness | None] = []
+        self.fails = False
 
     def find_gateway_call(self, raw_path: bytes, headers: Sequence[tuple[bytes, bytes]], /) -> GatewayCall | None:
         return ("api", raw_path[5:], None) if raw_path.startswith(b"/_api/") else None
@@ -40,6 +41,8 @@ class EchoDoor:
 
     async def answer_gateway(self, incoming: IncomingRequest, /) -> GatewayResponse:
         self.likenesses.append(incoming.likeness)
+        if self.fails:
+            raise ZeroDivisionError
         return await self._answer(incoming.method, incoming.stage_path, incoming.query_string, incoming.body)
 
     def takes_call(self, method: str, path: str, raw_path: bytes, query_string: bytes, headers: object, /) -> bool:
@@ -338,3 +341,40 @@ def test_two_known_heads_in_one_piece_are_parsed(door: EchoDoor, calls: Callable
     assert calls(like(3) + like(4)) == b"GET /a?n=3 "
     assert calls(b"") == b"GET /a?n=4 "
     assert [likeness is not None for likeness in door.likenesses] == [False, False, True, False, False]
+
+
+@pytest.mark.parametrize("path", ["/turns", "/caught"])
+def test_known_calls_that_wait_are_answered_each_with_its_own(
+    door: EchoDoor, calls: Callable[[bytes], bytes], path: str
+) -> None:
+    found = [calls(like(n, path=f"/_api{path}")) for n in range(6)]
+
+    told = b"timed out" if path == "/caught" else b""
+    assert found == [b"GET %s?n=%d %s" % (path.encode(), n, told) for n in range(6)]
+    assert [likeness is not None for likeness in door.likenesses] == [False, False, True, True, True, True]
+
+
+def test_known_heads_take_turns_on_a_connection_with_others(door: EchoDoor, calls: Callable[[bytes], bytes]) -> None:
+    for number in range(2):
+        calls(like(number))
+        calls(like(number, path="/_api/turns"))
+
+    for number in range(2, 5):
+        assert calls(like(number)) == b"GET /a?n=%d " % number
+        assert calls(like(number, path="/_api/turns")) == b"GET /turns?n=%d " % number
+        assert calls(b"GET /_api/c HTTP/1.1\r\nHost: h\r\n\r\n") == b"GET /c? "
+    assert [likeness is not None for likeness in door.likenesses[-9:]] == [True, True, False] * 3
+
+
+def test_a_known_call_that_fails_ends_its_connection_and_no_later_one_takes_its_place(
+    door: EchoDoor, calls: Callable[[bytes], bytes]
+) -> None:
+    for number in range(3):
+        calls(like(number))
+    door.fails = True
+
+    for number in (3, 4):
+        with contextlib.suppress(OSError):
+            assert calls(like(number)) == b""
+    assert door.likenesses[2] is door.likenesses[3] is not None
+    assert len(door.likenesses) == 4

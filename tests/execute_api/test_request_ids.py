@@ -2,6 +2,7 @@
 
 import re
 
+from velvetrope.execute_api import header_lines
 from velvetrope.execute_api.requests import RequestIdSource
 from velvetrope.server.machine import SystemEntropy
 
@@ -20,4 +21,8 @@ def test_a_request_id_is_a_version_4_uuid_and_the_extended_one_ends_as_on_aws() 
 
     assert re.fullmatch(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}", ids.request_id)
     assert re.fullmatch(r"[A-Za-z0-9+/]{15}=", ids.extended_request_id)
-    assert ids.request_id_header == (b"x-amzn-RequestId", ids.request_id.encode())
+    assert ids.headers == (
+        (b"x-amzn-RequestId", ids.request_id.encode()),
+        (b"x-amz-apigw-id", ids.extended_request_id.encode()),
+    )
+    assert ids.lines == header_lines(ids.headers)

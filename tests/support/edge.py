@@ -237,13 +237,13 @@ class EchoLane:
         if incoming.stage_path == b"/prod/broken":
             raise RuntimeError("secret text")
         if incoming.stage_path == b"/prod/gone":
-            return GatewayResponse(status=204, headers=[], body=b"")
+            return GatewayResponse(status=204, own_headers=[], body=b"")
         body = b"len %d" % len(incoming.body)
         headers = [(b"content-type", b"text/plain"), (b"Content-Length", b"%d" % len(body))]
         if incoming.stage_path == b"/prod/split":
             headers += [(b"x-split", b"a\r\nx-injected: b"), (b"x y", b"c")]
         status = 101 if incoming.stage_path == b"/prod/switch" else 200
-        return GatewayResponse(status=status, headers=[*headers, (b"x-echo", incoming.api_id.encode())], body=body)
+        return GatewayResponse(status=status, own_headers=[*headers, (b"x-echo", incoming.api_id.encode())], body=body)
 
 
 class Edge:

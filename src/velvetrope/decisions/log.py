@@ -19,6 +19,7 @@ Outcome = Literal["allowed", "refused"]
 StepOutcome = Literal["allowed", "refused", "skipped"]
 Steps = tuple[tuple[str, StepOutcome, str], ...]
 """(name, outcome, reason) of each step."""
+Subscriber = Callable[[DecisionRecord], None]
 
 
 class _Unread(msgspec.Struct, frozen=True, gc=False):
@@ -54,13 +55,19 @@ class DecisionLog:
         if capacity < 1:
             raise ValueError("a decision log keeps at least one record")
         self._records: list[DecisionRecord | _Unread | None] = [None] * capacity
+        self._capacity = capacity
         self._next = 0
         """Where the next record goes: the place after the newest, which is the oldest's."""
-        self._subscribers: list[tuple[Callable[[DecisionRecord], None], bool]] = []
+        self._followers: list[Subscriber] = []
+        """Told of every record."""
+        self._wardens: list[Subscriber] = []
+        """Told of refusals only."""
 
     def record(self, record: DecisionRecord) -> None:
         """Keep `record` as the newest."""
-        self._keep(record)
+        self._records[self._next] = record
+        self._next = (self._next + 1) % self._capacity
+        self._tell(record)
 
     def record_request(
         self,
@@ -80,24 +87,26 @@ class DecisionLog:
         duration_ms: float,
     ) -> None:
         """Keep the record that these fields make. For rooms on the request path, which do not import this one."""
-        self._keep(
-            _Unread(
-                request_id,
-                at,
-                service,
-                action,
-                resource,
-                method,
-                path,
-                source_ip,
-                principal_arn,
-                outcome,
-                status,
-                code,
-                steps,
-                duration_ms,
-            )
+        place = self._next
+        self._records[place] = kept = _Unread(
+            request_id,
+            at,
+            service,
+            action,
+            resource,
+            method,
+            path,
+            source_ip,
+            principal_arn,
+            outcome,
+            status,
+            code,
+            steps,
+            duration_ms,
         )
+        self._next = (place + 1) % self._capacity
+        if self._followers or outcome == "refused":
+            self._tell(kept)
 
     def recent(self, limit: int, only_refused: bool = False) -> list[DecisionRecord]:
         """At most `limit` records, newest first."""
@@ -124,9 +133,9 @@ class DecisionLog:
 
         `only_refused` costs requests that are let in nothing: their records are not even made.
         """
-        entry = (callback, only_refused)
-        self._subscribers.append(entry)
-        return lambda: self._subscribers.remove(entry)
+        subscribers = self._wardens if only_refused else self._followers
+        subscribers.append(callback)
+        return lambda: subscribers.remove(callback)
 
     def _newest_first(self) -> Iterator[DecisionRecord | _Unread]:
         for at in range(self._next - 1, self._next - 1 - len(self._records), -1):
@@ -135,13 +144,10 @@ class DecisionLog:
                 return
             yield kept
 
-    def _keep(self, kept: DecisionRecord | _Unread) -> None:
-        at = self._next
-        self._records[at] = kept
-        self._next = at + 1 if at + 1 < len(self._records) else 0
-        for subscriber, only_refused in self._subscribers:
-            if not only_refused or kept.outcome == "refused":
-                subscriber(_read(kept))
+    def _tell(self, kept: DecisionRecord | _Unread) -> None:
+        told = self._followers + self._wardens if kept.outcome == "refused" else self._followers
+        for subscriber in told:
+            subscriber(_read(kept))
 
 
 def _read(kept: DecisionRecord | _Unread) -> DecisionRecord:

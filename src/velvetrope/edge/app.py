@@ -160,8 +160,8 @@ class EdgeApp:
             request_id = new_uuid(self._entropy)
             _log.exception("the request lane failed on %s (request %s)", incoming.api_id, request_id)
             fault = _gateway_response(500, _JSON, b'{"message": "Internal server error"}')
-            fault.headers.append((b"x-amzn-RequestId", request_id.encode()))
-            return fault
+            headers = [*fault.headers, (b"x-amzn-RequestId", request_id.encode())]
+            return GatewayResponse(fault.status, headers, fault.body)
 
     def refuse_large_body(self) -> GatewayResponse:
         """Plain text, not customisable, no CORS headers (execute-api.md section 2 of the reference)."""

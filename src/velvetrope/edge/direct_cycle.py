@@ -135,28 +135,30 @@ class DirectCycle(ABC):
             await _close(response)
             return
         self.response_started = True
+        self._learn_from(response)
         rendered = self._render(response)
         if response.stream is None:
             self.send(rendered)
             return
         self._protocol.transport.write(rendered)
         if await self._send_stream(response, response.stream):
-            self._end()
+            self.send(b"")
 
     def send(self, answer: bytes) -> None:
         """Put a whole answer on the wire, and let the connection go on."""
-        self._protocol.transport.write(answer)
-        self._end()
-
-    def _end(self) -> None:
+        protocol = self._protocol
+        protocol.transport.write(answer)
         self.response_complete = True
         if not self.keep_alive:
-            self._protocol.transport.close()
-        self._protocol.on_response_complete()
+            protocol.transport.close()
+        protocol.on_response_complete()
 
     @abstractmethod
     def _respond(self, body: bytes) -> Awaitable[GatewayResponse]:
         """The answer, complete with its length. It never raises: a fault is a 500."""
+
+    def _learn_from(self, response: GatewayResponse) -> None:  # noqa: B027 - most calls have nothing to teach
+        """Called with the answer before it is rendered."""
 
     @abstractmethod
     def _refuse_large_body(self) -> GatewayResponse:
@@ -222,22 +224,22 @@ class DirectCycle(ABC):
         if not 200 <= response.status <= 599:
             # The lane answers so no more than it makes such headers; on the wire it would not be an answer at all.
             response = _MALFORMED
-        lines = [
-            _opening_lines(response.status, *self._protocol.server_state.default_headers),
-            header_lines(response.headers) if response.lines is None else response.lines,
-        ]
+        opening = _opening_lines(response.status, *self._protocol.server_state.default_headers)
+        lines = header_lines(response.headers) if response.lines is None else response.lines
+        framing = b"" if self.keep_alive and response.stream is None else self._framing_lines(response)
+        body = b"" if self._method == "HEAD" or response.status in _BODILESS else response.body
+        return b"".join((opening, lines, framing, b"\r\n", body))
+
+    def _framing_lines(self, response: GatewayResponse) -> bytes:
+        """How the end of the body is told, and that of the connection."""
+        coding = b""
         if response.stream is not None:
             if self._is_chunked(response):
-                lines.append(b"transfer-encoding: chunked\r\n")
+                coding = b"transfer-encoding: chunked\r\n"
             elif self._http_version == "1.0":
                 # Its end is the connection's, since there may be no length.
                 self.keep_alive = False
-        if not self.keep_alive:
-            lines.append(b"connection: close\r\n")
-        lines.append(b"\r\n")
-        if self._method != "HEAD" and response.status not in _BODILESS:
-            lines.append(response.body)
-        return b"".join(lines)
+        return coding if self.keep_alive else coding + b"connection: close\r\n"
 
 
 @lru_cache(maxsize=64)

@@ -49,7 +49,7 @@ class GatewayDoor(Protocol):
 class GatewayCycle(DirectCycle):
     """One call to a deployed API."""
 
-    __slots__ = ("_by_name", "_call", "_chunk", "_door", "_heads", "_likeness", "received_at")
+    __slots__ = ("_by_name", "_call", "_chunk", "_door", "_heads", "_likeness", "_scheme", "_source_ip", "received_at")
 
     def __init__(
         self,
@@ -68,6 +68,8 @@ class GatewayCycle(DirectCycle):
         super().__init__(protocol, method, raw_path, query_string, http_version, keep_alive, MAX_GATEWAY_BODY_BYTES)
         self._door = door
         self._call = call
+        self._source_ip = protocol.client[0] if protocol.client is not None else ""
+        self._scheme = protocol.scheme or "http"
         self._chunk = chunk
         self._heads = heads
         self._by_name: Mapping[bytes, bytes] | None = None
@@ -115,12 +117,12 @@ class GatewayCycle(DirectCycle):
         if response.stream is not None or self._flow.write_paused:
             return self._answer(response)
         self.response_started = True
+        if self._chunk is not None:
+            self._learn_from(response)
         outbox.append((self, self._render(response)))
         return None
 
     def _respond(self, body: bytes) -> Coroutine[object, None, GatewayResponse]:
-        protocol = self._protocol
-        client, scheme = protocol.client, protocol.scheme
         api_id, stage_path, base_path = self._call
         return self._door.answer_gateway(
             IncomingRequest(
@@ -131,8 +133,8 @@ class GatewayCycle(DirectCycle):
                 query_string=self._query_string,
                 headers=tuple(self._headers),
                 body=body,
-                source_ip=client[0] if client is not None else "",
-                scheme=scheme or "http",
+                source_ip=self._source_ip,
+                scheme=self._scheme,
                 http_version=self._http_version,
                 received_at=self.received_at or self._door.now(),
                 by_domain=base_path is not None,
@@ -142,12 +144,11 @@ class GatewayCycle(DirectCycle):
             )
         )
 
-    def _render(self, response: GatewayResponse) -> bytes:
+    def _learn_from(self, response: GatewayResponse) -> None:
         if self._chunk is not None and response.status < _FIRST_REFUSAL:
             self._heads.learn(
                 self._chunk, self._call, self._raw_path, self._query_string, self._http_version, self._headers
             )
-        return super()._render(response)
 
     def _refuse_large_body(self) -> GatewayResponse:
         return self._door.refuse_large_body()

@@ -17,7 +17,9 @@ the values of `X-Amz-Date` and `Authorization`. Everything else is the parser's,
 from collections import OrderedDict
 from collections.abc import Sequence
 from struct import Struct
-from typing import Final, NamedTuple
+from typing import Final
+
+import msgspec
 
 from velvetrope.edge.bodies import GatewayCall
 from velvetrope.execute_api import Likeness
@@ -40,7 +42,7 @@ _UNREAD: Final = frozenset(
 for `Connection`.)"""
 
 
-class HeadParts(NamedTuple):
+class HeadParts(msgspec.Struct, frozen=True, gc=False):
     """A head, cut into what is constant and what is not."""
 
     constant: bytes
@@ -71,7 +73,7 @@ def take_apart(chunk: bytes) -> HeadParts | None:
     after_date, after_signature = dated + _TIMESTAMP_CHARACTERS, signed + _SIGNATURE_DIGITS
     query_string, timestamp = chunk[question + 1 : url_end], chunk[dated:after_date]
     signature = chunk[signed:after_signature]
-    if len(signature) != _SIGNATURE_DIGITS or not _are_plain(query_string, timestamp, signature):
+    if len(signature) != _SIGNATURE_DIGITS or (query_string + timestamp + signature).translate(None, _PLAIN):
         return None
     if after_date <= signed:
         rest = (chunk[url_end:dated], chunk[after_date:signed], chunk[after_signature:])
@@ -80,11 +82,6 @@ def take_apart(chunk: bytes) -> HeadParts | None:
     else:
         return None
     return HeadParts(b"\0".join((chunk[:question], *rest)), query_string, timestamp, signature)
-
-
-def _are_plain(query_string: bytes, timestamp: bytes, signature: bytes) -> bool:
-    """Whether they have letters and digits only that mean nothing to HTTP."""
-    return not b"".join((query_string, timestamp, signature)).translate(None, _PLAIN)
 
 
 class KnownHead:
@@ -148,16 +145,16 @@ class KnownHead:
         if not self._is_dated_first:
             timestamp, signature = signature, timestamp
         query_string = chunk[question + 1 : url_end]
-        if (url_end > question and chunk[question] != _QUESTION_MARK) or not _are_plain(
-            query_string, timestamp, signature
-        ):
+        if url_end > question and chunk[question] != _QUESTION_MARK:
+            return None
+        if (query_string + timestamp + signature).translate(None, _PLAIN):
             return None
         return HeadParts(self._constant, query_string, timestamp, signature)
 
     def headers_of(self, parts: HeadParts) -> tuple[tuple[tuple[bytes, bytes], ...], dict[bytes, bytes]]:
         """The headers in their order, and by lower-case name, of the head that `parts` are of."""
-        _, _, timestamp, signature = parts
-        by_name = {**self._by_name, b"x-amz-date": timestamp, b"authorization": self._claim + signature}
+        authorization = self._claim + parts.signature
+        by_name = {**self._by_name, b"x-amz-date": parts.timestamp, b"authorization": authorization}
         return tuple(zip(self._names, by_name.values(), strict=True)), by_name
 
 

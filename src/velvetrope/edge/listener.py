@@ -390,7 +390,8 @@ class _EdgeProtocol(HttpToolsProtocol):
 
     def _begin_known_call(self, data: bytes) -> bool:
         """Answer a call whose head differs only in its signature from one that was answered; nothing is parsed then."""
-        if self._gateway is None or self._is_answering() or self.transport.is_closing():
+        last: RequestResponseCycle | None = self.cycle  # as in `_is_answering`
+        if self._gateway is None or (last is not None and not last.response_complete) or self.transport.is_closing():
             return False
         known = self._known
         parts = None if known is None else known.find_parts(data)

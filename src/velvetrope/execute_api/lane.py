@@ -298,10 +298,13 @@ class RequestLane:
     def _answer_by_mock(self, admitted: AdmittedRequest) -> tuple[GatewayResponse, IntegrationOutcome | None] | None:
         """What nobody has to be asked for."""
         matched = admitted.authorized.caller.matched
-        integration = matched.method.integration
-        if not isinstance(integration, MockIntegration) or matched.method.validation is not None:
+        method = matched.method
+        integration = method.integration
+        if not isinstance(integration, MockIntegration) or method.validation is not None:
             return None
-        return _mocked(integration, matched)
+        response = answer_mock(integration, matched)
+        matched.trail.append(_MOCK_ANSWERED)
+        return response, None
 
     async def _integrate(self, admitted: AdmittedRequest) -> tuple[GatewayResponse, IntegrationOutcome | None]:
         matched = admitted.authorized.caller.matched
@@ -314,7 +317,9 @@ class RequestLane:
             why = "the method has no integration" if integration is None else integration.why
             raise ApiConfiguration(step="integration", detail=why)
         if isinstance(integration, MockIntegration):
-            return _mocked(integration, matched)
+            response = answer_mock(integration, matched)
+            matched.trail.append(_MOCK_ANSWERED)
+            return response, None
         if isinstance(integration, FunctionIntegration):
             answer = await invoke_function(integration, admitted, self._doors.functions)
         else:
@@ -329,7 +334,7 @@ class RequestLane:
         if not method.api_key_required:
             return None, None, method.meter
         in_plan, presented = self._find_key(caller)
-        return in_plan, presented, in_plan.meter_of(method, self._meters)
+        return in_plan, presented, in_plan.meters.get(method) or in_plan.meter_of(method, self._meters)
 
     def _find_key(self, caller: AuthenticatedCaller) -> tuple[ApiKeyInPlan, str]:
         # Source: https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-api-key-source.html
@@ -356,7 +361,7 @@ class RequestLane:
         stage = self._stage_of(incoming)
         facts = RequestFacts(incoming=incoming, ids=ids, stage=stage, passed=passed, refusal=refusal)
         responses = _NO_GATEWAY_RESPONSES if stage is None else stage.gateway_responses
-        return GatewayResponse(*responses.render(refusal, _id_headers(ids), ContextVariables(facts), cors=self._cors))
+        return GatewayResponse(*responses.render(refusal, ids.headers, ContextVariables(facts), cors=self._cors))
 
     def _record(
         self,
@@ -370,8 +375,12 @@ class RequestLane:
         outcome: IntegrationOutcome | None = None,
     ) -> None:
         caller = caller_of(passed)
-        matched = passed if caller is None else caller.matched
-        principal = ANONYMOUS if caller is None else caller.principal
+        if caller is not None:
+            matched: MatchedRequest | None = caller.matched
+            caller_arn = caller.principal.arn if caller.principal is not ANONYMOUS else ""
+        else:
+            matched, caller_arn = passed if isinstance(passed, MatchedRequest) else None, ""
+        stage = self._stage_of(incoming) if matched is None else matched.stage
         duration_ms = (perf_counter() - started) * 1000
         steps = tuple(trail)
         self._recorder.record_request(
@@ -379,18 +388,17 @@ class RequestLane:
             incoming.received_at,
             "execute-api",
             ACTION,
-            matched.method_arn if isinstance(matched, MatchedRequest) else "",
+            "" if matched is None else matched.method_arn,
             incoming.method,
             incoming.raw_path.decode("latin-1"),
             incoming.source_ip,
-            "" if principal is ANONYMOUS else principal.arn,
+            caller_arn,
             "allowed" if refusal is None else "refused",
             response.status,
             "" if refusal is None else refusal.code,
             steps,
             duration_ms,
         )
-        stage = matched.stage if isinstance(matched, MatchedRequest) else self._stage_of(incoming)
         if self._observer.sees_all or (stage is not None and stage.is_logged):
             facts = RequestFacts(
                 incoming=incoming,
@@ -431,16 +439,9 @@ def _signed(matched: MatchedRequest, principal: Principal) -> AuthenticatedCalle
     return AuthenticatedCaller(matched, principal)
 
 
-def _mocked(mock: MockIntegration, matched: MatchedRequest) -> tuple[GatewayResponse, IntegrationOutcome | None]:
-    response = answer_mock(mock, matched)
-    matched.trail.append(_MOCK_ANSWERED)
-    return response, None
-
-
 def _complete(answer: Answer, ids: RequestIds) -> GatewayResponse:
     headers, body = with_length(answer.status, answer.headers, answer.body, has_length=answer.has_length)
-    headers.append(ids.request_id_header)
-    headers.append(ids.extended_request_id_header)
+    headers += ids.headers
     return GatewayResponse(answer.status, headers, body, answer.stream)
 
 
@@ -449,11 +450,7 @@ def _signed_by(access_key_id: str, arn: str) -> Step:
     return "authentication", "allowed", f"signed with {access_key_id or 'a key'} of {arn}"
 
 
-def _id_headers(ids: RequestIds) -> tuple[tuple[bytes, bytes], ...]:
-    return ids.request_id_header, ids.extended_request_id_header
-
-
 def _too_long(ids: RequestIds) -> GatewayResponse:
     # Plain text, and not customisable, as on AWS.
-    headers = [(b"Content-Type", b"text/plain"), (b"Content-Length", b"%d" % len(_TOO_LONG)), *_id_headers(ids)]
+    headers = [(b"Content-Type", b"text/plain"), (b"Content-Length", b"%d" % len(_TOO_LONG)), *ids.headers]
     return GatewayResponse(413, headers, _TOO_LONG)

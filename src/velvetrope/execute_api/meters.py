@@ -65,13 +65,11 @@ class LeasedBucket:
         self._capacity_micros = -1.0
         self._rate = 0.0
 
-    def has_token(self, now_us: int) -> bool:
-        """Refill up to `now_us`; whether a token is there. The same rule as `metering.take_token`, in place."""
-        if now_us > self.updated_us:
-            level = self.level + (now_us - self.updated_us) * self._rate
-            self.level = min(level, self._capacity_micros)
-            self.updated_us = now_us
-        return self.level >= MICROS
+    def refill(self, now_us: int) -> None:
+        """Up to `now_us`, which is later than the last time. The same rule as `metering.take_token`, in place."""
+        level = self.level + (now_us - self.updated_us) * self._rate
+        self.level = min(level, self._capacity_micros)
+        self.updated_us = now_us
 
     async def renew(self, usage: UsageStore, node_id: str, now_us: int) -> None:
         """Report the level and lease for another term. Whoever comes meanwhile waits here."""
@@ -254,7 +252,9 @@ class Meter:
         if quota is not None and not quota.is_leased(now_us):
             return "not leased"
         for bucket in self.buckets:
-            if not bucket.has_token(now_us):
+            if now_us > bucket.updated_us:
+                bucket.refill(now_us)
+            if bucket.level < MICROS:
                 return "throttled"
         if quota is not None:
             if quota.quota is not None:

@@ -135,7 +135,7 @@ class MethodTests:
             facts = RequestFacts(
                 incoming=incoming, ids=matched.ids, stage=matched.stage, passed=admitted, refusal=refused
             )
-            ids = (matched.ids.request_id_header, matched.ids.extended_request_id_header)
+            ids = matched.ids.headers
             rendered = matched.stage.gateway_responses.render(refused, ids, ContextVariables(facts), cors=False)
             response = GatewayResponse(*rendered)
         response = await _collected(response)

@@ -7,7 +7,7 @@ are made for every request, and these cost a tenth. They hold no cycles, so the 
 """
 
 from binascii import b2a_base64, hexlify
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
 from struct import Struct
 from typing import Final, Protocol
@@ -116,14 +116,20 @@ class GatewayResponse(msgspec.Struct, frozen=True, gc=False):
     """The answer, complete with `Content-Length`; `Date` is the server's to add.
 
     With a `stream` the body is still to come, and it may have no length. `lines` is `header_lines(headers)`, from
-    whoever has it already.
+    whoever has it already. With `ids` their headers are not in `own_headers`, but come behind them.
     """
 
     status: int
-    headers: list[tuple[bytes, bytes]]
+    own_headers: Sequence[tuple[bytes, bytes]]
     body: bytes
     stream: BodyStream | None = None
     lines: bytes | None = None
+    ids: "RequestIds | None" = None
+
+    @property
+    def headers(self) -> Sequence[tuple[bytes, bytes]]:
+        """All of them, in their order."""
+        return self.own_headers if self.ids is None else (*self.own_headers, *self.ids.headers)
 
 
 class IntegrationOutcome(msgspec.Struct, frozen=True, kw_only=True):
@@ -136,43 +142,40 @@ class IntegrationOutcome(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RequestIds(msgspec.Struct, frozen=True, gc=False):
-    """The ids of one request, and the headers that tell them: `extended_request_id` is AWS's name in templates.
+    """The ids of one request, and how the answer tells them.
 
-    `lines` are `header_lines` of the two headers.
+    Most of them are only ever written into one answer and one decision record, so that is what is ready.
     """
 
     request_id: str
-    extended_request_id: str
-    request_id_header: tuple[bytes, bytes]
-    extended_request_id_header: tuple[bytes, bytes]
     lines: bytes
+    """`header_lines(headers)`."""
 
-    @classmethod
-    def of(cls, random_bytes: bytes) -> "RequestIds":
-        """New ids from `_RANDOM_BYTES` bytes: a version 4 UUID, and an extended id that ends in one `=` as AWS's do."""
-        low, middle, high, sequence, node = _UUID_DIGITS(hexlify(random_bytes[:16]))
-        variant = _VARIANTS[random_bytes[8] >> 6]
-        request_id = b"".join((low, b"-", middle, b"-4", high, variant, sequence, b"-", node))
-        extended = b2a_base64(random_bytes[16:], newline=False)
-        return cls(
-            request_id.decode(),
-            extended.decode(),
-            (b"x-amzn-RequestId", request_id),
-            (b"x-amz-apigw-id", extended),
-            b"".join((b"x-amzn-RequestId: ", request_id, b"\r\nx-amz-apigw-id: ", extended, b"\r\n")),
-        )
+    @property
+    def extended_request_id(self) -> str:
+        """AWS's name for it in templates; the header is called `x-amz-apigw-id`."""
+        return self.headers[1][1].decode()
+
+    @property
+    def headers(self) -> tuple[tuple[bytes, bytes], tuple[bytes, bytes]]:
+        """The request id's and the extended one's."""
+        first, second, _ = self.lines.split(b"\r\n")
+        (name, _, value), (extended_name, _, extended_value) = first.partition(b": "), second.partition(b": ")
+        return (name, value), (extended_name, extended_value)
 
 
-_UUID_DIGITS: Final = Struct("8s4sx3sx3s12s").unpack
-"""The fields of a UUID in 32 hex digits, without the digits that say its version and (with two bits) its variant."""
-_VARIANTS: Final = (b"-8", b"-9", b"-a", b"-b")  # RFC 9562 section 4.1: the highest bits are 10
-
-_RANDOM_BYTES = 27
-"""Of one `RequestIds`: 16 for the request id, 11 for the extended one."""
+_UUID_BYTES: Final = 16
+_EXTENDED_BYTES: Final = 11
+_DRAWN_AT_ONCE: Final = 100
+_UUID_DIGITS: Final = Struct("8s4sx3s1s3s12s")
+"""The fields of a UUID in 32 hex digits, without the digit that says its version; the fourth is the one that says its
+variant with two of its four bits."""
+_VARIANTS: Final = {b"%x" % digit: b"-%x" % (0b1000 | digit & 0b11) for digit in range(16)}  # RFC 9562 section 4.1
 
 
 class RequestIdSource:
-    """Draws ids, a hundred at once: each draw is a system call."""
+    """Draws ids, a hundred at once: each draw is a system call. A version 4 UUID, and an extended id that ends in one
+    `=` as AWS's do."""
 
     def __init__(self, entropy: Entropy) -> None:
         self._entropy = entropy
@@ -181,9 +184,19 @@ class RequestIdSource:
     def next(self) -> RequestIds:
         """Ids that no request had before."""
         if not self._drawn:
-            block = self._entropy.token_bytes(_RANDOM_BYTES * 100)
-            self._drawn = [RequestIds.of(block[at : at + _RANDOM_BYTES]) for at in range(0, len(block), _RANDOM_BYTES)]
+            self._drawn = self._draw()
         return self._drawn.pop()
+
+    def _draw(self) -> list[RequestIds]:
+        random_bytes = self._entropy.token_bytes((_UUID_BYTES + _EXTENDED_BYTES) * _DRAWN_AT_ONCE)
+        drawn, at = [], _UUID_BYTES * _DRAWN_AT_ONCE
+        for low, middle, high, variant, sequence, node in _UUID_DIGITS.iter_unpack(hexlify(random_bytes[:at])):
+            request_id = b"".join((low, b"-", middle, b"-4", high, _VARIANTS[variant], sequence, b"-", node))
+            extended = b2a_base64(random_bytes[at : at + _EXTENDED_BYTES], newline=False)
+            lines = b"".join((b"x-amzn-RequestId: ", request_id, b"\r\nx-amz-apigw-id: ", extended, b"\r\n"))
+            drawn.append(RequestIds(request_id.decode(), lines))
+            at += _EXTENDED_BYTES
+        return drawn
 
 
 class MatchedRequest(msgspec.Struct, frozen=True, gc=False):

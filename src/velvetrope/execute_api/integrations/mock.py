@@ -77,9 +77,7 @@ def answer_mock(mock: MockIntegration, request: MatchedRequest) -> GatewayRespon
     headers, ids = request.headers, request.ids
     asked = headers.get(b"content-type"), headers.get(b"accept", b"")
     status, fixed, lines, body = mock.found.get(asked) or _find_answer(mock, request, *asked)
-    return GatewayResponse(
-        status, [*fixed, ids.request_id_header, ids.extended_request_id_header], body, None, lines + ids.lines
-    )
+    return GatewayResponse(status, fixed, body, None, lines + ids.lines, ids)
 
 
 def _find_answer(
