@@ -147,6 +147,7 @@ async def test_not_even_the_owner_s_mailbox_shows_what_the_function_sends(world:
 
     assert await code_of(world, event) == "Temporary-1!"
     assert event["triggerSource"] == "CustomEmailSender_AdminCreateUser"
+    assert event["callerContext"]["clientId"] == "CLIENT_ID_NOT_APPLICABLE"
     assert (before.state, after.state, after.message.to) == ("being sent", "sent", "anna@example.com")
     assert SENDER in after.message.text
     assert "Temporary-1!" not in f"{before} {after} {before.message.text} {after.message.text}"

@@ -4,7 +4,17 @@ from typing import Any
 
 import pytest
 
-from support.userpools import ACCOUNT, PASSWORD, REGION, RaisedInFunction, World, claims_of, refused, srp_client
+from support.userpools import (
+    ACCOUNT,
+    PASSWORD,
+    REGION,
+    RaisedInFunction,
+    World,
+    attribute_list,
+    claims_of,
+    refused,
+    srp_client,
+)
 from velvetrope.errors import ServiceError
 from velvetrope.store.tables.userpools import LambdaConfig, RefreshTokenRotation, UserPool, VersionedTrigger
 from velvetrope.userpools.triggers import Nothing, Occasion, Triggers
@@ -65,6 +75,29 @@ async def test_event_has_awss_shape(world: World) -> None:
         "email": "anna@example.com",
         "email_verified": "true",
     }
+
+
+async def test_event_of_what_an_administrator_does_names_no_client(world: World) -> None:
+    """Functions are written in languages in which null is no text; AWS gives them one."""
+    functions = {"pre_sign_up": world.functions.answers("before"), "custom_message": world.functions.answers("words")}
+    pool_id, _ = await pool_with(world, **functions)
+
+    await world.admin_create_user(
+        user_pool_id=pool_id, username="bert", user_attributes=attribute_list(email="bert@example.com")
+    )
+
+    signed_up, invited = world.functions.events[-2:]
+    for event in (signed_up, invited):
+        assert event["callerContext"]["clientId"] == "CLIENT_ID_NOT_APPLICABLE"
+    assert signed_up["triggerSource"] == "PreSignUp_AdminCreateUser"
+    assert invited["triggerSource"] == "CustomMessage_AdminCreateUser"
+    del invited["request"]["userAttributes"]
+    assert invited["request"] == {
+        "codeParameter": "{####}",
+        "linkParameter": "{##Click Here##}",
+        "usernameParameter": "{username}",
+    }
+    assert invited["response"] == {"smsMessage": None, "emailMessage": None, "emailSubject": None}
 
 
 async def test_metadata_of_the_last_answer_reaches_the_later_triggers(world: World) -> None:

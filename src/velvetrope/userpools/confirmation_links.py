@@ -17,7 +17,7 @@ from velvetrope.userpools.errors import InvalidParameterException
 __all__ = ["LINK", "LINK_PARAMETER", "ConfirmationLinks", "link_words"]
 
 LINK: Final = re.compile(r"\{##(.*?)##\}", re.DOTALL)
-LINK_PARAMETER: Final = "{##Click here##}"
+LINK_PARAMETER: Final = "{##Click Here##}"
 _TEXT: Final = "Please click the link below to verify your email address. {##Verify Email##}"
 _SUBJECT: Final = "Your verification link"
 

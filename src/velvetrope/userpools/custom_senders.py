@@ -32,11 +32,11 @@ from velvetrope.errors import ServiceError
 from velvetrope.principals import Principal, service_principal
 from velvetrope.store.tables.userpools import UserPool
 from velvetrope.userpools.errors import InvalidParameterException
+from velvetrope.userpools.triggers import caller_context
 
 __all__ = ["CustomSenders", "DataKeys", "EventInvoker", "NotHandedOver", "SenderOrder", "sender_of"]
 
 _CALLER = service_principal("cognito-idp.amazonaws.com")
-_SDK = "aws-sdk-unknown-unknown"
 _EVENT_TYPES = {"EMAIL": "customEmailSenderRequestV1", "SMS": "customSMSSenderRequestV1"}
 _SOURCES = {"EMAIL": "CustomEmailSender_", "SMS": "CustomSMSSender_"}
 
@@ -176,7 +176,7 @@ def _event(order: SenderOrder, code: str | None) -> bytes:
         "region": order.region,
         "userPoolId": order.user_pool_id,
         "userName": order.username,
-        "callerContext": {"awsSdkVersion": _SDK, "clientId": order.client_id},
+        "callerContext": caller_context(order.client_id),
         "request": {
             "type": _EVENT_TYPES[order.medium],
             "code": code,

@@ -40,6 +40,7 @@ __all__ = [
     "Occasion",
     "TriggerName",
     "Triggers",
+    "caller_context",
     "function_of",
     "user_attributes",
 ]
@@ -48,6 +49,9 @@ ATTEMPTS = 3
 _SECONDS = 5.0
 _CALLER = service_principal("cognito-idp.amazonaws.com")
 _SDK = "aws-sdk-unknown-unknown"
+_NO_CLIENT = (
+    "CLIENT_ID_NOT_APPLICABLE"  # what functions are given for what administrators do: events in public repositories
+)
 
 TriggerName = Literal[
     "PreSignUp",
@@ -152,7 +156,7 @@ class Triggers:
             "region": occasion.pool.region,
             "userPoolId": occasion.pool.id,
             "userName": occasion.username,
-            "callerContext": {"awsSdkVersion": _SDK, "clientId": occasion.client_id},
+            "callerContext": caller_context(occasion.client_id),
             "request": {**request, **metadata},
             "response": response,
         }
@@ -180,6 +184,11 @@ class Triggers:
                 raise _not_invoked(name, refused.code, refused.detail or refused.message) from refused
         # Clients quote this sentence; UNVERIFIED otherwise.
         raise _not_invoked(name, "Socket timeout while invoking Lambda function", f"{ATTEMPTS} attempts")
+
+
+def caller_context(client_id: str | None) -> dict[str, str]:
+    """`callerContext` of an event: through which client, if through any."""
+    return {"awsSdkVersion": _SDK, "clientId": client_id or _NO_CLIENT}
 
 
 def function_of(pool: UserPool, name: TriggerName) -> str | None:
