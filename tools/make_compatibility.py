@@ -71,7 +71,6 @@ DIFFERENCES: Mapping[str, Mapping[str, str]] = {
         "sessions (`SSO`), and devices and places.",
         "RevokeToken": "`RevokeAssociatedSessions` `LINKED` is refused in a pool that tracks sessions.",
         "AdminListUserSessions": "As ListUserSessions.",
-        "CreateGroup": "No limit on the number of groups in a pool (AWS: 10,000).",
         "CreateUserPool": "Triggers: `PreSignUp`, `PostConfirmation`, `CustomMessage`, `PreAuthentication`, "
         "`PostAuthentication`, the three of custom challenges, `PreTokenGeneration` (V1 to V3), `InboundFederation`, "
         "`UserMigration` (without `enableSMSMFA`; required attributes get no default; welcome messages hold no "
@@ -100,8 +99,10 @@ DIFFERENCES: Mapping[str, Mapping[str, str]] = {
         "RespondToAuthChallenge": "`SELECT_CHALLENGE` takes no `CREDENTIAL`; the passkey is asked for next. The "
         "`EMAIL` of `MFA_SETUP` becomes the user's with the right code, not before.",
         "SetUserPoolMfaConfig": "MfaConfiguration and WebAuthnConfiguration that are left out stay what they were.",
-        "UpdateUserPool": "As CreateUserPool. MfaConfiguration that is left out stays what it was.",
-        "UpdateUserPoolClient": "As CreateUserPoolClient.",
+        "UpdateUserPool": "As CreateUserPool. What is left out is set to its default, but for DeletionProtection, "
+        "MfaConfiguration, PoolName, SmsConfiguration, UserPoolTags and UserPoolTier, which stay what they were.",
+        "UpdateUserPoolClient": "As CreateUserPoolClient. What is left out is set to its default, but for ClientName, "
+        "EnableTokenRevocation and PreventUserExistenceErrors, which stay what they were.",
     },
     "cognito-identity": {
         "": "Login providers whose tokens can be verified: user pools, OpenID Connect and SAML providers of IAM, "

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 from botocore import xform_name
+from sqlalchemy import insert
 
 from support.userpools import ACCOUNT, MODEL, PASSWORD, REGION, World, attribute_list, refused
 from velvetrope.errors import ServiceError
@@ -26,6 +27,7 @@ from velvetrope.store.tables.userpools import (
     VerificationMessageTemplate,
     VersionedTrigger,
 )
+from velvetrope.store.tables.userpools_groups import Group, groups
 from velvetrope.userpools import errors
 from velvetrope.userpools.shapes import (
     SignInPolicy,
@@ -935,3 +937,36 @@ async def test_no_attribute_holds_what_no_database_keeps(world: World) -> None:
 
     async with refused("InvalidParameterException"):
         await world.user(pool_id, name="An\x00na")
+
+
+async def test_a_pool_has_at_most_ten_thousand_groups(world: World) -> None:
+    pool_id, other = await world.pool(), await world.pool()
+    made = [
+        Group(user_pool_id=pool_id, group_name=f"g{n}", created_at=world.now, modified_at=world.now)
+        for n in range(9999)
+    ]
+    async with world.database.transaction() as tx:
+        await tx.connection.execute(
+            insert(groups), [{"user_pool_id": pool_id, "group_name": one.group_name, "record": one} for one in made]
+        )
+
+    await world.create_group(user_pool_id=pool_id, group_name="the-last")
+
+    async with refused("LimitExceededException", "A user pool has at most 10000 groups."):
+        await world.create_group(user_pool_id=pool_id, group_name="one-too-many")
+    await world.create_group(user_pool_id=other, group_name="one-too-many")
+    await world.delete_group(user_pool_id=pool_id, group_name="g7")
+    await world.create_group(user_pool_id=pool_id, group_name="one-too-many")
+
+
+async def test_clients_are_listed_by_type_and_none_has_registered_itself(world: World) -> None:
+    pool_id = await world.pool()
+    client_id = await world.client(pool_id)
+
+    regular = await world.list_user_pool_clients(user_pool_id=pool_id, client_type="REGULAR")
+    registered = await world.list_user_pool_clients(user_pool_id=pool_id, client_type="DCR")
+
+    assert [one["client_id"] for one in regular["user_pool_clients"]] == [client_id]
+    assert registered == {"user_pool_clients": []}
+    async with refused("ResourceNotFoundException"):
+        await world.list_user_pool_clients(user_pool_id="us-west-2_AbCdEfGhI", client_type="DCR")

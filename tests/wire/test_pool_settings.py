@@ -332,6 +332,63 @@ def test_settings_of_mfa_are_shown_as_they_were_given(cognito: Any, some_pool: s
     assert shown_of(MFA, answer) == shown_of(MFA, shown) == MFA
 
 
+# Settings that an update leaves out
+
+
+STAYS_IN_A_POOL = {
+    "Name",
+    "DeletionProtection",
+    "MfaConfiguration",
+    "SmsConfiguration",
+    "UserPoolTags",
+    "UserPoolTier",
+}
+"""What an UpdateUserPool that leaves it out keeps: a default would weaken the pool, or lose what it has."""
+STAYS_IN_A_CLIENT = {"ClientName", "PreventUserExistenceErrors", "EnableTokenRevocation"}
+STAYS_OF_MFA = {"MfaConfiguration", "WebAuthnConfiguration"}
+
+
+def test_an_update_of_a_pool_sets_what_it_leaves_out_to_its_default_but_for_what_is_named(
+    cognito: Any, pool: dict[str, Any]
+) -> None:
+    asked = {**pool, "DeletionProtection": "ACTIVE"}
+    made = cognito.create_user_pool(PoolName="kept", **asked)["UserPool"]
+    blank = cognito.create_user_pool(PoolName="blank")["UserPool"]
+
+    cognito.update_user_pool(UserPoolId=made["Id"])
+    shown = cognito.describe_user_pool(UserPoolId=made["Id"])["UserPool"]
+    cognito.update_user_pool(UserPoolId=made["Id"], DeletionProtection="INACTIVE")
+
+    changed = {**asked, "Name": "kept"}
+    assert {name for name in changed if shown.get(name) == changed[name] != blank.get(name)} == STAYS_IN_A_POOL
+    for name in changed.keys() - STAYS_IN_A_POOL:
+        assert shown.get(name) == blank.get(name), name
+
+
+def test_an_update_of_a_client_sets_what_it_leaves_out_to_its_default_but_for_what_is_named(
+    cognito: Any, some_pool: str
+) -> None:
+    made = cognito.create_user_pool_client(UserPoolId=some_pool, **CLIENT)["UserPoolClient"]
+    blank = cognito.create_user_pool_client(UserPoolId=some_pool, ClientName="blank")["UserPoolClient"]
+
+    shown = cognito.update_user_pool_client(UserPoolId=some_pool, ClientId=made["ClientId"])["UserPoolClient"]
+
+    assert {name for name in CLIENT if shown.get(name) == CLIENT[name] != blank.get(name)} == STAYS_IN_A_CLIENT
+    for name in CLIENT.keys() - STAYS_IN_A_CLIENT:
+        assert shown.get(name) == blank.get(name), name
+
+
+def test_settings_of_mfa_that_are_left_out_are_off_but_for_what_is_named(cognito: Any) -> None:
+    pool_id = cognito.create_user_pool(PoolName="mfa")["UserPool"]["Id"]
+    cognito.set_user_pool_mfa_config(UserPoolId=pool_id, **MFA)
+
+    shown = cognito.set_user_pool_mfa_config(UserPoolId=pool_id, SoftwareTokenMfaConfiguration={"Enabled": True})
+
+    assert {name for name in MFA if shown.get(name) == MFA[name]} == {*STAYS_OF_MFA, "SoftwareTokenMfaConfiguration"}
+    assert "SmsMfaConfiguration" not in shown
+    assert "EmailMfaConfiguration" not in shown
+
+
 REFUSED = [
     *(("create_user_pool", path, asked) for path, asked in REFUSED_OF_A_POOL.items()),
     *(("update_user_pool", path, asked) for path, asked in REFUSED_OF_A_POOL.items()),

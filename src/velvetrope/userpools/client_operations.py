@@ -297,8 +297,11 @@ class ClientOperations:
         user_pool_id: str,
         max_results: int = 60,
         next_token: str | None = None,
+        client_type: Literal["REGULAR", "DCR"] | None = None,
     ) -> Answer:
         await self._directory.pool(user_pool_id)
+        if client_type == "DCR":
+            return {"user_pool_clients": []}  # nobody registers clients here but who may create them
         after = page_start(next_token, member="NextToken")
         clients = await self._store.load_clients(user_pool_id, after=after, limit=max_results)
         return {

@@ -1,7 +1,7 @@
 """Groups: made by administrators, named in tokens, and each with the role its members should get.
 
-A pool has no fixed number of groups here (AWS: 10,000); a user is in at most 100. A change of membership shows in
-tokens from the next refresh on.
+A pool has at most 10,000 groups, those of its identity providers aside; a user is in at most 100. A change of
+membership shows in tokens from the next refresh on.
 
 Source: Cognito Developer Guide, "Adding groups to a user pool"; user-pools reference section 7.
 """
@@ -22,6 +22,7 @@ from velvetrope.userpools.user_operations import described_user
 
 __all__ = ["GroupOperations"]
 
+_MAX_GROUPS = 10_000
 _GROUPS_PER_USER = 100
 
 
@@ -52,11 +53,13 @@ class GroupOperations:
             role_arn=role_arn,
             precedence=precedence,
         )
-        match await self._store.create_group(group):
+        match await self._store.create_group(group, limit=_MAX_GROUPS):
             case "no_pool":
                 raise ResourceNotFoundException(f"User pool {user_pool_id} does not exist.")
             case "exists":
                 raise GroupExistsException("A group with the name already exists.")
+            case "too_many":
+                raise LimitExceededException(f"A user pool has at most {_MAX_GROUPS} groups.")  # text UNVERIFIED
             case "created":
                 return {"group": _described(group)}
 

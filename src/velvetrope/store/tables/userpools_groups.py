@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Literal
 
 import msgspec
-from sqlalchemy import Column, Index, String, Table, and_, bindparam, delete, insert, select, update
+from sqlalchemy import Column, Index, String, Table, and_, bindparam, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from velvetrope.store.columns import Record
@@ -62,11 +62,17 @@ class GroupStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def create_group(self, group: Group) -> Literal["created", "exists", "no_pool"]:
+    async def create_group(
+        self, group: Group, *, limit: int | None = None
+    ) -> Literal["created", "exists", "no_pool", "too_many"]:
+        """Keep a new group, if its pool is there and has fewer than `limit`."""
+        counted = select(func.count()).where(groups.c.user_pool_id == group.user_pool_id)
         try:
             async with self._database.transaction() as tx:
                 if not await pool_exists(tx.connection, group.user_pool_id):
                     return "no_pool"
+                if limit is not None and (await tx.connection.execute(counted)).scalar_one() >= limit:
+                    return "too_many"
                 await tx.connection.execute(
                     insert(groups).values(user_pool_id=group.user_pool_id, group_name=group.group_name, record=group)
                 )
