@@ -210,3 +210,23 @@ async def test_more_visits_are_kept_than_a_pool_of_connections_has(tmp_path: Pat
     assert found == [None] * 20
     threads.shutdown()
     await database.close()
+
+
+async def test_texts_that_differ_stay_different_whatever_is_in_them(tmp_path: Path) -> None:
+    """PostgreSQL keeps no U+0000; a name that has one is nobody's, and no reason to fail."""
+    database = await opened(tmp_path)
+    texts = ["a\0", "a", "a\ufdd0", "a\ufdd00", "a\ufdd01", "a\ufdd0\0", "\0a", "a\uffff"]
+
+    for text_ in texts:
+        assert await database.read_at_once(lambda visit, key=text_: visit.one(LOAD_ONE, {"id": key})) is None  # type: ignore[misc]  # as above
+        await database.write_at_once(
+            lambda visit, key=text_: visit.change(KEEP, note(key, record=Note(key)))  # type: ignore[misc]  # as above
+        )
+
+    for text_ in texts:
+        found = await database.read_at_once(lambda visit, key=text_: visit.one(LOAD_ONE, {"id": key}))  # type: ignore[misc]  # as above
+        assert found == (Note(text_),)
+        async with database.read() as connection:
+            row = (await connection.execute(select(notes.c.id, notes.c.record).where(notes.c.id == text_))).one()
+        assert tuple(row) == (text_, Note(text_))
+    await database.close()

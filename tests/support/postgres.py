@@ -12,7 +12,8 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -43,12 +44,13 @@ def _installation() -> Path:
 class Postgres:
     """`with Postgres() as postgres:` has a server on a free port of 127.0.0.1 that knows SCRAM-SHA-256 only."""
 
-    host = "127.0.0.1"
     superuser = "postgres"
 
-    def __init__(self) -> None:
+    def __init__(self, *, by_socket: bool = False) -> None:
+        """`by_socket` has it listen on a socket in its folder and on no port, which others could take meanwhile."""
         self.password = secrets.token_hex(16)
         self.folder = Path(tempfile.mkdtemp(prefix="velvetrope-postgres-"))
+        self.host = str(self.folder) if by_socket else "127.0.0.1"
         self.port = own_port()
         self._process: subprocess.Popen[bytes] | None = None
         self._user: str | None = "nobody" if os.geteuid() == 0 else None
@@ -74,6 +76,10 @@ class Postgres:
         """The rows of a query, as the superuser."""
         with self.connect(database) as connection:
             return connection.execute(statement.encode()).fetchall()
+
+    def url(self, database: str) -> str:
+        """The URL of a database, as the superuser."""
+        return f"postgresql://{self.superuser}:{self.password}@:{self.port}/{database}?host={self.host}"
 
     def connect(self, database: str = "postgres") -> psycopg.Connection[tuple[Any, ...]]:
         """A connection past any door, as the superuser."""
@@ -131,10 +137,24 @@ class Postgres:
         )
         if made.returncode != 0:
             raise PostgresFailed(made.stderr.decode())
+        self._serve(binaries, data)
+
+    @contextmanager
+    def away(self) -> Iterator[None]:
+        """Stopped at once, as by `kill`, and started again at the end with what it had."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGQUIT)  # "immediate shutdown"
+        self._process.wait(15)
+        yield
+        self._serve(self._binaries, self.folder / "data")
+
+    def _serve(self, binaries: Path, data: Path) -> None:
+        self._binaries = binaries
+        by_socket = self.host == str(self.folder)
         settings = {
-            "listen_addresses": self.host,
+            "listen_addresses": "" if by_socket else self.host,
             "port": str(self.port),
-            "unix_socket_directories": "",
+            "unix_socket_directories": self.host if by_socket else "",
             "fsync": "off",
             "full_page_writes": "off",
             "shared_buffers": "16MB",

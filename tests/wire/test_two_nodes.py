@@ -22,6 +22,7 @@ from botocore.exceptions import ClientError
 
 from support.clients import aws_client, new_user
 from support.mailbox import mailbox
+from support.postgres import Postgres
 from support.running import RunningServer, StartFailed
 from support.stores import PostgresStores
 
@@ -424,6 +425,25 @@ def test_a_function_runs_on_a_node_that_never_saw_its_code(nodes: Nodes) -> None
 
     made.delete_function(FunctionName="shared")
     soon(lambda: code_of(says) == "ResourceNotFoundException")
+
+
+# A database that is away
+
+
+def test_without_its_database_a_node_lets_nobody_in_and_goes_on_when_it_is_back(tmp_path: Path) -> None:
+    with Postgres(by_socket=True) as postgres:
+        postgres.execute("CREATE DATABASE store")
+        store = {"VELVETROPE_STORE_URL": postgres.url("store")}
+        with RunningServer("serve", state_folder=tmp_path / "state", environment=store) as node:
+            _gateway, key, path = deploy(node)
+            assert status(node, path, key) == 200
+
+            with postgres.away():
+                soon(lambda: status(node, path, key) == 500)
+                body = requests.get(node.url + path, headers={"x-api-key": key["value"]}, timeout=30).text
+
+            soon(lambda: status(node, path, key) == 200)
+            assert "postgres" not in body.lower()
 
 
 # Starting

@@ -26,7 +26,7 @@ import secrets
 from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Any, cast
 
-from sqlalchemy import Engine, create_engine
+from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.dialects.postgresql.base import PGTypeCompiler
 from sqlalchemy.engine import URL
 from sqlalchemy.engine.interfaces import DBAPIConnection
@@ -125,6 +125,7 @@ def open_engine(url: URL) -> Engine:
             "PostgreSQL needs the driver psycopg: install velvetrope with its extra, as velvetrope[postgresql]."
         ) from None
     from velvetrope.store.dialects.psycopg_cursor import TerseCursor
+    from velvetrope.store.dialects.psycopg_texts import keep_all_texts
 
     engine = create_engine(
         url.set(drivername="postgresql+psycopg", query={}),
@@ -135,6 +136,11 @@ def open_engine(url: URL) -> Engine:
         max_overflow=-1,  # as for SQLite; `Dialect.max_readers` bounds them
     )
     engine.dialect.type_compiler_instance = _Types(engine.dialect)
+
+    @event.listens_for(engine, "connect")
+    def connect(dbapi_connection: DBAPIConnection, _record: object) -> None:
+        keep_all_texts(cast("psycopg.Connection[Any]", dbapi_connection))
+
     return engine
 
 

@@ -1,7 +1,8 @@
 """Names of one's own that calls come in by: a user pool's pages, or API Gateway's stages. A name has one owner.
 
 Whoever makes such a name looks here in the transaction that makes it, so that the pages where people type passwords are
-not behind a name that somebody else's API answers to. On SQLite writers wait for each other, so nobody comes between.
+not behind a name that somebody else's API answers to. Writers wait for each other, those of other nodes too, so nobody
+comes between.
 
 Source: AWS keeps one list too: names of both are alternate names of CloudFront distributions, which are unique.
 """

@@ -83,7 +83,7 @@ class AccountStore:
         except _Undo as undo:
             return undo.answer
         except IntegrityError:
-            return UserConflict("username")  # another node was quicker between our look and our insert
+            return UserConflict("username")  # writers take turns; the index has the last word all the same
         return None
 
     async def change_user(
@@ -163,7 +163,7 @@ class AccountStore:
         except _Undo as undo:
             return undo.answer
         except IntegrityError:
-            return UserConflict("email")  # an alias taken by another node between our look and our insert
+            return UserConflict("email")  # as for a new user
         return user
 
     async def load_former_passwords(self, user_pool_id: str, username_key: str, *, limit: int) -> Sequence[bytes]:
@@ -211,7 +211,7 @@ async def insert_user(
 ) -> UserConflict | None:
     """Add the user and its aliases within a transaction, or say which name is taken and change nothing.
 
-    A transaction of another node may take the name meanwhile; then this raises `IntegrityError`.
+    Writers take turns, those of other nodes too: who finds a name free here has it.
     """
     this = and_(users.c.user_pool_id == user.user_pool_id, users.c.username_key == username_key)
     if (await connection.execute(select(users.c.sub).where(this))).one_or_none() is not None:

@@ -156,7 +156,7 @@ class GroupStore:
                 await tx.connection.execute(insert(memberships).values(**wanted))
                 tx.changed(USERS_TOPIC)
         except IntegrityError:
-            return "added"  # another node added the same one
+            return "added"  # writers take turns; the key has the last word all the same
         return "added"
 
     async def remove_from_group(self, user_pool_id: str, group_name: str, username_key: str) -> None:
