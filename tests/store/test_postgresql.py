@@ -271,6 +271,19 @@ async def test_a_database_of_another_encoding_is_refused(postgres_stores: Postgr
         await Database.open(url, durable=True)
 
 
+async def test_a_user_who_may_make_no_tables_is_told_so(postgres_stores: PostgresStores) -> None:
+    with postgres_stores.bare() as url:
+        name, server = postgres_stores.name_of(url), postgres_stores.postgres
+        server.execute("CREATE ROLE weak LOGIN PASSWORD 'weak'")
+        server.execute("REVOKE CREATE ON SCHEMA public FROM PUBLIC", database=name)
+        weak = make_url(url).set(username="weak", password="weak").render_as_string(hide_password=False)
+
+        with pytest.raises(DatabaseUnreachable, match=r"tables cannot be made.*permission denied for schema public"):
+            await Database.open(weak, durable=True)
+
+        server.execute("DROP ROLE weak")
+
+
 async def test_a_wrong_password_is_told_without_it(postgresql_store: str) -> None:
     url = make_url(postgresql_store).set(password="not-the-one")
 

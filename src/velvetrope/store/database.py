@@ -36,7 +36,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.sql.selectable import TypedReturnsRows
 
-from velvetrope.store.dialects import DatabaseUnsupported, Dialect, Listening, open_engine
+from velvetrope.store.dialects import DatabaseUnreachable, DatabaseUnsupported, Dialect, Listening, open_engine
 from velvetrope.store.drivers import driver_of, named_error
 from velvetrope.store.schema import prepare_schema
 from velvetrope.store.threads import Threads
@@ -216,6 +216,12 @@ class Database:
             await database._listen()
             async with database.transaction() as tx:
                 await tx.connection.run_sync(prepare_schema)
+        except DBAPIError as error:
+            await database.close()
+            if not database.is_shared:
+                raise
+            why = " ".join(str(error.orig).split())
+            raise DatabaseUnreachable(f"The database's tables cannot be made, or not be read: {why}") from error
         except BaseException:
             await database.close()
             raise

@@ -50,6 +50,7 @@ _STATEMENT_SECONDS = 60
 _CONNECT_SECONDS = 10
 _UNANSWERED_MS = 10_000
 _OLDEST = 14
+_IDLE_CONNECTIONS = 16
 
 _TOPIC = re.compile(r"[a-z0-9 ._-]+")
 _ALLOWED = frozenset({"host", "passfile", "sslcert", "sslkey", "sslmode", "sslrootcert"})
@@ -133,6 +134,7 @@ def open_engine(url: URL) -> Engine:
         hide_parameters=True,
         paramstyle="format",
         use_native_hstore=False,
+        pool_size=_IDLE_CONNECTIONS,  # to make one costs a password's proof
         max_overflow=-1,  # as for SQLite; `Dialect.max_readers` bounds them
     )
     engine.dialect.type_compiler_instance = _Types(engine.dialect)
