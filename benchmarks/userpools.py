@@ -1,9 +1,10 @@
 """`python -m benchmarks.userpools`: sign-ins through HTTP beside what they cannot do without, and pools of many users.
 
-Sign-ins: the server runs as a person starts it, a client asks for one sign-in after the other, and only the server's
-own CPU time is counted. Bare is the arithmetic of one sign-in in this process, measured turn by turn with the server:
-for SRP the two modular exponentiations by which the server arrives at the key, v^u and (A v^u)^b, and the two RSA
-signatures of the tokens; for a password one Argon2id. The ratio is bare to whole.
+Sign-ins: the server runs as a person starts it, and only its own CPU time is counted. SRP is asked for twice: by one
+client, one sign-in after the other, and by eight at once, each in a process and on a connection of its own. Bare is
+the arithmetic of one sign-in in this process, measured turn by turn with the server: for SRP the two modular
+exponentiations by which the server arrives at the key, v^u and (A v^u)^b, by gmpy2, and the two RSA signatures of the
+tokens; for a password one Argon2id. The ratio is bare to whole.
 
 Tokens: access tokens verified per second of CPU, and the ratio to the bare RSA verification of the same ones.
 
@@ -14,10 +15,12 @@ Pools: users are written to a SQLite file directly; then one of them signs in, b
 import argparse
 import asyncio
 import base64
+import functools
 import hashlib
 import hmac
 import http.client
 import json
+import multiprocessing
 import os
 import socket
 import statistics
@@ -44,7 +47,6 @@ from velvetrope.sealing import MasterKeys
 from velvetrope.secret import Secret
 from velvetrope.server.machine import SystemClock, SystemEntropy
 from velvetrope.srp import claim_signature, render_timestamp
-from velvetrope.srp.exchange import premaster_secret
 from velvetrope.srp.groups import COGNITO_GROUP
 from velvetrope.store import Database
 from velvetrope.store.tables.userpools_users import User, columns_of, users
@@ -56,6 +58,7 @@ PASSWORD = "Correct-horse-1"
 FLOWS = ("ALLOW_USER_SRP_AUTH", "ALLOW_USER_PASSWORD_AUTH", "ALLOW_REFRESH_TOKEN_AUTH")
 PRIME = COGNITO_GROUP.prime
 PAGE = 60
+CLIENTS = 8
 
 
 # Bare
@@ -74,11 +77,11 @@ def bare_signatures(times: int) -> float:
 def bare_srp(times: int) -> float:
     """Seconds of CPU for the arithmetic of one SRP sign-in."""
     key = generate_signing_key()
-    client_value, verifier, b, u = (int.from_bytes(os.urandom(size)) for size in (383, 383, 32, 32))
-    signed = os.urandom(700)
+    client_value, verifier, b, u = (gmpy2.mpz(int.from_bytes(os.urandom(size))) for size in (383, 383, 32, 32))
+    signed, prime = os.urandom(700), gmpy2.mpz(PRIME)
     started = time.process_time()
     for _ in range(times):
-        premaster_secret(client_value, b, verifier, u, COGNITO_GROUP)
+        gmpy2.powmod(client_value * gmpy2.powmod(verifier, u, prime), b, prime)
         key.sign(signed)
         key.sign(signed)
     return (time.process_time() - started) / times
@@ -102,7 +105,7 @@ class SrpClient:
 
     def __init__(self, user_pool_id: str) -> None:
         self.short_name = user_pool_id.partition("_")[2]
-        self.private_value = int.from_bytes(os.urandom(128))
+        self.private_value = int.from_bytes(os.urandom(32))
         self.public_value = int(gmpy2.powmod(2, self.private_value, PRIME))
         self.multiplier = int.from_bytes(_hash(_pad(PRIME) + _pad(2)))
 
@@ -111,7 +114,7 @@ class SrpClient:
         identity = _hash(f"{self.short_name}{user_id}:{PASSWORD}".encode())
         x = int.from_bytes(_hash(_pad(int(parameters["SALT"], 16)) + identity))
         u = int.from_bytes(_hash(_pad(self.public_value) + _pad(server_value)))
-        base = server_value - self.multiplier * int(gmpy2.powmod(2, x, PRIME))
+        base = server_value - self.multiplier * _verifier(x)
         shared = int(gmpy2.powmod(base, self.private_value + u * x, PRIME))
         extracted = hmac.digest(_pad(u), _pad(shared), "sha256")
         timestamp = render_timestamp(SystemClock().now())
@@ -128,6 +131,11 @@ class SrpClient:
             "PASSWORD_CLAIM_SIGNATURE": signature,
             "TIMESTAMP": timestamp,
         }
+
+
+@functools.cache
+def _verifier(x: int) -> int:
+    return int(gmpy2.powmod(2, x, PRIME))
 
 
 def _pad(value: int) -> bytes:
@@ -174,13 +182,34 @@ class Server:
         self.client_id: str = client["ClientId"]
         admin.admin_create_user(UserPoolId=self.user_pool_id, Username="anna", MessageAction="SUPPRESS")
         admin.admin_set_user_password(UserPoolId=self.user_pool_id, Username="anna", Password=PASSWORD, Permanent=True)
-        self._address = urlsplit(url).netloc
-        host, _, port = self._address.rpartition(":")
+        self.address = urlsplit(url).netloc
+
+    def cost(self, work: Callable[[], object], times: int) -> float:
+        """Seconds of the server's CPU for one of the `times` sign-ins of `work`."""
+        before = cpu_seconds(self.process.pid)
+        work()
+        return (cpu_seconds(self.process.pid) - before) / times
+
+    def stop(self) -> None:
+        self.process.terminate()
+        self.process.wait()
+
+
+class Client:
+    """One connection, which signs its user in again and again."""
+
+    def __init__(self, address: str, user_pool_id: str, client_id: str) -> None:
+        self._address = address
+        self._client_id = client_id
+        host, _, port = address.rpartition(":")
         self._connection = socket.create_connection((host, int(port)))
-        self._srp = SrpClient(self.user_pool_id)
+        self._srp = SrpClient(user_pool_id)
+
+    def close(self) -> None:
+        self._connection.close()
 
     def _call(self, operation: str, **parameters: object) -> dict[str, Any]:
-        sent = json.dumps({"ClientId": self.client_id, **parameters}).encode()
+        sent = json.dumps({"ClientId": self._client_id, **parameters}).encode()
         head = (
             f"POST / HTTP/1.1\r\nHost: {self._address}\r\nContent-Type: application/x-amz-json-1.1\r\n"
             f"X-Amz-Target: AWSCognitoIdentityProviderService.{operation}\r\nContent-Length: {len(sent)}\r\n\r\n"
@@ -204,36 +233,74 @@ class Server:
         given = {"USERNAME": "anna", "PASSWORD": PASSWORD}
         self._call("InitiateAuth", AuthFlow="USER_PASSWORD_AUTH", AuthParameters=given)
 
-    def cost(self, work: Callable[[], None], times: int) -> float:
-        """Seconds of the server's CPU for one `work`."""
-        before = cpu_seconds(self.process.pid)
-        for _ in range(times):
-            work()
-        return (cpu_seconds(self.process.pid) - before) / times
+
+class Clients:
+    """So many clients at once, in processes of their own, which sign in when they are told to."""
+
+    def __init__(self, server: Server, count: int) -> None:
+        context = multiprocessing.get_context("fork")
+        self._count = count
+        self._gate = context.Barrier(count + 1)
+        self._times = context.Value("i", 0)
+        given = (server.address, server.user_pool_id, server.client_id)
+        self._processes = [context.Process(target=self._sign_in, args=given, daemon=True) for _ in range(count)]
+        for process in self._processes:
+            process.start()
+
+    def sign_in(self, times: int) -> None:
+        """That many sign-ins together."""
+        self._times.value = times // self._count
+        self._gate.wait()
+        self._gate.wait()
 
     def stop(self) -> None:
-        self._connection.close()
-        self.process.terminate()
-        self.process.wait()
+        self.sign_in(0)
+        for process in self._processes:
+            process.join()
+
+    def _sign_in(self, *server: str) -> None:
+        client = Client(*server)
+        while True:
+            self._gate.wait()
+            times = self._times.value
+            for _ in range(times):
+                client.sign_in_by_srp()
+            self._gate.wait()
+            if not times:
+                return
 
 
 def measure_sign_ins(rounds: int, times: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         server = Server(Path(folder) / "state")
+        clients = Clients(server, CLIENTS)
+        client = Client(server.address, server.user_pool_id, server.client_id)
         try:
             print("| sign-in through HTTP | server CPU ms | bare ms | ratio | a second and core |")
             print("|---|---|---|---|---|")
             for name, work, bare, count in (
-                ("SRP", server.sign_in_by_srp, bare_srp, times),
-                ("password", server.sign_in_by_password, bare_argon2, max(10, times // 8)),
+                ("SRP, one client", repeated(client.sign_in_by_srp), bare_srp, times),
+                (f"SRP, {CLIENTS} clients at once", clients.sign_in, bare_srp, times * 2 // CLIENTS * CLIENTS),
+                ("password", repeated(client.sign_in_by_password), bare_argon2, max(10, times // 8)),
             ):
-                server.cost(work, 5)
-                found = [(server.cost(work, count), bare(count)) for _ in range(rounds)]
+                work(CLIENTS)
+                found = [(server.cost(functools.partial(work, count), count), bare(count)) for _ in range(rounds)]
                 whole, alone = (statistics.median(column) for column in zip(*found, strict=True))
                 ratio = statistics.median(one / both for both, one in found)
                 print(f"| {name} | {whole * 1e3:.2f} | {alone * 1e3:.2f} | {ratio:.2f} | {1 / whole:,.0f} |")
+                sys.stdout.flush()
         finally:
+            clients.stop()
+            client.close()
             server.stop()
+
+
+def repeated(work: Callable[[], None]) -> Callable[[int], None]:
+    def repeat(times: int) -> None:
+        for _ in range(times):
+            work()
+
+    return repeat
 
 
 # Tokens
