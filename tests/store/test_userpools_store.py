@@ -23,7 +23,7 @@ from velvetrope.store.tables.userpools import (
     UserPoolStore,
 )
 from velvetrope.store.tables.userpools_challenges import spent_challenges
-from velvetrope.store.tables.userpools_sign_in import SignInStore, TokenFamily, attempts_key
+from velvetrope.store.tables.userpools_sign_in import NewFamily, SignInStore, TokenFamily, attempts_key
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 POOL = "us-west-2_AbCdEfGhI"
@@ -216,8 +216,8 @@ async def test_guesses_are_counted_one_by_one_and_by_the_hour(store: UserPoolSto
 async def test_deleting_a_user_takes_what_is_theirs(store: UserPoolStore, sign_ins: SignInStore) -> None:
     await store.create_user(user("anna", sign_in_aliases={"email": "e"}), "anna", password_sealed=None, code=CODE)
     await store.create_user(user("berta"), "berta", password_sealed=None)
-    await asyncio.to_thread(sign_ins.create_family, family(), token_hash="t", now=NOW)
-    await asyncio.to_thread(sign_ins.create_family, family("other", sub="sub-of-berta"), token_hash="u", now=NOW)
+    await asyncio.to_thread(sign_ins.create_family, NewFamily(family(), "t"), now=NOW)
+    await asyncio.to_thread(sign_ins.create_family, NewFamily(family("other", sub="sub-of-berta"), "u"), now=NOW)
 
     assert await store.delete_user(POOL, "anna")
     assert not await store.delete_user(POOL, "anna")
@@ -362,7 +362,7 @@ async def test_challenge_is_settled_for_the_user_as_they_are_then(store: UserPoo
 
 
 async def test_of_racing_rotations_one_wins_and_the_rest_end_the_family(sign_ins: SignInStore) -> None:
-    await asyncio.to_thread(sign_ins.create_family, family(), token_hash="t", now=NOW)
+    await asyncio.to_thread(sign_ins.create_family, NewFamily(family(), "t"), now=NOW)
 
     outcomes = await asyncio.gather(
         *(
@@ -382,7 +382,7 @@ async def test_without_grace_a_second_use_is_reuse_even_if_it_was_asked_for_befo
     sign_ins: SignInStore,
 ) -> None:
     """Two refreshes at once: the one that waited for its turn carries the earlier time."""
-    await asyncio.to_thread(sign_ins.create_family, family(), token_hash="t", now=NOW)
+    await asyncio.to_thread(sign_ins.create_family, NewFamily(family(), "t"), now=NOW)
 
     outcomes = [
         await sign_ins.rotate_refresh_token("t", new_token_hash=f"n{n}", client_id="c", now=now, grace=timedelta(0))
@@ -393,7 +393,7 @@ async def test_without_grace_a_second_use_is_reuse_even_if_it_was_asked_for_befo
 
 
 async def test_rotation_forgives_within_the_grace_period(sign_ins: SignInStore) -> None:
-    await asyncio.to_thread(sign_ins.create_family, family(), token_hash="t", now=NOW)
+    await asyncio.to_thread(sign_ins.create_family, NewFamily(family(), "t"), now=NOW)
 
     async def rotate(name: str, now: datetime) -> str:
         rotation = await sign_ins.rotate_refresh_token(
@@ -414,7 +414,7 @@ async def test_rotation_forgives_within_the_grace_period(sign_ins: SignInStore) 
 async def test_foreign_and_expired_tokens_are_not_rotated(
     sign_ins: SignInStore, token: str, client_id: str, after: timedelta
 ) -> None:
-    await asyncio.to_thread(sign_ins.create_family, family(), token_hash="t", now=NOW)
+    await asyncio.to_thread(sign_ins.create_family, NewFamily(family(), "t"), now=NOW)
 
     rotation = await sign_ins.rotate_refresh_token(
         token, new_token_hash="n", client_id=client_id, now=NOW + after, grace=timedelta(0)
@@ -425,7 +425,7 @@ async def test_foreign_and_expired_tokens_are_not_rotated(
 
 
 async def test_family_is_revoked_once_and_says_when(sign_ins: SignInStore) -> None:
-    await asyncio.to_thread(sign_ins.create_family, family(), token_hash=None, now=NOW)
+    await asyncio.to_thread(sign_ins.create_family, NewFamily(family(), None), now=NOW)
 
     answers = await asyncio.gather(*(sign_ins.revoke_family("o", now=NOW) for _ in range(4)))
 
@@ -435,16 +435,15 @@ async def test_family_is_revoked_once_and_says_when(sign_ins: SignInStore) -> No
 
 async def test_family_is_remembered_a_day_longer_than_its_tokens(sign_ins: SignInStore, database: Database) -> None:
     """Its last access token lives up to a day longer than its refresh token, and is judged by the family."""
-    await asyncio.to_thread(sign_ins.create_family, family(), token_hash="t", now=NOW)
+    await asyncio.to_thread(sign_ins.create_family, NewFamily(family(), "t"), now=NOW)
     end = NOW + timedelta(days=31)
 
-    await asyncio.to_thread(sign_ins.create_family, family("two"), token_hash=None, now=end - timedelta(microseconds=1))
+    await asyncio.to_thread(sign_ins.create_family, NewFamily(family("two"), None), now=end - timedelta(microseconds=1))
     assert await sign_ins.load_family("o") is not None
-    await asyncio.to_thread(sign_ins.create_family, family("three"), token_hash=None, now=end)
+    await asyncio.to_thread(sign_ins.create_family, NewFamily(family("three"), None), now=end)
     assert await sign_ins.load_family("o") is not None  # what is over is removed once a minute
-    await asyncio.to_thread(
-        SignInStore(database).create_family, family("four"), token_hash=None, now=end
-    )  # and by a process's first write
+    # and by a process's first write
+    await asyncio.to_thread(SignInStore(database).create_family, NewFamily(family("four"), None), now=end)
     assert await sign_ins.load_family("o") is None
     assert await sign_ins.load_family_of_token("t") is None
 

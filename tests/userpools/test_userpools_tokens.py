@@ -114,7 +114,7 @@ async def test_refresh_token_looks_like_awss_and_is_kept_as_a_hash_only(world: W
     header = json.loads(base64.urlsafe_b64decode(parts[0] + "=="))
     assert header == {"cty": "JWT", "enc": "A256GCM", "alg": "RSA-OAEP"}
     async with world.database.read() as connection:
-        from velvetrope.store.tables.userpools_sign_in import refresh_tokens
+        from velvetrope.store.tables.userpools_families import refresh_tokens
 
         kept = (await connection.execute(refresh_tokens.select())).one()
     assert kept.token_hash == hashlib.sha256(token.encode()).hexdigest()

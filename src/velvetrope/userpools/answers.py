@@ -16,7 +16,7 @@ from velvetrope.userpools.migrations import UserMigrations
 from velvetrope.userpools.new_passwords import NewPasswords
 from velvetrope.userpools.next_step import NextStep
 from velvetrope.userpools.one_time_codes import OneTimeCodes
-from velvetrope.userpools.password_proofs import PasswordProofs
+from velvetrope.userpools.password_proofs import Ending, PasswordProofs
 from velvetrope.userpools.second_factors import SecondFactors
 from velvetrope.userpools.sign_in import PasswordSignIn
 from velvetrope.userpools.sign_in_triggers import SignInTriggers
@@ -59,7 +59,7 @@ class ChallengeAnswers:
         parts = self._parts
         match challenge_name:
             case "PASSWORD_VERIFIER":
-                return await self.after(turn, await self._password_proven(turn, responses))
+                return await self.after(turn, await self.password_proven(turn, responses))
             case "PASSWORD":
                 return await self.after(turn, await parts.first_factors.answer_password(turn, session, responses))
             case "PASSWORD_SRP":
@@ -86,8 +86,13 @@ class ChallengeAnswers:
             case _:
                 raise InvalidParameterException(f"The challenge {challenge_name} is not supported by velvetrope.")
 
-    async def _password_proven(self, turn: Turn, responses: Mapping[str, str]) -> Answered:
-        answered = await self._parts.proofs.answer(turn, responses)
+    async def password_proven(self, turn: Turn, responses: Mapping[str, str], ending: Ending | None = None) -> Answered:
+        """PASSWORD_VERIFIER alone; what follows is not asked, but that `ending` may have followed already.
+
+        Raises:
+            UserPoolError: as `PasswordProofs.answer` refuses it.
+        """
+        answered = await self._parts.proofs.answer(turn, responses, ending)
         if answered.sign_in.flow != "CUSTOM_AUTH":
             return answered
         step = CustomStep(challenge_name="PASSWORD_VERIFIER", challenge_result=True)

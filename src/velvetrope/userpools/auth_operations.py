@@ -27,10 +27,10 @@ from velvetrope.userpools.back_off import check_attempts
 from velvetrope.userpools.beginnings import Flow, begun_sign_in
 from velvetrope.userpools.challenges import ChallengeSealer, ConfirmedSignUp, CustomStep, SignIn
 from velvetrope.userpools.custom_challenges import with_step
-from velvetrope.userpools.devices import group_key_of, new_device_key
 from velvetrope.userpools.directory import PoolDirectory, PresentedName
+from velvetrope.userpools.endings import Endings, authentication_result, described_tokens
 from velvetrope.userpools.errors import InvalidParameterException, NotAuthorizedException
-from velvetrope.userpools.issuing import SELF_SERVICE_SCOPE, IssuedTokens, TokenIssuer
+from velvetrope.userpools.issuing import TokenIssuer
 from velvetrope.userpools.migrations import migrates
 from velvetrope.userpools.password_proofs import Met
 from velvetrope.userpools.shapes import AnalyticsMetadata, ContextData, UserContextData
@@ -111,8 +111,7 @@ class AuthOperations:
         self._challenges = challenges
         self._parts = parts
         self._answers = ChallengeAnswers(parts)
-        self._master_keys = master_keys
-        self._entropy = entropy
+        self._endings = Endings(issuer=issuer, triggers=parts.triggers, master_keys=master_keys, entropy=entropy)
         self._workers = workers
 
     @operation
@@ -210,7 +209,7 @@ class AuthOperations:
             device_key=device_key,
             client_metadata=client_metadata,
         )
-        return {"authentication_result": _authentication_result(issued)}
+        return {"authentication_result": authentication_result(issued)}
 
     # InitiateAuth
 
@@ -309,7 +308,7 @@ class AuthOperations:
         issued = await self._issuer.refresh(
             pool, client, refresh_token, now=turn.now, device_key=parameters.get("DEVICE_KEY")
         )
-        return _tokens(issued)
+        return described_tokens(issued)
 
     async def _check_secret_hash_of_token(
         self, pool: UserPool, client: AppClient, refresh_token: str, presented: str | None
@@ -326,44 +325,23 @@ class AuthOperations:
     async def _respond(
         self, turn: Turn, challenge_name: str, session: str | None, responses: Mapping[str, str]
     ) -> Answer:
+        if challenge_name == "PASSWORD_VERIFIER":
+            return await self._prove_password(turn, responses)
         return await self._reached(turn, await self._answers.answer(turn, challenge_name, session, responses))
+
+    async def _prove_password(self, turn: Turn, responses: Mapping[str, str]) -> Answer:
+        """As any other answer, but that it may end the sign-in with the same visit to the store."""
+        ending = await self._endings.at_once(turn)
+        answered = await self._answers.password_proven(turn, responses, ending)
+        if ending is not None and ending.answer is not None:
+            return ending.answer
+        return await self._next(turn, answered)
 
     async def _next(self, turn: Turn, answered: Answered | NextChallenge, *, srp_a: str | None = None) -> Answer:
         return await self._reached(turn, await self._answers.after(turn, answered, srp_a=srp_a))
 
     async def _reached(self, turn: Turn, reached: NextChallenge | Passed) -> Answer:
-        return reached.rendered() if isinstance(reached, NextChallenge) else await self._finish(turn, reached)
-
-    async def _finish(self, turn: Turn, passed: Passed) -> Answer:
-        pool, sign_in, user = turn.pool, passed.sign_in, passed.stored.user
-        tracks = pool.device_configuration is not None
-        device_key = passed.device_key
-        new_device = new_device_key(pool, self._entropy) if tracks and sign_in.device_key is None else None
-        await self._parts.triggers.post_authentication(
-            turn, sign_in.user_id, user, new_device_used=new_device is not None
-        )
-        issued = await self._issuer.start_family(
-            pool,
-            turn.client,
-            user,
-            scopes=(SELF_SERVICE_SCOPE,),
-            authenticated_at=turn.now,
-            now=turn.now,
-            hosted=False,
-            trigger_source=_token_source(sign_in),
-            client_metadata=turn.client_metadata,
-            device_key=device_key or new_device,
-            groups=passed.stored.groups,
-        )
-        if new_device is None:
-            return _tokens(issued)
-        return _tokens(
-            issued,
-            new_device_metadata={
-                "device_key": new_device,
-                "device_group_key": group_key_of(self._master_keys, pool, new_device),
-            },
-        )
+        return reached.rendered() if isinstance(reached, NextChallenge) else await self._endings.end(turn, reached)
 
 
 def allowed_flows(client: AppClient) -> frozenset[str]:
@@ -429,27 +407,3 @@ def _needed_parameters(flow: str, parameters: Mapping[str, str]) -> tuple[str, .
             raise InvalidParameterException(f"CHALLENGE_NAME {first} is not supported.")  # text UNVERIFIED
         return ("SRP_A",)
     return ()
-
-
-def _token_source(sign_in: SignIn) -> str:
-    """The trigger source of the tokens of a sign-in (user-pools reference section 8)."""
-    if "NEW_PASSWORD_REQUIRED" in sign_in.proven:
-        return "TokenGeneration_NewPasswordChallenge"
-    if "DEVICE_PASSWORD_VERIFIER" in sign_in.proven:
-        return "TokenGeneration_AuthenticateDevice"
-    return "TokenGeneration_Authentication"
-
-
-def _tokens(issued: IssuedTokens, *, new_device_metadata: dict[str, str] | None = None) -> dict[str, object]:
-    result = {**_authentication_result(issued), "new_device_metadata": new_device_metadata}
-    return {"challenge_parameters": {}, "authentication_result": result}
-
-
-def _authentication_result(issued: IssuedTokens) -> dict[str, object]:
-    return {
-        "access_token": issued.access_token,
-        "expires_in": issued.expires_in_seconds,
-        "token_type": "Bearer",
-        "refresh_token": issued.refresh_token,
-        "id_token": issued.id_token,
-    }

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from velvetrope.store.tables.userpools import StoredUser, UserPool
-from velvetrope.store.tables.userpools_sign_in import Attempts, SignInStore, attempts_key
+from velvetrope.store.tables.userpools_sign_in import Attempts, NewFamily, Settled, SignInStore, attempts_key
 from velvetrope.userpools.errors import UserPoolError, attempts_exceeded, wrong_credentials
 from velvetrope.userpools.workers import Workers
 
@@ -55,18 +55,22 @@ class BackOff:
         right: Callable[[StoredUser | None], bool],
         refusal: Callable[[StoredUser | None], UserPoolError],
         now: datetime,
+        begins: Callable[[StoredUser], NewFamily | None] | None = None,
+        kept: Callable[[], None] | None = None,
     ) -> StoredUser | None:
         """Spend a challenge that is worth one answer, and count that answer, in one transaction. Returns the user.
 
         `right` says whether the answer is, for the user as they are in that transaction; `refusal` what to say
-        otherwise.
+        otherwise. `begins` names the family of tokens that a right answer begins in the same transaction, if it does;
+        `kept` is called in the same visit to a worker once that has been committed.
 
         Raises:
             NotAuthorizedException: the name is locked, or the challenge was answered before.
             UserPoolError: `refusal`'s.
         """
-        settled = await self._workers.run(
-            lambda: self._store.settle_challenge(
+
+        def settle() -> Settled:
+            settled = self._store.settle_challenge(
                 challenge_id,
                 expires_at=expires_at,
                 user_pool_id=pool.id,
@@ -75,8 +79,13 @@ class BackOff:
                 now=now,
                 locks=LOCKS,
                 forget_after=QUIET_FOR,
+                begins=begins,
             )
-        )
+            if kept is not None and settled.begun is not None:
+                kept()
+            return settled
+
+        settled = await self._workers.run(settle)
         match settled.outcome:
             case "right":
                 return settled.found

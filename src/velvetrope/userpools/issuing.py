@@ -1,7 +1,7 @@
 """Issue, refresh, verify and revoke tokens.
 
-One sign-in makes one family (`origin_jti`). ID and access tokens are RS256 JWTs with the claims of AWS; refresh tokens
-are opaque texts in the shape of AWS's JWE, of which only a hash is kept. A refresh issues new ID and access tokens and
+One sign-in makes one family (`origin_jti`). ID and access tokens are RS256 JWTs (`token_claims`); refresh tokens are
+opaque texts in the shape of AWS's JWE, of which only a hash is kept. A refresh issues new ID and access tokens and
 keeps `auth_time` and `origin_jti`; with rotation switched on it also replaces the refresh token, and presenting a
 replaced one ends the family. Refresh tokens of a family end together, when the first one would have.
 
@@ -20,8 +20,9 @@ from datetime import datetime, timedelta
 
 from velvetrope.clock import Entropy
 from velvetrope.identifiers import new_uuid
+from velvetrope.oauth import SYSTEM_SCOPES
 from velvetrope.store.tables.userpools import AppClient, Group, StoredUser, User, UserPool, UserPoolStore
-from velvetrope.store.tables.userpools_sign_in import SignInStore, TokenFamily
+from velvetrope.store.tables.userpools_sign_in import NewFamily, SignInStore, TokenFamily
 from velvetrope.tokens import (
     InvalidToken,
     TokenExpired,
@@ -32,7 +33,6 @@ from velvetrope.tokens import (
     sign_token,
     verify_token,
 )
-from velvetrope.userpools.attributes import readable
 from velvetrope.userpools.directory import username_form
 from velvetrope.userpools.errors import (
     NotAuthorizedException,
@@ -40,27 +40,21 @@ from velvetrope.userpools.errors import (
     UnsupportedOperationException,
     UnsupportedTokenTypeException,
 )
-from velvetrope.userpools.identities import identities_claim
 from velvetrope.userpools.resource_servers import ScopeDirectory
 from velvetrope.userpools.sign_in import check_no_reset_asked
-from velvetrope.userpools.signing_keys import PoolKeys
-from velvetrope.userpools.token_generation import TokenChanges, TokenGeneration
+from velvetrope.userpools.signing_keys import PoolKeys, SigningPair
+from velvetrope.userpools.token_claims import ClaimWriter, Granted, Told, epoch_seconds
+from velvetrope.userpools.token_generation import TokenGeneration
 from velvetrope.userpools.triggers import Occasion
 from velvetrope.userpools.workers import Workers
 
-__all__ = ["SELF_SERVICE_SCOPE", "IssuedTokens", "Issuer", "TokenIssuer"]
+__all__ = ["SELF_SERVICE_SCOPE", "IssuedTokens", "Issuer", "TokenDraft", "TokenIssuer"]
 
 SELF_SERVICE_SCOPE = "aws.cognito.signin.user.admin"
 """What an access token needs for GetUser and its like; the only scope of tokens that InitiateAuth issues."""
 
-_ATTRIBUTES_OF_SCOPE: Mapping[str, Collection[str]] = {
-    "email": ("email", "email_verified"),
-    "phone": ("phone_number", "phone_number_verified"),
-}
-_BOOLEANS = ("email_verified", "phone_number_verified")
-
 _JWE_HEADER = base64.urlsafe_b64encode(b'{"cty":"JWT","enc":"A256GCM","alg":"RSA-OAEP"}').rstrip(b"=").decode()
-_JWE_PART_BYTES = (256, 12, 96, 16)
+_JWE_PARTS = (slice(0, 256), slice(256, 268), slice(268, 364), slice(364, 380))
 """Encrypted key, nonce, ciphertext, tag: all of them random here, none of them means anything to anybody."""
 _MAX_REFRESH_TOKEN_CHARACTERS = 4096
 
@@ -78,14 +72,11 @@ class IssuedTokens:
 
 
 @dataclass(frozen=True, slots=True)
-class _Told:
-    """Groups, roles and scopes that tokens tell, and what a trigger changes about their claims."""
+class TokenDraft:
+    """The tokens of a new family, before anything is kept. Call `sign` in a worker, once `new` is in the store."""
 
-    groups: tuple[str, ...]
-    roles: tuple[str, ...]
-    preferred_role: str | None
-    scopes: tuple[str, ...]
-    changes: TokenChanges
+    new: NewFamily
+    sign: Callable[[], IssuedTokens]
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +165,78 @@ class TokenIssuer:
             client_metadata=client_metadata,
             groups=groups,
         )
+        pair = await self._keys.signing_pair(pool.id)
+        draft = self._draft(
+            pool,
+            client,
+            user,
+            told,
+            pair,
+            scopes=scopes,
+            authenticated_at=authenticated_at,
+            now=now,
+            hosted=hosted,
+            nonce=nonce,
+            include_id_token=include_id_token,
+            include_refresh_token=include_refresh_token,
+            device_key=device_key,
+            resource=resource,
+        )
+
+        def keep_and_sign() -> IssuedTokens:
+            # In one visit to a worker; where the family cannot be kept there are no tokens.
+            self._sign_ins.create_family(draft.new, now=now)
+            return draft.sign()
+
+        return await self._workers.run(keep_and_sign)
+
+    async def drafter(
+        self, pool: UserPool, client: AppClient, *, scopes: tuple[str, ...], now: datetime
+    ) -> Callable[[StoredUser, str | None], TokenDraft] | None:
+        """Writes tokens for whoever signs in, and the device they sign in with, without waiting for anybody.
+
+        For who is in a worker, and has read the user with their groups. None where a function is asked about tokens,
+        or a scope has to be looked up.
+        """
+        if not self._generation.is_silent(pool) or not SYSTEM_SCOPES.issuperset(scopes):
+            return None
+        pair = await self._keys.signing_pair(pool.id)
+
+        def draft(stored: StoredUser, device_key: str | None) -> TokenDraft:
+            told = Told.of(Granted.by(stored.groups or ()), scopes)
+            return self._draft(
+                pool,
+                client,
+                stored.user,
+                told,
+                pair,
+                scopes=scopes,
+                authenticated_at=now,
+                now=now,
+                hosted=False,
+                device_key=device_key,
+            )
+
+        return draft
+
+    def _draft(
+        self,
+        pool: UserPool,
+        client: AppClient,
+        user: User,
+        told: Told,
+        pair: SigningPair,
+        *,
+        scopes: tuple[str, ...],
+        authenticated_at: datetime,
+        now: datetime,
+        hosted: bool,
+        nonce: str | None = None,
+        include_id_token: bool = True,
+        include_refresh_token: bool = True,
+        device_key: str | None = None,
+        resource: str | None = None,
+    ) -> TokenDraft:
         seconds = (
             client.refresh_token_validity_seconds
             if include_refresh_token
@@ -192,19 +255,25 @@ class TokenIssuer:
             resource=resource,
         )
         refresh_token = self._new_refresh_token() if include_refresh_token else None
-        token_hash = None if refresh_token is None else _hash(refresh_token)
-        most = pool.max_sessions_per_user if pool.tracks_sessions else None
-        return await self._issue(
-            pool,
-            client,
-            user,
+        new = NewFamily(
             family,
-            now=now,
-            nonce=nonce,
-            include_id_token=include_id_token,
-            refresh_token=refresh_token,
-            told=told,
-            keep=lambda: self._sign_ins.create_family(family, token_hash=token_hash, now=now, most=most),
+            token_hash=None if refresh_token is None else _hash(refresh_token),
+            most=pool.max_sessions_per_user if pool.tracks_sessions else None,
+        )
+        return TokenDraft(
+            new,
+            lambda: self._sign(
+                pool,
+                client,
+                user,
+                family,
+                told,
+                pair,
+                now=now,
+                nonce=nonce,
+                include_id_token=include_id_token,
+                refresh_token=refresh_token,
+            ),
         )
 
     async def _told(
@@ -218,7 +287,7 @@ class TokenIssuer:
         trigger_source: str,
         client_metadata: Mapping[str, str] | None,
         groups: Sequence[Group] | None = None,
-    ) -> "_Told":
+    ) -> Told:
         """What the tokens tell besides the user, after the trigger had its say. Asked before anything is kept.
 
         Scopes that their resource server has let go of are not told; they come back with it (see `ScopeDirectory`).
@@ -227,71 +296,39 @@ class TokenIssuer:
         scopes = tuple(scope for scope in scopes if scope not in inactive)
         if groups is None:
             groups = await self._store.load_groups_of_user(pool.id, username_form(pool, user.username))
-        ranked = _by_precedence(groups)
-        names = [group.group_name for group in ranked]
-        roles = [group.role_arn for group in ranked if group.role_arn is not None]
-        preferred = preferred_role(ranked)
+        granted = Granted.by(groups)
         changes = await self._generation.changes(
             Occasion(pool, user.username, now, client.client_id, client_metadata),
             trigger_source,
             user,
-            groups=names,
-            roles=roles,
-            preferred_role=preferred,
+            groups=granted.groups,
+            roles=granted.roles,
+            preferred_role=granted.preferred_role,
             scopes=scopes,
         )
-        names = names if changes.groups is None else list(changes.groups)
-        roles = roles if changes.roles is None else list(changes.roles)
-        preferred = changes.preferred_role or (preferred if changes.roles is None else None)
-        return _Told(tuple(names), tuple(roles), preferred, changes.scopes(scopes), changes)
+        return Told.of(granted, scopes, changes)
 
-    async def _issue(
+    def _sign(
         self,
         pool: UserPool,
         client: AppClient,
         user: User,
         family: TokenFamily,
+        told: Told,
+        pair: SigningPair,
         *,
         now: datetime,
         nonce: str | None,
         include_id_token: bool,
         refresh_token: str | None,
-        told: "_Told",
-        keep: Callable[[], None] | None = None,
     ) -> IssuedTokens:
-        """Sign the tokens, in one visit to a worker, which has done `keep` first: where it fails there are none."""
-        pair = await self._keys.signing_pair(pool.id)
-        shared: dict[str, object] = {
-            "sub": user.sub,
-            "iss": self.issuer.name(pool.id),
-            "event_id": new_uuid(self._entropy),
-            "auth_time": _epoch_seconds(family.authenticated_at),
-            "iat": _epoch_seconds(now),
-        }
-        if told.groups:
-            shared["cognito:groups"] = list(told.groups)
-        if client.enable_token_revocation:
-            shared["origin_jti"] = family.origin_jti
-        access = told.changes.access_token.applied(
-            {**shared, **self._access_claims(client, user, family, told.scopes, now=now)}
-        )
-        identity = self._id_claims(client, user, family, now=now, nonce=nonce)
-        if told.roles:
-            identity["cognito:roles"] = list(told.roles)
-        if told.preferred_role is not None:
-            identity["cognito:preferred_role"] = told.preferred_role
-        identity = told.changes.id_token.applied({**shared, **identity})
-
-        def sign() -> tuple[str, str | None]:
-            if keep is not None:
-                keep()
-            access_token = sign_token(access, pair.access_key)
-            if not include_id_token:
-                return access_token, None
-            at_hash = {"at_hash": _at_hash(access_token)} if family.hosted else {}
-            return access_token, sign_token({**identity, **at_hash}, pair.id_key)
-
-        access_token, id_token = await self._workers.run(sign)
+        """The tokens, once their family is kept. Half a millisecond of a worker."""
+        writer = ClaimWriter(self.issuer.name(pool.id), client, user, family, told, now=now, entropy=self._entropy)
+        access_token = sign_token(writer.access_claims(), pair.access_key)
+        id_token = None
+        if include_id_token:
+            at_hash = _at_hash(access_token) if family.hosted else None
+            id_token = sign_token(writer.id_claims(nonce=nonce, at_hash=at_hash), pair.id_key)
         return IssuedTokens(
             access_token=access_token,
             id_token=id_token,
@@ -300,54 +337,10 @@ class TokenIssuer:
             origin_jti=family.origin_jti,
         )
 
-    def _access_claims(
-        self, client: AppClient, user: User, family: TokenFamily, scopes: Sequence[str], *, now: datetime
-    ) -> dict[str, object]:
-        claims: dict[str, object] = {
-            "client_id": client.client_id,
-            "token_use": "access",
-            "scope": " ".join(scopes),
-            "exp": _epoch_seconds(now) + client.access_token_validity_seconds,
-            "jti": new_uuid(self._entropy),
-            "username": user.username,
-        }
-        if family.resource is not None:
-            claims["aud"] = family.resource
-        if family.device_key is not None:
-            claims["device_key"] = family.device_key
-        if family.hosted:
-            claims["version"] = 2  # seen on tokens of the OAuth endpoints only
-        return claims
-
-    def _id_claims(
-        self,
-        client: AppClient,
-        user: User,
-        family: TokenFamily,
-        *,
-        now: datetime,
-        nonce: str | None,
-    ) -> dict[str, object]:
-        claims: dict[str, object] = {
-            "aud": client.client_id,
-            "token_use": "id",
-            "exp": _epoch_seconds(now) + client.id_token_validity_seconds,
-            "cognito:username": user.username,
-        }
-        for name, value in user.attributes.items():
-            if value and readable(client, name) and _in_scope(name, family.scopes):
-                claims[name] = _claim_of(name, value)
-        if user.identities and readable(client, "identities"):
-            claims["identities"] = identities_claim(user)
-        if client.enable_token_revocation:
-            claims["jti"] = new_uuid(self._entropy)
-        if nonce is not None:
-            claims["nonce"] = nonce
-        return claims
-
     def _new_refresh_token(self) -> str:
-        parts = [self._entropy.token_bytes(count) for count in _JWE_PART_BYTES]
-        return ".".join([_JWE_HEADER, *(base64.urlsafe_b64encode(part).rstrip(b"=").decode() for part in parts)])
+        random = self._entropy.token_bytes(_JWE_PARTS[-1].stop)
+        parts = [base64.urlsafe_b64encode(random[part]).rstrip(b"=").decode() for part in _JWE_PARTS]
+        return ".".join([_JWE_HEADER, *parts])
 
     # Refresh
 
@@ -407,16 +400,20 @@ class TokenIssuer:
             await self._sign_ins.mark_used(family.origin_jti, now=now)
         # A family of the hosted pages that never had an ID token (no openid scope) gets none by refreshing either.
         include_id_token = not family.hosted or "openid" in family.scopes
-        return await self._issue(
-            pool,
-            client,
-            stored.user,
-            family,
-            now=now,
-            nonce=None,
-            include_id_token=include_id_token,
-            refresh_token=new_token,
-            told=told,
+        pair = await self._keys.signing_pair(pool.id)
+        return await self._workers.run(
+            lambda: self._sign(
+                pool,
+                client,
+                stored.user,
+                family,
+                told,
+                pair,
+                now=now,
+                nonce=None,
+                include_id_token=include_id_token,
+                refresh_token=new_token,
+            )
         )
 
     async def _rotate(self, client: AppClient, refresh_token: str, *, now: datetime) -> str | None:
@@ -543,51 +540,10 @@ class TokenIssuer:
         return False
 
 
-def preferred_role(groups: Sequence[Group]) -> str | None:
-    """The role of the group that goes first, if it is clear which that is.
-
-    Lower precedence goes first; groups without one go last and give no preferred role. Where several groups share the
-    lowest precedence they must agree on the role (Developer Guide, "Adding groups to a user pool").
-    """
-    ranked = [(group.precedence, group.role_arn) for group in groups if group.precedence is not None]
-    if not ranked:
-        return None
-    lowest = min(precedence for precedence, _ in ranked)
-    roles = {role for precedence, role in ranked if precedence == lowest}
-    return roles.pop() if len(roles) == 1 else None
-
-
-def _by_precedence(groups: Sequence[Group]) -> list[Group]:
-    return sorted(groups, key=lambda group: (group.precedence is None, group.precedence or 0, group.group_name))
-
-
-def _in_scope(attribute: str, scopes: Collection[str]) -> bool:
-    """Whether the scopes let the ID token carry the attribute.
-
-    `profile` gives everything readable, and so does asking for none of email, phone and profile: tokens of
-    InitiateAuth, and `openid` alone (Developer Guide, "App client settings terminology").
-    """
-    asked = {"email", "phone", "profile"}.intersection(scopes)
-    if not asked or "profile" in asked:
-        return True
-    return any(attribute in _ATTRIBUTES_OF_SCOPE[scope] for scope in asked)
-
-
 def _signed_out_since(user: User, verified: VerifiedToken) -> bool:
     """To the second, which is all a token says; in doubt against the token."""
     issued_at: int = verified.claims["iat"]
-    return user.signed_out_at is not None and issued_at <= _epoch_seconds(user.signed_out_at)
-
-
-def _claim_of(name: str, value: str) -> object:
-    """An attribute as the ID token has it: a text, but for three.
-
-    What somebody wrote as their address is its `formatted` form (OIDC Core section 5.1.1; seen on AWS in
-    https://github.com/aws-amplify/amplify-js/issues/4935).
-    """
-    if name == "address":
-        return {"formatted": value}
-    return value == "true" if name in _BOOLEANS else value
+    return user.signed_out_at is not None and issued_at <= epoch_seconds(user.signed_out_at)
 
 
 def _at_hash(access_token: str) -> str:
@@ -598,7 +554,3 @@ def _at_hash(access_token: str) -> str:
 
 def _hash(refresh_token: str) -> str:
     return hashlib.sha256(refresh_token.encode()).hexdigest()
-
-
-def _epoch_seconds(moment: datetime) -> int:
-    return int(moment.timestamp())

@@ -17,10 +17,10 @@ from velvetrope.store.tables.userpools import StoredUser, UserPoolStore
 from velvetrope.userpools.challenges import SignIn
 from velvetrope.userpools.custom_challenges import CustomChallenges
 from velvetrope.userpools.devices import DeviceProofs
-from velvetrope.userpools.errors import InvalidLambdaResponseException, wrong_credentials
+from velvetrope.userpools.errors import InvalidLambdaResponseException, UserPoolError, wrong_credentials
 from velvetrope.userpools.new_passwords import NewPasswords
 from velvetrope.userpools.password_proofs import PasswordProofs
-from velvetrope.userpools.second_factors import SecondFactors
+from velvetrope.userpools.second_factors import SecondFactors, is_second_factor_owed
 from velvetrope.userpools.sign_in import check_may_sign_in
 from velvetrope.userpools.turns import Answered, NextChallenge, Passed, Turn
 
@@ -77,6 +77,25 @@ class NextStep:
             return asked
         proved = "DEVICE_PASSWORD_VERIFIER" in sign_in.proven
         return Passed(sign_in, stored, sign_in.device_key if proved else None)
+
+    @staticmethod
+    def passed_at_once(turn: Turn, sign_in: SignIn, stored: StoredUser) -> Passed | None:
+        """What `after` says of an answer, where that needs nobody to be asked and nothing to be refused.
+
+        None says nothing: `after` does.
+        """
+        if (
+            sign_in.flow == "CUSTOM_AUTH"
+            or sign_in.device_key is not None
+            or stored.user.status != "CONFIRMED"
+            or is_second_factor_owed(turn.pool, sign_in, stored.user)
+        ):
+            return None
+        try:
+            check_may_sign_in(stored.user, now=turn.now)
+        except UserPoolError:
+            return None
+        return Passed(sign_in, stored, None)
 
     async def _prove_password(
         self, turn: Turn, sign_in: SignIn, stored: StoredUser | None, srp_a: str | None

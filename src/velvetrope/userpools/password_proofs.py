@@ -18,6 +18,8 @@ import hmac
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
+from typing import Protocol
 
 from velvetrope.clock import Entropy
 from velvetrope.srp import (
@@ -32,6 +34,7 @@ from velvetrope.srp import (
 )
 from velvetrope.store.tables.userpools import StoredUser, UserPool, UserPoolStore
 from velvetrope.store.tables.userpools_factors import FactorStore
+from velvetrope.store.tables.userpools_sign_in import NewFamily
 from velvetrope.userpools.back_off import BackOff, is_locked
 from velvetrope.userpools.challenges import SECRET_BLOCK_LIFETIME, ChallengeSealer, SecretBlock, SignIn, decode_base64
 from velvetrope.userpools.directory import PoolDirectory, PresentedName
@@ -46,7 +49,7 @@ from velvetrope.userpools.turns import Answered, NextChallenge, Turn, required
 from velvetrope.userpools.vault import PasswordVault, SrpVerifier, fingerprint_of
 from velvetrope.userpools.workers import Workers
 
-__all__ = ["Met", "PasswordProofs", "SignedNames", "SrpExchange", "device_missing"]
+__all__ = ["Ending", "Met", "PasswordProofs", "SignedNames", "SrpExchange", "device_missing"]
 
 _TIMESTAMP_SKEW = timedelta(minutes=5)
 """How far TIMESTAMP may be from our clock: what SigV4 allows. UNVERIFIED; the secret block is what is really spent."""
@@ -67,6 +70,18 @@ class Met:
     known: SrpVerifier
     challenge: Challenge
     key: bytes = field(repr=False)
+
+
+class Ending(Protocol):
+    """What may follow a right answer at once. Both are called in a worker."""
+
+    def begins(self, sign_in: SignIn, stored: StoredUser, /) -> NewFamily | None:
+        """The family of the tokens that end this sign-in, where nothing else is to be shown. It must not raise."""
+        ...
+
+    def kept(self) -> None:
+        """The family that `begins` has named is in the store."""
+        ...
 
 
 class SrpExchange:
@@ -158,11 +173,13 @@ class SrpExchange:
         *,
         stands: Callable[[StoredUser | None], bool],
         refusal: Callable[[StoredUser | None], UserPoolError],
+        begins: Callable[[StoredUser], NewFamily | None] | None = None,
+        kept: Callable[[], None] | None = None,
     ) -> StoredUser | None:
         """That the answer's signature is the one that the secret makes. The block is spent by asking. Returns the user.
 
         `stands` says whether the secret is still the one that the block's key was made of; where it is not the same
-        work is done, and no answer is right.
+        work is done, and no answer is right. `begins` and `kept` are what may follow a right one (`BackOff.settle`).
 
         Raises:
             NotAuthorizedException: the block was spent before, or the name is locked.
@@ -184,6 +201,8 @@ class SrpExchange:
             right=lambda found: stands(found) and signed,
             refusal=refusal,
             now=turn.now,
+            begins=begins,
+            kept=kept,
         )
 
 
@@ -234,8 +253,10 @@ class PasswordProofs:
         names = {"USERNAME": sign_in.user_id, "USER_ID_FOR_SRP": sign_in.user_id}
         return NextChallenge("PASSWORD_VERIFIER", {**parameters, **names})
 
-    async def answer(self, turn: Turn, responses: Mapping[str, str]) -> Answered:
+    async def answer(self, turn: Turn, responses: Mapping[str, str], ending: Ending | None = None) -> Answered:
         """The sign-in with its password proven. The session that may come along says nothing: the block is the state.
+
+        `ending` is told of a right answer in the transaction that counts it.
 
         Raises:
             ResourceNotFoundException: the client says that it is a device that the user has not confirmed; clients
@@ -249,6 +270,7 @@ class PasswordProofs:
         device_key = responses.get("DEVICE_KEY")
         if device_key is not None:
             await self._check_device(pool, sign_in, device_key)
+        proven = sign_in.with_device(device_key).with_proof("PASSWORD_VERIFIER")
         found = await self._exchange.check(
             turn,
             block,
@@ -257,8 +279,10 @@ class PasswordProofs:
             SignedNames(pool.short_name, sign_in.user_id),
             stands=lambda found: _is_secret_of(found, block),
             refusal=lambda found: _refusal(turn, found),
+            begins=None if ending is None else partial(ending.begins, proven),
+            kept=None if ending is None else ending.kept,
         )
-        return Answered(sign_in.with_device(device_key).with_proof("PASSWORD_VERIFIER"), found)
+        return Answered(proven, found)
 
     async def _check_device(self, pool: UserPool, sign_in: SignIn, device_key: str) -> None:
         if await self._factors.load_device(pool.id, sign_in.username_key, device_key) is None:

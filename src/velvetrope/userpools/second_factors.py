@@ -34,7 +34,7 @@ from velvetrope.userpools.mail_factors import MailFactors
 from velvetrope.userpools.one_time_codes import OneTimeCodes, code_lock
 from velvetrope.userpools.turns import Answered, NextChallenge, Turn, check_username, required
 
-__all__ = ["MFA_NAMES", "SecondFactors", "has_address_for", "must_show_second_factor"]
+__all__ = ["MFA_NAMES", "SecondFactors", "has_address_for", "is_second_factor_owed", "must_show_second_factor"]
 
 MFA_NAMES: tuple[MfaType, ...] = ("SMS_MFA", "SOFTWARE_TOKEN_MFA", "EMAIL_OTP")
 _MFA_PROOFS = "mfa:"
@@ -46,6 +46,15 @@ def must_show_second_factor(pool: UserPool, user: User) -> bool:
     if pool.mfa_configuration == "OFF":
         return False
     return pool.mfa_configuration == "ON" or any(name in pool.mfa_types for name in user.mfa_enabled)
+
+
+def is_second_factor_owed(pool: UserPool, sign_in: SignIn, user: User) -> bool:
+    """Whether this sign-in still needs one."""
+    return (
+        must_show_second_factor(pool, user)
+        and not sign_in.passkey_counts_as_mfa
+        and not any(proof.startswith(_MFA_PROOFS) for proof in sign_in.proven)
+    )
 
 
 def has_address_for(user: User, mfa: MfaType) -> bool:
@@ -84,9 +93,7 @@ class SecondFactors:
             MFAMethodNotFoundException: one is owed and cannot be asked for.
         """
         pool, user = turn.pool, stored.user
-        if not must_show_second_factor(pool, user) or sign_in.passkey_counts_as_mfa:
-            return None
-        if any(proof.startswith(_MFA_PROOFS) for proof in sign_in.proven):
+        if not is_second_factor_owed(pool, sign_in, user):
             return None
         token = await self._factors.load_software_token(pool.id, stored.username_key)
         switched_on = [name for name in user.mfa_enabled if name in pool.mfa_types]

@@ -40,12 +40,17 @@ class SignInTriggers:
         source = "PreAuthentication_Authentication"
         await self._triggers.ask("PreAuthentication", source, occasion, request, {}, Nothing)
 
+    @staticmethod
+    def is_silent_after(turn: Turn) -> bool:
+        """Whether `post_authentication` asks nobody."""
+        return function_of(turn.pool, "PostAuthentication") is None
+
     async def post_authentication(self, turn: Turn, username: str, user: User, *, new_device_used: bool) -> None:
         """
         Raises:
             UserLambdaValidationException and its siblings: no tokens are issued.
         """
-        if function_of(turn.pool, "PostAuthentication") is None:
+        if self.is_silent_after(turn):
             return
         request = {"userAttributes": user_attributes(user), "newDeviceUsed": new_device_used}
         source = "PostAuthentication_Authentication"

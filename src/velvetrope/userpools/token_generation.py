@@ -118,6 +118,11 @@ class TokenGeneration:
     def __init__(self, triggers: Triggers) -> None:
         self._triggers = triggers
 
+    @staticmethod
+    def is_silent(pool: UserPool) -> bool:
+        """Whether the pool has no function that changes anything."""
+        return function_of(pool, "PreTokenGeneration") is None
+
     async def changes(
         self,
         occasion: Occasion,
@@ -134,7 +139,7 @@ class TokenGeneration:
         Raises:
             UserLambdaValidationException, UnexpectedLambdaException, InvalidLambdaResponseException: see `Triggers`.
         """
-        if function_of(occasion.pool, "PreTokenGeneration") is None:
+        if self.is_silent(occasion.pool):
             return _UNCHANGED
         request: dict[str, object] = {
             "userAttributes": user_attributes(user),

@@ -19,6 +19,7 @@ from velvetrope.store.intervals import Interval
 from velvetrope.store.schema import METADATA
 from velvetrope.store.tables.userpools_attempts import AttemptStore, attempts_key, clear_attempts, count_failure
 from velvetrope.store.tables.userpools_directory import user_and_attempts
+from velvetrope.store.tables.userpools_families import NewFamily, keep_family
 from velvetrope.store.tables.userpools_users import StoredUser
 from velvetrope.store.visits import Prepared, Visit
 
@@ -45,12 +46,14 @@ _NEW_CHALLENGE = Prepared(insert(spent_challenges), "challenge_id", "expires_at"
 class Settled:
     """What became of an answer, and the user as they were then.
 
-    `right` and `wrong` were counted. `spent_before`: by another answer; this one was not looked at, and nobody was
-    looked up. `locked`: the name is; nothing was looked at and nothing spent.
+    `right` and `wrong` were counted; `begun` is the family that a right one began in the same transaction.
+    `spent_before`: by another answer; this one was not looked at, and nobody was looked up. `locked`: the name is;
+    nothing was looked at and nothing spent.
     """
 
     outcome: Literal["right", "wrong", "spent_before", "locked"]
     found: StoredUser | None
+    begun: NewFamily | None = None
 
 
 class ChallengeStore(AttemptStore):
@@ -59,6 +62,7 @@ class ChallengeStore(AttemptStore):
     def __init__(self, database: Database) -> None:
         super().__init__(database)
         self._pruning = Interval(_PRUNED_EVERY)
+        self._pruning_families = Interval(_PRUNED_EVERY)
 
     async def spend_challenge(self, challenge_id: str, *, expires_at: datetime, now: datetime) -> bool:
         """Whether this caller is the one who may use the challenge. True exactly once per id, until it expires."""
@@ -80,17 +84,22 @@ class ChallengeStore(AttemptStore):
         now: datetime,
         locks: Collection[timedelta],
         forget_after: timedelta,
+        begins: Callable[[StoredUser], NewFamily | None] | None = None,
     ) -> Settled:
         """Spend a challenge that is worth one answer, and count whether it is `right` for the user as they are now.
 
         All in one transaction, so that of answers sent at the same moment none is looked at once the others have
         locked the name; a locked name keeps its challenge.
 
-        In the caller's thread, which waits for its turn (`Database.write_here`), and not for the disk: a power cut may
-        take a wrong answer's count and the spending of a challenge that lives a minute; of a right answer nothing,
-        since the tokens' family is kept after it and waits for both.
+        `begins` says which family begins with a right answer, if nothing else is to be shown: it is kept in the same
+        transaction. It must not raise, or the challenge could be answered again.
+
+        In the caller's thread, which waits for its turn (`Database.write_here`); and for the disk where a family may
+        begin. Elsewhere a power cut may take a wrong answer's count and the spending of a challenge that lives a
+        minute; of a right answer nothing, since the tokens' family is kept after it and waits for both.
         """
         prune = self._pruning.is_due(now)
+        prune_families = begins is not None and self._pruning_families.is_due(now)
         name_hash = attempts_key(username_key)
 
         def settle(visit: Visit) -> Settled:
@@ -103,10 +112,13 @@ class ChallengeStore(AttemptStore):
                 return Settled("wrong", found)
             if counted is not None:
                 clear_attempts(visit, user_pool_id, name_hash, now)
-            return Settled("right", found)
+            begun = None if begins is None or found is None else begins(found)
+            if begun is not None:
+                keep_family(visit, begun, now, prune=prune_families)
+            return Settled("right", found, begun)
 
         try:
-            return self._database.write_here(settle, waits_for_disk=False)
+            return self._database.write_here(settle, waits_for_disk=begins is not None)
         except IntegrityError:
             return Settled("spent_before", None)
 

@@ -1,12 +1,8 @@
-"""What signing in leaves behind: token families and refresh tokens; and the face of what else it changes.
+"""What becomes of a sign-in: its tokens are refreshed, rotated and ended; and the face of what else signing in changes.
 
-A family is one sign-in: everything issued from it, over any number of refreshes, shares its `origin_jti` and dies with
-it. Refresh tokens are kept as SHA-256 of a value with 256 bits of entropy, which nobody can search for. Under rotation
-a token is spent once by a conditional update; a second use, after the grace period, ends the whole family (RFC 9700
-section 4.14.2).
-
-Spent challenges and failed attempts are kept in the files of those names beside this one. Rows that can matter no more
-are removed by a later write, one a minute.
+Under rotation a refresh token is spent once by a conditional update; a second use, after the grace period, ends the
+whole family (RFC 9700 section 4.14.2). Families themselves, spent challenges and failed attempts are kept in the files
+of those names beside this one.
 """
 
 from collections.abc import Sequence
@@ -15,59 +11,15 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 import msgspec
-from sqlalchemy import (
-    Column,
-    ColumnElement,
-    Index,
-    String,
-    Table,
-    and_,
-    bindparam,
-    delete,
-    insert,
-    select,
-    update,
-)
+from sqlalchemy import ColumnElement, and_, delete, insert, select, update
 
-from velvetrope.store.columns import Record, UtcTime
-from velvetrope.store.database import Connection, Database
-from velvetrope.store.intervals import Interval
-from velvetrope.store.schema import METADATA
+from velvetrope.store.database import Connection
 from velvetrope.store.tables import userpools_attempts
 from velvetrope.store.tables.userpools_attempts import Attempts, attempts_key
 from velvetrope.store.tables.userpools_challenges import ChallengeStore, Settled
-from velvetrope.store.visits import Prepared, Visit
+from velvetrope.store.tables.userpools_families import NewFamily, TokenFamily, families, keep_family, refresh_tokens
 
-__all__ = ["Attempts", "Rotation", "Settled", "SignInStore", "TokenFamily", "attempts_key"]
-
-_PRUNED_EVERY = timedelta(minutes=1)
-_LONGEST_ACCESS_TOKEN = timedelta(days=1)
-"""A family is remembered this long after its last refresh token, since its access tokens are judged by it."""
-
-
-class TokenFamily(msgspec.Struct, frozen=True, kw_only=True):
-    """One sign-in and what tokens issued from it say. `expires_at` ends its refresh tokens, rotated ones too."""
-
-    origin_jti: str
-    user_pool_id: str
-    client_id: str
-    sub: str
-    scopes: tuple[str, ...]
-    authenticated_at: datetime
-    expires_at: datetime
-    device_key: str | None = None
-    """The device that signed in; a refresh has to name it."""
-    hosted: bool = False
-    """Signed in through the hosted pages, whose access tokens say `version` 2."""
-    resource: str | None = None
-    """Whom the access tokens are for (`aud`), where the app has said so."""
-    revoked_at: datetime | None = None
-    used_at: datetime | None = None
-    """When it was refreshed last, in pools that track sessions."""
-
-    @property
-    def last_active_at(self) -> datetime:
-        return self.used_at or self.authenticated_at
+__all__ = ["Attempts", "NewFamily", "Rotation", "Settled", "SignInStore", "TokenFamily", "attempts_key"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,83 +34,18 @@ class Rotation:
     family: TokenFamily | None = None
 
 
-families = Table(
-    "userpools_token_families",
-    METADATA,
-    Column("origin_jti", String(36), primary_key=True),
-    Column("user_pool_id", String(55), nullable=False),
-    Column("client_id", String(128), nullable=False, index=True),
-    Column("sub", String(36), nullable=False),
-    Column("device_key", String(55)),
-    Column("revoked_at", UtcTime),
-    Column("forget_at", UtcTime, nullable=False, index=True),
-    Column("record", Record(TokenFamily), nullable=False),
-    Index("userpools_token_families_user", "user_pool_id", "sub"),
-)
-refresh_tokens = Table(
-    "userpools_refresh_tokens",
-    METADATA,
-    Column("token_hash", String(64), primary_key=True),
-    Column("origin_jti", String(36), nullable=False, index=True),
-    Column("spent_at", UtcTime),
-    Column("forget_at", UtcTime, nullable=False, index=True),
-)
-
-
-# What every sign-in asks, built once: building a statement costs more than running it.
-_OLD_FAMILIES = Prepared(delete(families).where(families.c.forget_at <= bindparam("now", type_=UtcTime())))
-_OLD_TOKENS = Prepared(delete(refresh_tokens).where(refresh_tokens.c.forget_at <= bindparam("now", type_=UtcTime())))
-_NEW_FAMILY = Prepared(
-    insert(families), "origin_jti", "user_pool_id", "client_id", "sub", "device_key", "forget_at", "record"
-)
-_NEW_TOKEN = Prepared(insert(refresh_tokens), "token_hash", "origin_jti", "forget_at")
-
-
 class SignInStore(ChallengeStore):
     """Everything that a sign-in changes, one method one transaction."""
 
-    def __init__(self, database: Database) -> None:
-        super().__init__(database)
-        self._pruning_families = Interval(_PRUNED_EVERY)
-
     # Token families
 
-    def create_family(
-        self, family: TokenFamily, *, token_hash: str | None, now: datetime, most: int | None = None
-    ) -> None:
-        """Keep a new family, with its first refresh token if it has one.
-
-        With `most`, so many of the user's families stand afterwards: those that were not used for longest end before.
-        (Of two that begin at once on two nodes neither sees the other; the next one makes up for it.)
+    def create_family(self, new: NewFamily, *, now: datetime) -> None:
+        """Keep a family, with its first refresh token if it has one.
 
         In the caller's thread, which waits for its turn (`Database.write_here`) and for the disk.
         """
-        forget_at = family.expires_at + _LONGEST_ACCESS_TOKEN
         prune = self._pruning_families.is_due(now)
-
-        def create(visit: Visit) -> None:
-            if prune:
-                visit.change(_OLD_FAMILIES, {"now": now})
-                visit.change(_OLD_TOKENS, {"now": now})
-            if most is not None:
-                _end_least_used(visit, family.user_pool_id, family.sub, keep=most - 1, now=now)
-            visit.change(
-                _NEW_FAMILY,
-                {
-                    "origin_jti": family.origin_jti,
-                    "user_pool_id": family.user_pool_id,
-                    "client_id": family.client_id,
-                    "sub": family.sub,
-                    "device_key": family.device_key,
-                    "forget_at": forget_at,
-                    "record": family,
-                },
-            )
-            if token_hash is not None:
-                given = {"token_hash": token_hash, "origin_jti": family.origin_jti, "forget_at": forget_at}
-                visit.change(_NEW_TOKEN, given)
-
-        self._database.write_here(create)
+        self._database.write_here(lambda visit: keep_family(visit, new, now, prune=prune))
 
     async def load_family(self, origin_jti: str) -> TokenFamily | None:
         async with self._database.read() as connection:
@@ -253,15 +140,6 @@ class SignInStore(ChallengeStore):
                 return False
             await _revoke(tx.connection, family, now)
         return True
-
-
-def _end_least_used(visit: Visit, user_pool_id: str, sub: str, *, keep: int, now: datetime) -> None:
-    """End all but `keep` of the user's standing families: those whose last use is longest ago."""
-    theirs = and_(families.c.user_pool_id == user_pool_id, families.c.sub == sub, families.c.revoked_at.is_(None))
-    rows = visit.execute(select(families.c.record).where(theirs)).scalars()
-    standing = sorted((one for one in rows if now < one.expires_at), key=lambda one: one.last_active_at, reverse=True)
-    for family in standing[keep:]:
-        visit.execute(update(families).where(families.c.origin_jti == family.origin_jti).values(revoked_at=now))
 
 
 async def _one_family(connection: Connection, origin_jti: str) -> TokenFamily | None:
