@@ -1,8 +1,9 @@
 """SRP-6a as Cognito does it, the server's side: prove that a client knows a password without being sent it.
 
     verifier = make_verifier(pool_name, user_id, password, salt)          # kept when the password is set
+    powers = verifier_powers(verifier)                                    # beside it
     challenge = make_challenge(verifier, private_value=random_256_bits)   # B, sent with the salt
-    key = claim_key(challenge, client_public_value, verifier)             # once A is known
+    key = claim_key(challenge, client_public_value, verifier, powers=powers)  # once A is known
     signature = claim_signature(key, pool_name, user_id, secret_block, timestamp)
 
 `groups` holds the prime and the powers, `exchange` the protocol's values, `claims` what Cognito puts around them: the
@@ -23,6 +24,7 @@ from velvetrope.srp.exchange import (
     make_salt,
     make_verifier,
     parse_public_value,
+    verifier_powers,
 )
 
 __all__ = [
@@ -38,4 +40,5 @@ __all__ = [
     "parse_public_value",
     "parse_timestamp",
     "render_timestamp",
+    "verifier_powers",
 ]

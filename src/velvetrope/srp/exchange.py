@@ -11,10 +11,12 @@ and g as one byte. The identity inside x is the pool's name followed by the user
 import hashlib
 import hmac
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cache
 
 from velvetrope.errors import ReasonError
-from velvetrope.srp.groups import COGNITO_GROUP, Group
+from velvetrope.srp.groups import COGNITO_GROUP, SPLIT_PARTS, Group
 
 __all__ = [
     "Challenge",
@@ -25,6 +27,7 @@ __all__ = [
     "make_salt",
     "make_verifier",
     "parse_public_value",
+    "verifier_powers",
 ]
 
 SALT_BYTES = 16
@@ -68,13 +71,23 @@ def make_verifier(pool_name: str, user_id: str, password: str, salt: int, *, gro
     return group.generator_power(int.from_bytes(_hash(_pad(salt) + identity)))
 
 
-def decoy_verifier(seed: bytes, *, group: Group = COGNITO_GROUP) -> int:
-    """A number that looks like a verifier and belongs to no password: for a user who is not there.
+def verifier_powers(verifier: int, *, group: Group = COGNITO_GROUP) -> tuple[int, ...]:
+    """Powers of a verifier to keep beside it, for `claim_key`. Whoever has one of them has as much as the verifier."""
+    return group.split_powers(verifier)
 
-    It takes as long to make as a kept verifier takes to read, which an exponentiation would not. The same seed gives
-    the same number.
+
+def decoy_verifier(seed: bytes, *, group: Group = COGNITO_GROUP) -> tuple[int, tuple[int, ...]]:
+    """Numbers that look like a verifier and its powers and belong to no password: for a user who is not there.
+
+    They take as long to make as kept ones take to read, which exponentiations would not; and as long to compute with,
+    which is all that the powers are for. The same seed gives the same numbers.
     """
-    return int.from_bytes(hashlib.shake_256(seed).digest((group.prime.bit_length() + 7) // 8 + 16)) % group.prime
+    size = (group.prime.bit_length() + 7) // 8
+    # As many bytes more as make all numbers equally likely.
+    random = hashlib.shake_256(seed).digest((size + 16) * SPLIT_PARTS)
+    parts = (random[start : start + size + 16] for start in range(0, len(random), size + 16))
+    verifier, *powers = (group.product(int.from_bytes(part)) for part in parts)
+    return verifier, tuple(powers)
 
 
 def make_challenge(verifier: int, *, private_value: bytes, group: Group = COGNITO_GROUP) -> Challenge:
@@ -100,8 +113,15 @@ def parse_public_value(text: str, *, group: Group = COGNITO_GROUP) -> int:
     return value
 
 
-def claim_key(challenge: Challenge, client_public_value: int, verifier: int, *, group: Group = COGNITO_GROUP) -> bytes:
-    """The 16-byte key that a client with the right password has too.
+def claim_key(
+    challenge: Challenge,
+    client_public_value: int,
+    verifier: int,
+    *,
+    powers: Sequence[int] = (),
+    group: Group = COGNITO_GROUP,
+) -> bytes:
+    """The 16-byte key that a client with the right password has too. With the verifier's `powers` it comes sooner.
 
     Raises:
         InvalidPublicValue: the scrambler is zero; the odds are 2 to the minus 256, unless somebody arranged it.
@@ -109,12 +129,13 @@ def claim_key(challenge: Challenge, client_public_value: int, verifier: int, *, 
     u = int.from_bytes(_hash(_pad(client_public_value) + _pad(challenge.public_value)))
     if u == 0:
         raise InvalidPublicValue("the scrambler is zero")
-    secret = premaster_secret(client_public_value, challenge.private_value, verifier, u, group)
+    secret = premaster_secret(client_public_value, challenge.private_value, verifier, u, group, powers=powers)
     # HKDF-SHA256 (RFC 5869): extract with u as the salt, expand to one block, keep its first half.
     extracted = hmac.digest(_pad(u), _pad(secret), "sha256")
     return hmac.digest(extracted, _KEY_INFO + b"\x01", "sha256")[:_KEY_BYTES]
 
 
+@cache
 def multiplier(group: Group) -> int:
     """k = H(N | g)."""
     return int.from_bytes(_hash(_pad(group.prime) + _pad(group.generator)))
@@ -122,12 +143,15 @@ def multiplier(group: Group) -> int:
 
 def public_value(verifier: int, private_value: int, k: int, group: Group) -> int:
     """B = k*v + g^b (RFC 5054 section 2.5.3)."""
-    return (k * verifier + group.generator_power(private_value)) % group.prime
+    return (group.product(k, verifier) + group.generator_power(private_value)) % group.prime
 
 
-def premaster_secret(client_public_value: int, private_value: int, verifier: int, u: int, group: Group) -> int:
+def premaster_secret(
+    client_public_value: int, private_value: int, verifier: int, u: int, group: Group, *, powers: Sequence[int] = ()
+) -> int:
     """S = (A * v^u) ^ b (RFC 5054 section 2.6)."""
-    return group.power(client_public_value * group.power(verifier, u) % group.prime, private_value)
+    scrambled = group.joint_power(verifier, powers, u) if powers else group.power(verifier, u)
+    return group.power(group.product(client_public_value, scrambled), private_value)
 
 
 def _pad(value: int) -> bytes:

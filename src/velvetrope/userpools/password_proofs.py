@@ -94,14 +94,14 @@ class SrpExchange:
         self._workers = workers
 
     def meet_here(self, public_value_hex: str, known: SrpVerifier) -> Met:
-        """All of the arithmetic; it takes a millisecond and a half of a worker.
+        """All of the arithmetic; it takes a millisecond of a worker.
 
         Raises:
             InvalidPublicValue: SRP_A is no public value.
         """
         public_value = parse_public_value(public_value_hex)
         challenge = make_challenge(known.verifier, private_value=self._entropy.token_bytes(32))
-        return Met(known, challenge, claim_key(challenge, public_value, known.verifier))
+        return Met(known, challenge, claim_key(challenge, public_value, known.verifier, powers=known.powers))
 
     async def begin(
         self, turn: Turn, sign_in: SignIn, public_value_hex: str, known: SrpVerifier, *, device: bool = False

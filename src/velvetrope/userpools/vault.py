@@ -1,8 +1,9 @@
 """Passwords as they are kept: an SRP verifier and an Argon2id hash, sealed together.
 
-The verifier serves clients that prove the password without sending it, the hash those that send it. Either could be
-guessed at by whoever steals it, so both are encrypted under the master keys, which are not in the database; the seal is
-bound to pool and user, so that nobody can give a user somebody else's password by moving a value between rows.
+The verifier serves clients that prove the password without sending it, the hash those that send it. Beside the verifier
+are some of its powers, by which a proof costs less (decision 0038). All of it could be guessed at by whoever steals it,
+so it is encrypted under the master keys, which are not in the database; the seal is bound to pool and user, so that
+nobody can give a user somebody else's password by moving a value between rows.
 
 For a name that nobody has, the same work is done with made-up values that look the same: `matches` runs Argon2 on a
 hash that nothing matches, `decoy` gives a salt and a verifier that are the same every time for the same pool and name,
@@ -19,7 +20,7 @@ from velvetrope.clock import Entropy
 from velvetrope.passwords import hash_password, password_matches
 from velvetrope.sealing import MasterKeys
 from velvetrope.secret import Secret
-from velvetrope.srp import decoy_verifier, make_salt, make_verifier
+from velvetrope.srp import decoy_verifier, make_salt, make_verifier, verifier_powers
 from velvetrope.store.tables.userpools import UserPool
 from velvetrope.userpools.workers import Workers
 
@@ -38,6 +39,8 @@ class SrpVerifier:
     verifier: int = field(repr=False)
     fingerprint: bytes = b""
     """Of the sealed form that it was read from (`fingerprint_of`)."""
+    powers: tuple[int, ...] = field(default=(), repr=False)
+    """Of the verifier (`srp.verifier_powers`), where they were kept."""
 
 
 class _Kept(msgspec.Struct, frozen=True, array_like=True):
@@ -46,6 +49,8 @@ class _Kept(msgspec.Struct, frozen=True, array_like=True):
     srp_salt: bytes
     srp_verifier: bytes
     argon2: bytes
+    srp_powers: tuple[bytes, ...] = ()
+    """None in rows of before they were kept: such a password is proven in more time, until it is set anew."""
 
 
 class PasswordVault:
@@ -66,7 +71,8 @@ class PasswordVault:
 
         def work() -> _Kept:
             verifier = make_verifier(pool.short_name, username, password.reveal(), srp_salt)
-            return _Kept(_bytes(srp_salt), _bytes(verifier), hash_password(password, salt=argon2_salt))
+            powers = tuple(_bytes(power) for power in verifier_powers(verifier))
+            return _Kept(_bytes(srp_salt), _bytes(verifier), hash_password(password, salt=argon2_salt), powers)
 
         kept = await self._workers.run(work)
         return self._master_keys.seal(
@@ -82,13 +88,19 @@ class PasswordVault:
     def srp(self, sealed: bytes, *, pool: UserPool, sub: str) -> SrpVerifier:
         """The SRP half of the sealed form."""
         kept = self._open(sealed, pool, sub)
-        return SrpVerifier(int.from_bytes(kept.srp_salt), int.from_bytes(kept.srp_verifier), fingerprint_of(sealed))
+        return SrpVerifier(
+            int.from_bytes(kept.srp_salt),
+            int.from_bytes(kept.srp_verifier),
+            fingerprint_of(sealed),
+            tuple(int.from_bytes(power) for power in kept.srp_powers),
+        )
 
     def decoy(self, pool: UserPool, username_key: str) -> SrpVerifier:
         """Salt and verifier for a name nobody has: always the same for one name, until master keys are dropped."""
         seed = self._derived(pool, username_key)
         salt = make_salt(seed[:_SALT_BYTES])
-        return SrpVerifier(salt, decoy_verifier(seed), fingerprint_of(seed))
+        verifier, powers = decoy_verifier(seed)
+        return SrpVerifier(salt, verifier, fingerprint_of(seed), powers)
 
     def decoy_user_id(self, pool: UserPool, username_key: str) -> str:
         """The internal id of a user that is not there, where internal ids are UUIDs."""

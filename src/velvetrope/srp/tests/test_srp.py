@@ -23,6 +23,7 @@ from velvetrope.srp import (
     parse_public_value,
     parse_timestamp,
     render_timestamp,
+    verifier_powers,
 )
 from velvetrope.srp.exchange import _pad, multiplier, premaster_secret, public_value
 from velvetrope.srp.groups import COGNITO_GROUP, Group
@@ -68,6 +69,40 @@ def test_table_and_plain_power_agree(exponent: int) -> None:
     assert COGNITO_GROUP.generator_power(exponent) == pow(2, exponent, COGNITO_GROUP.prime)
 
 
+@pytest.mark.parametrize("exponent", [0, 1, 2**64 - 1, 2**64, 2**192, 2**255, 2**256 - 1])
+def test_power_by_kept_powers_is_the_plain_one_at_the_ends_of_its_parts(exponent: int) -> None:
+    base = 3 << 2000
+
+    assert COGNITO_GROUP.joint_power(base, verifier_powers(base), exponent) == pow(base, exponent, COGNITO_GROUP.prime)
+
+
+@settings(deadline=None)  # the other side computes with Python's own numbers
+@given(st.integers(1, COGNITO_GROUP.prime - 1), st.integers(0, 2**256 - 1))
+def test_power_by_kept_powers_is_the_plain_one(base: int, exponent: int) -> None:
+    assert COGNITO_GROUP.joint_power(base, verifier_powers(base), exponent) == pow(base, exponent, COGNITO_GROUP.prime)
+
+
+@pytest.mark.parametrize("exponent", [-1, 2**256])
+def test_kept_powers_are_of_no_use_to_longer_exponents(exponent: int) -> None:
+    with pytest.raises(ValueError, match="length"):
+        COGNITO_GROUP.joint_power(3, verifier_powers(3), exponent)
+
+
+def test_too_few_powers_are_refused() -> None:
+    with pytest.raises(ValueError, match="length"):
+        COGNITO_GROUP.joint_power(3, verifier_powers(3)[:2], 5)
+
+
+def test_key_is_the_same_with_and_without_kept_powers() -> None:
+    them = client(password="right")
+    verifier = make_verifier(POOL_NAME, "anna", "right", 5)
+    challenge = make_challenge(verifier, private_value=b"\x01" * 32)
+
+    with_powers = claim_key(challenge, them.large_a_value, verifier, powers=verifier_powers(verifier))
+
+    assert with_powers == claim_key(challenge, them.large_a_value, verifier)
+
+
 @given(st.integers(0, 2**300))
 def test_padding_is_that_of_the_clients(value: int) -> None:
     assert _pad(value) == bytes.fromhex(pad_hex(value))
@@ -85,7 +120,8 @@ def test_client_with_the_right_password_arrives_at_our_key(salt: bytes, private:
     verifier = make_verifier(POOL_NAME, "anna", password, number)
     challenge = make_challenge(verifier, private_value=private)
 
-    ours = claim_key(challenge, parse_public_value(f"{them.large_a_value:x}"), verifier)
+    public_value = parse_public_value(f"{them.large_a_value:x}")
+    ours = claim_key(challenge, public_value, verifier, powers=verifier_powers(verifier))
     theirs = them.get_password_authentication_key("anna", password, int(challenge.public_value_hex, 16), f"{number:x}")
 
     assert ours == theirs
@@ -147,9 +183,13 @@ def test_random_bytes_have_one_length() -> None:
 
 
 def test_decoy_is_the_same_for_one_seed_and_of_a_verifiers_size() -> None:
+    numbers = [(verifier, *powers) for verifier, powers in (decoy_verifier(bytes([n])) for n in range(50))]
+
     assert decoy_verifier(b"a") == decoy_verifier(b"a") != decoy_verifier(b"b")
-    assert all(0 < decoy_verifier(bytes([n])) < COGNITO_GROUP.prime for n in range(50))
-    assert max(decoy_verifier(bytes([n])).bit_length() for n in range(50)) == 3072
+    assert {len(decoy) for decoy in numbers} == {1 + len(verifier_powers(3))}
+    for made_up in zip(*numbers, strict=True):
+        assert all(0 < number < COGNITO_GROUP.prime for number in made_up)
+        assert max(number.bit_length() for number in made_up) == 3072
 
 
 def test_private_value_does_not_show() -> None:
