@@ -41,7 +41,7 @@ from velvetrope.store.drivers import driver_of, named_error
 from velvetrope.store.schema import prepare_schema
 from velvetrope.store.threads import Threads
 from velvetrope.store.turns import Turns
-from velvetrope.store.visits import Visit
+from velvetrope.store.visits import Prepared, Visit
 
 __all__ = ["ChangeFeed", "Connection", "Database", "Transaction"]
 
@@ -192,6 +192,8 @@ class Database:
         self._threads = Threads(dialect.threads, name="velvetrope-store")
         self._kept = threading.local()
         self._visits: list[Visit] = []
+        self._writing: Visit | None = None
+        """The visit of whoever has the turn to write: what it has read and written stays in its connection's cache."""
         self._listening: Listening | None = None
         self.changes = ChangeFeed()
 
@@ -299,6 +301,20 @@ class Database:
         finally:
             self._end_visit(visit)
 
+    def rows_here(self, statement: Prepared, values: Mapping[str, object]) -> list[tuple[Any, ...]]:
+        """What one `select` finds, for who is in a thread already: one committed state, without a transaction."""
+        for is_last_try in (False, True):
+            visit = self._visit(writes=False)
+            visit.in_use.acquire()
+            try:
+                return visit.rows(statement, values)
+            except DBAPIError:
+                if is_last_try or not visit.is_lost:
+                    raise
+            finally:
+                self._release(visit)
+        raise AssertionError("the last try answers or raises")
+
     async def write_at_once(self, work: Callable[[Visit], T], *topics: str, waits_for_disk: bool = True) -> T:
         """What `work` answers, as one transaction in one visit; `topics` are published when it has been committed.
 
@@ -342,12 +358,12 @@ class Database:
             self._end_visit(visit)
 
     def _begun_visit(self, *, writes: bool, waits_for_disk: bool = True) -> Visit:
-        """The visit that the calling thread keeps, in use and in a transaction.
+        """The visit that the calling thread keeps, or that of whoever writes, in use and in a transaction.
 
         One that was lost since it was last used (the database was started anew) is replaced: nothing was done on it.
         """
         for is_last_try in (False, True):
-            visit = self._visit()
+            visit = self._visit(writes=writes)
             visit.in_use.acquire()
             try:
                 visit.begin(writes=writes, waits_for_disk=waits_for_disk)
@@ -364,19 +380,29 @@ class Database:
         try:
             visit.leave()
         finally:
-            visit.in_use.release()
-            if visit.is_lost:
-                self._kept.visit = None
-                with suppress(ValueError):  # the database is being closed
-                    self._visits.remove(visit)
-                visit.close()
+            self._release(visit)
 
-    def _visit(self) -> Visit:
-        """The connection that the calling thread keeps."""
-        visit: Visit | None = getattr(self._kept, "visit", None)
+    def _release(self, visit: Visit) -> None:
+        visit.in_use.release()
+        if visit.is_lost:
+            if self._writing is visit:
+                self._writing = None
+            else:
+                self._kept.visit = None
+            with suppress(ValueError):  # the database is being closed
+                self._visits.remove(visit)
+            visit.close()
+
+    def _visit(self, *, writes: bool) -> Visit:
+        """The connection that the calling thread keeps, or the one of whoever has the turn to write."""
+        visit: Visit | None = self._writing if writes else getattr(self._kept, "visit", None)
         if visit is None:
-            visit = self._kept.visit = Visit(self._engine.connect(), self._dialect)
+            visit = Visit(self._engine.connect(), self._dialect)
             self._visits.append(visit)
+            if writes:
+                self._writing = visit
+            else:
+                self._kept.visit = visit
         return visit
 
     def _begin(self, *, writes: bool) -> EngineConnection:

@@ -30,7 +30,15 @@ from velvetrope.store.database import Connection, Database
 from velvetrope.store.schema import METADATA
 from velvetrope.store.visits import Prepared, Visit
 
-__all__ = ["AttemptStore", "Attempts", "attempts_key", "attempts_of", "clear_attempts", "count_failure"]
+__all__ = [
+    "ATTEMPT_COLUMNS",
+    "AttemptStore",
+    "Attempts",
+    "attempts",
+    "attempts_key",
+    "clear_attempts",
+    "count_failure",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +63,9 @@ attempts = Table(
 _MY_ATTEMPTS = and_(
     attempts.c.user_pool_id == bindparam("user_pool_id_"), attempts.c.name_hash == bindparam("name_hash_")
 )
-_LOAD_ATTEMPTS = Prepared(
-    select(attempts.c.failures, attempts.c.locked_until, attempts.c.last_failure_at).where(_MY_ATTEMPTS)
-)
+ATTEMPT_COLUMNS = (attempts.c.failures, attempts.c.locked_until, attempts.c.last_failure_at)
+"""What `Attempts` are made of, in its order."""
+_LOAD_ATTEMPTS = Prepared(select(*ATTEMPT_COLUMNS).where(_MY_ATTEMPTS))
 _CLEAR_ATTEMPTS = Prepared(
     delete(attempts).where(_MY_ATTEMPTS, attempts.c.locked_until <= bindparam("now", type_=UtcTime()))
 )

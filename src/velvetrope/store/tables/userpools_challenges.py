@@ -33,7 +33,9 @@ spent_challenges = Table(
     "userpools_spent_challenges",
     METADATA,
     Column("challenge_id", String(64), primary_key=True),
-    Column("expires_at", UtcTime, nullable=False, index=True),
+    # Not indexed: rows live for some minutes, and are looked through once in a minute.
+    Column("expires_at", UtcTime, nullable=False),
+    sqlite_with_rowid=False,
 )
 
 _OLD_CHALLENGES = Prepared(

@@ -1,15 +1,15 @@
 """How users are found: by name, alias, `sub`, identity at a provider, or group, and page by page."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
+from typing import Any
 
-from sqlalchemy import ColumnElement, and_, bindparam, func, select
+from sqlalchemy import ColumnElement, and_, bindparam, func, literal, select
 
 from velvetrope.store.database import Connection, Database
 from velvetrope.store.tables import userpools_identities
 from velvetrope.store.tables.userpools_aliases import aliases
-from velvetrope.store.tables.userpools_attempts import Attempts, attempts_key, attempts_of
-from velvetrope.store.tables.userpools_groups import groups_of, memberships
+from velvetrope.store.tables.userpools_attempts import ATTEMPT_COLUMNS, Attempts, attempts, attempts_key
+from velvetrope.store.tables.userpools_groups import groups, memberships
 from velvetrope.store.tables.userpools_settings import AliasKind
 from velvetrope.store.tables.userpools_users import USER_COLUMNS, StoredUser, users
 from velvetrope.store.visits import Prepared, Visit
@@ -20,6 +20,32 @@ __all__ = ["DirectoryStore", "user_and_attempts"]
 _LOAD_USER = Prepared(
     select(*USER_COLUMNS).where(
         users.c.user_pool_id == bindparam("user_pool_id"), users.c.username_key == bindparam("username_key")
+    )
+)
+_LOAD_USER_AND_ATTEMPTS = Prepared(
+    # One row at least, and one for each of the user's groups.
+    select(*USER_COLUMNS, *ATTEMPT_COLUMNS, groups.c.record).select_from(
+        select(literal(1).label("one"))
+        .subquery()
+        .outerjoin(
+            users,
+            and_(users.c.user_pool_id == bindparam("user_pool_id"), users.c.username_key == bindparam("username_key")),
+        )
+        .outerjoin(
+            attempts,
+            and_(attempts.c.user_pool_id == bindparam("user_pool_id"), attempts.c.name_hash == bindparam("name_hash")),
+        )
+        .outerjoin(
+            memberships,
+            and_(
+                memberships.c.user_pool_id == bindparam("user_pool_id"),
+                memberships.c.username_key == bindparam("username_key"),
+            ),
+        )
+        .outerjoin(
+            groups,
+            and_(groups.c.user_pool_id == memberships.c.user_pool_id, groups.c.group_name == memberships.c.group_name),
+        )
     )
 )
 _LOAD_USER_BY_SUB = Prepared(
@@ -57,6 +83,9 @@ class DirectoryStore:
         self, user_pool_id: str, username_key: str, *, alias: str | None, alias_kinds: Collection[AliasKind]
     ) -> tuple[StoredUser | None, Attempts | None]:
         """`load_user_and_attempts` for who is in a thread already."""
+        if alias is None or not alias_kinds:
+            asked = _asked(user_pool_id, username_key)
+            return _told(self._database.rows_here(_LOAD_USER_AND_ATTEMPTS, asked))
         return self._database.read_here(
             lambda visit: user_and_attempts(visit, user_pool_id, username_key, alias=alias, alias_kinds=alias_kinds)
         )
@@ -130,25 +159,39 @@ def user_and_attempts(
     alias: str | None = None,
     alias_kinds: Collection[AliasKind] = (),
 ) -> tuple[StoredUser | None, Attempts | None]:
-    """Part of a visit: see `DirectoryStore.load_user_and_attempts`."""
-    found = _user_of(visit, user_pool_id, username_key)
-    if found is None and alias is not None and alias_kinds:
-        owner = visit.execute(
-            select(aliases.c.username_key)
-            .where(
-                aliases.c.user_pool_id == user_pool_id,
-                aliases.c.kind.in_(list(alias_kinds)),
-                aliases.c.alias == alias,
-            )
-            .limit(1)
-        ).scalar()
-        found = None if owner is None else _user_of(visit, user_pool_id, owner)
-    counted = attempts_key(username_key if found is None else found.username_key)
-    # Asked whoever it is, so that a name that nobody has takes as long.
-    theirs = groups_of(visit, user_pool_id, username_key if found is None else found.username_key)
-    if found is not None:
-        found = replace(found, groups=tuple(theirs))
-    return found, attempts_of(visit, user_pool_id, counted)
+    """Part of a visit: see `DirectoryStore.load_user_and_attempts`.
+
+    Everything is asked in one statement, and whoever it is, so that a name that nobody has takes as long.
+    """
+    found, counted = _told(visit.rows(_LOAD_USER_AND_ATTEMPTS, _asked(user_pool_id, username_key)))
+    if found is not None or alias is None or not alias_kinds:
+        return found, counted
+    owner = visit.execute(
+        select(aliases.c.username_key)
+        .where(
+            aliases.c.user_pool_id == user_pool_id,
+            aliases.c.kind.in_(list(alias_kinds)),
+            aliases.c.alias == alias,
+        )
+        .limit(1)
+    ).scalar()
+    # Asked again in either case; a name without an owner leads to what is known already.
+    key = username_key if owner is None else owner
+    return _told(visit.rows(_LOAD_USER_AND_ATTEMPTS, _asked(user_pool_id, key)))
+
+
+def _asked(user_pool_id: str, username_key: str) -> dict[str, object]:
+    return {"user_pool_id": user_pool_id, "username_key": username_key, "name_hash": attempts_key(username_key)}
+
+
+def _told(rows: Sequence[tuple[Any, ...]]) -> tuple[StoredUser | None, Attempts | None]:
+    """What `_LOAD_USER_AND_ATTEMPTS` has found."""
+    record, username_key, password_sealed, failures, locked_until, last_failure_at, _ = rows[0]
+    counted = None if failures is None else Attempts(failures, locked_until, last_failure_at)
+    if record is None:
+        return None, counted
+    theirs = sorted((row[-1] for row in rows if row[-1] is not None), key=lambda group: str(group.group_name))
+    return StoredUser(record, username_key, password_sealed, tuple(theirs)), counted
 
 
 def _user_of(visit: Visit, user_pool_id: str, username_key: str) -> StoredUser | None:

@@ -33,4 +33,6 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("user_pool_id", "terms_id"),
         sa.UniqueConstraint("client_id", "name", name="userpools_one_document_of_a_name"),
     )
+    op.drop_index(op.f("ix_userpools_refresh_tokens_forget_at"), table_name="userpools_refresh_tokens")
+    op.drop_index(op.f("ix_userpools_spent_challenges_expires_at"), table_name="userpools_spent_challenges")
     # ### end Alembic commands ###
