@@ -13,6 +13,7 @@ from sqlalchemy import select
 from support.stores import store_url
 from velvetrope.store import Database
 from velvetrope.store.tables.userpools import (
+    Group,
     OutgoingMessage,
     PasswordPolicySettings,
     StoredCode,
@@ -326,6 +327,83 @@ async def test_challenge_is_settled_by_one_answer_right_or_wrong(sign_ins: SignI
     at_the_end_of_the_lock = NOW + timedelta(seconds=1)
     assert await settle("c", right=True, now=at_the_end_of_the_lock) == "right", "a locked name keeps its challenge"
     assert await sign_ins.load_attempts(POOL, attempts_key("anna")) is None
+
+
+@pytest.mark.parametrize("right", [True, False])
+async def test_family_begins_with_a_right_answer_and_with_no_other(
+    store: UserPoolStore, sign_ins: SignInStore, right: bool
+) -> None:
+    await store.create_user(user("anna"), "anna", password_sealed=b"sealed")
+    asked: list[StoredUser] = []
+
+    def begins(found: StoredUser) -> NewFamily:
+        asked.append(found)
+        return NewFamily(family(f"o{len(asked)}"), "t")
+
+    def settle(challenge_id: str, username_key: str = "anna") -> str:
+        return sign_ins.settle_challenge(
+            challenge_id,
+            expires_at=NOW + timedelta(minutes=1),
+            user_pool_id=POOL,
+            username_key=username_key,
+            right=lambda _: right,
+            now=NOW,
+            locks=LOCKS,
+            forget_after=QUIET,
+            begins=begins,
+        ).outcome
+
+    outcomes = await asyncio.gather(*(asyncio.to_thread(settle, "a") for _ in range(4)))
+    nobody = await asyncio.to_thread(settle, "b", "berta")
+
+    word = "right" if right else "wrong"
+    assert sorted(outcomes) == sorted([word, *["spent_before"] * 3])
+    assert nobody == word
+    assert [found.user.username for found in asked] == ["anna"] * right
+    assert (await sign_ins.load_family("o1") is not None) == right
+    assert (await sign_ins.load_family_of_token("t") is not None) == right
+
+
+async def test_answer_may_be_right_and_begin_nothing(store: UserPoolStore, sign_ins: SignInStore) -> None:
+    await store.create_user(user("anna"), "anna", password_sealed=b"sealed")
+
+    settled = await asyncio.to_thread(
+        sign_ins.settle_challenge,
+        "a",
+        expires_at=NOW + timedelta(minutes=1),
+        user_pool_id=POOL,
+        username_key="anna",
+        right=lambda _: True,
+        now=NOW,
+        locks=LOCKS,
+        forget_after=QUIET,
+        begins=lambda _: None,
+    )
+
+    assert (settled.outcome, settled.begun) == ("right", None)
+
+
+async def test_groups_and_failures_come_with_the_user_in_one_look(store: UserPoolStore, sign_ins: SignInStore) -> None:
+    await store.create_pool(pool(), [])
+    for name in ("berta", "anna"):
+        await store.create_user(user(name), name, password_sealed=None)
+    for name in ("zoo", "art", "lab"):
+        await store.create_group(Group(user_pool_id=POOL, group_name=name, created_at=NOW, modified_at=NOW))
+    for name in ("zoo", "art"):
+        await store.add_to_group(POOL, name, "anna", limit=10)
+    for name in ("berta", "nobody"):
+        await sign_ins.record_failure(POOL, attempts_key(name), now=NOW, locks=LOCKS, forget_after=QUIET)
+
+    looks = {name: await store.load_user_and_attempts(POOL, name) for name in ("anna", "berta", "nobody", "nemo")}
+
+    told = {
+        name: (
+            None if found is None or found.groups is None else [group.group_name for group in found.groups],
+            None if counted is None else counted.failures,
+        )
+        for name, (found, counted) in looks.items()
+    }
+    assert told == {"anna": (["art", "zoo"], None), "berta": ([], 1), "nobody": (None, 1), "nemo": (None, None)}
 
 
 async def test_challenge_is_settled_for_the_user_as_they_are_then(store: UserPoolStore, sign_ins: SignInStore) -> None:

@@ -196,6 +196,39 @@ async def test_a_thread_that_fails_has_written_nothing_and_the_next_one_has_its_
     await database.close()
 
 
+async def test_one_statement_sees_what_was_committed_and_leaves_nothing_open(tmp_path: Path) -> None:
+    database = await opened(tmp_path)
+    keep_here(database, "a")
+
+    def look_while_somebody_writes(visit: Visit) -> int:
+        visit.change(KEEP, note("b"))
+        return len(database.rows_here(LOAD, {}))
+
+    during = await asyncio.to_thread(database.write_here, look_while_somebody_writes)
+
+    assert during == 1, "what is not committed yet is not seen, by the same thread either"
+    assert len(await asyncio.to_thread(database.rows_here, LOAD, {})) == 2
+    await database.close()
+
+
+async def test_writers_in_many_threads_share_one_visit_in_turns(tmp_path: Path) -> None:
+    database = await opened(tmp_path)
+    seen: set[int] = set()
+
+    def keep(key: str) -> None:
+        def work(visit: Visit) -> None:
+            seen.add(id(visit))
+            visit.change(KEEP, note(key))
+
+        database.write_here(work)
+
+    await asyncio.gather(*(asyncio.to_thread(keep, f"k{n}") for n in range(16)))
+
+    assert len(seen) == 1
+    assert len(await asyncio.to_thread(database.rows_here, LOAD, {})) == 16
+    await database.close()
+
+
 async def test_more_visits_are_kept_than_a_pool_of_connections_has(tmp_path: Path) -> None:
     """A thread that waited for a connection could be the one that others need to give theirs back."""
     database, all_of_them = await opened(tmp_path), threading.Barrier(20)

@@ -4,7 +4,9 @@ import asyncio
 import hashlib
 import json
 
+import msgspec
 import pytest
+from sqlalchemy import func, select, update
 
 from support.userpools import (
     PASSWORD,
@@ -16,8 +18,12 @@ from support.userpools import (
     srp_client,
 )
 from velvetrope.secret import Secret
+from velvetrope.store.tables.userpools_families import families
 from velvetrope.store.tables.userpools_sign_in import SignInStore
+from velvetrope.store.tables.userpools_users import users
 from velvetrope.userpools.back_off import LOCKS
+from velvetrope.userpools.vault import PasswordVault
+from velvetrope.userpools.workers import Workers
 
 WRONG = "Incorrect username or password."
 
@@ -100,6 +106,86 @@ async def test_altered_answer_is_refused(world: World, change: dict[str, str]) -
 
     async with refused("NotAuthorizedException", WRONG):
         await world.srp_sign_in(pool_id, client_id, before_the_answer=lambda responses: responses.update(change))
+
+
+async def families_kept(world: World) -> int:
+    async with world.database.read() as connection:
+        return (await connection.execute(select(func.count()).select_from(families))).scalar_one()
+
+
+@pytest.mark.parametrize("password", [PASSWORD, "Wrong-horse-1"], ids=["right", "wrong"])
+async def test_disabled_user_begins_no_session_and_the_answer_counts(world: World, password: str) -> None:
+    """The family of tokens is kept with the answer; where the user may not sign in the answer is kept alone."""
+    pool_id, client_id = await world.some_user()
+    await world.admin_disable_user(user_pool_id=pool_id, username="anna")
+    kept: dict[str, str] = {}
+
+    async with refused("NotAuthorizedException"):
+        await world.srp_sign_in(pool_id, client_id, password=password, before_the_answer=kept.update)
+
+    assert await families_kept(world) == 0
+    await world.admin_enable_user(user_pool_id=pool_id, username="anna")
+    async with refused("NotAuthorizedException", WRONG):
+        await world.respond_to_auth_challenge(
+            client_id=client_id, challenge_name="PASSWORD_VERIFIER", challenge_responses=kept
+        )
+    assert await families_kept(world) == 0
+
+
+async def test_password_alone_begins_no_session_where_more_is_to_be_shown(world: World) -> None:
+    pool_id = await world.pool()
+    client_id = await world.client(pool_id)
+    await world.admin_create_user(
+        user_pool_id=pool_id, username="anna", temporary_password=Secret(PASSWORD), message_action="SUPPRESS"
+    )
+
+    answer = await world.srp_sign_in(pool_id, client_id)
+
+    assert answer["challenge_name"] == "NEW_PASSWORD_REQUIRED"
+    assert await families_kept(world) == 0
+
+
+async def test_right_proof_begins_one_session_however_often_it_is_sent(world: World) -> None:
+    pool_id, client_id = await world.some_user()
+    kept: dict[str, str] = {}
+    answer = await world.srp_sign_in(pool_id, client_id, before_the_answer=kept.update)
+
+    async with refused("NotAuthorizedException", WRONG):
+        await world.respond_to_auth_challenge(
+            client_id=client_id, challenge_name="PASSWORD_VERIFIER", challenge_responses=kept
+        )
+
+    assert await families_kept(world) == 1
+    refreshed = await world.initiate_auth(
+        auth_flow="REFRESH_TOKEN_AUTH",
+        client_id=client_id,
+        auth_parameters={"REFRESH_TOKEN": answer["authentication_result"]["refresh_token"]},
+    )
+    first, second = (claims_of(one["authentication_result"]["access_token"]) for one in (answer, refreshed))
+    assert first["origin_jti"] == second["origin_jti"]
+
+
+async def test_password_kept_without_powers_signs_in_as_any_other(world: World) -> None:
+    """As databases of before have them."""
+    pool_id, client_id = await world.some_user()
+    vault = PasswordVault(world.master_keys, world.entropy, Workers(1))
+    pool, stored = await world.store.load_pool(pool_id), await world.store.load_user(pool_id, "anna")
+    assert pool is not None
+    assert stored is not None
+    assert stored.password_sealed is not None
+    sub = stored.user.sub
+    context, purpose = f"{pool_id}|{sub}".encode(), "userpools.password"
+    opened = msgspec.msgpack.decode(world.master_keys.open(stored.password_sealed, purpose=purpose, context=context))
+    shorter = world.master_keys.seal(
+        msgspec.msgpack.encode(opened[:3]), purpose=purpose, entropy=world.entropy, context=context
+    )
+    async with world.database.transaction() as tx:
+        await tx.connection.execute(update(users).where(users.c.sub == sub).values(password_sealed=shorter))
+
+    await world.srp_sign_in(pool_id, client_id)
+
+    assert vault.srp(shorter, pool=pool, sub=sub).powers == ()
+    assert len(vault.srp(stored.password_sealed, pool=pool, sub=sub).powers) == len(vault.decoy(pool, "nobody").powers)
 
 
 @pytest.mark.parametrize("password", [PASSWORD, "Another-horse-1"], ids=["set again", "another"])
