@@ -19,7 +19,8 @@ Host that is none, an absolute target of another host, HTTP/0.9, and transfer co
 read over: merged into the headers they would get past whoever filtered those. Chunk extensions and trailers may be
 64 KiB longer than the body they surround is, eight times over.
 
-Calls to deployed APIs that are like one before are not parsed at all (`known_heads.py`).
+Calls to deployed APIs that are like one before are not parsed at all (`known_heads.py`), nor are heads of unsigned calls
+of operations (`known_calls.py`).
 Calls to deployed APIs and of AWS operations skip ASGI (`direct_cycle.py`), and those to deployed APIs that have arrived
 together are answered one right after the other (`_Turn`). One sweep a second looks after all connections, idle ones
 too, so that no request pays for a timer of its own.
@@ -49,6 +50,7 @@ from uvicorn.server import ServerState
 
 from velvetrope.edge.direct_cycle import DirectCycle, Outbox
 from velvetrope.edge.gateway_cycle import GatewayCycle, GatewayDoor
+from velvetrope.edge.known_calls import KnownCalls
 from velvetrope.edge.known_heads import KnownHead, KnownHeads, take_apart
 from velvetrope.edge.one_write import OneWrite
 from velvetrope.edge.operation_cycle import OperationCycle, OperationDoor
@@ -124,6 +126,7 @@ class Listener:
         self._state = ServerState()
         self._turn = _Turn(self._state)
         self._heads = KnownHeads()
+        self._calls = KnownCalls()
         self._greetings: set[asyncio.Task[None]] = set()
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -215,7 +218,9 @@ class Listener:
     def new_protocol(self) -> asyncio.Protocol:
         """What speaks HTTP on one connection."""
         loop = asyncio.get_running_loop()
-        return _EdgeProtocol(self._config, self._state, loop, self._gateway, self._operations, self._turn, self._heads)
+        return _EdgeProtocol(
+            self._config, self._state, loop, self._gateway, self._operations, self._turn, self._heads, self._calls
+        )
 
     async def _sweep(self) -> None:
         loop = asyncio.get_running_loop()
@@ -329,12 +334,14 @@ class _EdgeProtocol(HttpToolsProtocol):
         operations: OperationDoor | None,
         turn: _Turn,
         heads: KnownHeads,
+        calls: KnownCalls,
     ) -> None:
         super().__init__(config, state, {}, loop)
         self._gateway = gateway
         self._operations = operations
         self._turn = turn
         self._heads = heads
+        self._calls = calls
         self._known: KnownHead | None = None
         """The head of this connection's last call that was not parsed."""
         self._known_cycle: GatewayCycle | None = None
@@ -367,7 +374,7 @@ class _EdgeProtocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         self._idle_since = None
         if not (self._receiving_head or self._receiving_body):
-            if self._begin_known_call(data):
+            if self._begin_known_operation(data) if data.startswith(b"POST ") else self._begin_known_call(data):
                 return
             self._chunk = data
         try:
@@ -408,6 +415,38 @@ class _EdgeProtocol(HttpToolsProtocol):
             cycle.repeat(known, parts)
         self.cycle = cycle  # type: ignore[assignment]  # as in `_begin_direct_call`
         self._turn.add(cycle, self.loop)
+        return True
+
+    def _begin_known_operation(self, data: bytes) -> bool:
+        """Answer a call of an operation whose head was read before. Whose call it is is asked anew."""
+        if self._operations is None or self._is_answering() or self.transport.is_closing():
+            return False
+        found = self._calls.find(data)
+        if found is None:
+            return False
+        known, body = found
+        headers = known.headers_in_lower_case
+        if self._gateway is not None and self._gateway.find_gateway_call(known.raw_path, headers) is not None:
+            return False
+        if not self._operations.takes_call(known.method, known.path, known.raw_path, known.query_string, headers):
+            return False
+        self.headers = list(known.headers)
+        self.expect_100_continue = False
+        cycle = OperationCycle(
+            self,
+            self._operations,
+            headers,
+            known.method,
+            known.path,
+            known.raw_path,
+            known.query_string,
+            known.http_version,
+            known.keep_alive,
+        )
+        cycle.body += body
+        cycle.more_body = False
+        self.cycle = cycle  # type: ignore[assignment]  # as in `_begin_direct_call`
+        self._start_asgi_task(cast("RequestResponseCycle", cycle), self.app)
         return True
 
     def _parse(self, data: bytes) -> None:
@@ -607,6 +646,8 @@ class _EdgeProtocol(HttpToolsProtocol):
         if isinstance(cycle, GatewayCycle):
             self._turn.add(cycle, self.loop)
         else:
+            if self._chunk is not None and isinstance(cycle, OperationCycle):
+                self._calls.learn(self._chunk, cycle.as_known(self.headers), bytes(cycle.body))
             self._start_asgi_task(cast("RequestResponseCycle", cycle), self.app)
 
     def on_response_complete(self) -> None:

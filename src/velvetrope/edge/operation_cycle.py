@@ -10,6 +10,7 @@ from typing import Protocol
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from velvetrope.edge.direct_cycle import DirectCycle
+from velvetrope.edge.known_calls import KnownCall
 from velvetrope.execute_api import GatewayResponse
 
 __all__ = ["OperationCycle", "OperationDoor"]
@@ -77,6 +78,20 @@ class OperationCycle(DirectCycle):
         self._headers_in_lower_case = headers
         self._door = door
         self._path = path
+
+    def as_known(self, headers: Sequence[tuple[bytes, bytes]]) -> KnownCall:
+        """The head of this call, whose body is complete, to be remembered; `headers` as they were sent."""
+        return KnownCall(
+            self._method,
+            self._path,
+            self._raw_path,
+            self._query_string,
+            self._http_version,
+            self.keep_alive,
+            tuple(headers),
+            self._headers_in_lower_case,
+            len(self.body),
+        )
 
     def _respond(self, body: bytes) -> Awaitable[GatewayResponse]:
         protocol = self._protocol

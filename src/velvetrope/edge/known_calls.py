@@ -1,0 +1,78 @@
+"""Heads of calls of operations like one that was read before.
+
+An app that signs its users in sends the same head again and again, and only the body differs. The head's bytes are
+looked up; where the parser has read the very same ones before, in front of a body of the same length, there is nothing
+to parse.
+
+    found = calls.find(chunk)                        # None: not read before, or not one whole message
+    known, body = found
+
+What a call *means* is asked anew each time: which API or operation it is for depends on what there is by now. Nothing
+is remembered of signed calls, whose heads never come twice. Anybody may fill the memory, which is bounded: what that
+takes from others is that their heads are parsed.
+"""
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+__all__ = ["KnownCall", "KnownCalls"]
+
+_MAX_HEAD_BYTES: Final = 2_048
+_REMEMBERED: Final = 512
+_BLANK_LINE: Final = b"\r\n\r\n"
+_UNREAD: Final = frozenset(
+    (b"authorization", b"expect", b"proxy-connection", b"transfer-encoding", b"upgrade", b"x-http-method-override")
+)
+"""Heads with one of these are left to the parser, and to those who come after it."""
+
+
+class KnownCall(NamedTuple):
+    """What the parser made of a head."""
+
+    method: str
+    path: str
+    """The path, percent-decoded."""
+    raw_path: bytes
+    query_string: bytes
+    http_version: str
+    keep_alive: bool
+    headers: tuple[tuple[bytes, bytes], ...]
+    """As they were sent."""
+    headers_in_lower_case: tuple[tuple[bytes, bytes], ...]
+    body_bytes: int
+
+
+class KnownCalls:
+    """A bounded memory; the ones that were not asked for the longest are forgotten."""
+
+    def __init__(self) -> None:
+        self._known: OrderedDict[bytes, KnownCall] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._known)
+
+    def find(self, chunk: bytes) -> tuple[KnownCall, bytes] | None:
+        """The head and the body of a chunk that is one whole message with a head that was read before; else None."""
+        head_end = chunk.find(_BLANK_LINE, 0, _MAX_HEAD_BYTES) + len(_BLANK_LINE)
+        head = chunk[:head_end]
+        known = self._known.get(head)
+        if known is None or len(chunk) != head_end + known.body_bytes:
+            return None
+        self._known.move_to_end(head)
+        return known, chunk[head_end:]
+
+    def learn(self, chunk: bytes, call: KnownCall, body: bytes) -> None:
+        """Remember the head of `chunk`, in which the parser has found `call` and `body`, if they are all there is."""
+        head_end = chunk.find(_BLANK_LINE, 0, _MAX_HEAD_BYTES) + len(_BLANK_LINE)
+        if head_end < len(_BLANK_LINE) or chunk[head_end:] != body or not _is_plain(call.headers_in_lower_case, body):
+            return
+        self._known[chunk[:head_end]] = call
+        if len(self._known) > _REMEMBERED:
+            self._known.popitem(last=False)
+
+
+def _is_plain(headers: Sequence[tuple[bytes, bytes]], body: bytes) -> bool:
+    """Whether the head says by one length, and in no other way, where its message ends."""
+    lengths = [value for name, value in headers if name == b"content-length"]
+    return lengths == [b"%d" % len(body)] and not any(name in _UNREAD for name, _ in headers)

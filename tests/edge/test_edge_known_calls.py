@@ -1,0 +1,247 @@
+"""A head of an operation's call that is known means what the parser read in it, for the bodies it speaks of."""
+
+import socket
+from collections.abc import Awaitable, Callable, Iterator, MutableMapping, Sequence
+from typing import Any
+
+import httptools
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from support.edge import Serving
+from velvetrope.edge.known_calls import KnownCall, KnownCalls
+from velvetrope.execute_api import GatewayResponse
+
+
+def head(length: int, *extra: bytes, path: bytes = b"/") -> bytes:
+    lines = (b"Host: x", b"X-Amz-Target: A.B", *extra, b"Content-Length: %d" % length)
+    return b"POST %b HTTP/1.1\r\n%b\r\n\r\n" % (path, b"\r\n".join(lines))
+
+
+class Reading:
+    """What the parser reads in a chunk."""
+
+    def __init__(self, chunk: bytes) -> None:
+        self.url = self.body = b""
+        self.headers: list[tuple[bytes, bytes]] = []
+        self.messages = 0
+        self.parser = httptools.HttpRequestParser(self)
+        self.parser.feed_data(chunk)
+
+    def on_url(self, url: bytes) -> None:
+        self.url += url
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self.headers.append((name, value))
+
+    def on_body(self, body: bytes) -> None:
+        self.body += body
+
+    def on_message_complete(self) -> None:
+        self.messages += 1
+
+    def as_known(self) -> KnownCall:
+        return KnownCall(
+            self.parser.get_method().decode(),
+            self.url.decode(),
+            self.url,
+            b"",
+            self.parser.get_http_version(),
+            self.parser.should_keep_alive(),
+            tuple(self.headers),
+            tuple((name.lower(), value) for name, value in self.headers),
+            len(self.body),
+        )
+
+
+def learnt(chunk: bytes) -> KnownCalls:
+    calls, read = KnownCalls(), Reading(chunk)
+    calls.learn(chunk, read.as_known(), read.body)
+    return calls
+
+
+@given(st.binary(max_size=40), st.data())
+def test_known_head_means_the_same_in_front_of_another_body(first: bytes, data: st.DataObject) -> None:
+    second = data.draw(st.binary(min_size=len(first), max_size=len(first)))
+    chunk = head(len(first)) + second
+
+    found = learnt(head(len(first)) + first).find(chunk)
+
+    read = Reading(chunk)
+    assert found == (read.as_known(), read.body)
+    assert read.messages == 1
+
+
+@pytest.mark.parametrize(
+    "chunk",
+    [
+        head(4) + b"abc",
+        head(4) + b"abcde",
+        head(4) + b"abcd" + head(4) + b"abcd",
+        head(3) + b"abc",
+        head(4, path=b"/other") + b"abcd",
+        head(4)[:-2] + b"X: y\r\n\r\nabcd",
+        b" " + head(4) + b"abcd",
+        head(4),
+        b"",
+    ],
+    ids=["part", "more", "two", "another length", "another path", "another header", "space", "no body", "nothing"],
+)
+def test_anything_but_one_whole_message_with_that_head_is_not_known(chunk: bytes) -> None:
+    calls = learnt(head(4) + b"abcd")
+
+    assert calls.find(head(4) + b"wxyz") is not None
+    assert calls.find(chunk) is None
+
+
+@pytest.mark.parametrize(
+    "extra",
+    [b"Authorization: AWS4-HMAC-SHA256 x", b"Expect: 100-continue", b"Upgrade: h2c", b"X-Long: " + b"x" * 2048],
+)
+def test_heads_that_say_more_than_one_length_are_left_to_the_parser(extra: bytes) -> None:
+    assert len(learnt(head(4, extra) + b"abcd")) == 0
+
+
+def test_head_without_a_length_is_left_to_the_parser() -> None:
+    assert len(learnt(b"POST / HTTP/1.1\r\nHost: x\r\n\r\n")) == 0
+    chunked = b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nabcd\r\n0\r\n\r\n"
+    assert len(learnt(chunked)) == 0
+
+
+def test_length_in_another_spelling_is_left_to_the_parser() -> None:
+    assert len(learnt(head(4).replace(b"Length: 4", b"Length: 04") + b"abcd")) == 0
+
+
+def test_head_in_a_chunk_of_two_messages_is_not_learnt() -> None:
+    calls = KnownCalls()
+    read = Reading(head(4) + b"abcd")
+
+    calls.learn(head(4) + b"abcd" + head(4) + b"abcd", read.as_known(), read.body)
+
+    assert len(calls) == 0
+
+
+def test_memory_is_bounded_and_forgets_what_was_not_asked_for_the_longest() -> None:
+    calls = KnownCalls()
+    chunks = [head(4, path=b"/%d" % n) + b"abcd" for n in range(600)]
+    for chunk in chunks:
+        read = Reading(chunk)
+        calls.learn(chunk, read.as_known(), read.body)
+        assert calls.find(chunks[0]) is not None
+
+    assert len(calls) == 512
+    assert calls.find(chunks[1]) is None
+
+
+async def no_app(
+    _scope: MutableMapping[str, Any],
+    _receive: Callable[[], Awaitable[MutableMapping[str, Any]]],
+    send: Callable[[MutableMapping[str, Any]], Awaitable[None]],
+) -> None:
+    await send({"type": "http.response.start", "status": 404, "headers": [(b"content-length", b"0")]})
+    await send({"type": "http.response.body", "body": b""})
+
+
+class OperationsDoor:
+    """Echoes a call's path, body and host; whose a call is can be changed."""
+
+    def __init__(self) -> None:
+        self.takes = True
+        self.asked = 0
+
+    def takes_call(
+        self, method: str, path: str, raw_path: bytes, query_string: bytes, headers: Sequence[tuple[bytes, bytes]]
+    ) -> bool:
+        self.asked += 1
+        return self.takes
+
+    def max_call_bytes(self, path: str, headers: Sequence[tuple[bytes, bytes]]) -> int:
+        return 1_000
+
+    async def answer_operation(
+        self,
+        *,
+        method: str,
+        path: str,
+        raw_path: bytes,
+        query_string: bytes,
+        headers: tuple[tuple[bytes, bytes], ...],
+        body: bytes,
+        source_ip: str,
+        scheme: str,
+    ) -> GatewayResponse:
+        text = b"%b %b %b %b" % (method.encode(), path.encode(), dict(headers)[b"x-amz-target"], body)
+        return GatewayResponse(200, [(b"content-length", b"%d" % len(text))], text)
+
+    def refuse_large_call(self) -> GatewayResponse:
+        return GatewayResponse(413, [(b"content-length", b"0")], b"")
+
+
+@pytest.fixture
+def door() -> OperationsDoor:
+    return OperationsDoor()
+
+
+@pytest.fixture
+def connection(door: OperationsDoor) -> Iterator[socket.socket]:
+    with (
+        Serving(no_app, operations=door) as serving,
+        socket.create_connection(("127.0.0.1", serving.port), timeout=10) as sock,
+    ):
+        yield sock
+
+
+def ask(sock: socket.socket, *parts: bytes, until: bytes) -> bytes:
+    """Send parts, and read until the answer ends with `until`."""
+    for part in parts:
+        sock.sendall(part)
+    received = b""
+    while not received.endswith(until):
+        chunk = sock.recv(65_536)
+        assert chunk, received
+        received += chunk
+    return received
+
+
+def test_calls_with_one_head_are_each_answered_for_their_own_body(connection: socket.socket) -> None:
+    for body in (b"abcd", b"wxyz", b"1234"):
+        answer = ask(connection, head(4) + body, until=b"POST / A.B " + body)
+        assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
+
+
+def test_known_head_whose_body_comes_later_or_not_alone_is_parsed(connection: socket.socket) -> None:
+    ask(connection, head(4) + b"abcd", until=b"abcd")
+
+    ask(connection, head(4) + b"wx", b"yz", until=b" wxyz")
+    two = ask(connection, head(4) + b"1234" + head(4) + b"5678", until=b" 5678")
+    ask(connection, head(4) + b"last", until=b" last")
+
+    assert two.count(b"HTTP/1.1 200 OK\r\n") == 2
+
+
+def test_whose_call_it_is_is_asked_anew(connection: socket.socket, door: OperationsDoor) -> None:
+    ask(connection, head(4) + b"abcd", until=b"abcd")
+    door.takes = False
+
+    answer = ask(connection, head(4) + b"wxyz", until=b"\r\n\r\n")
+
+    assert answer.startswith(b"HTTP/1.1 404 ")
+    door.takes = True
+    ask(connection, head(4) + b"1234", until=b" 1234")
+    assert door.asked >= 3
+
+
+def test_known_head_of_a_body_over_the_limit_is_refused_again(connection: socket.socket) -> None:
+    for _ in range(2):
+        answer = ask(connection, head(1_001) + b"x" * 1_001, until=b"\r\n\r\n")
+        assert answer.startswith(b"HTTP/1.1 413 ")
+
+
+def test_known_head_that_closes_its_connection_closes_every_one(door: OperationsDoor) -> None:
+    with Serving(no_app, operations=door) as serving:
+        for body in (b"abcd", b"wxyz"):
+            with socket.create_connection(("127.0.0.1", serving.port), timeout=10) as sock:
+                answer = ask(sock, head(4, b"Connection: close") + body, until=body)
+                assert b"connection: close\r\n" in answer
+                assert sock.recv(1) == b""
