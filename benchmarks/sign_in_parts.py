@@ -33,9 +33,11 @@ class Meter:
         self.seconds: defaultdict[str, float] = defaultdict(float)
         self.visits = 0
         self._meter(Group, "power", "arithmetic")
+        self._meter(Group, "joint_power", "arithmetic")
         self._meter(Group, "generator_power", "arithmetic")
         self._meter(SigningKey, "sign", "arithmetic")
         self._meter(Database, "read_here", "database")
+        self._meter(Database, "rows_here", "database")
         self._meter(Database, "write_here", "database")
         self._meter_threads()
 
