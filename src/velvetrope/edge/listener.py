@@ -19,8 +19,8 @@ Host that is none, an absolute target of another host, HTTP/0.9, and transfer co
 read over: merged into the headers they would get past whoever filtered those. Chunk extensions and trailers may be
 64 KiB longer than the body they surround is, eight times over.
 
-Calls to deployed APIs that are like one before are not parsed at all (`known_heads.py`), nor are heads of unsigned calls
-of operations (`known_calls.py`).
+Calls to deployed APIs that are like one before are not parsed at all (`known_heads.py`), nor are heads of unsigned
+calls of operations (`known_calls.py`).
 Calls to deployed APIs and of AWS operations skip ASGI (`direct_cycle.py`), and those to deployed APIs that have arrived
 together are answered one right after the other (`_Turn`). One sweep a second looks after all connections, idle ones
 too, so that no request pays for a timer of its own.
