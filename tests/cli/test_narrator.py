@@ -25,6 +25,28 @@ def test_a_refusal_is_told_with_its_reason() -> None:
     )
 
 
+def test_what_a_stranger_sent_moves_no_cursor_and_begins_no_line() -> None:
+    stream = io.StringIO()
+    narrator = Narrator(stream)
+
+    narrator.refused(
+        Refusal(
+            status=400,
+            what="GET /\x1b[2J",
+            code="ValidationException",
+            why="Value 'a\n  200 all is well\x1b]0;title\x07\x9b\u202e' is not",
+            request_id="r-1",
+        )
+    )
+
+    assert narrator.wait_until_told()
+    assert stream.getvalue() == (
+        "  400 GET /\\x1b[2J  ValidationException\n"
+        "      Value 'a\\n  200 all is well\\x1b]0;title\\x07\\x9b\\u202e' is not\n"
+        "      velvetrope explain r-1\n"
+    )
+
+
 def fill(descriptor: int) -> None:
     os.set_blocking(descriptor, False)
     with contextlib.suppress(BlockingIOError):

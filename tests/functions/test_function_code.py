@@ -10,7 +10,7 @@ import pytest
 
 from support.functions import make_zip
 from velvetrope.functions import CodeStore
-from velvetrope.functions.code import MAX_ENTRIES, MAX_ZIPPED_BYTES
+from velvetrope.functions.code import MAX_DEPTH, MAX_ENTRIES, MAX_ZIPPED_BYTES
 from velvetrope.functions.errors import InvalidParameterValueException, RequestEntityTooLargeException
 from velvetrope.synth.packaging import package_folder
 
@@ -109,6 +109,8 @@ def test_the_same_zip_is_unpacked_once(code: CodeStore) -> None:
         pytest.param(compressed_by(zipfile.ZIP_LZMA), id="LZMA"),
         pytest.param(make_zip({"a" * 256: "x"}), id="name too long"),
         pytest.param(make_zip({"/".join(["a" * 200] * 30): "x"}), id="path too long"),
+        pytest.param(make_zip({"d/" * 2000 + "x": "x"}), id="too deep"),
+        pytest.param(make_zip({f"{n}" + "/d" * 90 + "/x": "" for n in range(1000)}), id="too many folders"),
         pytest.param(make_zip({f"{n}": "" for n in range(MAX_ENTRIES + 1)}), id="too many entries"),
     ],
 )
@@ -120,6 +122,12 @@ def test_a_zip_that_may_not_be_unpacked_is_refused_and_leaves_nothing(
 
     assert refusal.value.message == CANNOT_UNZIP
     assert [path for path in tmp_path.rglob("*") if path.name != "code"] == []
+
+
+def test_a_zip_as_deep_as_it_may_be_is_unpacked(code: CodeStore) -> None:
+    stored = code.put_zip(make_zip({"d/" * (MAX_DEPTH - 1) + "x": "x"}))
+
+    assert (code.folder_of(stored.sha256) / ("d/" * (MAX_DEPTH - 1) + "x")).read_text() == "x"
 
 
 def test_sizes_over_the_limits_are_refused_with_awss_words(code: CodeStore) -> None:

@@ -308,12 +308,13 @@ def _owners_environment() -> dict[str, str]:
 
 
 def test_the_command_prints_a_functions_lines_by_a_part_of_its_name(serving: RunningServer, speaking: Any) -> None:
-    speaking("quiet", "psst")
+    speaking("quiet", "psst", "\x1b]0;the owner's window\x07")
 
     shown = velvetrope_logs(serving, "qui")
 
     assert shown.returncode == 0, shown.stderr
     assert any(line.endswith("Z psst") for line in shown.stdout.splitlines())
+    assert any(line.endswith("Z \\x1b]0;the owner's window\\x07") for line in shown.stdout.splitlines())
 
 
 def test_the_command_shows_one_invocation_whole(serving: RunningServer, speaking: Any) -> None:

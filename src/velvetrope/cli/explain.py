@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from velvetrope.cli.owner import NoAnswer, OwnersConnection
+from velvetrope.cli.terminal import shown
 
 __all__ = ["explain_request"]
 
@@ -47,4 +48,4 @@ def _told(record: dict[str, Any]) -> str:
     marks = {"allowed": "✓", "refused": "✗", "skipped": "·"}
     lines += [f"  {marks[step['outcome']]} {step['name']}: {step['reason']}" for step in record["steps"]]
     lines.append(f"  id       {record['request_id']}")
-    return "\n".join(lines)
+    return "\n".join(shown(line) for line in lines)

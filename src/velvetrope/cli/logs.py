@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from velvetrope.cli.owner import NoAnswer, OwnersConnection
+from velvetrope.cli.terminal import shown
 from velvetrope.server.machine import SystemClock
 
 __all__ = ["parse_since", "print_logs"]
@@ -140,5 +141,5 @@ def _print(line: dict[str, Any], *, stream_names: bool) -> int:
     at_ms: int = line["timestamp"]
     at = datetime.fromtimestamp(at_ms // 1000, UTC)
     stream = f" {line['logStreamName']}" if stream_names else ""
-    print(f"{at:%Y-%m-%dT%H:%M:%S}.{at_ms % 1000:03d}Z{stream} {line['message']}", flush=True)
+    print(f"{at:%Y-%m-%dT%H:%M:%S}.{at_ms % 1000:03d}Z{stream} {shown(line['message'], lines=True)}", flush=True)
     return at_ms

@@ -14,6 +14,7 @@ from contextlib import suppress
 from threading import Condition, Thread
 from typing import TextIO
 
+from velvetrope.cli.terminal import shown
 from velvetrope.server.narration import Ready, Refusal
 
 __all__ = ["Narrator"]
@@ -80,8 +81,8 @@ class Narrator:
 
     def refused(self, refusal: Refusal) -> None:
         """Somebody was refused; why, for the owner. Does not wait for whoever reads it."""
-        head = f"{self._paint('31', str(refusal.status))} {refusal.what}  {self._paint('2', refusal.code)}"
-        lines = f"  {head}\n      {refusal.why}\n      velvetrope explain {refusal.request_id}\n"
+        head = f"{self._paint('31', str(refusal.status))} {shown(refusal.what)}  {self._paint('2', refusal.code)}"
+        lines = f"  {head}\n      {shown(refusal.why)}\n      velvetrope explain {refusal.request_id}\n"
         with self._changed:
             if len(self._refusals) >= _MAX_WAITING:
                 self._untold += 1

@@ -37,6 +37,8 @@ MAX_ZIPPED_BYTES = 52_428_800
 MAX_UNZIPPED_BYTES = 262_144_000
 MAX_ENTRIES = 65_535
 """As many as a zip without the ZIP64 extension can name. Lambda publishes no figure of its own."""
+MAX_DEPTH = 100
+"""Folders in folders. Lambda publishes none for these either."""
 
 _CANNOT_UNZIP = "Could not unzip uploaded file. Please check your file, then try to upload again."
 
@@ -144,8 +146,18 @@ def _check_entries(entries: list[zipfile.ZipInfo]) -> None:
         raise InvalidParameterValueException(_CANNOT_UNZIP, detail=f"The zip has {len(entries)} entries.")
     if sum(entry.file_size for entry in entries) > MAX_UNZIPPED_BYTES:
         raise InvalidParameterValueException(f"Unzipped size must be smaller than {MAX_UNZIPPED_BYTES} bytes")
+    folders: set[PurePosixPath] = set()
     for entry in entries:
         path = PurePosixPath(entry.filename)
+        if len(path.parts) > MAX_DEPTH:
+            raise InvalidParameterValueException(_CANNOT_UNZIP, detail=f"A name has {len(path.parts)} parts.")
+        above = path.parent
+        while above not in folders:
+            folders.add(above)
+            above = above.parent
+        if len(folders) > MAX_ENTRIES:
+            # Each of a few thousand entries could ask for a hundred folders that the zip does not list.
+            raise InvalidParameterValueException(_CANNOT_UNZIP, detail="The zip makes too many folders.")
         kind = stat.S_IFMT(entry.external_attr >> 16)
         if path.is_absolute() or ".." in path.parts or "\\" in entry.filename or "\0" in entry.filename:
             raise InvalidParameterValueException(_CANNOT_UNZIP, detail=f"{entry.filename!r} leaves its folder.")
