@@ -281,7 +281,8 @@ def test_only_what_is_beyond_doubt_is_read_quickly(body: bytes, is_read: bool) -
         ("logs", "GetQueryResults", {"queryId": "q"}, True),
         ("logs", "PutMetricFilter", {"metricTransformations": [{"defaultValue": 5}]}, False),
         ("logs", "FilterLogEvents", {"logGroupName": "g", "logStreamNames": []}, False),
-        ("logs", "FilterLogEvents", {"logGroupName": "g", "startTime": 2**63}, True),
+        ("logs", "FilterLogEvents", {"logGroupName": "g", "startTime": 2**63 - 1}, True),
+        ("logs", "FilterLogEvents", {"logGroupName": "g", "startTime": 2**63}, False),
         ("logs", "FilterLogEvents", {"logGroupName": "g", "startTime": -(2**70)}, False),
         ("sqs", "SendMessage", {"QueueUrl": "q", "MessageBody": "m"}, True),
         (

@@ -17,6 +17,7 @@ _CONFINED = """
 import json, os, sys
 from velvetrope.zygote.isolation import Limits, Mount, PrivateRoot, confine
 given = json.loads(sys.stdin.readline())
+os.umask(0o022)  # whatever the tester's is: that user is to see the folders made here
 mounts = [Mount(*mount) for mount in given["mounts"]]
 root = PrivateRoot(given["user"], given["root"], mounts, given["links"])
 confine(Limits(1 << 40, 1 << 40), root, parent_pid=os.getppid())

@@ -24,6 +24,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 
 import msgspec
 
+from velvetrope.edge.codecs.values import LARGEST_LONG, SMALLEST_LONG
 from velvetrope.edge.models import Member, Shape
 from velvetrope.edge.patterns import searched_pattern
 from velvetrope.edge.validation import MAX_PATTERN_CHARACTERS, breaks_a_constraint
@@ -101,7 +102,9 @@ def _of(member: Member, reading: _Reading) -> object:
         case "string" | "character":
             return _text(shape)
         case "integer" | "long":
-            return Annotated[int, msgspec.Meta(ge=_whole(shape.minimum), le=_whole(shape.maximum))]
+            smallest = SMALLEST_LONG if shape.minimum is None else int(shape.minimum)
+            largest = LARGEST_LONG if shape.maximum is None else int(shape.maximum)
+            return Annotated[int, msgspec.Meta(ge=smallest, le=largest)]
         case "boolean":
             return bool
         case "float" | "double" if not reading.is_document:

@@ -12,6 +12,8 @@ from velvetrope.edge.models import Member
 from velvetrope.errors import ReasonError
 
 __all__ = [
+    "LARGEST_LONG",
+    "SMALLEST_LONG",
     "MalformedRequest",
     "UnknownMember",
     "fits_long",
@@ -34,6 +36,9 @@ class UnknownMember(ReasonError):
     """The model has no such member. The message is the member's path."""
 
 
+SMALLEST_LONG, LARGEST_LONG = -(2**63), 2**63 - 1
+"""Of the largest type of the wire's, and of the store's."""
+
 _CONTROLS = dict.fromkeys((*range(32), 127), " ")
 
 
@@ -43,8 +48,8 @@ def header_value(text: str) -> bytes:
 
 
 def fits_long(number: float) -> bool:
-    """Whether a number is one of 64 bits: the largest type of the wire's, and of the store's."""
-    return -(2**63) <= number < 2**63
+    """Whether a number is one of 64 bits."""
+    return SMALLEST_LONG <= number <= LARGEST_LONG
 
 
 def parse_timestamp(value: object) -> datetime:
