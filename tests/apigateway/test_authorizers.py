@@ -55,6 +55,8 @@ async def test_an_authorizer_is_shown_as_it_was_made(plane: Plane, members: dict
         ({**_COGNITO, "authorizer_uri": FUNCTION_URI}, "neither a URI nor credentials"),
         ({**_REQUEST, "identity_source": None}, "Identity source is required when authorizer caching is enabled"),
         ({**_REQUEST, "identity_source": "method.request.body.x"}, "Invalid identity source specified"),
+        ({**_REQUEST, "identity_source": "context.shoeSize"}, "Invalid identity source specified: context.shoeSize"),
+        ({**_REQUEST, "identity_source": "context.authorizer.x"}, "specified: context.authorizer.x"),
         ({**_REQUEST, "identity_validation_expression": "x"}, "not for REQUEST authorizers"),
         ({"type": "JWT"}, "The authorizer type JWT is not supported by velvetrope"),
     ],

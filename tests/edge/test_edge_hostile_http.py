@@ -33,6 +33,8 @@ class Door:
         return datetime(2026, 3, 4, tzinfo=UTC)
 
     async def answer_gateway(self, incoming: IncomingRequest, /) -> GatewayResponse:
+        if incoming.has_large_body:
+            return self.refuse_large_call()
         return _told(incoming.method.encode(), incoming.raw_path, incoming.body, incoming.headers)
 
     def takes_call(self, method: str, path: str, raw_path: bytes, query_string: bytes, headers: object) -> bool:
@@ -46,10 +48,8 @@ class Door:
     ) -> GatewayResponse:
         return _told(method.encode(), raw_path, body, headers)
 
-    def refuse_large_body(self) -> GatewayResponse:
+    def refuse_large_call(self) -> GatewayResponse:
         return GatewayResponse(413, [(b"Content-Length", b"3")], b"413")
-
-    refuse_large_call = refuse_large_body
 
 
 async def app(scope: Any, receive: Any, send: Any) -> None:

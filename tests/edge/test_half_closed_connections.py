@@ -66,10 +66,8 @@ class House:
     async def answer_operation(self, *, raw_path: bytes, **_: object) -> GatewayResponse:
         return await self.answer(raw_path)
 
-    def refuse_large_body(self) -> GatewayResponse:
+    def refuse_large_call(self) -> GatewayResponse:
         return GatewayResponse(413, [(b"Content-Length", b"3")], b"413")
-
-    refuse_large_call = refuse_large_body
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         while True:

@@ -144,6 +144,15 @@ async def test_an_offset_is_taken_from_the_first_period_to_its_last_microsecond_
     assert await statuses(gateway, 4) == [200, 200, 200, 429]
 
 
+@pytest.mark.parametrize("text", ["20260101", "2026-W01-1", "2026-1-1", "2026-13-01", "2026-01-32", "today", ""])
+async def test_a_date_of_another_form_is_refused(gateway: Gateway, text: str) -> None:
+    plan, _ = await gateway.plan_with_key()
+
+    for dates in ({"start_date": text, "end_date": "2026-01-02"}, {"start_date": "2026-01-01", "end_date": text}):
+        with pytest.raises(BadRequestException, match="must be of the form YYYY-MM-DD"):
+            await gateway.plane.get_usage(usage_plan_id=plan, **dates)
+
+
 async def test_usage_comes_in_pages_of_keys(gateway: Gateway) -> None:
     plan, first = await gateway.plan_with_key(rate=None, burst=None, quota=5)
     for number in range(3):

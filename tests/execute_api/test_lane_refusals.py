@@ -383,10 +383,15 @@ async def test_a_method_arn_longer_than_policies_can_name(gateway: Gateway) -> N
 
 
 async def test_a_body_over_ten_megabytes_is_refused_in_plain_text(gateway: Gateway) -> None:
-    response = await gateway.call(_changed(gateway.request("GET", "/open"), body=b"x" * 10_485_761))
+    sent = await gateway.call(_changed(gateway.request("GET", "/open"), body=b"x" * 10_485_761))
+    announced = await gateway.call(_changed(gateway.request("GET", "/open"), has_large_body=True))
 
-    assert (response.status, response.body) == (413, b"HTTP content length exceeded 10485760 bytes.")
-    assert header(response, "Content-Type") == "text/plain"
+    for response in (sent, announced):
+        assert (response.status, response.body) == (413, b"HTTP content length exceeded 10485760 bytes.")
+        assert header(response, "Content-Type") == "text/plain"
+        assert header(response, "x-amzn-RequestId") is not None
+    assert [record.steps[-1].name for record in gateway.log.recent(2)] == ["size", "size"]
+    assert (await gateway.call(_changed(gateway.request("GET", "/open"), body=b"x" * 10_485_760))).status == 200
 
 
 # CORS on refusals

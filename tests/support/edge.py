@@ -234,6 +234,8 @@ class EchoLane:
 
     async def answer(self, incoming: IncomingRequest) -> GatewayResponse:
         self.seen.append(incoming)
+        if incoming.has_large_body:
+            return GatewayResponse(413, [(b"Content-Length", b"9")], b"too large")
         if incoming.stage_path == b"/prod/broken":
             raise RuntimeError("secret text")
         if incoming.stage_path == b"/prod/gone":

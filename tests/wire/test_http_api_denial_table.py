@@ -124,12 +124,12 @@ ROWS: dict[str, Row] = {
     "AWS_IAM, method ARN over 1600 bytes": Row(lambda t: t.signed(t.invoker, f"/iam/{'x' * 1600}"), *FORBIDDEN),
     "JWT, no token": Row(lambda t: t.get("/jwt"), *UNAUTHORIZED, "Bearer"),
     "JWT, no token at all": Row(
-        lambda t: t.get("/jwt", AUTH + "Bearer abc"), *UNAUTHORIZED, 'Bearer error="invalid_token"'
+        lambda t: t.get("/jwt", AUTH + "Bearer abc"), *UNAUTHORIZED, 'Bearer scope="" error="invalid_token"'
     ),
     "JWT, bad signature": Row(
         lambda t: t.get("/jwt", f"{AUTH}Bearer {t.story.token()[:-6]}AAAAAA"),
         *UNAUTHORIZED,
-        'Bearer error="invalid_token"',
+        'Bearer scope="" error="invalid_token"',
     ),
     "JWT, without the scope": Row(
         lambda t: t.get("/scoped", f"{AUTH}Bearer {t.story.token('AccessToken')}"),

@@ -34,6 +34,7 @@ from velvetrope.apigateway.patches import (
     required_value,
 )
 from velvetrope.clock import Entropy
+from velvetrope.events import is_context_name
 from velvetrope.identifiers import new_alphanumeric
 from velvetrope.operations import Answer, Call, operation
 from velvetrope.store.tables.apigateway import ApiGatewayStore, Authorizer, RestApi
@@ -48,7 +49,7 @@ _HEADER = re.compile(r"method\.request\.header\.[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _SOURCE = re.compile(
     r"method\.request\.(header|multivalueheader)\.[!#$%&'*+.^_`|~0-9A-Za-z-]+"
     r"|method\.request\.(querystring|multivaluequerystring)\.[^\s,]+"
-    r"|stageVariables\.[A-Za-z0-9_]+|context\.[A-Za-z0-9._-]+"
+    r"|stageVariables\.[A-Za-z0-9_]+"
 )
 _PATCHES = (
     "/name",
@@ -200,6 +201,14 @@ def _check_function(authorizer: Authorizer) -> None:
         raise BadRequestException("Invalid ARN specified in the request")
 
 
+def _is_source(text: str) -> bool:
+    # `$context.authorizer.…` is what the authorizer is still to say.
+    if text.startswith("context."):
+        name = text.removeprefix("context.")
+        return is_context_name(name) and not name.startswith("authorizer.")
+    return _SOURCE.fullmatch(text) is not None
+
+
 def _check_identity(authorizer: Authorizer) -> None:
     source = authorizer.identity_source
     if authorizer.type == "REQUEST":
@@ -207,7 +216,7 @@ def _check_identity(authorizer: Authorizer) -> None:
         if not parts and authorizer.result_ttl_in_seconds > 0:
             # Results are kept by identity; without one, everybody would get the first caller's.
             raise BadRequestException("Identity source is required when authorizer caching is enabled")
-        wrong = next((part for part in parts if not _SOURCE.fullmatch(part)), None)
+        wrong = next((part for part in parts if not _is_source(part)), None)
         if authorizer.identity_validation_expression is not None:
             raise BadRequestException("Identity validation expression is not for REQUEST authorizers")
     else:

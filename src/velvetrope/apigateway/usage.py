@@ -9,6 +9,7 @@ and a value has no place in a report).
 Sources: API Gateway API reference, GetUsage, UpdateUsage.
 """
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Protocol
@@ -26,6 +27,7 @@ from velvetrope.store.tables.usage import DayOfUsage, UsageStore
 __all__ = ["UsageOperations", "UsageReporter"]
 
 _MAX_DAYS = 366
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
 class UsageReporter(Protocol):
@@ -148,7 +150,10 @@ def _allowance(quota: Quota, day: date) -> int:
 
 
 def _day(text: str) -> date:
+    # Python reads other forms of ISO 8601 too (`20260101`, `2026-W01-1`).
     try:
-        return date.fromisoformat(text)
+        if _DATE.fullmatch(text) is not None:
+            return date.fromisoformat(text)
     except ValueError:
-        raise BadRequestException(f"Invalid date specified: {text}, must be of the form YYYY-MM-DD") from None
+        pass
+    raise BadRequestException(f"Invalid date specified: {text}, must be of the form YYYY-MM-DD")

@@ -163,10 +163,6 @@ class EdgeApp:
             headers = [*fault.headers, (b"x-amzn-RequestId", request_id.encode())]
             return GatewayResponse(fault.status, headers, fault.body)
 
-    def refuse_large_body(self) -> GatewayResponse:
-        """Plain text, not customisable, no CORS headers (execute-api.md section 2 of the reference)."""
-        return _gateway_response(413, _PLAIN, b"HTTP content length exceeded 10485760 bytes.")
-
     def takes_call(
         self,
         method: str,
@@ -231,31 +227,32 @@ class EdgeApp:
             if call is None:
                 await app(scope, receive, send)
                 return
+            body: bytes | None
             try:
                 body = await read_body(scope, receive, limit=MAX_GATEWAY_BODY_BYTES)
             except ClientGone:
                 return
             except BodyTooLarge:
-                response = self.refuse_large_body()
-            else:
-                api_id, stage_path, base_path = call
-                response = await self.answer_gateway(
-                    IncomingRequest(
-                        api_id=api_id,
-                        method=scope["method"],
-                        raw_path=scope["raw_path"],
-                        stage_path=stage_path,
-                        query_string=scope["query_string"],
-                        headers=tuple(scope["headers"]),
-                        body=body,
-                        source_ip=_source_ip(scope),
-                        scheme=scope["scheme"],
-                        http_version=scope["http_version"],
-                        received_at=self._clock.now(),
-                        by_domain=base_path is not None,
-                        base_path=base_path or b"",
-                    )
+                body = None
+            api_id, stage_path, base_path = call
+            response = await self.answer_gateway(
+                IncomingRequest(
+                    api_id=api_id,
+                    method=scope["method"],
+                    raw_path=scope["raw_path"],
+                    stage_path=stage_path,
+                    query_string=scope["query_string"],
+                    headers=tuple(scope["headers"]),
+                    body=body or b"",
+                    source_ip=_source_ip(scope),
+                    scheme=scope["scheme"],
+                    http_version=scope["http_version"],
+                    received_at=self._clock.now(),
+                    by_domain=base_path is not None,
+                    base_path=base_path or b"",
+                    has_large_body=body is None,
                 )
+            )
             await send({"type": "http.response.start", "status": response.status, "headers": response.headers})
             if response.stream is not None:
                 try:

@@ -44,6 +44,7 @@ class DirectCycle(ABC):
     __slots__ = (
         "_expects_continue",
         "_flow",
+        "_has_large_body",
         "_headers",
         "_http_version",
         "_max_body_bytes",
@@ -80,6 +81,7 @@ class DirectCycle(ABC):
         self._http_version = http_version
         self._expects_continue = protocol.expect_100_continue
         self._waiter: asyncio.Future[None] | None = None
+        self._has_large_body = False
         self.keep_alive = keep_alive
         self.body = bytearray()
         self.more_body = True
@@ -109,8 +111,8 @@ class DirectCycle(ABC):
         except ClientGone:
             return
         except BodyTooLarge:
-            await self._answer(self._refuse_large_body())
-            return
+            self._has_large_body = True
+            answering = self._refuse_large_body()
         await self._finish(answering)
 
     async def _finish(self, answering: Awaitable[GatewayResponse]) -> None:
@@ -161,8 +163,8 @@ class DirectCycle(ABC):
         """Called with the answer before it is rendered."""
 
     @abstractmethod
-    def _refuse_large_body(self) -> GatewayResponse:
-        """The answer to a body over the limit."""
+    def _refuse_large_body(self) -> Awaitable[GatewayResponse]:
+        """The answer to a body over the limit, in the same way."""
 
     async def _send_stream(self, response: GatewayResponse, stream: BodyStream) -> bool:
         """Hand on a body as it comes. False if it could not be finished: the connection is closed then."""

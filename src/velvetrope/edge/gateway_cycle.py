@@ -41,10 +41,6 @@ class GatewayDoor(Protocol):
         """
         ...
 
-    def refuse_large_body(self) -> GatewayResponse:
-        """The answer to a body over the limit."""
-        ...
-
 
 class GatewayCycle(DirectCycle):
     """One call to a deployed API."""
@@ -141,6 +137,7 @@ class GatewayCycle(DirectCycle):
                 base_path=base_path or b"",
                 by_name=self._by_name,
                 likeness=self._likeness,
+                has_large_body=self._has_large_body,
             )
         )
 
@@ -150,8 +147,9 @@ class GatewayCycle(DirectCycle):
                 self._chunk, self._call, self._raw_path, self._query_string, self._http_version, self._headers
             )
 
-    def _refuse_large_body(self) -> GatewayResponse:
-        return self._door.refuse_large_body()
+    def _refuse_large_body(self) -> Coroutine[object, None, GatewayResponse]:
+        # What an API says then depends on its kind, and it is recorded and logged as any other refusal is.
+        return self._respond(b"")
 
 
 class _Rest:

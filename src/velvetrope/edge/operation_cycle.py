@@ -107,5 +107,5 @@ class OperationCycle(DirectCycle):
             scheme=scheme or "http",
         )
 
-    def _refuse_large_body(self) -> GatewayResponse:
+    async def _refuse_large_body(self) -> GatewayResponse:
         return self._door.refuse_large_call()

@@ -154,8 +154,8 @@ class RequestLane:
         ids = self._new_ids()
         trail: Trail = []
         passed: Passed | None = None
-        if len(incoming.body) > _MAX_BODY_BYTES:
-            trail.append(("size", "refused", f"the body has {len(incoming.body)} bytes"))
+        if incoming.has_large_body or len(incoming.body) > _MAX_BODY_BYTES:
+            trail.append(("size", "refused", f"the body has more than {_MAX_BODY_BYTES} bytes"))
             response = _too_long(ids)
             self._record(incoming, None, ids, response, PayloadTooLarge(step="size"), trail, started)
             return response

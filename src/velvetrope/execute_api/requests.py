@@ -70,7 +70,7 @@ class IncomingRequest(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     the API was named in the path, and all of it when it was named by the host. Under a custom domain name
     (`by_domain`) it is the path that the mapping makes of it, with the stage, and `base_path` what the mapping
     took. Header names have the client's casing. `by_name` is `first_by_name(headers)`, from readers who have it
-    already.
+    already. `has_large_body` says that more than an API takes was sent or announced: `body` has nothing of it then.
     """
 
     api_id: str
@@ -88,6 +88,7 @@ class IncomingRequest(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     base_path: bytes = b""
     by_name: Mapping[bytes, bytes] | None = None
     likeness: Likeness | None = None
+    has_large_body: bool = False
 
     @property
     def headers_by_name(self) -> Mapping[bytes, bytes]:

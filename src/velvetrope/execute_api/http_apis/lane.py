@@ -331,8 +331,8 @@ class HttpApiLane:
 
 
 def _check_size(incoming: IncomingRequest) -> None:
-    if len(incoming.body) > _MAX_BODY_BYTES:
-        raise PayloadTooLarge(step="size", detail=f"the body has {len(incoming.body)} bytes")
+    if incoming.has_large_body or len(incoming.body) > _MAX_BODY_BYTES:
+        raise PayloadTooLarge(step="size", detail=f"the body has more than {_MAX_BODY_BYTES} bytes")
 
 
 def _match_route(
