@@ -169,6 +169,7 @@ _SILENT = {"Effect": "Allow", "Condition": _ELSEWHERE}
         (None, _DENY, False),
         ("Deny", _ALLOW, False),
         ("Deny", _SILENT, False),
+        ("Deny", _DENY, False),
     ],
 )
 async def test_identity_and_resource_policy_of_one_account(
