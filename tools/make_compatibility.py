@@ -92,7 +92,8 @@ DIFFERENCES: Mapping[str, Mapping[str, str]] = {
         "`ERROR`); a group that was deleted since is not made anew.",
         "CreateTerms": "Links are https, or http to this machine.",
         "UpdateTerms": "As CreateTerms. Links that are given take the place of all that were there.",
-        "CreateUserPoolClient": "`EnablePropagateAdditionalUserContextData` must be false.",
+        "CreateUserPoolClient": "`EnablePropagateAdditionalUserContextData` must be false. `DefaultRedirectURI` is "
+        "kept and shown: every request names its `redirect_uri`.",
         "InitiateAuth": "Wrong one-time codes are slowed down like wrong passwords; AWS takes any number. MFA follows "
         "custom challenges unless one of them was it. Of `USER_AUTH`, `TARGET_ACR_VALUES`, `MAX_AGE` and "
         "`ACCESS_TOKEN` are refused.",

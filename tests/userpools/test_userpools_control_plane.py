@@ -970,3 +970,54 @@ async def test_clients_are_listed_by_type_and_none_has_registered_itself(world: 
     assert registered == {"user_pool_clients": []}
     async with refused("ResourceNotFoundException"):
         await world.list_user_pool_clients(user_pool_id="us-west-2_AbCdEfGhI", client_type="DCR")
+
+
+@pytest.mark.parametrize(
+    ("policy", "legacy", "days"),
+    [
+        pytest.param(None, None, 7, id="nothing said"),
+        pytest.param(None, 2, 2, id="the old member alone"),
+        pytest.param(PasswordPolicySettings(), 2, 2, id="the old member, and a policy that does not say it"),
+        pytest.param(PasswordPolicySettings(temporary_password_validity_days=0), 2, 2, id="the old member and null"),
+        pytest.param(PasswordPolicySettings(temporary_password_validity_days=3), None, 3, id="the new member"),
+        pytest.param(PasswordPolicySettings(temporary_password_validity_days=3), 3, 3, id="both, and the same"),
+    ],
+)
+async def test_temporary_passwords_last_as_long_as_either_member_says(
+    world: World, policy: PasswordPolicySettings | None, legacy: int | None, days: int
+) -> None:
+    said: dict[str, Any] = {
+        "policies": None if policy is None else UserPoolPolicies(password_policy=policy),
+        "admin_create_user_config": AdminCreateUserConfig(unused_account_validity_days=legacy),
+    }
+    made, updated = await world.pool(**said), await world.pool()
+    await world.update_user_pool(user_pool_id=updated, **said)
+
+    for pool_id in (made, updated):
+        shown = (await world.describe_user_pool(user_pool_id=pool_id))["user_pool"]
+        assert shown["policies"]["password_policy"]["temporary_password_validity_days"] == days
+        client_id = await world.client(pool_id, explicit_auth_flows=("ALLOW_USER_PASSWORD_AUTH",))
+        for name in ("early", "late"):
+            await world.admin_create_user(
+                user_pool_id=pool_id, username=name, temporary_password=PASSWORD, message_action="SUPPRESS"
+            )
+        asked = {"client_id": client_id, "auth_flow": "USER_PASSWORD_AUTH"}
+        world.later(days=days, seconds=-1)
+        early = await world.initiate_auth(auth_parameters={"USERNAME": "early", "PASSWORD": PASSWORD}, **asked)
+        world.later(seconds=1)
+        assert early["challenge_name"] == "NEW_PASSWORD_REQUIRED"
+        async with refused("NotAuthorizedException"):
+            await world.initiate_auth(auth_parameters={"USERNAME": "late", "PASSWORD": PASSWORD}, **asked)
+
+
+async def test_two_members_that_say_different_days_are_refused(world: World) -> None:
+    pool_id = await world.pool()
+    policy = PasswordPolicySettings(temporary_password_validity_days=3)
+    said: dict[str, Any] = {
+        "policies": UserPoolPolicies(password_policy=policy),
+        "admin_create_user_config": AdminCreateUserConfig(unused_account_validity_days=2),
+    }
+
+    for call in (world.pool(**said), world.update_user_pool(user_pool_id=pool_id, **said)):
+        async with refused("InvalidParameterException"):
+            await call

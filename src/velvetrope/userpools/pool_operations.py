@@ -57,6 +57,7 @@ Mfa = Literal["OFF", "ON", "OPTIONAL"]
 _AWS_PASSWORD_POLICY = PasswordPolicySettings(
     minimum_length=8, require_uppercase=True, require_lowercase=True, require_numbers=True, require_symbols=True
 )
+_TEMPORARY_PASSWORD_DAYS = 7
 """What a pool gets that was created without Policies."""
 
 
@@ -127,7 +128,7 @@ class PoolOperations:
             region=call.region,
             created_at=call.now,
             modified_at=call.now,
-            password_policy=_password_policy(policies),
+            password_policy=_password_policy(policies, admin_create_user_config),
             schema_attributes=build_schema(schema),
             auto_verified_attributes=auto_verified_attributes,
             alias_attributes=alias_attributes,
@@ -204,7 +205,7 @@ class PoolOperations:
                 pool,
                 name=pool_name or pool.name,
                 modified_at=call.now,
-                password_policy=_password_policy(policies),
+                password_policy=_password_policy(policies, admin_create_user_config),
                 auto_verified_attributes=auto_verified_attributes,
                 # Not among what falls back: switching protection off is never left to an omission.
                 deletion_protection=deletion_protection or pool.deletion_protection,
@@ -267,13 +268,24 @@ class PoolOperations:
         }
 
 
-def _password_policy(policies: UserPoolPolicies | None) -> PasswordPolicySettings:
+def _password_policy(
+    policies: UserPoolPolicies | None, invitations: AdminCreateUserConfig | None
+) -> PasswordPolicySettings:
+    """The password policy. UnusedAccountValidityDays says how long a temporary password lasts where it says nothing.
+
+    Raises:
+        InvalidParameterException: both say it, and not the same. AWS refuses whoever says both; what was shown can be
+            sent back here.
+    """
     given = None if policies is None else policies.password_policy
-    if given is None:
-        return _AWS_PASSWORD_POLICY
-    if given.temporary_password_validity_days == 0:  # "treats it as a null value" (model, PasswordPolicyType)
-        return msgspec.structs.replace(given, temporary_password_validity_days=7)
-    return given
+    policy = _AWS_PASSWORD_POLICY if given is None else given
+    legacy = None if invitations is None else invitations.unused_account_validity_days
+    days = policy.temporary_password_validity_days  # 0 counts as not said (model, PasswordPolicyType)
+    if days and legacy and days != legacy:
+        raise InvalidParameterException(
+            "Please use TemporaryPasswordValidityDays in PasswordPolicy instead of UnusedAccountValidityDays"
+        )
+    return msgspec.structs.replace(policy, temporary_password_validity_days=days or legacy or _TEMPORARY_PASSWORD_DAYS)
 
 
 def _verified_before_update(

@@ -48,7 +48,8 @@ class PasswordPolicySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_u
     require_numbers: bool = False
     require_symbols: bool = False
     password_history_size: int | None = None
-    temporary_password_validity_days: int = 7
+    temporary_password_validity_days: int | None = None
+    """A pool has one: seven, if nobody said it."""
 
 
 class NumberAttributeConstraints(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
