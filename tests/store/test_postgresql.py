@@ -166,9 +166,11 @@ async def test_a_node_whose_connections_were_cut_goes_on_with_new_ones(
 ) -> None:
     await nodes[0].read_at_once(lambda visit: visit.execute(select(counts.c.count)).scalar())
     await add_one(nodes[0])
+    await asyncio.gather(*(count_of(nodes[0]) for _ in range(4)))  # so that several wait in its pool
 
     name = postgres_stores.name_of(postgresql_store)
-    postgres_stores.postgres.query(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'")
+    cut = f"SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity WHERE datname = '{name}'"
+    assert all(gone for (gone,) in postgres_stores.postgres.query(cut))
 
     await add_one(nodes[0])
     assert await nodes[0].read_at_once(lambda visit: visit.execute(select(counts.c.count)).scalar()) == 2

@@ -413,6 +413,10 @@ class Database:
                 self._dialect.begin(driver_of(connection), writes=writes, waits_for_disk=True)
             except BaseException as error:
                 is_lost = not connection.invalidated and self._dialect.is_lost(driver_of(connection))
+                if is_lost:
+                    with suppress(DBAPIError):
+                        # SQLAlchemy sees it then, and takes none of those out of its pool that were there before.
+                        connection.exec_driver_sql("SELECT 1")
                 _close(connection, self._dialect)
                 if is_last_try or not is_lost:
                     if isinstance(error, connection.dialect.loaded_dbapi.Error):
