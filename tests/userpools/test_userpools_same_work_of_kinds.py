@@ -106,8 +106,9 @@ SHOWN: dict[Kind, set[str]] = {
 """By which ways a kind of people shows, see the module's text; and by no others."""
 
 
-WARMING = ("code", "recovery")
-"""What is swept now and then has been swept when these have been gone."""
+WARMING = ("srp", "code", "recovery")
+"""What is swept now and then has been swept when these have been gone, and the pool's signing keys are read: the first
+answer to a password's challenge reads them, whoever it is for."""
 
 
 async def tried_pool(world: World) -> tuple[str, str]:
