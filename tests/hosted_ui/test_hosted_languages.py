@@ -101,6 +101,20 @@ def test_every_refusal_that_a_page_shows_is_said_in_every_language(language: Lan
         ("Attributes did not conform to the schema: custom:tier: Value must be a number", "custom:tier: eine Zahl"),
         ("Attributes did not conform to the schema: email: The attribute is required", "passen nicht: E-Mail-Adresse"),
         ("Password did not conform with policy: Password not long enough", "zu kurz"),
+        (
+            (
+                "1 validation error detected: Value at 'username' failed to satisfy constraint: "
+                "Member must have length less than or equal to 128"
+            ),
+            "geht so nicht: Er darf höchstens 128 Zeichen haben.",
+        ),
+        (
+            (
+                "1 validation error detected: Value at 'username' failed to satisfy constraint: "
+                r"Member must satisfy regular expression pattern: [\p{L}\p{M}\p{S}\p{N}\p{P}]+"
+            ),
+            "geht so nicht: Leerzeichen und unsichtbare Zeichen",
+        ),
     ],
 )
 def test_the_values_in_a_refusal_are_said_too(text: str, said: str) -> None:
@@ -126,7 +140,8 @@ def test_a_translation_has_the_places_of_its_text_and_no_others(language: Langua
 
 
 def places(text: str) -> set[str]:
-    return {name for _, name, _, _ in Formatter().parse(text) if name is not None}
+    # In small letters, as the pages' own: the `{L}` of a regular expression's `\p{L}` is none.
+    return {name for _, name, _, _ in Formatter().parse(text) if name is not None and name.islower()}
 
 
 def test_the_languages_have_the_same_entries() -> None:
