@@ -5,10 +5,12 @@ from typing import NoReturn
 
 import typer
 
+from velvetrope.cli.terminal import shown
+
 __all__ = ["fail"]
 
 
 def fail(sentence: str) -> NoReturn:
     """End the command."""
-    print(f"velvetrope: {sentence}", file=sys.stderr)
+    print(f"velvetrope: {shown(sentence, lines=True)}", file=sys.stderr)
     raise typer.Exit(1)

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from velvetrope.cli.owner import NoAnswer, OwnersConnection
+from velvetrope.cli.terminal import shown
 
 __all__ = ["show_mailbox"]
 
@@ -40,4 +41,5 @@ def _told(message: dict[str, Any]) -> str:
     ]
     if message["medium"] == "EMAIL":
         lines.append(f"  subject  {message['subject']}")
-    return "\n".join([*lines, *(f"  {line}" for line in message["text"].splitlines())])
+    # Names, addresses and what a function put into a message are strangers'.
+    return "\n".join(shown(line) for line in [*lines, *(f"  {line}" for line in message["text"].splitlines())])

@@ -15,6 +15,7 @@ import typer
 
 from velvetrope.cli import options
 from velvetrope.cli.ending import fail
+from velvetrope.cli.terminal import shown
 from velvetrope.cli.user_directory import UserDirectory, UsersError, attributes_of
 from velvetrope.secret import Secret
 
@@ -47,7 +48,8 @@ def list_users(pool: Pool = None, state_folder: options.StateFolderPath = Path("
             attributes = attributes_of(user)
             enabled = "yes" if user["Enabled"] else "no"
             created = f"{user['UserCreateDate']:%Y-%m-%d %H:%M}"
-            rows.append((user["Username"], user["UserStatus"], enabled, attributes.get("email", ""), created))
+            name, email = shown(user["Username"]), shown(attributes.get("email", ""))
+            rows.append((name, user["UserStatus"], enabled, email, created))
         if len(rows) == 1:
             print(f"Nobody is in the pool {people.pool_name} yet. To add somebody: velvetrope users add NAME")
             return
@@ -161,7 +163,7 @@ def import_users(
         people = UserDirectory.open(state_folder, pool)
         outcome = UserImport.read(file, people).run(state_folder)
         for line in outcome.problems:
-            print(line)
+            print(shown(line))
         print(
             f"Imported {outcome.imported} into the pool {people.pool_name}; "
             f"{outcome.skipped} were there already, {outcome.failed} could not be imported."

@@ -1,4 +1,4 @@
-"""what the fifth migration holds"""
+"""terms, code of functions, master keys"""
 
 import sqlalchemy as sa
 from alembic import op
