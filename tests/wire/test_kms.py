@@ -85,7 +85,7 @@ def test_what_is_not_supported_is_refused_by_name(kms: Any) -> None:
     arn = new_key(kms)
 
     assert refusal(kms.create_key, KeySpec="RSA_2048", KeyUsage="SIGN_VERIFY")[0] == "ValidationException"
-    assert "origin" in refusal(kms.create_key, Origin="EXTERNAL")[1]
+    assert "CreateKey.Origin" in refusal(kms.create_key, Origin="EXTERNAL")[1]
     assert refusal(kms.create_key, MultiRegion=True)[0] == "UnsupportedOperationException"
     assert "GrantTokens" in refusal(kms.encrypt, KeyId=arn, Plaintext=b"x", GrantTokens=["t"])[1]
     with pytest.raises(ClientError, match="CreateGrant"):

@@ -5,6 +5,7 @@ key, so the pool's rules hold here too. Passwords are asked for without echo, or
 `--password-stdin`; they are never an argument, which other users of the machine could read.
 """
 
+import os
 import sys
 import warnings
 from collections.abc import Mapping
@@ -192,6 +193,8 @@ class _Told:
             except OSError as full:
                 err = full
         if isinstance(err, OSError) and not isinstance(err, BrokenPipeError):  # which typer ends without a word
+            # What is left in the buffer goes nowhere: Python would try once more at its end, and exit with 120.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             fail(f"Not everything could be written: {err.strerror}")
         if isinstance(err, (UsersError, NoAnswer, StateFolderError)):
             fail(str(err))
