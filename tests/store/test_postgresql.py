@@ -333,3 +333,23 @@ async def test_a_url_that_cannot_be_read_is_refused_without_its_password() -> No
         await Database.open("postgresql://me:hidden@localhost:port/store", durable=True)
 
     assert "hidden" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://me:some@hidden@db.example/store",
+        "postgresql://me:some@@hidden@db.example/store",
+        "postgresql://me:some@localhost/hidden@db.example/store",
+        "postgresql://me:some@localhost/store?hidden=x@db.example/store",
+    ],
+)
+async def test_a_password_with_an_at_sign_in_it_is_not_told_as_a_host_or_a_name(url: str) -> None:
+    with pytest.raises(DatabaseUnsupported, match="written %40") as refused:
+        await Database.open(url, durable=True)
+
+    assert "hidden" not in str(refused.value)
+
+
+def test_a_socket_without_a_folder_may_be_named() -> None:
+    assert connection_parameters(make_url("postgresql://me@/store?host=@velvetrope"))["host"] == "@velvetrope"

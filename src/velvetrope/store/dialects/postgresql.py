@@ -166,6 +166,7 @@ def connection_parameters(url: URL) -> dict[str, Any]:
     Raises:
         DatabaseUnsupported: see `open_engine`.
     """
+    _check_readable(url)
     unknown = sorted(url.query.keys() - _ALLOWED)
     if unknown or any(not isinstance(value, str) for value in url.query.values()):
         raise DatabaseUnsupported(
@@ -213,6 +214,15 @@ def connection_parameters(url: URL) -> dict[str, Any]:
             }.items()
         ),
     }
+
+
+def _check_readable(url: URL) -> None:
+    """Refuse what an @ that stands in a password as it is leaves of it behind: it would be told as a host or a name."""
+    values = [value for value in url.query.values() if isinstance(value, str)]
+    rest = (f".{url.host}", f".{url.database}", *(f".{key}" for key in url.query), *values)
+    # A value may begin with one: a socket's folder does.
+    if any("@" in text[1:] for text in rest):
+        raise DatabaseUnsupported("The database URL cannot be read: an @ in a password is written %40.")
 
 
 def _is_here(host: str) -> bool:
