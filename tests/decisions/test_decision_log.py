@@ -58,3 +58,19 @@ def test_subscribers_hear_until_they_leave() -> None:
     log.record(_record("b"))
 
     assert heard == ["a"]
+
+
+def test_who_leaves_while_told_takes_the_record_from_nobody_else() -> None:
+    log, heard = DecisionLog(), list[str]()
+
+    def hear_once(record: DecisionRecord) -> None:
+        heard.append(f"once {record.request_id}")
+        leave()
+
+    leave = log.subscribe(hear_once)
+    log.subscribe(lambda record: heard.append(f"always {record.request_id}"))
+
+    log.record(_record("a"))
+    log.record(_record("b"))
+
+    assert heard == ["once a", "always a", "always b"]

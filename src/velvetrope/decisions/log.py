@@ -145,7 +145,8 @@ class DecisionLog:
             yield kept
 
     def _tell(self, kept: DecisionRecord | _Unread) -> None:
-        told = self._followers + self._wardens if kept.outcome == "refused" else self._followers
+        # A copy: whoever is told may end its subscription, and the next one is told all the same.
+        told = self._followers + self._wardens if kept.outcome == "refused" else self._followers.copy()
         for subscriber in told:
             subscriber(_read(kept))
 
