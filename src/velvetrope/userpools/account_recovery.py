@@ -31,7 +31,7 @@ from velvetrope.userpools.message_writing import MessageWriter
 from velvetrope.userpools.migrations import UserMigrations
 from velvetrope.userpools.outbox import Address, CodeOccasion, delivery_details
 from velvetrope.userpools.password_changes import PasswordChanges
-from velvetrope.userpools.sent_codes import SentCodes, code_expired
+from velvetrope.userpools.sent_codes import SentCodes, check_sent_to, code_expired
 from velvetrope.userpools.shapes import AnalyticsMetadata, UserContextData
 from velvetrope.userpools.sign_up_triggers import SignUpTriggers
 from velvetrope.userpools.triggers import Occasion
@@ -128,6 +128,8 @@ class RecoveryOperations:
         code = await self._codes.check(pool, found, "forgot_password", confirmation_code, now=call.now)
 
         def recovered(user: User) -> User:
+            check_sent_to(code, user)
+            _check_resettable(user)  # a temporary password may have come since
             return msgspec.structs.replace(
                 user, status="CONFIRMED", temporary_password_expires_at=None, modified_at=call.now
             )
@@ -199,8 +201,7 @@ def _recoverable(pool: UserPool, found: StoredUser | None) -> tuple[StoredUser, 
 
 
 def _reset_address(pool: UserPool, user: User) -> Address:
-    if user.status in {"FORCE_CHANGE_PASSWORD", "EXTERNAL_PROVIDER"}:
-        raise NotAuthorizedException("User password cannot be reset in the current state.")
+    _check_resettable(user)
     for address in _recovery_addresses(pool):
         if address is None:
             # Text UNVERIFIED: clients quote it.
@@ -210,6 +211,11 @@ def _reset_address(pool: UserPool, user: User) -> Address:
         if user.attributes.get(f"{address}_verified") == "true" and user.attributes.get(address):
             return address
     raise InvalidParameterException(_NO_ADDRESS)
+
+
+def _check_resettable(user: User) -> None:
+    if user.status in {"FORCE_CHANGE_PASSWORD", "EXTERNAL_PROVIDER"}:
+        raise NotAuthorizedException("User password cannot be reset in the current state.")
 
 
 def _recovery_addresses(pool: UserPool) -> list[Address | None]:

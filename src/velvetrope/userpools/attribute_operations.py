@@ -38,7 +38,7 @@ from velvetrope.userpools.errors import (
 )
 from velvetrope.userpools.message_writing import MessageWriter
 from velvetrope.userpools.outbox import Address, CodeDelivery, CodeOccasion
-from velvetrope.userpools.sent_codes import SentCodes, code_expired
+from velvetrope.userpools.sent_codes import SentCodes, check_sent_to, code_expired
 from velvetrope.userpools.shapes import AttributeType
 from velvetrope.userpools.signed_in import AccessTokens, SignedIn
 from velvetrope.userpools.triggers import Occasion
@@ -163,10 +163,8 @@ class AttributeOperations:
         kept = await self._codes.check(pool, signed_in.stored, _purpose(address), code, now=call.now)
 
         def verify(user: User) -> User:
-            proven = kept.pending_value or user.attributes.get(address)
-            if proven is None:
-                raise code_expired()  # the address was taken away since
-            attributes = {**user.attributes, address: proven, f"{address}_verified": "true"}
+            check_sent_to(kept, user)
+            attributes = {**user.attributes, address: kept.sent_to, f"{address}_verified": "true"}
             return _with_attributes(pool, user, attributes, call)
 
         changed = await self._store.change_user(pool.id, signed_in.stored.username_key, verify, spend_code=kept)

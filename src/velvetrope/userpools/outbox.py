@@ -166,6 +166,7 @@ class Outbox:
                 key_id=self._master_keys.current,
                 expires_at=now + _LIFETIMES[occasion.purpose],
                 proves=addressed.address,
+                sent_to=addressed.destination,
                 pending_value=occasion.pending_value,
             ),
             message=self._message(

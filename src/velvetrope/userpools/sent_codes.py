@@ -1,14 +1,15 @@
 """Codes that were sent to an address, checked: counted, compared in constant time, and dead when they are too old.
 
 A wrong code and a late one are told apart only to whoever shows the right digits. Spending the code is the store's, in
-the transaction of the change that it allows.
+the transaction of the change that it allows; in it `check_sent_to` is asked too, since a code says something about the
+address that it went to and about no other one that the user has by then.
 
 Source: user-pools reference sections 5 and 6; Cognito Developer Guide, "Quotas": guesses in an hour.
 """
 
 from datetime import datetime
 
-from velvetrope.store.tables.userpools import CodePurpose, StoredCode, StoredUser, UserPool, UserPoolStore
+from velvetrope.store.tables.userpools import CodePurpose, StoredCode, StoredUser, User, UserPool, UserPoolStore
 from velvetrope.userpools.errors import (
     CodeMismatchException,
     ExpiredCodeException,
@@ -17,7 +18,7 @@ from velvetrope.userpools.errors import (
 )
 from velvetrope.userpools.outbox import Outbox
 
-__all__ = ["SentCodes", "code_expired", "code_mismatch", "too_often"]
+__all__ = ["SentCodes", "check_sent_to", "code_expired", "code_mismatch", "too_often"]
 
 GUESSES_PER_HOUR: dict[CodePurpose, int] = {
     "sign_up": 15,
@@ -74,6 +75,18 @@ class SentCodes:
         if kept == "no_code":
             raise code_expired()
         return kept
+
+
+def check_sent_to(code: StoredCode, user: User) -> None:
+    """Whether the user still has the address that the code went to; one that waits for its code need not be theirs yet.
+
+    Otherwise a code to one's own address would verify whatever address one has taken since. (UNVERIFIED what AWS says.)
+
+    Raises:
+        ExpiredCodeException: they have another one, or none.
+    """
+    if code.pending_value is None and user.attributes.get(code.proves) != code.sent_to:
+        raise code_expired()
 
 
 def code_mismatch() -> CodeMismatchException:

@@ -40,7 +40,7 @@ from velvetrope.userpools.message_writing import MessageWriter
 from velvetrope.userpools.naming import name_new_user, name_taken
 from velvetrope.userpools.outbox import Address, CodeDelivery, CodeOccasion, delivery_details
 from velvetrope.userpools.password_rules import check_new_password, may_lack_password
-from velvetrope.userpools.sent_codes import SentCodes, code_expired, code_mismatch
+from velvetrope.userpools.sent_codes import SentCodes, check_sent_to, code_expired, code_mismatch
 from velvetrope.userpools.shapes import AnalyticsMetadata, AttributeType, UserContextData
 from velvetrope.userpools.sign_up_triggers import SignUpTriggers
 from velvetrope.userpools.triggers import Occasion
@@ -214,6 +214,7 @@ class SignUpOperations:
         code = await self._codes.check(pool, found, "sign_up", confirmation_code, now=call.now)
 
         def confirm(user: User) -> User:
+            check_sent_to(code, user)
             attributes = {**user.attributes, f"{code.proves}_verified": "true"}
             return msgspec.structs.replace(
                 user,
