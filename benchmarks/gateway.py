@@ -55,11 +55,10 @@ class Lane:
     def __init__(self, server: Server, folder: StateFolder) -> None:
         self.server = server
         self.folder = folder
-        account = server.settings.account_id
+        settings, now = server.foundation.settings, server.foundation.clock.now()
+        account = settings.account_id
         root = f"arn:aws:iam::{account}:root"
-        self.call_as_root = Call(
-            Principal("Account", account, root, root, account), account, server.settings.region, "r", server.clock.now()
-        )
+        self.call_as_root = Call(Principal("Account", account, root, root, account), account, settings.region, "r", now)
 
     async def invoke(self, operation: str, **parameters: object) -> Any:
         return await self.server.dispatcher.invoke("apigateway", operation, parameters, self.call_as_root)
@@ -121,7 +120,7 @@ class Lane:
                 access_key_id=key.access_key_id,
                 secret=Secret(key.secret_access_key.reveal()),
                 service="execute-api",
-                region=self.server.settings.region,
+                region=self.server.foundation.settings.region,
                 now=now,
             )
             return self.request(api_id, path, *signed.headers[1:])(now)
@@ -132,15 +131,15 @@ class Lane:
         """Microseconds of CPU per call, median; requests are made before."""
         found = []
         for _ in range(rounds):
-            now = self.server.clock.now()
+            now = self.server.foundation.clock.now()
             requests = [makers[n % len(makers)](now) for n in range(CALLS)]
             for request in requests[: min(len(makers), CALLS)]:
-                response = await self.server.lane.answer(request)
+                response = await self.server.apis.lane.answer(request)
                 if response.status != 200:
                     raise RuntimeError(f"{response.status} {response.body!r}")
             started = time.process_time()
             for request in requests:
-                await self.server.lane.answer(request)
+                await self.server.apis.lane.answer(request)
             found.append((time.process_time() - started) / CALLS * 1e6)
         return statistics.median(found)
 
@@ -206,13 +205,13 @@ async def measure_keys(lane: Lane) -> None:
     base = 0.0
     for count in (10, 1_000, 100_000):
         await _add_keys(lane, values, count, plan_id, free_plan)
-        await lane.server.lane.start()
+        await lane.server.apis.lane.start()
         started = time.perf_counter()
-        await ApiGatewayStore(lane.server.database).load_state(())
+        await ApiGatewayStore(lane.server.foundation.database).load_state(())
         at_start = time.perf_counter() - started
         await lane.key(f"benchmark-key-that-is-new-{count}")
         started = time.perf_counter()
-        await lane.server.lane.start()
+        await lane.server.apis.lane.start()
         after_change = (time.perf_counter() - started) * 1000
         busy = [lane.request(api_id, "/key", (b"x-api-key", values[0].encode()))]
         spread = values[:: max(1, count // 2_000)][:2_000]
@@ -224,7 +223,7 @@ async def measure_keys(lane: Lane) -> None:
 
 async def _add_keys(lane: Lane, values: list[str], count: int, *plan_ids: str) -> None:
     """Bring the store to `count` keys in each of the plans, past the control plane's one by one."""
-    master, now = lane.folder.master_keys, lane.server.clock.now()
+    master, now = lane.folder.master_keys, lane.server.foundation.clock.now()
     keys: list[dict[str, object]] = []
     pairs: list[dict[str, object]] = []
     for number in range(len(values), count):
@@ -232,7 +231,7 @@ async def _add_keys(lane: Lane, values: list[str], count: int, *plan_ids: str) -
         digest = master.derive(purpose=API_KEY_HASH_PURPOSE, info=value.encode())
         hashed = f"{master.current.hex()}.{digest.hex()}"
         key_id = f"key{number:08}"
-        account_id = lane.server.settings.account_id
+        account_id = lane.server.foundation.settings.account_id
         record = ApiKey(
             id=key_id,
             account_id=account_id,
@@ -246,7 +245,7 @@ async def _add_keys(lane: Lane, values: list[str], count: int, *plan_ids: str) -
         keys.append({"id": key_id, "account_id": account_id, "value_hash": hashed, "record": record})
         pairs += [{"usage_plan_id": plan_id, "key_id": key_id} for plan_id in plan_ids]
         values.append(value)
-    async with lane.server.database.transaction() as tx:
+    async with lane.server.foundation.database.transaction() as tx:
         await tx.connection.execute(insert(METADATA.tables["apigateway_api_keys"]), keys)
         await tx.connection.execute(insert(METADATA.tables["apigateway_usage_plan_keys"]), pairs)
         await note_changed_keys(tx.connection, [str(key["id"]) for key in keys])

@@ -92,10 +92,10 @@ async def apply(server: Server, template: str) -> AppliedStack:
 
 
 def call_of(server: Server) -> Call:
-    account_id, region = server.settings.account_id, server.settings.region
+    account_id, region = server.foundation.settings.account_id, server.foundation.settings.region
     arn = f"arn:aws:iam::{account_id}:root"
     root = Principal("Account", account_id, arn, arn, account_id)
-    return Call(root, account_id, region, "request-1", server.clock.now())
+    return Call(root, account_id, region, "request-1", server.foundation.clock.now())
 
 
 def test_the_case_has_every_type() -> None:

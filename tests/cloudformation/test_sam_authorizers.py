@@ -78,10 +78,10 @@ async def _apply(server: Server, template: str) -> AppliedStack:
 
 
 def _call(server: Server) -> Call:
-    account_id = server.settings.account_id
+    account_id = server.foundation.settings.account_id
     arn = f"arn:aws:iam::{account_id}:root"
     root = Principal("Account", account_id, arn, arn, account_id)
-    return Call(root, account_id, server.settings.region, "request-1", server.clock.now())
+    return Call(root, account_id, server.foundation.settings.region, "request-1", server.foundation.clock.now())
 
 
 async def _ask(server: Server, operation: str, **parameters: object) -> Any:

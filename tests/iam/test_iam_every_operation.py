@@ -100,8 +100,8 @@ async def test_every_operation_has_a_rule_that_says_which_resource(server: Serve
 
 
 async def test_every_operation_is_asked_as_its_action_on_the_resource_that_the_request_names(server: Server) -> None:
-    store = IamStore(server.database)
-    judge = ControlPlaneJudge(store, PolicyGatherer(store, server.database.changes), keys=OneKey())
+    store = IamStore(server.foundation.database)
+    judge = ControlPlaneJudge(store, PolicyGatherer(store, server.foundation.database.changes), keys=OneKey())
 
     for service, operation in signed_operations(server):
         rule = operation_rule(service, operation)
@@ -118,8 +118,8 @@ async def test_every_operation_is_asked_as_its_action_on_the_resource_that_the_r
 
 
 async def allowed_operations(server: Server, caller: Principal) -> set[tuple[str, str]]:
-    store = IamStore(server.database)
-    judge = ControlPlaneJudge(store, PolicyGatherer(store, server.database.changes), keys=OneKey())
+    store = IamStore(server.foundation.database)
+    judge = ControlPlaneJudge(store, PolicyGatherer(store, server.foundation.database.changes), keys=OneKey())
     return {
         (service, operation)
         for service, operation in signed_operations(server)
@@ -133,7 +133,7 @@ async def test_nobody_without_a_policy_may_do_anything_but_what_needs_none(serve
     account = ROOT.account_id
     arn = f"arn:aws:iam::{account}:user/n"
     user = User(account_id=account, user_name="n", user_id="AIDAN", arn=arn, path="/", created_at=NOW)
-    assert await IamStore(server.database).save_new_user(user)
+    assert await IamStore(server.foundation.database).save_new_user(user)
 
     allowed = await allowed_operations(server, Principal("User", account, arn, arn, "AIDAN", "n"))
 

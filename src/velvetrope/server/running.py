@@ -55,7 +55,7 @@ def run(settings: Settings, *, app: Path | None, reload: bool, narrator: Narrati
         if app is not None:
             check_app_file(app)
         if settings.database_address is not None:
-            from velvetrope.server.database_door import load_database_passwords
+            from velvetrope.server.database_passwords import load_database_passwords
 
             load_database_passwords(settings)
         sockets = _listen(settings.host, settings.port, flag="--port")
@@ -173,7 +173,7 @@ class _Life:
             if reading is not None:
                 app = await asyncio.to_thread(reading.child.result)
                 await server.apply_app(app, reading.code, progress=self._narrator.step)
-                if await server.functions.run_as_root():
+                if await server.workloads.functions.run_as_root():
                     self._narrator.say(_AS_ROOT)
                 routes = app.routes
                 users = tuple((user.username, user.password) for user in app.dev_users)
