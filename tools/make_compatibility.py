@@ -100,6 +100,9 @@ DIFFERENCES: Mapping[str, Mapping[str, str]] = {
         "RespondToAuthChallenge": "`SELECT_CHALLENGE` takes no `CREDENTIAL`; the passkey is asked for next. The "
         "`EMAIL` of `MFA_SETUP` becomes the user's with the right code, not before.",
         "SetUserPoolMfaConfig": "MfaConfiguration and WebAuthnConfiguration that are left out stay what they were.",
+        "SetUserMFAPreference": "A call that would leave passkey MFA switched on alone is refused.",
+        "AdminSetUserMFAPreference": "As SetUserMFAPreference.",
+        "DeleteWebAuthnCredential": "Passkey MFA is switched off with the last passkey.",
         "UpdateUserPool": "As CreateUserPool. What is left out is set to its default, but for DeletionProtection, "
         "MfaConfiguration, PoolName, SmsConfiguration, UserPoolTags and UserPoolTier, which stay what they were.",
         "UpdateUserPoolClient": "As CreateUserPoolClient. What is left out is set to its default, but for ClientName, "

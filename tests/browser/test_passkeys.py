@@ -1,7 +1,7 @@
 """Passkeys by Chromium's own authenticator: the page asks the browser, the browser signs, user pools verify."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -32,8 +32,8 @@ def serving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]
 
 
 @pytest.fixture
-def authenticator(page: Page) -> Any:
-    """A platform authenticator that always finds its user at hand."""
+def authenticator(page: Page) -> Callable[[bool], None]:
+    """A platform authenticator that always finds its user at hand; what is returned says whether it verifies them."""
     session = page.context.new_cdp_session(page)
     session.send("WebAuthn.enable")
     options = {
@@ -44,12 +44,18 @@ def authenticator(page: Page) -> Any:
         "isUserVerified": True,
         "automaticPresenceSimulation": True,
     }
-    session.send("WebAuthn.addVirtualAuthenticator", {"options": options})
-    return session
+    added = session.send("WebAuthn.addVirtualAuthenticator", {"options": options})
+
+    def verify(verifies: bool) -> None:
+        session.send(
+            "WebAuthn.setUserVerified", {"authenticatorId": added["authenticatorId"], "isUserVerified": verifies}
+        )
+
+    return verify
 
 
-def pool_with_user(server: RunningServer) -> tuple[str, str]:
-    """The id of a client, and an access token of the user anna."""
+def pool_with_user(server: RunningServer) -> tuple[str, str, str]:
+    """The ids of a client and of its pool, and an access token of the user anna."""
     admin = aws_client(server, "cognito-idp")
     pool_id = admin.create_user_pool(
         PoolName="people", Policies={"SignInPolicy": {"AllowedFirstAuthFactors": ["PASSWORD", "WEB_AUTHN"]}}
@@ -67,13 +73,13 @@ def pool_with_user(server: RunningServer) -> tuple[str, str]:
         AuthFlow="USER_AUTH",
         AuthParameters={"USERNAME": "anna", "PREFERRED_CHALLENGE": "PASSWORD", "PASSWORD": PASSWORD},
     )
-    return client["ClientId"], signed_in["AuthenticationResult"]["AccessToken"]
+    return client["ClientId"], pool_id, signed_in["AuthenticationResult"]["AccessToken"]
 
 
 def test_browser_registers_a_passkey_and_signs_in_with_it(
-    serving: RunningServer, page: Page, authenticator: Any
+    serving: RunningServer, page: Page, authenticator: Callable[[bool], None]
 ) -> None:
-    client_id, token = pool_with_user(serving)
+    client_id, _, token = pool_with_user(serving)
     people = cognito(serving)
     page.goto(serving.url)
     assert authenticator is not None
@@ -99,11 +105,51 @@ def test_browser_registers_a_passkey_and_signs_in_with_it(
         page.evaluate(CREATE, again)
 
 
-def test_page_of_another_origin_gets_no_passkey(serving: RunningServer, page: Page, authenticator: Any) -> None:
-    _, token = pool_with_user(serving)
+def test_page_of_another_origin_gets_no_passkey(
+    serving: RunningServer, page: Page, authenticator: Callable[[bool], None]
+) -> None:
+    _, _, token = pool_with_user(serving)
     page.goto(serving.url.replace("localhost", "127.0.0.1"))
     assert authenticator is not None
 
     options = cognito(serving).start_web_authn_registration(AccessToken=token)["CredentialCreationOptions"]
     with pytest.raises(Error, match=r"SecurityError|TypeError"):
         page.evaluate(CREATE, options)
+
+
+def test_a_page_that_spares_the_user_the_verification_gets_nothing(
+    serving: RunningServer, page: Page, authenticator: Callable[[bool], None]
+) -> None:
+    """MFA is required, and the passkey stands for both factors: Chromium verifies, unless the page asks it not to."""
+    client_id, pool_id, token = pool_with_user(serving)
+    people, admin = cognito(serving), aws_client(serving, "cognito-idp")
+    passkeys = {"RelyingPartyId": "localhost", "FactorConfiguration": "MULTI_FACTOR_WITH_USER_VERIFICATION"}
+    codes = {"EmailMfaConfiguration": {"Subject": "Your code"}, "WebAuthnConfiguration": passkeys}
+    admin.set_user_pool_mfa_config(UserPoolId=pool_id, MfaConfiguration="OPTIONAL", **codes)
+    page.goto(serving.url)
+    options = people.start_web_authn_registration(AccessToken=token)["CredentialCreationOptions"]
+    people.complete_web_authn_registration(AccessToken=token, Credential=page.evaluate(CREATE, options))
+    address = [{"Name": "email", "Value": "anna@example.com"}, {"Name": "email_verified", "Value": "true"}]
+    admin.admin_update_user_attributes(UserPoolId=pool_id, Username="anna", UserAttributes=address)
+    on = {"Enabled": True}
+    people.set_user_mfa_preference(AccessToken=token, EmailMfaSettings=on, WebAuthnMfaSettings=on)
+    admin.set_user_pool_mfa_config(UserPoolId=pool_id, MfaConfiguration="ON", **codes)
+    assert people.get_user(AccessToken=token)["UserMFASettingList"] == ["EMAIL_OTP", "WEB_AUTHN_MFA"]
+
+    def sign_in(**changed: str) -> Any:
+        challenge = people.initiate_auth(
+            ClientId=client_id,
+            AuthFlow="USER_AUTH",
+            AuthParameters={"USERNAME": "anna", "PREFERRED_CHALLENGE": "WEB_AUTHN"},
+        )
+        asked = json.loads(challenge["ChallengeParameters"]["CREDENTIAL_REQUEST_OPTIONS"])
+        assert asked["userVerification"] == "required"
+        answer = {"USERNAME": "anna", "CREDENTIAL": json.dumps(page.evaluate(GET, {**asked, **changed}))}
+        return people.respond_to_auth_challenge(
+            ClientId=client_id, ChallengeName="WEB_AUTHN", Session=challenge["Session"], ChallengeResponses=answer
+        )
+
+    assert sign_in()["AuthenticationResult"]["AccessToken"]
+    authenticator(False)
+    with pytest.raises(ClientError, match="Incorrect username or password"):
+        sign_in(userVerification="discouraged")

@@ -12,7 +12,9 @@ import pytest
 from support.authenticator import Authenticator
 from support.hosted_house import House
 from support.hosted_ui import CALLBACK, Browser, Response, authorize_query
-from velvetrope.store.tables.userpools import SoftwareTokenMfaConfig, WebAuthnConfiguration
+from velvetrope.store.tables.userpools import WebAuthnConfiguration
+from velvetrope.userpools.mfa_operations import MfaSettings
+from velvetrope.userpools.passkey_mfa import WebAuthnMfaSettings
 from velvetrope.userpools.session_settings import ClientSsoSession, TokenSession
 from velvetrope.userpools.shapes import SignInPolicy, UserPoolPolicies
 
@@ -118,18 +120,31 @@ async def test_what_is_no_passkey_is_refused(house: House, sent: str) -> None:
     assert SESSION not in browser.cookies
 
 
-async def test_a_passkey_that_is_one_factor_is_not_offered_to_who_owes_two(house: House) -> None:
-    await with_passkey(house)
-    await house.set_mfa(
-        "ON",
-        software_token_mfa_configuration=SoftwareTokenMfaConfig(enabled=True),
-        web_authn_configuration=WebAuthnConfiguration(relying_party_id="localhost"),
+async def test_who_owes_two_factors_is_offered_a_passkey_where_it_stands_for_both(house: House) -> None:
+    device = await with_passkey(house)
+    both = WebAuthnConfiguration(
+        relying_party_id="localhost", factor_configuration="MULTI_FACTOR_WITH_USER_VERIFICATION"
+    )
+    await house.set_totp_up(web_authn_configuration=both)
+    page = await asked_for_it(house, house.browser())
+    assert "The way that you chose is not set up for this account." in page.text
+
+    await house.call(
+        "admin_set_user_mfa_preference",
+        user_pool_id=house.pool_id,
+        username="demouser",
+        software_token_mfa_settings=MfaSettings(enabled=True),
+        web_authn_mfa_settings=WebAuthnMfaSettings(enabled=True),
     )
     browser = house.browser()
-
     page = await asked_for_it(house, browser)
-
-    assert "The way that you chose is not set up for this account." in page.text
+    device.verifies_users = False
+    refused = await house.answer(browser, page, credential=json.dumps(device.sign(options_on(page))))
+    assert (refused.status, "Incorrect username or password." in refused.text) == (400, True)
+    device.verifies_users = True
+    page = await asked_for_it(house, browser)
+    done = await house.answer(browser, page, credential=json.dumps(device.sign(options_on(page))))
+    assert "code" in done.answer
 
 
 async def test_a_registration_is_answered_once_and_for_its_own_page(house: House) -> None:

@@ -163,9 +163,9 @@ class House:
         given = tuple(AttributeType(name=name, value=value) for name, value in attributes.items())
         await self.call("admin_update_user_attributes", user_attributes=given, **self.user)
 
-    async def set_totp_up(self) -> str:
+    async def set_totp_up(self, **offered: object) -> str:
         """The pool asks for apps, and its user sets one up on the page; returns its secret, whose code is unused."""
-        await self.set_mfa("ON", software_token_mfa_configuration=SoftwareTokenMfaConfig(enabled=True))
+        await self.set_mfa("ON", software_token_mfa_configuration=SoftwareTokenMfaConfig(enabled=True), **offered)
         browser = self.browser()
         page = await browser.get((await self.sign_in(browser)).location)
         secret = secret_on(page)

@@ -21,7 +21,9 @@ async def offer(world: World, pool_id: str, mfa: str, offered: tuple[str, ...]) 
     await world.set_user_pool_mfa_config(
         user_pool_id=pool_id,
         mfa_configuration=mfa,
-        software_token_mfa_configuration=SoftwareTokenMfaConfig(enabled=APP in offered),
+        **(
+            {} if mfa == "OFF" else {"software_token_mfa_configuration": SoftwareTokenMfaConfig(enabled=APP in offered)}
+        ),
         **({"sms_mfa_configuration": SMS} if TEXT in offered else {}),
         **({"email_mfa_configuration": EmailMfaConfig()} if MAIL in offered else {}),
     )

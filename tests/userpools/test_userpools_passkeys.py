@@ -7,59 +7,9 @@ from typing import Any
 import pytest
 
 from support.authenticator import Authenticator
+from support.passkeys import DOMAIN, FLOWS, PAGE, WRONG, answer, ask, options_of, pool_with_passkeys, register
 from support.userpools import World, claims_of, refused
 from velvetrope.errors import ServiceError
-from velvetrope.store.tables.userpools import (
-    PasswordPolicySettings,
-    SoftwareTokenMfaConfig,
-    WebAuthnConfiguration,
-)
-from velvetrope.userpools.shapes import SignInPolicy, UserPoolPolicies
-
-FLOWS = ("ALLOW_USER_AUTH", "ALLOW_USER_PASSWORD_AUTH", "ALLOW_REFRESH_TOKEN_AUTH")
-DOMAIN, PAGE = "example.com", "https://app.example.com"
-WRONG = "Incorrect username or password."
-
-
-async def pool_with_passkeys(world: World, **web_authn: Any) -> tuple[str, str, str]:
-    """A pool whose relying party is example.com, a client, and an access token of the user anna."""
-    pool_id = await world.pool(
-        policies=UserPoolPolicies(
-            password_policy=PasswordPolicySettings(),
-            sign_in_policy=SignInPolicy(allowed_first_auth_factors=("PASSWORD", "WEB_AUTHN")),
-        )
-    )
-    await world.set_user_pool_mfa_config(
-        user_pool_id=pool_id,
-        software_token_mfa_configuration=SoftwareTokenMfaConfig(enabled=True),
-        web_authn_configuration=WebAuthnConfiguration(**{"relying_party_id": DOMAIN, **web_authn}),
-    )
-    client_id = await world.client(pool_id, explicit_auth_flows=FLOWS)
-    await world.user(pool_id)
-    return pool_id, client_id, (await world.sign_in(client_id))["access_token"]
-
-
-async def register(world: World, token: str, authenticator: Authenticator) -> None:
-    options = (await world.start_web_authn_registration(access_token=token))["credential_creation_options"]
-    await world.complete_web_authn_registration(access_token=token, credential=authenticator.register(options))
-
-
-async def ask(world: World, client_id: str, username: str = "anna") -> Any:
-    return await world.initiate_auth(
-        auth_flow="USER_AUTH",
-        client_id=client_id,
-        auth_parameters={"USERNAME": username, "PREFERRED_CHALLENGE": "WEB_AUTHN"},
-    )
-
-
-async def answer(world: World, client_id: str, challenge: Any, authenticator: Authenticator) -> Any:
-    signed = authenticator.sign(options_of(challenge))
-    return await world.respond(client_id, challenge, {"CREDENTIAL": json.dumps(signed)})
-
-
-def options_of(challenge: Any) -> dict[str, Any]:
-    read: dict[str, Any] = json.loads(challenge["challenge_parameters"]["CREDENTIAL_REQUEST_OPTIONS"])
-    return read
 
 
 async def test_passkey_signs_in(world: World) -> None:
@@ -299,32 +249,3 @@ async def test_passkey_of_one_user_does_not_sign_another_in(world: World) -> Non
 
     async with refused("NotAuthorizedException", WRONG):
         await answer(world, client_id, await ask(world, client_id), bertas)
-
-
-# As a second factor
-
-
-async def test_passkey_counts_for_one_factor_unless_the_pool_says_otherwise(world: World) -> None:
-    pool_id, client_id, token = await pool_with_passkeys(world)
-    authenticator = Authenticator(PAGE)
-    await register(world, token, authenticator)
-    await world.set_totp_up(token)
-    await world.set_user_pool_mfa_config(
-        user_pool_id=pool_id,
-        mfa_configuration="ON",
-        software_token_mfa_configuration=SoftwareTokenMfaConfig(enabled=True),
-    )
-    assert (await ask(world, client_id))["available_challenges"] == ("PASSWORD_SRP", "PASSWORD")
-
-    await world.set_user_pool_mfa_config(
-        user_pool_id=pool_id,
-        software_token_mfa_configuration=SoftwareTokenMfaConfig(enabled=True),
-        web_authn_configuration=WebAuthnConfiguration(
-            relying_party_id=DOMAIN, factor_configuration="MULTI_FACTOR_WITH_USER_VERIFICATION"
-        ),
-    )
-
-    assert "authentication_result" in await answer(world, client_id, await ask(world, client_id), authenticator)
-    authenticator.verifies_users = False
-    second = await answer(world, client_id, await ask(world, client_id), authenticator)
-    assert second["challenge_name"] == "SOFTWARE_TOKEN_MFA"

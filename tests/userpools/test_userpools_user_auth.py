@@ -36,6 +36,16 @@ async def passwordless_pool(world: World, **client_settings: Any) -> tuple[str, 
     return pool_id, client_id
 
 
+async def owe_a_code(world: World, pool_id: str) -> None:
+    """From now on a code by mail is anna's second factor."""
+    await world.set_user_pool_mfa_config(
+        user_pool_id=pool_id, mfa_configuration="OPTIONAL", email_mfa_configuration=EmailMfaConfig()
+    )
+    await world.admin_set_user_mfa_preference(
+        user_pool_id=pool_id, username="anna", email_mfa_settings=MfaSettings(enabled=True)
+    )
+
+
 async def begin(world: World, client_id: str, username: str = "anna", **more: str) -> Any:
     return await world.initiate_auth(
         auth_flow="USER_AUTH", client_id=client_id, auth_parameters={"USERNAME": username, **more}
@@ -167,12 +177,7 @@ async def test_temporary_password_is_the_only_choice_of_who_has_one(world: World
 
 async def test_who_owes_a_second_factor_is_offered_no_code_as_the_first(world: World) -> None:
     pool_id, client_id = await passwordless_pool(world)
-    await world.set_user_pool_mfa_config(
-        user_pool_id=pool_id, mfa_configuration="OPTIONAL", email_mfa_configuration=EmailMfaConfig()
-    )
-    await world.admin_set_user_mfa_preference(
-        user_pool_id=pool_id, username="anna", email_mfa_settings=MfaSettings(enabled=True)
-    )
+    await owe_a_code(world, pool_id)
 
     choice = await begin(world, client_id, PREFERRED_CHALLENGE="EMAIL_OTP")
 
@@ -189,9 +194,7 @@ async def test_second_factor_switched_on_meanwhile_is_asked_for_after_a_code(wor
     pool_id, client_id = await passwordless_pool(world)
     asked = await begin(world, client_id, PREFERRED_CHALLENGE="EMAIL_OTP")
     code = await world.last_code(pool_id)
-    await world.set_user_pool_mfa_config(
-        user_pool_id=pool_id, mfa_configuration="ON", email_mfa_configuration=EmailMfaConfig()
-    )
+    await owe_a_code(world, pool_id)
 
     second = await world.respond(client_id, asked, {"EMAIL_OTP_CODE": code})
 
@@ -379,9 +382,7 @@ async def test_session_of_a_sign_up_is_taken_by_its_confirmation_and_by_nothing_
 async def test_sign_up_does_not_get_past_the_second_factor(world: World) -> None:
     pool_id, client_id, answer = await signed_up(world)
     session = answer["session"]
-    await world.set_user_pool_mfa_config(
-        user_pool_id=pool_id, mfa_configuration="ON", email_mfa_configuration=EmailMfaConfig()
-    )
+    await owe_a_code(world, pool_id)
 
     assert (await go_on(world, client_id, session))["challenge_name"] == "EMAIL_OTP"
 

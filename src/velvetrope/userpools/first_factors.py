@@ -2,9 +2,10 @@
 
 Offered is what the pool's SignInPolicy allows and the user can answer: the password (sent or proven), a code to a
 verified mail address or phone, a passkey. Who has to show a second factor is offered no code as the first one, nor a
-passkey that counts for one only, since the second would then be of the same kind (Developer Guide, "Passwordless
-sign-in with one-time passwords", for required MFA; that optional MFA is treated alike is the safer reading). A user
-with a temporary password is offered the password alone.
+passkey that counts for one only (`passkey_mfa`), since the second would then be of the same kind (Developer Guide,
+"Passwordless sign-in with one-time passwords", for required MFA; applications record of AWS that passkeys are treated
+alike under optional MFA, and for codes it is the safer reading). A user with a temporary password is offered the
+password alone.
 
 For a name that nobody has, in a client that hides it, the choice is what a plain user of that pool would see: the
 password, and codes where the pool allows them and there would be an address to send them to (`decoys.usual_addresses`).
@@ -23,10 +24,11 @@ from velvetrope.store.tables.userpools_factors import FactorStore
 from velvetrope.userpools.challenges import ChallengeSealer, FactorChoiceAsked, PasswordAsked, SignIn
 from velvetrope.userpools.decoys import usual_addresses
 from velvetrope.userpools.directory import PoolDirectory, PresentedName
-from velvetrope.userpools.errors import InvalidParameterException
+from velvetrope.userpools.errors import InvalidParameterException, wrong_credentials
 from velvetrope.userpools.migrations import UserMigrations, migrates
 from velvetrope.userpools.one_time_codes import OneTimeCodes
 from velvetrope.userpools.outbox import Address
+from velvetrope.userpools.passkey_mfa import stands_for_both_factors
 from velvetrope.userpools.passkeys import Passkeys
 from velvetrope.userpools.password_proofs import PasswordProofs
 from velvetrope.userpools.second_factors import must_show_second_factor
@@ -191,8 +193,10 @@ class FirstFactors:
                     available=offered,
                 )
             case _:
+                if found is None:  # it was chosen, and its user is gone since
+                    raise wrong_credentials("the user has no such passkey")
                 known = await self._factors.load_passkeys(turn.pool.id, sign_in.username_key)
-                return await self._passkeys.ask(turn, sign_in, known, offered)
+                return await self._passkeys.ask(turn, sign_in, found.user, known, offered)
 
     async def _verify(self, turn: Turn, sign_in: SignIn, found: StoredUser | None, password: Secret[str]) -> Answered:
         if sign_in.missing and migrates(turn.pool):
@@ -226,7 +230,8 @@ class FirstFactors:
             return ("PASSWORD_SRP", "PASSWORD", *codes)
         configured = configured_factors(pool, found, has_passkey=bool(known))
         if must_show_second_factor(pool, found.user):
-            configured = [name for name in configured if name == "PASSWORD" or _counts_for_two(pool, name)]
+            both = {"PASSWORD", "WEB_AUTHN"} if stands_for_both_factors(pool, found.user) else {"PASSWORD"}
+            configured = [name for name in configured if name in both]
         if found.user.status == "FORCE_CHANGE_PASSWORD" or not configured:
             configured = ["PASSWORD"]  # without one it is a question like any other, and no answer is right
         return tuple(name for name in _CHALLENGES if ("PASSWORD" if name == "PASSWORD_SRP" else name) in configured)
@@ -242,10 +247,6 @@ def configured_factors(pool: UserPool, stored: StoredUser, *, has_passkey: bool)
         "WEB_AUTHN": has_passkey,
     }
     return [name for name in pool.allowed_first_auth_factors if has[name]]
-
-
-def _counts_for_two(pool: UserPool, name: str) -> bool:
-    return name == "WEB_AUTHN" and pool.web_authn.factor_configuration == "MULTI_FACTOR_WITH_USER_VERIFICATION"
 
 
 def _check_supported(values: Mapping[str, str]) -> None:

@@ -3,8 +3,9 @@
 AssociateSoftwareToken hands out a secret, VerifySoftwareToken keeps it once a code shows that an app has it. Both work
 with an access token, and in the middle of a sign-in with the session of MFA_SETUP (`authenticator_setups`).
 
-What a preference names must be answerable: a verified app, a phone number, a verified mail address. A factor that is
-left out of a call stays what it was. SetUserSettings is the old way to do that for SMS alone.
+What a preference names must be answerable: a verified app, a phone number, a verified mail address, a passkey
+(`passkey_mfa`). A factor that is left out of a call stays what it was. SetUserSettings is the old way to do that for
+SMS alone.
 
 Source: Cognito user pools API, AssociateSoftwareToken, VerifySoftwareToken, SetUserMFAPreference,
 AdminSetUserMFAPreference, AdminDeleteSoftwareToken, SetUserSettings; user-pools reference sections 6 and 7 for the
@@ -24,6 +25,7 @@ from velvetrope.userpools.authenticator_setups import AuthenticatorSetter, Authe
 from velvetrope.userpools.directory import PoolDirectory
 from velvetrope.userpools.errors import InvalidParameterException, ResourceNotFoundException, user_missing
 from velvetrope.userpools.mfa_preferences import with_mfa_enabled
+from velvetrope.userpools.passkey_mfa import PASSKEY_MFA, WebAuthnMfaSettings, check_not_alone, check_passkey_mfa
 from velvetrope.userpools.second_factors import has_address_for
 from velvetrope.userpools.signed_in import AccessTokens
 
@@ -93,10 +95,11 @@ class MfaOperations:
         sms_mfa_settings: MfaSettings | None = None,
         software_token_mfa_settings: MfaSettings | None = None,
         email_mfa_settings: MfaSettings | None = None,
+        web_authn_mfa_settings: WebAuthnMfaSettings | None = None,
     ) -> Answer:
         signed_in = await self._tokens.signed_in(call, access_token)
         given = _given(sms_mfa_settings, software_token_mfa_settings, email_mfa_settings)
-        await self._prefer(signed_in.pool, signed_in.stored, given)
+        await self._prefer(signed_in.pool, signed_in.stored, given, web_authn_mfa_settings)
         return {}
 
     @operation
@@ -109,10 +112,12 @@ class MfaOperations:
         sms_mfa_settings: MfaSettings | None = None,
         software_token_mfa_settings: MfaSettings | None = None,
         email_mfa_settings: MfaSettings | None = None,
+        web_authn_mfa_settings: WebAuthnMfaSettings | None = None,
     ) -> Answer:
         pool = await self._directory.pool(user_pool_id)
         stored = await self._directory.user(pool, username)
-        await self._prefer(pool, stored, _given(sms_mfa_settings, software_token_mfa_settings, email_mfa_settings))
+        given = _given(sms_mfa_settings, software_token_mfa_settings, email_mfa_settings)
+        await self._prefer(pool, stored, given, web_authn_mfa_settings)
         return {}
 
     @operation
@@ -163,11 +168,17 @@ class MfaOperations:
         _check_not_federated(signed_in.stored.user)
         return AuthenticatorSetter(signed_in.pool, signed_in.stored)
 
-    async def _prefer(self, pool: UserPool, stored: StoredUser, given: dict[MfaType, MfaSettings]) -> None:
+    async def _prefer(
+        self,
+        pool: UserPool,
+        stored: StoredUser,
+        given: dict[MfaType, MfaSettings],
+        passkey: WebAuthnMfaSettings | None = None,
+    ) -> None:
         """
         Raises:
-            InvalidParameterException: two are preferred, one is preferred and not enabled, or cannot be answered; or
-                the user is a federated one.
+            InvalidParameterException: two are preferred, one is preferred and not enabled, or cannot be answered;
+                passkey MFA cannot be switched on, or would be left alone; or the user is a federated one.
         """
         _check_not_federated(stored.user)
         token = await self._factors.load_software_token(pool.id, stored.username_key)
@@ -179,10 +190,16 @@ class MfaOperations:
                 raise InvalidParameterException(f"{mfa} cannot be preferred without being enabled.")  # text UNVERIFIED
             if settings.enabled:
                 _check_answerable(pool, stored.user, mfa, token)
+        if passkey is not None and passkey.enabled:
+            known = await self._factors.load_passkeys(pool.id, stored.username_key)
+            check_passkey_mfa(pool, known, names_another=any(settings.enabled for settings in given.values()))
 
         def change(user: User) -> User:
+            passkey_mfa = user.passkey_mfa if passkey is None else passkey.enabled
             for mfa, settings in given.items():
                 user = with_mfa_enabled(user, mfa, on=settings.enabled)
+            user = msgspec.structs.replace(user, passkey_mfa=passkey_mfa)
+            check_not_alone(user)
             favourite = preferred[0] if preferred else user.mfa_preferred
             if favourite in given and favourite not in preferred:
                 favourite = None  # it was named, and not as preferred
@@ -207,7 +224,8 @@ def _check_not_federated(user: User) -> None:
 
 def shown_mfa(user: User) -> dict[str, object]:
     """PreferredMfaSetting and UserMFASettingList; left out where there is nothing to show, as on AWS."""
-    return {"preferred_mfa_setting": user.mfa_preferred, "user_mfa_setting_list": user.mfa_enabled or None}
+    enabled = (*user.mfa_enabled, PASSKEY_MFA) if user.passkey_mfa else user.mfa_enabled
+    return {"preferred_mfa_setting": user.mfa_preferred, "user_mfa_setting_list": enabled or None}
 
 
 def _given(

@@ -11,6 +11,8 @@ __all__ = ["with_mfa_enabled"]
 
 
 def with_mfa_enabled(user: User, mfa: MfaType, *, on: bool) -> User:
-    """The user with this factor switched on or off, the others as they were."""
+    """The user with this factor switched on or off, the others as they were: but for passkey MFA, which goes with the
+    last of them (`passkey_mfa`)."""
     rest = tuple(name for name in user.mfa_enabled if name != mfa)
-    return msgspec.structs.replace(user, mfa_enabled=(*rest, mfa) if on else rest)
+    enabled = (*rest, mfa) if on else rest
+    return msgspec.structs.replace(user, mfa_enabled=enabled, passkey_mfa=user.passkey_mfa and bool(enabled))

@@ -5,6 +5,9 @@ SoftwareTokenMfaConfiguration with Enabled, mail by EmailMfaConfiguration. One t
 (UNVERIFIED, but so the clients that send all of them mean it). MfaConfiguration and WebAuthnConfiguration that are left
 out stay what they were: neither is weakened by an omission.
 
+Where MFA is required, what comes first must leave something for it to add: no codes, and passkeys only where they stand
+for both factors (`check_mfa`).
+
 A relying party id is a domain name; without one the pool's hosted pages are the relying party (`relying_party_id`).
 
 Source: botocore's cognito-idp model, SetUserPoolMfaConfigRequest, WebAuthnConfigurationType; Cognito Developer Guide,
@@ -55,6 +58,12 @@ class MfaSettingsOperations:
         mfa_configuration: Literal["OFF", "ON", "OPTIONAL"] | None = None,
         web_authn_configuration: WebAuthnConfiguration | None = None,
     ) -> Answer:
+        blocks = (sms_mfa_configuration, software_token_mfa_configuration, email_mfa_configuration)
+        if mfa_configuration == "OFF" and any(block is not None for block in blocks):
+            # Whatever a block says, "not Enabled" included (recorded of AWS on 2026-08-19).
+            raise InvalidParameterException(
+                "Invalid MFA configuration given, can't turn off MFA and configure an MFA together."
+            )
         offered: list[MfaType] = []
         if sms_mfa_configuration is not None:
             offered.append("SMS_MFA")
@@ -75,6 +84,13 @@ class MfaSettingsOperations:
                 email_mfa=email_mfa_configuration or pool.email_mfa,
                 web_authn=web_authn_configuration or pool.web_authn,
             )
+            named = web_authn_configuration or WebAuthnConfiguration()
+            if "WEB_AUTHN" in changed.allowed_first_auth_factors and _requires_mfa_beside(changed, named):
+                # What a call leaves out is SINGLE_FACTOR to AWS here, whatever the pool had (recorded on 2026-09-23).
+                raise InvalidParameterException(
+                    "Cannot set WebAuthn factor configuration to SINGLE_FACTOR if MFA is required and WebAuthn is an "
+                    "allowed first auth factor"
+                )
             check_mfa(changed)
             return changed
 
@@ -85,15 +101,30 @@ class MfaSettingsOperations:
 
 
 def check_mfa(pool: UserPool) -> None:
-    """A pool that may or must ask for a second factor offers one.
+    """A pool that may or must ask for a second factor offers one, and one that must begins with no other.
 
     Raises:
-        InvalidParameterException: it offers none. The sentence is the one that clients quote.
+        InvalidParameterException: it offers none, or MFA is required and a first factor does not go with that. The
+            sentences are those that clients quote of AWS.
     """
     if pool.mfa_configuration != "OFF" and not pool.mfa_types:
         raise InvalidParameterException(
             "Invalid MFA configuration given, can't disable all MFAs with a required or optional configuration."
         )
+    first = set(pool.allowed_first_auth_factors)
+    if pool.mfa_configuration == "ON" and first - {"PASSWORD", "WEB_AUTHN"}:
+        raise InvalidParameterException(
+            "Only PASSWORD and WEB_AUTHN (if configured) can be enabled as an auth factor if MFA is enabled"
+        )
+    if "WEB_AUTHN" in first and _requires_mfa_beside(pool, pool.web_authn):
+        raise InvalidParameterException(
+            "WEB_AUTHN cannot be used as an auth factor when MFA is enabled if not configured for MFA."
+        )
+
+
+def _requires_mfa_beside(pool: UserPool, web_authn: WebAuthnConfiguration) -> bool:
+    """Whether everybody owes a second factor to a passkey that is configured so."""
+    return pool.mfa_configuration == "ON" and web_authn.factor_configuration != "MULTI_FACTOR_WITH_USER_VERIFICATION"
 
 
 def relying_party_id(pool: UserPool) -> str | None:

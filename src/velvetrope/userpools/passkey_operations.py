@@ -4,9 +4,11 @@ Source: Cognito user pools API, StartWebAuthnRegistration, CompleteWebAuthnRegis
 DeleteWebAuthnCredential, GetUserAuthFactors, AdminGetUserAuthFactors.
 """
 
+import msgspec
+
 from velvetrope.operations import Answer, Call, operation
 from velvetrope.secret import Secret
-from velvetrope.store.tables.userpools import StoredUser, UserPool
+from velvetrope.store.tables.userpools import StoredUser, UserPool, UserPoolStore
 from velvetrope.store.tables.userpools_factors import FactorStore
 from velvetrope.userpools.directory import PoolDirectory
 from velvetrope.userpools.errors import ResourceNotFoundException
@@ -23,8 +25,15 @@ class PasskeyOperations:
     """A user's own passkeys."""
 
     def __init__(
-        self, factors: FactorStore, directory: PoolDirectory, tokens: AccessTokens, passkeys: Passkeys
+        self,
+        *,
+        store: UserPoolStore,
+        factors: FactorStore,
+        directory: PoolDirectory,
+        tokens: AccessTokens,
+        passkeys: Passkeys,
     ) -> None:
+        self._store = store
         self._factors = factors
         self._directory = directory
         self._tokens = tokens
@@ -73,6 +82,8 @@ class PasskeyOperations:
         pool_id, key = signed_in.pool.id, signed_in.stored.username_key
         if not await self._factors.delete_passkey(pool_id, key, credential_id):
             raise ResourceNotFoundException("The credential does not exist.")  # text UNVERIFIED
+        if signed_in.stored.user.passkey_mfa and not await self._factors.load_passkeys(pool_id, key):
+            await self._store.change_user(pool_id, key, lambda user: msgspec.structs.replace(user, passkey_mfa=False))
         return {}
 
     @operation

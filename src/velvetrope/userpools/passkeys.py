@@ -6,8 +6,7 @@ hold pages to the same rule (WebAuthn section 5.1.3 step 8), and the page's orig
 it here again. What is signed, by which key and for whom, is verified by the `webauthn` library; that a challenge is
 answered once, that the credential is this user's and that its counter grows is this file's and the store's.
 
-User verification is demanded where the pool says `required`; where it says `preferred`, which is the default, a touch
-is enough, and then the passkey is one factor.
+Whether the authenticator must have verified its user, and what a passkey then counts for, is `passkey_mfa`'s to say.
 
 Sources: W3C Web Authentication Level 2, sections 5.1.3, 6.1.1, 7.1 and 7.2; Cognito Developer Guide, "Passkey sign-in";
 botocore's cognito-idp model for the errors.
@@ -39,6 +38,7 @@ from velvetrope.userpools.errors import (
     wrong_credentials,
 )
 from velvetrope.userpools.mfa_settings import relying_party_id
+from velvetrope.userpools.passkey_mfa import stands_for_both_factors, user_verification
 from velvetrope.userpools.turns import Answered, NextChallenge, Turn, check_username, required
 
 __all__ = ["Passkeys", "Registrant"]
@@ -113,7 +113,7 @@ class Passkeys:
             timeout=_TIMEOUT_MS,
             authenticator_selection=AuthenticatorSelectionCriteria(
                 resident_key=ResidentKeyRequirement.REQUIRED,
-                user_verification=UserVerificationRequirement(_user_verification(pool)),
+                user_verification=UserVerificationRequirement(user_verification(pool, stored.user)),
             ),
             exclude_credentials=[
                 PublicKeyCredentialDescriptor(id=webauthn.base64url_to_bytes(passkey.credential_id))
@@ -158,7 +158,7 @@ class Passkeys:
                 expected_challenge=begun.challenge,
                 expected_rp_id=rp_id,
                 expected_origin=origin,
-                require_user_verification=_user_verification(pool) == "required",
+                require_user_verification=user_verification(pool, stored.user) == "required",
             )
         except (WebAuthnException, *_UNREADABLE) as broken:
             raise WebAuthnCredentialNotSupportedException(
@@ -186,9 +186,9 @@ class Passkeys:
     # Sign-in
 
     async def ask(
-        self, turn: Turn, sign_in: SignIn, known: Sequence[Passkey], available: tuple[str, ...] | None = None
+        self, turn: Turn, sign_in: SignIn, user: User, known: Sequence[Passkey], available: tuple[str, ...] | None
     ) -> NextChallenge:
-        """WEB_AUTHN, with the credentials that can answer it."""
+        """WEB_AUTHN, with the credentials of the user that can answer it."""
         import webauthn
         from webauthn.helpers.structs import PublicKeyCredentialDescriptor, UserVerificationRequirement
 
@@ -201,7 +201,7 @@ class Passkeys:
                 PublicKeyCredentialDescriptor(id=webauthn.base64url_to_bytes(passkey.credential_id))
                 for passkey in known
             ],
-            user_verification=UserVerificationRequirement(_user_verification(turn.pool)),
+            user_verification=UserVerificationRequirement(user_verification(turn.pool, user)),
         )
         session = self._challenges.new_session(
             sign_in, PasskeyAsked(challenge=challenge), pool=turn.pool, client=turn.client, now=turn.now
@@ -246,7 +246,7 @@ class Passkeys:
                 expected_origin=origin,
                 credential_public_key=passkey.public_key,
                 credential_current_sign_count=sign_count,
-                require_user_verification=_user_verification(turn.pool) == "required",
+                require_user_verification=user_verification(turn.pool, stored.user) == "required",
             )
         except (WebAuthnException, *_UNREADABLE) as broken:
             raise wrong_credentials(f"the passkey's answer is wrong: {broken}") from None
@@ -254,9 +254,9 @@ class Passkeys:
             turn.pool.id, passkey.credential_id, sign_count=verified.new_sign_count
         ):
             raise wrong_credentials("the passkey's counter did not grow: it may have been copied")
-        counts = turn.pool.web_authn.factor_configuration == "MULTI_FACTOR_WITH_USER_VERIFICATION"
         proven = msgspec.structs.replace(
-            sign_in.with_proof("WEB_AUTHN"), passkey_counts_as_mfa=counts and verified.user_verified
+            sign_in.with_proof("WEB_AUTHN"),
+            passkey_counts_as_mfa=stands_for_both_factors(turn.pool, stored.user) and verified.user_verified,
         )
         return Answered(proven, stored)
 
@@ -268,10 +268,6 @@ def _relying_party(pool: UserPool) -> str:
     if rp_id is None:
         raise WebAuthnConfigurationMissingException("The user pool has neither a relying party ID nor a domain.")
     return rp_id
-
-
-def _user_verification(pool: UserPool) -> str:
-    return pool.web_authn.user_verification or "preferred"
 
 
 def _parse_credential(credential: object) -> dict[str, object]:

@@ -308,7 +308,7 @@ class UserPools:
                 tokens=tokens,
                 setups=setups,
             ),
-            PasskeyOperations(factors, directory, tokens, passkeys),
+            PasskeyOperations(store=store, factors=factors, directory=directory, tokens=tokens, passkeys=passkeys),
             DeviceOperations(factors, directory, tokens, master_keys, entropy),
             SessionOperations(sign_ins, directory, tokens),
             SessionSettingsOperations(store, directory),

@@ -7,7 +7,7 @@ one that they could answer anyway (a code to their phone or mail address), and f
 A factor that was switched on and cannot be asked for any more, because the address is gone, is no reason to let
 somebody in without: that sign-in is refused (what AWS does there is UNVERIFIED). Neither are custom challenges or a
 password in USER_AUTH: whichever way the first factor was shown, this comes after it. A passkey counts for both where
-the pool says so and the authenticator verified its user.
+the pool and the user say so and the authenticator verified its user (`passkey_mfa`).
 
 Source: Cognito Developer Guide, "Adding MFA to a user pool"; user-pools reference sections 2, 6 and 7.
 """

@@ -69,8 +69,9 @@ class UserPoolHandler:
         parameters = self._input(properties)
         name = properties.get("UserPoolName") or at.new_name(max_length=128, with_stack=False)
         parameters["PoolName"] = name
-        if "EnabledMfas" in properties:
-            # SetUserPoolMfaConfig below turns it on: CreateUserPool alone refuses ON without a way to answer.
+        if self._has_mfa_config(properties):
+            # SetUserPoolMfaConfig below turns it on: CreateUserPool alone refuses ON without a way to answer, and with
+            # passkeys that nothing says yet to stand for both factors.
             parameters.pop("MfaConfiguration", None)
         answer = await at.invoke(_SERVICE, "CreateUserPool", parameters)
         pool_id = text_member(answer, "UserPool", "Id")
@@ -95,7 +96,7 @@ class UserPoolHandler:
         await self._add_attributes(at, made.physical_id, old.get("Schema", []), new.get("Schema", []))
         # UpdateUserPool sets whatever it is not given back to its default, so it is given all of them.
         parameters = {name: value for name, value in self._input(new).items() if name not in _CREATE_ONLY_ON_THE_WIRE}
-        if "EnabledMfas" in new:
+        if self._has_mfa_config(new):
             parameters.pop("MfaConfiguration", None)
         if new.get("UserPoolName") != old.get("UserPoolName"):
             parameters["PoolName"] = new.get("UserPoolName", made.name)
@@ -109,17 +110,23 @@ class UserPoolHandler:
     def _input(self, properties: Properties) -> dict[str, object]:
         return {self._members[name]: value for name, value in properties.items() if name in self._members}
 
+    def _has_mfa_config(self, properties: Properties) -> bool:
+        return "EnabledMfas" in properties or any(name in properties for name in self._web_authn)
+
     async def _set_mfa(self, at: ResourceCall, pool_id: str, properties: Properties) -> None:
         factors = properties.get("EnabledMfas")
         web_authn = {wire: properties[name] for name, wire in self._web_authn.items() if name in properties}
         message = {wire: properties[name] for name, wire in self._email_mfa.items() if name in properties}
         if message and "EMAIL_OTP" not in (factors or ()):
             raise ResourceRefused("EmailAuthenticationMessage and its subject need EMAIL_OTP among EnabledMfas here.")
-        if factors is None and not web_authn:
+        if not self._has_mfa_config(properties):
             return
-        if factors is None:
+        configuration = properties.get("MfaConfiguration")
+        if configuration is None:
+            factors = []  # MFA is off, which SetUserPoolMfaConfig takes alone
+        elif factors is None:
             # SetUserPoolMfaConfig offers what it is given: what CreateUserPool has set must not be lost by it.
-            factors = ["SMS_MFA"] if "SmsConfiguration" in properties else []
+            factors = ["SMS_MFA"] if "SmsConfiguration" in properties and configuration != "OFF" else []
         parameters: dict[str, object] = {"UserPoolId": pool_id}
         for factor in factors:
             match factor:
@@ -133,7 +140,7 @@ class UserPoolHandler:
                     raise ResourceRefused(f"EnabledMfas {factor} is not supported by velvetrope.")
         if web_authn:
             parameters["WebAuthnConfiguration"] = web_authn
-        parameters["MfaConfiguration"] = properties.get("MfaConfiguration", "OFF")
+        parameters["MfaConfiguration"] = configuration or "OFF"
         await at.invoke(_SERVICE, "SetUserPoolMfaConfig", parameters)
 
     async def _add_attributes(

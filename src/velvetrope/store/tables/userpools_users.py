@@ -43,6 +43,8 @@ class User(msgspec.Struct, frozen=True, kw_only=True):
     """When the password became another one; None if that was never, or before this was kept."""
     mfa_enabled: tuple[MfaType, ...] = ()
     mfa_preferred: MfaType | None = None
+    passkey_mfa: bool = False
+    """Passkeys may stand for both factors. Never alone: one of `mfa_enabled` is switched on too."""
     identities: tuple[UserIdentity, ...] = ()
     """Who this user is at the pool's identity providers, the primary one first."""
 
