@@ -19,7 +19,7 @@ from botocore.config import Config
 
 from velvetrope import sigv4
 from velvetrope.clock import Clock, CountingEntropy
-from velvetrope.decisions import DecisionLog
+from velvetrope.decisions import DecisionLog, DecisionRecord
 from velvetrope.edge.app import EdgeApp, HostedPages
 from velvetrope.edge.dispatcher import OperationDispatcher
 from velvetrope.edge.gateway_cycle import GatewayDoor
@@ -35,6 +35,7 @@ from velvetrope.operations import Answer, Call, operation
 from velvetrope.principals import Principal, SigningCredentials
 from velvetrope.secret import Secret
 from velvetrope.server.sockets import bind
+from velvetrope.store.tables.refusals import KeptSummary
 
 ACCOUNT = "123456789012"
 REGION = "us-west-2"
@@ -248,6 +249,22 @@ class EchoLane:
         return GatewayResponse(status=status, own_headers=[*headers, (b"x-echo", incoming.api_id.encode())], body=body)
 
 
+class Remembered:
+    """A log's records, as the owner's pages ask for them. Nothing is kept anywhere else."""
+
+    def __init__(self, log: DecisionLog) -> None:
+        self._log = log
+
+    async def recent(self, limit: int, *, only_refused: bool = False) -> list[DecisionRecord]:
+        return self._log.recent(limit, only_refused)
+
+    async def find(self, request_id: str) -> DecisionRecord | None:
+        return self._log.find(request_id)
+
+    async def summary(self) -> KeptSummary | None:
+        return None
+
+
 class Edge:
     """One edge with toy services behind it."""
 
@@ -282,7 +299,9 @@ class Edge:
         self.app = EdgeApp(
             dispatcher=self.dispatcher,
             request_lane=self.lane,
-            own_pages=OwnPages(decisions=self.decisions, owner=OwnerCheck(self.verifier), configuration=configuration),
+            own_pages=OwnPages(
+                decisions=Remembered(self.decisions), owner=OwnerCheck(self.verifier), configuration=configuration
+            ),
             files=StaticFiles(folder) if folder is not None else LandingPage(),
             clock=self.clock,
             entropy=CountingEntropy(),

@@ -19,12 +19,14 @@ from typing import Any, TypeVar
 import pytest
 import requests
 from botocore.exceptions import ClientError
+from typer.testing import CliRunner, Result
 
 from support.clients import aws_client, new_user
 from support.mailbox import mailbox
 from support.postgres import Postgres
-from support.running import RunningServer, StartFailed
+from support.running import ROOT_KEY, RunningServer, StartFailed
 from support.stores import PostgresStores
+from velvetrope.cli.main import _cli
 
 T = TypeVar("T")
 Nodes = tuple[RunningServer, RunningServer]
@@ -425,6 +427,47 @@ def test_a_function_runs_on_a_node_that_never_saw_its_code(nodes: Nodes) -> None
 
     made.delete_function(FunctionName="shared")
     soon(lambda: code_of(says) == "ResourceNotFoundException")
+
+
+# Being told why
+
+
+def explain(node: RunningServer, *arguments: str, key: tuple[str, str] = ROOT_KEY) -> Result:
+    """`velvetrope explain`, as the owner calls it."""
+    return CliRunner().invoke(
+        _cli,
+        ["explain", *arguments, "--state-folder", str(node.state_folder)],
+        env={"VELVETROPE_ROOT_ACCESS_KEY_ID": key[0], "VELVETROPE_ROOT_SECRET_ACCESS_KEY": key[1]},
+    )
+
+
+def test_what_one_node_refused_the_other_explains_to_the_owner_and_to_nobody_else(nodes: Nodes) -> None:
+    _gateway, _key, path = deploy(nodes[0])
+    refused = requests.get(nodes[0].url + path, headers={"x-api-key": "a-guessed-key-value-9d1c"}, timeout=30)
+    request_id = refused.headers["x-amzn-RequestId"]
+    nobody = new_user(nodes[0], "ines", {"Effect": "Allow", "Action": "*", "Resource": "*"})
+
+    soon(lambda: explain(nodes[1], request_id).exit_code == 0)
+
+    told = explain(nodes[1], request_id).stdout
+    assert f"GET {path}  403  refused" in told
+    assert "✗ api key" in told
+    assert "a-guessed-key-value-9d1c" not in told
+    assert request_id in explain(nodes[1]).stdout
+    stranger = explain(nodes[1], request_id, key=(nobody.access_key, nobody.secret_key))
+    assert stranger.exit_code == 1
+    assert request_id not in stranger.output
+    for page in ("decisions", "decisions/kept"):
+        assert requests.get(f"{nodes[1].url}/_velvetrope/{page}?request_id={request_id}", timeout=30).status_code == 403
+
+
+def test_a_refusal_outlives_its_node(store: dict[str, str], nodes: Nodes, tmp_path: Path) -> None:
+    share_keys(nodes[0].state_folder, tmp_path / "state")
+    with RunningServer("serve", state_folder=tmp_path / "state", environment=store) as third:
+        request_id = requests.get(third.url + "/_api/nobodys/live/", timeout=30).headers["x-amzn-RequestId"]
+        third.stop()
+
+    assert explain(nodes[0], request_id).exit_code == 0
 
 
 # A database that is away

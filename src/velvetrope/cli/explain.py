@@ -1,7 +1,8 @@
 """`velvetrope explain`: ask the running server why a request was refused, or let in.
 
-The question is signed with the account's root key, as the server's owner; nobody else is told. The records are in the
-server's memory, so they begin with its start.
+The question is signed with the account's root key, as the server's owner; nobody else is told. Refusals are found
+whichever node refused, and before its last start too; what was let in, only by the node that let it in, until newer
+calls have taken its place.
 """
 
 from datetime import UTC, datetime
@@ -29,10 +30,28 @@ def explain_request(state_folder: Path, request_id: str | None) -> str:
     query = f"refused=1&limit={_RECENT}" if request_id is None else f"request_id={request_id.lower()}"
     records = owner.ask("GET", "/_velvetrope/decisions", query=query)
     if not records and request_id is not None:
-        raise NoAnswer(f"The server does not know the request {request_id}; it keeps the newest since its start.")
+        raise NoAnswer(
+            f"The server does not know the request {request_id}. Refusals are kept for a week at most, calls that were "
+            f"let in by the node that answered them, until newer ones take their place. {_kept(owner)}".strip()
+        )
     if not records:
-        return "Nobody has been refused since the server started."
-    return "\n\n".join(_told(record) for record in records)
+        return "Nobody has been refused yet."
+    told = [_told(record) for record in records]
+    if request_id is None:
+        told += [_kept(owner)]
+    return "\n\n".join(part for part in told if part)
+
+
+def _kept(owner: OwnersConnection) -> str:
+    """What the owner has to know about what is not among the refusals; nothing, if all are."""
+    try:
+        summary = owner.ask("GET", "/_velvetrope/decisions/kept")
+    except NoAnswer as silence:
+        return str(silence)
+    lost: int = summary["lost"]
+    if not lost:
+        return ""
+    return f"{lost} refusals came faster than they could be kept, among the {summary['refusals']} that were."
 
 
 def _told(record: dict[str, Any]) -> str:

@@ -147,8 +147,10 @@ class DecisionLog:
     def _tell(self, kept: DecisionRecord | _Unread) -> None:
         # A copy: whoever is told may end its subscription, and the next one is told all the same.
         told = self._followers + self._wardens if kept.outcome == "refused" else self._followers.copy()
-        for subscriber in told:
-            subscriber(_read(kept))
+        if told:
+            record = _read(kept)
+            for subscriber in told:
+                subscriber(record)
 
 
 def _read(kept: DecisionRecord | _Unread) -> DecisionRecord:

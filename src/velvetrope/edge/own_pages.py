@@ -30,11 +30,13 @@ ConfigurationProvider = Callable[[], Awaitable[Mapping[str, object] | None]]
 
 
 class DecisionReader(Protocol):
-    """Finds decision records again: `decisions.DecisionLog`."""
+    """Finds decision records again: `decisions.Refusals`."""
 
-    def recent(self, limit: int, only_refused: bool = False) -> list[DecisionRecord]: ...
+    async def recent(self, limit: int, *, only_refused: bool = False) -> list[DecisionRecord]: ...
 
-    def find(self, request_id: str) -> DecisionRecord | None: ...
+    async def find(self, request_id: str) -> DecisionRecord | None: ...
+
+    async def summary(self) -> msgspec.Struct | None: ...
 
 
 class FurtherPages(Protocol):
@@ -75,7 +77,9 @@ class OwnPages:
             case "/_velvetrope/config.json":
                 return await self._configuration_page()
             case "/_velvetrope/decisions":
-                return await self._decisions_page(request)
+                return await self._for_owner(request, self._decisions_page)
+            case "/_velvetrope/decisions/kept":
+                return await self._for_owner(request, self._kept_page)
         return _answer(404, {"message": "Not Found"})
 
     async def _configuration_page(self) -> WireAnswer:
@@ -84,20 +88,35 @@ class OwnPages:
             return _answer(404, {"message": "Not Found"}, ALLOW_ANY_ORIGIN)
         return _answer(200, document, ALLOW_ANY_ORIGIN)
 
-    async def _decisions_page(self, request: ControlRequest) -> WireAnswer:
-        """Newest first. `?request_id=` asks for one, `?refused=1` for refusals, `?limit=` for up to a thousand."""
+    async def _for_owner(
+        self, request: ControlRequest, page: Callable[[ControlRequest], Awaitable[WireAnswer]]
+    ) -> WireAnswer:
         try:
             await self._owner.check_owner(request, "velvetrope:ReadDecisions")
         except ServiceError as error:
             header = (b"x-amzn-ErrorType", error.code.encode())
             return _answer(error.http_status, {"message": error.message}, header)
+        return await page(request)
+
+    async def _decisions_page(self, request: ControlRequest) -> WireAnswer:
+        """Newest first. `?request_id=` asks for one, `?refused=1` for refusals, `?limit=` for up to a thousand.
+
+        What was refused is told whichever node refused it; what was let in, by the node that did.
+        """
         wanted = {name: values[0] for name, values in parse_qs(request.query_string.decode("latin-1")).items()}
         if "request_id" in wanted:
-            found = self._decisions.find(wanted["request_id"])
+            found = await self._decisions.find(wanted["request_id"])
             return _answer(200, [] if found is None else [found])
         limit = wanted.get("limit", "")
         count = min(int(limit), _MAX_RECORDS) if limit.isascii() and limit.isdigit() else _DEFAULT_RECORDS
-        return _answer(200, self._decisions.recent(count, only_refused=wanted.get("refused") == "1"))
+        return _answer(200, await self._decisions.recent(count, only_refused=wanted.get("refused") == "1"))
+
+    async def _kept_page(self, _request: ControlRequest) -> WireAnswer:
+        """How many refusals of all nodes are kept, since when, and how many came faster than they could be."""
+        summary = await self._decisions.summary()
+        if summary is None:
+            return _answer(503, {"message": "The store cannot be read now; this node's memory answers alone."})
+        return _answer(200, summary)
 
 
 def _answer(status: int, document: object, *headers: tuple[bytes, bytes]) -> WireAnswer:

@@ -137,6 +137,19 @@ class Visit:
         self._run(statement, values)
         return int(self._cursor.rowcount)
 
+    def change_each(self, statement: Prepared, rows: Sequence[Mapping[str, object]]) -> None:
+        """Run it once for each of `rows`, which travel together where they travel.
+
+        Raises:
+            sqlalchemy.exc.IntegrityError: a key is taken.
+        """
+        spelled = statement.spelled(self._connection.dialect)
+        bound = [spelled.bound(values) for values in rows]
+        try:
+            self._cursor.executemany(spelled.text, bound)
+        except self._errors as error:
+            raise named_error(error, spelled.text) from error
+
     @overload
     def execute(self, statement: TypedReturnsRows[*Ts]) -> CursorResult[*Ts]: ...
 

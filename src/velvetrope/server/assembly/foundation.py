@@ -2,15 +2,17 @@
 
 import ssl
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from velvetrope.clock import Clock, Entropy
-from velvetrope.decisions import DecisionLog
+from velvetrope.decisions import DecisionLog, Refusals
 from velvetrope.edge.tls import ensure_certificates, names_for, server_context
 from velvetrope.sealing import MasterKeys
 from velvetrope.server.connection import Connection
 from velvetrope.server.settings import Settings
 from velvetrope.server.state_folder import StateFolder
 from velvetrope.store import Database
+from velvetrope.store.tables.refusals import RefusalStore
 
 __all__ = ["Foundation"]
 
@@ -30,6 +32,11 @@ class Foundation:
     @property
     def master_keys(self) -> MasterKeys:
         return self.folder.master_keys
+
+    @cached_property
+    def refusals(self) -> Refusals:
+        """What of `decisions` every node is told."""
+        return Refusals(self.decisions, RefusalStore(self.database), self.master_keys, self.clock, self.entropy)
 
     @property
     def own_names(self) -> tuple[str, ...]:

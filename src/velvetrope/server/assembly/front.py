@@ -55,7 +55,7 @@ def assemble_front(
 def _own_pages(foundation: Foundation, callers: Callers, pools: UserPools) -> OwnPages:
     owner = OwnerCheck(callers.verifier)
     return OwnPages(
-        decisions=foundation.decisions,
+        decisions=foundation.refusals,
         owner=owner,
         mailbox=MailboxPages(pools.deliveries, owner, OwnerSessions(foundation.entropy)),
         signing_keys=SigningKeysPage(pools.signing_keys, owner),

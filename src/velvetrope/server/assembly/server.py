@@ -82,6 +82,7 @@ class Server:
         if database_sockets:
             await server.open_database_door(database_sockets)
         await server.stacks.recover()
+        server.foundation.refusals.start()
         server.workloads.logs.start()
         await server.workloads.functions.start(server.dispatcher, server.workloads.queues.queues)
         await server.apis.start()
@@ -159,6 +160,7 @@ class Server:
         async with contextlib.AsyncExitStack() as last_first:
             # Whatever fails on the way, the rest is closed too.
             last_first.push_async_callback(self.foundation.database.close)
+            last_first.push_async_callback(self.foundation.refusals.stop)
             last_first.callback(self.user_pools.close)
             last_first.push_async_callback(self.user_pools.deliveries.stop)
             last_first.push_async_callback(self.user_pools.imports.stop)

@@ -1,0 +1,212 @@
+"""Refusals that outlive the memory of the node they happened on.
+
+    refusals = Refusals(log, RefusalStore(database), master_keys, clock, entropy)
+    refusals.start()
+    ...
+    await refusals.find(request_id)          on any node, and after a restart
+    ...
+    await refusals.stop()
+
+The log tells of each refusal; it is put in a list, and the list is sealed and written `FLUSH_SECONDS` later, together.
+Whoever is refused waits for none of that. Records of what was let in stay in the log of their node.
+
+What strangers may have written is bounded: `MAX_OF_ADDRESS` refusals of one source address in one batch, and
+`MAX_PENDING` of all. What is beyond that is in the log only, and is counted; a line in the server's log and the batch
+itself say how many. A server that is killed loses what came in its last half second.
+"""
+
+import asyncio
+import logging
+from collections import Counter
+
+import msgspec
+from sqlalchemy.exc import SQLAlchemyError
+
+from velvetrope.clock import Clock, Entropy
+from velvetrope.decisions.log import DecisionLog
+from velvetrope.decisions.records import DecisionRecord, DecisionStep
+from velvetrope.sealing import MasterKeys, SealBroken
+from velvetrope.store.tables.refusals import KeptSummary, RefusalStore, SealedRefusal
+
+__all__ = ["Refusals"]
+
+FLUSH_SECONDS = 0.5
+MAX_PENDING = 2000
+MAX_OF_ADDRESS = 20
+"""A stranger who is refused all the time leaves room for those who are refused once."""
+
+MAX_CHARACTERS = 2000
+MAX_STEPS = 20
+
+_PURPOSE = "decisions.refusal"
+
+_log = logging.getLogger(__name__)
+
+
+class Refusals:
+    """See the module. Belongs to one event loop."""
+
+    def __init__(
+        self, log: DecisionLog, store: RefusalStore, master_keys: MasterKeys, clock: Clock, entropy: Entropy
+    ) -> None:
+        self._here = log
+        self._store = store
+        self._master_keys = master_keys
+        self._clock = clock
+        self._entropy = entropy
+        self._decoder = msgspec.json.Decoder(DecisionRecord)
+        self._pending: list[DecisionRecord] = []
+        self._of_address = Counter[str]()
+        self._lost = 0
+        self._came = asyncio.Event()
+        self._ending = asyncio.Event()
+        self._writing = asyncio.Lock()
+        self._task: asyncio.Task[None] | None = None
+        log.subscribe(self._take, only_refused=True)
+
+    def start(self) -> None:
+        """Begin to write. Needs the running event loop."""
+        self._task = asyncio.get_running_loop().create_task(self._run())
+
+    async def stop(self) -> None:
+        """Write what is left, if the store takes it."""
+        self._ending.set()
+        self._came.set()
+        if self._task is not None:
+            await self._task
+            self._task = None
+
+    async def flush(self) -> None:
+        """Write what has come so far.
+
+        Raises:
+            sqlalchemy.exc.SQLAlchemyError: the store does not take it; it is written with what comes next.
+        """
+        async with self._writing:
+            records, lost = self._pending, self._lost
+            if not records:
+                return
+            self._pending, self._lost = [], 0
+            self._of_address.clear()
+            try:
+                sealed = [self._seal(record) for record in records]
+                await self._store.keep(sealed, lost=lost, now=self._clock.now())
+            except BaseException:
+                self._put_back(records, lost)
+                raise
+            if lost:
+                _log.warning("%d refusals came faster than they could be kept; this node's memory may have them", lost)
+
+    async def find(self, request_id: str) -> DecisionRecord | None:
+        """The record of one request: of this node, or the refusal of any."""
+        here = self._here.find(request_id)
+        if here is not None:
+            return here
+        try:
+            kept = await self._store.find(request_id)
+        except SQLAlchemyError:
+            _log.exception("refusals could not be read; this node's memory answers alone")
+            return None
+        return next(iter(self._open(kept)), None)
+
+    async def recent(self, limit: int, *, only_refused: bool = False) -> list[DecisionRecord]:
+        """At most `limit` records, newest first: what this node remembers, and the refusals of all."""
+        found = self._here.recent(limit, only_refused)
+        try:
+            kept = await self._store.load_newest(limit)
+        except SQLAlchemyError:
+            _log.exception("refusals could not be read; this node's memory answers alone")
+            return found
+        known = {_identity(record) for record in found}
+        found += [record for record in self._open(kept) if _identity(record) not in known]
+        found.sort(key=lambda record: record.at, reverse=True)
+        return found[:limit]
+
+    async def summary(self) -> KeptSummary | None:
+        """What is kept of all nodes, and how much was not; None if that cannot be read now."""
+        try:
+            return await self._store.load_summary()
+        except SQLAlchemyError:
+            _log.exception("refusals could not be read")
+            return None
+
+    def _take(self, record: DecisionRecord) -> None:
+        address = record.source_ip
+        if len(self._pending) >= MAX_PENDING or self._of_address[address] >= MAX_OF_ADDRESS:
+            self._lost += 1
+            return
+        self._of_address[address] += 1
+        self._pending.append(record)
+        self._came.set()
+
+    def _put_back(self, records: list[DecisionRecord], lost: int) -> None:
+        """The newest that there is room for."""
+        together = records + self._pending
+        self._pending = together[-MAX_PENDING:]
+        self._lost += lost + len(together) - len(self._pending)
+
+    async def _run(self) -> None:
+        failing = False
+        while True:
+            await self._came.wait()
+            if not self._ending.is_set():
+                # Together with what comes in the next moment.
+                await _wait(self._ending, FLUSH_SECONDS)
+            self._came.clear()
+            try:
+                await self.flush()
+                failing = False
+            except SQLAlchemyError:
+                if not failing:
+                    _log.exception("refusals could not be written; it is tried again")
+                failing = True
+                self._came.set()
+            if self._ending.is_set():
+                return
+
+    def _seal(self, record: DecisionRecord) -> SealedRefusal:
+        sealed = self._master_keys.seal(
+            msgspec.json.encode(_cut(record)),
+            purpose=_PURPOSE,
+            entropy=self._entropy,
+            context=record.request_id.encode(),
+        )
+        return SealedRefusal(request_id=record.request_id, at=record.at, sealed=sealed)
+
+    def _open(self, kept: list[SealedRefusal]) -> list[DecisionRecord]:
+        found: list[DecisionRecord] = []
+        for refusal in kept:
+            try:
+                opened = self._master_keys.open(refusal.sealed, purpose=_PURPOSE, context=refusal.request_id.encode())
+            except SealBroken:
+                # Whoever can write in the database is not believed, and hides nothing else by it.
+                _log.error("a refusal in the store was not sealed by these master keys")
+                continue
+            found.append(self._decoder.decode(opened))
+        return found
+
+
+def _cut(record: DecisionRecord) -> DecisionRecord:
+    """What strangers may choose the length of takes no more room than this."""
+    return msgspec.structs.replace(
+        record,
+        action=record.action[:MAX_CHARACTERS],
+        resource=record.resource[:MAX_CHARACTERS],
+        method=record.method[:MAX_CHARACTERS],
+        path=record.path[:MAX_CHARACTERS],
+        principal_arn=record.principal_arn[:MAX_CHARACTERS],
+        steps=tuple(
+            DecisionStep(step.name, step.outcome, step.reason[:MAX_CHARACTERS]) for step in record.steps[:MAX_STEPS]
+        ),
+    )
+
+
+def _identity(record: DecisionRecord) -> tuple[object, ...]:
+    return record.request_id, record.at, record.service, record.action
+
+
+async def _wait(event: asyncio.Event, seconds: float) -> None:
+    try:
+        await asyncio.wait_for(event.wait(), seconds)
+    except TimeoutError:
+        return
