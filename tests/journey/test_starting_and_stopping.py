@@ -17,7 +17,7 @@ from botocore.exceptions import ClientError
 
 from support.clients import aws_client, id_token, signed, user_credentials
 from support.ports import own_port
-from support.running import REPOSITORY, Descendants, RunningServer, StartFailed, clean_environment
+from support.running import REPOSITORY, ROOT_KEY, Descendants, RunningServer, StartFailed, clean_environment
 
 
 def failing_start(*arguments: str, state_folder: Path, port: int = 0) -> str:
@@ -35,7 +35,7 @@ def test_the_demo_says_where_it_is_and_how_to_sign_in(demo: RunningServer) -> No
     assert str(demo.state_folder) in demo.text
 
 
-def test_a_second_start_keeps_users_keys_and_tokens(tmp_path: Path) -> None:
+def test_a_second_start_keeps_users_keys_tokens_and_why_somebody_was_refused(tmp_path: Path) -> None:
     folder, port = tmp_path / "state", own_port()
     with RunningServer("demo", state_folder=folder, port=port) as first:
         before = first.config
@@ -47,9 +47,14 @@ def test_a_second_start_keeps_users_keys_and_tokens(tmp_path: Path) -> None:
             AuthFlow="USER_PASSWORD_AUTH",
             AuthParameters={"USERNAME": "demouser", "PASSWORD": "demoPASS123"},
         )["AuthenticationResult"]["RefreshToken"]
+        refused = requests.get(before["api_url"] + "/no-auth").headers["x-amzn-RequestId"]
 
     with RunningServer("demo", state_folder=folder, port=port) as second:
         assert second.config == before
+        key_id, secret = ROOT_KEY
+        environment = {"VELVETROPE_ROOT_ACCESS_KEY_ID": key_id, "VELVETROPE_ROOT_SECRET_ACCESS_KEY": secret}
+        told = command("explain", refused, "--state-folder", str(folder), **environment).stdout
+        assert "there is no x-api-key header" in told
         idp = aws_client(second, "cognito-idp")
         assert idp.admin_get_user(UserPoolId=before["user_pool_id"], Username="kept")["Enabled"]
         idp.initiate_auth(
