@@ -445,7 +445,7 @@ def test_what_one_node_refused_the_other_explains_to_the_owner_and_to_nobody_els
     _gateway, _key, path = deploy(nodes[0])
     refused = requests.get(nodes[0].url + path, headers={"x-api-key": "a-guessed-key-value-9d1c"}, timeout=30)
     request_id = refused.headers["x-amzn-RequestId"]
-    nobody = new_user(nodes[0], "ines", {"Effect": "Allow", "Action": "*", "Resource": "*"})
+    nobody = new_user(nodes[0], "ilse", {"Effect": "Allow", "Action": "*", "Resource": "*"})
 
     soon(lambda: explain(nodes[1], request_id).exit_code == 0)
 
