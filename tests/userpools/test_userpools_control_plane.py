@@ -253,7 +253,8 @@ async def test_schema_has_rules(world: World, attribute: SchemaAttribute, messag
 
 async def test_schema_has_no_attribute_twice_and_not_too_many(world: World) -> None:
     many = tuple(SchemaAttribute(name=f"a{n}") for n in range(51))
-    for schema in ((SchemaAttribute(name="a"), SchemaAttribute(name="a")), many):
+    twice = (SchemaAttribute(name="email", required=True), SchemaAttribute(name="email"))
+    for schema in ((SchemaAttribute(name="a"), SchemaAttribute(name="a")), twice, many):
         async with refused("InvalidParameterException"):
             await world.create_user_pool(pool_name="people", schema=schema)
     await world.create_user_pool(pool_name="people", schema=many[:50])

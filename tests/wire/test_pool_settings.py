@@ -530,3 +530,34 @@ def test_an_app_as_second_factor_that_is_not_enabled_in_so_many_words_is_off(cog
     answer = cognito.set_user_pool_mfa_config(UserPoolId=some_pool, SoftwareTokenMfaConfiguration={})
 
     assert answer["SoftwareTokenMfaConfiguration"] == {"Enabled": False}
+
+
+def test_whether_apps_are_a_second_factor_is_shown_once_it_was_said(cognito: Any) -> None:
+    """Terraform's provider takes an answer that nobody gave for a block that is to be taken away, at every plan."""
+    pool_id = cognito.create_user_pool(PoolName="apps")["UserPool"]["Id"]
+
+    said_nothing = cognito.get_user_pool_mfa_config(UserPoolId=pool_id)
+    cognito.set_user_pool_mfa_config(UserPoolId=pool_id, SoftwareTokenMfaConfiguration={"Enabled": False})
+    said_no = cognito.get_user_pool_mfa_config(UserPoolId=pool_id)
+    cognito.set_user_pool_mfa_config(UserPoolId=pool_id, MfaConfiguration="OFF")
+    taken_back = cognito.get_user_pool_mfa_config(UserPoolId=pool_id)
+
+    assert said_no["SoftwareTokenMfaConfiguration"] == {"Enabled": False}
+    assert "SoftwareTokenMfaConfiguration" not in said_nothing
+    assert "SoftwareTokenMfaConfiguration" not in taken_back
+
+
+def test_texts_and_numbers_without_bounds_show_that_they_have_none(cognito: Any) -> None:
+    """Terraform's provider takes a missing structure for another attribute, and never comes to rest."""
+    schema = [
+        {"Name": "text", "AttributeDataType": "String"},
+        {"Name": "number", "AttributeDataType": "Number"},
+        {"Name": "flag", "AttributeDataType": "Boolean"},
+    ]
+
+    made = cognito.create_user_pool(PoolName="bounds", Schema=schema)["UserPool"]
+
+    shown = {attribute["Name"]: attribute for attribute in made["SchemaAttributes"]}
+    assert shown["custom:text"]["StringAttributeConstraints"] == {}
+    assert shown["custom:number"]["NumberAttributeConstraints"] == {}
+    assert not {"StringAttributeConstraints", "NumberAttributeConstraints"}.intersection(shown["custom:flag"])

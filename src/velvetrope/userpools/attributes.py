@@ -94,14 +94,16 @@ def build_schema(asked: Sequence[SchemaAttribute]) -> tuple[SchemaAttribute, ...
             custom one, or more custom ones than AWS allows.
     """
     schema = dict(STANDARD_ATTRIBUTES)
+    given: set[str] = set()
     for attribute in asked:
         if attribute.developer_only_attribute:
             raise _developer_only(attribute)
         standard = STANDARD_ATTRIBUTES.get(attribute.name)
+        added = _custom(attribute) if standard is None else attribute
+        if added.name in given:
+            raise InvalidParameterException(f"The attribute {attribute.name} is given twice in Schema.")
+        given.add(added.name)
         if standard is None:
-            added = _custom(attribute)
-            if added.name in schema:
-                raise InvalidParameterException(f"The attribute {attribute.name} is given twice in Schema.")
             schema[added.name] = added
             continue
         if (

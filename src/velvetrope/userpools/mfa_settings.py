@@ -79,6 +79,7 @@ class MfaSettingsOperations:
                 modified_at=call.now,
                 mfa_configuration=mfa_configuration or pool.mfa_configuration,
                 mfa_types=tuple(offered),
+                software_tokens_said=software_token_mfa_configuration is not None,
                 sms_configuration=sms.sms_configuration or pool.sms_configuration,
                 sms_authentication_message=sms.sms_authentication_message or pool.sms_authentication_message,
                 email_mfa=email_mfa_configuration or pool.email_mfa,
@@ -138,9 +139,12 @@ def _described(pool: UserPool) -> dict[str, object]:
     sms: dict[str, object] = {"sms_authentication_message": pool.sms_authentication_message}
     if pool.sms_configuration is not None:
         sms["sms_configuration"] = shown(pool.sms_configuration)
+    offers_apps = "SOFTWARE_TOKEN_MFA" in pool.mfa_types
     return {
         "sms_mfa_configuration": sms if "SMS_MFA" in pool.mfa_types else None,
-        "software_token_mfa_configuration": {"enabled": "SOFTWARE_TOKEN_MFA" in pool.mfa_types},
+        "software_token_mfa_configuration": {"enabled": offers_apps}
+        if offers_apps or pool.software_tokens_said
+        else None,
         "email_mfa_configuration": shown(pool.email_mfa) if "EMAIL_OTP" in pool.mfa_types else None,
         "mfa_configuration": pool.mfa_configuration,
         "web_authn_configuration": shown(pool.web_authn) or None,

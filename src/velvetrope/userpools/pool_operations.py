@@ -11,6 +11,7 @@ factors a pool offers is `mfa_settings`' subject.
 Source: Cognito user pools API, CreateUserPool, UpdateUserPool.
 """
 
+from collections.abc import Mapping
 from typing import Literal
 
 import msgspec
@@ -59,6 +60,10 @@ _AWS_PASSWORD_POLICY = PasswordPolicySettings(
 )
 _TEMPORARY_PASSWORD_DAYS = 7
 """What a pool gets that was created without Policies."""
+_NO_BOUNDS: Mapping[str, Mapping[str, object]] = {
+    "String": {"string_attribute_constraints": {}},
+    "Number": {"number_attribute_constraints": {}},
+}
 
 
 class PoolOperations:
@@ -367,4 +372,8 @@ def _described(call: Call, pool: UserPool, *, users: int) -> dict[str, object]:
 
 
 def _described_attribute(attribute: SchemaAttribute) -> dict[str, object]:
-    return shown(attribute)
+    """SchemaAttributeType. Texts and numbers without bounds show empty ones, as on AWS: Terraform takes their
+    absence for another attribute (its provider's documentation of `aws_cognito_user_pool`, `schema`).
+    """
+    empty = _NO_BOUNDS.get(attribute.attribute_data_type or "", {})
+    return {**empty, **shown(attribute)}

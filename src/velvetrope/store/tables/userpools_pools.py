@@ -74,6 +74,8 @@ class UserPool(msgspec.Struct, frozen=True, kw_only=True):
     sms_configuration: SmsConfiguration | None = None
     mfa_types: tuple[MfaType, ...] = ()
     """The second factors that the pool offers, whatever `mfa_configuration` says."""
+    software_tokens_said: bool = False
+    """Whether SoftwareTokenMfaConfiguration was given, be it to offer no apps; what was never said is not shown."""
     email_mfa: EmailMfaConfig = EmailMfaConfig()
     allowed_first_auth_factors: tuple[FirstFactor, ...] = ("PASSWORD",)
     web_authn: WebAuthnConfiguration = WebAuthnConfiguration()
