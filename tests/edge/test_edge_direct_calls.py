@@ -18,6 +18,7 @@ import uvloop
 from support.edge import Serving
 from velvetrope.edge.bodies import GatewayCall
 from velvetrope.edge.direct_cycle import DirectCycle
+from velvetrope.edge.http_connection import Pace
 from velvetrope.execute_api import GatewayResponse, IncomingRequest, Likeness
 
 MAX_CALL_BYTES = 1000
@@ -249,7 +250,9 @@ def test_headers_that_would_split_the_answer_are_left_out(serving: Serving) -> N
 @pytest.mark.parametrize("loop", LOOPS)
 def test_an_idle_connection_is_closed_after_a_while(door: EchoDoor, loop: str) -> None:
     with (
-        Serving(no_app, gateway=door, loop_factory=LOOPS[loop], sweep_seconds=0.05, keep_alive_seconds=0.1) as serving,
+        Serving(
+            no_app, gateway=door, loop_factory=LOOPS[loop], sweep_seconds=0.05, pace=Pace(keep_alive_seconds=0.1)
+        ) as serving,
         connect(serving) as sock,
     ):
         sock.sendall(request("/a"))

@@ -17,7 +17,7 @@ import requests
 
 from support.edge import Serving
 from velvetrope.edge.bodies import MAX_GATEWAY_BODY_BYTES, GatewayCall
-from velvetrope.edge.listener import MAX_FRAMING_BYTES
+from velvetrope.edge.http_connection import MAX_FRAMING_BYTES, Pace
 from velvetrope.execute_api import GatewayResponse, IncomingRequest
 
 LANES = {"asgi": b"/page", "lane": b"/_api/abc/stage/x", "operations": b"/_call"}
@@ -326,7 +326,11 @@ def test_many_slow_senders_keep_nobody_from_being_served(path: bytes) -> None:
         threads = threading.active_count()
     with (
         Serving(
-            app, gateway=door, operations=door, head_timeout_seconds=0.2, body_stall_seconds=0.2, sweep_seconds=0.05
+            app,
+            gateway=door,
+            operations=door,
+            pace=Pace(head_timeout_seconds=0.2, body_stall_seconds=0.2),
+            sweep_seconds=0.05,
         ) as impatient,
         dawdling(impatient, path) as socks,
     ):

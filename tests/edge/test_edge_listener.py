@@ -17,7 +17,7 @@ import requests
 import uvloop
 
 from support.edge import Serving, SystemClock
-from velvetrope.edge.listener import MAX_HEAD_BYTES
+from velvetrope.edge.http_connection import MAX_HEAD_BYTES, Pace
 from velvetrope.edge.tls import CertificateFiles, ensure_certificates, names_for, server_context
 from velvetrope.server.sockets import CannotListen, PortTaken, bind
 
@@ -74,8 +74,7 @@ def impatient(request: pytest.FixtureRequest) -> Iterator[Serving]:
     with Serving(
         EchoApp(),
         loop_factory=LOOPS[request.param],
-        head_timeout_seconds=0.2,
-        body_stall_seconds=0.2,
+        pace=Pace(head_timeout_seconds=0.2, body_stall_seconds=0.2),
         sweep_seconds=0.05,
     ) as serving:
         yield serving
@@ -210,14 +209,14 @@ def test_a_head_that_stalls_is_408(impatient: Serving) -> None:
 
 
 def test_a_body_that_stalls_is_408() -> None:
-    with Serving(EchoApp(), body_stall_seconds=0.2, sweep_seconds=0.05) as serving, connect(serving) as sock:
+    with Serving(EchoApp(), pace=Pace(body_stall_seconds=0.2), sweep_seconds=0.05) as serving, connect(serving) as sock:
         sock.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nabc")
 
         assert read_all(sock).startswith(b"HTTP/1.1 408 Request Timeout\r\n")
 
 
 def test_a_body_that_trickles_is_408_in_the_end() -> None:
-    with Serving(EchoApp(), body_stall_seconds=60, body_timeout_seconds=0.3, sweep_seconds=0.05) as serving:
+    with Serving(EchoApp(), pace=Pace(body_stall_seconds=60, body_timeout_seconds=0.3), sweep_seconds=0.05) as serving:
         with connect(serving) as sock:
             sock.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n")
             sock.settimeout(0.02)

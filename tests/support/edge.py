@@ -23,6 +23,7 @@ from velvetrope.decisions import DecisionLog, DecisionRecord
 from velvetrope.edge.app import EdgeApp, HostedPages
 from velvetrope.edge.dispatcher import OperationDispatcher
 from velvetrope.edge.gateway_cycle import GatewayDoor
+from velvetrope.edge.http_connection import Pace
 from velvetrope.edge.listener import Listener
 from velvetrope.edge.operation_cycle import OperationDoor
 from velvetrope.edge.own_pages import OwnPages
@@ -320,12 +321,22 @@ class Serving(AbstractContextManager["Serving"]):
         operations: OperationDoor | None = None,
         tls: Callable[[], ssl.SSLContext] | None = None,
         loop_factory: Callable[[], asyncio.AbstractEventLoop] | None = None,
-        **listener_options: float,
+        pace: Pace | None = None,
+        sweep_seconds: float = 1.0,
+        grace_seconds: float = 5.0,
     ) -> None:
         self._socket = bind("127.0.0.1", 0)
         self.port = int(self._socket.getsockname()[1])
         self.url = f"http://127.0.0.1:{self.port}"
-        self.listener = Listener(app, self._socket, gateway=gateway, operations=operations, tls=tls, **listener_options)
+        self.listener = Listener(
+            app,
+            self._socket,
+            gateway=gateway,
+            operations=operations,
+            tls=tls,
+            pace=pace or Pace(),
+            sweep_seconds=sweep_seconds,
+        )
         self._ready = threading.Event()
         self._loop_factory = loop_factory
         self._thread = threading.Thread(target=self._run, daemon=True)
