@@ -142,8 +142,7 @@ class Listener:
         loop = asyncio.get_running_loop()
         try:
             client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            async with asyncio.timeout(self._pace.head_timeout_seconds):
-                first = await _peek(client)
+            first = await _peek(client, self._pace.head_timeout_seconds)
             if not first:
                 client.close()
             elif first == _TLS_HANDSHAKE_RECORD and self._make_tls_context is not None:
@@ -178,6 +177,8 @@ class Listener:
         loop = asyncio.get_running_loop()
         while True:
             await asyncio.sleep(self._sweep_seconds)
+            # If this process stood still meanwhile, what has come in that time is read before anybody is called slow.
+            await asyncio.sleep(0)
             self._refresh_date()
             now = loop.time()
             for connection in list(self._state.connections):
@@ -187,8 +188,12 @@ class Listener:
         self._state.default_headers = [(b"date", formatdate(usegmt=True).encode())]
 
 
-async def _peek(client: socket.socket) -> bytes:
-    """The first byte, left where it is; empty if the client has gone."""
+async def _peek(client: socket.socket, seconds: float) -> bytes:
+    """The first byte, left where it is; empty if the client has gone.
+
+    Raises:
+        TimeoutError: it did not come within `seconds`.
+    """
     client.setblocking(False)
     with contextlib.suppress(BlockingIOError):
         return client.recv(1, socket.MSG_PEEK)
@@ -196,7 +201,13 @@ async def _peek(client: socket.socket) -> bytes:
     readable = asyncio.Event()
     loop.add_reader(client.fileno(), readable.set)
     try:
-        await readable.wait()
+        async with asyncio.timeout(seconds):
+            await readable.wait()
+    except TimeoutError:
+        # If this process stood still meanwhile, it was not the client that was slow: its byte is there.
+        with contextlib.suppress(BlockingIOError):
+            return client.recv(1, socket.MSG_PEEK)
+        raise
     finally:
         loop.remove_reader(client.fileno())
     return client.recv(1, socket.MSG_PEEK)
