@@ -72,6 +72,9 @@ async def test_a_model_is_kept_word_for_word_and_changed(plane: Plane) -> None:
         ("Pet", {"$ref": "#/definitions/none"}, "Invalid model reference specified"),
         ("Pet", _reference("a1", "Nobody"), "Invalid model reference specified: Nobody"),
         ("Pet", {"type": "object", "description": "x" * 400 * 1024}, "at most 400 KB"),
+        ("Bad", {"properties": {"pattern": {"pattern": "a(?=b)"}}}, "The pattern a.*: lookahead that is not at"),
+        ("Bad", {"items": [{"patternProperties": {"(": {}}}]}, "a group that is not closed"),
+        ("Bad", {"allOf": [{"not": {"pattern": "a++"}}]}, "a possessive repetition"),
     ],
 )
 async def test_models_that_cannot_be(plane: Plane, name: str, schema: object, text: str) -> None:

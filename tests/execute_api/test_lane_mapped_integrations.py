@@ -4,6 +4,7 @@ import json
 from typing import Any
 from urllib.parse import quote
 
+import msgspec
 import pytest
 
 from support.gateway import ACCOUNT, FUNCTION_ARN, FUNCTION_URI, Gateway, Invocation, header
@@ -65,6 +66,36 @@ async def test_a_failure_goes_to_the_response_whose_pattern_takes_its_message(da
     response = await post(gateway)
 
     assert (response.status, response.body) == (400, b'{"why":"[BadRequest] no"}')
+
+
+async def test_a_message_made_for_its_pattern_takes_no_time(database: Database) -> None:
+    bad = msgspec.structs.replace(FAILURES["bad"], selection_pattern="([a-z]+)+!")
+    gateway = await deploy(database, integration_responses={"bad": bad, **DEFAULT})
+    for message, status in (("a" * 100_000 + "!", 400), ("a" * 100_000 + "?", 200)):
+        gateway.functions.answer = Invocation(json.dumps({"errorMessage": message}).encode(), "Unhandled")
+
+        assert (await post(gateway)).status == status
+
+
+async def test_a_message_that_is_too_long_for_its_pattern_goes_to_nobody(database: Database) -> None:
+    bad = msgspec.structs.replace(FAILURES["bad"], selection_pattern=".{1,2000}")
+    gateway = await deploy(database, integration_responses={"bad": bad, **DEFAULT})
+    gateway.functions.answer = Invocation(json.dumps({"errorMessage": "a" * 100_000}).encode(), "Unhandled")
+
+    response = await post(gateway)
+
+    assert (response.status, response.body) == (500, INTERNAL)
+
+
+async def test_an_integration_whose_pattern_cannot_be_matched_is_closed(database: Database) -> None:
+    """The control plane refuses to save it; a database may hold it from before."""
+    bad = msgspec.structs.replace(FAILURES["bad"], selection_pattern=r"(a)\1")
+    gateway = await deploy(database, integration_responses={"bad": bad, **DEFAULT})
+
+    response = await post(gateway)
+
+    assert (response.status, response.body) == (500, INTERNAL)
+    assert gateway.functions.calls == []
 
 
 async def test_a_failure_that_no_pattern_takes_goes_to_the_default_as_on_aws(database: Database) -> None:

@@ -212,3 +212,46 @@ async def test_a_method_without_a_validator_takes_anything(database: Database) -
     await gateway.deploy_record({"POST /{issuer}": method}, models={"Item": model("Item", ITEM)})
 
     assert (await post(gateway, b"{")).status == 200
+
+
+NAMED = {
+    "patternProperties": {"^x-": {"type": "integer"}, "^(a+)+$": {"type": "string", "pattern": "^[^@]+@[^@]+$"}},
+    "additionalProperties": {"type": "boolean"},
+}
+
+
+@pytest.mark.parametrize("body", [{"x-1": 1, "aa": "a@b", "other": True}, {}, [1], "text"])
+async def test_members_are_told_apart_by_the_patterns_of_their_names(database: Database, body: object) -> None:
+    gateway = await deploy(database, schema=NAMED)
+
+    assert (await post(gateway, body)).status == 200
+
+
+@pytest.mark.parametrize("body", [{"x-1": "1"}, {"aa": "a@b@c"}, {"aa": 1}, {"other": 1}, {"ax-": 1}])
+async def test_members_that_their_pattern_does_not_allow_are_refused(database: Database, body: object) -> None:
+    gateway = await deploy(database, schema=NAMED)
+
+    assert (await post(gateway, body)).status == 400
+
+
+async def test_a_pattern_is_ecma_262s_and_not_pythons(database: Database) -> None:
+    gateway = await deploy(database, schema={"properties": {"n": {"pattern": r"^\d+$"}}})
+
+    assert (await post(gateway, {"n": "12"})).status == 200
+    assert (await post(gateway, {"n": "١٢"})).status == 400
+    assert (await post(gateway, {"n": "12\n"})).status == 400, "$ is the end, not before a last line break"
+
+
+async def test_patterns_that_take_long_are_matched_in_a_thread_and_not_for_ever(database: Database) -> None:
+    gateway = await deploy(database, schema={"properties": {"n": {"pattern": "^.{1,2000}$"}}})
+
+    assert (await post(gateway, {"n": "a" * 2_000})).status == 200
+    assert (await post(gateway, {"n": "a" * 2_001})).status == 400
+    assert (await post(gateway, {"n": "a" * 200_000})).status == 400
+
+
+async def test_a_model_whose_pattern_cannot_be_matched_lets_no_body_pass(database: Database) -> None:
+    """The control plane refuses to save it; a database may hold it from before."""
+    gateway = await deploy(database, schema={"properties": {"n": {"not": {"pattern": r"(a)\1"}}}})
+
+    assert (await post(gateway, {"n": "b"})).status == 500

@@ -37,6 +37,7 @@ from velvetrope.clock import Entropy
 from velvetrope.events import is_context_name
 from velvetrope.identifiers import new_alphanumeric
 from velvetrope.operations import Answer, Call, operation
+from velvetrope.patterns import Dialect, PatternRefused, compile_pattern
 from velvetrope.store.tables.apigateway import ApiGatewayStore, Authorizer, RestApi
 
 __all__ = ["DEFAULT_TTL_SECONDS", "AuthorizerOperations", "find_authorizer", "with_authorizer"]
@@ -225,10 +226,11 @@ def _check_identity(authorizer: Authorizer) -> None:
         raise BadRequestException(f"Invalid identity source specified: {wrong}")
     if authorizer.identity_validation_expression is not None:
         try:
-            re.compile(authorizer.identity_validation_expression)
-        except re.error:
+            compile_pattern(authorizer.identity_validation_expression, Dialect.JAVA, whole=True)
+        except PatternRefused as refused:
             raise BadRequestException(
-                f"Invalid identity validation expression specified: {authorizer.identity_validation_expression}"
+                f"Invalid identity validation expression specified: {authorizer.identity_validation_expression}: "
+                f"{refused.message}"
             ) from None
 
 

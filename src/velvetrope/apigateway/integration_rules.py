@@ -21,6 +21,7 @@ from velvetrope.apigateway.mapping_expressions import (
     mapping_refused,
 )
 from velvetrope.mappings import MappingTemplate, UnsupportedTemplate
+from velvetrope.patterns import Dialect, PatternRefused, compile_pattern
 from velvetrope.store.tables.apigateway import Integration, IntegrationResponse, Method, RestApi
 
 __all__ = [
@@ -88,9 +89,9 @@ def with_integration_response(
     _check_templates(response.response_templates)
     if response.selection_pattern:
         try:
-            re.compile(response.selection_pattern)
-        except re.error:
-            raise BadRequestException("Invalid selection pattern specified") from None
+            compile_pattern(response.selection_pattern, Dialect.JAVA, whole=True)
+        except PatternRefused as refused:
+            raise BadRequestException(f"Invalid selection pattern specified: {refused.message}") from None
     responses = {**integration.integration_responses, response.status_code: response}
     changed = msgspec.structs.replace(integration, integration_responses=responses)
     return with_method(api, resource_id, msgspec.structs.replace(method, integration=changed))

@@ -13,6 +13,7 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from velvetrope.apigateway.errors import BadRequestException
+from velvetrope.patterns import Dialect, PatternRefused, compile_pattern
 
 __all__ = ["flattened_schema", "model_named", "model_reference", "parse_schema", "referenced_models", "sample_template"]
 
@@ -50,6 +51,13 @@ def parse_schema(text: str, known: Collection[str]) -> Mapping[str, Any]:
         raise BadRequestException("Invalid model schema specified. It is not JSON") from None
     except SchemaError as error:
         raise BadRequestException(f"Invalid model schema specified. {error.message}") from None
+    for pattern in _patterns(schema):
+        try:
+            compile_pattern(pattern, Dialect.ECMA, whole=False)
+        except PatternRefused as refused:
+            raise BadRequestException(
+                f"Invalid model schema specified. The pattern {pattern}: {refused.message}"
+            ) from None
     for reference in _references(schema):
         name = model_named(reference)
         if name is None and _target(schema, reference) is None:
@@ -125,6 +133,25 @@ def _references(value: object) -> Iterator[str]:
     elif isinstance(value, list):
         for inner in value:
             yield from _references(inner)
+
+
+def _patterns(schema: object) -> Iterator[str]:
+    """The regular expressions of a schema and those in it. A property may be called `pattern`; that is none."""
+    if not isinstance(schema, dict):
+        return
+    if isinstance(schema.get("pattern"), str):
+        yield schema["pattern"]
+    if isinstance(schema.get("patternProperties"), dict):
+        yield from schema["patternProperties"]
+    inner = [schema.get(name) for name in ("additionalItems", "additionalProperties", "items", "not")]
+    for name in ("properties", "patternProperties", "definitions", "dependencies"):
+        if isinstance(schema.get(name), dict):
+            inner += schema[name].values()
+    for name in ("allOf", "anyOf", "oneOf", "items"):
+        if isinstance(schema.get(name), list):
+            inner += schema[name]
+    for one in inner:
+        yield from _patterns(one)
 
 
 def _with_local_references(value: Any) -> Any:  # noqa: ANN401  JSON

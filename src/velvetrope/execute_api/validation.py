@@ -20,7 +20,9 @@ import msgspec
 
 from velvetrope.events import query_parameters
 from velvetrope.execute_api.errors import ApiConfiguration, BadRequestBody, BadRequestParameters
+from velvetrope.execute_api.model_patterns import MOST_STEPS, MOST_STEPS_AT_ONCE, ModelPatterns, matching_at_most
 from velvetrope.execute_api.requests import MatchedRequest
+from velvetrope.patterns import PatternRefused, TooMuchToMatch
 from velvetrope.store.tables.apigateway import Method, RestApi
 
 if TYPE_CHECKING:
@@ -64,10 +66,19 @@ class RequestValidation:
         if model is None:
             return
         body = request.incoming.body
-        if len(body) >= _LONG_BODY_BYTES:
-            await asyncio.to_thread(model.check, body)
-        else:
-            model.check(body)
+        if len(body) < _LONG_BODY_BYTES:
+            try:
+                model.check(body, MOST_STEPS_AT_ONCE)
+            except TooMuchToMatch:
+                pass
+            else:
+                return
+        try:
+            await asyncio.to_thread(model.check, body, MOST_STEPS)
+        except TooMuchToMatch as finding:
+            raise BadRequestBody(
+                step="request validation", detail=finding.message, validation_error=f"[{finding.message}]"
+            ) from None
 
 
 def _value(request: MatchedRequest, place: str, name: str) -> str:
@@ -86,12 +97,13 @@ class BodyModel:
         self._schemas = schemas
         self._validator: Draft4Validator | None = None
 
-    def check(self, body: bytes) -> None:
-        """That `body` is what the model says.
+    def check(self, body: bytes, most_steps: int) -> None:
+        """That `body` is what the model says, found out with so many steps of patterns.
 
         Raises:
             BadRequestBody: it is not.
             ApiConfiguration: the model cannot be understood.
+            TooMuchToMatch: the patterns would take more.
         """
         if self._validator is None:
             self._validator = _make_validator(self._name, self._schemas)
@@ -101,9 +113,10 @@ class BodyModel:
             raise self._refusal("it is not JSON", "[the body is not JSON]") from None
         found = []
         places = []
-        for place, keyword, message in _errors(self._validator, document):
-            found.append(message)
-            places.append(f"{place} by {keyword}")
+        with matching_at_most(most_steps):
+            for place, keyword, message in _errors(self._validator, document):
+                found.append(message)
+                places.append(f"{place} by {keyword}")
         if found:
             raise self._refusal("; ".join(places), f"[{', '.join(found)}]")
 
@@ -158,7 +171,7 @@ def _make_validator(name: str, schemas: Mapping[str, str]) -> "Draft4Validator":
         raise ApiConfiguration(
             step="request validation", detail=f"the model {name} cannot be understood: {type(error).__name__}"
         ) from None
-    linear = extend(Draft4Validator, {"uniqueItems": _unique_items})
+    linear = extend(Draft4Validator, {"uniqueItems": _unique_items, **ModelPatterns().keywords})
     # mypy knows neither the class that `extend` makes nor its registry; it is a Draft4Validator.
     made: Draft4Validator = linear(schema, registry=Registry().with_resources(known))
     return made
@@ -173,6 +186,8 @@ def _errors(validator: "Draft4Validator", document: object) -> Iterator[tuple[st
             if count == _MAX_ERRORS:
                 return
             yield error.json_path[:_MAX_ERROR_CHARACTERS], str(error.validator), error.message[:_MAX_ERROR_CHARACTERS]
+    except PatternRefused as refused:
+        raise ApiConfiguration(step="request validation", detail=f"a pattern of the model: {refused.message}") from None
     except (Unresolvable, RecursionError) as failure:
         yield "$", type(failure).__name__, "the model cannot be followed"
 

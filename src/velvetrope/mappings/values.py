@@ -1,25 +1,35 @@
 """Values inside a template, and the methods that they have: texts, numbers, lists and maps, as Java has them.
 
-What is not in these tables does not exist for a template. Methods that take regular expressions take only those that
-cannot run away: at most one open-ended repetition, and then on texts of at most 8192 characters.
+What is not in these tables does not exist for a template. Regular expressions are Java's, as far as they can be matched
+in linear time (decision 0041); the work that they may take counts with all else that a template reads.
 
 Sources: the Java SE API of String, List and Map, as far as Velocity templates use them.
 """
 
+import itertools
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Protocol, TypeGuard
 
 import msgspec
 
 from velvetrope.mappings.budget import Budget, TemplateFailed
+from velvetrope.patterns import (
+    Dialect,
+    Found,
+    PatternRefused,
+    TooMuchToMatch,
+    compile_finder,
+    compile_pattern,
+)
 
 __all__ = ["Entry", "TemplateObject", "call_method", "get_index", "get_property", "render_value"]
 
-_MAX_PATTERN_SUBJECT = 8_192
 _MAX_LIST = 100_000
 _LITERAL = re.compile(r"(?:[^\\^$.|?*+()\[\]{}]|\\[^A-Za-z0-9])*")
-_OPEN_ENDED = re.compile(r"\\.|(?P<open>[*+]|\{\d*,\})")
+_SPECIAL = re.compile(r"\\(?P<character>.)|\$(?P<group>\d)?", re.DOTALL | re.ASCII)
+_COMPILING = 20_000
+"""What compiling a pattern costs, in characters gone through."""
 
 
 class TemplateObject(Protocol):
@@ -176,48 +186,83 @@ def _replace(text: str, budget: Budget, old: object, new: object) -> str:
     return text.replace(wanted, replacement)
 
 
-def _pattern(text: str, expression: str) -> re.Pattern[str] | str:
-    """The expression compiled, or the plain text that it is."""
-    if _LITERAL.fullmatch(expression):
-        return re.sub(r"\\(.)", r"\1", expression)
-    if sum(found["open"] is not None for found in _OPEN_ENDED.finditer(expression)) > 1:
-        raise TemplateFailed(f"the pattern {expression} repeats more than once without an end, which is not supported")
-    if len(text) > _MAX_PATTERN_SUBJECT:
-        raise TemplateFailed(f"patterns are matched with texts of up to {_MAX_PATTERN_SUBJECT} characters")
+def _plain(expression: str) -> str | None:
+    """The text that an expression is, if it is nothing else."""
+    return re.sub(r"\\(.)", r"\1", expression) if _LITERAL.fullmatch(expression) else None
+
+
+def _found(text: str, budget: Budget, expression: str) -> Iterator[Found]:
+    """The places of `text` that match, the work charged to `budget`."""
+    budget.read(_COMPILING + len(expression))
     try:
-        return re.compile(expression)
-    except (re.error, OverflowError, RecursionError) as error:
-        raise TemplateFailed(f"the pattern {expression} is not one: {error}") from None
+        yield from compile_finder(expression, Dialect.JAVA).find_all(text, budget.read)
+    except PatternRefused as refused:
+        raise TemplateFailed(f"the pattern {expression}: {refused.message}") from None
 
 
 def _replace_all(text: str, budget: Budget, expression: object, new: object, count: int = 0) -> str:
-    pattern, replacement = _pattern(text, _text(expression)), _text(new)
-    if isinstance(pattern, str):
-        plain = re.sub(r"\\(.)", r"\1", replacement)
-        if count:
-            return text.replace(pattern, plain, count)
-        return _replace(text, budget, pattern, plain)
-    budget.claim((len(text) + 1) * (len(replacement) + 1))
-    # Java's `$1` is a group; a backslash takes the next character as it is.
-    python = re.sub(r"\\(.)|\$(\d)", lambda m: re.escape(m[1]) if m[1] is not None else rf"\g<{m[2]}>", replacement)
-    try:
-        return pattern.sub(python, text, count=count)
-    except re.error as error:
-        raise TemplateFailed(f"the replacement {replacement} is not one: {error}") from None
+    pattern, replacement = _text(expression), _text(new)
+    plain = _plain(pattern)
+    if plain is not None and "$" not in replacement:
+        literal = re.sub(r"\\(.)", r"\1", replacement)
+        return text.replace(plain, literal, count) if count else _replace(text, budget, plain, literal)
+    parts, end = [], 0
+    for found in itertools.islice(_found(text, budget, pattern), count or None):
+        parts += [text[end : found.start], _replacement(replacement, found, text)]
+        budget.claim(len(parts[-2]) + len(parts[-1]))
+        end = found.end
+    budget.claim(len(text) - end)
+    return "".join([*parts, text[end:]])
+
+
+def _replacement(replacement: str, found: Found, text: str) -> str:
+    """Java's `$1` is a group, which is empty where it took no part; a backslash takes the next character as it is."""
+    parts, position = [], 0
+    for special in _SPECIAL.finditer(replacement):
+        parts.append(replacement[position : special.start()])
+        position = special.end()
+        if special["character"] is not None:
+            parts.append(special["character"])
+            continue
+        group = special["group"]
+        if group is None or int(group) > len(found.groups):
+            raise TemplateFailed(f"the replacement {replacement} names no group")
+        parts.append(text[found.start : found.end] if group == "0" else found.groups[int(group) - 1] or "")
+    return "".join([*parts, replacement[position:]])
 
 
 def _split(text: str, budget: Budget, expression: object) -> list[object]:
-    pattern = _pattern(text, _text(expression))
+    pattern = _text(expression)
     budget.claim(len(text))
-    parts = text.split(pattern) if isinstance(pattern, str) and pattern else re.split(pattern, text)
-    while parts and not parts[-1]:
-        parts.pop()  # as Java does
-    return list(parts)
+    plain = _plain(pattern)
+    parts: list[object] = []
+    if plain:
+        parts += text.split(plain)
+    else:
+        end = 0
+        for found in _found(text, budget, pattern):
+            # Java begins with no empty text before a match that takes nothing, nor does one at the end divide.
+            if found.end > found.start or 0 < found.start < len(text):
+                parts.append(text[end : found.start])
+                end = found.end
+        parts.append(text[end:])
+    while len(parts) > 1 and not parts[-1]:
+        parts.pop()  # as Java does, who leaves one text of an empty one
+    return parts
 
 
-def _matches(text: str, _budget: Budget, expression: object) -> bool:
-    pattern = _pattern(text, _text(expression))
-    return text == pattern if isinstance(pattern, str) else pattern.fullmatch(text) is not None
+def _matches(text: str, budget: Budget, expression: object) -> bool:
+    pattern = _text(expression)
+    plain = _plain(pattern)
+    if plain is not None:
+        return text == plain
+    budget.read(_COMPILING + len(pattern))
+    try:
+        compiled = compile_pattern(pattern, Dialect.JAVA, whole=True)
+        budget.read(len(text) * compiled.size)
+        return compiled.matches(text)
+    except (PatternRefused, TooMuchToMatch) as refused:
+        raise TemplateFailed(f"the pattern {pattern}: {refused.message}") from None
 
 
 def _concat(text: str, budget: Budget, other: object) -> str:

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
+from velvetrope.patterns import Dialect, PatternRefused, compile_pattern
 from velvetrope.templates.errors import InvalidTemplate
 from velvetrope.templates.loading import load_document
 from velvetrope.templates.values import Value, text_of
@@ -304,9 +305,11 @@ def _parameter(name: str, entry: Value) -> ParameterDefinition:
     pattern = _optional_text(entry, "AllowedPattern", where)
     if pattern is not None:
         try:
-            re.compile(pattern)
-        except re.error:
-            raise InvalidTemplate(f"Template error: [{where}] AllowedPattern is not a valid pattern.") from None
+            compile_pattern(pattern, Dialect.JAVA, whole=True)
+        except PatternRefused as refused:
+            raise InvalidTemplate(
+                f"Template error: [{where}] AllowedPattern is not a valid pattern: {refused.message}."
+            ) from None
     return ParameterDefinition(
         name=name,
         type=parameter_type,

@@ -6,9 +6,9 @@ Numbers stay text, as CloudFormation keeps them; who needs a number reads one.
 Source: CloudFormation User Guide, "CloudFormation template Parameters syntax".
 """
 
-import re
 from collections.abc import Mapping
 
+from velvetrope.patterns import Dialect, compile_pattern
 from velvetrope.templates.document import ParameterDefinition, Template
 from velvetrope.templates.errors import InvalidParameters
 
@@ -68,7 +68,11 @@ def _broken_rule(definition: ParameterDefinition, value: str) -> str | None:
         return f"must contain at least {definition.min_length} characters"
     if definition.max_length is not None and len(value) > definition.max_length:
         return f"must contain at most {definition.max_length} characters"
-    # AllowedPattern is anchored at both ends, as on AWS.
-    if definition.allowed_pattern is not None and re.fullmatch(definition.allowed_pattern, value) is None:
+    if definition.allowed_pattern is not None and not _is_allowed(definition.allowed_pattern, value):
         return f"must match pattern {definition.allowed_pattern}"
     return None
+
+
+def _is_allowed(pattern: str, value: str) -> bool:
+    """AllowedPattern is anchored at both ends, as on AWS; that it is Java's is UNVERIFIED."""
+    return compile_pattern(pattern, Dialect.JAVA, whole=True).surely_matches(value)

@@ -6,12 +6,12 @@ AuthorizerConfigurationException: `UnusableAuthorizer` says why.
 Source: API Gateway API Reference, CreateAuthorizer.
 """
 
-import re
 from dataclasses import dataclass
 
 from velvetrope.arn import InvalidArn, parse_arn
 from velvetrope.execute_api.function_uris import function_of_uri
 from velvetrope.execute_api.request_values import RequestValue, UnknownExpression, compile_request_value
+from velvetrope.patterns import Dialect, Pattern, PatternRefused, compile_pattern
 from velvetrope.store.tables.apigateway import Authorizer, Stage
 
 __all__ = ["CompiledAuthorizer", "FunctionAuthorizer", "PoolAuthorizer", "UnusableAuthorizer", "compile_authorizer"]
@@ -24,7 +24,7 @@ class PoolAuthorizer:
     authorizer_id: str
     user_pool_ids: tuple[str, ...]
     token: RequestValue
-    audience: re.Pattern[str] | None
+    audience: Pattern | None
     ttl_seconds: int
 
 
@@ -39,7 +39,7 @@ class FunctionAuthorizer:
     source_arn: str
     credentials: str | None
     sources: tuple[RequestValue, ...]
-    validation: re.Pattern[str] | None
+    validation: Pattern | None
     ttl_seconds: int
 
 
@@ -62,8 +62,8 @@ def compile_authorizer(authorizer: Authorizer, stage: Stage, *, arn_of_api: str)
             return _compile_function(authorizer, stage, arn_of_api)
     except (UnknownExpression, InvalidArn) as finding:
         return UnusableAuthorizer(f"authorizer {authorizer.id}: {finding.message}")
-    except re.error as error:
-        return UnusableAuthorizer(f"authorizer {authorizer.id}: its validation expression is no pattern: {error}")
+    except PatternRefused as refused:
+        return UnusableAuthorizer(f"authorizer {authorizer.id}: its validation expression: {refused.message}")
     return UnusableAuthorizer(f"authorizer {authorizer.id} has the type {authorizer.type}, which is not known here")
 
 
@@ -106,5 +106,5 @@ def _compile_function(authorizer: Authorizer, stage: Stage, arn_of_api: str) -> 
     )
 
 
-def _pattern(expression: str | None) -> re.Pattern[str] | None:
-    return None if not expression else re.compile(expression)
+def _pattern(expression: str | None) -> Pattern | None:
+    return None if not expression else compile_pattern(expression, Dialect.JAVA, whole=True)

@@ -48,7 +48,7 @@ class FunctionAuthorizers:
             AuthorizerFailure: it failed, or took too long.
         """
         name = f"authorizer {authorizer.authorizer_id}"
-        if authorizer.validation is not None and authorizer.validation.fullmatch(identity[0]) is None:
+        if authorizer.validation is not None and not authorizer.validation.surely_matches(identity[0]):
             raise Unauthorized(step="authorizer", detail=f"the token does not match the pattern of {name}")
         if authorizer.function_arn is None:
             raise AuthorizerConfiguration(step="authorizer", detail=f"{name}: a stage variable has no value")

@@ -75,7 +75,7 @@ def _check_audience(authorizer: PoolAuthorizer, verified: VerifiedToken) -> None
     if authorizer.audience is None:
         return
     audience = verified.claims.get("aud")
-    if not isinstance(audience, str) or authorizer.audience.fullmatch(audience) is None:
+    if not isinstance(audience, str) or not authorizer.audience.surely_matches(audience):
         raise Unauthorized(step="authorizer", detail="the token's aud does not match the validation expression")
 
 

@@ -25,8 +25,9 @@ from velvetrope.execute_api.integrations.mapped import (
 from velvetrope.execute_api.integrations.mock import MockAnswer, MockIntegration
 from velvetrope.execute_api.integrations.outgoing import compile_request_mapping
 from velvetrope.execute_api.integrations.proxies import FunctionIntegration
-from velvetrope.execute_api.integrations.responses import compile_response_mapping
+from velvetrope.execute_api.integrations.responses import compile_response_mapping, compile_selection_pattern
 from velvetrope.mappings import MappingTemplate
+from velvetrope.patterns import PatternRefused
 from velvetrope.store.tables.apigateway import Integration, IntegrationResponse, Method, Resource, Stage
 
 __all__ = ["CompiledIntegration", "Unusable", "compile_integration"]
@@ -55,10 +56,10 @@ def compile_integration(
     source_arn = f"{arn_prefix}{method.http_method}/{resource.path[1:]}"
     try:
         return _compile(integration, stage, source_arn)
+    except PatternRefused as refused:
+        return Unusable(f"a selection pattern: {refused.message}")
     except ReasonError as finding:
         return Unusable(finding.message)
-    except re.error as error:
-        return Unusable(f"a selection pattern is no pattern: {error}")
 
 
 def _compile(integration: Integration, stage: Stage, source_arn: str) -> CompiledIntegration:
@@ -158,7 +159,7 @@ def _compile_answer(answer: IntegrationResponse) -> MockAnswer:
     templates = sorted(answer.response_templates.items(), key=lambda item: item[0] != "application/json")
     return MockAnswer(
         status=int(answer.status_code),
-        pattern=None if answer.selection_pattern is None else re.compile(answer.selection_pattern),
+        pattern=compile_selection_pattern(answer.selection_pattern),
         headers=tuple(
             (name.removeprefix("method.response.header.").encode(), parse_quoted_literal(expression).encode())
             for name, expression in answer.response_parameters.items()

@@ -7,7 +7,6 @@ there are any templates. What comes out must be `{"statusCode": …}`, else the 
 Source: API Gateway Developer Guide, "Set up mock integrations", "Integration passthrough behaviors".
 """
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -18,6 +17,7 @@ from velvetrope.execute_api.errors import ApiConfiguration, UnsupportedMediaType
 from velvetrope.execute_api.header_lines import header_lines
 from velvetrope.execute_api.integrations.answers import with_length
 from velvetrope.execute_api.requests import GatewayResponse, MatchedRequest
+from velvetrope.patterns import Pattern
 
 __all__ = ["MockAnswer", "MockIntegration", "answer_mock"]
 
@@ -40,7 +40,7 @@ class MockAnswer:
     """One fixed answer. `bodies` are by content type; the first is the default."""
 
     status: int
-    pattern: re.Pattern[str] | None
+    pattern: Pattern | None
     headers: tuple[tuple[bytes, bytes], ...]
     bodies: tuple[tuple[bytes, bytes], ...]
 
@@ -67,7 +67,7 @@ class MockIntegration:
         for answer in self.answers:
             if answer.pattern is None:
                 default = default or answer
-            elif answer.pattern.fullmatch(status):
+            elif answer.pattern.matches(status):
                 return answer
         return default
 

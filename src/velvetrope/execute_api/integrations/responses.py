@@ -32,9 +32,10 @@ from velvetrope.execute_api.integrations.outgoing import (
 )
 from velvetrope.execute_api.requests import IntegrationOutcome, MatchedRequest
 from velvetrope.mappings import JsonPath, MappingTemplate, TemplateFailed
+from velvetrope.patterns import Dialect, Pattern, TooMuchToMatch, compile_pattern
 from velvetrope.store.tables.apigateway import Integration, IntegrationResponse
 
-__all__ = ["BackendAnswer", "ResponseMapping", "compile_response_mapping"]
+__all__ = ["BackendAnswer", "ResponseMapping", "compile_response_mapping", "compile_selection_pattern"]
 
 
 class BackendAnswer(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,7 +55,7 @@ _Reader = Callable[[BackendAnswer, RequestFacts], str | None]
 @dataclass(frozen=True)
 class _Response:
     status: int
-    pattern: re.Pattern[str] | None
+    pattern: Pattern | None
     headers: tuple[tuple[str, _Reader], ...]
     templates: tuple[tuple[str, MappingTemplate], ...]
     content_handling: str | None
@@ -116,7 +117,7 @@ class ResponseMapping:
         for response in self.responses:
             if response.pattern is None:
                 default = default or response
-            elif answer.selector is not None and response.pattern.fullmatch(answer.selector):
+            elif answer.selector is not None and _takes(response.pattern, answer.selector):
                 return response
         if default is None:
             raise ApiConfiguration(
@@ -125,12 +126,29 @@ class ResponseMapping:
         return default
 
 
+def compile_selection_pattern(pattern: str | None) -> Pattern | None:
+    """A `selectionPattern`, which takes statuses and messages whole; None takes the rest.
+
+    Raises:
+        velvetrope.patterns.PatternRefused: it is no pattern that can be matched.
+    """
+    return compile_pattern(pattern, Dialect.JAVA, whole=True) if pattern else None
+
+
+def _takes(pattern: Pattern, selector: str) -> bool:
+    try:
+        return pattern.matches(selector)
+    except TooMuchToMatch as finding:
+        raise ApiConfiguration(step="integration", detail=f"a selection pattern: {finding.message}") from None
+
+
 def compile_response_mapping(integration: Integration) -> ResponseMapping:
     """The response side of `integration`.
 
     Raises:
         UnknownMapping: a header is mapped from what is no part of a response.
-        velvetrope.mappings.UnsupportedTemplate, velvetrope.mappings.MalformedJsonPath, re.error
+        velvetrope.mappings.UnsupportedTemplate, velvetrope.mappings.MalformedJsonPath,
+        velvetrope.patterns.PatternRefused
     """
     return ResponseMapping(tuple(_compile(one) for one in integration.integration_responses.values()))
 
@@ -138,7 +156,7 @@ def compile_response_mapping(integration: Integration) -> ResponseMapping:
 def _compile(response: IntegrationResponse) -> _Response:
     return _Response(
         status=int(response.status_code),
-        pattern=re.compile(response.selection_pattern) if response.selection_pattern else None,
+        pattern=compile_selection_pattern(response.selection_pattern),
         headers=tuple(
             (name.removeprefix("method.response.header."), _compile_reader(expression))
             for name, expression in response.response_parameters.items()

@@ -179,7 +179,9 @@ def test_nor_by_a_method(template: str) -> None:
         pytest.param('#set($x="xxxxxxxx")#foreach($i in [1..40])#set($x = "$x$x")#end', id="doubling by quotes"),
         pytest.param("#set($x=9)#foreach($i in [1..99])#set($x = $x * $x)#end", id="numbers without end"),
         pytest.param("#set($l=[])#set($q=$l.add($l))$l", id="a list in itself"),
-        pytest.param("$input.body.replaceAll('(a+)+b', '')", id="a pattern that runs away"),
+        pytest.param("$input.body.replaceAll('a(?=b)', '')", id="a pattern that cannot be matched in linear time"),
+        pytest.param("$input.body.replaceAll('(a)', '$2')", id="a group that the pattern does not have"),
+        pytest.param("$input.body.split('(')", id="no pattern"),
         pytest.param("#set($input = 1)", id="setting what is given"),
         pytest.param("#set($x.y = 1)", id="setting below nothing"),
         pytest.param("$input.path('$[')", id="no path"),
@@ -194,10 +196,32 @@ def test_what_goes_too_far_fails(template: str) -> None:
         render(template)
 
 
-def test_a_pattern_is_not_tried_on_a_long_text() -> None:
-    with pytest.raises(TemplateFailed, match="8192"):
-        render("$input.body.matches('a+b')", body="a" * 8_193)
-    assert render("$input.body.matches('a+b')", body="a" * 8_191 + "b").text == "true"
+@pytest.mark.parametrize("call", ["matches('(a+)+b')", "replaceAll('(a+)+b', '').length()", "split('(a+)+b').size()"])
+def test_a_pattern_that_once_ran_away_takes_no_time(call: str) -> None:
+    assert render(f"$input.body.{call}", body="a" * 10_000).text in {"false", "10000", "1"}
+
+
+def test_the_work_of_patterns_is_counted() -> None:
+    with pytest.raises(TemplateFailed, match="too much data"):
+        render("#foreach($i in [1..900])$input.body.matches('[ab]*a[ab]{900}')#end", body="ab" * 5_000)
+
+
+@pytest.mark.parametrize(
+    ("template", "text"),
+    [
+        pytest.param("$input.body.replaceAll('([a-z]+)-([0-9])?', '$2$1')", "1a b|c", id="groups, absent ones empty"),
+        pytest.param("$input.body.replaceAll('[-|]', '\\$')", "a$1 b$$c", id="an escaped dollar"),
+        pytest.param("$input.body.replaceFirst('[a-c]', '<$0>')", "<a>-1 b-|c", id="the first one, whole"),
+        pytest.param("$input.body.split('[-| ]+')", "[a, 1, b, c]", id="split by a class"),
+        pytest.param("$input.body.split('')", "[a, -, 1,  , b, -, |, c]", id="split into characters"),
+        pytest.param("$input.body.split('c')", "[a-1 b-|]", id="empty texts at the end go"),
+        pytest.param("$input.body.split('|')", "[a, -, 1,  , b, -, |, c]", id="an alternative of nothing"),
+        pytest.param("$input.body.matches('(?i)A-1.*')", "true", id="without regard to case"),
+        pytest.param("$input.body.matches('a-1')", "false", id="the whole text"),
+    ],
+)
+def test_patterns_are_javas(template: str, text: str) -> None:
+    assert render(template, body="a-1 b-|c").text == text
 
 
 def test_a_body_that_is_not_json_can_be_passed_on_and_not_be_read() -> None:
