@@ -12,7 +12,7 @@ from velvetrope.patterns.source import Source
 
 __all__ = ["read_class", "read_property"]
 
-_CATEGORY: Final = re.compile(r"(?:L[ultmo]?|M[nce]?|N[dlo]?|P[cdseifo]?|S[mcko]?|Z[slp]?|C[cfo]?)")
+_CATEGORY: Final = re.compile(r"(?:L[ultmo]?|M[cen]?|N[dlo]?|P[cdseifo]?|S[mcko]?|Z[slp]?|C[cfo]?)")
 _SCRIPTS: Final = frozenset(
     {"Arabic", "Armenian", "Bengali", "Cyrillic", "Devanagari", "Georgian", "Greek", "Han", "Hangul", "Hebrew"}
     | {"Hiragana", "Katakana", "Latin", "Thai"}
