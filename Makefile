@@ -89,7 +89,7 @@ $(UV):
 %/node_modules/.package-lock.json: %/package-lock.json %/package.json
 	@echo "velvetrope: installing the packages of $*"
 	@node -e 'process.exit(+process.versions.node.split(".")[0] >= 20 ? 0 : 1)' || { echo "velvetrope needs Node 20 or newer; this is $$(node --version)"; exit 1; }
-	@cd $* && npm ci --silent --no-audit --no-fund --loglevel=error
+	@cd $* && npm ci --no-audit --no-fund --no-update-notifier --loglevel=error >/dev/null
 	@touch $@
 
 $(WEB)/dist/index.html: $(WEB)/node_modules/.package-lock.json $(WEB_SOURCES)

@@ -5,7 +5,11 @@ import io
 import os
 import subprocess
 import sys
+from pathlib import Path
 
+import pytest
+
+from velvetrope.cli.invocation import Invocation
 from velvetrope.cli.narrator import Narrator
 from velvetrope.server.narration import Refusal
 
@@ -23,6 +27,27 @@ def test_a_refusal_is_told_with_its_reason() -> None:
     assert stream.getvalue() == (
         "  403 GET /orders  AccessDenied\n      nothing allows it\n      velvetrope explain r-1\n  stopping\n"
     )
+
+
+def test_what_to_type_next_is_what_this_person_types_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = io.StringIO()
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(sys, "argv", [".venv/bin/velvetrope", "demo"])
+    narrator = Narrator(stream, Invocation.of_this_process(Path("my state")))
+
+    narrator.refused(REFUSAL)
+
+    assert narrator.wait_until_told()
+    assert "\n      .venv/bin/velvetrope explain r-1 --state-folder 'my state'\n" in stream.getvalue()
+
+
+def test_whoever_has_the_command_on_the_path_is_told_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    installed = tmp_path / "velvetrope"
+    installed.touch(mode=0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(sys, "argv", [str(installed), "demo"])
+
+    assert Invocation.of_this_process(Path(".velvetrope")).command("explain") == "velvetrope explain"
 
 
 def test_what_a_stranger_sent_moves_no_cursor_and_begins_no_line() -> None:

@@ -38,6 +38,13 @@ def test_a_machine_that_keeps_no_certificates_is_told_so(tmp_path: Path, monkeyp
         trust_steps(tmp_path / "ca.pem", tmp_path, ())
 
 
+def test_what_is_no_certificate_is_not_given_to_the_system(tmp_path: Path, anchors: Anchors) -> None:
+    (tmp_path / "ca.pem").write_text("not a certificate")
+
+    with pytest.raises(TrustError, match="is no certificate"):
+        trust_steps(tmp_path / "ca.pem", tmp_path, anchors)
+
+
 def test_a_step_that_fails_says_which_and_why() -> None:
     with pytest.raises(TrustError, match=r"Could not read it back: .*No such file"):
         run_steps([Step("read it back", ("cat", "/nonexistent/ca.pem"))])

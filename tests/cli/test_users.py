@@ -186,7 +186,7 @@ def test_a_full_disk_is_one_sentence(server: RunningServer, pool: str) -> None:
         environment["VELVETROPE_ROOT_SECRET_ACCESS_KEY"] = ROOT_KEY[1]
         result = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, env=environment, check=False)
 
-    told = b"velvetrope: Not everything could be written: No space left on device\n"
+    told = b"velvetrope: Not everything could be written: No space left on device.\n"
     assert (result.returncode, result.stderr) == (1, told)
 
 

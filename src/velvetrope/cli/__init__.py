@@ -4,6 +4,13 @@ Only `typer` is imported at start; a command imports what it needs when it runs,
 start of the server stay quick.
 """
 
-from velvetrope.cli.main import main
-
 __all__ = ["main"]
+
+
+def main() -> None:
+    """The console script."""
+    try:
+        from velvetrope.cli.main import run_command_line
+    except KeyboardInterrupt:  # Ctrl-C before there is anything to stop
+        raise SystemExit(130) from None
+    run_command_line()

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from velvetrope.server.state_folder import StateFolderError
+from velvetrope.server.state_folder import StateFolderError, read_root_key
 
 __all__ = ["amplify_configuration", "shell_exports"]
 
@@ -26,10 +26,14 @@ def shell_exports(connection: Mapping[str, Any], state_folder: Path, *, with_roo
         _export("AWS_DEFAULT_REGION", config["region"]),
     ]
     if with_root_key:
-        key = _root_key(state_folder)
+        key = read_root_key(state_folder)
+        if key is None:
+            raise StateFolderError(
+                f"{state_folder} keeps no root access key: it was preset. Export the one that you gave the server."
+            )
         lines += [
-            _export("AWS_ACCESS_KEY_ID", key["access_key_id"]),
-            _export("AWS_SECRET_ACCESS_KEY", key["secret_access_key"]),
+            _export("AWS_ACCESS_KEY_ID", key.access_key_id),
+            _export("AWS_SECRET_ACCESS_KEY", key.secret_access_key.reveal()),
             "unset AWS_SESSION_TOKEN AWS_PROFILE",
         ]
     lines += [
@@ -50,16 +54,6 @@ def shell_exports(connection: Mapping[str, Any], state_folder: Path, *, with_roo
         f"#   --host-resolver-rules={shlex.quote(rules)}",
     ]
     return "\n".join(lines)
-
-
-def _root_key(state_folder: Path) -> dict[str, str]:
-    try:
-        found: dict[str, str] = json.loads((state_folder / "root-access-key.json").read_bytes())
-    except (OSError, ValueError):
-        raise StateFolderError(
-            f"{state_folder} keeps no root access key: it was preset. Export the one that you gave the server."
-        ) from None
-    return found
 
 
 def amplify_configuration(config: Mapping[str, str]) -> str:

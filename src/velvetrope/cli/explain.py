@@ -5,6 +5,7 @@ whichever node refused, and before its last start too; what was let in, only by 
 calls have taken its place.
 """
 
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -25,8 +26,8 @@ def explain_request(state_folder: Path, request_id: str | None) -> str:
         StateFolderError: no server has run with this state folder.
     """
     owner = OwnersConnection.open(state_folder)
-    if request_id is not None and not all(c in "0123456789abcdef-" for c in request_id.lower()):
-        raise NoAnswer(f"{request_id} is not a request id; it is the value of x-amzn-RequestId.")
+    if request_id is not None and not re.fullmatch("[0-9a-f-]+", request_id.lower()):
+        raise NoAnswer(f"{request_id or 'Nothing'} is not a request id; it is the value of x-amzn-RequestId.")
     query = f"refused=1&limit={_RECENT}" if request_id is None else f"request_id={request_id.lower()}"
     records = owner.ask("GET", "/_velvetrope/decisions", query=query)
     if not records and request_id is not None:

@@ -9,6 +9,7 @@ that is no function's own may be a part of one, so that generated names need not
 """
 
 import re
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -83,6 +84,8 @@ def print_logs(
     lines = _Lines(owner, _find_group(owner, function))
     found = lines.since(start_ms) if request_id is None else lines.of_request(request_id.lower())
     told = {line["eventId"]: _print(line, stream_names=stream_names) for line in found}
+    if request_id is None and not told and not follow:
+        print(f"Nothing since {since} (--since); the log is {lines.group}.", file=sys.stderr)
     if request_id is not None and not told:
         raise NoAnswer(f"The log {lines.group} has no line of the request {request_id}.")
     if follow:
@@ -118,6 +121,8 @@ def _follow(lines: _Lines, told: dict[str, int], start_ms: int, *, stream_names:
 
 def _find_group(owner: OwnersConnection, function: str) -> str:
     """The log group of a function, by its name or a part of it."""
+    if not function:
+        raise NoAnswer("FUNCTION is empty: give the function's name, or a part that only it has.")
     own = function if function.startswith("/") else f"{_FUNCTIONS}{function}"
     found: list[str] = []
     token: dict[str, object] = {}

@@ -9,6 +9,7 @@ from velvetrope.cli.terminal import shown
 
 __all__ = ["show_mailbox"]
 
+_MOST = 100
 _MEDIA = {"EMAIL": "mail", "SMS": "text message"}
 
 
@@ -19,8 +20,8 @@ def show_mailbox(state_folder: Path, *, to: str | None, limit: int) -> str:
         NoAnswer: no server answers, or the root key is not its root key.
         StateFolderError: no server has run with this state folder.
     """
-    if limit < 1:
-        raise NoAnswer(f"--limit {limit}: at least one message is shown.")
+    if not 1 <= limit <= _MOST:
+        raise NoAnswer(f"--limit {limit}: a number from 1 to {_MOST}.")
     owner = OwnersConnection.open(state_folder)
     found = owner.ask("GET", "/_velvetrope/messages")
     messages = [message for message in found if to is None or message["to"] == to][:limit]

@@ -1,17 +1,17 @@
-"""The commands and their flags. Each one ends with exit status 0, or 1 and one sentence on stderr."""
+"""The commands and their flags. How they end is said in `ending`."""
 
 import json
 import os
 import sys
 from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Optional
+from typing import TYPE_CHECKING, Annotated, NoReturn, Optional
 
 import typer
 
 from velvetrope import __version__
 from velvetrope.cli import options
-from velvetrope.cli.ending import fail
+from velvetrope.cli.ending import end_by, fail
 from velvetrope.cli.options import ServerFlags, with_server_flags
 from velvetrope.cli.policy import policy_commands
 from velvetrope.cli.users import user_commands
@@ -19,14 +19,14 @@ from velvetrope.cli.users import user_commands
 if TYPE_CHECKING:
     from velvetrope.server.settings import Settings
 
-__all__ = ["main"]
+__all__ = ["run_command_line"]
 
 _cli = typer.Typer(
     name="velvetrope",
     help="Write your routes and say who may call them. Run it, test it and refuse people on your laptop.",
-    no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,
 )
 
 _cli.add_typer(policy_commands)
@@ -39,27 +39,31 @@ _SECRET_VARIABLES = (
     "VELVETROPE_STORE_URL",
 )
 
-AppFile = Annotated[Path, typer.Argument(metavar="APP", help="The Python file that declares the app.")]
+AppFile = Annotated[Path, typer.Argument(metavar="APP", readable=False, help="The Python file that declares the app.")]
 
 
-def main() -> None:
-    """The console script."""
-    _cli()
+def run_command_line() -> NoReturn:
+    """Do what the command line says, and end the process."""
+    end_by(lambda: _cli(prog_name="velvetrope", standalone_mode=False))
 
 
 @_cli.callback(invoke_without_command=True)
 def _root(
+    context: typer.Context,
     version: Annotated[bool, typer.Option("--version", help="Print the version and stop.", is_eager=True)] = False,
 ) -> None:
     if version:
         print(f"velvetrope {__version__}")
         raise typer.Exit
+    if context.invoked_subcommand is None:
+        print(context.get_help())
+        raise typer.Exit(2)
 
 
 @_cli.command()
 @with_server_flags
 def demo(server: ServerFlags) -> None:
-    """Run the demo: one open route, one behind the velvet rope, and a page to try both."""
+    """Run the demo: an open route, and one behind the rope. Its page at / tries both."""
     app, site = _demo_files()
     _run(_try_out(server, site), app, reload=True)
 
@@ -75,7 +79,7 @@ def dev(
     ] = None,
     reload: Annotated[bool, typer.Option(help="Apply the app again whenever its files change.")] = True,
 ) -> None:
-    """Run an app file with its locks on, and apply it again when it changes."""
+    """Run an app file; apply it again when it changes. Its locks are on from the first second."""
     _run(_try_out(server, site), app, reload=reload)
 
 
@@ -109,7 +113,7 @@ def serve(
         ),
     ] = False,
 ) -> None:
-    """Run the server with no app: make pools, APIs and functions through AWS's own operations."""
+    """Run the server with no app. Make pools, APIs and functions through AWS's own operations."""
     settings = _settings(
         server,
         public_url=public_url,
@@ -141,7 +145,7 @@ def env(
     output: Annotated[str, typer.Option("--format", help="shell, json or amplify.")] = "shell",
     root_key: Annotated[bool, typer.Option("--root-key", help="Export the root access key too (shell only).")] = False,
 ) -> None:
-    """Print what other people's tools need to reach this server."""
+    """Print what other tools need to reach this server."""
     from velvetrope.cli.environment import amplify_configuration, shell_exports
     from velvetrope.server.state_folder import StateFolderError, read_connection
 
@@ -167,7 +171,7 @@ def trust(
     state_folder: options.StateFolderPath = Path(".velvetrope"),
     undo: Annotated[bool, typer.Option("--undo", help="Take it back.")] = False,
 ) -> None:
-    """Have this machine trust the server's certificates, for sign-in over https."""
+    """Have this machine trust the server's certificates. Browsers warn at the sign-in page without it."""
     from velvetrope.cli.trust import TrustError, run_steps, trust_steps, untrust_steps
     from velvetrope.server.state_folder import StateFolderError, read_connection
 
@@ -192,7 +196,7 @@ def trust(
 def explain(
     request_id: Annotated[
         Optional[str],  # noqa: UP045  typer documents Optional
-        typer.Argument(help="x-amzn-RequestId of an answer; without it, the last refusals."),
+        typer.Argument(metavar="REQUEST_ID", help="x-amzn-RequestId of an answer; without it, the last refusals."),
     ] = None,
     state_folder: options.StateFolderPath = Path(".velvetrope"),
 ) -> None:
@@ -216,7 +220,7 @@ def mailbox(
     limit: Annotated[int, typer.Option("--limit", help="How many messages, at most 100.")] = 10,
     state_folder: options.StateFolderPath = Path(".velvetrope"),
 ) -> None:
-    """Show what user pools sent to people: codes, invitations. Prints a link to the same in a browser."""
+    """Show what user pools wrote to people. Prints a link to the same in a browser."""
     from velvetrope.cli.mailbox import show_mailbox
     from velvetrope.cli.owner import NoAnswer
     from velvetrope.server.state_folder import StateFolderError
@@ -229,7 +233,7 @@ def mailbox(
 
 @_cli.command("rotate-keys")
 def rotate_keys(
-    user_pool_id: Annotated[str, typer.Argument(help="The user pool's id.")],
+    user_pool_id: Annotated[str, typer.Argument(metavar="USER_POOL_ID", help="The user pool's id.")],
     at_once: Annotated[
         bool, typer.Option("--at-once", help="A private key got out: no overlap, tokens signed before are refused.")
     ] = False,
@@ -260,7 +264,9 @@ def rotate_master_key(state_folder: options.StateFolderPath = Path(".velvetrope"
 
 @_cli.command()
 def logs(
-    function: Annotated[str, typer.Argument(help="The function's name, or a part that only it has.")],
+    function: Annotated[
+        str, typer.Argument(metavar="FUNCTION", help="The function's name, or a part that only it has.")
+    ],
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what comes, until Ctrl-C.")] = False,
     since: Annotated[str, typer.Option(help="From when on: 30s, 10m, 2h, 1d, 1w ago, or an ISO 8601 time.")] = "10m",
     request_id: Annotated[
@@ -270,7 +276,7 @@ def logs(
     stream_names: Annotated[bool, typer.Option("--stream-names", help="Say which log stream each line is of.")] = False,
     state_folder: options.StateFolderPath = Path(".velvetrope"),
 ) -> None:
-    """Print what a function printed, and Lambda's own lines about it."""
+    """Print what a function printed. Lambda's own lines about it (START, END, REPORT) are there too."""
     from velvetrope.cli.logs import print_logs
     from velvetrope.cli.owner import NoAnswer
     from velvetrope.server.state_folder import StateFolderError
@@ -322,6 +328,7 @@ def _try_out(server: ServerFlags, site: Path | None) -> "Settings":
 
 
 def _run(settings: "Settings", app: Path | None, *, reload: bool) -> None:
+    from velvetrope.cli.invocation import Invocation
     from velvetrope.cli.narrator import Narrator
     from velvetrope.errors import VelvetropeError
     from velvetrope.server.running import run
@@ -330,7 +337,8 @@ def _run(settings: "Settings", app: Path | None, *, reload: bool) -> None:
     # What the server was told in secret is not for the functions it starts, nor for anybody who reads its environment.
     for told_in_secret in _SECRET_VARIABLES:
         os.environ.pop(told_in_secret, None)
+    invocation = Invocation.of_this_process(settings.state_folder)
     try:
-        run(settings, app=app, reload=reload, narrator=Narrator(sys.stdout))
+        run(settings, app=app, reload=reload, narrator=Narrator(sys.stdout, invocation))
     except (VelvetropeError, AppFileError) as err:
         fail(str(err))

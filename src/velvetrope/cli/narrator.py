@@ -14,6 +14,7 @@ from contextlib import suppress
 from threading import Condition, Thread
 from typing import TextIO
 
+from velvetrope.cli.invocation import Invocation
 from velvetrope.cli.terminal import shown
 from velvetrope.server.narration import Ready, Refusal
 
@@ -27,8 +28,9 @@ _PATIENCE_SECONDS = 1.0
 class Narrator:
     """Writes for a person."""
 
-    def __init__(self, stream: TextIO) -> None:
+    def __init__(self, stream: TextIO, invocation: Invocation = Invocation()) -> None:
         self._stream = stream
+        self._invocation = invocation
         self._live = stream.isatty()
         self._colour = self._live and "NO_COLOR" not in os.environ
         self._open_line = False
@@ -71,7 +73,8 @@ class Narrator:
             key_id, secret = ready.new_root_key
             rows.append(("Root key", f"{key_id}  {secret}"))
             rows.append(("", "shown this once; kept in root-access-key.json there"))
-        rows.append(("Tools", 'eval "$(velvetrope env --root-key)"  then use aws, boto3, Terraform …'))
+        env = self._invocation.command("env --root-key")
+        rows.append(("Tools", f'eval "$({env})"  then use aws, boto3, Terraform …'))
         self._stream.write(
             f"\n  {self._paint('1;35', 'velvetrope')} is ready in {ready.seconds:.1f} s\n\n"
             + self._table(rows)
@@ -82,7 +85,8 @@ class Narrator:
     def refused(self, refusal: Refusal) -> None:
         """Somebody was refused; why, for the owner. Does not wait for whoever reads it."""
         head = f"{self._paint('31', str(refusal.status))} {shown(refusal.what)}  {self._paint('2', refusal.code)}"
-        lines = f"  {head}\n      {shown(refusal.why)}\n      velvetrope explain {refusal.request_id}\n"
+        explain = self._invocation.command(f"explain {refusal.request_id}")
+        lines = f"  {head}\n      {shown(refusal.why)}\n      {explain}\n"
         with self._changed:
             if len(self._refusals) >= _MAX_WAITING:
                 self._untold += 1
@@ -117,7 +121,9 @@ class Narrator:
             lines = "".join(self._refusals)
             self._refusals.clear()
             if self._untold:
-                lines += f"  {self._untold} more were refused; velvetrope explain has the last of them\n"
+                lines += (
+                    f"  {self._untold} more were refused; {self._invocation.command('explain')} has the last of them\n"
+                )
                 self._untold = 0
             return lines
 

@@ -50,7 +50,13 @@ Host = Annotated[
 Port = Annotated[int, typer.Option("--port", envvar="VELVETROPE_PORT", help="Port to listen on; 0 picks a free one.")]
 StateFolderPath = Annotated[
     Path,
-    typer.Option("--state-folder", envvar="VELVETROPE_STATE_FOLDER", help="Where users, keys and tokens are kept."),
+    # Whether it can be read is for the state folder to say, in its own words; so with every file that is named.
+    typer.Option(
+        "--state-folder",
+        envvar="VELVETROPE_STATE_FOLDER",
+        readable=False,
+        help="Where users, keys and tokens are kept.",
+    ),
 ]
 Region = Annotated[str, typer.Option("--region", envvar="VELVETROPE_REGION", help="The AWS region to be.")]
 AccountId = Annotated[
@@ -125,6 +131,7 @@ DatabasePasswords = Annotated[
     typer.Option(
         "--database-passwords",
         envvar="VELVETROPE_DATABASE_PASSWORDS",
+        readable=False,
         help="The door's own passwords for its users, in libpq's format; mode 0600.",
     ),
 ]

@@ -19,13 +19,13 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from velvetrope.secret import Secret
 from velvetrope.server.machine import SystemClock
-from velvetrope.server.state_folder import read_connection
+from velvetrope.server.state_folder import read_connection, read_root_key
 from velvetrope.sigv4 import SignedRequest, sign_request
 
 if TYPE_CHECKING:
     from botocore.client import BaseClient
 
-__all__ = ["NoAnswer", "OwnersConnection"]
+__all__ = ["NoAnswer", "OwnersConnection", "nobody_answers"]
 
 _TIMEOUT_SECONDS = 10
 
@@ -112,7 +112,7 @@ class OwnersConnection:
             with err:
                 raise NoAnswer(_refusal(err)) from None
         except (urllib.error.URLError, OSError):
-            raise NoAnswer(f"No velvetrope answers at {self.endpoint_url}. Start it, then ask again.") from None
+            raise NoAnswer(nobody_answers(self.endpoint_url)) from None
 
     def client(self, service: str) -> "BaseClient":
         """A boto3 client of one service, with the root key."""
@@ -129,6 +129,11 @@ class OwnersConnection:
         )
 
 
+def nobody_answers(endpoint_url: str) -> str:
+    """What is said when there is no server."""
+    return f"No velvetrope answers at {endpoint_url}. Start it, then ask again."
+
+
 def _refusal(err: urllib.error.HTTPError) -> str:
     if err.code == 403:
         return f"The server did not accept this state folder's root key ({err.code})."
@@ -142,11 +147,10 @@ def _root_key(state_folder: Path) -> tuple[str, Secret[str]]:
     preset = os.environ.get("VELVETROPE_ROOT_ACCESS_KEY_ID"), os.environ.get("VELVETROPE_ROOT_SECRET_ACCESS_KEY")
     if preset[0] is not None and preset[1] is not None:
         return preset[0], Secret(preset[1])
-    try:
-        document = json.loads((state_folder / "root-access-key.json").read_bytes())
-        return document["access_key_id"], Secret(document["secret_access_key"])
-    except (OSError, ValueError, KeyError):
+    kept = read_root_key(state_folder)
+    if kept is None:
         raise NoAnswer(
             "The root access key is needed to ask. It was preset: set VELVETROPE_ROOT_ACCESS_KEY_ID and "
             "VELVETROPE_ROOT_SECRET_ACCESS_KEY here too."
-        ) from None
+        )
+    return kept.access_key_id, kept.secret_access_key

@@ -12,16 +12,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from velvetrope.cli.ending import fail
+from velvetrope.cli.ending import fail, reason_of
 
 if TYPE_CHECKING:
     from velvetrope.policy.lint import Report
 
 __all__ = ["policy_commands"]
 
-policy_commands = typer.Typer(
-    name="policy", help="Read policy documents.", no_args_is_help=True, pretty_exceptions_enable=False
-)
+policy_commands = typer.Typer(name="policy", help="Read policy documents.")
 
 _WIDTH = 110
 _MAX_BYTES = 1_000_000  # Far over any quota; a policy that long was meant to be something else.
@@ -45,7 +43,9 @@ def _group() -> None:
 
 @policy_commands.command()
 def check(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="The JSON document; - reads standard input.")],
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", readable=False, help="The JSON document; - reads standard input.")
+    ],
     kind: Annotated[Kind, typer.Option(help="What the document is for.")] = Kind.IDENTITY,
     strict: Annotated[bool, typer.Option("--strict", help="Warnings count as errors.")] = False,
 ) -> None:
@@ -103,7 +103,7 @@ def _read(file: Path) -> str:
     try:
         raw = sys.stdin.buffer.read(_MAX_BYTES + 1) if str(file) == "-" else _beginning_of(file)
     except OSError as err:
-        fail(f"{file} cannot be read: {err.strerror}.")
+        fail(f"{file} cannot be read: {reason_of(err)}.")
     if len(raw) > _MAX_BYTES:
         fail(f"{file} is longer than {_MAX_BYTES} bytes; that is no policy.")
     try:

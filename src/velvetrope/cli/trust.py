@@ -12,6 +12,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from velvetrope.cli.ending import reason_of
+
 __all__ = ["ANCHORS", "Anchors", "Step", "TrustError", "run_steps", "trust_steps", "untrust_steps"]
 
 _NAME = "velvetrope-development-ca"
@@ -44,9 +46,10 @@ def trust_steps(certificate: Path, home: Path, anchors: Anchors = ANCHORS) -> li
     """What trusting `certificate` takes on this machine.
 
     Raises:
-        TrustError: nothing here is known to keep certificates.
+        TrustError: it is no certificate, or nothing here is known to keep certificates.
     """
     if sys.platform == "darwin":
+        _check_certificate(certificate)
         keychain = str(home / "Library/Keychains/login.keychain-db")
         command = ("security", "add-trusted-cert", "-r", "trustRoot", "-k", keychain, str(certificate))
         return [Step("add it to your login keychain", command)]
@@ -70,7 +73,22 @@ def trust_steps(certificate: Path, home: Path, anchors: Anchors = ANCHORS) -> li
             "No place that keeps certificates was found on this machine. Install ca-certificates, or have your tools "
             f"trust {certificate}."
         )
+    _check_certificate(certificate)
     return steps
+
+
+def _check_certificate(certificate: Path) -> None:
+    """See that there is a certificate before the whole machine is asked to trust it."""
+    from cryptography import x509
+
+    try:
+        x509.load_pem_x509_certificate(certificate.read_bytes())
+    except OSError as err:
+        raise TrustError(f"{certificate} cannot be read: {reason_of(err)}.") from None
+    except ValueError:
+        raise TrustError(
+            f"{certificate} is no certificate. Delete it; the server makes another when it is next reached by https."
+        ) from None
 
 
 def untrust_steps(certificate: Path, home: Path, anchors: Anchors = ANCHORS) -> list[Step]:

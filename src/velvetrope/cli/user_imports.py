@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from velvetrope.cli.ending import reason_of
 from velvetrope.cli.user_directory import UserDirectory, UsersError, plain_cell
 from velvetrope.userpools.import_files import RowRefused, parse_truth, render_row
 
@@ -148,7 +149,9 @@ def _read(file: Path) -> tuple[list[str], list[Mapping[str, str]]]:
                 row = {name: plain_cell(cell) for name, cell in zip(columns, cells, strict=True)}
                 parse_truth("enabled", row.get("enabled") or "true")
                 rows.append(row)
-    except (OSError, UnicodeDecodeError, csv.Error) as reason:
+    except (OSError, UnicodeDecodeError) as err:
+        raise UsersError(f"{file} cannot be read: {reason_of(err)}.") from None
+    except csv.Error as reason:
         raise UsersError(f"{file} cannot be read: {reason}") from None
     except RowRefused as reason:
         raise UsersError(f"{file}, line {reader.line_num}: {reason.message}") from None

@@ -5,7 +5,6 @@ key, so the pool's rules hold here too. Passwords are asked for without echo, or
 `--password-stdin`; they are never an argument, which other users of the machine could read.
 """
 
-import os
 import sys
 import warnings
 from collections.abc import Mapping
@@ -24,9 +23,7 @@ __all__ = ["user_commands"]
 
 _NOT_TEXT = "The password is not UTF-8 text."
 
-user_commands = typer.Typer(
-    name="users", help="Add, list, disable, delete, export and import the users of a pool.", no_args_is_help=True
-)
+user_commands = typer.Typer(name="users", help="Add, list, disable, export and import users.")
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The user's name.")]
 Pool = Annotated[
@@ -152,7 +149,8 @@ def export(
 @user_commands.command("import")
 def import_users(
     file: Annotated[
-        Path, typer.Argument(metavar="FILE", help="What `users export` printed, or a CSV file of your own.")
+        Path,
+        typer.Argument(metavar="FILE", readable=False, help="What `users export` printed, or a CSV file of your own."),
     ],
     pool: Pool = None,
     state_folder: options.StateFolderPath = Path(".velvetrope"),
@@ -182,28 +180,21 @@ class _Told:
         return None
 
     def __exit__(self, kind: type[BaseException] | None, err: BaseException | None, _traceback: object) -> None:
-        from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
+        from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError, ParamValidationError
 
-        from velvetrope.cli.owner import NoAnswer
+        from velvetrope.cli.owner import NoAnswer, nobody_answers
         from velvetrope.server.state_folder import StateFolderError
 
-        if err is None:
-            try:
-                sys.stdout.flush()
-            except OSError as full:
-                err = full
-        if isinstance(err, OSError) and not isinstance(err, BrokenPipeError):  # which typer ends without a word
-            # What is left in the buffer goes nowhere: Python would try once more at its end, and exit with 120.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            fail(f"Not everything could be written: {err.strerror}")
         if isinstance(err, (UsersError, NoAnswer, StateFolderError)):
             fail(str(err))
         if isinstance(err, ClientError):
             fail(err.response["Error"]["Message"])
         if isinstance(err, ParamValidationError):
             fail(str(err).splitlines()[-1])
+        if isinstance(err, EndpointConnectionError):
+            fail(nobody_answers(err.kwargs["endpoint_url"].rstrip("/")))
         if isinstance(err, BotoCoreError):
-            fail("The server did not answer. Is it running? " + str(err))
+            fail(f"The server did not answer: {err}")
 
 
 def _new_password(*, stdin: bool) -> Secret[str]:

@@ -20,7 +20,9 @@ from pathlib import Path
 
 import msgspec
 
-__all__ = ["AccessLogWriter"]
+from velvetrope.server.settings import SettingsError
+
+__all__ = ["AccessLogWriter", "check_destination"]
 
 _WRITE_AFTER_SECONDS = 0.2
 _MAX_PENDING = 100_000
@@ -95,6 +97,23 @@ class AccessLogWriter:
             sys.stdout.buffer.write(text)
             sys.stdout.buffer.flush()
             return
-        descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, _MODE)
-        with os.fdopen(descriptor, "wb") as file:
+        with os.fdopen(_open(self._path), "wb") as file:
             file.write(text)
+
+
+def check_destination(destination: str) -> None:
+    """See, before anybody is served, that there can be a log at `destination`; it is made if it is not there.
+
+    Raises:
+        SettingsError: it cannot be written.
+    """
+    if destination == "-":
+        return
+    try:
+        os.close(_open(Path(destination)))
+    except OSError as err:
+        raise SettingsError(f"--access-log {destination} cannot be written ({err.strerror}).") from None
+
+
+def _open(path: Path) -> int:
+    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, _MODE)

@@ -164,9 +164,11 @@ class _KeptPasswords:
         self._folder = folder
         self._master_keys = master_keys
         try:
-            self._digests: dict[str, str] = json.loads((folder.path / _DEV_USERS).read_bytes())
+            kept = json.loads((folder.path / _DEV_USERS).read_bytes())
         except (OSError, ValueError):
-            self._digests = {}
+            kept = {}
+        # Whatever else is there is no digest of ours: the password is set anew.
+        self._digests: dict[str, str] = kept if isinstance(kept, dict) else {}
 
     def is_same(self, pool_id: str, user: DevUserDeclaration) -> bool:
         return self._digests.get(f"{pool_id}/{user.username}") == self._digest(pool_id, user)

@@ -19,6 +19,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from velvetrope.errors import VelvetropeError
 from velvetrope.server.machine import SystemEntropy
 from velvetrope.server.narration import Narration
 from velvetrope.server.settings import Settings, SettingsError
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 
     from velvetrope.server.assembly import Server
 
-__all__ = ["run"]
+__all__ = ["DatabaseUnusable", "run"]
 
 _AS_ROOT = (
     "  Functions run as root here and can read all that this server has: this machine (a container, it seems)\n"
@@ -54,6 +55,10 @@ def run(settings: Settings, *, app: Path | None, reload: bool, narrator: Narrati
     with contextlib.ExitStack() as cleanup:
         if app is not None:
             check_app_file(app)
+        if settings.access_log is not None:
+            from velvetrope.server.access_log import check_destination
+
+            check_destination(settings.access_log)
         if settings.database_address is not None:
             from velvetrope.server.database_passwords import load_database_passwords
 
@@ -82,6 +87,10 @@ def run(settings: Settings, *, app: Path | None, reload: bool, narrator: Narrati
             runner = cleanup.enter_context(asyncio.Runner())
         life = _Life(settings, sockets, database_sockets, folder, narrator, started)
         runner.run(life.serve(reading, reload=reload))
+
+
+class DatabaseUnusable(VelvetropeError):
+    """The database could not be opened. The message is one sentence for the person at the terminal."""
 
 
 class _Reading:
@@ -162,11 +171,16 @@ class _Life:
         """A server that answers, with the app applied."""
         import asyncio
 
+        from sqlalchemy.exc import DBAPIError
+
         from velvetrope.server.assembly import Server
 
         self._narrator.step("opening the state")
         port = self._sockets[0].getsockname()[1]
-        server = await Server.open(self._settings, self._folder, port=port, database_sockets=self._database_sockets)
+        try:
+            server = await Server.open(self._settings, self._folder, port=port, database_sockets=self._database_sockets)
+        except DBAPIError as err:  # no database at all, a full disk, a file that may not be written
+            raise DatabaseUnusable(f"The database cannot be used: {err.orig}. It is in {self._where()}.") from None
         try:
             routes: tuple[str, ...] = ()
             users: tuple[tuple[str, str], ...] = ()
@@ -189,13 +203,14 @@ class _Life:
         finally:
             await server.stop()
 
+    def _where(self) -> str:
+        return str(self._folder.path) if self._settings.store_url is None else "VELVETROPE_STORE_URL"
+
     async def _reapply_on_change(self, server: "Server", app: Path) -> None:
         """Apply the app again when its code changes. A mistake is told, and the old version keeps answering."""
         import asyncio
 
         from watchfiles import awatch
-
-        from velvetrope.errors import VelvetropeError
 
         tried = (await asyncio.to_thread(package_folder, app.parent)).digest
         async for _ in awatch(app.parent, ignore_permission_denied=True):

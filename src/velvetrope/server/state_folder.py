@@ -27,10 +27,11 @@ from velvetrope.sealing import MasterKeys
 from velvetrope.secret import Secret
 from velvetrope.server.settings import RootAccessKey
 
-__all__ = ["StateFolder", "StateFolderError", "read_connection"]
+__all__ = ["StateFolder", "StateFolderError", "read_connection", "read_root_key"]
 
 
-_BROUGHT = frozenset({"master-keys.json", "root-access-key.json"})
+_ROOT_KEY = "root-access-key.json"
+_BROUGHT = frozenset({"master-keys.json", _ROOT_KEY})
 """What may be in a new folder, from another node's."""
 
 
@@ -63,7 +64,7 @@ class StateFolder:
                 keys are damaged or missing.
         """
         path = path.absolute()
-        if path.is_dir() and not (path / "lock").exists() and {one.name for one in path.iterdir()} - _BROUGHT:
+        if _holds_other_things(path):
             raise StateFolderError(
                 f"{path} holds files that are not a server's state. Choose an empty folder, or a new one, with "
                 "--state-folder."
@@ -74,9 +75,7 @@ class StateFolder:
         except FileExistsError:
             raise StateFolderError(f"{path} is a file; the state needs a folder.") from None
         except OSError as err:
-            raise StateFolderError(
-                f"The state folder {path} cannot be written ({err.strerror}). Choose another with --state-folder."
-            ) from None
+            raise _unusable(path, err) from None
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -118,17 +117,12 @@ class StateFolder:
         """
         if preset is not None:
             return LoadedRootKey(preset, is_new=False)
-        path = self.path / "root-access-key.json"
-        if path.exists():
-            try:
-                document = json.loads(path.read_bytes())
-                key = RootAccessKey(document["access_key_id"], Secret(document["secret_access_key"]))
-            except (ValueError, KeyError, TypeError):
-                raise StateFolderError(f"{path} is damaged; delete it to have a new root access key made.") from None
-            return LoadedRootKey(key, is_new=False)
+        kept = read_root_key(self.path)
+        if kept is not None:
+            return LoadedRootKey(kept, is_new=False)
         secret = base64.b64encode(entropy.token_bytes(30)).decode()
         key = RootAccessKey(new_access_key_id(entropy, "AKIA"), Secret(secret))
-        _write_private(path, {"access_key_id": key.access_key_id, "secret_access_key": secret})
+        _write_private(self.path / _ROOT_KEY, {"access_key_id": key.access_key_id, "secret_access_key": secret})
         return LoadedRootKey(key, is_new=True)
 
     def save_connection(self, document: dict[str, Any]) -> None:
@@ -144,15 +138,61 @@ def read_connection(path: Path) -> dict[str, Any]:
     """What the server that ran last with this state folder said of itself.
 
     Raises:
-        StateFolderError: none has run.
+        StateFolderError: none has run, what it said is damaged, or it is somebody else's to read.
     """
-    try:
-        document: dict[str, Any] = json.loads((path / "connection.json").read_bytes())
-    except (OSError, ValueError):
+    document = _read_private(path / "connection.json", "start the server again, which writes it anew")
+    if document is None:
         raise StateFolderError(
             f"No velvetrope has run with the state folder {path.absolute()}. Start one, or name its --state-folder."
-        ) from None
+        )
     return document
+
+
+def read_root_key(path: Path) -> RootAccessKey | None:
+    """The root access key that the state folder `path` keeps; None if it keeps none, since it was preset.
+
+    Raises:
+        StateFolderError: it is damaged, or somebody else's to read.
+    """
+    remedy = "delete it to have a new root access key made at the next start"
+    document = _read_private(path / _ROOT_KEY, remedy)
+    if document is None:
+        return None
+    try:
+        return RootAccessKey(document["access_key_id"], Secret(document["secret_access_key"]))
+    except (ValueError, KeyError, TypeError):
+        raise _damaged(path / _ROOT_KEY, remedy) from None
+
+
+def _read_private(path: Path, remedy: str) -> dict[str, Any] | None:
+    try:
+        document = json.loads(path.read_bytes())
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as err:
+        raise StateFolderError(f"{path} cannot be read ({err.strerror}).") from None
+    except ValueError:
+        raise _damaged(path, remedy) from None
+    if not isinstance(document, dict):
+        raise _damaged(path, remedy)
+    return document
+
+
+def _damaged(path: Path, remedy: str) -> StateFolderError:
+    return StateFolderError(f"{path} is damaged; {remedy}.")
+
+
+def _holds_other_things(path: Path) -> bool:
+    try:
+        return path.is_dir() and not (path / "lock").exists() and bool({one.name for one in path.iterdir()} - _BROUGHT)
+    except OSError as err:
+        raise _unusable(path, err) from None
+
+
+def _unusable(path: Path, err: OSError) -> StateFolderError:
+    return StateFolderError(
+        f"The state folder {path} cannot be used ({err.strerror}). Choose another with --state-folder."
+    )
 
 
 def _load_master_keys(folder: Path, entropy: Entropy) -> MasterKeys:
@@ -191,10 +231,14 @@ def _save_master_keys(path: Path, keys: MasterKeys) -> None:
 def _write_private(path: Path, document: Mapping[str, Any]) -> None:
     # Written beside and renamed, so that a crash leaves the old file or the new one, and never with a wider mode.
     unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-    descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        json.dump(document, file, indent=2)
-        file.write("\n")
-        file.flush()
-        os.fsync(file.fileno())
-    unfinished.replace(path)
+    try:
+        descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            json.dump(document, file, indent=2)
+            file.write("\n")
+            file.flush()
+            os.fsync(file.fileno())
+        unfinished.replace(path)
+    except OSError as err:
+        unfinished.unlink(missing_ok=True)
+        raise StateFolderError(f"{path} cannot be written ({err.strerror}).") from None

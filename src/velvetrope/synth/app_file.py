@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import velvetrope.builder
 from velvetrope.builder import Api, Authorizer, Database, Function, IdentityPool, Queue, UserPool
 from velvetrope.builder.services import Usable
 from velvetrope.synth.errors import AppFileError, check_app_file
@@ -159,8 +160,12 @@ def _check_held(
 
 
 def _own_lines(err: BaseException) -> str:
+    """Where it happened in the app's own files, and what. The builder's lines would only hide which of them it was."""
+    builder = str(Path(velvetrope.builder.__file__).parent)
     frames = [
-        f for f in traceback.extract_tb(err.__traceback__) if "importlib" not in f.filename and f.filename != __file__
+        f
+        for f in traceback.extract_tb(err.__traceback__)
+        if "importlib" not in f.filename and f.filename != __file__ and not f.filename.startswith(builder)
     ]
     lines = traceback.format_list(frames) + traceback.format_exception_only(type(err), err)
     return "".join(lines).rstrip()

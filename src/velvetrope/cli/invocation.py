@@ -1,0 +1,31 @@
+"""How the person at this terminal calls `velvetrope` again, so that a command that is shown can be copied as it is."""
+
+import shlex
+import shutil
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+__all__ = ["Invocation"]
+
+_DEFAULT_STATE_FOLDER = Path(".velvetrope")
+
+
+@dataclass(frozen=True)
+class Invocation:
+    """The words before a command's name, and the flags that lead to the same server."""
+
+    program: str = "velvetrope"
+    flags: str = ""
+
+    @classmethod
+    def of_this_process(cls, state_folder: Path) -> "Invocation":
+        """As this process was called: `velvetrope` if the shell finds it by that name, else by its path."""
+        called = sys.argv[0]
+        is_own_name = Path(called).name == "velvetrope" and shutil.which("velvetrope") != called
+        flags = "" if state_folder == _DEFAULT_STATE_FOLDER else f" --state-folder {shlex.quote(str(state_folder))}"
+        return cls(shlex.quote(called) if is_own_name else "velvetrope", flags)
+
+    def command(self, words: str) -> str:
+        """`words` as a whole command line, such as `.venv/bin/velvetrope explain --state-folder state`."""
+        return f"{self.program} {words}{self.flags}"
