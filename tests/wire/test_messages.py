@@ -125,7 +125,7 @@ def test_another_key_than_the_owner_s_reads_nothing(demo: RunningServer) -> None
 
 
 def test_no_message_is_shown_for_a_senseless_limit(demo: RunningServer) -> None:
-    assert mailbox(demo, "--limit", "0").output == "velvetrope: --limit 0: at least one message is shown.\n"
+    assert mailbox(demo, "--limit", "0").output == "velvetrope: --limit 0: a number from 1 to 100.\n"
 
 
 @pytest.mark.parametrize(
