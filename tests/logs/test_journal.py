@@ -1,5 +1,6 @@
 """The journal of all groups: taken in at once, written together, bounded, tidied."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
@@ -9,8 +10,9 @@ import pytest
 
 from velvetrope.clock import FrozenClock
 from velvetrope.logs import journal as journals
+from velvetrope.logs.event_files import EventFiles
 from velvetrope.logs.journal import Journal
-from velvetrope.logs.segments import Span
+from velvetrope.logs.segments import Entry, Span
 from velvetrope.store import Database
 from velvetrope.store.tables.logs import LogGroup, LogStore, LogStream
 
@@ -29,7 +31,7 @@ def clock() -> FrozenClock:
 
 @pytest.fixture
 async def journal(store: LogStore, tmp_path: Path, clock: FrozenClock) -> AsyncIterator[Journal]:
-    opened = Journal(tmp_path / "logs", store, clock)
+    opened = Journal(EventFiles(tmp_path / "logs", max_bytes_per_group=journals.MAX_BYTES_PER_GROUP), store, clock)
     yield opened
     await opened.close()
 
@@ -112,3 +114,50 @@ async def test_streams_that_have_long_been_empty_are_forgotten_and_others_are_no
 
     assert at_thirty_days == ["empty", "filled"]
     assert [stream.name for stream in await store.load_streams("group", prefix="")] == ["filled"]
+
+
+class Full(EventFiles):
+    """Files on a disk that is full until it is not; it takes one group's events more."""
+
+    is_full = True
+
+    async def append(self, pending: dict[str, list[Entry]]) -> None:
+        if self.is_full:
+            first = next(iter(pending))
+            await super().append({first: pending.pop(first)})
+            raise OSError(28, "No space left on device")
+        await super().append(pending)
+
+
+async def test_what_could_not_be_written_is_kept_and_written_once_in_its_order(
+    store: LogStore, tmp_path: Path, clock: FrozenClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    files = Full(tmp_path / "logs", max_bytes_per_group=journals.MAX_BYTES_PER_GROUP)
+    journal = Journal(files, store, clock)
+    journal.append("one", "s", 1, "a")
+    journal.append("two", "s", 1, "b")
+
+    with pytest.raises(OSError, match="No space left"):
+        await journal.flush()
+    journal.append("two", "s", 1, "c")
+    meanwhile = await journal.read("one", Span())
+
+    assert [entry.message for entry in meanwhile] == ["a"], "what was written before is read"
+    assert "could not be written" in caplog.text
+    files.is_full = False
+    await journal.flush()
+    assert [entry.message for entry in await journal.read("one", Span())] == ["a"]
+    assert [entry.message for entry in await journal.read("two", Span())] == ["b", "c"]
+    await journal.close()
+
+
+async def test_who_goes_away_while_it_is_written_takes_nothing_along(journal: Journal) -> None:
+    journal.append("group", "s", 1, "line")
+    reading = asyncio.create_task(journal.flush())
+    await asyncio.sleep(0)
+
+    reading.cancel()
+
+    with pytest.raises(asyncio.CancelledError):
+        await reading
+    assert [entry.message for entry in await journal.read("group", Span())] == ["line"]

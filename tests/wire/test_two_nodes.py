@@ -400,21 +400,27 @@ def zipped(source: str) -> bytes:
     return file.getvalue()
 
 
-def test_a_function_runs_on_a_node_that_never_saw_its_code(nodes: Nodes) -> None:
+def make_function(node: RunningServer, name: str, source: str, **settings: Any) -> Any:
+    """Lambda on that node, which has a function of that name."""
     statement = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
-    role = client(nodes[0], "iam").create_role(
-        RoleName="functions",
+    role = client(node, "iam").create_role(
+        RoleName=f"runs-{name}",
         AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [statement]}),
     )["Role"]["Arn"]
-    made = client(nodes[0], "lambda")
+    made = client(node, "lambda")
     made.create_function(
-        FunctionName="shared",
+        FunctionName=name,
         Runtime="python3.11",
         Role=role,
         Handler="app.handler",
-        Code={"ZipFile": zipped("def handler(event, context): return 'first'")},
-        Timeout=30,
+        Code={"ZipFile": zipped(source)},
+        **{"Timeout": 30, **settings},
     )
+    return made
+
+
+def test_a_function_runs_on_a_node_that_never_saw_its_code(nodes: Nodes) -> None:
+    made = make_function(nodes[0], "shared", "def handler(event, context): return 'first'")
     other = client(nodes[1], "lambda")
 
     def says() -> object:
@@ -427,6 +433,54 @@ def test_a_function_runs_on_a_node_that_never_saw_its_code(nodes: Nodes) -> None
 
     made.delete_function(FunctionName="shared")
     soon(lambda: code_of(says) == "ResourceNotFoundException")
+
+
+# Logs
+
+
+def read_logs(node: RunningServer, *arguments: str) -> Result:
+    """`velvetrope logs`, as the owner calls it."""
+    return CliRunner().invoke(
+        _cli,
+        ["logs", *arguments, "--state-folder", str(node.state_folder)],
+        env={"VELVETROPE_ROOT_ACCESS_KEY_ID": ROOT_KEY[0], "VELVETROPE_ROOT_SECRET_ACCESS_KEY": ROOT_KEY[1]},
+    )
+
+
+def test_what_a_function_printed_on_one_node_is_read_on_the_other_by_those_who_may(nodes: Nodes) -> None:
+    made = make_function(nodes[0], "talkative", "def handler(event, context): print('said by', event['who'])")
+    ids = {}
+    for node, who in zip(nodes, ("first", "second"), strict=True):
+        answer = client(node, "lambda").invoke(FunctionName="talkative", Payload=json.dumps({"who": who}).encode())
+        ids[who] = answer["ResponseMetadata"]["RequestId"]
+
+    for node in nodes:
+        soon(lambda: all(f"said by {who}" in read_logs(node, "talkative").stdout for who in ids))  # noqa: B023
+        for who, request_id in ids.items():
+            of_request = read_logs(node, "talkative", "--request-id", request_id).stdout
+            assert f"said by {who}" in of_request
+            assert f"REPORT RequestId: {request_id}" in of_request
+    group = "/aws/lambda/talkative"
+    streams = [
+        {
+            stream["logStreamName"]
+            for stream in client(node, "logs").describe_log_streams(logGroupName=group)["logStreams"]
+        }
+        for node in nodes
+    ]
+    assert streams[0] == streams[1]
+    assert len(streams[0]) == 2, "one of each node's sandbox"
+
+    credentials = new_user(nodes[0], "jana", {"Effect": "Allow", "Action": "logs:Describe*", "Resource": "*"})
+    outsider = aws_client(nodes[1], "logs", credentials)
+    soon(lambda: code_of(outsider.describe_log_groups) == "")
+    assert code_of(lambda: outsider.filter_log_events(logGroupName=group)) == "AccessDeniedException"
+
+    client(nodes[1], "logs").delete_log_group(logGroupName=group)
+    assert code_of(lambda: client(nodes[0], "logs").filter_log_events(logGroupName=group)) == (
+        "ResourceNotFoundException"
+    )
+    made.delete_function(FunctionName="talkative")
 
 
 # Being told why

@@ -1,68 +1,100 @@
-"""The events of all log groups on this machine: taken in quickly, written in one thread, read back.
+"""The events of all log groups: taken in quickly, written together, read back.
 
-    journal = Journal(folder, store, clock)
+    journal = Journal(events, store, clock)
     journal.append("/aws/lambda/orders", stream, at_ms, "text")     from the event loop, any number of times
-    await journal.flush()                                           what was appended is in files
+    await journal.flush()                                           what was appended is kept
     await journal.read(group, span)
 
-Appending only puts an event in a list; the list is written `FLUSH_SECONDS` later, together. So what a function prints
-costs its caller nothing, and a server that is killed loses the lines of that moment, no more. Readers write first, so
-that whoever reads sees what was there.
+Appending only puts an event in a list; the list is written a moment later, together. So what a function prints costs
+its caller nothing, and a server that is killed loses the lines of that moment, no more. Readers write first, so that
+whoever reads sees what was there.
 
 Groups and streams that are written to come into being by that, as those of functions do on AWS. Their names are in the
-store; events are in this machine's state folder, since they are written far more often than they are read. Several
-nodes that share a database have each the events that it took in.
+store. Events are in files of this machine's state folder (`event_files`), since they are written far more often than
+they are read; where several nodes share a store they are in it (`shared_events`), so that each node reads what any of
+them took in.
 
-A group holds at most `max_bytes_per_group`; beyond that the oldest go. Events are taken in faster than they can be
-written only for a while: past `MAX_PENDING` lines the newest are dropped, and a line in the log says how many.
+A group holds at most `MAX_BYTES_PER_GROUP`; beyond that the oldest go. Events are taken in faster than they can be
+written only for a while: past `MAX_PENDING` lines the newest are dropped, and a line in the log says how many. What
+could not be written is written with what comes next.
 """
 
 import asyncio
-import hashlib
 import logging
-import shutil
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping
 from datetime import timedelta
-from functools import partial
-from pathlib import Path
-from typing import TypeVar
+from typing import Protocol
+
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from velvetrope.clock import Clock
-from velvetrope.logs.segments import Entry, Segments, Span, StreamTimes
+from velvetrope.logs.segments import Entry, Span, StreamTimes
 from velvetrope.store.tables.logs import LogGroup, LogStore, LogStream
 
-__all__ = ["Journal"]
+__all__ = ["MAX_BYTES_PER_GROUP", "EventKeeper", "Journal"]
 
 FLUSH_SECONDS = 0.2
+SHARED_FLUSH_SECONDS = 0.5
+"""Where each writing is a turn of all nodes."""
 MAX_BYTES_PER_GROUP = 32 * 1024 * 1024
 MAX_PENDING = 100_000
 _MAX_KNOWN_STREAMS = 10_000
 _MS_OF_A_DAY = 86_400_000
 _EMPTY_STREAM_DAYS = 30
 _NAMES_AT_ONCE = 500
-
-T = TypeVar("T")
+_TRY_AGAIN_SECONDS = 1.0
 
 _log = logging.getLogger(__name__)
 
 
+class EventKeeper(Protocol):
+    """Where the events are: `event_files.EventFiles`, `shared_events.SharedEvents`. One call at a time writes."""
+
+    async def append(self, pending: dict[str, list[Entry]]) -> None:
+        """Write events, by their groups, in this order; what is written is taken out of `pending`. They are given their
+        numbers here.
+
+        Raises:
+            OSError, sqlalchemy.exc.SQLAlchemyError: what is left in `pending` is not written.
+        """
+
+    async def read(self, group: str, span: Span) -> list[Entry]:
+        """The events of a group that `span` holds, in order."""
+
+    async def stream_times(self, group: str) -> dict[str, StreamTimes]:
+        """The times of each stream of a group that has events."""
+
+    async def stored_bytes(self, group: str) -> int:
+        """What the events of a group take."""
+
+    async def forget_group(self, group: str) -> None:
+        """Drop the events of a group that was deleted."""
+
+    async def forget_stream(self, group: str, stream: str) -> None:
+        """Drop the events of a stream that was deleted."""
+
+    async def prune(self, oldest_ms: Mapping[str, int | None]) -> None:
+        """Drop what is before a group's time, in pieces in which everything is; and groups that are not named."""
+
+    async def close(self) -> None:
+        """Let go of what it holds."""
+
+
 class Journal:
-    """See the module. Give it back with `close()`: it holds a thread, and lines that are not written yet."""
+    """See the module. Give it back with `close()`: it holds what keeps the events, and lines that are not written."""
 
     def __init__(
-        self, folder: Path, store: LogStore, clock: Clock, *, max_bytes_per_group: int = MAX_BYTES_PER_GROUP
+        self, events: EventKeeper, store: LogStore, clock: Clock, *, flush_seconds: float = FLUSH_SECONDS
     ) -> None:
-        self._folder = folder
+        self._events = events
         self._store = store
         self._clock = clock
-        self._max_bytes = max_bytes_per_group
+        self._flush_seconds = flush_seconds
         self._pending: dict[str, list[Entry]] = {}
         self._pending_count = 0
         self._dropped: dict[tuple[str, str], int] = {}
-        self._segments: dict[str, Segments] = {}
         self._known_streams: set[tuple[str, str]] = set()
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="velvetrope-logs")
+        self._failing = False
         self._flushing = asyncio.Lock()
         self._flush_due: asyncio.TimerHandle | None = None
         self._flushes: set[asyncio.Task[None]] = set()
@@ -78,14 +110,25 @@ class Journal:
         pending.append(Entry(0, at_ms, 0, stream, message))
         self._pending_count += 1
         if self._flush_due is None:
-            self._flush_due = asyncio.get_running_loop().call_later(FLUSH_SECONDS, self._flush_soon)
+            self._flush_due = asyncio.get_running_loop().call_later(self._flush_seconds, self._flush_soon)
 
     def now_ms(self) -> int:
         """The time, in epoch milliseconds."""
         return int(self._clock.now().timestamp() * 1000)
 
     async def flush(self) -> None:
-        """Write what was taken in. When this returns, it survives the end of the process."""
+        """Write what was taken in. When this returns, it survives the end of the process.
+
+        Raises:
+            OSError, sqlalchemy.exc.SQLAlchemyError: not all of it could be written; the rest is kept for the next time.
+        """
+        # Whoever goes away meanwhile leaves nothing half written.
+        task = asyncio.get_running_loop().create_task(self._flush())
+        self._flushes.add(task)
+        task.add_done_callback(self._flush_done)
+        await asyncio.shield(task)
+
+    async def _flush(self) -> None:
         async with self._flushing:
             if self._flush_due is not None:
                 self._flush_due.cancel()
@@ -95,55 +138,93 @@ class Journal:
                 self._pending.setdefault(group, []).append(Entry(0, self.now_ms(), 0, stream, line))
             self._dropped.clear()
             pending, self._pending, self._pending_count = self._pending, {}, 0
-            for group, entries in pending.items():
-                await self._make_known(group, {entry.stream for entry in entries})
-                await self._in_thread(partial(self._append, group, entries, self.now_ms()))
+            try:
+                await self._write(pending)
+            finally:
+                self._put_back(pending)
 
     async def read(self, group: str, span: Span) -> list[Entry]:
         """The events of a group that `span` holds, in order."""
-        await self.flush()
-        return await self._in_thread(lambda: self._of(group).read(span))
+        await self._flush_if_possible()
+        return await self._events.read(group, span)
 
     async def stream_times(self, group: str) -> dict[str, StreamTimes]:
         """The times of each stream of a group that has events here."""
-        await self.flush()
-        return await self._in_thread(lambda: self._of(group).stream_times())
+        await self._flush_if_possible()
+        return await self._events.stream_times(group)
 
     async def stored_bytes(self, group: str) -> int:
         """What the events of a group take here."""
-        await self.flush()
-        return await self._in_thread(lambda: self._of(group).stored_bytes)
+        await self._flush_if_possible()
+        return await self._events.stored_bytes(group)
 
     async def forget_group(self, group: str) -> None:
         """Drop the events of a group that was deleted. What is written to it later makes it anew."""
         await self.flush()
         self._known_streams = {known for known in self._known_streams if known[0] != group}
-        await self._in_thread(lambda: self._of(group).remove())
-        self._segments.pop(group, None)
+        await self._events.forget_group(group)
 
     async def forget_stream(self, group: str, stream: str) -> None:
         """Drop the events of a stream that was deleted."""
         await self.flush()
         self._known_streams.discard((group, stream))
-        await self._in_thread(lambda: self._of(group).delete_stream(stream))
+        await self._events.forget_stream(group, stream)
 
     async def prune(self, groups: list[LogGroup]) -> None:
-        """Drop what is older than its group keeps, streams of which nothing has been left for long, and the files of
+        """Drop what is older than its group keeps, streams of which nothing has been left for long, and the events of
         groups that are not among `groups`."""
         now_ms = self.now_ms()
         for group in groups:
             await self._drop_empty_streams(group.name)
-            if group.retention_days is not None:
-                before_ms = now_ms - group.retention_days * _MS_OF_A_DAY
-                await self._in_thread(partial(self._prune, group.name, before_ms))
-        await self._in_thread(lambda: self._remove_all_but({_folder_name(group.name) for group in groups}))
+        kept_ms = {group.name: group.retention_days and group.retention_days * _MS_OF_A_DAY for group in groups}
+        await self._events.prune({name: None if kept is None else now_ms - kept for name, kept in kept_ms.items()})
 
     async def close(self) -> None:
         """Write what is left."""
-        await self.flush()
+        try:
+            await self.flush()
+        except (OSError, SQLAlchemyError):
+            _log.exception("%d log lines could not be written, and are lost", self._pending_count)
         if self._flushes:
-            await asyncio.gather(*self._flushes)
-        self._thread.shutdown()
+            await asyncio.gather(*self._flushes, return_exceptions=True)
+        if self._flush_due is not None:
+            self._flush_due.cancel()
+        await self._events.close()
+
+    def forget_known(self) -> None:
+        """Groups and streams may have been deleted on another node: what is written to next makes them anew."""
+        self._known_streams.clear()
+
+    async def _write(self, pending: dict[str, list[Entry]]) -> None:
+        ingested_ms = self.now_ms()
+        for entries in pending.values():
+            for entry in entries:
+                entry.ingested_ms = ingested_ms
+        try:
+            await self._append(pending)
+        except IntegrityError:
+            # A group was deleted, on another node, after we had seen it.
+            self.forget_known()
+            await self._append(pending)
+
+    async def _append(self, pending: dict[str, list[Entry]]) -> None:
+        for group, entries in pending.items():
+            await self._make_known(group, {entry.stream for entry in entries})
+        await self._events.append(pending)
+
+    def _put_back(self, unwritten: Mapping[str, list[Entry]]) -> None:
+        """Before what has come since, so that the order stays."""
+        for group, entries in unwritten.items():
+            self._pending[group] = entries + self._pending.get(group, [])
+            self._pending_count += len(entries)
+        if unwritten and self._flush_due is None:
+            self._flush_due = asyncio.get_running_loop().call_later(_TRY_AGAIN_SECONDS, self._flush_soon)
+
+    async def _flush_if_possible(self) -> None:
+        try:
+            await self.flush()
+        except OSError:
+            _log.exception("log lines could not be written; what was written before is read")
 
     async def _drop_empty_streams(self, group: str) -> None:
         """Every sandbox has a stream of its own: without this they would only ever become more."""
@@ -158,14 +239,22 @@ class Journal:
         self._flush_due = None
         task = asyncio.get_running_loop().create_task(self._flush_in_background())
         self._flushes.add(task)
-        task.add_done_callback(self._flushes.discard)
+        task.add_done_callback(self._flush_done)
+
+    def _flush_done(self, task: "asyncio.Task[None]") -> None:
+        self._flushes.discard(task)
+        if not task.cancelled():
+            task.exception()  # whoever waited for it has been told
 
     async def _flush_in_background(self) -> None:
         try:
             await self.flush()
-        except OSError:
+            self._failing = False
+        except (OSError, SQLAlchemyError):
             # A full disk must not end what writes to it; the owner sees it here.
-            _log.exception("log lines could not be written")
+            if not self._failing:
+                _log.exception("log lines could not be written; it is tried again")
+            self._failing = True
 
     async def _make_known(self, group: str, streams: set[str]) -> None:
         unknown = [stream for stream in streams if (group, stream) not in self._known_streams]
@@ -178,32 +267,3 @@ class Journal:
         for stream in unknown:
             await self._store.create_stream(LogStream(group_name=group, name=stream, created_at=now))
             self._known_streams.add((group, stream))
-
-    def _append(self, group: str, entries: list[Entry], ingested_ms: int) -> None:
-        for entry in entries:
-            entry.ingested_ms = ingested_ms
-        self._of(group).append(entries)
-
-    def _prune(self, group: str, before_ms: int) -> None:
-        self._of(group).prune(before_ms=before_ms)
-
-    def _of(self, group: str) -> Segments:
-        segments = self._segments.get(group)
-        if segments is None:
-            folder = self._folder / _folder_name(group)
-            segments = self._segments[group] = Segments(folder, max_bytes=self._max_bytes)
-        return segments
-
-    def _remove_all_but(self, names: set[str]) -> None:
-        if self._folder.is_dir():
-            for path in self._folder.iterdir():
-                if path.name not in names:
-                    shutil.rmtree(path, ignore_errors=True)
-
-    async def _in_thread(self, work: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
-
-
-def _folder_name(group: str) -> str:
-    """A group's name may be longer than a file's, and has slashes."""
-    return hashlib.sha256(group.encode()).hexdigest()

@@ -14,7 +14,7 @@ Nothing here is asynchronous and nothing locks: `journal` calls it from one thre
 
 import heapq
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -70,6 +70,22 @@ class Span:
             and (self.before is None or entry.position < self.before)
             and (self.matches is None or self.matches(entry.message))
         )
+
+    def may_hold(self, first_ms: int, last_ms: int, streams: Iterable[str]) -> bool:
+        """Whether it can hold any of some events of which this much is known."""
+        if last_ms < self.start_ms or (self.end_ms is not None and first_ms >= self.end_ms):
+            return False
+        if self.after is not None and last_ms < self.after[0]:
+            return False
+        if self.before is not None and first_ms > self.before[0]:
+            return False
+        return self.streams is None or not self.streams.isdisjoint(streams)
+
+    def best(self, held: Iterable[Entry]) -> list[Entry]:
+        """As many of these events as `limit` keeps, in order."""
+        if self.from_tail:
+            return heapq.nlargest(self.limit, held, key=lambda entry: entry.position)[::-1]
+        return heapq.nsmallest(self.limit, held, key=lambda entry: entry.position)
 
 
 @dataclass(slots=True)
@@ -159,10 +175,7 @@ class Segments:
     def read(self, span: Span) -> list[Entry]:
         """The events that `span` holds, in order."""
         found = (entry for segment in self._segments if _may_hold(segment, span) for entry in self._scan(segment.path))
-        wanted = (entry for entry in found if span.holds(entry))
-        if span.from_tail:
-            return heapq.nlargest(span.limit, wanted, key=lambda entry: entry.position)[::-1]
-        return heapq.nsmallest(span.limit, wanted, key=lambda entry: entry.position)
+        return span.best(entry for entry in found if span.holds(entry))
 
     def stream_times(self) -> dict[str, StreamTimes]:
         """The times of each stream that has events."""
@@ -233,15 +246,7 @@ class Segments:
 
 
 def _may_hold(segment: _Segment, span: Span) -> bool:
-    if segment.first_ms is None or segment.last_ms < span.start_ms:
-        return False
-    if span.end_ms is not None and segment.first_ms >= span.end_ms:
-        return False
-    if span.after is not None and segment.last_ms < span.after[0]:
-        return False
-    if span.before is not None and segment.first_ms > span.before[0]:
-        return False
-    return span.streams is None or not span.streams.isdisjoint(segment.times)
+    return segment.first_ms is not None and span.may_hold(segment.first_ms, segment.last_ms, segment.times)
 
 
 def _write(path: Path, lines: bytes | bytearray) -> None:

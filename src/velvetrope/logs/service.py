@@ -15,12 +15,15 @@ from pathlib import Path
 from sqlalchemy.exc import SQLAlchemyError
 
 from velvetrope.clock import Clock
+from velvetrope.logs.event_files import EventFiles
 from velvetrope.logs.event_operations import EventOperations
 from velvetrope.logs.group_operations import GroupOperations
-from velvetrope.logs.journal import Journal
+from velvetrope.logs.journal import FLUSH_SECONDS, MAX_BYTES_PER_GROUP, SHARED_FLUSH_SECONDS, EventKeeper, Journal
+from velvetrope.logs.shared_events import SharedEvents
 from velvetrope.logs.stream_operations import StreamOperations
 from velvetrope.store import Database
-from velvetrope.store.tables.logs import LogGroup, LogStore
+from velvetrope.store.tables.log_chunks import LogChunkStore
+from velvetrope.store.tables.logs import LOGS_TOPIC, LogGroup, LogStore
 
 __all__ = ["LogService"]
 
@@ -32,11 +35,19 @@ _log = logging.getLogger(__name__)
 
 
 class LogService:
-    """See the module."""
+    """See the module. `folder` is where events are, unless nodes share the database: then they are in it."""
 
     def __init__(self, database: Database, folder: Path, clock: Clock) -> None:
         self._store = LogStore(database)
-        self._journal = Journal(folder, self._store, clock)
+        events: EventKeeper
+        if database.is_shared:
+            events = SharedEvents(LogChunkStore(database), max_bytes_per_group=MAX_BYTES_PER_GROUP)
+        else:
+            events = EventFiles(folder, max_bytes_per_group=MAX_BYTES_PER_GROUP)
+        self._journal = Journal(
+            events, self._store, clock, flush_seconds=SHARED_FLUSH_SECONDS if database.is_shared else FLUSH_SECONDS
+        )
+        database.changes.subscribe(LOGS_TOPIC, self._journal.forget_known)
         self._tending: asyncio.Task[None] | None = None
         self.operations: tuple[object, ...] = (
             GroupOperations(self._store, self._journal),

@@ -1,4 +1,5 @@
-"""Log groups and log streams: their names, retention and tags. The events themselves are in files (`velvetrope.logs`).
+"""Log groups and log streams: their names, retention and tags. The events themselves are in files (`velvetrope.logs`),
+or, where nodes share the store, in chunks (`log_chunks`).
 
 A stream belongs to its group and goes with it.
 """
@@ -14,7 +15,10 @@ from velvetrope.store.columns import Record
 from velvetrope.store.database import Database
 from velvetrope.store.schema import METADATA
 
-__all__ = ["LogGroup", "LogStore", "LogStream"]
+__all__ = ["LOGS_TOPIC", "LogGroup", "LogStore", "LogStream"]
+
+LOGS_TOPIC = "logs"
+"""What the change feed tells of groups and streams that are gone."""
 
 
 class LogGroup(msgspec.Struct, frozen=True, kw_only=True):
@@ -92,6 +96,7 @@ class LogStore:
     async def delete_group(self, name: str) -> bool:
         """Forget a group and its streams; False if there was none."""
         async with self._database.transaction() as tx:
+            tx.changed(LOGS_TOPIC)
             return (await tx.connection.execute(delete(_groups).where(_groups.c.name == name))).rowcount > 0
 
     async def create_stream(self, stream: LogStream) -> bool:
@@ -120,6 +125,7 @@ class LogStore:
         """Forget these streams; how many there were."""
         here = (_streams.c.group_name == group_name) & _streams.c.name.in_(names)
         async with self._database.transaction() as tx:
+            tx.changed(LOGS_TOPIC)
             return (await tx.connection.execute(delete(_streams).where(here))).rowcount
 
     async def _insert(self, table: Table, row: dict[str, object]) -> bool:

@@ -21,4 +21,18 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_refusals_at"), "refusals", ["at"], unique=False)
     op.create_index(op.f("ix_refusals_request_id"), "refusals", ["request_id"], unique=False)
+    op.create_table(
+        "logs_chunks",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("group_name", sa.String(length=512), nullable=False),
+        sa.Column("size", sa.Integer(), nullable=False),
+        sa.Column("next_number", sa.BigInteger(), nullable=False),
+        sa.Column("first_ms", sa.BigInteger(), nullable=False),
+        sa.Column("last_ms", sa.BigInteger(), nullable=False),
+        sa.Column("times", sa.Text(), nullable=False),
+        sa.Column("lines", sa.LargeBinary(), nullable=False),
+        sa.ForeignKeyConstraint(["group_name"], ["logs_groups.name"], ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index(op.f("ix_logs_chunks_group_name"), "logs_chunks", ["group_name"], unique=False)
     # ### end Alembic commands ###
