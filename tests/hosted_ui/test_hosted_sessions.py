@@ -8,6 +8,7 @@ import pytest
 
 from support.hosted_house import PASSWORD, House
 from support.hosted_ui import CALLBACK, Browser, Response, authorize_query
+from velvetrope.errors import ServiceError
 from velvetrope.secret import Secret
 
 SESSION = "cognito-auth-api-demo-4800"
@@ -88,6 +89,47 @@ async def make_anew(house: House, _token: str) -> object:
     await house.call("admin_delete_user", **house.user)
     await house.call("admin_create_user", message_action="SUPPRESS", **house.user)
     return await house.call("admin_set_user_password", password=Secret(PASSWORD), permanent=True, **house.user)
+
+
+async def user_info(house: House, token: str) -> int:
+    answer = await house.browser().get("/oauth2/userInfo", headers={"authorization": f"Bearer {token}"})
+    return answer.status
+
+
+async def get_user(house: House, token: str) -> str | None:
+    """How GetUser refuses the token; None where it does not."""
+    try:
+        await house.call("get_user", access_token=Secret(token))
+    except ServiceError as refusal:
+        return refusal.code
+    return None
+
+
+async def test_user_info_refuses_who_has_to_choose_another_password_as_get_user_does(house: House) -> None:
+    """By one rule: what an administrator's reset has stopped goes on once another password was chosen."""
+    _, token = await signed_in(house)
+    assert (await user_info(house, token), await get_user(house, token)) == (200, None)
+
+    await reset_password(house, token)
+    assert (await user_info(house, token), await get_user(house, token)) == (401, "PasswordResetRequiredException")
+
+    await house.call(
+        "confirm_forgot_password",
+        client_id=house.client_id,
+        username="demouser",
+        confirmation_code=await house.last_code(),
+        password=Secret("Another1pass!"),
+    )
+    assert (await user_info(house, token), await get_user(house, token)) == (200, None)
+
+
+@pytest.mark.parametrize("act", [global_sign_out, disable, delete, make_anew], ids=lambda act: str(act.__name__))
+async def test_user_info_refuses_what_get_user_refuses(house: House, act: Act) -> None:
+    _, token = await signed_in(house)
+
+    await act(house, token)
+
+    assert (await user_info(house, token), await get_user(house, token)) == (401, "NotAuthorizedException")
 
 
 @pytest.mark.parametrize(

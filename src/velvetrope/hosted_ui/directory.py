@@ -262,7 +262,8 @@ class UserDirectory(Protocol):
     async def verify_access_token(self, pool: UserPool, token: str, *, now: datetime) -> VerifiedAccessToken:
         """
         Raises:
-            VelvetropeError: it does not stand (signature, time, revocation, or the user is gone).
+            VelvetropeError: it does not stand (signature, time, revocation, or the user is gone or has to choose
+                another password first).
         """
         ...
 

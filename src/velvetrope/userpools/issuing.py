@@ -473,12 +473,15 @@ class TokenIssuer:
 
         Raises:
             InvalidToken: one of `tokens`' reasons; TokenRevoked for all that happened after the token was issued.
+            PasswordResetRequiredException: the user has to choose another password first.
         """
         verified = await self.verify(token, user_pool_id=pool.id, token_use="access", audiences=None, now=now)  # noqa: S106
         client = await self._store.load_client(str(verified.claims.get("client_id")))
         if client is None or client.user_pool_id != pool.id:
             raise TokenRevoked("The token's client is gone")
-        return verified, await self.check_standing(verified, pool.id)
+        stored = await self.check_standing(verified, pool.id)
+        check_no_reset_asked(stored.user)
+        return verified, stored
 
     async def check_standing(self, verified: VerifiedToken, user_pool_id: str) -> StoredUser:
         """The token's user, if neither they nor the token's session ended since.

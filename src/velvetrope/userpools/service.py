@@ -349,6 +349,7 @@ class SignInService:
 
         Raises:
             InvalidToken: one of `tokens`' reasons.
+            PasswordResetRequiredException: the user has to choose another password first.
         """
         verified, _ = await self._issuer.verify_access_token(pool, token, now=now)
         return verified

@@ -16,7 +16,6 @@ from velvetrope.tokens import InvalidToken, TokenExpired, TokenRevoked, Verified
 from velvetrope.userpools.directory import PoolDirectory
 from velvetrope.userpools.errors import NotAuthorizedException
 from velvetrope.userpools.issuing import SELF_SERVICE_SCOPE, TokenIssuer
-from velvetrope.userpools.sign_in import check_no_reset_asked
 
 __all__ = ["AccessTokens", "SignedIn"]
 
@@ -61,6 +60,5 @@ class AccessTokens:
             raise NotAuthorizedException("Invalid Access Token", detail=reason.message) from None
         if SELF_SERVICE_SCOPE not in str(verified.claims.get("scope", "")).split(" "):
             raise NotAuthorizedException("Access Token does not have required scopes")
-        check_no_reset_asked(stored.user)
         client = await self._directory.client_of(pool.id, str(verified.claims["client_id"]))
         return SignedIn(pool, client, stored, verified, call.now)
