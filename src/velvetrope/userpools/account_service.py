@@ -26,6 +26,7 @@ from velvetrope.userpools.service import SignInService
 from velvetrope.userpools.shapes import AttributeType
 from velvetrope.userpools.sign_up import SignUpOperations
 from velvetrope.userpools.turns import NextChallenge
+from velvetrope.userpools.vault import fingerprint_of
 
 __all__ = ["AccountService", "NewAccount", "SentCode"]
 
@@ -189,6 +190,7 @@ def _with_password(username: str, found: StoredUser) -> SignIn:
         sub=found.user.sub,
         missing=False,
         proven=("PASSWORD",),
+        password=fingerprint_of(found.password_sealed),
     )
 
 

@@ -36,7 +36,7 @@ from velvetrope.userpools.password_proofs import Met
 from velvetrope.userpools.shapes import AnalyticsMetadata, ContextData, UserContextData
 from velvetrope.userpools.sign_in import missing_user_error
 from velvetrope.userpools.turns import Answered, NextChallenge, Passed, Turn, required
-from velvetrope.userpools.vault import PasswordVault
+from velvetrope.userpools.vault import PasswordVault, fingerprint_of
 from velvetrope.userpools.workers import Workers
 
 __all__ = ["AuthOperations", "allowed_flows", "check_choice_allowed", "check_refresh_allowed"]
@@ -286,7 +286,9 @@ class AuthOperations:
         stored = await self._parts.passwords.verify(
             turn.pool, turn.client, name, Secret(parameters["PASSWORD"]), now=turn.now
         )
-        return await self._next(turn, Answered(sign_in.with_proof("PASSWORD"), stored))
+        return await self._next(
+            turn, Answered(sign_in.with_password("PASSWORD", fingerprint_of(stored.password_sealed)), stored)
+        )
 
     async def _signed_up(self, turn: Turn, sign_in: SignIn, session_text: str) -> Answered:
         """The first factor of somebody who has just confirmed their sign-up, from ConfirmSignUp's session."""

@@ -55,6 +55,11 @@ class AuthenticatorApps:
                 found = present + off
         return found
 
+    async def is_set_up(self, pool: UserPool, username_key: str) -> bool:
+        """Whether the user has an app that has shown a code, switched on or not."""
+        token = await self._store.load_software_token(pool.id, username_key)
+        return token is not None and token.secret_sealed is not None
+
     async def take_step(self, pool: UserPool, username_key: str, step: int) -> bool:
         """Whether the step had not been used, nor a later one."""
         return await self._store.take_time_step(pool.id, username_key, step)

@@ -25,6 +25,7 @@ from velvetrope.userpools.errors import (
 )
 from velvetrope.userpools.mfa_preferences import with_mfa_enabled
 from velvetrope.userpools.one_time_codes import code_lock
+from velvetrope.userpools.sign_in import check_password_stands
 
 __all__ = ["AuthenticatorSetter", "AuthenticatorSetups"]
 
@@ -69,9 +70,10 @@ class AuthenticatorSetups:
         stored = await self._store.load_user(session.user_pool_id, session.sign_in.username_key)
         if pool is None or stored is None or stored.user.sub != session.sign_in.sub or not stored.user.enabled:
             raise NotAuthorizedException("Invalid session for the user.", detail="the user is gone")
+        check_password_stands(session.sign_in, stored)
         if not isinstance(asked, MfaSetupAsked) or asked.verified:
             raise NotAuthorizedException("Invalid session for the user.", detail="nothing is to be set up on it")
-        if stored.user.mfa_enabled:
+        if stored.user.mfa_enabled or await self._apps.is_set_up(pool, stored.username_key):
             raise NotAuthorizedException("Invalid session for the user.", detail="the user has a second factor by now")
         return AuthenticatorSetter(pool, stored, session, asked)
 

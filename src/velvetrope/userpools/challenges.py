@@ -89,6 +89,8 @@ class SignIn(msgspec.Struct, frozen=True, kw_only=True):
     """The device that the client says it is."""
     proven: tuple[str, ...] = ()
     """The challenges that were passed, by their names."""
+    password: bytes = b""
+    """Which password was shown (`vault.fingerprint_of`): with another one by now the sign-in does not go on."""
     steps: tuple[CustomStep, ...] = ()
     custom_done: bool = False
     """DefineAuthChallenge has said that tokens may be issued."""
@@ -97,6 +99,10 @@ class SignIn(msgspec.Struct, frozen=True, kw_only=True):
     def with_proof(self, challenge_name: str) -> "SignIn":
         return msgspec.structs.replace(self, proven=(*self.proven, challenge_name))
 
+    def with_password(self, challenge_name: str, fingerprint: bytes) -> "SignIn":
+        """With the proof of a password."""
+        return msgspec.structs.replace(self.with_proof(challenge_name), password=fingerprint)
+
     def with_device(self, device_key: str | None) -> "SignIn":
         """With the device that this answer names; one that was named before stays."""
         return self if device_key is None else msgspec.structs.replace(self, device_key=device_key)
@@ -104,6 +110,9 @@ class SignIn(msgspec.Struct, frozen=True, kw_only=True):
 
 class NewPasswordAsked(msgspec.Struct, frozen=True, kw_only=True, tag="NEW_PASSWORD_REQUIRED"):
     """A good temporary password was shown; a new one is owed."""
+
+    password: bytes = b""
+    """The password that the new one is to take the place of (`vault.fingerprint_of`)."""
 
 
 class CodeAsked(msgspec.Struct, frozen=True, kw_only=True, tag="CODE"):

@@ -29,6 +29,7 @@ from velvetrope.userpools.challenges import ChallengeSealer, DeviceAsked, Secret
 from velvetrope.userpools.directory import PoolDirectory
 from velvetrope.userpools.errors import NotAuthorizedException, wrong_credentials
 from velvetrope.userpools.password_proofs import SignedNames, SrpExchange, device_missing
+from velvetrope.userpools.second_factors import DEVICE_FOR_MFA
 from velvetrope.userpools.turns import Answered, NextChallenge, Turn, check_username, required
 from velvetrope.userpools.vault import SrpVerifier, fingerprint_of
 
@@ -116,7 +117,7 @@ class DeviceProofs:
         proven = sign_in.with_proof("DEVICE_PASSWORD_VERIFIER")
         settings = turn.pool.device_configuration
         if settings is not None and settings.challenge_required_on_new_device and device.remembered:
-            proven = proven.with_proof("mfa:DEVICE")
+            proven = proven.with_proof(DEVICE_FOR_MFA)
         return Answered(proven)
 
     async def _check(

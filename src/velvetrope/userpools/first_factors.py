@@ -34,6 +34,7 @@ from velvetrope.userpools.password_proofs import PasswordProofs
 from velvetrope.userpools.second_factors import must_show_second_factor
 from velvetrope.userpools.sign_in import PasswordSignIn
 from velvetrope.userpools.turns import Answered, NextChallenge, Turn, check_username, required
+from velvetrope.userpools.vault import fingerprint_of
 
 __all__ = ["FirstFactors", "configured_factors"]
 
@@ -204,7 +205,7 @@ class FirstFactors:
         _, attempts = await self._store.load_user_and_attempts(turn.pool.id, sign_in.username_key)
         name = PresentedName(text=sign_in.username, key=sign_in.username_key, found=found, attempts=attempts)
         stored = await self._passwords.verify(turn.pool, turn.client, name, password, now=turn.now)
-        return Answered(sign_in.with_proof("PASSWORD"), stored)
+        return Answered(sign_in.with_password("PASSWORD", fingerprint_of(stored.password_sealed)), stored)
 
     async def _verify_migrated(self, turn: Turn, sign_in: SignIn, password: Secret[str]) -> Answered:
         """The sign-in of somebody who was not here when it began; from now on it is theirs."""
@@ -214,7 +215,7 @@ class FirstFactors:
         theirs = msgspec.structs.replace(
             sign_in, username_key=name.key, user_id=stored.user.username, sub=stored.user.sub, missing=False
         )
-        return Answered(theirs.with_proof("PASSWORD"), stored)
+        return Answered(theirs.with_password("PASSWORD", fingerprint_of(stored.password_sealed)), stored)
 
     def _ask_password(
         self, turn: Turn, sign_in: SignIn, asked: PasswordAsked, offered: tuple[str, ...] | None

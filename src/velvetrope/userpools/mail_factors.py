@@ -14,12 +14,14 @@ import msgspec
 
 from velvetrope.store.tables.userpools import StoredUser, User, UserConflict, UserPool, UserPoolStore
 from velvetrope.userpools.attributes import changed_attributes
+from velvetrope.userpools.authenticator_apps import AuthenticatorApps
 from velvetrope.userpools.challenges import MfaSetupAsked, Session, SignIn
-from velvetrope.userpools.directory import sign_in_aliases
+from velvetrope.userpools.directory import aliases_of
 from velvetrope.userpools.errors import AliasExistsException, InvalidParameterException, NotAuthorizedException
 from velvetrope.userpools.mfa_preferences import with_mfa_enabled
 from velvetrope.userpools.one_time_codes import OneTimeCodes
 from velvetrope.userpools.shapes import AttributeType
+from velvetrope.userpools.sign_in import check_password_stands
 from velvetrope.userpools.turns import NextChallenge, Turn, required
 
 __all__ = ["MailFactors"]
@@ -28,9 +30,10 @@ __all__ = ["MailFactors"]
 class MailFactors:
     """Sets mail up."""
 
-    def __init__(self, store: UserPoolStore, codes: OneTimeCodes) -> None:
+    def __init__(self, store: UserPoolStore, codes: OneTimeCodes, apps: AuthenticatorApps) -> None:
         self._store = store
         self._codes = codes
+        self._apps = apps
 
     async def check(self, turn: Turn, session: Session, asked: MfaSetupAsked, responses: Mapping[str, str]) -> User:
         """The user as they would be with the address in EMAIL. Nothing is sent yet, and nothing kept.
@@ -42,8 +45,8 @@ class MailFactors:
         address = required(responses, "EMAIL")
         if "EMAIL_OTP" not in asked.choices or "EMAIL_OTP" not in turn.pool.mfa_types:
             raise InvalidParameterException("EMAIL_OTP is not enabled for the user pool.")  # text UNVERIFIED
-        stored = await self._store.load_user(turn.pool.id, session.sign_in.username_key)
-        return _with_address(turn, _standing(session.sign_in, stored), address)
+        stored = await self._standing(turn, session.sign_in)
+        return _with_address(turn, stored.user, address)
 
     async def ask(self, turn: Turn, sign_in: SignIn, user: User) -> NextChallenge:
         """EMAIL_OTP, with a code to the address of `user`, whom `check` returned."""
@@ -56,28 +59,35 @@ class MailFactors:
 
         Raises:
             AliasExistsException: it signs somebody else in.
-            NotAuthorizedException: the user is gone, or has a factor by now.
+            NotAuthorizedException: the user is gone, or has another password or a factor by now.
         """
+        stored = await self._standing(turn, sign_in)
 
         def change(user: User) -> User:
-            if user.sub != sign_in.sub or user.mfa_enabled:
-                raise NotAuthorizedException("Invalid session for the user.", detail="has a second factor by now")
+            _check_no_factor(user)
             changed = _with_address(turn, user, address)
             return with_mfa_enabled(changed, "EMAIL_OTP", on=True)
 
-        changed = await self._store.change_user(turn.pool.id, sign_in.username_key, change)
+        changed = await self._store.change_user(
+            turn.pool.id, sign_in.username_key, change, expected_password=stored.password_sealed
+        )
         if changed is None:
             raise NotAuthorizedException("Invalid session for the user.", detail="the user is gone")
         if isinstance(changed, UserConflict):
             raise AliasExistsException(f"An account with the {changed.kind} already exists.")
 
+    async def _standing(self, turn: Turn, sign_in: SignIn) -> StoredUser:
+        stored = await self._store.load_user(turn.pool.id, sign_in.username_key)
+        if stored is None or stored.user.sub != sign_in.sub or not stored.user.enabled:
+            raise NotAuthorizedException("Invalid session for the user.", detail="the user is gone")
+        check_password_stands(sign_in, stored)
+        _check_no_factor(stored.user, has_app=await self._apps.is_set_up(turn.pool, sign_in.username_key))
+        return stored
 
-def _standing(sign_in: SignIn, stored: StoredUser | None) -> User:
-    if stored is None or stored.user.sub != sign_in.sub or not stored.user.enabled:
-        raise NotAuthorizedException("Invalid session for the user.", detail="the user is gone")
-    if stored.user.mfa_enabled:
+
+def _check_no_factor(user: User, *, has_app: bool = False) -> None:
+    if user.mfa_enabled or has_app:
         raise NotAuthorizedException("Invalid session for the user.", detail="the user has a second factor by now")
-    return stored.user
 
 
 def _with_address(turn: Turn, user: User, address: str) -> User:
@@ -86,5 +96,5 @@ def _with_address(turn: Turn, user: User, address: str) -> User:
     attributes = changed_attributes(pool, user.attributes, given, client=turn.client)
     attributes["email_verified"] = "true"
     return msgspec.structs.replace(
-        user, attributes=attributes, sign_in_aliases=sign_in_aliases(pool, attributes), modified_at=turn.now
+        user, attributes=attributes, sign_in_aliases=aliases_of(pool, user, attributes), modified_at=turn.now
     )

@@ -21,7 +21,7 @@ from velvetrope.userpools.password_changes import PasswordChanges, former_passwo
 from velvetrope.userpools.shapes import AttributeType
 from velvetrope.userpools.sign_in import check_may_sign_in
 from velvetrope.userpools.turns import Answered, NextChallenge, Turn, check_username, required
-from velvetrope.userpools.vault import PasswordVault
+from velvetrope.userpools.vault import PasswordVault, fingerprint_of
 
 __all__ = ["NewPasswords"]
 
@@ -48,7 +48,11 @@ class NewPasswords:
     def ask(self, turn: Turn, sign_in: SignIn, stored: StoredUser) -> NextChallenge:
         user = stored.user
         session = self._challenges.new_session(
-            sign_in, NewPasswordAsked(), pool=turn.pool, client=turn.client, now=turn.now
+            sign_in,
+            NewPasswordAsked(password=fingerprint_of(stored.password_sealed)),
+            pool=turn.pool,
+            client=turn.client,
+            now=turn.now,
         )
         missing = [f"{_PREFIX}{name}" for name in missing_required(turn.pool, user.attributes)]
         return NextChallenge(
@@ -70,7 +74,7 @@ class NewPasswords:
             NotAuthorizedException: the session does not stand, or the user may not sign in.
         """
         pool, now = turn.pool, turn.now
-        session, _ = self._challenges.open_session(
+        session, asked = self._challenges.open_session(
             session_text, NewPasswordAsked, pool=pool, client=turn.client, now=now
         )
         sign_in = session.sign_in
@@ -79,6 +83,8 @@ class NewPasswords:
         found = await self._store.load_user(pool.id, sign_in.username_key)
         if found is None or found.user.sub != sign_in.sub:
             raise NotAuthorizedException("Invalid session for the user.", detail="the session is another user's")
+        if fingerprint_of(found.password_sealed) != asked.password:
+            raise NotAuthorizedException("Invalid session for the user.", detail="the password was changed meanwhile")
         user = found.user
         check_may_sign_in(user, now=now)
         self._passwords.check_policy(pool, password)
@@ -121,4 +127,4 @@ class NewPasswords:
         if isinstance(changed, UserConflict):
             raise InvalidParameterException(f"An account with the given {changed.kind} already exists.")
         stored = StoredUser(changed, found.username_key, sealed)
-        return Answered(sign_in.with_proof("NEW_PASSWORD_REQUIRED"), stored)
+        return Answered(sign_in.with_password("NEW_PASSWORD_REQUIRED", fingerprint_of(sealed)), stored)

@@ -1,7 +1,8 @@
 """What an answer leads to: the order of a sign-in, in one place.
 
     1. custom challenges, in the flow that has them, until their trigger says that tokens may be issued
-    2. the user's state: disabled, unconfirmed, to be reset, a temporary password that is too old
+    2. the password that was shown, if it is the user's still, and their state: disabled, unconfirmed, to be reset, a
+       temporary password that is too old
     3. a new password, for a temporary one
     4. the device that the client named
     5. the second factor, unless a remembered device or a passkey stands for it
@@ -21,7 +22,7 @@ from velvetrope.userpools.errors import InvalidLambdaResponseException, UserPool
 from velvetrope.userpools.new_passwords import NewPasswords
 from velvetrope.userpools.password_proofs import PasswordProofs
 from velvetrope.userpools.second_factors import SecondFactors, is_second_factor_owed
-from velvetrope.userpools.sign_in import check_may_sign_in
+from velvetrope.userpools.sign_in import check_may_sign_in, check_password_stands
 from velvetrope.userpools.turns import Answered, NextChallenge, Passed, Turn
 
 __all__ = ["NextStep"]
@@ -67,6 +68,7 @@ class NextStep:
             sign_in = decided
         if stored is None:
             raise wrong_credentials("nobody has the name, or somebody else by now")
+        check_password_stands(sign_in, stored)
         check_may_sign_in(stored.user, now=turn.now)
         if stored.user.status == "FORCE_CHANGE_PASSWORD":
             return self._new_passwords.ask(turn, sign_in, stored)

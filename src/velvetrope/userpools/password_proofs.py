@@ -270,7 +270,7 @@ class PasswordProofs:
         device_key = responses.get("DEVICE_KEY")
         if device_key is not None:
             await self._check_device(pool, sign_in, device_key)
-        proven = sign_in.with_device(device_key).with_proof("PASSWORD_VERIFIER")
+        proven = sign_in.with_device(device_key).with_password("PASSWORD_VERIFIER", block.secret)
         found = await self._exchange.check(
             turn,
             block,

@@ -341,7 +341,7 @@ def _sign_in_parts(
     second_factors = SecondFactors(
         factors=factors,
         codes=codes,
-        mail=MailFactors(store, codes),
+        mail=MailFactors(store, codes, apps),
         apps=apps,
         challenges=challenges,
         directory=directory,

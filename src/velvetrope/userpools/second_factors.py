@@ -34,18 +34,28 @@ from velvetrope.userpools.mail_factors import MailFactors
 from velvetrope.userpools.one_time_codes import OneTimeCodes, code_lock
 from velvetrope.userpools.turns import Answered, NextChallenge, Turn, check_username, required
 
-__all__ = ["MFA_NAMES", "SecondFactors", "has_address_for", "is_second_factor_owed", "must_show_second_factor"]
+__all__ = [
+    "DEVICE_FOR_MFA",
+    "MFA_NAMES",
+    "SecondFactors",
+    "has_address_for",
+    "is_second_factor_owed",
+    "must_show_second_factor",
+]
 
 MFA_NAMES: tuple[MfaType, ...] = ("SMS_MFA", "SOFTWARE_TOKEN_MFA", "EMAIL_OTP")
 _MFA_PROOFS = "mfa:"
 """In front of the names in `SignIn.proven`: EMAIL_OTP alone would also be a first factor's."""
+_DEVICE = "DEVICE"
+DEVICE_FOR_MFA = _MFA_PROOFS + _DEVICE
+"""What a remembered device has shown that stands for the second factor."""
 
 
 def must_show_second_factor(pool: UserPool, user: User) -> bool:
     """Whether this user's sign-in needs more than one factor."""
     if pool.mfa_configuration == "OFF":
         return False
-    return pool.mfa_configuration == "ON" or any(name in pool.mfa_types for name in user.mfa_enabled)
+    return pool.mfa_configuration == "ON" or bool(_switched_on(pool, user))
 
 
 def is_second_factor_owed(pool: UserPool, sign_in: SignIn, user: User) -> bool:
@@ -53,8 +63,23 @@ def is_second_factor_owed(pool: UserPool, sign_in: SignIn, user: User) -> bool:
     return (
         must_show_second_factor(pool, user)
         and not sign_in.passkey_counts_as_mfa
-        and not any(proof.startswith(_MFA_PROOFS) for proof in sign_in.proven)
+        and not _has_shown_one(pool, sign_in, user)
     )
+
+
+def _has_shown_one(pool: UserPool, sign_in: SignIn, user: User) -> bool:
+    """One that still is the user's: what was switched off meanwhile does not count (UNVERIFIED what AWS does).
+
+    A device stands for whichever factor it is, and in CUSTOM_AUTH the pool's functions say which one is asked for.
+    """
+    shown = {proof.removeprefix(_MFA_PROOFS) for proof in sign_in.proven if proof.startswith(_MFA_PROOFS)}
+    if sign_in.flow == "CUSTOM_AUTH" or _DEVICE in shown:
+        return bool(shown)
+    return not shown.isdisjoint(_switched_on(pool, user) or pool.mfa_types)
+
+
+def _switched_on(pool: UserPool, user: User) -> list[MfaType]:
+    return [name for name in user.mfa_enabled if name in pool.mfa_types]
 
 
 def has_address_for(user: User, mfa: MfaType) -> bool:
@@ -96,7 +121,7 @@ class SecondFactors:
         if not is_second_factor_owed(pool, sign_in, user):
             return None
         token = await self._factors.load_software_token(pool.id, stored.username_key)
-        switched_on = [name for name in user.mfa_enabled if name in pool.mfa_types]
+        switched_on = _switched_on(pool, user)
         candidates = [name for name in switched_on or pool.mfa_types if _can_answer(user, name, token)]
         if not candidates and switched_on:
             raise MFAMethodNotFoundException("The user's MFA method has nowhere to send a code to.")  # text UNVERIFIED

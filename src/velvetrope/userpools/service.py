@@ -30,7 +30,7 @@ from velvetrope.userpools.resource_servers import ScopeDirectory
 from velvetrope.userpools.sign_in import missing_user_error
 from velvetrope.userpools.signing_keys import PoolKeys
 from velvetrope.userpools.turns import Answered, NextChallenge, Passed, Turn
-from velvetrope.userpools.vault import PasswordVault
+from velvetrope.userpools.vault import PasswordVault, fingerprint_of
 
 __all__ = ["PoolTokenVerifier", "SignInService"]
 
@@ -109,7 +109,7 @@ class SignInService:
         user = None if name.found is None else name.found.user
         await self._parts.triggers.pre_authentication(turn, sign_in.user_id, user, None)
         stored = await self._parts.passwords.verify(pool, client, name, password, now=now)
-        answered = Answered(sign_in.with_proof("PASSWORD"), stored)
+        answered = Answered(sign_in.with_password("PASSWORD", fingerprint_of(stored.password_sealed)), stored)
         return await self._reached(turn, await self._answers.after(turn, answered))
 
     async def begin_choice(

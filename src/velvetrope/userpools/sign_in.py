@@ -13,6 +13,7 @@ from datetime import datetime
 from velvetrope.secret import Secret
 from velvetrope.store.tables.userpools import AppClient, StoredUser, User, UserPool
 from velvetrope.userpools.back_off import BackOff, check_attempts
+from velvetrope.userpools.challenges import SignIn
 from velvetrope.userpools.directory import PresentedName
 from velvetrope.userpools.errors import (
     NotAuthorizedException,
@@ -22,9 +23,16 @@ from velvetrope.userpools.errors import (
     user_missing,
     wrong_credentials,
 )
-from velvetrope.userpools.vault import PasswordVault
+from velvetrope.userpools.vault import PasswordVault, fingerprint_of
 
-__all__ = ["PasswordSignIn", "check_may_sign_in", "check_no_reset_asked", "missing_user_error", "wrong_password_error"]
+__all__ = [
+    "PasswordSignIn",
+    "check_may_sign_in",
+    "check_no_reset_asked",
+    "check_password_stands",
+    "missing_user_error",
+    "wrong_password_error",
+]
 
 
 class PasswordSignIn:
@@ -85,6 +93,18 @@ def check_no_reset_asked(user: User) -> None:
     """
     if user.status == "RESET_REQUIRED":
         raise PasswordResetRequiredException("Password reset required for the user")
+
+
+def check_password_stands(sign_in: SignIn, stored: StoredUser) -> None:
+    """Whether the password that this sign-in has shown is still the user's: who changes it wants no such sign-in.
+
+    A sign-in that has shown none does not depend on it. (UNVERIFIED what AWS does; decision 0034 for proofs.)
+
+    Raises:
+        NotAuthorizedException: it was changed or taken away since.
+    """
+    if sign_in.password and sign_in.password != fingerprint_of(stored.password_sealed):
+        raise NotAuthorizedException("Invalid session for the user.", detail="the password was changed meanwhile")
 
 
 def check_may_sign_in(user: User, *, now: datetime) -> None:

@@ -117,9 +117,9 @@ class PasswordVault:
         return msgspec.msgpack.decode(opened, type=_Kept)
 
 
-def fingerprint_of(sealed: bytes) -> bytes:
-    """16 bytes that tell one sealed secret from any other, and from itself sealed anew."""
-    return hashlib.sha256(sealed).digest()[:16]
+def fingerprint_of(sealed: bytes | None) -> bytes:
+    """16 bytes that tell one sealed secret from any other, and from itself sealed anew; and from there being none."""
+    return hashlib.sha256(sealed or b"").digest()[:16]
 
 
 def _context(pool: UserPool, sub: str) -> bytes:

@@ -1,0 +1,179 @@
+"""What is changed while somebody signs in: a sign-in stands for the password and the factor of then, and not of now."""
+
+from support.userpools import World, attribute_list, refused
+from velvetrope.store.tables.userpools import (
+    EmailMfaConfig,
+    SmsConfiguration,
+    SmsMfaConfig,
+    SoftwareTokenMfaConfig,
+)
+from velvetrope.userpools.mfa_operations import MfaSettings
+
+NEXT = "An0ther!pw"
+INVALID = "Invalid session for the user."
+SMS = SmsMfaConfig(sms_configuration=SmsConfiguration(sns_caller_arn="arn:aws:iam::123456789012:role/sms"))
+
+
+async def pool_with_mfa(world: World, mfa: str) -> tuple[str, str]:
+    """Authenticator apps and SMS; anna has a phone. With ON she has to set an app up, since there is no SMS then."""
+    pool_id = await world.pool()
+    await world.set_user_pool_mfa_config(
+        user_pool_id=pool_id,
+        mfa_configuration=mfa,
+        software_token_mfa_configuration=SoftwareTokenMfaConfig(enabled=True),
+        **({"sms_mfa_configuration": SMS} if mfa == "OPTIONAL" else {}),
+        **({"email_mfa_configuration": EmailMfaConfig()} if mfa == "ON" else {}),
+    )
+    await world.user(pool_id, phone_number="+15551234567")
+    return pool_id, await world.client(pool_id)
+
+
+async def set_password(world: World, pool_id: str, password: str = NEXT) -> None:
+    await world.admin_set_user_password(user_pool_id=pool_id, username="anna", password=password, permanent=True)
+
+
+async def test_second_factor_of_a_password_that_was_changed_since_signs_nobody_in(world: World) -> None:
+    pool_id, client_id = await pool_with_mfa(world, "OPTIONAL")
+    secret = await world.set_totp_up((await world.sign_in(client_id))["access_token"])
+    asked = await world.sign_in(client_id)
+
+    await set_password(world, pool_id)
+
+    async with refused("NotAuthorizedException", INVALID):
+        await world.respond(client_id, asked, {"SOFTWARE_TOKEN_MFA_CODE": world.totp(secret)})
+    world.later(seconds=30)
+    again = await world.sign_in(client_id, password=NEXT)
+    done = await world.respond(client_id, again, {"SOFTWARE_TOKEN_MFA_CODE": world.totp(secret)})
+    assert done["authentication_result"]["access_token"]
+
+
+async def test_second_factor_of_a_proof_of_a_password_that_was_changed_since_signs_nobody_in(world: World) -> None:
+    pool_id, client_id = await pool_with_mfa(world, "OPTIONAL")
+    secret = await world.set_totp_up((await world.sign_in(client_id))["access_token"])
+    asked = await world.srp_sign_in(pool_id, client_id)
+
+    await set_password(world, pool_id)
+
+    async with refused("NotAuthorizedException", INVALID):
+        await world.respond(client_id, asked, {"SOFTWARE_TOKEN_MFA_CODE": world.totp(secret)})
+
+
+async def test_who_had_the_old_password_sets_no_app_up_once_it_was_changed(world: World) -> None:
+    """Else they would keep the user out, who has the new one."""
+    pool_id, client_id = await pool_with_mfa(world, "ON")
+    asked = await world.sign_in(client_id)
+    begun = await world.associate_software_token(session=asked["session"])
+    code = world.totp(begun["secret_code"])
+
+    await set_password(world, pool_id)
+
+    async with refused("NotAuthorizedException", INVALID):
+        await world.associate_software_token(session=asked["session"])
+    async with refused("NotAuthorizedException", INVALID):
+        await world.verify_software_token(session=begun["session"], user_code=code)
+    again = await world.sign_in(client_id, password=NEXT)
+    assert again["challenge_name"] == "MFA_SETUP"
+
+
+async def test_who_had_the_old_password_sets_no_mail_address_up_once_it_was_changed(world: World) -> None:
+    pool_id, client_id = await pool_with_mfa(world, "ON")
+    asked = await world.sign_in(client_id)
+    sent = await world.respond(client_id, asked, {"EMAIL": "mallory@example.com"})
+    code = await world.last_code(pool_id)
+    later = await world.sign_in(client_id)
+
+    await set_password(world, pool_id)
+
+    async with refused("NotAuthorizedException", INVALID):
+        await world.respond(client_id, sent, {"EMAIL_OTP_CODE": code})
+    async with refused("NotAuthorizedException", INVALID):
+        await world.respond(client_id, later, {"EMAIL": "mallory@example.com"})
+    shown = await world.admin_get_user(user_pool_id=pool_id, username="anna")
+    assert "email" not in {one["name"] for one in shown["user_attributes"]}
+    assert shown["user_mfa_setting_list"] is None
+
+
+async def test_a_temporary_password_that_was_replaced_is_followed_by_no_new_one(world: World) -> None:
+    pool_id = await world.pool()
+    client_id = await world.client(pool_id)
+    invited = {"user_pool_id": pool_id, "username": "anna", "user_attributes": attribute_list(email="anna@example.com")}
+    await world.admin_create_user(**invited, temporary_password="Temporary-1")
+    asked = await world.sign_in(client_id, password="Temporary-1")
+
+    await world.admin_create_user(**invited, message_action="RESEND", temporary_password="Temporary-2")
+
+    async with refused("NotAuthorizedException", INVALID):
+        await world.respond(client_id, asked, {"NEW_PASSWORD": NEXT})
+    again = await world.sign_in(client_id, password="Temporary-2")
+    done = await world.respond(client_id, again, {"NEW_PASSWORD": NEXT})
+    assert done["authentication_result"]["access_token"]
+
+
+async def test_new_password_set_in_the_sign_in_itself_ends_nothing(world: World) -> None:
+    pool_id, client_id = await pool_with_mfa(world, "ON")
+    await world.admin_set_user_password(user_pool_id=pool_id, username="anna", password="Temporary-1", permanent=False)
+    asked = await world.sign_in(client_id, password="Temporary-1")
+
+    asked = await world.respond(client_id, asked, {"NEW_PASSWORD": NEXT})
+    begun = await world.associate_software_token(session=asked["session"])
+    verified = await world.verify_software_token(session=begun["session"], user_code=world.totp(begun["secret_code"]))
+    done = await world.respond(client_id, {**asked, "session": verified["session"]}, {})
+
+    assert done["authentication_result"]["access_token"]
+
+
+async def test_factor_that_was_switched_off_since_does_not_count(world: World) -> None:
+    """Somebody's phone number was taken over; they switch to their app, and a code that is under way is in vain."""
+    pool_id, client_id = await pool_with_mfa(world, "OPTIONAL")
+    token = (await world.sign_in(client_id))["access_token"]
+    on, off = MfaSettings(enabled=True), MfaSettings(enabled=False)
+    await world.set_user_mfa_preference(access_token=token, sms_mfa_settings=on)
+    asked = await world.sign_in(client_id)
+    assert asked["challenge_name"] == "SMS_MFA"
+    code = await world.last_code(pool_id)
+    secret = await world.set_totp_up(token)
+
+    await world.set_user_mfa_preference(access_token=token, sms_mfa_settings=off)
+
+    next_one = await world.respond(client_id, asked, {"SMS_MFA_CODE": code})
+    assert next_one["challenge_name"] == "SOFTWARE_TOKEN_MFA"
+    done = await world.respond(client_id, next_one, {"SOFTWARE_TOKEN_MFA_CODE": world.totp(secret)})
+    assert done["authentication_result"]["access_token"]
+
+
+async def test_factor_that_is_on_beside_another_one_counts(world: World) -> None:
+    pool_id, client_id = await pool_with_mfa(world, "OPTIONAL")
+    token = (await world.sign_in(client_id))["access_token"]
+    await world.set_user_mfa_preference(access_token=token, sms_mfa_settings=MfaSettings(enabled=True))
+    asked = await world.sign_in(client_id)
+    code = await world.last_code(pool_id)
+
+    await world.set_totp_up(token)
+
+    done = await world.respond(client_id, asked, {"SMS_MFA_CODE": code})
+    assert done["authentication_result"]["access_token"]
+
+
+async def test_app_set_up_meanwhile_is_not_replaced_by_who_has_the_password_alone(world: World) -> None:
+    """With an access token, which switches it on only with the preference."""
+    pool_id, client_id = await pool_with_mfa(world, "OPTIONAL")
+    token = (await world.sign_in(client_id))["access_token"]
+    await world.set_user_pool_mfa_config(
+        user_pool_id=pool_id,
+        mfa_configuration="ON",
+        software_token_mfa_configuration=SoftwareTokenMfaConfig(enabled=True),
+    )
+    asked = await world.sign_in(client_id)
+    begun = await world.associate_software_token(session=asked["session"])
+
+    own = await world.associate_software_token(access_token=token)
+    await world.verify_software_token(access_token=token, user_code=world.totp(own["secret_code"]))
+
+    async with refused("NotAuthorizedException", INVALID):
+        await world.verify_software_token(session=begun["session"], user_code=world.totp(begun["secret_code"]))
+    async with refused("NotAuthorizedException", INVALID):
+        await world.associate_software_token(session=asked["session"])
+    world.later(seconds=30)
+    again = await world.sign_in(client_id)
+    done = await world.respond(client_id, again, {"SOFTWARE_TOKEN_MFA_CODE": world.totp(own["secret_code"])})
+    assert done["authentication_result"]["access_token"]
