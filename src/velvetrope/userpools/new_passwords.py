@@ -84,6 +84,7 @@ class NewPasswords:
         if found is None or found.user.sub != sign_in.sub:
             raise NotAuthorizedException("Invalid session for the user.", detail="the session is another user's")
         if fingerprint_of(found.password_sealed) != asked.password:
+            await self._challenges.spend_session(session, now=now)  # it may be this very session that has changed it
             raise NotAuthorizedException("Invalid session for the user.", detail="the password was changed meanwhile")
         user = found.user
         check_may_sign_in(user, now=now)
