@@ -89,12 +89,3 @@ async def test_code_stays_while_a_function_has_it_and_for_a_day(
     clock.time += timedelta(microseconds=1)
     await library.prune({used})
     assert [await kept.load(sha256) is not None for sha256 in (used, new, old)] == [True, True, False]
-
-
-async def test_where_there_is_one_node_its_folder_is_all(clock: Clock, tmp_path: Path) -> None:
-    library = CodeLibrary(CodeStore(tmp_path / "code"), None, clock)
-    stored = await library.keep(zipped("first"))
-
-    await library.fetch([stored.sha256, "never kept"])
-
-    assert library.folders.folder_of(stored.sha256).exists()

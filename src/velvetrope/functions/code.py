@@ -10,8 +10,8 @@ folder, is a link or a device, is encrypted, is packed by other means than defla
 over Lambda's limits; and while it is unpacked if an entry turns out longer than it declared, or its name too long.
 Folders appear complete or not at all: they are unpacked beside their place and renamed.
 
-Nothing here is asynchronous; callers run `put_zip` in a thread. A folder of another machine's node is not fetched here:
-code lives in the state folder of the server that took the upload.
+Nothing here is asynchronous; callers run `put_zip` in a thread. The zips themselves are in the store, from which
+`code_library` unpacks what this node does not have.
 
 Sources: Lambda quotas (50 MB zipped, 250 MB unzipped); texts as recorded in reference/lambda.md section 8.
 """

@@ -100,7 +100,7 @@ class FunctionService:
         self._zygote = Zygote()
         self._homes = Homes(folder / "scratch", self._zygote, as_root=as_root)
         self.code = CodeStore(folder / "code")
-        self._library = CodeLibrary(self.code, FunctionCodeStore(database) if database.is_shared else None, clock)
+        self._library = CodeLibrary(self.code, FunctionCodeStore(database), clock)
         self.logs = FunctionLogs()
         self.policies = ResourcePolicies(database, account_id=account_id, region=region)
         box = EnvironmentBox(master_keys, entropy)

@@ -1,19 +1,19 @@
-"""The zips of functions and layers, for nodes that share a store: each unpacks what it runs into its own state folder.
-
-Where there is one node its folder is enough, and nothing is kept here.
-"""
+"""The zips of functions and layers. Each node unpacks what it runs into its own state folder."""
 
 from collections.abc import Collection
 from datetime import datetime, timedelta
 
 from sqlalchemy import Column, LargeBinary, String, Table, delete, select, update
+from sqlalchemy import Connection as EngineConnection
 
 from velvetrope.store.columns import UtcTime
 from velvetrope.store.database import Database
 from velvetrope.store.dialects.first_rows import insert_unless_there
 from velvetrope.store.schema import METADATA
+from velvetrope.store.tables.function_layers import load_layer_digests
+from velvetrope.store.tables.functions import load_code_digests
 
-__all__ = ["FunctionCodeStore"]
+__all__ = ["FunctionCodeStore", "missing_code"]
 
 _UNUSED_FOR = timedelta(days=1)
 """How long code stays that no function has: it is kept before its function is."""
@@ -25,6 +25,16 @@ _code = Table(
     Column("kept_at", UtcTime, nullable=False),
     Column("zip", LargeBinary, nullable=False),
 )
+
+
+def missing_code(connection: EngineConnection) -> list[str]:
+    """The ARNs of functions and layers whose code is not kept, each once.
+
+    There are such in a store that one node used alone with an older version, which kept it in its state folder only.
+    """
+    kept = set(connection.execute(select(_code.c.sha256)).scalars())
+    wanted = load_layer_digests(connection) | load_code_digests(connection)
+    return sorted({arn for digest, arn in wanted.items() if digest not in kept})
 
 
 class FunctionCodeStore:

@@ -11,6 +11,7 @@ from datetime import datetime
 
 import msgspec
 from sqlalchemy import Column, ForeignKey, Integer, String, Table, delete, insert, select, update
+from sqlalchemy import Connection as EngineConnection
 
 from velvetrope.store.columns import Record
 from velvetrope.store.database import Database
@@ -18,7 +19,7 @@ from velvetrope.store.dialects.first_rows import insert_unless_there
 from velvetrope.store.schema import METADATA
 from velvetrope.store.tables.functions import TOPIC, FunctionPolicy
 
-__all__ = ["Layer", "LayerStore", "LayerVersion"]
+__all__ = ["Layer", "LayerStore", "LayerVersion", "load_layer_digests"]
 
 
 class Layer(msgspec.Struct, frozen=True, kw_only=True):
@@ -78,6 +79,12 @@ _policies = Table(
     Column("version", Integer, primary_key=True, autoincrement=False),
     Column("record", Record(FunctionPolicy), nullable=False),
 )
+
+
+def load_layer_digests(connection: EngineConnection) -> dict[str, str]:
+    """The digests of the content of all versions, each with a layer's ARN."""
+    rows = connection.execute(select(_versions.c.layer_arn, _versions.c.record))
+    return {version.code_sha256: layer_arn for layer_arn, version in rows}
 
 
 class LayerStore:

@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 
 import msgspec
 from sqlalchemy import Column, ColumnElement, ForeignKey, Integer, Select, String, Table, delete, insert, select, update
+from sqlalchemy import Connection as EngineConnection
 from sqlalchemy.exc import IntegrityError
 
 from velvetrope.store.columns import Record
@@ -33,6 +34,7 @@ __all__ = [
     "FunctionStore",
     "InvocationTarget",
     "LayerReference",
+    "load_code_digests",
     "parse_version",
 ]
 
@@ -176,6 +178,17 @@ _policies = Table(
 QUALIFIED: list[Table] = [_policies]
 """Tables whose rows belong to one qualifier, by the columns `function_arn` and `qualifier`: they go with it. Files that
 declare another such table add it here."""
+
+
+def load_code_digests(connection: EngineConnection) -> dict[str, str]:
+    """The digests of all code that a call could still run, its functions' layers' too, each with a function's ARN."""
+    functions = connection.execute(select(_functions.c.record)).scalars()
+    versions = connection.execute(select(_versions.c.record)).scalars()
+    return {
+        digest: configuration.function_arn
+        for configuration in [*(function.latest for function in functions), *versions]
+        for digest in (configuration.code_sha256, *(layer.code_sha256 for layer in configuration.layers))
+    }
 
 
 class FunctionStore:
