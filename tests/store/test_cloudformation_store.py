@@ -124,6 +124,27 @@ async def test_an_operation_that_lost_its_stack_writes_nothing(store: CloudForma
     assert (stack.status, stack.status_reason) == ("UPDATE_FAILED", "why")
 
 
+@pytest.mark.parametrize(("began", "starts"), [("", "node"), ("node", "")])
+async def test_an_operation_of_before_a_copy_is_ended_by_who_starts_with_it(
+    began: str, starts: str, tmp_path: Path
+) -> None:
+    """From one node to PostgreSQL, whose nodes have names, and back to one that has none."""
+    database = await Database.open(store_url(tmp_path), durable=False)
+    before, after = (CloudFormationStore(database, node=name) for name in (began, starts))
+    await before.create_stack(make_stack(status="UPDATE_IN_PROGRESS"))
+    await before.save_change_set(
+        msgspec.structs.replace(make_change_set("one"), execution_status="EXECUTE_IN_PROGRESS")
+    )
+
+    ended = await after.interrupt_operations({"UPDATE_IN_PROGRESS": "UPDATE_FAILED"}, reason="why", at=NOW)
+
+    change_set = await after.load_change_set(change_set_id="arn:one")
+    assert ended == 1
+    assert change_set is not None
+    assert change_set.execution_status == "EXECUTE_FAILED"
+    await database.close()
+
+
 async def test_a_node_that_starts_leaves_the_operations_of_other_nodes_alone(tmp_path: Path) -> None:
     database = await Database.open(store_url(tmp_path), durable=False)
     mine, other = (CloudFormationStore(database, node=name) for name in ("mine", "other"))

@@ -255,7 +255,8 @@ class CloudFormationStore:
         """End every operation of this node that is under way: `outcomes` gives the status that follows each status.
 
         Change sets that were being executed have failed. Of other nodes nothing is known here: what one of them was at
-        is interrupted when that one starts again.
+        is interrupted when that one starts again. But where there is one node it is all nodes' heir, and an operation
+        of no node is anybody's: a store that was copied says so of those that were under way where it came from.
 
         For start-up, when no operation of ours can be running. Returns how many there were.
         """
@@ -266,7 +267,7 @@ class CloudFormationStore:
                     stack, status=outcomes[stack.status], status_reason=reason, updated_at=at, operation_id=""
                 )
                 for stack in rows.scalars()
-                if stack.node == self._node
+                if not self._node or stack.node in ("", self._node)
             ]
             for stack in interrupted:
                 await tx.connection.execute(
