@@ -80,6 +80,10 @@ class MasterKeys:
         except InvalidTag:
             raise SealBroken("the sealed data was changed, or belongs elsewhere") from None
 
+    def knows(self, sealed: bytes) -> bool:
+        """Whether the data says that one of these keys has sealed it. That it is so, only `open` proves."""
+        return sealed[:_KEY_ID_BYTES] in self.keys
+
     def derive(self, *, purpose: str, info: bytes, key_id: bytes | None = None) -> bytes:
         """32 bytes that belong to (`purpose`, `info`) under one key (the current one unless told).
 

@@ -14,6 +14,7 @@ from velvetrope.cli import options
 from velvetrope.cli.ending import end_by, fail
 from velvetrope.cli.options import ServerFlags, with_server_flags
 from velvetrope.cli.policy import policy_commands
+from velvetrope.cli.store import store_commands
 from velvetrope.cli.users import user_commands
 
 if TYPE_CHECKING:
@@ -30,12 +31,15 @@ _cli = typer.Typer(
 )
 
 _cli.add_typer(policy_commands)
+_cli.add_typer(store_commands)
 _cli.add_typer(user_commands)
 
 _SECRET_VARIABLES = (
     "VELVETROPE_ROOT_SECRET_ACCESS_KEY",
     "VELVETROPE_SMTP_URL",
     "VELVETROPE_SMS_WEBHOOK_TOKEN",
+    "VELVETROPE_STORE_FROM",
+    "VELVETROPE_STORE_TO",
     "VELVETROPE_STORE_URL",
 )
 

@@ -5,7 +5,10 @@
     root-access-key.json     the account's root key; mode 0600
     connection.json          how tools reach the server that ran last (`velvetrope env` reads it); mode 0600
     dev-users.json           keyed digests of the passwords that `dev_user`s were given; mode 0600
-    ca/  functions/  synth/  certificates; function code by digest; expanded templates
+    ca/  functions/  synth/  certificates; function code, unpacked; expanded templates
+    logs/                    what functions printed
+
+What of it goes with a copy of the store to another place is `TAKEN_ALONG`.
 
 The folder is made with mode 0700. A lock file held for the life of the process keeps a second server out: two processes
 would each keep their own caches over one database.
@@ -27,10 +30,23 @@ from velvetrope.sealing import MasterKeys
 from velvetrope.secret import Secret
 from velvetrope.server.settings import RootAccessKey
 
-__all__ = ["StateFolder", "StateFolderError", "read_connection", "read_root_key"]
-
+__all__ = [
+    "TAKEN_ALONG",
+    "StateFolder",
+    "StateFolderError",
+    "database_url",
+    "load_master_keys",
+    "read_connection",
+    "read_root_key",
+]
 
 _ROOT_KEY = "root-access-key.json"
+
+TAKEN_ALONG = ("master-keys.json", _ROOT_KEY, "dev-users.json", "ca")
+"""What a copy of the state is given of the folder, besides the store: keys, and whom clients have been told to trust.
+
+Function code is unpacked anew from the store. What functions printed, how the server was reached and what it keeps to
+be quicker stay where they are."""
 _BROUGHT = frozenset({"master-keys.json", _ROOT_KEY})
 """What may be in a new folder, from another node's."""
 
@@ -98,7 +114,7 @@ class StateFolder:
 
     @property
     def database_url(self) -> str:
-        return f"sqlite:///{self.path / 'velvetrope.db'}"
+        return database_url(self.path)
 
     def rotate_master_key(self, entropy: Entropy) -> bytes:
         """Seal with a new master key from now on, and give its id. The former ones stay: they open what they sealed.
@@ -132,6 +148,11 @@ class StateFolder:
     def save_private(self, name: str, document: Mapping[str, Any]) -> None:
         """Keep a JSON document that only the folder's owner may read, in one piece."""
         _write_private(self.path / name, document)
+
+
+def database_url(path: Path) -> str:
+    """The URL of a state folder's own database."""
+    return f"sqlite:///{path / 'velvetrope.db'}"
 
 
 def read_connection(path: Path) -> dict[str, Any]:
@@ -198,15 +219,27 @@ def _unusable(path: Path, err: OSError) -> StateFolderError:
 def _load_master_keys(folder: Path, entropy: Entropy) -> MasterKeys:
     """The master keys, made at the first start; without them, a database that they opened is not to be started over."""
     path = folder / "master-keys.json"
+    if path.exists() or (folder / "velvetrope.db").exists():
+        return load_master_keys(folder)
+    keys = MasterKeys.generate(entropy)
+    _save_master_keys(path, keys)
+    return keys
+
+
+def load_master_keys(folder: Path) -> MasterKeys:
+    """The master keys of a state folder, whoever has it open.
+
+    Raises:
+        StateFolderError: there are none, or they are damaged.
+    """
+    path = folder / "master-keys.json"
     if not path.exists():
-        if (folder / "velvetrope.db").exists():
-            raise StateFolderError(
-                f"{path} is missing, and the database beside it cannot be read without it. Put it back, or start "
-                "afresh with another --state-folder."
-            )
-        keys = MasterKeys.generate(entropy)
-        _save_master_keys(path, keys)
-        return keys
+        raise StateFolderError(
+            f"{path} is missing, and the database beside it cannot be read without it. Put it back, or start "
+            "afresh with another --state-folder."
+            if (folder / "velvetrope.db").exists()
+            else f"There is no {path}: no velvetrope has run with that state folder. Name its --state-folder."
+        )
     try:
         document = json.loads(path.read_bytes())
         return MasterKeys(
@@ -216,6 +249,8 @@ def _load_master_keys(folder: Path, entropy: Entropy) -> MasterKeys:
                 for key_id, key in document["keys"].items()
             },
         )
+    except OSError as err:
+        raise StateFolderError(f"{path} cannot be read ({err.strerror}).") from None
     except (ValueError, KeyError, TypeError, AttributeError):
         raise StateFolderError(f"{path} is damaged; the state cannot be read without it.") from None
 

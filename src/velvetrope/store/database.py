@@ -32,11 +32,10 @@ from typing import Any, TypeVar, TypeVarTuple, overload
 
 from sqlalchemy import Connection as EngineConnection
 from sqlalchemy import CursorResult, Engine, Executable
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql.selectable import TypedReturnsRows
 
-from velvetrope.store.dialects import DatabaseUnreachable, DatabaseUnsupported, Dialect, Listening, open_engine
+from velvetrope.store.dialects import DatabaseUnreachable, Dialect, Listening, open_engine, parse_url
 from velvetrope.store.drivers import driver_of, named_error
 from velvetrope.store.schema import prepare_schema
 from velvetrope.store.threads import Threads
@@ -207,12 +206,7 @@ class Database:
                 what we promise.
             velvetrope.store.DatabaseUnreachable: the database does not answer, or does not let us in.
         """
-        try:
-            parsed = make_url(url)
-        except (ArgumentError, ValueError):
-            # Without what the URL says, which may be a password.
-            raise DatabaseUnsupported("The database URL cannot be read; is everything in it percent-encoded?") from None
-        database = cls(*open_engine(parsed, durable=durable))
+        database = cls(*open_engine(parse_url(url), durable=durable))
         try:
             # Heard from before anything is read, so that nothing is remembered that has changed unheard.
             await database._listen()

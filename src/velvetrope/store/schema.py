@@ -11,7 +11,7 @@ from sqlalchemy import Column, Connection, MetaData, String, Table, insert, insp
 
 from velvetrope.errors import VelvetropeError
 
-__all__ = ["HEAD", "METADATA", "SchemaTooNew", "migrate", "prepare_schema"]
+__all__ = ["HEAD", "METADATA", "SchemaTooNew", "migrate", "prepare_schema", "schema_version"]
 
 METADATA = MetaData()
 """Every table of every file in `store/tables/` is declared on this."""
@@ -32,21 +32,32 @@ def prepare_schema(connection: Connection) -> None:
     Raises:
         SchemaTooNew: its version is not one that this velvetrope knows.
     """
-    from velvetrope.store import tables  # noqa: F401  the import declares every table on METADATA
-
-    if not inspect(connection).has_table("alembic_version"):
+    found = schema_version(connection)
+    if found is None:
         METADATA.create_all(connection)
         _version.create(connection)
         connection.execute(insert(_version).values(version_num=HEAD))
-        return
-    found = connection.execute(select(_version.c.version_num)).scalar_one()
+    elif found < HEAD:
+        migrate(connection)
+
+
+def schema_version(connection: Connection) -> str | None:
+    """The number of the schema that is there; None where nothing is.
+
+    Raises:
+        SchemaTooNew: it is not one that this velvetrope knows.
+    """
+    from velvetrope.store import tables  # noqa: F401  the import declares every table on METADATA
+
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    found: str = connection.execute(select(_version.c.version_num)).scalar_one()
     if found > HEAD:
         raise SchemaTooNew(
             f"The state was written by a newer velvetrope (schema {found}; this one knows {HEAD}). "
             "Upgrade velvetrope, or point it at another state folder."
         )
-    if found < HEAD:
-        migrate(connection)
+    return found
 
 
 def migrate(connection: Connection) -> None:

@@ -6,13 +6,15 @@
 from collections.abc import Callable, Collection
 from typing import Protocol
 
-from sqlalchemy import Engine
-from sqlalchemy.engine import URL
+from sqlalchemy import Connection, Engine
+from sqlalchemy.engine import URL, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import ArgumentError
 
 from velvetrope.errors import VelvetropeError
+from velvetrope.store.dialects.whole_tables import WholeTables
 
-__all__ = ["DatabaseUnreachable", "DatabaseUnsupported", "Dialect", "Listening", "open_engine"]
+__all__ = ["DatabaseUnreachable", "DatabaseUnsupported", "Dialect", "Listening", "open_engine", "parse_url"]
 
 
 class DatabaseUnsupported(VelvetropeError):
@@ -43,6 +45,12 @@ class Dialect(Protocol):
     leaves_at_once: bool
     """Whether ending a transaction that wrote nothing is done within the process, and so may be done anywhere."""
 
+    def check_server(self, driver: DBAPIConnection) -> None:
+        """
+        Raises:
+            DatabaseUnsupported: the server cannot keep what we promise.
+        """
+
     def begin(self, driver: DBAPIConnection, *, writes: bool, waits_for_disk: bool) -> None:
         """Start a transaction: as a reader, who sees one committed state, or as the one writer there is.
 
@@ -61,6 +69,21 @@ class Dialect(Protocol):
     def listen(self, told: Callable[[Collection[str] | None], None]) -> Listening | None:
         """Call `told`, in a thread, with the topics of each commit of another node; with None where commits may have
         gone unheard, once each second for as long as that is so. None where there are no other nodes."""
+
+    def whole_tables(self, connection: Connection) -> WholeTables:
+        """The tables, whole, inside the transaction that has begun."""
+
+
+def parse_url(url: str) -> URL:
+    """The parts of a database URL.
+
+    Raises:
+        DatabaseUnsupported: it is none. The message is without what it says, which may be a password.
+    """
+    try:
+        return make_url(url)
+    except (ArgumentError, ValueError):
+        raise DatabaseUnsupported("The database URL cannot be read; is everything in it percent-encoded?") from None
 
 
 def open_engine(url: URL, *, durable: bool) -> tuple[Engine, Dialect]:

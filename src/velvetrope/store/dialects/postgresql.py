@@ -26,23 +26,24 @@ import secrets
 from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Any, cast
 
-from sqlalchemy import Engine, create_engine, event
+from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.dialects.postgresql.base import PGTypeCompiler
 from sqlalchemy.engine import URL
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.types import TypeEngine
 
 from velvetrope.store.dialects import DatabaseUnreachable, DatabaseUnsupported, Listening
+from velvetrope.store.dialects.whole_tables import WholeTables
 
 if TYPE_CHECKING:
     import psycopg
 
-__all__ = ["CHANNEL", "PostgreSql", "connection_parameters", "open_engine"]
+__all__ = ["CHANNEL", "WRITERS", "PostgreSql", "connection_parameters", "open_engine"]
 
 CHANNEL = "velvetrope"
 """Where commits are told, as `NODE,TOPIC,…`."""
 
-_WRITERS = 0x76656C766574
+WRITERS = 0x76656C766574
 """The advisory lock that whoever may write holds."""
 _TURN_SECONDS = 15
 _IDLE_SECONDS = 15
@@ -70,13 +71,26 @@ class PostgreSql:
         self._durable = durable
         self._node = secrets.token_hex(8)
 
+    def check_server(self, driver: DBAPIConnection) -> None:
+        connection = cast("psycopg.Connection[Any]", driver)
+        if connection.info.server_version < _OLDEST * 10_000:
+            raise DatabaseUnsupported(f"PostgreSQL {_OLDEST} or newer is needed.")
+        row = connection.execute(b"SELECT current_setting('server_encoding'), pg_is_in_recovery()").fetchone()
+        encoding, is_replica = row if row is not None else ("unknown", True)
+        if encoding != "UTF8":
+            raise DatabaseUnsupported(
+                f"The database's encoding is {encoding}; it has to be UTF8, as names are in any script."
+            )
+        if is_replica:
+            raise DatabaseUnsupported("This PostgreSQL is a replica, in which nothing can be written.")
+
     def begin(self, driver: DBAPIConnection, *, writes: bool, waits_for_disk: bool) -> None:
         if not writes:
             _run(driver, "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY")
             return
         # What waiting means is the database's own setting: for its disk, or for those of its replicas too.
         disk = "" if self._durable and waits_for_disk else "SET LOCAL synchronous_commit TO off; "
-        _run(driver, f"BEGIN ISOLATION LEVEL READ COMMITTED; {disk}SELECT pg_advisory_xact_lock({_WRITERS})")
+        _run(driver, f"BEGIN ISOLATION LEVEL READ COMMITTED; {disk}SELECT pg_advisory_xact_lock({WRITERS})")
 
     def commit(self, driver: DBAPIConnection, topics: Collection[str]) -> None:
         if not _is_good(driver):
@@ -105,11 +119,16 @@ class PostgreSql:
         parameters = connection_parameters(self._url)
         try:
             with psycopg.connect(**parameters) as connection:
-                _check_server(connection)
+                self.check_server(cast("DBAPIConnection", connection))
             return Notifications(parameters, CHANNEL, self._node, told)
         except psycopg.Error as error:
             where = f"{parameters['host']}, database {self._url.database}"
             raise DatabaseUnreachable(f"PostgreSQL on {where}: {' '.join(str(error).split())}") from None
+
+    def whole_tables(self, connection: Connection) -> WholeTables:
+        from velvetrope.store.dialects.postgresql_tables import PostgreSqlTables
+
+        return PostgreSqlTables(connection)
 
 
 def open_engine(url: URL) -> Engine:
@@ -144,20 +163,6 @@ def open_engine(url: URL) -> Engine:
         keep_all_texts(cast("psycopg.Connection[Any]", dbapi_connection))
 
     return engine
-
-
-def _check_server(connection: "psycopg.Connection[Any]") -> None:
-    """Raises DatabaseUnsupported where it cannot be what we need."""
-    if connection.info.server_version < _OLDEST * 10_000:
-        raise DatabaseUnsupported(f"PostgreSQL {_OLDEST} or newer is needed.")
-    row = connection.execute(b"SELECT current_setting('server_encoding'), pg_is_in_recovery()").fetchone()
-    encoding, is_replica = row if row is not None else ("unknown", True)
-    if encoding != "UTF8":
-        raise DatabaseUnsupported(
-            f"The database's encoding is {encoding}; it has to be UTF8, as names are in any script."
-        )
-    if is_replica:
-        raise DatabaseUnsupported("This PostgreSQL is a replica, in which nothing can be written.")
 
 
 def connection_parameters(url: URL) -> dict[str, Any]:

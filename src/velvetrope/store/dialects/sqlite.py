@@ -14,9 +14,11 @@ from collections import deque
 from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any, cast
 
-from sqlalchemy import Engine, create_engine, event
+from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL
 from sqlalchemy.engine.interfaces import DBAPIConnection
+
+from velvetrope.store.dialects.whole_tables import WholeTables
 
 __all__ = ["Sqlite", "open_engine"]
 
@@ -67,6 +69,9 @@ class Sqlite:
     def __init__(self, *, durable: bool) -> None:
         self._durable = durable
 
+    def check_server(self, driver: DBAPIConnection) -> None:
+        """Nothing: it is a part of this process."""
+
     def begin(self, driver: DBAPIConnection, *, writes: bool, waits_for_disk: bool) -> None:
         connection = cast("_Connection", driver)
         waits = self._durable and waits_for_disk
@@ -87,6 +92,11 @@ class Sqlite:
 
     def listen(self, told: Callable[[Collection[str] | None], None]) -> None:  # noqa: ARG002  there is nobody to hear
         return None
+
+    def whole_tables(self, connection: Connection) -> WholeTables:
+        from velvetrope.store.dialects.sqlite_tables import SqliteTables
+
+        return SqliteTables(connection)
 
 
 def open_engine(url: URL, *, durable: bool) -> Engine:

@@ -7,11 +7,12 @@ wrong and keys broken, one by one, and write what the others cannot read; so it 
 from collections.abc import Callable
 
 from sqlalchemy import Column, Integer, LargeBinary, Table, insert, select, update
+from sqlalchemy import Connection as EngineConnection
 
 from velvetrope.store.database import Database
 from velvetrope.store.schema import METADATA
 
-__all__ = ["MasterKeyStore"]
+__all__ = ["MasterKeyStore", "load_sealed_check"]
 
 _checks = Table(
     "master_key_checks",
@@ -41,3 +42,8 @@ class MasterKeyStore:
                 return False
             await tx.connection.execute(update(_checks).values(sealed=seal()))
             return True
+
+
+def load_sealed_check(connection: EngineConnection) -> bytes | None:
+    """The value that the store's master keys open; None where no server has run with it."""
+    return connection.execute(select(_checks.c.sealed)).scalar()
