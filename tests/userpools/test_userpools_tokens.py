@@ -140,6 +140,34 @@ async def test_groups_roles_and_the_preferred_role(world: World) -> None:
     assert "cognito:preferred_role" not in claims_of(refreshed["id_token"]), "two roles share the lowest precedence"
 
 
+@pytest.mark.parametrize(
+    ("groups", "roles", "preferred"),
+    [
+        ([(None, "A")], ["A"], "A"),
+        ([(None, "A"), (None, "A")], ["A"], "A"),
+        ([(0, None), (3, "A")], ["A"], "A"),
+        ([(None, "A"), (None, "B")], ["A", "B"], None),
+        ([(0, None), (3, "A"), (4, "B")], ["A", "B"], None),
+        ([(3, None)], [], None),
+    ],
+    ids=["the only group", "two groups with one role", "the first has none", "two roles", "two after none", "no role"],
+)
+async def test_the_only_role_is_the_preferred_one_whatever_its_precedence(
+    world: World, groups: list[tuple[int | None, str | None]], roles: list[str], preferred: str | None
+) -> None:
+    pool_id, client_id = await world.some_user()
+    prefix = "arn:aws:iam::123456789012:role/"
+    for number, (precedence, role) in enumerate(groups):
+        arn = None if role is None else prefix + role
+        await world.create_group(user_pool_id=pool_id, group_name=f"g{number}", precedence=precedence, role_arn=arn)
+        await world.admin_add_user_to_group(user_pool_id=pool_id, username="anna", group_name=f"g{number}")
+
+    claims = claims_of((await world.sign_in(client_id))["id_token"])
+
+    assert claims.get("cognito:roles", []) == [prefix + role for role in roles]
+    assert claims.get("cognito:preferred_role") == (None if preferred is None else prefix + preferred)
+
+
 async def test_client_sees_only_the_attributes_it_may_read(world: World) -> None:
     pool_id = await world.pool(schema=(SchemaAttribute(name="team"),))
     await world.user(pool_id, email="anna@example.com", given_name="Anna", custom__team="red")

@@ -44,7 +44,7 @@ class Granted:
         ranked = _by_precedence(groups)
         return cls(
             tuple(group.group_name for group in ranked),
-            tuple(group.role_arn for group in ranked if group.role_arn is not None),
+            tuple(dict.fromkeys(group.role_arn for group in ranked if group.role_arn is not None)),
             _preferred_role(ranked),
         )
 
@@ -160,11 +160,15 @@ def epoch_seconds(moment: datetime) -> int:
 
 
 def _preferred_role(groups: Sequence[Group]) -> str | None:
-    """The role of the group that goes first, if it is clear which that is.
+    """The only role there is, or else that of the group that goes first, if it is clear which that is.
 
-    Lower precedence goes first; groups without one go last and give no preferred role. Where several groups share the
-    lowest precedence they must agree on the role (Developer Guide, "Adding groups to a user pool").
+    Lower precedence goes first; groups without one go last and give no preferred role among several. Where several
+    groups share the lowest precedence they must agree on the role (Developer Guide, "Role-based access control", "Using
+    tokens to assign roles to users", and "Adding groups to a user pool").
     """
+    allowed = {group.role_arn for group in groups if group.role_arn is not None}
+    if len(allowed) == 1:
+        return allowed.pop()
     ranked = [(group.precedence, group.role_arn) for group in groups if group.precedence is not None]
     if not ranked:
         return None
