@@ -39,8 +39,25 @@ def pool(server: RunningServer) -> Iterator[str]:
 
 def users(server: RunningServer, *arguments: str, text: str = "", key: tuple[str, str] = ROOT_KEY) -> Result:
     environment = {"VELVETROPE_ROOT_ACCESS_KEY_ID": key[0], "VELVETROPE_ROOT_SECRET_ACCESS_KEY": key[1]}
-    command = ["users", *arguments, "--state-folder", str(server.state_folder)]
+    command = ["users", arguments[0], "--state-folder", str(server.state_folder), *arguments[1:]]
     return CliRunner().invoke(_cli, command, input=text, env=environment)
+
+
+def started(
+    server: RunningServer, *arguments: str, stdin: bytes = b"", stdout: int = subprocess.PIPE, **environment: str
+) -> subprocess.CompletedProcess[bytes]:
+    """The command in a process of its own."""
+    key_id, secret = ROOT_KEY
+    command = [sys.executable, "-m", "velvetrope.cli", "users", *arguments, "--state-folder", str(server.state_folder)]
+    preset = {"VELVETROPE_ROOT_ACCESS_KEY_ID": key_id, "VELVETROPE_ROOT_SECRET_ACCESS_KEY": secret}
+    return subprocess.run(
+        command,
+        input=stdin,
+        stdout=stdout,
+        stderr=subprocess.PIPE,
+        env={**os.environ, **preset, **environment},
+        check=False,
+    )
 
 
 def add(server: RunningServer, name: str, *arguments: str, password: str = PASSWORD) -> Result:
@@ -153,6 +170,14 @@ def test_a_password_that_is_no_text_is_one_sentence(server: RunningServer, pool:
     assert (result.exit_code, result.output) == (1, "velvetrope: The password is not UTF-8 text.\n")
 
 
+def test_a_password_that_is_no_text_is_one_sentence_in_the_plainest_locale_too(
+    server: RunningServer, pool: str
+) -> None:
+    result = started(server, "add", "anna", "--password-stdin", stdin=b"\xff\xfe\n", LC_ALL="C", PYTHONUTF8="0")
+
+    assert (result.returncode, result.stderr) == (1, b"velvetrope: The password is not UTF-8 text.\n")
+
+
 def test_without_a_terminal_no_password_is_asked_for(server: RunningServer, pool: str) -> None:
     """It would be shown as it is typed."""
     result = users(server, "add", "anna", text=f"{PASSWORD}\n{PASSWORD}\n")
@@ -173,18 +198,7 @@ def test_a_full_disk_is_one_sentence(server: RunningServer, pool: str) -> None:
     add(server, "anna")
 
     with Path("/dev/full").open("w") as full:
-        command = [
-            sys.executable,
-            "-m",
-            "velvetrope.cli",
-            "users",
-            "export",
-            "--state-folder",
-            str(server.state_folder),
-        ]
-        environment = {**os.environ, "VELVETROPE_ROOT_ACCESS_KEY_ID": ROOT_KEY[0]}
-        environment["VELVETROPE_ROOT_SECRET_ACCESS_KEY"] = ROOT_KEY[1]
-        result = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, env=environment, check=False)
+        result = started(server, "export", stdout=full.fileno())
 
     told = b"velvetrope: Not everything could be written: No space left on device.\n"
     assert (result.returncode, result.stderr) == (1, told)
@@ -223,6 +237,26 @@ def test_a_disabled_user_is_refused_until_enabled(server: RunningServer, pool: s
 
 
 @pytest.mark.parametrize(
+    ("name", "typed_so"),
+    [
+        ("anna", "anna"),
+        ("-rf", "-- -rf"),
+        ("$(touch${IFS}x)", "'$(touch${IFS}x)'"),
+        ("a;b'c", """'a;b'"'"'c'"""),
+    ],
+)
+def test_the_command_that_undoes_it_is_one_for_every_name(
+    server: RunningServer, pool: str, name: str, typed_so: str
+) -> None:
+    """People choose their names; the owner's shell is not to run them."""
+    aws_client(server, "cognito-idp").admin_create_user(UserPoolId=pool, Username=name, MessageAction="SUPPRESS")
+
+    disabled = users(server, "disable", "--pool", pool, "--", name)
+
+    assert disabled.output == f"{name} cannot sign in any more. To undo: velvetrope users enable {typed_so}\n"
+
+
+@pytest.mark.parametrize(
     ("answers", "deleted"), [("y\n", True), ("maybe\nYES\n", True), ("n\n", False), ("\n", False), ("", False)]
 )
 def test_a_user_is_deleted_after_a_yes(server: RunningServer, pool: str, answers: str, deleted: bool) -> None:
@@ -258,6 +292,28 @@ def test_everybody_is_exported_without_passwords(server: RunningServer, pool: st
     assert (anna["groups"], anna["status"], anna["enabled"]) == (["editors"], "CONFIRMED", True)
     assert anna["attributes"]["email_verified"] == "true"
     assert PASSWORD not in json.dumps(people)
+
+
+@pytest.mark.parametrize("form", ["csv", "json"])
+def test_an_export_moves_no_terminal_and_is_whole_in_a_file(server: RunningServer, pool: str, form: str) -> None:
+    hostile = "\x1b[2J\u202egnp\x9b31m"
+    aws_client(server, "cognito-idp").admin_create_user(
+        UserPoolId=pool,
+        Username="anna",
+        MessageAction="SUPPRESS",
+        UserAttributes=[{"Name": "nickname", "Value": hostile}],
+    )
+    reading, terminal = os.openpty()
+
+    filed = started(server, "export", "--format", form).stdout.decode()
+    started(server, "export", "--format", form, stdout=terminal)
+
+    seen = os.read(reading, 65536).decode()
+    os.close(terminal)
+    os.close(reading)
+    assert not set("\x1b\u202e\x9b").intersection(seen)
+    assert "\\u202egnp\\x9b31m" in seen
+    assert (hostile if form == "csv" else json.dumps(hostile, ensure_ascii=False)) in filed
 
 
 def test_another_form_of_export_is_refused(server: RunningServer, pool: str) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from velvetrope.cli.terminal import shown
 from velvetrope.secret import Secret
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ class UserDirectory:
     client: "BaseClient"
     pool_id: str
     pool_name: str
+    """As a terminal is shown it: names of pools may have line breaks."""
 
     @classmethod
     def open(cls, state_folder: Path, pool: str | None) -> "UserDirectory":
@@ -45,8 +47,8 @@ class UserDirectory:
             raise UsersError("The server has no user pool.")
         wanted = [one for one in pools if pool is None or pool in (one["Id"], one["Name"])]
         if len(wanted) == 1:
-            return cls(client, wanted[0]["Id"], wanted[0]["Name"])
-        known = ", ".join(f"{one['Name']} ({one['Id']})" for one in (wanted or pools))
+            return cls(client, wanted[0]["Id"], shown(wanted[0]["Name"]))
+        known = ", ".join(f"{shown(one['Name'])} ({one['Id']})" for one in (wanted or pools))
         if not wanted:
             raise UsersError(f"--pool {pool}: there is no such pool. There is {known}.")
         raise UsersError(f"Which pool? Name one by its id with --pool: {known}.")

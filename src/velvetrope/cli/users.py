@@ -5,6 +5,7 @@ key, so the pool's rules hold here too. Passwords are asked for without echo, or
 `--password-stdin`; they are never an argument, which other users of the machine could read.
 """
 
+import shlex
 import sys
 import warnings
 from collections.abc import Mapping
@@ -104,7 +105,7 @@ def disable(name: Name, pool: Pool = None, state_folder: options.StateFolderPath
     """Keep a user from signing in; tokens that are out are refused wherever they are looked up."""
     with _Told():
         UserDirectory.open(state_folder, pool).call("admin_disable_user", Username=name)
-        print(f"{name} cannot sign in any more. To undo: velvetrope users enable {name}")
+        print(f"{name} cannot sign in any more. To undo: velvetrope users enable {_argument(name)}")
 
 
 @user_commands.command()
@@ -143,7 +144,9 @@ def export(
         if output not in ("csv", "json"):
             raise UsersError(f"--format {output}: it is csv or json.")
         people = UserDirectory.open(state_folder, pool)
-        print(people.as_csv() if output == "csv" else people.as_json(), end="")
+        text = people.as_csv() if output == "csv" else people.as_json()
+        # A file gets what there is; a terminal obeys nothing of it.
+        print(shown(text, lines=True) if sys.stdout.isatty() else text, end="")
 
 
 @user_commands.command("import")
@@ -205,15 +208,29 @@ def _new_password(*, stdin: bool) -> Secret[str]:
             raise UsersError(_NOT_TEXT) from None
         if not password:
             raise UsersError("There was no password on standard input.")
-        return Secret(password)
+        return _text(password)
     while True:
         password = _prompt("Password: ")
         if not password:
             print("A password has at least one character.", file=sys.stderr)
         elif _prompt("The same again: ") == password:
-            return Secret(password)
+            return _text(password)
         else:
             print("The two differ. Once more.", file=sys.stderr)
+
+
+def _text(password: str) -> Secret[str]:
+    """The password, if it is text: Python reads other bytes as halves of surrogates where the locale is `C`."""
+    try:
+        password.encode()
+    except UnicodeEncodeError:
+        raise UsersError(_NOT_TEXT) from None
+    return Secret(password)
+
+
+def _argument(name: str) -> str:
+    """A name as it is typed to a shell, which makes a command of `$(…)`; people choose their names themselves."""
+    return f"-- {shlex.quote(name)}" if name.startswith("-") else shlex.quote(name)
 
 
 def _prompt(words: str) -> str:
