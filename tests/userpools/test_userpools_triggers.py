@@ -1,5 +1,6 @@
 """Triggers: when they are asked, what they are told, and what becomes of what they answer."""
 
+import math
 from typing import Any
 
 import pytest
@@ -8,6 +9,8 @@ from support.userpools import (
     ACCOUNT,
     PASSWORD,
     REGION,
+    START,
+    Answered,
     RaisedInFunction,
     World,
     attribute_list,
@@ -167,6 +170,52 @@ async def test_answer_that_is_no_event_is_refused(world: World, answer: Any) -> 
 
     async with refused("InvalidLambdaResponseException", "Unrecognizable lambda output"):
         await world.initiate_auth(auth_flow="CUSTOM_AUTH", client_id=client_id, auth_parameters={"USERNAME": "anna"})
+
+
+@pytest.mark.parametrize("value", ["\ud800", {"deep": ["\udc00"]}, math.nan, math.inf])
+async def test_claim_that_no_token_can_carry_is_refused(world: World, value: object) -> None:
+    details = {"idTokenGeneration": {"claimsToAddOrOverride": {"claim": value}}}
+    arn = world.functions.answers("tokens", claimsAndScopeOverrideDetails=details)
+    _, client_id = await pool_with(
+        world, pre_token_generation_config=VersionedTrigger(lambda_version="V2_0", lambda_arn=arn)
+    )
+
+    async with refused("InvalidLambdaResponseException", "Unrecognizable lambda output"):
+        await world.sign_in(client_id)
+
+
+class OwnRuntime:
+    """A function whose answer is what somebody's own runtime wrote."""
+
+    def __init__(self, answer: Answered) -> None:
+        self._answer = answer
+
+    async def invoke(self, *_arguments: object, **_more: object) -> Answered:
+        return self._answer
+
+
+_WRITTEN = [
+    b"[" * 100_000,
+    b'{"response": {"\xed\xa0\x80": 1}}',
+    b'{"response": {"a": "\\ud800"}}',
+    b'{"response": {"a": NaN}}',
+    b"\xff\xfe{\x00}\x00",
+    b"",
+]
+
+
+@pytest.mark.parametrize("payload", _WRITTEN, ids=["deep", "bytes", "surrogate", "NaN", "UTF-16", "nothing"])
+async def test_answer_of_ones_own_runtime_that_is_no_json_is_refused(world: World, payload: bytes) -> None:
+    pool_id = await world.pool(lambda_config=LambdaConfig(pre_authentication="arn:aws:lambda:us-west-2:1:function:f"))
+    pool = await world.store.load_pool(pool_id)
+    assert pool is not None
+    occasion = Occasion(pool, "anna", START)
+
+    async with refused("InvalidLambdaResponseException", "Unrecognizable lambda output"):
+        await Triggers(OwnRuntime(Answered(payload))).ask("PreAuthentication", "P", occasion, {}, {}, Nothing)
+    async with refused("UserLambdaValidationException", "PreAuthentication failed with error Unknown."):
+        failed = Answered(payload, "Unhandled")
+        await Triggers(OwnRuntime(failed)).ask("PreAuthentication", "P", occasion, {}, {}, Nothing)
 
 
 class NotPermitted(ServiceError):

@@ -228,22 +228,23 @@ def user_attributes(user: User | None) -> dict[str, str]:
 
 
 def _parse(payload: bytes, answer_type: type[S]) -> S:
+    """The answer's `response`. What no other JSON reader would take, halves of surrogate pairs and NaN, is none."""
     try:
-        event = json.loads(payload)
+        event = msgspec.json.decode(payload)
         if not isinstance(event, dict) or not isinstance(event.get("response"), dict):
             raise InvalidLambdaResponseException("Unrecognizable lambda output", detail="no event with a response")
         # A null stands for a member that was not set: events go out with nulls, and functions echo them.
         given = {key: value for key, value in event["response"].items() if value is not None}
         return msgspec.convert(given, answer_type)
-    except ValueError as unreadable:
+    except (ValueError, RecursionError) as unreadable:
         raise InvalidLambdaResponseException("Unrecognizable lambda output", detail=str(unreadable)) from None
 
 
 def _said(payload: bytes) -> str:
     """The text of the error that a function raised (`errorMessage` of its answer)."""
     try:
-        failure = json.loads(payload)
-    except ValueError:
+        failure = msgspec.json.decode(payload)
+    except (ValueError, RecursionError):
         return "Unknown"
     message = failure.get("errorMessage") if isinstance(failure, dict) else None
     return message if isinstance(message, str) else "Unknown"
