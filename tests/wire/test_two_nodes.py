@@ -435,6 +435,38 @@ def test_a_function_runs_on_a_node_that_never_saw_its_code(nodes: Nodes) -> None
     soon(lambda: code_of(says) == "ResourceNotFoundException")
 
 
+SLOW = """
+import time
+
+def handler(event, context):
+    begun = time.time()
+    time.sleep(0.2)
+    return [begun, time.time()]
+"""
+
+
+def test_of_a_function_no_more_runs_at_once_than_is_reserved_on_both_nodes_together(nodes: Nodes) -> None:
+    make_function(nodes[0], "scarce", SLOW)
+    client(nodes[0], "lambda").put_function_concurrency(FunctionName="scarce", ReservedConcurrentExecutions=2)
+
+    def run(node: RunningServer, _number: int) -> list[float]:
+        answer = client(node, "lambda").invoke(FunctionName="scarce")
+        assert "FunctionError" not in answer
+        ran: list[float] = json.loads(answer["Payload"].read())
+        return ran
+
+    soon(lambda: client(nodes[1], "lambda").get_function_concurrency(FunctionName="scarce") is not None)
+    answers = [answer for _ in range(3) for answer in race(nodes, run)]
+
+    ran = [answer for answer in answers if isinstance(answer, list)]
+    assert {answer for answer in answers if isinstance(answer, str)} <= {"TooManyRequestsException"}
+    assert ran
+    assert max(sum(begun <= at < ended for begun, ended in ran) for at, _ in ran) <= 2
+    # When nothing runs any more, either node may.
+    for node in nodes:
+        soon(lambda: code_of(lambda: run(node, 0)) == "")  # noqa: B023
+
+
 # Logs
 
 

@@ -37,6 +37,7 @@ from velvetrope.functions.permissions import ResourcePolicies
 from velvetrope.functions.pools import SandboxPool
 from velvetrope.functions.sandbox import InitFailed, Invocation
 from velvetrope.functions.sandboxes import SandboxFactory
+from velvetrope.functions.shared_slots import SharedSlots
 from velvetrope.identifiers import new_uuid
 from velvetrope.policy import AuthorizationRequest, Policy, evaluate, request_context
 from velvetrope.principals import Principal
@@ -131,7 +132,9 @@ class FunctionInvoker:
         max_sandboxes: int,
         max_sandboxes_per_version: int,
         idle_seconds: float,
+        shared_slots: SharedSlots | None,
     ) -> None:
+        """`shared_slots` counts reserved concurrency where several nodes share the database."""
         self._store = FunctionStore(database)
         self._factory = factory
         self._policies = policies
@@ -142,6 +145,7 @@ class FunctionInvoker:
         self._max_sandboxes = max_sandboxes
         self._max_sandboxes_per_version = max_sandboxes_per_version
         self._idle_seconds = idle_seconds
+        self._shared_slots = shared_slots
         self._targets: dict[str, _Target] = {}
         self._pools: dict[_PoolKey, SandboxPool] = {}
         self._retired: list[tuple[_PoolKey, SandboxPool]] = []
@@ -248,7 +252,8 @@ class FunctionInvoker:
         )
 
     async def _run(self, target: _Target, invocation: Invocation) -> InvocationResult:
-        self._check_concurrency(target)
+        if target.reserved is not None:
+            await self._check_concurrency(target.reference.arn, target.reserved)
         version, pool, share = target.version, target.pool, target.additional
         if share is not None and int.from_bytes(self._entropy.token_bytes(4)) < share.threshold:
             version, pool = share.version, share.pool
@@ -305,12 +310,17 @@ class FunctionInvoker:
         self._targets[function_arn] = target
         return target
 
-    def _check_concurrency(self, target: _Target) -> None:
-        if target.reserved is None:
-            return
-        arn = target.reference.arn
-        in_flight = sum(pool.in_flight for key, pool in self._all_pools() if key.function_arn == arn)
-        if in_flight >= target.reserved:
+    async def _check_concurrency(self, arn: str, reserved: int) -> None:
+        """Nothing else happens between its answer and the beginning of whoever asked."""
+
+        def in_flight() -> int:
+            return sum(pool.in_flight for key, pool in self._all_pools() if key.function_arn == arn)
+
+        if reserved == 0 or self._shared_slots is None:
+            free = in_flight() < reserved
+        else:
+            free = await self._shared_slots.have(arn, reserved, in_flight)
+        if not free:
             raise TooManyRequestsException(reason="ReservedFunctionConcurrentInvocationLimitExceeded")
 
     def _share_of(self, found: InvocationTarget) -> _Share | None:

@@ -43,6 +43,7 @@ from velvetrope.functions.permission_operations import PermissionOperations
 from velvetrope.functions.permissions import ResourcePolicies
 from velvetrope.functions.roles import ExecutionRoles, ExecutionRoleSessions
 from velvetrope.functions.sandboxes import SandboxFactory
+from velvetrope.functions.shared_slots import SharedSlots
 from velvetrope.functions.sharing import ProcessorSharing
 from velvetrope.functions.tag_operations import TagOperations
 from velvetrope.functions.versions import AliasOperations, VersionOperations
@@ -55,6 +56,7 @@ from velvetrope.store.tables.event_sources import EventSourceStore
 from velvetrope.store.tables.function_code import FunctionCodeStore
 from velvetrope.store.tables.function_events import EventStore
 from velvetrope.store.tables.function_layers import LayerStore
+from velvetrope.store.tables.function_slots import FunctionSlotStore
 from velvetrope.store.tables.function_urls import FunctionUrlStore
 from velvetrope.store.tables.functions import FunctionStore
 
@@ -125,6 +127,11 @@ class FunctionService:
         self.node_name = _node_name(folder / "node", entropy)
         """This server's name among those that share the database, the same after a restart."""
         self.events = EventQueue(events, self._store, roles, clock, entropy, taker=self.node_name)
+        self._slots = (
+            SharedSlots(FunctionSlotStore(database), database.changes, clock, node=self.node_name)
+            if database.is_shared
+            else None
+        )
         self.invoker = FunctionInvoker(
             database,
             factory,
@@ -136,6 +143,7 @@ class FunctionService:
             max_sandboxes=max_sandboxes,
             max_sandboxes_per_version=max_sandboxes_per_version,
             idle_seconds=idle_seconds,
+            shared_slots=self._slots,
         )
         self._pollers = EventSourcePollers(database, roles, clock, entropy, account_id=account_id, region=region)
         self._event_sources = EventSourceOperations(
@@ -173,6 +181,8 @@ class FunctionService:
         await asyncio.to_thread(self._homes.clear)
         await self._library.prune(await self._folders_in_use())
         await begin_lookup_threads()
+        if self._slots is not None:
+            await self._slots.open()
         self.invoker.open()
         self._destinations.connect(operations, queues)
         await self.events.open(self.invoker, self._destinations)
@@ -193,6 +203,8 @@ class FunctionService:
         await self._pollers.close()
         await self.events.close()
         await self.invoker.close()
+        if self._slots is not None:
+            await self._slots.close()
         self._sharing.close()
         await self._watch.close()
         await self._zygote.close()

@@ -1,0 +1,215 @@
+"""Reserved concurrency over nodes: never more than the reservation, wherever the calls come, and slots follow them."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from support.stores import store_url
+from velvetrope.clock import FrozenClock
+from velvetrope.functions import shared_slots
+from velvetrope.functions.shared_slots import TERM, SharedSlots
+from velvetrope.store import Database
+from velvetrope.store.tables.function_slots import FunctionSlotStore
+
+ARN = "arn:aws:lambda:us-west-2:123456789012:function:orders"
+
+
+class Node:
+    """One server's slots, and what runs on it."""
+
+    def __init__(self, name: str, database: Database, clock: FrozenClock) -> None:
+        self.slots = SharedSlots(FunctionSlotStore(database), database.changes, clock, node=name)
+        self.running = 0
+
+    async def begin(self, reserved: int, *, arn: str = ARN) -> bool:
+        """Begin one call, if it may."""
+        if not await self.slots.have(arn, reserved, lambda: self.running):
+            return False
+        self.running += 1
+        return True
+
+    def end(self) -> None:
+        self.running -= 1
+
+
+@pytest.fixture
+def clock() -> FrozenClock:
+    return FrozenClock()
+
+
+@pytest.fixture(autouse=True)
+def no_matter_how_slow_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each test says what happens after a refusal without waiting, and answers are waited for."""
+    monkeypatch.setattr(shared_slots, "FULL_SECONDS", 0.0)
+    monkeypatch.setattr(shared_slots, "PATIENCE_SECONDS", 60.0)
+
+
+@pytest.fixture
+async def database(tmp_path: Path, either_store: str) -> AsyncIterator[Database]:
+    database = await Database.open(store_url(tmp_path), durable=False)
+    yield database
+    await database.close()
+
+
+@pytest.fixture
+async def nodes(database: Database, clock: FrozenClock) -> AsyncIterator[tuple[Node, Node]]:
+    both = Node("here", database, clock), Node("there", database, clock)
+    for node in both:
+        await node.slots.open()
+    yield both
+    for node in both:
+        await node.slots.close()
+
+
+async def test_as_many_begin_as_are_reserved_on_all_nodes_together(nodes: tuple[Node, Node]) -> None:
+    here, there = nodes
+
+    begun = [await node.begin(3) for node in (here, there, here, there, here)]
+
+    assert begun == [True, True, True, False, False]
+
+
+async def test_a_call_that_ended_on_one_node_makes_room_on_the_other(nodes: tuple[Node, Node]) -> None:
+    here, there = nodes
+    assert await here.begin(1)
+    assert not await there.begin(1)
+
+    here.end()
+
+    assert await there.begin(1)
+    assert not await here.begin(1)
+
+
+async def test_of_racing_calls_as_many_begin_as_may(nodes: tuple[Node, Node]) -> None:
+    for _ in range(5):
+        begun = await asyncio.gather(*(node.begin(4) for _ in range(5) for node in nodes))
+
+        assert begun.count(True) == sum(node.running for node in nodes) == 4
+        for node in nodes:
+            node.running = 0
+
+
+async def test_what_is_not_used_is_given_back_to_whoever_needs_it(nodes: tuple[Node, Node]) -> None:
+    here, there = nodes
+    assert [await here.begin(4) for _ in range(4)] == [True] * 4
+    here.running = 1
+
+    assert [await there.begin(4) for _ in range(4)] == [True, True, True, False]
+
+
+async def test_a_call_on_a_node_with_a_slot_to_spare_asks_nobody(
+    nodes: tuple[Node, Node], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, _ = nodes
+    assert await here.begin(2)
+    here.end()
+    monkeypatch.setattr(FunctionSlotStore, "take", None)
+
+    assert await here.begin(2)
+
+
+async def test_a_lowered_reservation_counts_at_once(nodes: tuple[Node, Node]) -> None:
+    here, there = nodes
+    assert [await here.begin(3) for _ in range(3)] == [True] * 3
+    here.running = 1
+
+    assert not await here.begin(1)
+    assert not await there.begin(1)
+
+
+async def test_functions_do_not_take_each_others_slots(nodes: tuple[Node, Node], database: Database) -> None:
+    here, _ = nodes
+    other = Node("here", database, FrozenClock())
+
+    assert await here.begin(1)
+    assert await other.begin(1, arn=ARN + "-2")
+
+
+async def test_what_a_killed_node_had_is_free_when_its_time_is_over_and_not_before(
+    nodes: tuple[Node, Node], database: Database, clock: FrozenClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shared_slots, "PATIENCE_SECONDS", 0.01)
+    _, there = nodes
+    # One that never answers: nobody listens for it any more.
+    await FunctionSlotStore(database).take(
+        ARN, "killed", wanted=1, reserved=1, now=clock.now(), until=clock.now() + TERM
+    )
+
+    clock.advance(TERM - timedelta(microseconds=1))
+    assert not await there.begin(1)
+
+    clock.advance(timedelta(microseconds=1))
+    assert await there.begin(1)
+
+
+async def test_a_node_that_starts_again_gives_back_what_it_had(database: Database, clock: FrozenClock) -> None:
+    before, other = Node("here", database, clock), Node("there", database, clock)
+    await other.slots.open()
+    assert await before.begin(1)  # and is killed
+
+    again = Node("here", database, clock)
+    await again.slots.open()
+
+    assert await other.begin(1)
+    for node in (again, other):
+        await node.slots.close()
+
+
+async def test_what_is_used_is_kept_for_as_long_as_it_is_and_the_rest_is_not(
+    nodes: tuple[Node, Node], clock: FrozenClock
+) -> None:
+    here, there = nodes
+    assert [await here.begin(2) for _ in range(2)] == [True, True]
+    here.end()
+
+    for _ in range(3):
+        clock.advance(TERM / 2)
+        await here.slots.renew()
+
+    assert [await there.begin(2) for _ in range(2)] == [True, False]
+
+
+async def test_a_node_that_was_cut_off_for_too_long_takes_nothing_from_who_has_it_now(
+    nodes: tuple[Node, Node], clock: FrozenClock
+) -> None:
+    here, there = nodes
+    assert await here.begin(1)
+    clock.advance(TERM)
+    assert await there.begin(1)
+    here.end()
+
+    await here.slots.renew()
+
+    assert not await here.begin(1)
+
+
+async def test_a_node_that_stops_gives_everything_back(nodes: tuple[Node, Node]) -> None:
+    here, there = nodes
+    assert await here.begin(1)
+
+    await here.slots.close()
+
+    assert await there.begin(1)
+    await here.slots.open()
+
+
+async def test_a_flood_of_calls_that_are_refused_is_none_of_transactions(
+    nodes: tuple[Node, Node], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shared_slots, "FULL_SECONDS", 60.0)
+    here, there = nodes
+    assert await here.begin(1)
+    assert not await there.begin(1)
+    taken = FunctionSlotStore.take
+    monkeypatch.setattr(FunctionSlotStore, "take", None)
+
+    assert [await there.begin(1) for _ in range(100)] == [False] * 100
+
+    monkeypatch.setattr(FunctionSlotStore, "take", taken)
+    here.end()
+    await here.slots.close()  # which is heard of
+    assert await there.begin(1)
+    await here.slots.open()
