@@ -110,9 +110,10 @@ def test_discovery_names_the_domain(serving: RunningServer, admin: Any, client_i
             True,
             "The domain people.auth.us-east-1.amazoncognito.com is reserved.",
         ),
+        ("a.execute-api.people.example", True, "The domain a.execute-api.people.example is reserved."),
         (HOST, True, "Domain already associated with another user pool."),
     ],
-    ids=["no configuration", "prefix", "address", "own", "below an own one", "aws", "taken"],
+    ids=["no configuration", "prefix", "address", "own", "below an own one", "aws", "an API's", "taken"],
 )
 def test_name_that_cannot_be_a_pools_is_refused(
     admin: Any, client_id: str, domain: str, custom: bool, text: str

@@ -48,7 +48,7 @@ class DomainNameOperations:
     def __init__(self, domains: DomainNameStore, lookup: DomainLookup, *, reserved_hosts: Collection[str] = ()) -> None:
         self._domains = domains
         self._lookup = lookup
-        self._reserved = {host.lower() for host in reserved_hosts}
+        self._reserved = reserved_hosts
 
     @operation
     async def create_domain_name(

@@ -113,8 +113,7 @@ class GatewayCycle(DirectCycle):
         if response.stream is not None or self._flow.write_paused:
             return self._answer(response)
         self.response_started = True
-        if self._chunk is not None:
-            self._learn_from(response)
+        self._learn_from(response)
         outbox.append((self, self._render(response)))
         return None
 

@@ -96,7 +96,6 @@ _EMPTY: Mapping[str, str] = {}
 _NO_KEY_NEEDED: Step = ("api key", "skipped", "the method needs no API key")
 _WITHIN_STAGE_LIMITS: Step = ("throttle", "allowed", "within the stage's throttle of this method")
 _VALID: Step = ("request validation", "allowed", "parameters and body are as the method wants them")
-_MOCK_ANSWERED: Step = ("integration", "allowed", "answered by the MOCK integration")
 
 
 class RequestLane:
@@ -302,9 +301,7 @@ class RequestLane:
         integration = method.integration
         if not isinstance(integration, MockIntegration) or method.validation is not None:
             return None
-        response = answer_mock(integration, matched)
-        matched.trail.append(_MOCK_ANSWERED)
-        return response, None
+        return answer_mock(integration, matched), None
 
     async def _integrate(self, admitted: AdmittedRequest) -> tuple[GatewayResponse, IntegrationOutcome | None]:
         matched = admitted.authorized.caller.matched
@@ -317,9 +314,7 @@ class RequestLane:
             why = "the method has no integration" if integration is None else integration.why
             raise ApiConfiguration(step="integration", detail=why)
         if isinstance(integration, MockIntegration):
-            response = answer_mock(integration, matched)
-            matched.trail.append(_MOCK_ANSWERED)
-            return response, None
+            return answer_mock(integration, matched), None
         if isinstance(integration, FunctionIntegration):
             answer = await invoke_function(integration, admitted, self._doors.functions)
         else:
@@ -334,7 +329,7 @@ class RequestLane:
         if not method.api_key_required:
             return None, None, method.meter
         in_plan, presented = self._find_key(caller)
-        return in_plan, presented, in_plan.meters.get(method) or in_plan.meter_of(method, self._meters)
+        return in_plan, presented, in_plan.meters.get(method) or in_plan.new_meter(method, self._meters)
 
     def _find_key(self, caller: AuthenticatedCaller) -> tuple[ApiKeyInPlan, str]:
         # Source: https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-api-key-source.html

@@ -115,11 +115,8 @@ class ApiKeyInPlan:
     admitted: Step
     meters: dict[CompiledMethod, Meter] = field(default_factory=dict)
 
-    def meter_of(self, method: CompiledMethod, meters: Meters) -> Meter:
-        """What a request to `method` with this key is counted against."""
-        found = self.meters.get(method)
-        if found is not None:
-            return found
+    def new_meter(self, method: CompiledMethod, meters: Meters) -> Meter:
+        """What requests to `method` with this key are counted against; it is among `meters` from then on."""
         buckets = []
         limits = bucket_limits(self.plan.throttle)
         if limits is not None:
@@ -132,8 +129,8 @@ class ApiKeyInPlan:
                 break
         if method.meter is not None:
             buckets += method.meter.buckets
-        found = self.meters[method] = Meter(tuple(buckets), self.quota)
-        return found
+        meter = self.meters[method] = Meter(tuple(buckets), self.quota)
+        return meter
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,9 @@ what `docs` leaves open follows captures of AWS (greedy siblings answer for miss
 from velvetrope.routes.domain_names import (
     UnusableDomainName,
     WildcardDomainName,
+    is_domain_name,
     is_mapping_key,
+    is_somebody_elses,
     parse_domain_name,
 )
 from velvetrope.routes.route_keys import DEFAULT_ROUTE, RouteKey
@@ -33,6 +35,8 @@ __all__ = [
     "RouteTree",
     "UnusableDomainName",
     "WildcardDomainName",
+    "is_domain_name",
     "is_mapping_key",
+    "is_somebody_elses",
     "parse_domain_name",
 ]

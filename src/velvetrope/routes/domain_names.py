@@ -2,6 +2,7 @@
 
     parse_domain_name("API.example.com", own=())                        # "api.example.com"
     parse_domain_name("cognito-idp.us-west-2.amazonaws.com", own=())    # raises UnusableDomainName
+    is_somebody_elses("cognito-idp.us-west-2.amazonaws.com", own=())    # True
     is_mapping_key("v1/pets")                                           # True
 
 `own` are the names that the server itself answers to, `*.` in front for all below one. Whoever may make a domain name
@@ -17,7 +18,14 @@ from collections.abc import Collection
 
 from velvetrope.errors import ReasonError
 
-__all__ = ["UnusableDomainName", "WildcardDomainName", "is_mapping_key", "parse_domain_name"]
+__all__ = [
+    "UnusableDomainName",
+    "WildcardDomainName",
+    "is_domain_name",
+    "is_mapping_key",
+    "is_somebody_elses",
+    "parse_domain_name",
+]
 
 _NAME = re.compile(r"(?=.{1,253}$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)+")
 _KEY = re.compile(r"(?=.{1,300}$)[A-Za-z0-9$._+!*'()-]+(/[A-Za-z0-9$._+!*'()-]+)*")
@@ -41,12 +49,23 @@ def parse_domain_name(text: str, *, own: Collection[str]) -> str:
     name = text.lower()
     if name.startswith("*."):
         raise WildcardDomainName("a wildcard domain name")
-    if _NAME.fullmatch(name) is None or _is_address(name):
+    if not is_domain_name(name):
         raise UnusableDomainName(f"Invalid domain name specified: {name}")
-    is_own = any(name.endswith(host[1:]) if host.startswith("*.") else name == host for host in own)
-    if is_own or name.endswith(_OF_AWS) or "execute-api" in name:
+    if is_somebody_elses(name, own=own):
         raise UnusableDomainName(f"The domain name {name} is one of this server's or of AWS's own")
     return name
+
+
+def is_domain_name(name: str) -> bool:
+    """Whether it is a host name of two labels or more, in lower case, and no address."""
+    return _NAME.fullmatch(name) is not None and not _is_address(name)
+
+
+def is_somebody_elses(name: str, *, own: Collection[str]) -> bool:
+    """Whether calls to this domain name, given in lower case, are for the server or for AWS."""
+    lower = [host.lower() for host in own]
+    is_own = any(name.endswith(host[1:]) if host.startswith("*.") else name == host for host in lower)
+    return is_own or name.endswith(_OF_AWS) or "execute-api" in name
 
 
 def is_mapping_key(key: str) -> bool:

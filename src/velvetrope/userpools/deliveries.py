@@ -14,21 +14,18 @@ No text of a message is logged here or anywhere; the reason why one was not deli
 the pool's owner wants to read it (`log_delivery`).
 """
 
-import asyncio
-import contextlib
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Literal, Protocol
 
-from sqlalchemy.exc import SQLAlchemyError
-
 from velvetrope.clock import Clock
 from velvetrope.store import ChangeFeed
 from velvetrope.store.tables.userpools import MESSAGES_TOPIC, OutgoingMessage
 from velvetrope.store.tables.userpools_deliveries import DeliveryStore, KeptMessage, TakenMessage
 from velvetrope.userpools.custom_senders import CustomSenders
+from velvetrope.userpools.due_work import DueWork
 from velvetrope.userpools.log_delivery import DeliveryFailures
 from velvetrope.userpools.outbox import Medium, Outbox, ReadableMessage
 
@@ -37,8 +34,6 @@ __all__ = ["Deliveries", "DeliveryState", "MailboxEntry", "MessageSender", "Send
 _log = logging.getLogger(__name__)
 
 _TRY_AGAIN_AFTER = (timedelta(seconds=30), timedelta(minutes=2), timedelta(minutes=10), timedelta(hours=1))
-_LONGEST_WAIT = timedelta(minutes=5)
-"""However far the next message is: the clock of the machine may be set meanwhile."""
 
 
 DeliveryState = Literal["sent", "kept here", "not sent", "being sent"]
@@ -104,22 +99,21 @@ class Deliveries:
         self._functions = functions
         self._clock = clock
         self._failures = failures
-        self._work = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
-        changes.subscribe(MESSAGES_TOPIC, self._work.set)
+        self._work = DueWork(
+            self._send_and_wait,
+            changes,
+            MESSAGES_TOPIC,
+            longest_wait=timedelta(minutes=5),
+            failed="messages could not be taken from the store",
+        )
 
     def start(self) -> None:
         """Begin to send. Needs the running event loop."""
-        if self._task is None:
-            self._task = asyncio.get_running_loop().create_task(self._run())
+        self._work.start()
 
     async def stop(self) -> None:
         """Stop sending. What was in hand is sent again when its lease ends, unless it got through."""
-        if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
-            self._task = None
+        await self._work.stop()
 
     async def send_due(self) -> int:
         """Try everything that is due, and say how many messages that were."""
@@ -129,22 +123,14 @@ class Deliveries:
             tried += 1
         return tried
 
-    async def _run(self) -> None:
+    async def _send_and_wait(self) -> timedelta | None:
+        """Send what is due; how long it is until the next message is."""
         while True:
-            self._work.clear()
-            wait = _LONGEST_WAIT
-            try:
-                now = self._clock.now()
-                due = await self._store.find_next_due(self._senders.keys(), now=now)
-                if due is not None and due <= now:
-                    await self.send_due()
-                    continue
-                if due is not None:
-                    wait = min(max(due - now, timedelta()), _LONGEST_WAIT)
-            except SQLAlchemyError:
-                _log.exception("messages could not be taken from the store")
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._work.wait(), wait.total_seconds())
+            now = self._clock.now()
+            due = await self._store.find_next_due(self._senders.keys(), now=now)
+            if due is None or due > now:
+                return None if due is None else due - now
+            await self.send_due()
 
     async def _try(self, taken: TakenMessage) -> None:
         failure: SendingFailure | None

@@ -8,12 +8,12 @@ Source: Cognito user pools API, CreateUserPoolDomain and its siblings; Developer
 managed login". Texts marked UNVERIFIED are ours.
 """
 
-import re
 from collections.abc import Collection
 
 import msgspec
 
 from velvetrope.operations import Answer, Call, operation
+from velvetrope.routes import is_domain_name, is_somebody_elses
 from velvetrope.store.tables.userpools import UserPool, UserPoolStore
 from velvetrope.userpools.directory import PoolDirectory
 from velvetrope.userpools.errors import InvalidParameterException, ResourceNotFoundException
@@ -21,9 +21,6 @@ from velvetrope.userpools.errors import InvalidParameterException, ResourceNotFo
 __all__ = ["CustomDomainConfig", "DomainOperations"]
 
 _RESERVED_IN_PREFIXES = ("aws", "amazon", "cognito")
-_LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
-_DOMAIN_NAME = re.compile(rf"{_LABEL}(?:\.{_LABEL})+")
-_AWS_ZONES = ("amazonaws.com", "amazoncognito.com")
 
 
 class CustomDomainConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -36,7 +33,7 @@ class DomainOperations:
     def __init__(self, store: UserPoolStore, directory: PoolDirectory, reserved_hosts: Collection[str]) -> None:
         self._store = store
         self._directory = directory
-        self._reserved_hosts = frozenset(reserved_hosts)
+        self._reserved_hosts = reserved_hosts
 
     @operation
     async def create_user_pool_domain(
@@ -122,12 +119,9 @@ class DomainOperations:
 
     def _check_domain_name(self, domain: str) -> None:
         """A domain name that may be a pool's: not the server's own, nor AWS's. Texts UNVERIFIED."""
-        if _DOMAIN_NAME.fullmatch(domain) is None or domain.replace(".", "").isdigit():
+        if not is_domain_name(domain):
             raise InvalidParameterException(f"{domain} is not a domain name.")
-        own = any(
-            domain == host or (host.startswith("*.") and domain.endswith(host[1:])) for host in self._reserved_hosts
-        )
-        if own or domain.endswith(tuple(f".{zone}" for zone in _AWS_ZONES)):
+        if is_somebody_elses(domain, own=self._reserved_hosts):
             raise InvalidParameterException(f"The domain {domain} is reserved.")
 
 

@@ -18,7 +18,6 @@ schema refuses. A job in which nobody was imported has failed (UNVERIFIED: AWS's
 """
 
 import asyncio
-import contextlib
 import logging
 import re
 from collections.abc import AsyncIterator, Sequence
@@ -27,7 +26,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 import msgspec
-from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import IntegrityError
 
 from velvetrope.clock import Clock, Entropy
 from velvetrope.errors import ReasonError
@@ -38,6 +37,7 @@ from velvetrope.store.tables.userpools_import_jobs import IMPORTS_TOPIC, ImportS
 from velvetrope.store.tables.userpools_imports import PART_BYTES, ImportedUser, ImportStore
 from velvetrope.userpools.attributes import new_attributes
 from velvetrope.userpools.directory import PoolDirectory, sign_in_aliases, username_form
+from velvetrope.userpools.due_work import DueWork
 from velvetrope.userpools.errors import ResourceNotFoundException, UserPoolError
 from velvetrope.userpools.import_files import (
     MAX_LINE_CHARACTERS,
@@ -55,7 +55,6 @@ _BATCH_LINES: Final = 100
 _MAX_LINE_BYTES: Final = 4 * MAX_LINE_CHARACTERS
 _MAX_USERS: Final = 500_000
 _ATTEMPTS: Final = 5
-_LONGEST_WAIT = timedelta(minutes=1)
 _DONE = "Import Job Completed Successfully."
 _NOBODY = "Too many users have failed or been skipped during the import."
 _NOT_IN_GROUP_NAMES = re.compile(r"[^.\-_/#A-Za-z0-9]")
@@ -97,36 +96,27 @@ class ImportRunner:
         self._logs = logs
         self._clock = clock
         self._entropy = entropy
-        self._work = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
-        changes.subscribe(IMPORTS_TOPIC, self._work.set)
+        self._work = DueWork(
+            self._run_and_wait,
+            changes,
+            IMPORTS_TOPIC,
+            longest_wait=timedelta(minutes=1),
+            failed="user import jobs could not be worked on",
+        )
 
     def start(self) -> None:
         """Begin to work. Needs the running event loop."""
-        if self._task is None:
-            self._task = asyncio.get_running_loop().create_task(self._run())
+        self._work.start()
 
     async def stop(self) -> None:
         """Stop working, and give back what is in hand."""
-        if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
-            self._task = None
+        await self._work.stop()
 
-    async def _run(self) -> None:
-        while True:
-            self._work.clear()
-            wait = _LONGEST_WAIT
-            try:
-                await self.run_due()
-                free = await self._store.load_next_lease_end()
-                if free is not None:
-                    wait = min(max(free - self._clock.now(), timedelta()), _LONGEST_WAIT)
-            except SQLAlchemyError:
-                _log.exception("user import jobs could not be worked on")
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._work.wait(), wait.total_seconds())
+    async def _run_and_wait(self) -> timedelta | None:
+        """Do what is to be done; how long it is until a job of a node that has died is free."""
+        await self.run_due()
+        free = await self._store.load_next_lease_end()
+        return None if free is None else free - self._clock.now()
 
     async def run_due(self) -> int:
         """Do every job that is to be done, and say how many that were."""

@@ -10,7 +10,7 @@ Source: API Gateway Developer Guide, "Set up mock integrations", "Integration pa
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from velvetrope.events import parse_mock_status
 from velvetrope.execute_api.errors import ApiConfiguration, UnsupportedMediaType
@@ -33,6 +33,7 @@ class FixedAnswer(NamedTuple):
 
 
 _MAX_FOUND = 64
+_ANSWERED: Final = ("integration", "allowed", "answered by the MOCK integration")
 
 
 @dataclass(frozen=True)
@@ -73,10 +74,11 @@ class MockIntegration:
 
 
 def answer_mock(mock: MockIntegration, request: MatchedRequest) -> GatewayResponse:
-    """The fixed answer to a request, with its ids."""
+    """The fixed answer to a request, with its ids; its trail is told."""
     headers, ids = request.headers, request.ids
     asked = headers.get(b"content-type"), headers.get(b"accept", b"")
     status, fixed, lines, body = mock.found.get(asked) or _find_answer(mock, request, *asked)
+    request.trail.append(_ANSWERED)
     return GatewayResponse(status, fixed, body, None, lines + ids.lines, ids)
 
 
