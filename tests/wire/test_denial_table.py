@@ -19,6 +19,7 @@ import pytest
 from botocore.credentials import Credentials
 
 from support.clients import new_user, signed
+from support.days import in_one_day
 from support.expired import FormerServer
 from support.gateway_story import ACCOUNT, REGION, GatewayStory, RawAnswer, send_raw
 
@@ -66,9 +67,8 @@ class Table:
         self.invoker = new_user(self.server, "table-invoker", INVOKE)
         self.barred = new_user(self.server, "table-barred", INVOKE, {**INVOKE, "Effect": "Deny"})
         self.planless = self.gateway.create_api_key(name="planless", enabled=True)["value"]
-        self.disabled = self._key_in_plan(enabled=False)
-        self.throttled = self._key_in_plan(throttle={"rateLimit": 0.001, "burstLimit": 1})
-        self.spent = self._key_in_plan(quota={"limit": 1, "period": "MONTH"})
+        self.disabled = self.key_in_plan(enabled=False)
+        self.throttled = self.key_in_plan(throttle={"rateLimit": 0.001, "burstLimit": 1})
 
     def get(self, route: str, *headers: str, api: str | None = None) -> RawAnswer:
         return self.send("GET", route, *headers, api=api)
@@ -97,7 +97,8 @@ class Table:
         issuer = f"https://cognito-idp.{REGION}.amazonaws.com/{self.story.pool_id}"
         return self.former.id_token(self.story.pool_id, self.story.client_id, issuer)
 
-    def _key_in_plan(self, *, enabled: bool = True, **limits: Any) -> str:
+    def key_in_plan(self, *, enabled: bool = True, **limits: Any) -> str:
+        """The value of a new key, alone in a plan with those limits."""
         key = self.gateway.create_api_key(name="in a plan", enabled=enabled)
         stage = {"apiId": self.rows_id, "stage": "latest"}
         plan = self.gateway.create_usage_plan(name="a plan", apiStages=[stage], **limits)
@@ -396,7 +397,10 @@ ROWS: dict[str, Row] = {
         member("Too Many Requests"),
     ),
     "plan quota used up": Row(
-        lambda t: t.second(t.spent), "429 Too Many Requests", "LimitExceededException", member("Limit Exceeded")
+        lambda t: in_one_day(lambda: t.second(t.key_in_plan(quota={"limit": 1, "period": "MONTH"}))),
+        "429 Too Many Requests",
+        "LimitExceededException",
+        member("Limit Exceeded"),
     ),
     "validator: parameters": Row(
         lambda t: t.send("POST", "/validated", JSON, body=b"{}"),

@@ -15,6 +15,7 @@ import requests
 from botocore.credentials import Credentials
 
 from support.clients import aws_client, guest_credentials, signed, user_credentials
+from support.days import in_one_day
 from support.running import RunningServer
 
 UNSIGNED = ("MissingAuthenticationTokenException", b'{"message":"Missing Authentication Token"}')
@@ -269,10 +270,11 @@ def test_over_the_rate(demo: RunningServer) -> None:
 
 
 def test_over_the_quota(demo: RunningServer) -> None:
-    key = own_key(demo, quota={"limit": 2, "period": "DAY"})
-    url, headers = demo.config["api_url"] + "/no-auth", {"x-api-key": key}
+    def call() -> list[requests.Response]:
+        headers = {"x-api-key": own_key(demo, quota={"limit": 2, "period": "DAY"})}
+        return [requests.get(demo.config["api_url"] + "/no-auth", headers=headers) for _ in range(3)]
 
-    answers = [requests.get(url, headers=headers) for _ in range(3)]
+    answers = in_one_day(call)
 
     assert [answer.status_code for answer in answers] == [200, 200, 429]
     refused(answers[2], 429, "LimitExceededException", b'{"message":"Limit Exceeded"}')

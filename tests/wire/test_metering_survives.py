@@ -3,10 +3,13 @@
 import json
 from email.utils import parsedate_to_datetime
 from pathlib import Path
+from typing import NamedTuple
 
+import pytest
 import requests
 
 from support.clients import aws_client
+from support.days import in_one_day
 from support.running import RunningServer
 
 LIMIT = 30
@@ -53,20 +56,33 @@ def used_and_remaining(server: RunningServer) -> tuple[int, int]:
     return sum(used for used, _ in days), days[-1][1]
 
 
-def test_a_quota_survives_being_killed_and_a_restart(tmp_path: Path) -> None:
-    folder = tmp_path / "state"
+class Lived(NamedTuple):
+    """What a quota's users saw of a server that was killed, and started, and stopped, and started."""
+
+    before: int
+    used_after_the_kill: tuple[int, int]
+    killed: int
+    rest: int
+    at_the_end: tuple[int, int]
+
+
+def live(folder: Path) -> Lived:
     with RunningServer("serve", state_folder=folder) as server:
         path = make_api(server)
         before = calls(server, path, 8)
         server.process.kill()
         server.process.wait(60)
     with RunningServer("serve", state_folder=folder) as server:
-        used, remaining = used_and_remaining(server)
+        after_the_kill = used_and_remaining(server)
         killed = calls(server, path, 7)
         server.stop()
     with RunningServer("serve", state_folder=folder) as server:
         rest = calls(server, path, LIMIT)
-        at_the_end = used_and_remaining(server)
+        return Lived(before, after_the_kill, killed, rest, used_and_remaining(server))
+
+
+def test_a_quota_survives_being_killed_and_a_restart(tmp_path_factory: pytest.TempPathFactory) -> None:
+    before, (used, remaining), killed, rest, at_the_end = in_one_day(lambda: live(tmp_path_factory.mktemp("state")))
 
     # What the killed server had taken and not spent is lost: a slice of this quota is at most three requests.
     assert (before, killed) == (8, 7)
