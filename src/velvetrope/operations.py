@@ -45,6 +45,9 @@ class Call(msgspec.Struct, frozen=True, gc=False):
     called_via: tuple[str, ...] = ()
     """The services that make this call with the principal's own rights, the first one first; empty if it calls itself.
     A service that works under a role of its own is that role's principal, and not listed."""
+    judged: tuple[str, ...] = ()
+    """The resources for which the principal has the permissions that this call takes; empty where nobody was asked. Of
+    a name that may stand for another resource by now (an alias), these say for which one it stood."""
 
     def arn(self, service: str, resource: str, *, region: str | None = None) -> str:
         """The ARN of a resource of this account; `region=""` for global ones."""

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 
+import msgspec
 import pytest
 
 from support.edge import ACCOUNT, ALICE, REGION, ROOT, Edge, ToySts
@@ -135,3 +136,17 @@ async def test_an_answer_that_its_shape_has_no_place_for_is_a_fault_of_ours(
     edge.dispatcher.register("sts", WrongAnswers())
 
     assert (await refusal(edge, "sts", name, parameters, ROOT))[0] == "InternalFailure"
+
+
+async def test_an_operation_hears_for_which_resources_its_caller_was_allowed() -> None:
+    edge = Edge()
+    given = msgspec.structs.replace(call_as(ROOT), judged=("of another call",))
+
+    await edge.dispatcher.invoke("cognito-idp", "CreateUserPool", {"PoolName": "people"}, given)
+    await edge.dispatcher.invoke(
+        "cognito-idp", "SignUp", {"ClientId": "1234567890", "Username": "eve", "Password": "Passw0rd!"}, given
+    )
+
+    signed, unsigned = edge.user_pools.calls
+    assert signed.judged == ("arn:aws:test:::thing",)
+    assert unsigned.judged == (), "nobody was asked"

@@ -55,6 +55,7 @@ class Allowed:
     because: str = ""
     permission: str = ""
     reasons: tuple[str, ...] = ()
+    resources: tuple[str, ...] = ()
 
     @property
     def decision(self) -> "Allowed":

@@ -47,6 +47,7 @@ class Judged:
     action: str
     resource: str
     decision: Verdict
+    resources: tuple[str, ...] = ()
 
 
 @dataclass

@@ -83,6 +83,7 @@ class FakeJudgement:
     action: str
     resource: str
     decision: FakeVerdict
+    resources: tuple[str, ...] = ("arn:aws:test:::thing",)
 
 
 @dataclass

@@ -34,10 +34,12 @@ class Kms:
     clock: FrozenClock
     master_keys: MasterKeys
     caller: Principal = OWNER
+    judged: tuple[str, ...] = ()
+    """What the caller was allowed for; nobody was asked if there is nothing in it."""
 
     async def operate(self, operation: str, /, **parameters: Any) -> Any:
         """Call the operation of that name as `edge` would, past its checks."""
-        call = Call(self.caller, ACCOUNT, REGION, "request", self.clock.now())
+        call = Call(self.caller, ACCOUNT, REGION, "request", self.clock.now(), judged=self.judged)
         for owner in self.service.operations:
             method = implemented_operations(owner).get(operation)
             if method is not None:

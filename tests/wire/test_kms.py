@@ -1,7 +1,9 @@
 """KMS on a real server, spoken to by boto3: the key policy decides, and each permission is refused without it."""
 
 import json
+import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -299,3 +301,33 @@ def test_a_user_who_is_made_again_under_the_same_name_inherits_no_key(server: Ru
 
     assert refusal(newcomer.encrypt, KeyId=arn, Plaintext=b"x")[0] == "AccessDeniedException"
     assert user_arn("leaver") not in kms.get_key_policy(KeyId=arn)["Policy"]
+
+
+def test_an_alias_that_moves_while_it_is_used_lets_nobody_use_a_key_that_is_not_theirs(
+    server: RunningServer, kms: Any
+) -> None:
+    racer = aws_client(server, "kms", new_user(server, "racer"))
+    theirs = new_key(kms, statement({"AWS": user_arn("racer")}, "kms:Encrypt"))
+    others = new_key(kms)
+    kms.create_alias(AliasName="alias/moving", TargetKeyId=theirs)
+    done = threading.Event()
+
+    def move() -> None:
+        while not done.is_set():
+            for key in (others, theirs):
+                kms.update_alias(AliasName="alias/moving", TargetKeyId=key)
+
+    def encrypt(_number: int) -> str:
+        try:
+            return str(racer.encrypt(KeyId="alias/moving", Plaintext=b"x")["KeyId"])
+        except ClientError as refused:
+            return str(refused.response["Error"]["Code"])
+
+    with ThreadPoolExecutor(5) as threads:
+        moving = threads.submit(move)
+        found = set(threads.map(encrypt, range(200)))
+        done.set()
+        moving.result()
+
+    assert found <= {theirs, "AccessDeniedException"}
+    assert encrypt(0) == theirs, "the last move was to their own key"

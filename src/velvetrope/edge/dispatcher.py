@@ -71,6 +71,8 @@ class JudgedOperation(Protocol):
     @property
     def resource(self) -> str: ...
     @property
+    def resources(self) -> tuple[str, ...]: ...
+    @property
     def decision(self) -> OperationVerdict: ...
 
 
@@ -271,7 +273,7 @@ class OperationDispatcher:
         """
         started = perf_counter()
         trail = _Trail()
-        own_call = msgspec.structs.replace(call, request_id=new_uuid(self._entropy))
+        own_call = msgspec.structs.replace(call, request_id=new_uuid(self._entropy), judged=())
         refusal: ServiceError | None = None
         try:
             found = self._find_operation(Target(SERVICES.get(service), operation), trail)
@@ -401,7 +403,8 @@ class OperationDispatcher:
         """The method's own answer, in snake case, to parameters that the model has accepted."""
         trail.principal_arn = call.principal.arn
         if not found.operation.is_unsigned:
-            await self._authorize(found, parameters, call, trail)
+            judged = await self._authorize(found, parameters, call, trail)
+            call = msgspec.structs.replace(call, judged=judged)
         if arguments is None:
             arguments = self._arguments(found, parameters, trail)
         trail.begin("call")
@@ -409,7 +412,10 @@ class OperationDispatcher:
         trail.note("answered")
         return {} if result is None else result
 
-    async def _authorize(self, found: _Found, parameters: Mapping[str, object], call: Call, trail: _Trail) -> None:
+    async def _authorize(
+        self, found: _Found, parameters: Mapping[str, object], call: Call, trail: _Trail
+    ) -> tuple[str, ...]:
+        """The resources that the call is allowed for."""
         trail.begin("authorization")
         judged = await self._judge.judge(found.service.name, found.operation.name, parameters, call)
         trail.action, trail.resource = judged.action, judged.resource
@@ -421,6 +427,7 @@ class OperationDispatcher:
                 detail="; ".join(judged.decision.reasons),
             )
         trail.note(judged.decision.permission)
+        return judged.resources
 
     def _arguments(self, found: _Found, parameters: Mapping[str, object], trail: _Trail) -> dict[str, object]:
         trail.begin("parameters")

@@ -82,11 +82,12 @@ class ResourcePolicies(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class JudgedOperation:
-    """The action and resource that decided, and how."""
+    """The action and resource that decided, and how; where it is allowed, all resources that were asked about."""
 
     action: str
     resource: str
     decision: Decision
+    resources: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +144,7 @@ class ControlPlaneJudge:
             verdict = await self._ask(replace(question, action=str(other)), policies, call)
             if verdict.decision.outcome == "explicitDeny":
                 return verdict
-        return judged[0]
+        return replace(judged[0], resources=tuple(question.resource.arn for question in questions))
 
     async def _function_named(
         self, rule: OperationRule, parameters: Mapping[str, object], call: Call

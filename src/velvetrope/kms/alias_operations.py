@@ -3,7 +3,7 @@
 Source: AWS KMS Developer Guide, "Aliases in AWS KMS"; AWS KMS API Reference.
 """
 
-from velvetrope.kms.errors import AlreadyExistsException, NotFoundException
+from velvetrope.kms.errors import AlreadyExistsException, KMSInternalException, NotFoundException
 from velvetrope.kms.keys import Keys, check_not_deleted
 from velvetrope.kms.names import check_alias_name, parse_key_name
 from velvetrope.kms.paging import page_of, parse_marker
@@ -71,6 +71,9 @@ class AliasOperations:
         alias = await self._keys.store.load_alias(arn, call.now)
         if alias is None:
             raise _missing(arn)
+        if call.judged and alias.key_arn not in call.judged:
+            # Somebody gave it to another key since this call was judged by the policy of the one that it had.
+            raise KMSInternalException("The alias was changed meanwhile; the request can be retried.")
         return alias
 
 

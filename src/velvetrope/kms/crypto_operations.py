@@ -41,7 +41,7 @@ class CryptoOperations:
         encryption_algorithm: Algorithm = "SYMMETRIC_DEFAULT",
     ) -> Answer:
         context = _read_context(encryption_context)
-        key = await self._keys.find(key_id, call)
+        key = await self._keys.find_judged(key_id, call)
         ciphertext = await self._keys.encrypt(key, plaintext, context, now=call.now)
         return {"ciphertext_blob": ciphertext, "key_id": key.arn, "encryption_algorithm": encryption_algorithm}
 
@@ -109,7 +109,7 @@ class CryptoOperations:
         if (number_of_bytes is None) == (key_spec is None):
             raise ValidationException("Please specify either number of bytes or key spec.")
         context = _read_context(encryption_context)
-        key = await self._keys.find(key_id, call)
+        key = await self._keys.find_judged(key_id, call)
         length = _KEY_SPEC_BYTES[key_spec] if key_spec is not None else number_of_bytes or 0
         plaintext = self._keys.random(length)
         return key, plaintext, await self._keys.encrypt(key, plaintext, context, now=call.now)

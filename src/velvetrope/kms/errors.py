@@ -8,6 +8,7 @@
     ├── InvalidArnException
     ├── InvalidCiphertextException
     ├── InvalidMarkerException
+    ├── KMSInternalException
     ├── KMSInvalidStateException
     ├── LimitExceededException
     ├── MalformedPolicyDocumentException
@@ -16,7 +17,8 @@
     ├── UnsupportedOperationException
     └── ValidationException              not in the model; AWS's common error
 
-KMS answers 400 to all of them. Texts are those that clients quote; where none was found they are ours (UNVERIFIED).
+KMS answers 400 to all of them but KMSInternalException, which is 500. Texts are those that clients quote; where none
+was found they are ours (UNVERIFIED).
 
 Sources: botocore's `kms` model; AWS KMS API Reference, each action's errors, "Common Errors".
 """
@@ -31,6 +33,7 @@ __all__ = [
     "InvalidArnException",
     "InvalidCiphertextException",
     "InvalidMarkerException",
+    "KMSInternalException",
     "KMSInvalidStateException",
     "LimitExceededException",
     "MalformedPolicyDocumentException",
@@ -87,6 +90,13 @@ class KMSInvalidStateException(ServiceError):
     """The key awaits its deletion, or does not and should."""
 
     code = "KMSInvalidStateException"
+
+
+class KMSInternalException(ServiceError):
+    """Something came in between; the same request, made again, may be answered."""
+
+    code = "KMSInternalException"
+    http_status = 500
 
 
 class LimitExceededException(ServiceError):

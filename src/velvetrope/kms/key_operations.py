@@ -87,7 +87,7 @@ class KeyOperations:
 
     @operation
     async def describe_key(self, call: Call, *, key_id: str) -> Answer:
-        return {"key_metadata": _metadata(await self._keys.find(key_id, call))}
+        return {"key_metadata": _metadata(await self._keys.find_judged(key_id, call))}
 
     @operation
     async def list_keys(self, call: Call, *, limit: int = DEFAULT_PAGE, marker: str | None = None) -> Answer:

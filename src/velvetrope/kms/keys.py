@@ -65,6 +65,24 @@ class Keys:
             arn = alias.key_arn
         return await self.load(arn, call.now)
 
+    async def find_judged(self, name: str, call: Call) -> KmsKey:
+        """The key that `name` stood for when it was judged whether the caller may use it.
+
+        An alias may have been given to another key since then, for which the caller may have no permission.
+
+        Raises:
+            NotFoundException, InvalidArnException: there is none.
+        """
+        if not call.judged:
+            return await self.find(name, call)
+        arn = parse_key_name(name, account_id=call.account_id, region=call.region)
+        if ":alias/" in arn:
+            keys = [judged for judged in call.judged if judged.startswith(call.arn("kms", "key/"))]
+            if len(keys) != 1:
+                raise NotFoundException(f"Alias {arn} is not found.")
+            arn = keys[0]
+        return await self.load(arn, call.now)
+
     async def load(self, key_arn: str, now: datetime) -> KmsKey:
         """The key of that ARN.
 
