@@ -66,6 +66,7 @@ class Allowed:
     because: str = ""
     permission: str = "the benchmark lets everybody in"
     reasons: tuple[str, ...] = ()
+    resources: tuple[str, ...] = ()
 
     @property
     def decision(self) -> "Allowed":
