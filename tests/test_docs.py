@@ -78,6 +78,19 @@ def test_links_between_pages_lead_somewhere(page: Path) -> None:
         assert (page.parent / target).exists(), f"{page.name} links to {target}"
 
 
+def test_every_page_is_found_from_the_index() -> None:
+    index = (DOCS / "README.md").read_text()
+
+    assert [page.name for page in DOCS.glob("*.md") if page.name != "README.md" and f"({page.name})" not in index] == []
+
+
+def test_every_test_and_every_example_that_the_docs_name_is_there() -> None:
+    pages = [*REPOSITORY.glob("*.md"), *DOCS.glob("*.md")]
+    named = {path for page in pages for path in re.findall(r"`((?:tests|examples|src)/[\w./-]+)`", page.read_text())}
+
+    assert {path for path in named if not (REPOSITORY / path).exists()} == set()
+
+
 def test_every_attack_on_sign_in_is_made_by_a_test_that_is_there() -> None:
     rows = re.findall(r"^\| .+ \| \[`(\w+)(?:\.py)?`\]\(\.\./(tests/[\w/]+\.py)\) \|$", _attacks(), re.MULTILINE)
     assert len(rows) > 90

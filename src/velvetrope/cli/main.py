@@ -144,6 +144,24 @@ def synth(app: AppFile) -> None:
 
 
 @_cli.command()
+def package(
+    app: AppFile,
+    folder: Annotated[
+        Path, typer.Argument(metavar="FOLDER", readable=False, help="A folder that is not there yet, or empty.")
+    ],
+) -> None:
+    """Write a folder that AWS SAM deploys. It has the template, and the code with what the app file imports."""
+    from velvetrope.synth.deployment import write_deployment
+    from velvetrope.synth.errors import AppFileError
+
+    try:
+        write_deployment(app, folder)
+    except AppFileError as err:
+        fail(str(err))
+    print(f"Wrote {folder / 'template.yaml'}. To deploy it: cd {folder} && sam build && sam deploy --guided")
+
+
+@_cli.command()
 def env(
     state_folder: options.StateFolderPath = Path(".velvetrope"),
     output: Annotated[str, typer.Option("--format", help="shell, json or amplify.")] = "shell",

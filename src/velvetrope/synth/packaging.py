@@ -14,7 +14,7 @@ from pathlib import Path
 
 from velvetrope.synth.errors import AppFileError
 
-__all__ = ["CodePackage", "package_files", "package_folder"]
+__all__ = ["CodePackage", "check_app_folder", "package_files", "package_folder"]
 
 _SKIPPED_FOLDERS = frozenset({"__pycache__", "node_modules", "venv", "dist", "build"})
 _NOT_CODE = ("package.json", "master-keys.json", "pyvenv.cfg")
@@ -42,14 +42,23 @@ def package_files(folder: Path) -> Iterator[Path]:
             yield path
 
 
+def check_app_folder(folder: Path) -> None:
+    """Refuse a folder whose files must never become part of a function.
+
+    Raises:
+        AppFileError: it holds a server's state.
+    """
+    if (folder / "master-keys.json").exists():
+        raise AppFileError(f"{folder} is a state folder, and an app's code goes into its function. Keep them apart.")
+
+
 def package_folder(folder: Path) -> CodePackage:
     """The function's code as Lambda takes it.
 
     Raises:
         AppFileError: the folder holds a server's state, which must never become part of a function.
     """
-    if (folder / "master-keys.json").exists():
-        raise AppFileError(f"{folder} is a state folder, and an app's code goes into its function. Keep them apart.")
+    check_app_folder(folder)
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         for path in package_files(folder):
