@@ -476,6 +476,19 @@ async def test_a_queue_is_read_again_when_the_database_is_back(world: World) -> 
     assert "two" in world.runner.bodies
 
 
+async def test_a_mapping_whose_queue_is_deleted_says_so_and_reads_the_next_one_of_its_name(world: World) -> None:
+    url = await world.sqs.create("orders")
+    mapping_id = await world.create()
+
+    await world.sqs.operate("delete_queue", queue_url=url)
+    await world.until_result(mapping_id, "PROBLEM: QueueDoesNotExist")
+    await world.sqs.send(await world.sqs.create("orders"), "one")
+
+    await world.runner.wait_for(1)
+    await world.until_left(url, 0, 0)
+    await world.until_result(mapping_id, "OK")
+
+
 async def test_without_permission_to_delete_a_message_comes_again(world: World) -> None:
     url = await world.sqs.create("orders")
     mapping_id = await world.create()

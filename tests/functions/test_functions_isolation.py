@@ -253,6 +253,33 @@ def handler(event, context):
     assert not process_is_alive(pid)
 
 
+BOMB = """
+import os, signal
+def handler(event, context):
+    for made in range(1100):
+        try:
+            child = os.fork()
+        except BlockingIOError:
+            return made
+        if child == 0:
+            signal.pause()
+    return made
+"""
+
+
+async def test_a_function_that_forks_without_end_is_stopped_by_its_own_limit_and_hurts_nobody(
+    functions: Lambda,
+) -> None:
+    bomb = await functions.create(BOMB, memory_size=3008, timeout=60)
+    other = await functions.create("def handler(event, context):\n    return 'here'\n", name="other")
+
+    made = json.loads((await functions.invoke(bomb)).payload)
+
+    assert 1000 < made < 1024 or not ROOT
+    assert (await functions.invoke(other)).payload == b'"here"'
+    assert json.loads((await functions.invoke(bomb)).payload) == 0 or not ROOT
+
+
 HOG = """
 import subprocess, sys, time
 GROW = "hog = []\\nfor _ in range(%d): hog.append(bytearray(b'x') * 1048576)"

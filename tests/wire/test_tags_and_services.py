@@ -1,8 +1,11 @@
 """Who may touch what is decided by tags, and by who calls: `aws:ResourceTag` and `aws:CalledVia` on a real server."""
 
+import io
 import json
+import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +18,21 @@ from support.running import RunningServer
 
 ACCOUNT = "123456789012"
 TEAM = {"team": "blue"}
+
+
+def zipped(source: str) -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("app.py", source)
+    return file.getvalue()
+
+
+FUNCTION = {
+    "Runtime": "python3.11",
+    "Role": f"arn:aws:iam::{ACCOUNT}:role/runner",
+    "Handler": "app.handler",
+    "Code": {"ZipFile": zipped("def handler(event, context): return 1")},
+}
 
 
 @dataclass
@@ -53,7 +71,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         policy = document(
             {
                 "Effect": "Allow",
-                "Action": ["cognito-idp:*", "cognito-identity:*", "apigateway:*", "sqs:*", "iam:GetPolicy"],
+                "Action": ["cognito-idp:*", "cognito-identity:*", "apigateway:*", "sqs:*", "lambda:*", "iam:GetPolicy"],
                 "Resource": "*",
                 "Condition": {"StringEquals": {"aws:ResourceTag/team": "blue"}},
             }
@@ -65,7 +83,10 @@ def make_things(server: RunningServer) -> dict[str, dict[str, Any]]:
     """Of each kind one that is the team's, and one that is nobody's."""
     iam, queues = aws_client(server, "iam"), aws_client(server, "sqs")
     users, pools, apis = (aws_client(server, name) for name in ("cognito-idp", "cognito-identity", "apigateway"))
+    functions = aws_client(server, "lambda")
     anything = document({"Effect": "Allow", "Action": "s3:*", "Resource": "*"})
+    trust = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    iam.create_role(RoleName="runner", AssumeRolePolicyDocument=document(trust))
     made: dict[str, dict[str, Any]] = {}
     for whose, tags in (("blue", TEAM), ("nobody", {})):
         listed = [{"Key": key, "Value": value} for key, value in tags.items()]
@@ -80,7 +101,9 @@ def make_things(server: RunningServer) -> dict[str, dict[str, Any]]:
             "api key": {"apiKey": apis.create_api_key(name=whose, tags=tags)["id"]},
             "queue": {"QueueUrl": queues.create_queue(QueueName=whose, tags=tags)["QueueUrl"]},
             "policy": {"PolicyArn": policy["Arn"]},
+            "function": {"FunctionName": whose},
         }
+        functions.create_function(FunctionName=whose, Tags=tags, **FUNCTION)
     return made
 
 
@@ -90,6 +113,7 @@ LOOKS = {
     "rest api": ("apigateway", "get_rest_api"),
     "api key": ("apigateway", "get_api_key"),
     "queue": ("sqs", "get_queue_attributes"),
+    "function": ("lambda", "invoke"),
     "policy": ("iam", "get_policy"),
 }
 
@@ -113,6 +137,45 @@ def test_a_tag_counts_from_the_moment_it_is_there(world: World) -> None:
     assert world.may(lambda: member.get_rest_api(restApiId=api_id))
     root.untag_resource(resourceArn=arn, tagKeys=["team"])
     assert not world.may(lambda: member.get_rest_api(restApiId=api_id))
+
+
+def test_versions_and_aliases_have_the_tags_of_their_function(world: World) -> None:
+    root, member = (aws_client(world.server, "lambda", who) for who in (None, world.member))
+    for name in ("blue", "nobody"):
+        version = root.publish_version(FunctionName=name)["Version"]
+        root.create_alias(FunctionName=name, Name="live", FunctionVersion=version)
+
+    for qualifier in ("1", "live"):
+        assert world.may(partial(member.invoke, FunctionName="blue", Qualifier=qualifier))
+        assert not world.may(partial(member.invoke, FunctionName="nobody", Qualifier=qualifier))
+
+
+def test_whoever_may_make_functions_of_the_team_makes_no_other_and_takes_none_over(world: World) -> None:
+    """Source: Lambda Developer Guide, "Secure your functions by tag": both actions, by the tags of the request."""
+    policy = document(
+        {
+            "Effect": "Allow",
+            "Action": ["lambda:CreateFunction", "lambda:TagResource"],
+            "Resource": "*",
+            "Condition": {
+                "StringEquals": {"aws:RequestTag/team": "blue"},
+                "StringEqualsIfExists": {"aws:ResourceTag/team": "blue"},
+                "ForAllValues:StringEquals": {"aws:TagKeys": ["team"]},
+            },
+        },
+        {"Effect": "Allow", "Action": "iam:PassRole", "Resource": FUNCTION["Role"]},
+    )
+    root = aws_client(world.server, "lambda")
+    maker = aws_client(world.server, "lambda", new_user(world.server, "function-maker", policy))
+    root.create_function(FunctionName="red", Tags={"team": "red"}, **FUNCTION)
+    red = root.get_function(FunctionName="red")["Configuration"]["FunctionArn"]
+
+    assert not world.may(lambda: maker.create_function(FunctionName="made", **FUNCTION))
+    assert not world.may(lambda: maker.create_function(FunctionName="made", Tags={"team": "red"}, **FUNCTION))
+    assert not world.may(lambda: maker.create_function(FunctionName="made", Tags={**TEAM, "x": "1"}, **FUNCTION))
+    assert world.may(lambda: maker.create_function(FunctionName="made", Tags=TEAM, **FUNCTION))
+    assert not world.may(lambda: maker.tag_resource(Resource=red, Tags=TEAM))
+    assert not world.may(lambda: maker.untag_resource(Resource=red, TagKeys=["team"]))
 
 
 def test_what_has_no_tags_of_its_own_is_not_reached_by_a_tag(world: World) -> None:

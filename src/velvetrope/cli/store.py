@@ -22,9 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["store_commands"]
 
-store_commands = typer.Typer(
-    name="store", help="Copy what a server keeps to another database or a backup, and check it.", no_args_is_help=True
-)
+store_commands = typer.Typer(name="store", help="Copy what a server keeps, or check it.")
 
 _FROM, _TO = "VELVETROPE_STORE_FROM", "VELVETROPE_STORE_TO"
 
@@ -51,7 +49,7 @@ def copy_store(
     state_folder: options.StateFolderPath = Path(".velvetrope"),
     store_url: options.StoreUrl = None,
 ) -> None:
-    """Copy a store, used or not, to a new state folder or an empty PostgreSQL."""
+    """Copy a store to a state folder or a PostgreSQL. The target is new, or empty; the store may be in use."""
     if target is None:
         fail("--to: name a new state folder, or an empty PostgreSQL.")
     with _told():
@@ -88,7 +86,7 @@ def check_store(
     state_folder: options.StateFolderPath = Path(".velvetrope"),
     store_url: options.StoreUrl = None,
 ) -> None:
-    """Read a store whole, used or not, and say what is wrong with it. Exit status 1 if anything is."""
+    """Say what is wrong with a store. It is read whole, used or not. Exit status 1 if anything is."""
     with _told():
         from velvetrope.server.store_copies import check_place
 
