@@ -190,6 +190,21 @@ async def test_password_is_replaced_only_if_it_is_still_the_expected_one(store: 
     assert sum(answer is not None for answer in answers) == 1
 
 
+async def test_password_is_sealed_anew_only_if_it_is_still_the_expected_one(store: UserPoolStore) -> None:
+    await store.create_user(user("anna"), "anna", password_sealed=b"old")
+    await store.create_user(user("berta"), "berta", password_sealed=b"old")
+
+    answers = await asyncio.gather(*(store.reseal_password(POOL, "anna", b"old", bytes([n])) for n in range(5)))
+
+    anna, berta = await store.load_user(POOL, "anna"), await store.load_user(POOL, "berta")
+    assert anna is not None
+    assert berta is not None
+    assert sum(answers) == 1
+    assert (anna.password_sealed, anna.user) == (bytes([answers.index(True)]), user("anna"))
+    assert berta.password_sealed == b"old"
+    assert not await store.reseal_password(POOL, "nobody", b"old", b"new")
+
+
 async def test_code_is_spent_once_and_with_the_change(store: UserPoolStore) -> None:
     await store.create_user(user("anna"), "anna", password_sealed=None, code=CODE)
 

@@ -4,9 +4,8 @@ import asyncio
 import hashlib
 import json
 
-import msgspec
 import pytest
-from sqlalchemy import func, select, update
+from sqlalchemy import func, select
 
 from support.userpools import (
     PASSWORD,
@@ -20,10 +19,7 @@ from support.userpools import (
 from velvetrope.secret import Secret
 from velvetrope.store.tables.userpools_families import families
 from velvetrope.store.tables.userpools_sign_in import SignInStore
-from velvetrope.store.tables.userpools_users import users
 from velvetrope.userpools.back_off import LOCKS
-from velvetrope.userpools.vault import PasswordVault
-from velvetrope.userpools.workers import Workers
 
 WRONG = "Incorrect username or password."
 
@@ -163,29 +159,6 @@ async def test_right_proof_begins_one_session_however_often_it_is_sent(world: Wo
     )
     first, second = (claims_of(one["authentication_result"]["access_token"]) for one in (answer, refreshed))
     assert first["origin_jti"] == second["origin_jti"]
-
-
-async def test_password_kept_without_powers_signs_in_as_any_other(world: World) -> None:
-    """As databases of before have them."""
-    pool_id, client_id = await world.some_user()
-    vault = PasswordVault(world.master_keys, world.entropy, Workers(1))
-    pool, stored = await world.store.load_pool(pool_id), await world.store.load_user(pool_id, "anna")
-    assert pool is not None
-    assert stored is not None
-    assert stored.password_sealed is not None
-    sub = stored.user.sub
-    context, purpose = f"{pool_id}|{sub}".encode(), "userpools.password"
-    opened = msgspec.msgpack.decode(world.master_keys.open(stored.password_sealed, purpose=purpose, context=context))
-    shorter = world.master_keys.seal(
-        msgspec.msgpack.encode(opened[:3]), purpose=purpose, entropy=world.entropy, context=context
-    )
-    async with world.database.transaction() as tx:
-        await tx.connection.execute(update(users).where(users.c.sub == sub).values(password_sealed=shorter))
-
-    await world.srp_sign_in(pool_id, client_id)
-
-    assert vault.srp(shorter, pool=pool, sub=sub).powers == ()
-    assert len(vault.srp(stored.password_sealed, pool=pool, sub=sub).powers) == len(vault.decoy(pool, "nobody").powers)
 
 
 @pytest.mark.parametrize("password", [PASSWORD, "Another-horse-1"], ids=["set again", "another"])

@@ -225,6 +225,8 @@ class SecretBlock(msgspec.Struct, frozen=True, kw_only=True):
     secret: bytes
     """Which secret: `SrpVerifier.fingerprint`. Another one by the time of the answer makes any answer wrong."""
     device: bool = False
+    bare: bool = False
+    """No powers were kept beside the password's verifier, which `secret` is then the fingerprint of."""
 
 
 S = TypeVar("S", SecretBlock, Session)

@@ -21,6 +21,8 @@ from datetime import timedelta
 from functools import partial
 from typing import Protocol
 
+import msgspec
+
 from velvetrope.clock import Entropy
 from velvetrope.srp import (
     Challenge,
@@ -44,6 +46,7 @@ from velvetrope.userpools.errors import (
     UserPoolError,
     wrong_credentials,
 )
+from velvetrope.userpools.kept_powers import KeptPowers
 from velvetrope.userpools.sign_in import wrong_password_error
 from velvetrope.userpools.turns import Answered, NextChallenge, Turn, required
 from velvetrope.userpools.vault import PasswordVault, SrpVerifier, fingerprint_of
@@ -127,6 +130,7 @@ class SrpExchange:
             key=met.key,
             secret=met.known.fingerprint,
             device=device,
+            bare=not device and not met.known.powers,
         )
         sealed = self._challenges.seal_block(block, pool=turn.pool, client=turn.client)
         return {
@@ -216,12 +220,14 @@ class PasswordProofs:
         factors: FactorStore,
         directory: PoolDirectory,
         vault: PasswordVault,
+        powers: KeptPowers,
         exchange: SrpExchange,
     ) -> None:
         self._store = store
         self._factors = factors
         self._directory = directory
         self._vault = vault
+        self._powers = powers
         self._exchange = exchange
 
     def meet_here(self, turn: Turn, name: PresentedName, public_value_hex: str) -> Met | None:
@@ -277,12 +283,27 @@ class PasswordProofs:
             raw,
             responses,
             SignedNames(pool.short_name, sign_in.user_id),
-            stands=lambda found: _is_secret_of(found, block),
+            stands=lambda found: self._is_secret_of(pool, found, block),
             refusal=lambda found: _refusal(turn, found),
             begins=None if ending is None else partial(ending.begins, proven),
             kept=None if ending is None else ending.kept,
         )
+        if block.bare and found is not None:
+            found = await self._powers.keep(pool, found)
+            proven = msgspec.structs.replace(proven, password=fingerprint_of(found.password_sealed))
         return Answered(proven, found)
+
+    def _is_secret_of(self, pool: UserPool, found: StoredUser | None, block: SecretBlock) -> bool:
+        """Whether the block's key was made of the password that the user has now."""
+        if found is None or found.password_sealed is None or found.user.sub != block.sign_in.sub:
+            return False
+        sealed = found.password_sealed
+        secret = (
+            self._vault.verifier_fingerprint(sealed, pool=pool, sub=found.user.sub)
+            if block.bare
+            else fingerprint_of(sealed)
+        )
+        return hmac.compare_digest(secret, block.secret)
 
     async def _check_device(self, pool: UserPool, sign_in: SignIn, device_key: str) -> None:
         if await self._factors.load_device(pool.id, sign_in.username_key, device_key) is None:
@@ -298,16 +319,6 @@ class PasswordProofs:
 def device_missing() -> ResourceNotFoundException:
     """Clients know this by the word `device` in it, and forget theirs."""
     return ResourceNotFoundException("Device does not exist.")
-
-
-def _is_secret_of(found: StoredUser | None, block: SecretBlock) -> bool:
-    """Whether the block's key was made of the password that the user has now."""
-    return (
-        found is not None
-        and found.password_sealed is not None
-        and found.user.sub == block.sign_in.sub
-        and hmac.compare_digest(fingerprint_of(found.password_sealed), block.secret)
-    )
 
 
 def _refusal(turn: Turn, found: StoredUser | None) -> UserPoolError:

@@ -48,6 +48,7 @@ from velvetrope.userpools.import_runner import ImportRunner
 from velvetrope.userpools.import_uploads import ImportUploads
 from velvetrope.userpools.inbound_federation import InboundFederation
 from velvetrope.userpools.issuing import Issuer, TokenIssuer
+from velvetrope.userpools.kept_powers import KeptPowers
 from velvetrope.userpools.links import LinkOperations
 from velvetrope.userpools.log_delivery import DeliveryFailures, LogDeliveryOperations, PoolLogs
 from velvetrope.userpools.machine_tokens import MachineTokens
@@ -132,7 +133,7 @@ class UserPools:
         back_off = BackOff(sign_ins, self._workers)
         keys = PoolKeys(store, master_keys, entropy, self._workers, clock, database.changes)
         self.signing_keys = keys
-        passwords = PasswordSignIn(vault, back_off)
+        passwords = PasswordSignIn(vault, KeptPowers(store, vault), back_off)
         generation, scopes = TokenGeneration(triggers), ScopeDirectory(configuration)
         issuer = TokenIssuer(
             store=store,
@@ -347,7 +348,14 @@ def _sign_in_parts(
         directory=directory,
         back_off=back_off,
     )
-    proofs = PasswordProofs(store=store, factors=factors, directory=directory, vault=vault, exchange=exchange)
+    proofs = PasswordProofs(
+        store=store,
+        factors=factors,
+        directory=directory,
+        vault=vault,
+        powers=KeptPowers(store, vault),
+        exchange=exchange,
+    )
     custom = CustomChallenges(
         triggers=triggers, challenges=challenges, directory=directory, second_factors=second_factors
     )

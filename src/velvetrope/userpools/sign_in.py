@@ -23,6 +23,7 @@ from velvetrope.userpools.errors import (
     user_missing,
     wrong_credentials,
 )
+from velvetrope.userpools.kept_powers import KeptPowers
 from velvetrope.userpools.vault import PasswordVault, fingerprint_of
 
 __all__ = [
@@ -38,8 +39,9 @@ __all__ = [
 class PasswordSignIn:
     """Checks passwords that were sent to us."""
 
-    def __init__(self, vault: PasswordVault, back_off: BackOff) -> None:
+    def __init__(self, vault: PasswordVault, powers: KeptPowers, back_off: BackOff) -> None:
         self._vault = vault
+        self._powers = powers
         self._back_off = back_off
 
     async def verify(
@@ -62,7 +64,7 @@ class PasswordSignIn:
                 raise missing_user_error(client)
             raise wrong_password_error(client, name.found)
         await self._back_off.succeeded(pool, name.key, now=now)
-        return name.found
+        return await self._powers.keep(pool, name.found)
 
 
 def missing_user_error(client: AppClient) -> UserPoolError:

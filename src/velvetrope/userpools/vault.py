@@ -38,7 +38,7 @@ class SrpVerifier:
     salt: int
     verifier: int = field(repr=False)
     fingerprint: bytes = b""
-    """Of the sealed form that it was read from (`fingerprint_of`)."""
+    """Of the sealed form that it was read from (`fingerprint_of`); of itself where powers are yet to be kept."""
     powers: tuple[int, ...] = field(default=(), repr=False)
     """Of the verifier (`srp.verifier_powers`), where they were kept."""
 
@@ -50,7 +50,8 @@ class _Kept(msgspec.Struct, frozen=True, array_like=True):
     srp_verifier: bytes
     argon2: bytes
     srp_powers: tuple[bytes, ...] = ()
-    """None in rows of before they were kept: such a password is proven in more time, until it is set anew."""
+    """None in rows of before they were kept: such a password is proven in more time, until it is shown
+    (`kept_powers`)."""
 
 
 class PasswordVault:
@@ -74,10 +75,7 @@ class PasswordVault:
             powers = tuple(_bytes(power) for power in verifier_powers(verifier))
             return _Kept(_bytes(srp_salt), _bytes(verifier), hash_password(password, salt=argon2_salt), powers)
 
-        kept = await self._workers.run(work)
-        return self._master_keys.seal(
-            msgspec.msgpack.encode(kept), purpose=_PURPOSE, entropy=self._entropy, context=_context(pool, sub)
-        )
+        return self._seal(await self._workers.run(work), pool, sub)
 
     async def matches(self, password: Secret[str], sealed: bytes | None, *, pool: UserPool, sub: str) -> bool:
         """Whether this is the password. Without a sealed one the same work is done and the answer is no."""
@@ -91,9 +89,21 @@ class PasswordVault:
         return SrpVerifier(
             int.from_bytes(kept.srp_salt),
             int.from_bytes(kept.srp_verifier),
-            fingerprint_of(sealed),
+            fingerprint_of(sealed) if kept.srp_powers else _of_verifier(kept),
             tuple(int.from_bytes(power) for power in kept.srp_powers),
         )
+
+    def verifier_fingerprint(self, sealed: bytes, *, pool: UserPool, sub: str) -> bytes:
+        """What `srp` gives for a password without powers, whether or not they were kept since."""
+        return _of_verifier(self._open(sealed, pool, sub))
+
+    async def with_powers(self, sealed: bytes, *, pool: UserPool, sub: str) -> bytes | None:
+        """The same password sealed with powers of its verifier; None where they are there already."""
+        kept = self._open(sealed, pool, sub)
+        if kept.srp_powers:
+            return None
+        powers = await self._workers.run(lambda: verifier_powers(int.from_bytes(kept.srp_verifier)))
+        return self._seal(msgspec.structs.replace(kept, srp_powers=tuple(_bytes(one) for one in powers)), pool, sub)
 
     def decoy(self, pool: UserPool, username_key: str) -> SrpVerifier:
         """Salt and verifier for a name nobody has: always the same for one name, until master keys are dropped."""
@@ -112,6 +122,11 @@ class PasswordVault:
         oldest = next(iter(self._master_keys.keys))
         return self._master_keys.derive(purpose=_DECOY, info=f"{pool.id}|{username_key}".encode(), key_id=oldest)
 
+    def _seal(self, kept: _Kept, pool: UserPool, sub: str) -> bytes:
+        return self._master_keys.seal(
+            msgspec.msgpack.encode(kept), purpose=_PURPOSE, entropy=self._entropy, context=_context(pool, sub)
+        )
+
     def _open(self, sealed: bytes, pool: UserPool, sub: str) -> _Kept:
         opened = self._master_keys.open(sealed, purpose=_PURPOSE, context=_context(pool, sub))
         return msgspec.msgpack.decode(opened, type=_Kept)
@@ -120,6 +135,11 @@ class PasswordVault:
 def fingerprint_of(sealed: bytes | None) -> bytes:
     """16 bytes that tell one sealed secret from any other, and from itself sealed anew; and from there being none."""
     return hashlib.sha256(sealed or b"").digest()[:16]
+
+
+def _of_verifier(kept: _Kept) -> bytes:
+    # The salt is random, so that the same password set anew is another one here too.
+    return fingerprint_of(kept.srp_salt.rjust(_SALT_BYTES, b"\0") + kept.srp_verifier)
 
 
 def _context(pool: UserPool, sub: str) -> bytes:

@@ -86,6 +86,18 @@ class AccountStore:
             return UserConflict("username")  # writers take turns; the index has the last word all the same
         return None
 
+    async def reseal_password(self, user_pool_id: str, username_key: str, expected: bytes, sealed: bytes) -> bool:
+        """Keep the same password in another sealed form, if it is there as `expected`; else False, and nothing is done."""
+        mine = and_(users.c.user_pool_id == user_pool_id, users.c.username_key == username_key)
+        async with self._database.transaction() as tx:
+            changed = await tx.connection.execute(
+                update(users)
+                .where(mine, users.c.password_sealed == expected)
+                .values(password_sealed=sealed)
+                .returning(users.c.username_key)
+            )
+            return changed.one_or_none() is not None
+
     async def change_user(
         self,
         user_pool_id: str,
