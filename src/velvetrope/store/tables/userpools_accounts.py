@@ -87,7 +87,7 @@ class AccountStore:
         return None
 
     async def reseal_password(self, user_pool_id: str, username_key: str, expected: bytes, sealed: bytes) -> bool:
-        """Keep the same password in another sealed form, if it is there as `expected`; else False, and nothing is done."""
+        """Keep the same password in another sealed form, if it is there as `expected`; False changes nothing."""
         mine = and_(users.c.user_pool_id == user_pool_id, users.c.username_key == username_key)
         async with self._database.transaction() as tx:
             changed = await tx.connection.execute(
