@@ -1,5 +1,6 @@
 """Passwords that were set before powers of their verifiers were kept get them once they are shown, and not before."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -10,7 +11,7 @@ from sqlalchemy import update
 from support.userpools import PASSWORD, World, refused, srp_client
 from velvetrope.secret import Secret
 from velvetrope.srp import verifier_powers
-from velvetrope.store.tables.userpools import StoredUser
+from velvetrope.store.tables.userpools import EmailMfaConfig, StoredUser
 from velvetrope.store.tables.userpools_users import users
 from velvetrope.userpools.vault import PasswordVault, SrpVerifier
 from velvetrope.userpools.workers import Workers
@@ -141,3 +142,47 @@ async def test_a_password_that_was_replaced_meanwhile_is_another_one(world: Worl
         await world.respond_to_auth_challenge(
             client_id=client_id, challenge_name="PASSWORD_VERIFIER", challenge_responses=responses
         )
+
+
+@pytest.mark.parametrize("way", WAYS, ids=lambda way: str(way.__name__))
+async def test_the_rest_of_that_sign_in_goes_on(world: World, way: Way) -> None:
+    """A second factor is shown for the password as it is sealed by then."""
+    pool_id, client_id = await someone_of_before(world)
+    await world.set_user_pool_mfa_config(
+        user_pool_id=pool_id, mfa_configuration="ON", email_mfa_configuration=EmailMfaConfig()
+    )
+
+    challenge = await first_step(world, pool_id, client_id, way)
+
+    assert (await kept(world, pool_id)).powers
+    assert challenge["challenge_name"] == "EMAIL_OTP"
+    code = await world.last_code(pool_id)
+    assert (await world.respond(client_id, challenge, {"EMAIL_OTP_CODE": code}))["authentication_result"]
+
+
+async def first_step(world: World, pool_id: str, client_id: str, way: Way) -> Any:
+    """What a right password leads to."""
+    if way is by_proof:
+        return await world.srp_sign_in(pool_id, client_id)
+    if way is by_password:
+        return await world.sign_in(client_id)
+    given = {"USERNAME": "anna", "PREFERRED_CHALLENGE": "PASSWORD", "PASSWORD": PASSWORD}
+    return await world.initiate_auth(auth_flow="USER_AUTH", client_id=client_id, auth_parameters=given)
+
+
+async def test_of_first_sign_ins_at_the_same_moment_all_go_through(world: World) -> None:
+    pool_id, client_id = await someone_of_before(world)
+    proofs = [await begun(world, pool_id, client_id) for _ in range(3)]
+
+    answers = await asyncio.gather(
+        *(by_password(world, pool_id, client_id, PASSWORD) for _ in range(3)),
+        *(
+            world.respond_to_auth_challenge(
+                client_id=client_id, challenge_name="PASSWORD_VERIFIER", challenge_responses=responses
+            )
+            for responses in proofs
+        ),
+    )
+
+    assert all(answer.get("authentication_result", answer)["access_token"] for answer in answers)
+    assert (await kept(world, pool_id)).powers
