@@ -5,9 +5,11 @@ import hmac
 from collections.abc import Callable
 from typing import Any
 
-from pycognito.aws_srp import AWSSRP
+import pytest
+from pycognito.aws_srp import AWSSRP, N_HEX
 
 from support.userpools import PASSWORD, World, claims_of, refused, srp_client
+from velvetrope.secret import Secret
 from velvetrope.store.tables.userpools import DeviceConfiguration, SoftwareTokenMfaConfig
 from velvetrope.userpools.device_operations import DeviceSecretVerifierConfig
 
@@ -15,6 +17,7 @@ WRONG = "Incorrect username or password."
 ALWAYS = DeviceConfiguration(challenge_required_on_new_device=True)
 ON_PROMPT = DeviceConfiguration(challenge_required_on_new_device=True, device_only_remembered_on_user_prompt=True)
 SECRET = "device-secret"
+N = int(N_HEX, 16)
 
 
 async def tracking_pool(world: World, configuration: DeviceConfiguration = ALWAYS) -> tuple[str, str]:
@@ -48,7 +51,6 @@ async def confirm(world: World, pool_id: str, client_id: str, result: dict[str, 
 
 def verifier_of(them: Any, metadata: dict[str, str], secret: str = SECRET) -> DeviceSecretVerifierConfig:
     """What a client sends for a secret of its own, as pycognito computes it."""
-    from velvetrope.secret import Secret
     from velvetrope.srp import make_verifier
 
     salt = 0x1122334455667788 << 64 | 0x99
@@ -305,6 +307,23 @@ async def test_device_is_confirmed_by_the_sign_in_that_was_given_it_and_once(wor
             await world.confirm_device(
                 access_token=other["access_token"], device_key=fresh, device_secret_verifier_config=bad
             )
+
+
+@pytest.mark.parametrize("verifier", [0, 1, N - 1, N])
+async def test_verifier_that_anybody_could_answer_for_is_none(world: World, verifier: int) -> None:
+    _, client_id = await tracking_pool(world)
+    tokens = await world.sign_in(client_id)
+    given = DeviceSecretVerifierConfig(
+        salt=base64.b64encode(b"salt").decode(),
+        password_verifier=Secret(base64.b64encode(verifier.to_bytes(384)).decode()),
+    )
+
+    async with refused("InvalidParameterException", "Invalid device secret verifier config given."):
+        await world.confirm_device(
+            access_token=tokens["access_token"],
+            device_key=tokens["new_device_metadata"]["device_key"],
+            device_secret_verifier_config=given,
+        )
 
 
 async def test_pool_that_does_not_track_devices_names_and_confirms_none(world: World) -> None:

@@ -1,6 +1,7 @@
 """What a stranger sends reaches the database: on SQLite and on PostgreSQL the answer is the same refusal."""
 
 import asyncio
+import random
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -56,3 +57,17 @@ async def test_of_sign_ups_with_one_address_at_the_same_moment_twenty_send_a_cod
     assert [one.code for one in refusals if isinstance(one, ServiceError)] == ["LimitExceededException"] * 4
     assert len(refusals) == 4
     assert len(await world.pools.outbox.messages(pool_id)) == 20
+
+
+async def test_alias_that_no_index_takes_whole_is_one_all_the_same(world: World) -> None:
+    """2048 characters of four bytes each, in a random order so that nothing is compressed."""
+    pool_id = await world.pool(alias_attributes=("preferred_username",))
+    client_id = await world.client(pool_id)
+    chosen = random.Random(0)
+    long = "".join(chr(chosen.randrange(0x20000, 0x2A000)) for _ in range(2048))
+    await world.user(pool_id, preferred_username=long)
+    await world.user(pool_id, "bob", preferred_username=long[:-1])
+
+    assert "access_token" in await world.sign_in(client_id, username=long)
+    async with refused("UsernameExistsException"):
+        await world.user(pool_id, "carl", preferred_username=long)

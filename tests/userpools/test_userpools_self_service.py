@@ -385,3 +385,27 @@ async def test_users_leave(world: World) -> None:
         await world.admin_get_user(user_pool_id=pool_id, username="anna")
     async with refused("NotAuthorizedException", "Access Token has been revoked"):
         await world.get_user(access_token=token)
+
+
+@pytest.mark.parametrize(
+    ("errors", "code", "message"),
+    [
+        ("ENABLED", "CodeMismatchException", "Invalid verification code provided, please try again."),
+        ("LEGACY", "NotAuthorizedException", "User is disabled."),
+    ],
+)
+async def test_who_is_disabled_confirms_no_sign_up(world: World, errors: str, code: str, message: str) -> None:
+    pool_id = await world.pool(auto_verified_attributes=("email",))
+    client_id = await world.client(pool_id, prevent_user_existence_errors=errors)
+    await world.sign_up(
+        client_id=client_id, username="eve", password=PASSWORD, user_attributes=attribute_list(email="eve@example.com")
+    )
+    digits = await world.last_code(pool_id)
+    confirmation = {"client_id": client_id, "username": "eve", "confirmation_code": digits}
+    await world.admin_disable_user(user_pool_id=pool_id, username="eve")
+
+    async with refused(code, message):
+        await world.confirm_sign_up(**confirmation)
+
+    await world.admin_enable_user(user_pool_id=pool_id, username="eve")
+    await world.confirm_sign_up(**confirmation)

@@ -71,6 +71,15 @@ def make_verifier(pool_name: str, user_id: str, password: str, salt: int, *, gro
     return group.generator_power(int.from_bytes(_hash(_pad(salt) + identity)))
 
 
+def is_verifier(value: int, *, group: Group = COGNITO_GROUP) -> bool:
+    """Whether a verifier that somebody sends could be one.
+
+    0 and 1 make the key a value that needs no secret, and N - 1 one of two (the bounds are those of public values, RFC
+    5054 section 2.5.4 and NIST SP 800-56A section 5.6.2.3.1).
+    """
+    return 1 < value < group.prime - 1
+
+
 def verifier_powers(verifier: int, *, group: Group = COGNITO_GROUP) -> tuple[int, ...]:
     """Powers of a verifier to keep beside it, for `claim_key`. Whoever has one of them has as much as the verifier."""
     return group.split_powers(verifier)

@@ -136,7 +136,7 @@ class RecoveryOperations:
 
         changed = await self._passwords.change(pool, found, password, recovered, spend_code=code)
         if changed is None:
-            raise code_expired()  # another call has spent the code, or the user is gone
+            raise code_expired("another call has used it, or the user is gone")
         occasion = Occasion(pool, changed.username, call.now, client.client_id, client_metadata)
         await self._triggers.post_confirmation("PostConfirmation_ConfirmForgotPassword", occasion, changed)
         return {}

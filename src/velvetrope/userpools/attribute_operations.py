@@ -169,7 +169,7 @@ class AttributeOperations:
 
         changed = await self._store.change_user(pool.id, signed_in.stored.username_key, verify, spend_code=kept)
         if changed is None:
-            raise code_expired()  # another call has spent the code
+            raise code_expired("another call has used it")
         if isinstance(changed, UserConflict):
             raise AliasExistsException(f"An account with the {changed.kind} already exists.")
         await self._limits.forget_address(pool, changed.attributes[address], now=call.now)

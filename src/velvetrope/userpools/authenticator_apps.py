@@ -16,12 +16,14 @@ from velvetrope.sealing import MasterKeys
 from velvetrope.store.tables.userpools import UserPool
 from velvetrope.store.tables.userpools_factors import FactorStore
 
-__all__ = ["AuthenticatorApps", "base32"]
+__all__ = ["NOT_THE_APPS", "AuthenticatorApps", "base32"]
 
 _PURPOSE = "userpools.software-token"
 _SECRET_BYTES = 32
 _STEP_SECONDS = 30
 _STEPS_OFF = (0, -1, 1)
+NOT_THE_APPS = "not what the app shows now, half a minute ago or in half a minute; is its clock right?"
+"""For the log, of a wrong code."""
 
 
 class AuthenticatorApps:

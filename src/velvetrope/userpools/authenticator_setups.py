@@ -14,7 +14,7 @@ import msgspec
 
 from velvetrope.store.tables.userpools import StoredUser, UserPool, UserPoolStore
 from velvetrope.store.tables.userpools_factors import FactorStore, SoftwareToken
-from velvetrope.userpools.authenticator_apps import AuthenticatorApps, base32
+from velvetrope.userpools.authenticator_apps import NOT_THE_APPS, AuthenticatorApps, base32
 from velvetrope.userpools.back_off import BackOff
 from velvetrope.userpools.challenges import ChallengeSealer, MfaSetupAsked, Session
 from velvetrope.userpools.errors import (
@@ -115,7 +115,7 @@ class AuthenticatorSetups:
         step = self._apps.step_of(secret, user_code, now=now)
         if step is None:
             await self._back_off.failed(pool, lock, now=now)
-            raise EnableSoftwareTokenMFAException("Code mismatch")
+            raise EnableSoftwareTokenMFAException("Code mismatch", detail=NOT_THE_APPS)
         await self._back_off.succeeded(pool, lock, now=now)
         if setter.session is not None:
             await self._challenges.spend_session(setter.session, now=now)

@@ -46,7 +46,7 @@ class CallLimits:
         Raises:
             LimitExceededException: it was the sixth within an hour, or a later one.
         """
-        await self._take(pool, _name(username_key, what), _LOCKS, now=now)
+        await self._take(pool, _name(username_key, what), _LOCKS, f"{_FREE_CALLS} codes to this name", now=now)
 
     async def take_for_address(self, pool: UserPool, destination: str, *, now: datetime) -> None:
         """Count one code to an address that was not shown to be the user's.
@@ -54,20 +54,24 @@ class CallLimits:
         Raises:
             LimitExceededException: it was the twenty-first within an hour, or a later one.
         """
-        await self._take(pool, _address(destination), _ADDRESS_LOCKS, now=now)
+        codes = f"{_FREE_CODES} codes to this address, which nobody has proven,"
+        await self._take(pool, _address(destination), _ADDRESS_LOCKS, codes, now=now)
 
     async def forget_address(self, pool: UserPool, destination: str, *, now: datetime) -> None:
         """Whoever reads what goes there has shown a code. Start from none again, unless the limit was reached."""
         await self._store.forget_failures(pool.id, _address(destination), now=now)
 
-    async def _take(self, pool: UserPool, name: str, locks: tuple[timedelta, ...], *, now: datetime) -> None:
+    async def _take(
+        self, pool: UserPool, name: str, locks: tuple[timedelta, ...], asked: str, *, now: datetime
+    ) -> None:
+        refusal = too_often(f"{asked} were asked for within an hour")
         counted = await self._store.load_attempts(pool.id, name)
         if counted is not None and now < counted.locked_until:
-            raise too_often()
+            raise refusal
         number = await self._store.record_failure(pool.id, name, now=now, locks=locks, forget_after=_HOUR)
         # Of calls at the same moment no more get through than one after the other.
         if number is None or number >= len(locks):
-            raise too_often()
+            raise refusal
 
     async def forget(self, pool: UserPool, username_key: str, what: LimitedCall, *, now: datetime) -> None:
         """Start from none again, unless the limit was reached."""

@@ -17,6 +17,7 @@ from velvetrope.clock import Entropy
 from velvetrope.operations import Answer, Call, operation
 from velvetrope.sealing import MasterKeys
 from velvetrope.secret import Secret
+from velvetrope.srp import is_verifier
 from velvetrope.store.tables.userpools import StoredUser, UserPool
 from velvetrope.store.tables.userpools_factors import Device, FactorStore
 from velvetrope.userpools.challenges import decode_base64
@@ -86,6 +87,10 @@ class DeviceOperations:
         salt = None if config.salt is None else decode_base64(config.salt)
         if not salt or not verifier or len(salt) > _MAX_SALT_BYTES or len(verifier) > _MAX_VERIFIER_BYTES:
             raise InvalidParameterException("Invalid device secret verifier config given.")  # text UNVERIFIED
+        if not is_verifier(int.from_bytes(verifier)):
+            raise InvalidParameterException(
+                "Invalid device secret verifier config given.", detail="anybody could answer for that verifier"
+            )
         device = Device(
             device_key=device_key,
             group_key=group_key_of(self._master_keys, pool, device_key),

@@ -11,6 +11,7 @@ Source: Cognito Developer Guide, "Customizing sign-in attributes".
 """
 
 import base64
+import hashlib
 import hmac
 import re
 from collections.abc import Collection, Mapping
@@ -52,6 +53,8 @@ _IN_ADDRESSES = r"""[^\s@.<>()\[\],;:\\"\x00-\x1f\x7f-\xa0\xad\u200b-\u200f\u202
 EMAIL = re.compile(rf"(?:{_IN_ADDRESSES}|\.)+@{_IN_ADDRESSES}+(?:\.{_IN_ADDRESSES}+)*")
 PHONE_NUMBER = re.compile(r"\+[0-9]{4,15}")  # E.164: a plus and at most 15 digits
 _REMEMBERED = 1000
+_MAX_ALIAS_CHARACTERS = 512
+"""PostgreSQL's B-trees take 2704 bytes in a row, and a character may be four."""
 T = TypeVar("T")
 _CLIENT_SECRET = "userpools.client-secret"  # noqa: S105  the name of a purpose
 
@@ -265,8 +268,9 @@ def username_form(pool: UserPool, username: str) -> str:
 
 
 def alias_form(pool: UserPool, alias: str) -> str:
-    """The form that aliases of this pool are compared in."""
-    return _compared(pool, alias)
+    """The form that aliases of this pool are compared in; of a very long one its hash, as no index takes it whole."""
+    form = _compared(pool, alias)
+    return form if len(form) <= _MAX_ALIAS_CHARACTERS else " " + hashlib.sha256(form.encode()).hexdigest()
 
 
 def _compared(pool: UserPool, name: str) -> str:

@@ -3,17 +3,20 @@
 The session is spent when a new password has been accepted for it; one that the policy refuses may be followed by
 another. The temporary password must still be the one that was shown.
 
+What the user has already is not changed with it: required attributes, as AWS says, and addresses besides, since no code
+goes to a new one here. The challenge tells the attributes that the client may read (UNVERIFIED; AWS seems to tell all).
+
 Source: Cognito user pools API, RespondToAuthChallenge; user-pools reference section 2.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
 from velvetrope.secret import Secret
-from velvetrope.store.tables.userpools import StoredUser, User, UserConflict, UserPoolStore
-from velvetrope.userpools.attributes import changed_attributes, missing_required
+from velvetrope.store.tables.userpools import StoredUser, User, UserConflict, UserPool, UserPoolStore
+from velvetrope.userpools.attributes import changed_attributes, missing_required, readable
 from velvetrope.userpools.challenges import ChallengeSealer, NewPasswordAsked, SignIn
 from velvetrope.userpools.directory import PoolDirectory, aliases_of
 from velvetrope.userpools.errors import InvalidParameterException, NotAuthorizedException
@@ -26,6 +29,7 @@ from velvetrope.userpools.vault import PasswordVault, fingerprint_of
 __all__ = ["NewPasswords"]
 
 _PREFIX = "userAttributes."
+_ADDRESSES = frozenset({"email", "phone_number"})
 
 
 class NewPasswords:
@@ -54,13 +58,14 @@ class NewPasswords:
             client=turn.client,
             now=turn.now,
         )
+        shown = {name: value for name, value in user.attributes.items() if readable(turn.client, name)}
         missing = [f"{_PREFIX}{name}" for name in missing_required(turn.pool, user.attributes)]
         return NextChallenge(
             "NEW_PASSWORD_REQUIRED",
             {
                 "USER_ID_FOR_SRP": user.username,
                 "requiredAttributes": json.dumps(missing, separators=(",", ":")),
-                "userAttributes": json.dumps(user.attributes, separators=(",", ":")),
+                "userAttributes": json.dumps(shown, separators=(",", ":")),
             },
             session,
         )
@@ -71,7 +76,7 @@ class NewPasswords:
         Raises:
             InvalidPasswordException, PasswordHistoryPolicyViolationException: the pool's policy does not allow it.
             InvalidParameterException: a required attribute is missing still, or one is not allowed.
-            NotAuthorizedException: the session does not stand, or the user may not sign in.
+            NotAuthorizedException: the session does not stand, the user may not sign in, or has that attribute already.
         """
         pool, now = turn.pool, turn.now
         session, asked = self._challenges.open_session(
@@ -95,6 +100,7 @@ class NewPasswords:
             for key, value in responses.items()
             if key.startswith(_PREFIX)
         ]
+        _check_not_provided(pool, user, given)
         attributes = changed_attributes(pool, user.attributes, given, client=turn.client)
         missing = missing_required(pool, attributes)
         if missing:
@@ -129,3 +135,14 @@ class NewPasswords:
             raise InvalidParameterException(f"An account with the given {changed.kind} already exists.")
         stored = StoredUser(changed, found.username_key, sealed)
         return Answered(sign_in.with_password("NEW_PASSWORD_REQUIRED", fingerprint_of(sealed)), stored)
+
+
+def _check_not_provided(pool: UserPool, user: User, given: Sequence[AttributeType]) -> None:
+    """
+    Raises:
+        NotAuthorizedException: one is there already. Text as clients have seen it; the same value is refused too.
+    """
+    fixed = {one.name for one in pool.schema_attributes if one.required} | _ADDRESSES
+    for attribute in given:
+        if attribute.name in fixed and user.attributes.get(attribute.name):
+            raise NotAuthorizedException(f"Cannot modify an already provided {attribute.name}")

@@ -165,7 +165,8 @@ class OneTimeCodes:
         )
         if not right or sign_in.missing:
             await self._back_off.failed(turn.pool, lock, now=turn.now)
-            raise CodeMismatchException("Invalid code or auth state for the user.")
+            detail = "nobody has the name" if sign_in.missing else "other digits than this session's"
+            raise CodeMismatchException("Invalid code or auth state for the user.", detail=detail)
         await self._back_off.succeeded(turn.pool, lock, now=turn.now)
         kind = _kind(second_factor=asked.second_factor)
         await self._limits.forget(turn.pool, sign_in.username_key, kind, now=turn.now)

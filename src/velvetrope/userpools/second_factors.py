@@ -19,7 +19,7 @@ import msgspec
 
 from velvetrope.store.tables.userpools import MfaType, StoredUser, User, UserPool
 from velvetrope.store.tables.userpools_factors import FactorStore, SoftwareToken
-from velvetrope.userpools.authenticator_apps import AuthenticatorApps
+from velvetrope.userpools.authenticator_apps import NOT_THE_APPS, AuthenticatorApps
 from velvetrope.userpools.back_off import BackOff
 from velvetrope.userpools.challenges import ChallengeSealer, MfaChoiceAsked, MfaSetupAsked, SignIn, TotpAsked
 from velvetrope.userpools.directory import PoolDirectory
@@ -204,7 +204,7 @@ class SecondFactors:
         step = self._apps.step_of(secret, code, now=turn.now)
         if step is None:
             await self._back_off.failed(turn.pool, lock, now=turn.now)
-            raise CodeMismatchException("Invalid code received for user")
+            raise CodeMismatchException("Invalid code received for user", detail=NOT_THE_APPS)
         await self._back_off.succeeded(turn.pool, lock, now=turn.now)
         if not await self._apps.take_step(turn.pool, sign_in.username_key, step):
             raise ExpiredCodeException("Your software token has already been used once.")

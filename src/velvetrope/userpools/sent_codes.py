@@ -47,9 +47,9 @@ class SentCodes:
         """
         kept = await self._taken(pool, found.username_key, purpose, now=now)
         if not self._outbox.code_matches(pool, found.user.sub, kept, presented):
-            raise code_mismatch()
+            raise code_mismatch("other digits than those that were sent last")
         if now >= kept.expires_at:
-            raise code_expired()
+            raise code_expired(f"it was good until {kept.expires_at:%Y-%m-%d %H:%M:%S} UTC")
         return kept
 
     async def refuse_for_nobody(
@@ -65,15 +65,15 @@ class SentCodes:
         except UserPoolError as refusal:
             return refusal
         self._outbox.code_matches(pool, "", kept, presented)
-        return code_mismatch()
+        return code_mismatch("nobody of this name can use one; the client hides that")
 
     async def _taken(self, pool: UserPool, username_key: str, purpose: CodePurpose, *, now: datetime) -> StoredCode:
         limit = GUESSES_PER_HOUR[purpose]
         kept = await self._store.take_code_attempt(pool.id, username_key, purpose, now=now, limit=limit)
         if kept == "too_many":
-            raise too_often()
+            raise too_often(f"{limit} guesses at a code of this kind were made within the hour")
         if kept == "no_code":
-            raise code_expired()
+            raise code_expired("none was sent, or it was used")
         return kept
 
 
@@ -86,16 +86,16 @@ def check_sent_to(code: StoredCode, user: User) -> None:
         ExpiredCodeException: they have another one, or none.
     """
     if code.pending_value is None and user.attributes.get(code.proves) != code.sent_to:
-        raise code_expired()
+        raise code_expired(f"it went to another {code.proves} than the user has by now")
 
 
-def code_mismatch() -> CodeMismatchException:
-    return CodeMismatchException("Invalid verification code provided, please try again.")
+def code_mismatch(detail: str = "") -> CodeMismatchException:
+    return CodeMismatchException("Invalid verification code provided, please try again.", detail=detail)
 
 
-def code_expired() -> ExpiredCodeException:
-    return ExpiredCodeException("Invalid code provided, please request a code again.")
+def code_expired(detail: str = "") -> ExpiredCodeException:
+    return ExpiredCodeException("Invalid code provided, please request a code again.", detail=detail)
 
 
-def too_often() -> LimitExceededException:
-    return LimitExceededException("Attempt limit exceeded, please try after some time.")
+def too_often(detail: str = "") -> LimitExceededException:
+    return LimitExceededException("Attempt limit exceeded, please try after some time.", detail=detail)

@@ -165,7 +165,7 @@ class SignUpOperations:
         found = name.found
         if found is None or not found.user.enabled or _is_hidden(pool, client, name):
             if not client.hides_missing_users:
-                raise _missing(client) if found is None else NotAuthorizedException("User is disabled.")
+                raise _missing(client) if found is None else _disabled()
             address = _address_to_confirm(pool, usual_addresses(pool, username))
             if address is None:
                 raise _cannot_resend()
@@ -208,6 +208,8 @@ class SignUpOperations:
         found = name.found
         if found is None or _is_hidden(pool, client, name):
             raise _missing(client)
+        if not found.user.enabled:
+            raise code_mismatch("the user is disabled") if client.hides_missing_users else _disabled()
         _check_unconfirmed(found.user)
         if session is not None:
             self._check_session(session, found, pool, client)
@@ -228,7 +230,7 @@ class SignUpOperations:
             pool.id, found.username_key, confirm, spend_code=code, force_aliases=force_alias_creation
         )
         if changed is None:
-            raise code_expired()  # another call has spent the code, or the user is gone
+            raise code_expired("another call has used it, or the user is gone")
         if isinstance(changed, UserConflict):
             raise AliasExistsException(f"An account with the {changed.kind} already exists.")
         await self._limits.forget_address(pool, changed.attributes[code.proves], now=call.now)
@@ -309,8 +311,12 @@ def _cannot_resend() -> InvalidParameterException:
     return InvalidParameterException("Cannot resend codes. Auto verification not turned on.")  # clients quote it
 
 
+def _disabled() -> NotAuthorizedException:
+    return NotAuthorizedException("User is disabled.")
+
+
 def _missing(client: AppClient) -> UserPoolError:
     """What a client is told of a user that is not there: the same as of a wrong code, if it hides that."""
     if client.hides_missing_users:
-        return code_mismatch()
+        return code_mismatch("nobody of this name waits for it; the client hides that")
     return user_missing_for_client()

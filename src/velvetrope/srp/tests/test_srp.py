@@ -17,6 +17,7 @@ from velvetrope.srp import (
     claim_key,
     claim_signature,
     decoy_verifier,
+    is_verifier,
     make_challenge,
     make_salt,
     make_verifier,
@@ -247,3 +248,19 @@ def test_plain_python_gives_the_same_powers(monkeypatch: pytest.MonkeyPatch) -> 
 
     assert plain.generator_power(3**100) == COGNITO_GROUP.generator_power(3**100)
     assert plain.power(12345, 3**100) == COGNITO_GROUP.power(12345, 3**100)
+
+
+@pytest.mark.parametrize(
+    ("value", "could_be"),
+    [
+        (0, False),
+        (1, False),
+        (2, True),
+        (COGNITO_GROUP.prime - 2, True),
+        (COGNITO_GROUP.prime - 1, False),
+        (COGNITO_GROUP.prime, False),
+    ],
+    ids=["0", "1", "2", "N-2", "N-1", "N"],
+)
+def test_verifier_that_needs_no_secret_is_none(value: int, could_be: bool) -> None:
+    assert is_verifier(value) is could_be
