@@ -208,9 +208,9 @@ class SignUpOperations:
         found = name.found
         if found is None or _is_hidden(pool, client, name):
             raise _missing(client)
+        _check_unconfirmed(found.user)
         if not found.user.enabled:
             raise code_mismatch("the user is disabled") if client.hides_missing_users else _disabled()
-        _check_unconfirmed(found.user)
         if session is not None:
             self._check_session(session, found, pool, client)
         code = await self._codes.check(pool, found, "sign_up", confirmation_code, now=call.now)
