@@ -1,22 +1,16 @@
 """One of every resource type, made, changed property by property, put back and deleted, by the services themselves."""
 
-from collections.abc import AsyncIterator
 from pathlib import Path
 
-import pytest
-
+from support.cloudformation import root_call
 from support.functions import make_zip
+from support.saml import metadata
 from velvetrope.cloudformation import AppliedStack
 from velvetrope.cloudformation.resources import HANDLERS
-from velvetrope.operations import Call
-from velvetrope.principals import Principal
 from velvetrope.server.assembly import Server
-from velvetrope.server.machine import SystemEntropy
-from velvetrope.server.settings import Settings
-from velvetrope.server.state_folder import StateFolder
 from velvetrope.templates import parse_template
 
-EVERY_TYPE = (Path(__file__).parent / "cases" / "every_type.yaml").read_text()
+EVERY_TYPE = (Path(__file__).parent / "cases" / "every_type.yaml").read_text().replace("{metadata}", metadata())
 CHANGES = {
     "MinimumLength: '10'": "MinimumLength: '12'",
     "Timeout: 5": "Timeout: 6",
@@ -73,29 +67,36 @@ CHANGES = {
     "Tags: {domain: http}": "Tags: {}",
     "title: http document": "title: http document again",
     "Action: sqs:PurgeQueue": "Action: sqs:DeleteQueue",
+    "client_secret: the-secret": "client_secret: another",
+    "      AttributeMapping: {email: email}\n": "",
+    "#112233": "#445566",
+    "UseCognitoProvidedValues: true": "Settings: {categories: {form: {displayGraphics: false}}}",
+    "'https://example.com/terms'": "'https://example.com/new-terms'",
+    "Client, TermsName": "Machine, TermsName",
+    "LogConfigurations: [{EventSource: user": "LogConfigurations: []\n      # [{EventSource: user",
+    "team: 'custom:team'": "level: 'custom:level'",
+    "Path: /staff/, ManagedPolicyArns: [arn:aws:iam::aws:policy/ReadOnlyAccess]": "Path: /people/",
+    "Users: [!Ref User]": "Users: []",
+    "RoleName: !Ref Role, PolicyName: own": "RoleName: !Ref Role, PolicyName: renamed",
+    "Effect: Deny, Action: 'kms:List*'": "Effect: Deny, Action: 'kms:Describe*'",
+    "Status: Active": "Status: Inactive",
+    "[one, two], ThumbprintList: [aaaaaaaaaabbbbbbbbbbccccccccccdddddddddd]": "[two, three]",
+    "Value: issuer": "Value: another",
+    "Value: office": "Value: another",
+    "Description: seals": "Description: sealed",
+    "      Enabled: false\n": "",
+    "      KeyPolicy: {Version: 2012-10-17, Statement": "      KeyPolicy: {Version: 2012-10-17, Id: mine, Statement",
+    "Value: sealing": "Value: another",
+    "TargetKeyId: !Ref SealingKey": "TargetKeyId: !Ref OtherKey",
+    "alias/sealing": "alias/sealed",
+    "'aws:username': nobody": "'aws:username': somebody",
     ', FilterCriteria: {Filters: [{Pattern: \'{"body":{"a":[1]}}\'}]}': "",
 }
 
 
-@pytest.fixture
-async def server(tmp_path: Path) -> AsyncIterator[Server]:
-    folder = StateFolder.open(tmp_path / "state", SystemEntropy())
-    opened = await Server.open(Settings(state_folder=folder.path, durable=False), folder, port=4800)
-    yield opened
-    await opened.stop()
-    folder.close()
-
-
 async def apply(server: Server, template: str) -> AppliedStack:
     layer = {("local", "layer.zip"): make_zip({"python/pricing.py": "price = 1"})}
-    return await server.stacks.apply(template, stack_name="every", call=call_of(server), artifacts=layer)
-
-
-def call_of(server: Server) -> Call:
-    account_id, region = server.foundation.settings.account_id, server.foundation.settings.region
-    arn = f"arn:aws:iam::{account_id}:root"
-    root = Principal("Account", account_id, arn, arn, account_id)
-    return Call(root, account_id, region, "request-1", server.foundation.clock.now())
+    return await server.stacks.apply(template, stack_name="every", call=root_call(server), artifacts=layer)
 
 
 def test_the_case_has_every_type() -> None:
@@ -110,7 +111,7 @@ async def test_every_type_is_made_changed_put_back_and_deleted(server: Server) -
         template = template.replace(before, after)
         assert (await apply(server, template)).changed, before
     back = await apply(server, EVERY_TYPE)
-    call = call_of(server)
+    call = root_call(server)
     stack = await server.stacks.store.load_stack(call.account_id, call.region, "every")
     assert stack is not None
     await server.stacks.delete(stack, call)

@@ -1,18 +1,10 @@
 """SAM templates with authorizers and OpenAPI bodies, expanded by AWS's translator and applied to the real services."""
 
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
-import pytest
-
+from support.cloudformation import root_call
 from velvetrope.cloudformation import AppliedStack
-from velvetrope.operations import Call
-from velvetrope.principals import Principal
 from velvetrope.server.assembly import Server
-from velvetrope.server.machine import SystemEntropy
-from velvetrope.server.settings import Settings
-from velvetrope.server.state_folder import StateFolder
 
 _TEMPLATE = """
 Transform: AWS::Serverless-2016-10-31
@@ -64,28 +56,12 @@ Resources:
 """
 
 
-@pytest.fixture
-async def server(tmp_path: Path) -> AsyncIterator[Server]:
-    folder = StateFolder.open(tmp_path / "state", SystemEntropy())
-    opened = await Server.open(Settings(state_folder=folder.path, durable=False), folder, port=4800)
-    yield opened
-    await opened.stop()
-    folder.close()
-
-
 async def _apply(server: Server, template: str) -> AppliedStack:
-    return await server.stacks.apply(template, stack_name="pets", call=_call(server))
-
-
-def _call(server: Server) -> Call:
-    account_id = server.foundation.settings.account_id
-    arn = f"arn:aws:iam::{account_id}:root"
-    root = Principal("Account", account_id, arn, arn, account_id)
-    return Call(root, account_id, server.foundation.settings.region, "request-1", server.foundation.clock.now())
+    return await server.stacks.apply(template, stack_name="pets", call=root_call(server))
 
 
 async def _ask(server: Server, operation: str, **parameters: object) -> Any:
-    return await server.dispatcher.invoke("apigateway", operation, parameters, _call(server))
+    return await server.dispatcher.invoke("apigateway", operation, parameters, root_call(server))
 
 
 async def test_authorizers_of_a_sam_template_are_made_and_asked_for(server: Server) -> None:

@@ -22,6 +22,7 @@ from velvetrope.errors import ServiceError
 from velvetrope.operations import Call
 from velvetrope.principals import Principal
 from velvetrope.sealing import MasterKeys
+from velvetrope.server.assembly import Server
 from velvetrope.store import Database
 from velvetrope.store.tables.cloudformation import CloudFormationStore
 
@@ -237,6 +238,14 @@ _OTHERS: Mapping[str, Callable[[dict[str, Any]], Mapping[str, object]]] = {
         ]
     },
 }
+
+
+def root_call(server: Server) -> Call:
+    """A call of the owner of a whole server."""
+    account_id, region = server.foundation.settings.account_id, server.foundation.settings.region
+    arn = f"arn:aws:iam::{account_id}:root"
+    root = Principal("Account", account_id, arn, arn, account_id)
+    return Call(root, account_id, region, "request-1", server.foundation.clock.now())
 
 
 @dataclass

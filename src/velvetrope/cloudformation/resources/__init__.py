@@ -6,6 +6,7 @@ from typing import Final
 
 from velvetrope.cloudformation.resource import ResourceHandler
 from velvetrope.cloudformation.resources.cognito_identity_pools import IDENTITY_POOL_HANDLERS
+from velvetrope.cloudformation.resources.cognito_pool_parts import USER_POOL_PART_HANDLERS
 from velvetrope.cloudformation.resources.cognito_user_pools import USER_POOL_HANDLERS
 from velvetrope.cloudformation.resources.event_sources import EVENT_SOURCE_HANDLERS
 from velvetrope.cloudformation.resources.function_urls import FUNCTION_URL_HANDLERS
@@ -13,6 +14,9 @@ from velvetrope.cloudformation.resources.functions import FUNCTION_HANDLERS
 from velvetrope.cloudformation.resources.http_api_domains import HTTP_API_DOMAIN_HANDLERS
 from velvetrope.cloudformation.resources.http_apis import HTTP_API_HANDLERS
 from velvetrope.cloudformation.resources.iam import IAM_HANDLERS
+from velvetrope.cloudformation.resources.iam_groups import IAM_GROUP_HANDLERS
+from velvetrope.cloudformation.resources.iam_providers import IAM_PROVIDER_HANDLERS
+from velvetrope.cloudformation.resources.keys import KEY_HANDLERS
 from velvetrope.cloudformation.resources.layers import LAYER_HANDLERS
 from velvetrope.cloudformation.resources.log_groups import LOG_GROUP_HANDLERS
 from velvetrope.cloudformation.resources.queues import QUEUE_HANDLERS
@@ -28,8 +32,12 @@ HANDLERS: Final[Mapping[str, ResourceHandler]] = MappingProxyType(
         handler.type: handler
         for family in (
             USER_POOL_HANDLERS,
+            USER_POOL_PART_HANDLERS,
             IDENTITY_POOL_HANDLERS,
             IAM_HANDLERS,
+            IAM_GROUP_HANDLERS,
+            IAM_PROVIDER_HANDLERS,
+            KEY_HANDLERS,
             FUNCTION_HANDLERS,
             FUNCTION_URL_HANDLERS,
             LAYER_HANDLERS,

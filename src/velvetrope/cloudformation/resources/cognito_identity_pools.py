@@ -1,4 +1,4 @@
-"""AWS::Cognito::IdentityPool and the roles attached to it.
+"""AWS::Cognito::IdentityPool, the roles attached to it, and the tags that it gives sessions.
 
 Source: CloudFormation User Guide, "Amazon Cognito resource type reference"; Amazon Cognito Federated Identities API.
 """
@@ -55,6 +55,32 @@ class IdentityPoolRoleAttachmentHandler:
         await at.invoke(_SERVICE, "SetIdentityPoolRoles", parameters)
 
 
+class PrincipalTagHandler:
+    """AWS::Cognito::IdentityPoolPrincipalTag: which claims of one provider's tokens become tags of a session."""
+
+    type: Final = "AWS::Cognito::IdentityPoolPrincipalTag"
+    properties: Final = frozenset({"IdentityPoolId", "IdentityProviderName", "PrincipalTags", "UseDefaults"})
+    attributes: Final[frozenset[str]] = frozenset()
+    fixed: Final[Mapping[str, str]] = {}
+
+    async def create(self, at: ResourceCall, properties: Properties) -> Made:
+        await self._set(at, properties)
+        physical_id = f"{properties['IdentityPoolId']}|{properties['IdentityProviderName']}"
+        return Made(physical_id, physical_id)
+
+    async def update(self, at: ResourceCall, made: Made, old: Properties, new: Properties) -> Made:  # noqa: ARG002
+        await self._set(at, new)
+        return made
+
+    async def delete(self, at: ResourceCall, made: Made, properties: Properties) -> None:  # noqa: ARG002
+        nothing = {"PrincipalTags": {}, "UseDefaults": False}
+        await at.invoke_unless_gone(_SERVICE, "SetPrincipalTagAttributeMap", {**properties, **nothing})
+
+    async def _set(self, at: ResourceCall, properties: Properties) -> None:
+        tags = {name: str(value) for name, value in properties.get("PrincipalTags", {}).items()}
+        await at.invoke(_SERVICE, "SetPrincipalTagAttributeMap", {**properties, "PrincipalTags": tags})
+
+
 def _without(mapping: Mapping[str, Any], name: str) -> dict[str, Any]:
     return {key: value for key, value in mapping.items() if key != name}
 
@@ -86,4 +112,5 @@ IDENTITY_POOL_HANDLERS: Final[tuple[ResourceHandler, ...]] = (
         name="IdentityPoolName",
     ),
     IdentityPoolRoleAttachmentHandler(),
+    PrincipalTagHandler(),
 )

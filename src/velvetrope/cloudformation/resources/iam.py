@@ -1,7 +1,7 @@
 """AWS::IAM::Role, Policy, ManagedPolicy and User.
 
 Roles and users have inline policies, attached managed policies, a boundary and tags, each with operations of its own.
-`_Identity` is what the two share: the operations' names differ by one word.
+`Identity` is what the two share: the operations' names differ by one word.
 
 Source: CloudFormation User Guide, "AWS Identity and Access Management resource type reference"; IAM API Reference.
 """
@@ -14,7 +14,7 @@ from typing import Any, Final
 from velvetrope.cloudformation.resource import Made, ResourceCall, ResourceHandler, text_member
 from velvetrope.cloudformation.schemas import Properties
 
-__all__ = ["IAM_HANDLERS"]
+__all__ = ["IAM_HANDLERS", "Identity"]
 
 _SERVICE: Final = "iam"
 _MAX_POLICY_VERSIONS: Final = 5  # IAM quotas: versions of one managed policy
@@ -22,8 +22,8 @@ _NOTHING_FIXED: Final[Mapping[str, str]] = {}
 
 
 @dataclass(frozen=True, slots=True)
-class _Identity:
-    """The operations on what hangs on a role or a user. `noun` is `Role` or `User`."""
+class Identity:
+    """The operations on what hangs on a role, a user or a group. `noun` is `Role`, `User` or `Group`."""
 
     noun: str
 
@@ -93,9 +93,9 @@ def _given(properties: Properties, *names: str) -> dict[str, object]:
     return {name: properties[name] for name in names if name in properties}
 
 
-_ROLE: Final = _Identity("Role")
-_USER: Final = _Identity("User")
-_GROUP: Final = _Identity("Group")
+_ROLE: Final = Identity("Role")
+_USER: Final = Identity("User")
+_GROUP: Final = Identity("Group")
 
 
 class RoleHandler:

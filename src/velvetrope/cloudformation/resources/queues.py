@@ -1,10 +1,10 @@
-"""AWS::SQS::Queue and AWS::SQS::QueuePolicy.
+"""AWS::SQS::Queue, AWS::SQS::QueuePolicy and AWS::SQS::QueueInlinePolicy.
 
 A queue's properties are its attributes, as numbers, booleans and objects where SQS has text. `Ref` is the queue's URL.
 A policy is no thing of its own: it is the attribute `Policy` of the queues that it names, and of those only one policy
 counts, the one that was set last.
 
-Source: CloudFormation User Guide, AWS::SQS::Queue, AWS::SQS::QueuePolicy; defaults: SQS API Reference, CreateQueue.
+Source: CloudFormation User Guide, the three types; defaults: SQS API Reference, CreateQueue.
 """
 
 import json
@@ -104,6 +104,33 @@ class QueuePolicyHandler:
                 await at.invoke_unless_gone(_SERVICE, "SetQueueAttributes", parameters)
 
 
+class QueueInlinePolicyHandler:
+    """The policy of one queue. `Ref` is the queue's URL."""
+
+    type: Final = "AWS::SQS::QueueInlinePolicy"
+    properties: Final = frozenset({"PolicyDocument", "Queue"})
+    attributes: Final[frozenset[str]] = frozenset()
+    fixed: Final[Mapping[str, str]] = {}
+
+    async def create(self, at: ResourceCall, properties: Properties) -> Made:
+        await self._set(at, properties)
+        return Made(properties["Queue"], properties["Queue"])
+
+    async def update(self, at: ResourceCall, made: Made, old: Properties, new: Properties) -> Made:  # noqa: ARG002
+        await self._set(at, new)
+        return made
+
+    async def delete(self, at: ResourceCall, made: Made, properties: Properties) -> None:  # noqa: ARG002
+        parameters = {"QueueUrl": made.physical_id, "Attributes": {"Policy": ""}}
+        await at.invoke_unless_gone(_SERVICE, "SetQueueAttributes", parameters)
+
+    async def _set(self, at: ResourceCall, properties: Properties) -> None:
+        policy = _text(properties["PolicyDocument"])
+        await at.invoke(
+            _SERVICE, "SetQueueAttributes", {"QueueUrl": properties["Queue"], "Attributes": {"Policy": policy}}
+        )
+
+
 def _attributes(properties: Properties) -> dict[str, str]:
     named = {*_DEFAULTS, "FifoQueue"}
     return {name: _text(value) for name, value in properties.items() if name in named}
@@ -115,4 +142,8 @@ def _text(value: object) -> str:
     return value if isinstance(value, str) else json.dumps(value, separators=(",", ":"))
 
 
-QUEUE_HANDLERS: Final[tuple[ResourceHandler, ...]] = (QueueHandler(), QueuePolicyHandler())
+QUEUE_HANDLERS: Final[tuple[ResourceHandler, ...]] = (
+    QueueHandler(),
+    QueuePolicyHandler(),
+    QueueInlinePolicyHandler(),
+)
