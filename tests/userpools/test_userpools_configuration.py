@@ -312,6 +312,20 @@ async def test_fifty_tags_are_enough(world: World) -> None:
         await world.tag_resource(resource_arn=arn(pool_id), tags={"aws:x": ""})
 
 
+async def test_tags_of_a_new_or_updated_pool_are_tags_like_any(world: World) -> None:
+    pool_id = await world.pool()
+    fifty = {f"t{n}": "" for n in range(50)}
+
+    await world.update_user_pool(user_pool_id=pool_id, user_pool_tags=fifty)
+    for tags in ({"aws:x": ""}, {**fifty, "one-more": ""}):
+        async with refused("InvalidParameterException"):
+            await world.create_user_pool(pool_name="people", user_pool_tags=tags)
+        async with refused("InvalidParameterException"):
+            await world.update_user_pool(user_pool_id=pool_id, user_pool_tags=tags)
+
+    assert (await world.list_tags_for_resource(resource_arn=arn(pool_id)))["tags"] == fifty
+
+
 async def test_only_pools_of_this_account_and_region_are_tagged(world: World) -> None:
     pool_id = await world.pool()
 

@@ -3,7 +3,7 @@
 import asyncio
 import inspect
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 import pytest
@@ -196,6 +196,34 @@ async def test_mails_are_from_one_address_of_an_account_of_ones_own(
 ) -> None:
     async with refused("InvalidParameterException", text):
         await world.pool(email_configuration=EmailConfiguration(**settings))
+
+
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [
+        ((("verified_email", 1), ("admin_only", 2)), "admin_only"),
+        ((("admin_only", 1), ("verified_phone_number", 2)), "admin_only"),
+        ((("verified_email", 1), ("verified_phone_number", 1)), "must differ"),
+        ((("verified_email", 1), ("verified_email", 2)), "must differ"),
+    ],
+)
+async def test_ways_back_that_contradict_each_other_are_refused(
+    world: World,
+    options: tuple[tuple[Literal["verified_email", "verified_phone_number", "admin_only"], int], ...],
+    why: str,
+) -> None:
+    pool_id = await world.lax_pool()
+    setting = AccountRecoverySetting(
+        recovery_mechanisms=tuple(RecoveryOption(name=name, priority=priority) for name, priority in options)
+    )
+
+    async with refused("InvalidParameterException") as made:
+        await world.create_user_pool(pool_name="people", account_recovery_setting=setting)
+    async with refused("InvalidParameterException") as updated:
+        await world.update_user_pool(user_pool_id=pool_id, account_recovery_setting=setting)
+
+    assert why in made.value.message
+    assert updated.value.message == made.value.message
 
 
 @pytest.mark.parametrize(

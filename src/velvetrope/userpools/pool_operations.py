@@ -49,6 +49,7 @@ from velvetrope.userpools.shapes import (
     shown,
 )
 from velvetrope.userpools.signing_keys import PoolKeys
+from velvetrope.userpools.tag_operations import check_tags
 
 __all__ = ["PoolOperations"]
 
@@ -118,7 +119,9 @@ class PoolOperations:
             policies=policies,
             email_configuration=email_configuration,
             user_pool_add_ons=user_pool_add_ons,
+            account_recovery_setting=account_recovery_setting,
         )
+        check_tags(user_pool_tags or {})
         await self._custom_senders.check_key(None if lambda_config is None else lambda_config.kms_key_id)
         if alias_attributes and username_attributes:
             # Text UNVERIFIED; the two are alternatives (Developer Guide, "Customizing sign-in attributes").
@@ -200,7 +203,9 @@ class PoolOperations:
             policies=policies,
             email_configuration=email_configuration,
             user_pool_add_ons=user_pool_add_ons,
+            account_recovery_setting=account_recovery_setting,
         )
+        check_tags(user_pool_tags or {})
         await self._custom_senders.check_key(None if lambda_config is None else lambda_config.kms_key_id)
 
         verified_before_update = _verified_before_update(user_attribute_update_settings, auto_verified_attributes)

@@ -9,7 +9,7 @@ Source: Cognito user pools API, CreateUserPool.
 import re
 from email.utils import getaddresses
 
-from velvetrope.store.tables.userpools import EmailConfiguration, LambdaConfig
+from velvetrope.store.tables.userpools import AccountRecoverySetting, EmailConfiguration, LambdaConfig
 from velvetrope.userpools.directory import EMAIL
 from velvetrope.userpools.errors import InvalidParameterException
 from velvetrope.userpools.shapes import UserPoolAddOns, UserPoolPolicies, given_members
@@ -48,6 +48,7 @@ def check_supported(
     policies: UserPoolPolicies | None,
     email_configuration: EmailConfiguration | None,
     user_pool_add_ons: UserPoolAddOns | None,
+    account_recovery_setting: AccountRecoverySetting | None,
 ) -> None:
     """Refuse what is not built by the name it has on the wire.
 
@@ -67,6 +68,28 @@ def check_supported(
         _check_email(email_configuration)
     if user_pool_add_ons is not None and user_pool_add_ons.advanced_security_mode != "OFF":
         raise _not_supported("UserPoolAddOns.AdvancedSecurityMode")
+    if account_recovery_setting is not None:
+        _check_recovery(account_recovery_setting)
+
+
+def _check_recovery(setting: AccountRecoverySetting) -> None:
+    """Ways back in an order that can be told; administrators only, or not.
+
+    Raises:
+        InvalidParameterException: `admin_only` beside another way, or a way or a priority twice. The first sentence is
+            the one that clients quote, the second ours.
+    """
+    options = setting.recovery_mechanisms
+    names = {option.name for option in options}
+    if "admin_only" in names and len(names) > 1:
+        raise InvalidParameterException(
+            "Invalid account recovery setting parameter. Account Recovery Setting cannot use admin_only setting with "
+            "any other recovery mechanisms."
+        )
+    if len(names) < len(options) or len({option.priority for option in options}) < len(options):
+        raise InvalidParameterException(
+            "Invalid account recovery setting parameter. Names and priorities of RecoveryMechanisms must differ."
+        )
 
 
 def _check_email(configuration: EmailConfiguration) -> None:

@@ -3,7 +3,7 @@
 Source: Cognito user pools API, TagResource; at most 50 tags, keys of 128 and values of 256 characters.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 import msgspec
 
@@ -13,7 +13,7 @@ from velvetrope.store.tables.userpools import UserPool, UserPoolStore
 from velvetrope.userpools.directory import PoolDirectory
 from velvetrope.userpools.errors import InvalidParameterException, ResourceNotFoundException
 
-__all__ = ["TagOperations"]
+__all__ = ["TagOperations", "check_tags"]
 
 _MAX_TAGS = 50
 
@@ -27,14 +27,11 @@ class TagOperations:
 
     @operation
     async def tag_resource(self, call: Call, *, resource_arn: str, tags: dict[str, str]) -> Answer:
-        for key in tags:
-            if key.lower().startswith("aws:"):
-                raise InvalidParameterException(f"The tag key {key} is reserved.")
+        check_tags(tags)
 
         def change(pool: UserPool) -> UserPool:
             merged = {**pool.user_pool_tags, **tags}
-            if len(merged) > _MAX_TAGS:
-                raise InvalidParameterException(f"A user pool has at most {_MAX_TAGS} tags.")
+            check_tags(merged)
             return msgspec.structs.replace(pool, user_pool_tags=merged)
 
         await self._change(call, resource_arn, change)
@@ -58,6 +55,19 @@ class TagOperations:
         pool_id = _pool_id(call, resource_arn)
         if await self._store.change_pool(pool_id, change) is None:
             raise ResourceNotFoundException(f"User pool {pool_id} does not exist.")
+
+
+def check_tags(tags: Collection[str]) -> None:
+    """See that a pool may have all of these tag keys.
+
+    Raises:
+        InvalidParameterException: one is AWS's own, or there are more than 50.
+    """
+    for key in tags:
+        if key.lower().startswith("aws:"):
+            raise InvalidParameterException(f"The tag key {key} is reserved.")
+    if len(tags) > _MAX_TAGS:
+        raise InvalidParameterException(f"A user pool has at most {_MAX_TAGS} tags.")
 
 
 def _pool_id(call: Call, resource_arn: str) -> str:
