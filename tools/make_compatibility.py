@@ -75,8 +75,9 @@ DIFFERENCES: Mapping[str, Mapping[str, str]] = {
         "`PostAuthentication`, the three of custom challenges, `PreTokenGeneration` (V1 to V3), `InboundFederation`, "
         "`UserMigration` (without `enableSMSMFA`; required attributes get no default; welcome messages hold no "
         "password), custom senders (codes in the Encryption SDK's suite 0x0378, which commits to no key). "
-        "`KMSKeyID` is a key's ARN. Refused: threat protection. Links confirm sign-ups only, and need a domain. Mails "
-        "go by the server's SMTP setting, from the pool's `From`; no SES is looked for behind `SourceArn`.",
+        "`KMSKeyID` is a key's ARN. Refused: threat protection, `DeveloperOnlyAttribute`. Links confirm sign-ups only, "
+        "and need a domain. Mails go by the server's SMTP setting, from the pool's `From`; no SES is looked for behind "
+        "`SourceArn`.",
         "ForgotPassword": "Five in an hour, and five guesses at the code; not to a phone that receives MFA codes.",
         "CreateIdentityProvider": "Kept and validated; what `oidc_issuer` leads to is not fetched when it is saved. "
         "SAML metadata needs `HTTP-Redirect` addresses and RSA keys of 2048 bits or more.",
@@ -93,7 +94,10 @@ DIFFERENCES: Mapping[str, Mapping[str, str]] = {
         "CreateTerms": "Links are https, or http to this machine.",
         "UpdateTerms": "As CreateTerms. Links that are given take the place of all that were there.",
         "CreateUserPoolClient": "`EnablePropagateAdditionalUserContextData` must be false. `DefaultRedirectURI` is "
-        "kept and shown: every request names its `redirect_uri`.",
+        "kept and shown: every request names its `redirect_uri`. A client without ReadAttributes or WriteAttributes "
+        "reads or writes the standard attributes, as the model says, and custom ones only where it lists them; AWS is "
+        "reported to let it read and write those too.",
+        "AddCustomAttributes": "`DeveloperOnlyAttribute` is refused.",
         "InitiateAuth": "Wrong one-time codes are slowed down like wrong passwords; AWS takes any number. MFA follows "
         "custom challenges unless one of them was it. Of `USER_AUTH`, `TARGET_ACR_VALUES`, `MAX_AGE` and "
         "`ACCESS_TOKEN` are refused.",
