@@ -16,7 +16,7 @@ from velvetrope.store.tables.userpools import StoredUser, UserPool
 from velvetrope.store.tables.userpools_sign_in import NewFamily
 from velvetrope.userpools.challenges import SignIn
 from velvetrope.userpools.devices import group_key_of, new_device_key
-from velvetrope.userpools.issuing import SELF_SERVICE_SCOPE, IssuedTokens, TokenDraft, TokenIssuer
+from velvetrope.userpools.issuing import SELF_SERVICE_SCOPE, IssuedTokens, TokenDraft, TokenIssuer, TokensAsked
 from velvetrope.userpools.next_step import NextStep
 from velvetrope.userpools.sign_in_triggers import SignInTriggers
 from velvetrope.userpools.turns import Passed, Turn
@@ -51,13 +51,15 @@ class Endings:
             turn.pool,
             turn.client,
             user,
-            scopes=_SCOPES,
-            authenticated_at=turn.now,
+            TokensAsked(
+                scopes=_SCOPES,
+                authenticated_at=turn.now,
+                hosted=False,
+                device_key=passed.device_key or new_device,
+            ),
             now=turn.now,
-            hosted=False,
             trigger_source=_token_source(sign_in),
             client_metadata=turn.client_metadata,
-            device_key=passed.device_key or new_device,
             groups=passed.stored.groups,
         )
         return self.answer(turn.pool, issued, new_device)

@@ -48,7 +48,7 @@ from velvetrope.userpools.token_generation import TokenGeneration
 from velvetrope.userpools.triggers import Occasion
 from velvetrope.userpools.workers import Workers
 
-__all__ = ["SELF_SERVICE_SCOPE", "IssuedTokens", "Issuer", "TokenDraft", "TokenIssuer"]
+__all__ = ["SELF_SERVICE_SCOPE", "IssuedTokens", "Issuer", "TokenDraft", "TokenIssuer", "TokensAsked"]
 
 SELF_SERVICE_SCOPE = "aws.cognito.signin.user.admin"
 """What an access token needs for GetUser and its like; the only scope of tokens that InitiateAuth issues."""
@@ -69,6 +69,22 @@ class IssuedTokens:
     """None unless a new one was made."""
     expires_in_seconds: int
     origin_jti: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokensAsked:
+    """What the tokens of a new session are to be."""
+
+    scopes: tuple[str, ...]
+    authenticated_at: datetime
+    hosted: bool
+    """Whether they are for an app that came by the OAuth endpoints."""
+    nonce: str | None = None
+    include_id_token: bool = True
+    include_refresh_token: bool = True
+    device_key: str | None = None
+    resource: str | None = None
+    """Whom the access tokens are for (RFC 8707), where the app has said so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,24 +149,16 @@ class TokenIssuer:
         pool: UserPool,
         client: AppClient,
         user: User,
+        asked: TokensAsked,
         *,
-        scopes: tuple[str, ...],
-        authenticated_at: datetime,
         now: datetime,
-        hosted: bool,
-        nonce: str | None = None,
-        include_id_token: bool = True,
-        include_refresh_token: bool = True,
         trigger_source: str = "TokenGeneration_HostedAuth",
         client_metadata: Mapping[str, str] | None = None,
-        device_key: str | None = None,
-        resource: str | None = None,
         groups: Sequence[Group] | None = None,
     ) -> IssuedTokens:
         """The tokens of a new sign-in. The family is kept before anybody sees a token of it.
 
-        `resource` is whom the access tokens are for (RFC 8707), where the app has said so. `groups` are the user's,
-        where they were just read; None has them looked up.
+        `groups` are the user's, where they were just read; None has them looked up.
 
         Raises:
             UserLambdaValidationException and its siblings: the pre token generation trigger refused.
@@ -159,29 +167,14 @@ class TokenIssuer:
             pool,
             client,
             user,
-            scopes,
+            asked.scopes,
             now=now,
             trigger_source=trigger_source,
             client_metadata=client_metadata,
             groups=groups,
         )
         pair = await self._keys.signing_pair(pool.id)
-        draft = self._draft(
-            pool,
-            client,
-            user,
-            told,
-            pair,
-            scopes=scopes,
-            authenticated_at=authenticated_at,
-            now=now,
-            hosted=hosted,
-            nonce=nonce,
-            include_id_token=include_id_token,
-            include_refresh_token=include_refresh_token,
-            device_key=device_key,
-            resource=resource,
-        )
+        draft = self._draft(pool, client, user, asked, told, pair, now=now)
 
         def keep_and_sign() -> IssuedTokens:
             # In one visit to a worker; where the family cannot be kept there are no tokens.
@@ -204,18 +197,8 @@ class TokenIssuer:
 
         def draft(stored: StoredUser, device_key: str | None) -> TokenDraft:
             told = Told.of(Granted.by(stored.groups or ()), scopes)
-            return self._draft(
-                pool,
-                client,
-                stored.user,
-                told,
-                pair,
-                scopes=scopes,
-                authenticated_at=now,
-                now=now,
-                hosted=False,
-                device_key=device_key,
-            )
+            asked = TokensAsked(scopes=scopes, authenticated_at=now, hosted=False, device_key=device_key)
+            return self._draft(pool, client, stored.user, asked, told, pair, now=now)
 
         return draft
 
@@ -224,22 +207,15 @@ class TokenIssuer:
         pool: UserPool,
         client: AppClient,
         user: User,
+        asked: TokensAsked,
         told: Told,
         pair: SigningPair,
         *,
-        scopes: tuple[str, ...],
-        authenticated_at: datetime,
         now: datetime,
-        hosted: bool,
-        nonce: str | None = None,
-        include_id_token: bool = True,
-        include_refresh_token: bool = True,
-        device_key: str | None = None,
-        resource: str | None = None,
     ) -> TokenDraft:
         seconds = (
             client.refresh_token_validity_seconds
-            if include_refresh_token
+            if asked.include_refresh_token
             else max(client.access_token_validity_seconds, client.id_token_validity_seconds)
         )
         family = TokenFamily(
@@ -247,14 +223,14 @@ class TokenIssuer:
             user_pool_id=pool.id,
             client_id=client.client_id,
             sub=user.sub,
-            scopes=scopes,
-            authenticated_at=authenticated_at,
+            scopes=asked.scopes,
+            authenticated_at=asked.authenticated_at,
             expires_at=now + timedelta(seconds=seconds),
-            device_key=device_key,
-            hosted=hosted,
-            resource=resource,
+            device_key=asked.device_key,
+            hosted=asked.hosted,
+            resource=asked.resource,
         )
-        refresh_token = self._new_refresh_token() if include_refresh_token else None
+        refresh_token = self._new_refresh_token() if asked.include_refresh_token else None
         new = NewFamily(
             family,
             token_hash=None if refresh_token is None else _hash(refresh_token),
@@ -270,8 +246,8 @@ class TokenIssuer:
                 told,
                 pair,
                 now=now,
-                nonce=nonce,
-                include_id_token=include_id_token,
+                nonce=asked.nonce,
+                include_id_token=asked.include_id_token,
                 refresh_token=refresh_token,
             ),
         )

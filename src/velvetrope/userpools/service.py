@@ -22,7 +22,7 @@ from velvetrope.userpools.errors import user_missing
 from velvetrope.userpools.federated_users import FederatedUsers
 from velvetrope.userpools.identities import attributes_with_identities
 from velvetrope.userpools.identity_providers import ProviderSecrets
-from velvetrope.userpools.issuing import IssuedTokens, TokenIssuer
+from velvetrope.userpools.issuing import IssuedTokens, TokenIssuer, TokensAsked
 from velvetrope.userpools.machine_tokens import MachineToken, MachineTokens
 from velvetrope.userpools.migrations import migrates
 from velvetrope.userpools.passkeys import Passkeys, Registrant
@@ -287,14 +287,16 @@ class SignInService:
             pool,
             client,
             user,
-            scopes=scopes,
-            authenticated_at=authenticated_at,
+            TokensAsked(
+                scopes=scopes,
+                authenticated_at=authenticated_at,
+                hosted=True,
+                nonce=nonce,
+                include_id_token=include_id_token,
+                include_refresh_token=include_refresh_token,
+                resource=resource,
+            ),
             now=now,
-            hosted=True,
-            nonce=nonce,
-            include_id_token=include_id_token,
-            include_refresh_token=include_refresh_token,
-            resource=resource,
         )
 
     async def issue_machine_token(
