@@ -1,6 +1,7 @@
 """`velvetrope store`: what it refuses, in words for whoever typed it, and what it leaves behind when it ends early."""
 
 import asyncio
+import json
 import os
 import signal
 import subprocess
@@ -77,6 +78,22 @@ def test_a_copy_has_the_keys_and_whoever_has_it_is_told_so(state: Path, tmp_path
         assert (tmp_path / "backup" / name).stat().st_mode & 0o777 == 0o600
     StateFolder.open(tmp_path / "backup", SystemEntropy()).close()
     assert run("check", str(tmp_path / "backup")).exit_code == 0
+
+
+def test_what_arns_and_issuers_are_made_of_is_told_with_the_command_to_go_on(
+    state: Path, tmp_path: Path, postgresql: str
+) -> None:
+    """Those are settings, and in no store."""
+    config = {"region": "eu-west-1", "account_id": "123456789012", "endpoint_url": "https://auth.example"}
+    connection = {"config": config, "listening_address": "localhost:4800"}
+    (state / "connection.json").write_text(json.dumps(connection))
+    flags = "--region eu-west-1 --public-url https://auth.example"
+
+    to_folder = run("copy", "--from", str(state), "--to", str(tmp_path / "new place"))
+    to_url = run("copy", "--from", str(state), VELVETROPE_STORE_TO=postgresql)
+
+    assert f"  velvetrope serve {flags} --state-folder '{tmp_path / 'new place'}'\n" in to_folder.stdout
+    assert f"velvetrope serve {flags}\n" in to_url.stdout
 
 
 def test_without_from_it_copies_what_serve_would_use(state: Path, tmp_path: Path, postgresql: str) -> None:
@@ -160,6 +177,17 @@ def test_the_master_keys_have_to_be_the_stores_own(state: Path, tmp_path: Path, 
         assert message in told(run("copy", "--to", str(tmp_path / "new"), **given))
         assert message in told(run("check", **given))
     assert not (tmp_path / "new").exists()
+
+
+def test_a_database_that_a_server_has_started_with_is_not_copied_to(
+    state: Path, tmp_path: Path, postgresql: str
+) -> None:
+    """Whether it runs or not: it has written whose master keys are the store's."""
+    make_state(tmp_path / "node", postgresql)
+
+    refusal = told(run("copy", "--from", str(state), VELVETROPE_STORE_TO=postgresql))
+
+    assert "is not empty: there are rows in master_key_checks" in refusal
 
 
 def test_a_copy_refuses_servers_with_other_master_keys(state: Path, tmp_path: Path, postgresql: str) -> None:

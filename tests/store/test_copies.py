@@ -91,6 +91,15 @@ def bare_postgresql(postgres_stores: PostgresStores) -> Iterator[str]:
         yield url
 
 
+@pytest.fixture(params=["sqlite", "postgresql"])
+def target(request: pytest.FixtureRequest, folder: Path) -> str:
+    """Where nothing is yet, on either database."""
+    if request.param == "sqlite":
+        return f"sqlite:///{folder / 'target.db'}"
+    url: str = request.getfixturevalue("bare_postgresql")
+    return url
+
+
 async def test_every_table_comes_along_to_postgresql_and_back(sqlite: str, bare_postgresql: str, folder: Path) -> None:
     back = f"sqlite:///{folder / 'back.db'}"
     await made(sqlite)
@@ -130,11 +139,7 @@ def tables_of(url: str) -> list[str]:
         engine.dispose()
 
 
-@pytest.mark.parametrize("there", ["sqlite", "postgresql"])
-async def test_a_message_number_that_is_gone_is_not_given_again(
-    there: str, sqlite: str, bare_postgresql: str, folder: Path
-) -> None:
-    target = bare_postgresql if there == "postgresql" else f"sqlite:///{folder / 'target.db'}"
+async def test_a_message_number_that_is_gone_is_not_given_again(sqlite: str, target: str) -> None:
     await made(sqlite)
     fill(sqlite)
     highest = run(sqlite, "SELECT max(sequence) FROM queues_messages")[0][0]
@@ -193,11 +198,7 @@ async def test_what_is_written_meanwhile_is_all_or_nothing_in_a_copy(
         assert content(target) == before
 
 
-@pytest.mark.parametrize("there", ["sqlite", "postgresql"])
-async def test_a_store_that_has_anything_in_it_is_left_as_it_is(
-    there: str, sqlite: str, bare_postgresql: str, folder: Path
-) -> None:
-    target = bare_postgresql if there == "postgresql" else f"sqlite:///{folder / 'target.db'}"
+async def test_a_store_that_has_anything_in_it_is_left_as_it_is(sqlite: str, target: str) -> None:
     await made(sqlite)
     fill(sqlite)
     await made(target)
@@ -207,6 +208,22 @@ async def test_a_store_that_has_anything_in_it_is_left_as_it_is(
         copy(sqlite, target)
 
     assert {name for name, rows in content(target).items() if rows} == {"iam_account_aliases"}
+
+
+async def test_an_ordinary_owner_of_the_database_may_copy(
+    sqlite: str, bare_postgresql: str, postgres_stores: PostgresStores, folder: Path
+) -> None:
+    """Without a superuser's rights."""
+    postgres, name = postgres_stores.postgres, postgres_stores.name_of(bare_postgresql)
+    postgres.execute(f"CREATE ROLE {name} LOGIN PASSWORD 'theirs'", f"ALTER DATABASE {name} OWNER TO {name}")
+    url = f"postgresql://{name}:theirs@{postgres.host}:{postgres.port}/{name}"
+    await made(sqlite)
+    fill(sqlite)
+
+    copy(sqlite, url)
+    copy(url, f"sqlite:///{folder / 'back.db'}")
+
+    assert content(f"sqlite:///{folder / 'back.db'}") == content(sqlite)
 
 
 async def test_a_store_whose_tables_are_there_and_empty_is_good_to_copy_to(sqlite: str, bare_postgresql: str) -> None:
@@ -258,11 +275,7 @@ def test_a_file_without_a_store_is_said_to_be_none(sqlite: str, folder: Path, ba
     assert not (folder / "source.db").exists()
 
 
-@pytest.mark.parametrize("there", ["sqlite", "postgresql"])
-async def test_of_a_copy_that_breaks_off_nothing_is_left(
-    there: str, sqlite: str, bare_postgresql: str, folder: Path
-) -> None:
-    target = bare_postgresql if there == "postgresql" else f"sqlite:///{folder / 'target.db'}"
+async def test_of_a_copy_that_breaks_off_nothing_is_left(sqlite: str, target: str) -> None:
     await made(sqlite)
     fill(sqlite)
     heard = []

@@ -4,6 +4,7 @@ No server is asked: the database is read itself, by whoever may read it and has 
 is a variable, never an argument, which other users of the machine can read.
 """
 
+import shlex
 import signal
 import sys
 from collections.abc import Iterator
@@ -63,11 +64,13 @@ def copy_store(
         with _interruptible():
             copied = copy_place(here, there, keys_folder=state_folder.absolute(), told=_tell)
         print(f"{copied.rows:,} rows of {copied.tables} tables were copied, read back, and are the same.")
+        serve = ["serve", *_flags_of_before(here.path if isinstance(here, FolderPlace) else state_folder)]
         if isinstance(there, FolderPlace):
-            print(f"Start a server with it:  velvetrope serve --state-folder {there.path}")
+            serve += ["--state-folder", str(there.path)]
+            print(f"Start a server with it:  velvetrope {shlex.join(serve)}")
             print("Whoever has the folder can open all that is in it: master keys and root access key came along.")
         else:
-            print("Start servers with it:  VELVETROPE_STORE_URL=postgresql://… velvetrope serve")
+            print(f"Start servers with it:  VELVETROPE_STORE_URL=postgresql://… velvetrope {shlex.join(serve)}")
             print("Each with master-keys.json and root-access-key.json of the state folder that it came from.")
         print("What is done at the source from now on is not in it; nor are the logs of functions.")
 
@@ -111,6 +114,28 @@ def _place(text: str) -> "Place":
 def _own_place(state_folder: Path, store_url: str | None) -> "Place":
     """What `serve` would use with the same settings."""
     return _place(str(state_folder) if store_url is None else store_url)
+
+
+def _flags_of_before(folder: Path) -> list[str]:
+    """What the server that ran last with the folder was told and is in no store, though ARNs and issuers are made of
+    it; as far as it is not what a server is anyway."""
+    from velvetrope.server.settings import Settings
+    from velvetrope.server.state_folder import StateFolderError, read_connection
+
+    try:
+        connection = read_connection(folder)
+    except StateFolderError:
+        return []  # none has, on this machine
+    config, default = connection["config"], Settings()
+    flags = [
+        flag
+        for name in ("region", "account_id")
+        if config[name] != getattr(default, name)
+        for flag in (f"--{name.replace('_', '-')}", config[name])
+    ]
+    if config["endpoint_url"] != f"http://{connection['listening_address']}":
+        flags += ["--public-url", config["endpoint_url"]]
+    return flags
 
 
 def _refuse_password(context: typer.Context, parameter: str, flag: str, text: str | None, variable: str) -> None:

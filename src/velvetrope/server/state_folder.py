@@ -232,8 +232,9 @@ def load_master_keys(folder: Path) -> MasterKeys:
     Raises:
         StateFolderError: there are none, or they are damaged.
     """
-    path = folder / "master-keys.json"
-    if not path.exists():
+    path, remedy = folder / "master-keys.json", "the state cannot be read without it"
+    document = _read_private(path, remedy)
+    if document is None:
         raise StateFolderError(
             f"{path} is missing, and the database beside it cannot be read without it. Put it back, or start "
             "afresh with another --state-folder."
@@ -241,7 +242,6 @@ def load_master_keys(folder: Path) -> MasterKeys:
             else f"There is no {path}: no velvetrope has run with that state folder. Name its --state-folder."
         )
     try:
-        document = json.loads(path.read_bytes())
         return MasterKeys(
             current=bytes.fromhex(document["current"]),
             keys={
@@ -249,10 +249,8 @@ def load_master_keys(folder: Path) -> MasterKeys:
                 for key_id, key in document["keys"].items()
             },
         )
-    except OSError as err:
-        raise StateFolderError(f"{path} cannot be read ({err.strerror}).") from None
     except (ValueError, KeyError, TypeError, AttributeError):
-        raise StateFolderError(f"{path} is damaged; the state cannot be read without it.") from None
+        raise _damaged(path, remedy) from None
 
 
 def _save_master_keys(path: Path, keys: MasterKeys) -> None:

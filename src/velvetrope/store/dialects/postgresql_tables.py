@@ -24,6 +24,7 @@ class PostgreSqlTables:
 
     def __init__(self, connection: Connection) -> None:
         self._driver = cast("psycopg.Connection[Any]", driver_of(connection))
+        self._written: list[Table] = []
         self._driver.execute(b"SET LOCAL statement_timeout TO 0")
         self._driver.execute(b"SET LOCAL idle_in_transaction_session_timeout TO 0")
 
@@ -35,6 +36,7 @@ class PostgreSqlTables:
 
     def write(self, table: Table, rows: Iterable[Row]) -> None:
         statement = SQL("COPY {} ({}) FROM STDIN").format(Identifier(table.name), _names(table))
+        self._written.append(table)
         with self._driver.cursor() as cursor, cursor.copy(statement) as copy:
             for row in rows:
                 copy.write_row(row)
@@ -54,7 +56,8 @@ class PostgreSqlTables:
 
     def finish(self) -> None:
         """Count what is there, so that queries are planned for it from the first one on."""
-        self._driver.execute(b"ANALYZE")
+        names = SQL(", ").join(Identifier(table.name) for table in self._written)
+        self._driver.execute(SQL("ANALYZE {}").format(names))
 
 
 def _numbered(table: Table) -> tuple[str, str]:
