@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 import pytest
 import requests
@@ -23,7 +24,7 @@ from typer.testing import CliRunner, Result
 
 from support.clients import aws_client, new_user
 from support.days import in_one_day
-from support.mailbox import mailbox
+from support.mailbox import link_in, mailbox
 from support.postgres import Postgres
 from support.running import ROOT_KEY, RunningServer, StartFailed
 from support.stores import PostgresStores
@@ -169,6 +170,26 @@ def test_a_code_from_one_node_is_good_once_on_both(nodes: Nodes, pool: dict[str,
     assert answers.count("confirmed") == 1
     assert set(answers) <= {"confirmed", "ExpiredCodeException", "NotAuthorizedException", "CodeMismatchException"}
     assert "AccessToken" in sign_in(nodes[1], pool, "ben")["AuthenticationResult"]
+
+
+def test_a_link_to_the_mailbox_opens_once_on_whichever_node(nodes: Nodes) -> None:
+    link = urlsplit(link_in(mailbox(nodes[0])))
+    path = f"{link.path}?{link.query}"
+
+    def open_link(node: RunningServer, _number: int) -> str:
+        answer = requests.get(node.url + path, allow_redirects=False, timeout=30)
+        return answer.cookies.values()[0] if answer.status_code == 303 else str(answer.status_code)
+
+    answers = race(nodes, open_link)
+
+    [session] = [answer for answer in answers if answer != "403"]
+    assert answers.count("403") == RACERS - 1
+    for node in nodes:
+        name = f"velvetrope-owner-{node.port}"
+        page = node.url + link.path
+        assert requests.get(page, cookies={name: session}, timeout=30).status_code == 200
+        assert requests.get(page, cookies={name: session[::-1]}, timeout=30).status_code == 403
+        assert requests.get(page, cookies={name: link.query.partition("=")[2]}, timeout=30).status_code == 403
 
 
 def test_of_racing_refreshes_one_wins_and_nothing_is_left_of_the_family(nodes: Nodes, pool: dict[str, str]) -> None:

@@ -2,8 +2,8 @@
 
 Commands of the terminal sign as the account's root user, for the service `velvetrope` (`OwnerCheck`). A browser cannot
 sign; the owner gets it a link from the terminal (`OwnerSessions`). The ticket in that link is good for five minutes and
-one browser, which holds a cookie of its own for an hour from then on. Tickets and sessions are kept in this process as
-hashes, and go with it.
+one browser, which holds a cookie of its own for an hour from then on. Tickets and sessions are kept in the store as
+hashes, so that a link opens whichever node it comes to.
 """
 
 import hashlib
@@ -15,13 +15,13 @@ from velvetrope.clock import Entropy
 from velvetrope.edge import errors
 from velvetrope.edge.requests import ControlRequest
 from velvetrope.edge.signatures import SignatureVerifier
+from velvetrope.store.tables.owner_sessions import OwnerSessionStore
 
 __all__ = ["SESSION_LIFETIME", "TICKET_LIFETIME", "OwnerCheck", "OwnerSessions"]
 
 SIGNING_NAME: Final = "velvetrope"
 TICKET_LIFETIME: Final = timedelta(minutes=5)
 SESSION_LIFETIME: Final = timedelta(hours=1)
-_MAX_KEPT: Final = 64
 _TOKEN_BYTES: Final = 32
 
 
@@ -56,36 +56,31 @@ class OwnerCheck:
 class OwnerSessions:
     """Browsers of the owner. See the module."""
 
-    def __init__(self, entropy: Entropy) -> None:
+    def __init__(self, store: OwnerSessionStore, entropy: Entropy) -> None:
+        self._store = store
         self._entropy = entropy
-        self._tickets: dict[bytes, datetime] = {}
-        self._sessions: dict[bytes, datetime] = {}
 
-    def issue_ticket(self, now: datetime) -> str:
+    async def issue_ticket(self, now: datetime) -> str:
         """A ticket for one browser. Whoever asks has been found to be the owner."""
-        return self._issue(self._tickets, now + TICKET_LIFETIME, now)
+        ticket = self._new_token()
+        await self._store.keep_ticket(_hash(ticket), expires_at=now + TICKET_LIFETIME, now=now)
+        return ticket
 
-    def spend_ticket(self, ticket: str, now: datetime) -> str | None:
+    async def spend_ticket(self, ticket: str, now: datetime) -> str | None:
         """A session for the browser that brought the ticket; None if it was spent, is too old, or never was one."""
-        expires_at = self._tickets.pop(_digest(ticket), None)
-        if expires_at is None or now >= expires_at:
-            return None
-        return self._issue(self._sessions, now + SESSION_LIFETIME, now)
+        session = self._new_token()
+        traded = await self._store.trade_ticket(
+            _hash(ticket), _hash(session), expires_at=now + SESSION_LIFETIME, now=now
+        )
+        return session if traded else None
 
-    def is_open(self, session: str, now: datetime) -> bool:
+    async def is_open(self, session: str, now: datetime) -> bool:
         """Whether a browser with this session is the owner's."""
-        expires_at = self._sessions.get(_digest(session))
-        return expires_at is not None and now < expires_at
+        return await self._store.has_session(_hash(session), now=now)
 
-    def _issue(self, kept: dict[bytes, datetime], expires_at: datetime, now: datetime) -> str:
-        for digest in [digest for digest, ends in kept.items() if ends <= now]:
-            del kept[digest]
-        while len(kept) >= _MAX_KEPT:
-            del kept[next(iter(kept))]
-        token = self._entropy.token_bytes(_TOKEN_BYTES).hex()
-        kept[_digest(token)] = expires_at
-        return token
+    def _new_token(self) -> str:
+        return self._entropy.token_bytes(_TOKEN_BYTES).hex()
 
 
-def _digest(token: str) -> bytes:
-    return hashlib.sha256(token.encode()).digest()
+def _hash(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()

@@ -108,7 +108,7 @@ class MailboxPages:
             header = (b"x-amzn-ErrorType", error.code.encode())
             return _json(error.http_status, {"message": error.message}, header)
         if request.path == TICKET_PATH:
-            return _json(200, {"ticket": self._sessions.issue_ticket(request.received_at)})
+            return _json(200, {"ticket": await self._sessions.issue_ticket(request.received_at)})
         limit = _query(request).get("limit", "")
         return _json(200, await self._shown(min(int(limit), _SHOWN) if limit.isascii() and limit.isdigit() else _SHOWN))
 
@@ -116,7 +116,7 @@ class MailboxPages:
         ticket = _query(request).get("ticket")
         cookie_name = _cookie_name(request)
         if ticket is not None:
-            session = self._sessions.spend_ticket(ticket, request.received_at)
+            session = await self._sessions.spend_ticket(ticket, request.received_at)
             if session is None:
                 return _page(403, "closed.html", spent=True)
             attributes = f"Path={MAILBOX_PATH}; Max-Age={int(SESSION_LIFETIME.total_seconds())}; HttpOnly; SameSite=Lax"
@@ -125,7 +125,7 @@ class MailboxPages:
             # The address with the ticket is left at once, so that it stays in no history and no referrer.
             return WireAnswer(303, b"", [(b"location", MAILBOX_PATH.encode()), cookie, _NOT_STORED])
         session = _cookies(request).get(cookie_name, "")
-        if not self._sessions.is_open(session, request.received_at):
+        if not await self._sessions.is_open(session, request.received_at):
             return _page(403, "closed.html", spent=False)
         messages = await self._shown(_SHOWN)
         return _page(200, "mailbox.html", messages=[(message, _with_links(message.text)) for message in messages])

@@ -21,6 +21,7 @@ from velvetrope.server.assembly.user_pools import UserPoolParts
 from velvetrope.server.assembly.workloads import Workloads
 from velvetrope.server.identity_providers import identity_provider_parts
 from velvetrope.store.tables.hosted_ui import HostedUiStore
+from velvetrope.store.tables.owner_sessions import OwnerSessionStore
 from velvetrope.userpools import UserPools
 
 __all__ = ["assemble_front"]
@@ -57,7 +58,9 @@ def _own_pages(foundation: Foundation, callers: Callers, pools: UserPools) -> Ow
     return OwnPages(
         decisions=foundation.refusals,
         owner=owner,
-        mailbox=MailboxPages(pools.deliveries, owner, OwnerSessions(foundation.entropy)),
+        mailbox=MailboxPages(
+            pools.deliveries, owner, OwnerSessions(OwnerSessionStore(foundation.database), foundation.entropy)
+        ),
         signing_keys=SigningKeysPage(pools.signing_keys, owner),
         configuration=foundation.connection.for_browsers if foundation.settings.config_for_browsers else None,
     )
