@@ -4,6 +4,7 @@ Whether functions have users and root folders of their own depends on who runs t
 both: their own server, and one that they start as an ordinary user. Run by anybody else, both are the latter.
 """
 
+import asyncio
 import json
 import os
 import secrets
@@ -11,6 +12,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -280,6 +282,34 @@ async def test_a_function_that_forks_without_end_is_stopped_by_its_own_limit_and
     assert json.loads((await functions.invoke(bomb)).payload) == 0 or not ROOT
 
 
+class NoThreads(ThreadPoolExecutor):
+    """What a machine is like on which the server's user has as many threads as it may have."""
+
+    def submit(self, *_args: object, **_keywords: object) -> Future[Any]:
+        raise RuntimeError("can't start new thread")
+
+
+async def test_a_function_s_end_is_heard_of_also_where_no_thread_is_to_be_had(functions: Lambda) -> None:
+    arn = await functions.create("""
+import os
+def handler(event, context):
+    if event.get("die"):
+        os.kill(os.getpid(), 9)
+    return "here"
+""")
+    await functions.invoke(arn)
+    loop = asyncio.get_running_loop()
+    loop.set_default_executor(NoThreads())
+    try:
+        died = await functions.invoke(arn, b'{"die": true}')
+        await until(lambda: not functions.service.invoker.process_ids())
+    finally:
+        loop.set_default_executor(ThreadPoolExecutor())
+
+    assert error_of(died)["errorType"] == "Runtime.ExitError"
+    assert (await functions.invoke(arn)).payload == b'"here"'
+
+
 HOG = """
 import subprocess, sys, time
 GROW = "hog = []\\nfor _ in range(%d): hog.append(bytearray(b'x') * 1048576)"
@@ -417,6 +447,8 @@ def test_a_server_that_is_an_ordinary_user_runs_functions_as_that_user_with_ever
     assert [int(rights, 16) for rights in seen["capabilities"]] == [0, 0]
     assert seen["no_new_privileges"] == "1"
     assert seen["limits"]["NOFILE"] == [1024, 1024]
+    own = report["processes"] - min(256, report["processes"] // 4)
+    assert seen["limits"]["NPROC"] == [own, own], "nothing is kept for the server"
     assert seen["environment"]["LAMBDA_TASK_ROOT"] == report["code"]
     assert seen["environment"]["TMPDIR"].startswith(report["folder"])
     assert "OF_THE_SERVER" not in seen["environment"]
@@ -446,7 +478,7 @@ def test_a_root_server_that_may_not_make_mounts_gives_functions_users_of_their_o
 
 
 PLAIN_SERVER = f"""
-import asyncio, json, os, sys, tempfile
+import asyncio, json, os, resource, sys, tempfile
 from pathlib import Path
 from support.functions import running_lambda
 from velvetrope.store import Database
@@ -454,6 +486,9 @@ from velvetrope.zygote.system_calls import FORBIDDEN
 
 SPY, HOG = {SPY!r}, {HOG!r}
 os.environ["OF_THE_SERVER"] = "1"
+present, hard = resource.getrlimit(resource.RLIMIT_NPROC)
+processes = 100_000 if present == resource.RLIM_INFINITY else present
+resource.setrlimit(resource.RLIMIT_NPROC, (processes, hard))
 
 async def main():
     folder = Path(tempfile.mkdtemp())
@@ -476,7 +511,7 @@ async def main():
     await database.close()
     left = [name for name in os.listdir("/tmp") if name.startswith("velvetrope-")]
     print(json.dumps({{"others": others, "keys": str(keys), "left": left, "user": os.getuid(), "seen": seen,
-                       "memory": memory, "timeout": timeout, "folder": str(folder),
+                       "processes": processes, "memory": memory, "timeout": timeout, "folder": str(folder),
                        "code": seen["environment"]["LAMBDA_TASK_ROOT"]
                        if seen["environment"]["LAMBDA_TASK_ROOT"].startswith(code) else code}}))
 

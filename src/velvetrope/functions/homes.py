@@ -143,9 +143,13 @@ class Homes:
         """Remove one that nobody lives in any more."""
         if home.root is not None and self._users is not None:
             self._users.release(home.root.user_id)
-        # In a thread: nobody knows how much a function has written.
+        # In a thread: nobody knows how much a function has written. Here if there is no thread to be had: whoever waits
+        # for the sandbox's end must hear of it all the same.
         loop = asyncio.get_running_loop()
-        loop.run_in_executor(None, lambda: shutil.rmtree(home.folder, ignore_errors=True))
+        try:
+            loop.run_in_executor(None, lambda: shutil.rmtree(home.folder, ignore_errors=True))
+        except RuntimeError:
+            shutil.rmtree(home.folder, ignore_errors=True)
 
     async def _make_open(self, settings: SandboxSettings, users: SandboxUsers) -> Home:
         """A home for a user of its own in the machine's root folder: out of the state folder, where it may not go."""

@@ -44,6 +44,10 @@ OPEN_FILES = 1024
 MAX_PROCESSES = 1024
 """Lambda's own limit on processes and threads. Counted per user, so only where the user is the sandbox's own."""
 
+KEPT_PROCESSES = 256
+"""Where functions are the server's own user, how many of the processes and threads that this user may have are none of
+theirs, so that one that forks without end leaves the server, and whoever would end it, the threads that they need."""
+
 _MS_RDONLY, _MS_NOSUID, _MS_NODEV, _MS_NOEXEC = 0x1, 0x2, 0x4, 0x8
 _MS_REMOUNT, _MS_BIND, _MS_MOVE, _MS_REC, _MS_PRIVATE = 0x20, 0x1000, 0x2000, 0x4000, 0x40000
 _CLONE_NEWNS, _CLONE_NEWIPC = 0x00020000, 0x08000000
@@ -180,6 +184,10 @@ def _set_limits(limits: Limits, *, own_user: bool) -> None:
     _lower(resource.RLIMIT_DATA, limits.data_bytes)
     if own_user:
         _lower(resource.RLIMIT_NPROC, MAX_PROCESSES)
+        return
+    present, _ = resource.getrlimit(resource.RLIMIT_NPROC)
+    if present != resource.RLIM_INFINITY:
+        _lower(resource.RLIMIT_NPROC, present - min(KEPT_PROCESSES, present // 4))
 
 
 def _lower(what: int, limit: int) -> None:
