@@ -64,7 +64,7 @@ class FormerServer:
     async def _id_token(self, pool_id: str, client_id: str, issuer: str) -> str:
         now = SystemClock().now()
         database = await Database.open(self._database_url, durable=False)
-        workers, store = Workers(1), UserPoolStore(database)
+        workers, store = Workers(database, 1), UserPoolStore(database)
         keys = PoolKeys(store, self._master_keys, SystemEntropy(), workers, FrozenClock(now), database.changes)
         pair = await keys.signing_pair(pool_id)
         workers.close()

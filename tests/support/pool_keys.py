@@ -26,7 +26,8 @@ def keys_of_pool(server: RunningServer, pool_id: str) -> dict[str, SigningKey]:
 
 
 async def _open(url: str, master_keys: MasterKeys, pool_id: str) -> dict[str, SigningKey]:
-    database, workers = await Database.open(url, durable=False), Workers(1)
+    database = await Database.open(url, durable=False)
+    workers = Workers(database, 1)
     try:
         store = UserPoolStore(database)
         pools = PoolKeys(store, master_keys, SystemEntropy(), workers, SystemClock(), database.changes)

@@ -50,7 +50,7 @@ def sealed_of(stored: StoredUser) -> bytes:
 async def kept(world: World, pool_id: str) -> SrpVerifier:
     pool, stored = await world.store.load_pool(pool_id), await stored_user(world, pool_id)
     assert pool is not None
-    vault = PasswordVault(world.master_keys, world.entropy, Workers(1))
+    vault = PasswordVault(world.master_keys, world.entropy, Workers(world.database, 1))
     return vault.srp(sealed_of(stored), pool=pool, sub=stored.user.sub)
 
 

@@ -19,27 +19,34 @@ Statements run in a few threads of the store's own, with SQLAlchemy's plain engi
 same through one thread per connection and a greenlet per call; it costs four times as much per transaction, and
 importing it brings the ORM along, a sixth of the time in which a server is to be ready.
 
+Work of a millisecond may be done on the event loop itself where the database runs in this process (`brief`); on a way
+to a thread and back such work costs half as much again. Whatever might take longer is not done there: a turn that
+somebody else has, the disk, and tidying what was written are waited for elsewhere. Decision 0046 weighs it.
+
 `durable=True` makes every commit wait for the disk (survives a power cut); False survives a crash of the process and
 never corrupts, which is what `velvetrope dev` wants.
 """
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from typing import Any, TypeVar, TypeVarTuple, overload
 
 from sqlalchemy import Connection as EngineConnection
 from sqlalchemy import CursorResult, Engine, Executable
+from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql.selectable import TypedReturnsRows
 
 from velvetrope.store.dialects import DatabaseUnreachable, Dialect, Listening, open_engine, parse_url
+from velvetrope.store.disk_waits import DiskWaits
 from velvetrope.store.drivers import driver_of, named_error
+from velvetrope.store.loop_turns import LoopTurns
 from velvetrope.store.schema import prepare_schema
 from velvetrope.store.threads import Threads
-from velvetrope.store.turns import Turns
+from velvetrope.store.turns import Turns, TurnTaken
 from velvetrope.store.visits import Prepared, Visit
 
 __all__ = ["ChangeFeed", "Connection", "Database", "Transaction"]
@@ -48,6 +55,10 @@ T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 Parameters = Mapping[str, Any] | Sequence[Mapping[str, Any]]
 """Bound values by name; a sequence of them runs the statement once for each."""
+
+_TIDIED_AFTER = 512
+"""Short writes after which the log is tidied: some four thousand pages. SQLite by itself does it after one thousand; a page
+that was written often is moved once."""
 
 
 class ChangeFeed:
@@ -126,7 +137,7 @@ class Connection:
     async def let_go(self) -> None:
         """End a transaction that has changed nothing."""
         if self._begun is not None:
-            if self._dialect.leaves_at_once:
+            if self._dialect.is_in_process:
                 self._leave()
             else:
                 await self._threads.run(self._leave)
@@ -193,6 +204,13 @@ class Database:
         self._visits: list[Visit] = []
         self._writing: Visit | None = None
         """The visit of whoever has the turn to write: what it has read and written stays in its connection's cache."""
+        self._untidied = 0
+        """How many writings that visit has committed since the log was tidied."""
+        self._tidying: asyncio.Task[None] | None = None
+        self._loop_turns = LoopTurns()
+        self._disk = DiskWaits(self._write_log)
+        self._brief = threading.local()
+        """`waits`, where brief work is being done: whether what it wrote is to reach the disk."""
         self._listening: Listening | None = None
         self.changes = ChangeFeed()
 
@@ -233,10 +251,14 @@ class Database:
         listening, self._listening = self._listening, None
         if listening is not None:
             await asyncio.to_thread(listening.close)
+        await self._disk.close()
+        if self._tidying is not None:
+            await self._tidying
         await asyncio.to_thread(self._threads.close)
         visits, self._visits = self._visits, []
         for visit in visits:
             await asyncio.to_thread(visit.close)
+        self._dialect.close()
         await asyncio.to_thread(self._engine.dispose)
 
     async def _listen(self) -> None:
@@ -319,25 +341,69 @@ class Database:
 
         async with self._writer:
             try:
-                return await self._threads.run(lambda: self._write(work, waits_for_disk, topics, written))
+                return await self._threads.run(lambda: self._write(work, topics, written, waits_for_disk=waits_for_disk))
             finally:
+                self._tidy_if_due()
                 if written:
                     for topic in topics:
                         self.changes.publish(topic)
 
+    async def brief(self, work: Callable[[], T], elsewhere: Callable[[Callable[[], T]], Awaitable[T]]) -> T:
+        """What `work()` answers: a millisecond of arithmetic, of `read_here`, `rows_here` and one `write_here`.
+
+        It is done on the event loop itself where the database runs in this process, one such piece in each turn of the
+        loop (`LoopTurns`), and by `elsewhere`, which is to use a thread, where not. If somebody else is writing it is
+        stopped at its `write_here` and done anew by `elsewhere`: before that it may only read and compute. What it
+        wrote has reached the disk when this returns, unless it did not want to wait for that.
+        """
+        if not self._dialect.is_in_process:
+            return await elsewhere(work)
+        await self._loop_turns.come()
+        try:
+            answer, waits = self._done_briefly(work)
+        except TurnTaken:
+            answer, waits = await elsewhere(work), False
+        self._tidy_if_due()
+        if waits:
+            await self._disk.reached()
+        return answer
+
+    def _done_briefly(self, work: Callable[[], T]) -> tuple[T, bool]:
+        """What `work()` answers, and whether what it wrote is to reach the disk."""
+        self._brief.waits = False
+        try:
+            return work(), self._brief.waits
+        finally:
+            del self._brief.waits
+
     def write_here(self, work: Callable[[Visit], T], *, waits_for_disk: bool = True) -> T:
         """`write_at_once` for who is in a thread already, which stands still until its turn; it publishes nothing.
 
-        Not for work that somebody who has the turn to write may wait for (`Turns`).
+        Not for work that somebody who has the turn to write may wait for (`Turns`). Within `brief` nothing is waited
+        for.
+
+        Raises:
+            TurnTaken: somebody else is writing; only within `brief`, which knows what to do.
         """
-        with self._writer.in_thread():
-            return self._write(work, waits_for_disk, (), [])
+        if not hasattr(self._brief, "waits"):
+            with self._writer.in_thread():
+                return self._write(work, (), [], waits_for_disk=waits_for_disk)
+        with self._writer.if_free():
+            answer = self._write(work, (), [], waits_for_disk=False, is_patient=False)
+        self._brief.waits |= waits_for_disk
+        return answer
 
     def _write(
-        self, work: Callable[[Visit], T], waits_for_disk: bool, topics: Collection[str], written: list[bool]
+        self,
+        work: Callable[[Visit], T],
+        topics: Collection[str],
+        written: list[bool],
+        *,
+        waits_for_disk: bool,
+        is_patient: bool = True,
     ) -> T:
         """`written` gets an entry where others may see what was done, whatever is raised here."""
-        visit = self._begun_visit(writes=True, waits_for_disk=waits_for_disk)
+        visit = self._begun_visit(writes=True, waits_for_disk=waits_for_disk, is_patient=is_patient)
         try:
             answer = work(visit)
             try:
@@ -347,11 +413,12 @@ class Database:
                     written.append(True)
                 raise
             written.append(True)
+            self._untidied += 1
             return answer
         finally:
             self._end_visit(visit)
 
-    def _begun_visit(self, *, writes: bool, waits_for_disk: bool = True) -> Visit:
+    def _begun_visit(self, *, writes: bool, waits_for_disk: bool = True, is_patient: bool = True) -> Visit:
         """The visit that the calling thread keeps, or that of whoever writes, in use and in a transaction.
 
         One that was lost since it was last used (the database was started anew) is replaced: nothing was done on it.
@@ -360,7 +427,7 @@ class Database:
             visit = self._visit(writes=writes)
             visit.in_use.acquire()
             try:
-                visit.begin(writes=writes, waits_for_disk=waits_for_disk)
+                visit.begin(writes=writes, waits_for_disk=waits_for_disk, is_patient=is_patient)
             except BaseException:
                 is_lost = visit.is_lost
                 self._end_visit(visit)
@@ -394,10 +461,36 @@ class Database:
             visit = Visit(self._engine.connect(), self._dialect)
             self._visits.append(visit)
             if writes:
+                self._dialect.set_up_writer(visit.driver)
                 self._writing = visit
             else:
                 self._kept.visit = visit
         return visit
+
+    async def _write_log(self) -> None:
+        # Behind the brief work that waits already: its commits come along.
+        await self._loop_turns.come()
+        await self._threads.run(lambda: self._with_driver(self._dialect.write_log))
+
+    def _tidy_if_due(self) -> None:
+        if self._dialect.is_in_process and self._untidied >= _TIDIED_AFTER and self._tidying is None:
+            self._untidied = 0
+            self._tidying = asyncio.get_running_loop().create_task(self._tidy())
+
+    async def _tidy(self) -> None:
+        """Most of it while others write; the rest, which is little, in a turn of its own."""
+        try:
+            await self._threads.run(lambda: self._with_driver(self._dialect.tidy_log))
+            async with self._writer:
+                await self._threads.run(lambda: self._with_driver(self._dialect.tidy_log))
+        finally:
+            self._tidying = None
+
+    def _with_driver(self, work: Callable[[DBAPIConnection], None]) -> None:
+        """Let `work` have the connection that the calling thread keeps, out of any transaction."""
+        visit = self._visit(writes=False)
+        with visit.in_use:
+            work(visit.driver)
 
     def _begin(self, *, writes: bool) -> EngineConnection:
         for is_last_try in (False, True):

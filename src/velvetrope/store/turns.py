@@ -4,6 +4,8 @@
         ...
     with turns.in_thread():              in a thread, which stands still until it is its turn
         ...
+    with turns.if_free():                anywhere, if nobody has it
+        ...
 
 Turns come in the order in which they were asked for. A thread that waits for its turn must be none that whoever has the
 turn may need: the store's own threads carry out what transactions on the event loop ask, and so never wait here.
@@ -16,7 +18,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import TracebackType
 
-__all__ = ["Turns"]
+__all__ = ["TurnTaken", "Turns"]
+
+
+class TurnTaken(Exception):
+    """Somebody else is writing."""
 
 
 class Turns:
@@ -59,6 +65,22 @@ class Turns:
             self._taken = True
         if gate is not None:
             gate.acquire()
+        try:
+            yield
+        finally:
+            self._pass_on()
+
+    @contextmanager
+    def if_free(self) -> Iterator[None]:
+        """A turn of whoever does not wait.
+
+        Raises:
+            TurnTaken: somebody else has it. Nothing was done.
+        """
+        with self._guard:
+            if self._taken:
+                raise TurnTaken
+            self._taken = True
         try:
             yield
         finally:

@@ -21,11 +21,13 @@ from typing import Any, TypeVarTuple, overload
 
 from sqlalchemy import Connection, CursorResult, Executable, Select
 from sqlalchemy.engine import Dialect as Spelling
+from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.sql import ClauseElement
 from sqlalchemy.sql.selectable import TypedReturnsRows
 
 from velvetrope.store.dialects import Dialect
 from velvetrope.store.drivers import driver_of, named_error
+from velvetrope.store.turns import TurnTaken
 
 __all__ = ["Prepared", "Visit"]
 
@@ -162,12 +164,18 @@ class Visit:
 
     # For `Database`
 
-    def begin(self, *, writes: bool, waits_for_disk: bool = True) -> None:
-        """Start the transaction."""
+    def begin(self, *, writes: bool, waits_for_disk: bool = True, is_patient: bool = True) -> None:
+        """Start the transaction.
+
+        Raises:
+            TurnTaken: another process is writing, and this does not wait for it.
+        """
         self._writes = writes
         try:
-            self._dialect.begin(self._driver, writes=writes, waits_for_disk=waits_for_disk)
+            self._dialect.begin(self._driver, writes=writes, waits_for_disk=waits_for_disk, is_patient=is_patient)
         except self._errors as error:
+            if not is_patient and self._dialect.is_busy(error):
+                raise TurnTaken from error
             raise named_error(error, "BEGIN") from error
 
     def commit(self, topics: Collection[str] = ()) -> None:
@@ -186,6 +194,11 @@ class Visit:
         except self._errors as error:
             raise named_error(error, "ROLLBACK") from error
         self._forget_engine_transaction()
+
+    @property
+    def driver(self) -> DBAPIConnection:
+        """The connection as its driver has it."""
+        return self._driver
 
     @property
     def is_lost(self) -> bool:

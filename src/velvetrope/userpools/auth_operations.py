@@ -258,7 +258,7 @@ class AuthOperations:
             name = self._directory.presented_here(turn.pool, username)
             return name, self._parts.proofs.meet_here(turn, name, parameters["SRP_A"])
 
-        return await self._workers.run(look_up_and_meet)
+        return await self._workers.brief(look_up_and_meet)
 
     async def _begin(
         self,

@@ -85,7 +85,8 @@ class BackOff:
                 kept()
             return settled
 
-        settled = await self._workers.run(settle)
+        await self._store.forget_old(now)
+        settled = await self._workers.brief(settle)
         match settled.outcome:
             case "right":
                 return settled.found

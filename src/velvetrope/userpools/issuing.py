@@ -177,11 +177,12 @@ class TokenIssuer:
         draft = self._draft(pool, client, user, asked, told, pair, now=now)
 
         def keep_and_sign() -> IssuedTokens:
-            # In one visit to a worker; where the family cannot be kept there are no tokens.
+            # In one piece; where the family cannot be kept there are no tokens.
             self._sign_ins.create_family(draft.new, now=now)
             return draft.sign()
 
-        return await self._workers.run(keep_and_sign)
+        await self._sign_ins.forget_old(now)
+        return await self._workers.brief(keep_and_sign)
 
     async def drafter(
         self, pool: UserPool, client: AppClient, *, scopes: tuple[str, ...], now: datetime
@@ -377,7 +378,7 @@ class TokenIssuer:
         # A family of the hosted pages that never had an ID token (no openid scope) gets none by refreshing either.
         include_id_token = not family.hosted or "openid" in family.scopes
         pair = await self._keys.signing_pair(pool.id)
-        return await self._workers.run(
+        return await self._workers.brief(
             lambda: self._sign(
                 pool,
                 client,

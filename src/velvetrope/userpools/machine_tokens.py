@@ -84,4 +84,4 @@ class MachineTokens:
         if resource is not None:
             claims["aud"] = resource
         changed = changes.access_token.applied(claims)
-        return MachineToken(await self._workers.run(lambda: sign_token(changed, pair.access_key)), seconds)
+        return MachineToken(await self._workers.brief(lambda: sign_token(changed, pair.access_key)), seconds)

@@ -115,7 +115,7 @@ class SrpExchange:
             InvalidParameterException: SRP_A is no public value.
         """
         try:
-            met = await self._workers.run(lambda: self.meet_here(public_value_hex, known))
+            met = await self._workers.brief(lambda: self.meet_here(public_value_hex, known))
         except InvalidPublicValue as reason:
             # Error and text UNVERIFIED; refused as any other parameter that makes no sense.
             raise InvalidParameterException("SRP_A is not a valid public value", detail=reason.message) from None

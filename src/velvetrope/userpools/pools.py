@@ -127,7 +127,7 @@ class UserPools:
         terms = TermsStore(database)
         self.appearances, self.terms = Appearances(configuration, brandings), TermsShown(terms)
         triggers = Triggers(functions)
-        self._workers = Workers()
+        self._workers = Workers(database)
         directory = PoolDirectory(store, master_keys, database.changes)
         vault = PasswordVault(master_keys, entropy, self._workers)
         back_off = BackOff(sign_ins, self._workers)

@@ -1,19 +1,20 @@
-"""A few threads for the arithmetic of sign-in, and for what is read and kept along with it.
+"""Where the arithmetic of sign-in is done, and what is read and kept along with it.
 
-Argon2, RSA and the big powers of SRP take from one to some tens of milliseconds each and let go of the GIL meanwhile.
-They run here and not on the event loop, and in hardly more threads than there are processors: sixty people who sign in
-at once wait for each other rather than take 19 MiB each and slow everything down. One more, since one of them may wait
-for the disk.
+`run`: in a few threads. An Argon2 takes some tens of milliseconds and lets go of the GIL meanwhile, and so does the
+making of keys. Hardly more threads than there are processors: sixty people who sign in at once wait for each other
+rather than take 19 MiB each and slow everything down. One more, since one of them may wait for the disk.
 
-The way from the event loop to a thread and back costs as much as a visit to the database does. So what a sign-in reads
-or writes next to its arithmetic is done in the same visit (`Database.read_here`, `write_here`), and not by the store's
-own threads, which others wait for.
+`brief`: a step of SRP or the signing of tokens takes a millisecond or half of one, and is done on the event loop itself,
+one such piece in each of its turns (`Database.brief`, which also says where not). In a thread it costs the processor
+half as much again: the way there and back is as much as a visit to the database, and with each statement of the
+database the thread and the loop hand the interpreter to each other, from one processor to the other.
 """
 
 import os
 from collections.abc import Callable
 from typing import TypeVar
 
+from velvetrope.store.database import Database
 from velvetrope.store.threads import Threads
 
 __all__ = ["Workers"]
@@ -22,14 +23,19 @@ T = TypeVar("T")
 
 
 class Workers:
-    """Runs functions in its own threads, which are started when first needed."""
+    """Runs functions on the event loop, or in its own threads, which are started when first needed."""
 
-    def __init__(self, threads: int | None = None) -> None:
+    def __init__(self, database: Database, threads: int | None = None) -> None:
+        self._database = database
         self._threads = Threads(threads or min(8, os.cpu_count() or 1) + 1, name="sign-in")
 
     async def run(self, work: Callable[[], T]) -> T:
-        """What `work()` returns or raises."""
+        """What `work()` returns or raises, done in a thread."""
         return await self._threads.run(work)
+
+    async def brief(self, work: Callable[[], T]) -> T:
+        """What `work()` returns or raises, which takes a millisecond. It may be begun twice (`Database.brief`)."""
+        return await self._database.brief(work, self.run)
 
     def close(self) -> None:
         """Let the threads end; work already begun is finished."""

@@ -42,8 +42,8 @@ class Dialect(Protocol):
     """How many reads of several statements may be under way at once, since each holds a connection; None: any."""
     is_shared: bool
     """Whether several nodes may have it open."""
-    leaves_at_once: bool
-    """Whether ending a transaction that wrote nothing is done within the process, and so may be done anywhere."""
+    is_in_process: bool
+    """Whether statements run within this process, so that a short one that waits for nobody may be run anywhere."""
 
     def check_server(self, driver: DBAPIConnection) -> None:
         """
@@ -51,11 +51,30 @@ class Dialect(Protocol):
             DatabaseUnsupported: the server cannot keep what we promise.
         """
 
-    def begin(self, driver: DBAPIConnection, *, writes: bool, waits_for_disk: bool) -> None:
+    def begin(self, driver: DBAPIConnection, *, writes: bool, waits_for_disk: bool, is_patient: bool = True) -> None:
         """Start a transaction: as a reader, who sees one committed state, or as the one writer there is.
 
-        `waits_for_disk` says whether a writer's commit returns only when the disk has it.
+        `waits_for_disk` says whether a writer's commit returns only when the disk has it. A writer who `is_patient`
+        waits for another process that writes; `is_busy` tells the error that others get.
         """
+
+    def is_busy(self, error: Exception) -> bool:
+        """Whether `begin` failed because another process is writing."""
+
+    def set_up_writer(self, driver: DBAPIConnection) -> None:
+        """For the connection that short work is written with: a commit does nothing but commit (`tidy_log`)."""
+
+    def write_log(self, driver: DBAPIConnection) -> None:
+        """Return when the disk has all that was committed before, by whatever connection. Only where `is_in_process`."""
+
+    def tidy_log(self, driver: DBAPIConnection) -> None:
+        """Move what was committed from the log to its place. Only where `is_in_process`.
+
+        Where nobody writes meanwhile the log is empty afterwards, and where somebody does it is shorter.
+        """
+
+    def close(self) -> None:
+        """Let go of what is held besides connections."""
 
     def commit(self, driver: DBAPIConnection, topics: Collection[str]) -> None:
         """Make it last, and tell other nodes of `topics` in the moment in which they can read it."""

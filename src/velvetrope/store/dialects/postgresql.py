@@ -64,7 +64,7 @@ class PostgreSql:
     threads = 16
     max_readers: int | None = 16
     is_shared = True
-    leaves_at_once = False
+    is_in_process = False
 
     def __init__(self, url: URL, *, durable: bool) -> None:
         self._url = url
@@ -84,7 +84,7 @@ class PostgreSql:
         if is_replica:
             raise DatabaseUnsupported("This PostgreSQL is a replica, in which nothing can be written.")
 
-    def begin(self, driver: DBAPIConnection, *, writes: bool, waits_for_disk: bool) -> None:
+    def begin(self, driver: DBAPIConnection, *, writes: bool, waits_for_disk: bool, is_patient: bool = True) -> None:
         if not writes:
             _run(driver, "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY")
             return
@@ -107,6 +107,21 @@ class PostgreSql:
             _run(driver, "COMMIT")
         else:
             driver.rollback()
+
+    def is_busy(self, error: Exception) -> bool:  # noqa: ARG002  whoever writes waits in the server
+        return False
+
+    def set_up_writer(self, driver: DBAPIConnection) -> None:
+        """The server tidies by itself."""
+
+    def write_log(self, driver: DBAPIConnection) -> None:  # noqa: ARG002  Dialect's signature
+        raise NotImplementedError("a commit waits for the disk itself where the database is a server")
+
+    def tidy_log(self, driver: DBAPIConnection) -> None:  # noqa: ARG002  Dialect's signature
+        raise NotImplementedError("a server tidies by itself")
+
+    def close(self) -> None:
+        """Nothing is held besides connections."""
 
     def is_lost(self, driver: DBAPIConnection) -> bool:
         return cast("psycopg.Connection[Any]", driver).closed

@@ -6,9 +6,16 @@ in `database is locked`. The driver's own handling is switched off and `BEGIN` o
 SQLite computes rows while they are fetched. Statements run in the store's threads and results are read on the event
 loop, so the cursor fetches everything at once, in the thread: a long list never holds the loop up.
 
-Source: https://www.sqlite.org/lang_transaction.html, https://www.sqlite.org/pragma.html.
+**The log.** Commits are appended to the log (`-wal`); what makes them last is that the log is written to the disk, and
+SQLite's own way of waiting (`synchronous=FULL`) is one fdatasync of it after each commit. One by us, later, makes all
+commits before it last as well (`write_log`), which is how several wait together. Moving them to their place in the
+database (a checkpoint) takes some tens of milliseconds of the disk. SQLite does it within the commit that finds a
+thousand pages in the log; the connection that short work is written with does not, and `tidy_log` does it elsewhere.
+
+Source: https://www.sqlite.org/lang_transaction.html, https://www.sqlite.org/pragma.html, https://www.sqlite.org/wal.html.
 """
 
+import os
 import sqlite3
 from collections import deque
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -53,6 +60,8 @@ class _Cursor(sqlite3.Cursor):
 class _Connection(sqlite3.Connection):
     waits: bool | None = None
     """Whether its commits wait for the disk; None before that was said."""
+    is_patient = True
+    """Whether it waits for another process that writes."""
 
     def cursor(self, _factory: object = None, /) -> _Cursor:  # type: ignore[override]  # one kind of cursor only
         return super().cursor(_Cursor)
@@ -64,16 +73,20 @@ class Sqlite:
     threads = 4
     max_readers: int | None = None
     is_shared = False
-    leaves_at_once = True
+    is_in_process = True
 
     def __init__(self, *, durable: bool) -> None:
         self._durable = durable
+        self._log: int | None = None
 
     def check_server(self, driver: DBAPIConnection) -> None:
         """Nothing: it is a part of this process."""
 
-    def begin(self, driver: DBAPIConnection, *, writes: bool, waits_for_disk: bool) -> None:
+    def begin(self, driver: DBAPIConnection, *, writes: bool, waits_for_disk: bool, is_patient: bool = True) -> None:
         connection = cast("_Connection", driver)
+        if writes and connection.is_patient != is_patient:
+            connection.execute(f"PRAGMA busy_timeout={int(_BUSY_SECONDS * 1000) if is_patient else 0}")
+            connection.is_patient = is_patient
         waits = self._durable and waits_for_disk
         if writes and connection.waits != waits:
             connection.waits = None  # whatever comes of the statement
@@ -89,6 +102,32 @@ class Sqlite:
 
     def is_lost(self, driver: DBAPIConnection) -> bool:  # noqa: ARG002  a file is not lost
         return False
+
+    def is_busy(self, error: Exception) -> bool:
+        return isinstance(error, sqlite3.OperationalError) and error.sqlite_errorcode == sqlite3.SQLITE_BUSY
+
+    def set_up_writer(self, driver: DBAPIConnection) -> None:
+        cast("_Connection", driver).execute("PRAGMA wal_autocheckpoint=0")
+
+    def write_log(self, driver: DBAPIConnection) -> None:
+        if not self._durable:
+            return
+        if self._log is None:
+            # The log is the same file for as long as a connection is open. SQLite has no locks on it that closing it
+            # elsewhere in the process would take away (https://www.sqlite.org/howtocorrupt.html, section 2.2).
+            connection = cast("_Connection", driver)
+            ((file,),) = connection.execute("SELECT file FROM pragma_database_list WHERE name = 'main'").fetchall()
+            self._log = os.open(f"{file}-wal", os.O_RDWR | os.O_CLOEXEC)
+        _write_to_disk(self._log)
+
+    def tidy_log(self, driver: DBAPIConnection) -> None:
+        # PASSIVE: whatever a reader still needs, or somebody has just written, stays for the next time.
+        cast("_Connection", driver).execute("PRAGMA wal_checkpoint(PASSIVE)")
+
+    def close(self) -> None:
+        log, self._log = self._log, None
+        if log is not None:
+            os.close(log)
 
     def listen(self, told: Callable[[Collection[str] | None], None]) -> None:  # noqa: ARG002  there is nobody to hear
         return None
@@ -125,6 +164,10 @@ def open_engine(url: URL, *, durable: bool) -> Engine:
         connection.waits = durable
 
     return engine
+
+
+_write_to_disk: Callable[[int], None] = getattr(os, "fdatasync", os.fsync)
+"""fdatasync where the system has it, as SQLite does."""
 
 
 def _disk_statement(*, waits: bool) -> str:

@@ -19,13 +19,13 @@ from velvetrope.store.intervals import Interval
 from velvetrope.store.schema import METADATA
 from velvetrope.store.tables.userpools_attempts import AttemptStore, attempts_key, clear_attempts, count_failure
 from velvetrope.store.tables.userpools_directory import user_and_attempts
-from velvetrope.store.tables.userpools_families import NewFamily, keep_family
+from velvetrope.store.tables.userpools_families import NewFamily, forget_old_families, keep_family
 from velvetrope.store.tables.userpools_users import StoredUser
 from velvetrope.store.visits import Prepared, Visit
 
 __all__ = ["ChallengeStore", "Settled"]
 
-_PRUNED_EVERY = timedelta(minutes=1)
+_FORGOTTEN_EVERY = timedelta(minutes=1)
 _ANSWERED_LATE = timedelta(minutes=5)
 """How long after its end a challenge is kept: longer than any call takes that came in before it."""
 
@@ -63,14 +63,21 @@ class ChallengeStore(AttemptStore):
 
     def __init__(self, database: Database) -> None:
         super().__init__(database)
-        self._pruning = Interval(_PRUNED_EVERY)
-        self._pruning_families = Interval(_PRUNED_EVERY)
+        self._forgetting = Interval(_FORGOTTEN_EVERY)
+
+    async def forget_old(self, now: datetime) -> None:
+        """Remove, once a minute, spent challenges and families that can matter no more.
+
+        Asked before what is written in a sign-in, and in a visit of its own: many rows take their time.
+        """
+        if self._forgetting.is_due(now):
+            await self._database.write_at_once(lambda visit: _forget_old(visit, now), waits_for_disk=False)
 
     async def spend_challenge(self, challenge_id: str, *, expires_at: datetime, now: datetime) -> bool:
         """Whether this caller is the one who may use the challenge. True exactly once per id, until it expires."""
-        prune = self._pruning.is_due(now)
+        await self.forget_old(now)
         try:
-            await self._database.write_at_once(lambda visit: _spend(visit, challenge_id, expires_at, now, prune=prune))
+            await self._database.write_at_once(lambda visit: _spend(visit, challenge_id, expires_at))
         except IntegrityError:
             return False
         return True
@@ -96,19 +103,17 @@ class ChallengeStore(AttemptStore):
         `begins` says which family begins with a right answer, if nothing else is to be shown: it is kept in the same
         transaction. It must not raise, or the challenge could be answered again.
 
-        In the caller's thread, which waits for its turn (`Database.write_here`); and for the disk where a family may
-        begin. Elsewhere a power cut may take a wrong answer's count and the spending of a challenge that lives a
+        In the caller's thread, which waits for its turn (`Database.write_here`), or in brief work (`Database.brief`);
+        it waits for the disk where a family may begin. Elsewhere a power cut may take a wrong answer's count and the spending of a challenge that lives a
         minute; of a right answer nothing, since the tokens' family is kept after it and waits for both.
         """
-        prune = self._pruning.is_due(now)
-        prune_families = begins is not None and self._pruning_families.is_due(now)
         name_hash = attempts_key(username_key)
 
         def settle(visit: Visit) -> Settled:
             found, counted = user_and_attempts(visit, user_pool_id, username_key)
             if counted is not None and now < counted.locked_until:
                 return Settled("locked", found)
-            _spend(visit, challenge_id, expires_at, now, prune=prune)
+            _spend(visit, challenge_id, expires_at)
             if not right(found):
                 count_failure(visit, user_pool_id, name_hash, now, list(locks), forget_after)
                 return Settled("wrong", found)
@@ -116,7 +121,7 @@ class ChallengeStore(AttemptStore):
                 clear_attempts(visit, user_pool_id, name_hash, now)
             begun = None if begins is None or found is None else begins(found)
             if begun is not None:
-                keep_family(visit, begun, now, prune=prune_families)
+                keep_family(visit, begun, now)
             return Settled("right", found, begun)
 
         try:
@@ -125,8 +130,11 @@ class ChallengeStore(AttemptStore):
             return Settled("spent_before", None)
 
 
-def _spend(visit: Visit, challenge_id: str, expires_at: datetime, now: datetime, *, prune: bool) -> None:
+def _forget_old(visit: Visit, now: datetime) -> None:
+    visit.change(_OLD_CHALLENGES, {"end": now - _ANSWERED_LATE})
+    forget_old_families(visit, now)
+
+
+def _spend(visit: Visit, challenge_id: str, expires_at: datetime) -> None:
     """Raises IntegrityError where somebody did before."""
-    if prune:
-        visit.change(_OLD_CHALLENGES, {"end": now - _ANSWERED_LATE})
     visit.change(_NEW_CHALLENGE, {"challenge_id": challenge_id, "expires_at": expires_at})

@@ -19,7 +19,7 @@ from velvetrope.store.columns import Record, UtcTime
 from velvetrope.store.schema import METADATA
 from velvetrope.store.visits import Prepared, Visit
 
-__all__ = ["NewFamily", "TokenFamily", "families", "keep_family", "refresh_tokens"]
+__all__ = ["NewFamily", "TokenFamily", "families", "forget_old_families", "keep_family", "refresh_tokens"]
 
 _LONGEST_ACCESS_TOKEN = timedelta(days=1)
 """A family is remembered this long after its last refresh token, since its access tokens are judged by it."""
@@ -102,11 +102,14 @@ _NEW_FAMILY = Prepared(
 _NEW_TOKEN = Prepared(insert(refresh_tokens), "token_hash", "origin_jti", "forget_at")
 
 
-def keep_family(visit: Visit, new: NewFamily, now: datetime, *, prune: bool) -> None:
-    """Part of a writing: the family, and its first refresh token. `prune` removes what can matter no more."""
-    if prune:
-        visit.change(_OLD_TOKENS, {"now": now})
-        visit.change(_OLD_FAMILIES, {"now": now})
+def forget_old_families(visit: Visit, now: datetime) -> None:
+    """Part of a writing: families that can matter no more are removed, and their tokens."""
+    visit.change(_OLD_TOKENS, {"now": now})
+    visit.change(_OLD_FAMILIES, {"now": now})
+
+
+def keep_family(visit: Visit, new: NewFamily, now: datetime) -> None:
+    """Part of a writing: the family, and its first refresh token."""
     family = new.family
     if new.most is not None:
         _end_least_used(visit, family.user_pool_id, family.sub, keep=new.most - 1, now=now)

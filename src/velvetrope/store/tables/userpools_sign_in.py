@@ -42,10 +42,10 @@ class SignInStore(ChallengeStore):
     def create_family(self, new: NewFamily, *, now: datetime) -> None:
         """Keep a family, with its first refresh token if it has one.
 
-        In the caller's thread, which waits for its turn (`Database.write_here`) and for the disk.
+        In the caller's thread, which waits for its turn (`Database.write_here`), or in brief work (`Database.brief`);
+        both wait for the disk.
         """
-        prune = self._pruning_families.is_due(now)
-        self._database.write_here(lambda visit: keep_family(visit, new, now, prune=prune))
+        self._database.write_here(lambda visit: keep_family(visit, new, now))
 
     async def load_family(self, origin_jti: str) -> TokenFamily | None:
         async with self._database.read() as connection:

@@ -1,0 +1,59 @@
+"""Commits that wait for the disk together.
+
+    await waits.reached()       everything that was committed before this has reached the disk
+
+A disk takes as long for ten small commits as for one, and so does the processor. Commits that are to last are made
+without waiting; each then waits for the next time that the log is written, which begins as soon as the one under way
+has ended (group commit).
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+__all__ = ["DiskWaits"]
+
+
+class DiskWaits:
+    """Waits for `write`, which returns when all that was committed before it began is on the disk."""
+
+    def __init__(self, write: Callable[[], Awaitable[None]]) -> None:
+        self._write = write
+        self._waiting: list[asyncio.Future[None]] = []
+        self._writing: asyncio.Task[None] | None = None
+
+    async def reached(self) -> None:
+        """Return once the disk has what was committed before.
+
+        Raises:
+            OSError: the disk has failed, and what was committed may not be there.
+        """
+        loop = asyncio.get_running_loop()
+        told = loop.create_future()
+        self._waiting.append(told)
+        if self._writing is None:
+            self._writing = loop.create_task(self._write_while_somebody_waits())
+        await told
+
+    async def close(self) -> None:
+        """Wait until nobody waits any more."""
+        if self._writing is not None:
+            await self._writing
+
+    async def _write_while_somebody_waits(self) -> None:
+        try:
+            while self._waiting:
+                served, self._waiting = self._waiting, []
+                error: Exception | None = None
+                try:
+                    await self._write()
+                except Exception as raised:  # noqa: BLE001  it belongs to those who wait
+                    error = raised
+                for told in served:
+                    if told.done():  # whoever waited was cancelled
+                        continue
+                    if error is None:
+                        told.set_result(None)
+                    else:
+                        told.set_exception(error)
+        finally:
+            self._writing = None

@@ -1,0 +1,42 @@
+"""One piece of work in each turn of the event loop, so that what else is ready comes in between.
+
+    await turns.come()      the caller goes on in a turn of the loop that it has for itself
+    ...                     a millisecond of work, without waiting for anything
+
+Whoever comes first in a turn goes on at once. The others go on one a turn, in the order in which they came: however
+many there are, a request that comes in waits for one piece and not for all of them.
+"""
+
+import asyncio
+from collections import deque
+
+__all__ = ["LoopTurns"]
+
+
+class LoopTurns:
+    """Of one event loop."""
+
+    def __init__(self) -> None:
+        self._taken = False
+        """Whether somebody has had the present turn."""
+        self._waiting: deque[asyncio.Future[None]] = deque()
+
+    async def come(self) -> None:
+        """Wait for a turn that nobody else has."""
+        loop = asyncio.get_running_loop()
+        if not self._taken:
+            self._taken = True
+            loop.call_soon(self._next)
+            return
+        told = loop.create_future()
+        self._waiting.append(told)
+        await told
+
+    def _next(self) -> None:
+        while self._waiting:
+            told = self._waiting.popleft()
+            if not told.done():  # whoever waited was cancelled
+                told.set_result(None)
+                asyncio.get_running_loop().call_soon(self._next)
+                return
+        self._taken = False
