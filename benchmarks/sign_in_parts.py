@@ -1,9 +1,8 @@
 """`python -m benchmarks.sign_in_parts`: where the processor time of one SRP sign-in goes, without HTTP.
 
 User pools run in this process on a SQLite file that waits for the disk. Of each of the two calls it is told how much
-the event loop took, how much threads did for it (arithmetic, the database, and what is between them), how often it went
-to a thread, and what the way there and back took: all the rest of the process's time. Clocks are those of the
-processor, per thread where a part is meant. The client's arithmetic is done between the calls and counted nowhere.
+arithmetic and the database took, how much the wait for the disk took in a thread, and what is left. Clocks are those of
+the processor, per thread where a part is meant. The client's arithmetic is done between the calls and counted nowhere.
 """
 
 import argparse
@@ -23,7 +22,7 @@ from velvetrope.store import Database
 from velvetrope.store.threads import Threads
 from velvetrope.tokens import SigningKey
 
-PARTS = ("event loop", "arithmetic", "database", "else in threads", "there and back")
+PARTS = ("arithmetic", "database", "disk, in a thread", "else")
 
 
 class Meter:
@@ -67,7 +66,7 @@ class Meter:
                 try:
                     return work()
                 finally:
-                    self.seconds["threads"] += time.thread_time() - started
+                    self.seconds["disk, in a thread"] += time.thread_time() - started
 
             self.visits += 1
             return await plain(threads, timed)
@@ -80,12 +79,11 @@ async def measure(times: int) -> None:
 
     async def one(call: str, work: Callable[[], Any]) -> Any:
         meter.begin()
-        process, loop = time.process_time(), time.thread_time()
+        process = time.process_time()
         answer = await work()
-        found = {"event loop": time.thread_time() - loop, "whole": time.process_time() - process}
-        found |= {part: meter.seconds[part] for part in ("arithmetic", "database")}
-        found["else in threads"] = meter.seconds["threads"] - found["arithmetic"] - found["database"]
-        found["there and back"] = found["whole"] - found["event loop"] - meter.seconds["threads"]
+        found = {"whole": time.process_time() - process}
+        found |= {part: meter.seconds[part] for part in PARTS[:-1]}
+        found["else"] = found["whole"] - sum(found[part] for part in PARTS[:-1])
         found["visits"] = meter.visits
         samples[call].append(found)
         return answer

@@ -7,7 +7,7 @@ from contextlib import suppress
 import pytest
 
 from support.functions import until
-from velvetrope.store.turns import Turns
+from velvetrope.store.turns import Turns, TurnTaken
 
 
 async def test_turns_come_one_at_a_time_and_in_order_to_the_loop_and_to_threads() -> None:
@@ -127,3 +127,26 @@ def test_who_waited_on_a_loop_that_has_ended_is_passed_over() -> None:
     with turns.in_thread():
         pass
     waiting.get_coro().close()
+
+
+async def test_whoever_does_not_wait_has_a_turn_only_if_it_is_free() -> None:
+    turns = Turns()
+    with turns.if_free():
+        with pytest.raises(TurnTaken), turns.if_free():
+            raise AssertionError("two had the turn")
+        waiting = asyncio.create_task(_one_turn(turns))
+        await until(lambda: len(turns) == 1)
+    await waiting
+
+    with pytest.raises(LookupError), turns.if_free():
+        raise LookupError
+    with turns.if_free():
+        pass
+    async with turns:
+        with pytest.raises(TurnTaken), turns.if_free():
+            raise AssertionError("two had the turn")
+
+
+async def _one_turn(turns: Turns) -> None:
+    async with turns:
+        await asyncio.sleep(0)

@@ -24,6 +24,7 @@ _TABLE_EXPONENT_BYTES = 32
 SPLIT_PARTS = 4
 _SPLIT_BITS = 64
 """A split exponent has so many parts of so many bits."""
+_LOWEST_BITS = int.from_bytes(b"\x01" * _SPLIT_BITS)
 
 
 @cache
@@ -34,8 +35,8 @@ def _fast_power() -> Callable[[int, int, int], int]:
         return pow
 
     def power(base: int, exponent: int, modulus: int) -> int:
-        with gmpy2.context(gmpy2.get_context(), allow_release_gil=True):
-            return int(gmpy2.powmod(base, exponent, modulus))
+        gmpy2.get_context().allow_release_gil = True  # the context is the thread's own
+        return int(gmpy2.powmod(base, exponent, modulus))
 
     return power
 
@@ -82,15 +83,11 @@ class Group:
         number = _big_number()
         prime = number(self.prime)
         products = _products([number(value) for value in (base, *powers)], prime)
-        bits = f"{exponent:0{_SPLIT_BITS * SPLIT_PARTS}b}"
-        # The bits of one weight in all parts, from the highest weight on; the part of `base` itself comes last.
-        parts = [bits[start : start + _SPLIT_BITS] for start in range(0, len(bits), _SPLIT_BITS)]
         result = number(1)
-        for chosen in zip(*parts, strict=True):
+        for chosen in _columns(exponent):
             result = result * result % prime
-            factor = products[chosen]
-            if factor is not None:
-                result = result * factor % prime
+            if chosen:
+                result = result * products[chosen] % prime
         return int(result)
 
     @cached_property
@@ -108,15 +105,21 @@ class Group:
         return rows
 
 
-def _products(bases: Sequence[int], prime: int) -> dict[tuple[str, ...], int | None]:
-    """For each choice among `bases`, written as a bit for each with the last base first: their product, or None."""
-    products: dict[tuple[str, ...], int | None] = {(): None}
+def _columns(exponent: int) -> bytes:
+    """The bits of one weight in all parts of a split exponent, from the highest weight on. Bit i is part i's."""
+    digits = f"{exponent:0{_SPLIT_BITS * SPLIT_PARTS}b}".encode()
+    columns = 0
+    for start in range(0, len(digits), _SPLIT_BITS):
+        # "0" and "1" differ in the lowest bit of a byte, and a byte has room for a bit of each part.
+        columns = columns << 1 | int.from_bytes(digits[start : start + _SPLIT_BITS]) & _LOWEST_BITS
+    return columns.to_bytes(_SPLIT_BITS)
+
+
+def _products(bases: Sequence[int], prime: int) -> list[int]:
+    """At the index whose bit i says whether `bases[i]` is a factor: the product."""
+    products = [1]
     for base in bases:
-        longer: dict[tuple[str, ...], int | None] = {}
-        for chosen, product in products.items():
-            longer["0", *chosen] = product
-            longer["1", *chosen] = base if product is None else product * base % prime
-        products = longer
+        products += [base, *(product * base % prime for product in products[1:])]
     return products
 
 

@@ -57,8 +57,8 @@ Parameters = Mapping[str, Any] | Sequence[Mapping[str, Any]]
 """Bound values by name; a sequence of them runs the statement once for each."""
 
 _TIDIED_AFTER = 512
-"""Short writes after which the log is tidied: some four thousand pages. SQLite by itself does it after one thousand; a page
-that was written often is moved once."""
+"""Short writes after which the log is tidied: some four thousand pages, where SQLite by itself does it after one
+thousand. A page that was written often is moved once."""
 
 
 class ChangeFeed:
@@ -341,7 +341,9 @@ class Database:
 
         async with self._writer:
             try:
-                return await self._threads.run(lambda: self._write(work, topics, written, waits_for_disk=waits_for_disk))
+                return await self._threads.run(
+                    lambda: self._write(work, topics, written, waits_for_disk=waits_for_disk)
+                )
             finally:
                 self._tidy_if_due()
                 if written:

@@ -4,10 +4,10 @@
 making of keys. Hardly more threads than there are processors: sixty people who sign in at once wait for each other
 rather than take 19 MiB each and slow everything down. One more, since one of them may wait for the disk.
 
-`brief`: a step of SRP or the signing of tokens takes a millisecond or half of one, and is done on the event loop itself,
-one such piece in each of its turns (`Database.brief`, which also says where not). In a thread it costs the processor
-half as much again: the way there and back is as much as a visit to the database, and with each statement of the
-database the thread and the loop hand the interpreter to each other, from one processor to the other.
+`brief`: a step of SRP or the signing of tokens takes a millisecond or half of one, and is done on the event loop
+itself, one such piece in each of its turns (`Database.brief`, which also says where not). In a thread it costs the
+processor more: the way there and back is as much as a visit to the database, and at each statement of the database the
+thread and the loop hand the interpreter to each other, from one processor to the other (decision 0046).
 """
 
 import os

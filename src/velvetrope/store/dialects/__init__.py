@@ -65,7 +65,7 @@ class Dialect(Protocol):
         """For the connection that short work is written with: a commit does nothing but commit (`tidy_log`)."""
 
     def write_log(self, driver: DBAPIConnection) -> None:
-        """Return when the disk has all that was committed before, by whatever connection. Only where `is_in_process`."""
+        """Return when the disk has all that was committed before, by any connection. Only where `is_in_process`."""
 
     def tidy_log(self, driver: DBAPIConnection) -> None:
         """Move what was committed from the log to its place. Only where `is_in_process`.

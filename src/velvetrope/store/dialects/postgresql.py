@@ -84,7 +84,14 @@ class PostgreSql:
         if is_replica:
             raise DatabaseUnsupported("This PostgreSQL is a replica, in which nothing can be written.")
 
-    def begin(self, driver: DBAPIConnection, *, writes: bool, waits_for_disk: bool, is_patient: bool = True) -> None:
+    def begin(
+        self,
+        driver: DBAPIConnection,
+        *,
+        writes: bool,
+        waits_for_disk: bool,
+        is_patient: bool = True,  # noqa: ARG002  brief work is done elsewhere, and waits
+    ) -> None:
         if not writes:
             _run(driver, "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY")
             return
@@ -114,10 +121,10 @@ class PostgreSql:
     def set_up_writer(self, driver: DBAPIConnection) -> None:
         """The server tidies by itself."""
 
-    def write_log(self, driver: DBAPIConnection) -> None:  # noqa: ARG002  Dialect's signature
+    def write_log(self, driver: DBAPIConnection) -> None:
         raise NotImplementedError("a commit waits for the disk itself where the database is a server")
 
-    def tidy_log(self, driver: DBAPIConnection) -> None:  # noqa: ARG002  Dialect's signature
+    def tidy_log(self, driver: DBAPIConnection) -> None:
         raise NotImplementedError("a server tidies by itself")
 
     def close(self) -> None:

@@ -103,9 +103,10 @@ class ChallengeStore(AttemptStore):
         `begins` says which family begins with a right answer, if nothing else is to be shown: it is kept in the same
         transaction. It must not raise, or the challenge could be answered again.
 
-        In the caller's thread, which waits for its turn (`Database.write_here`), or in brief work (`Database.brief`);
-        it waits for the disk where a family may begin. Elsewhere a power cut may take a wrong answer's count and the spending of a challenge that lives a
-        minute; of a right answer nothing, since the tokens' family is kept after it and waits for both.
+        In the caller's thread, which waits for its turn (`Database.write_here`), or in brief work (`Database.brief`).
+        Where a family may begin it waits for the disk. Elsewhere a power cut may take a wrong answer's count and the
+        spending of a challenge that lives a minute; of a right answer nothing, since the tokens' family is kept after
+        it and waits for both.
         """
         name_hash = attempts_key(username_key)
 

@@ -1,0 +1,234 @@
+"""Short work: on the event loop itself where the database runs in this process, in a thread where not."""
+
+import asyncio
+import os
+import sqlite3
+import threading
+from collections.abc import Awaitable, Callable
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+import pytest
+from sqlalchemy import Column, MetaData, String, Table, insert, select, text
+from sqlalchemy.exc import IntegrityError
+
+from support.functions import until
+from support.stores import store_url
+from velvetrope.store import Database
+from velvetrope.store.visits import Prepared
+
+T = TypeVar("T")
+
+metadata = MetaData()
+names = Table("names", metadata, Column("name", String, primary_key=True))
+KEEP = Prepared(insert(names), "name")
+ALL = Prepared(select(names.c.name).order_by(names.c.name))
+AUTOMATIC = text("PRAGMA wal_autocheckpoint")
+
+
+@pytest.fixture
+def on_sqlite(tmp_path: Path) -> bool:
+    return store_url(tmp_path).startswith("sqlite:")
+
+
+async def opened(folder: Path, *, durable: bool = False) -> Database:
+    database = await Database.open(store_url(folder), durable=durable)
+    async with database.transaction() as tx:
+        await tx.connection.run_sync(metadata.create_all)
+    return database
+
+
+async def in_a_thread(work: Callable[[], T]) -> T:
+    return await asyncio.to_thread(work)
+
+
+def fail(error: Exception) -> None:
+    raise error
+
+
+async def never(work: Callable[[], T]) -> T:
+    raise AssertionError(f"{work} was not to be done elsewhere")
+
+
+def keep(database: Database, name: str, *, waits_for_disk: bool = True) -> int:
+    """The thread that kept it."""
+    database.write_here(lambda visit: visit.change(KEEP, {"name": name}), waits_for_disk=waits_for_disk)
+    return threading.get_ident()
+
+
+def kept(database: Database) -> list[str]:
+    return [name for (name,) in database.rows_here(ALL, {})]
+
+
+async def test_it_is_done_where_the_database_is(tmp_path: Path, on_sqlite: bool) -> None:
+    database = await opened(tmp_path)
+
+    where = await database.brief(lambda: keep(database, "a"), never if on_sqlite else in_a_thread)
+
+    assert (where == threading.get_ident()) == on_sqlite
+    assert await in_a_thread(lambda: kept(database)) == ["a"]
+    await database.close()
+
+
+async def test_what_fails_has_written_nothing_and_the_next_one_has_its_turn(tmp_path: Path) -> None:
+    database = await opened(tmp_path)
+    await database.brief(lambda: keep(database, "a"), in_a_thread)
+
+    with pytest.raises(IntegrityError):
+        await database.brief(lambda: keep(database, "a"), in_a_thread)
+    with pytest.raises(LookupError):
+        await database.brief(lambda: fail(LookupError()), in_a_thread)
+
+    await asyncio.wait_for(in_a_thread(lambda: keep(database, "b")), 10)
+    await database.brief(lambda: keep(database, "c"), in_a_thread)
+    assert await in_a_thread(lambda: kept(database)) == ["a", "b", "c"]
+    await database.close()
+
+
+async def test_a_turn_that_somebody_else_has_is_waited_for_in_a_thread_while_the_loop_goes_on(tmp_path: Path) -> None:
+    database, calls = await opened(tmp_path), list[int]()
+
+    def work() -> int:
+        calls.append(threading.get_ident())
+        return keep(database, "later")
+
+    async with database.transaction() as tx:
+        await tx.connection.execute(insert(names).values(name="first"))
+        brief = asyncio.create_task(database.brief(work, in_a_thread))
+        await until(lambda: not {threading.get_ident()}.issuperset(calls))  # the loop runs while a thread waits
+        assert not brief.done()
+
+    assert await brief == calls[-1] != threading.get_ident()
+    assert await in_a_thread(lambda: kept(database)) == ["first", "later"]
+    await database.close()
+
+
+async def test_readers_need_no_turn(tmp_path: Path) -> None:
+    database = await opened(tmp_path)
+    await database.brief(lambda: keep(database, "a"), in_a_thread)
+
+    async with database.transaction() as tx:
+        await tx.connection.execute(insert(names).values(name="b"))
+        assert await database.brief(lambda: kept(database), in_a_thread) == ["a"]
+    await database.close()
+
+
+async def test_many_at_once_all_write(tmp_path: Path) -> None:
+    """More than the log may hold before it is tidied; transactions and threads write in between."""
+    database = await opened(tmp_path)
+
+    async def in_steps(name: str) -> None:
+        async with database.transaction() as tx:
+            await tx.connection.execute(insert(names).values(name=name))
+
+    wanted = [f"{kind}{number:04d}" for kind in "abc" for number in range(600 if kind == "a" else 20)]
+    writers: dict[str, Callable[[str], Awaitable[object]]] = {
+        "a": lambda name: database.brief(partial(keep, database, name), in_a_thread),
+        "b": in_steps,
+        "c": lambda name: in_a_thread(partial(keep, database, name)),
+    }
+    await asyncio.gather(*(writers[name[0]](name) for name in wanted))
+
+    assert await in_a_thread(lambda: kept(database)) == wanted
+    await database.close()
+
+
+class TestOnSqlite:
+    @pytest.fixture(autouse=True)
+    def only_sqlite(self, tmp_path_factory: pytest.TempPathFactory) -> None:
+        """What these say holds for SQLite alone, and so is asked of it alone."""
+        self.file = tmp_path_factory.mktemp("brief") / "sqlite.db"
+        self.url = f"sqlite:///{self.file}"
+
+    async def opened(self, *, durable: bool) -> Database:
+        database = await Database.open(self.url, durable=durable)
+        async with database.transaction() as tx:
+            await tx.connection.run_sync(metadata.create_all)
+        return database
+
+    async def test_another_process_that_writes_is_waited_for_elsewhere(self) -> None:
+        database = await self.opened(durable=False)
+        await database.brief(lambda: keep(database, "a"), never)
+        other = sqlite3.connect(self.file, isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")
+        elsewhere = asyncio.Event()
+
+        async def tell(work: Callable[[], T]) -> T:
+            elsewhere.set()
+            return await asyncio.to_thread(work)
+
+        brief = asyncio.create_task(database.brief(lambda: keep(database, "b"), tell))
+        await elsewhere.wait()
+        assert not brief.done()
+        other.execute("COMMIT")
+        other.close()
+
+        await brief
+        await database.brief(lambda: keep(database, "c"), never)
+        assert kept(database) == ["a", "b", "c"]
+        await database.close()
+
+    async def test_it_returns_when_the_disk_has_it_and_the_loop_goes_on_meanwhile(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        database = await self.opened(durable=True)
+        await database.brief(lambda: keep(database, "first"), never)
+        told, may_end, written = asyncio.Event(), threading.Event(), list[tuple[str, int]]()
+        loop, sync = asyncio.get_running_loop(), os.fdatasync
+
+        def held(descriptor: int) -> None:
+            written.append((str(Path(f"/proc/self/fd/{descriptor}").readlink()), threading.get_ident()))
+            loop.call_soon_threadsafe(told.set)
+            may_end.wait(30)
+            sync(descriptor)
+
+        monkeypatch.setattr("velvetrope.store.dialects.sqlite._write_to_disk", held)
+        brief = asyncio.create_task(database.brief(lambda: keep(database, "a"), never))
+        await told.wait()
+        assert kept(database) == ["a", "first"], "others see what was committed"
+        others = [asyncio.create_task(database.brief(partial(keep, database, name), never)) for name in "bcd"]
+        lazy = database.brief(lambda: keep(database, "lazy", waits_for_disk=False), never)
+        await asyncio.wait_for(lazy, 10)
+        assert not any(one.done() for one in (brief, *others))
+        may_end.set()
+        await asyncio.gather(brief, *others)
+
+        assert {path for path, _ in written} == {f"{self.file}-wal"}
+        assert len(written) == 2, "those that came meanwhile waited together"
+        assert all(thread != threading.get_ident() for _, thread in written)
+        await database.close()
+
+    async def test_nothing_waits_for_the_disk_where_nothing_is_to_last(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(
+            "velvetrope.store.dialects.sqlite._write_to_disk", lambda _: fail(AssertionError("the disk was written"))
+        )
+        database = await self.opened(durable=False)
+        await database.brief(lambda: keep(database, "a"), never)
+        await database.close()
+
+        durable = await self.opened(durable=True)
+        await durable.brief(lambda: kept(durable), never)
+        await durable.brief(lambda: keep(durable, "b", waits_for_disk=False), never)
+        await durable.close()
+
+    async def test_the_log_is_tidied_elsewhere_and_begins_anew(self) -> None:
+        """SQLite itself does it at a thousand pages, within the commit that finds them."""
+        database = await self.opened(durable=False)
+        log, written = Path(f"{self.file}-wal"), 0
+        assert await database.write_at_once(lambda visit: visit.execute(AUTOMATIC).scalar()) == 0
+        begun = times_begun(log)
+        while times_begun(log) == begun:
+            written += 1
+            await database.brief(partial(keep, database, f"{written:06d}"), in_a_thread)
+            await asyncio.sleep(0)
+
+        await database.close()
+        again = await self.opened(durable=False)
+        assert len(kept(again)) == written > 100
+        await again.close()
+
+
+def times_begun(log: Path) -> int:
+    """How often SQLite has begun the log anew (https://www.sqlite.org/fileformat2.html#walformat)."""
+    return int.from_bytes(log.read_bytes()[12:16])

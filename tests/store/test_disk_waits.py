@@ -1,0 +1,77 @@
+"""Commits wait for the disk together, and each for a writing that began after it."""
+
+import asyncio
+
+import pytest
+
+from support.functions import until
+from velvetrope.store.disk_waits import DiskWaits
+
+
+class Disk:
+    """Writes when it is told to."""
+
+    def __init__(self) -> None:
+        self.begun = 0
+        self._may_end = asyncio.Semaphore(0)
+        self.error: Exception | None = None
+
+    async def write(self) -> None:
+        self.begun += 1
+        await self._may_end.acquire()
+        if self.error is not None:
+            raise self.error
+
+    def end_one(self) -> None:
+        self._may_end.release()
+
+
+async def begun(disk: Disk, times: int) -> None:
+    await until(lambda: disk.begun >= times)
+
+
+async def test_whoever_comes_while_the_disk_writes_waits_for_the_next_time_with_all_others() -> None:
+    disk = Disk()
+    waits = DiskWaits(disk.write)
+    first = asyncio.create_task(waits.reached())
+    await begun(disk, 1)
+    late = [asyncio.create_task(waits.reached()) for _ in range(5)]
+
+    disk.end_one()
+    await first
+    await begun(disk, 2)
+    assert not any(one.done() for one in late), "what began before them says nothing of theirs"
+    disk.end_one()
+    await asyncio.gather(*late)
+
+    assert disk.begun == 2
+
+
+async def test_a_disk_that_fails_fails_those_who_waited_for_it_and_nobody_else() -> None:
+    disk = Disk()
+    waits, disk.error = DiskWaits(disk.write), OSError("no space left")
+    first = asyncio.create_task(waits.reached())
+    await begun(disk, 1)
+    disk.end_one()
+    with pytest.raises(OSError, match="no space left"):
+        await first
+
+    disk.error = None
+    disk.end_one()
+    await waits.reached()
+
+
+async def test_whoever_is_cancelled_takes_nobody_along_and_closing_waits_for_the_others() -> None:
+    disk = Disk()
+    waits = DiskWaits(disk.write)
+    cancelled, other = asyncio.create_task(waits.reached()), asyncio.create_task(waits.reached())
+    await begun(disk, 1)
+    cancelled.cancel()
+    closing = asyncio.create_task(waits.close())
+
+    disk.end_one()
+    await other
+    await closing
+
+    assert cancelled.cancelled() or cancelled.cancelling()
+    await waits.close()
