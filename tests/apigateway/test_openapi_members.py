@@ -71,6 +71,46 @@ async def _methods(plane: Plane, api_id: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
+    ("kind", "security", "authorization_type"),
+    [
+        ("none", [], "NONE"),
+        ("NONE", [{"sigv4": []}], "AWS_IAM"),
+        ("NONE", [{"pool": []}], "COGNITO_USER_POOLS"),
+        ("aws_iam", [], "AWS_IAM"),
+        ("AWS_IAM", [{"sigv4": []}], "AWS_IAM"),
+    ],
+)
+async def test_the_auth_of_an_operation_is_read_in_any_case_and_none_opens_nothing(
+    plane: Plane, kind: str, security: list[Any], authorization_type: str
+) -> None:
+    api = await _imported(plane, _document(security=security, **{"x-amazon-apigateway-auth": {"type": kind}}))
+
+    assert (await _methods(plane, api["id"]))["GET /a"]["authorization_type"] == authorization_type
+
+
+async def test_the_cors_of_http_apis_is_warned_of(plane: Plane) -> None:
+    document = {**_document(), "x-amazon-apigateway-cors": {"allowOrigins": ["*"]}}
+
+    with pytest.raises(BadRequestException, match="is for HTTP APIs"):
+        await _imported(plane, document, fail_on_warnings=True)
+    api = await _imported(plane, document)
+
+    assert api["warnings"] == ["x-amazon-apigateway-cors: is for HTTP APIs; a REST API has OPTIONS methods"]
+    assert "OPTIONS /a" not in await _methods(plane, api["id"])
+
+
+async def test_what_only_describes_an_operation_changes_nothing(plane: Plane) -> None:
+    document = _document(servers=[{"url": "https://elsewhere.example"}], deprecated=True, tags=["a"])
+    document["paths"]["/a"] |= {"servers": [{"url": "https://elsewhere.example"}], "summary": "s"}
+    document["components"]["links"] = {"self": {"operationId": "x"}}
+
+    api = await _imported(plane, document, fail_on_warnings=True)
+
+    assert api["warnings"] is None
+    assert set(await _methods(plane, api["id"])) == {"GET /a"}
+
+
+@pytest.mark.parametrize(
     ("security", "authorization_type", "authorizer", "scopes", "api_key"),
     [
         ([{"token": []}], "CUSTOM", "token", None, False),
@@ -126,6 +166,11 @@ async def test_two_ways_of_authorization_on_one_method_are_refused(plane: Plane)
         ("jwt", {"type": "oauth2", _AUTHORIZER: {"type": "jwt"}}, "The authorizer type JWT"),
         ("jwt", {"type": "oauth2", _AUTHORIZER: {"type": "jwt", "jwtConfiguration": {}}}, "jwtConfiguration"),
         ("bearer", {"type": "http", "scheme": "bearer"}, "The security scheme bearer of type http"),
+        (
+            "bearer",
+            {"type": "http", "scheme": "bearer", _AUTHORIZER: {"type": "cognito_user_pools", "providerARNs": [_POOL]}},
+            "The security scheme bearer of type http .*takes its token from a header",
+        ),
         ("cookie", {"type": "apiKey", "in": "cookie", "name": "x-api-key"}, "The security scheme cookie"),
         (
             "simple",

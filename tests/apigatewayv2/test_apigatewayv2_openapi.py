@@ -236,3 +236,13 @@ async def test_a_document_that_breaks_a_rule_is_refused(plane: HttpApiPlane, bod
 async def test_an_unknown_basepath_mode_is_refused(plane: HttpApiPlane) -> None:
     with pytest.raises(BadRequestException):
         await plane.import_api(body=document(), basepath="append")
+
+
+async def test_servers_of_a_path_or_an_operation_only_describe(plane: HttpApiPlane) -> None:
+    elsewhere = [{"url": "https://elsewhere.example/v9"}]
+    paths = {"/a": {"servers": elsewhere, "get": {"servers": elsewhere, "responses": {}}}}
+
+    api = await plane.import_api(body=document(paths=paths), fail_on_warnings=True)
+
+    [route] = (await plane.get_routes(api_id=api["api_id"]))["items"]
+    assert route["route_key"] == "GET /a"

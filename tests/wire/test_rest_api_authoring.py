@@ -234,3 +234,69 @@ def test_refusals_are_apigateways_own(gateway: Any, pet_store: str) -> None:
     assert _code(canary) == ("BadRequestException", "A canary release of a stage is not supported by velvetrope")
     assert vpc_link.value.response["ResponseMetadata"]["HTTPStatusCode"] == 501
     assert "velvetrope does not support CreateDeployment.cacheClusterSize" in _code(cached)[1]
+
+
+_VALIDATED = """
+swagger: "2.0"
+info: {title: validated, version: "1.0.0"}
+schemes: [https]
+basePath: /v1
+produces: [application/json]
+x-amazon-apigateway-request-validators:
+  all: {validateRequestBody: true, validateRequestParameters: true}
+  params-only: {validateRequestBody: false, validateRequestParameters: true}
+x-amazon-apigateway-request-validator: params-only
+x-amazon-apigateway-gateway-responses:
+  BAD_REQUEST_BODY: {statusCode: 422, responseTemplates: {application/json: '{"said": $context.error.messageString}'}}
+securityDefinitions:
+  api_key: {type: apiKey, name: x-api-key, in: header}
+paths:
+  /orders:
+    post:
+      x-amazon-apigateway-request-validator: all
+      x-amazon-apigateway-auth: {type: none}
+      security: [{api_key: []}]
+      parameters:
+        - {in: header, name: tenant, required: true}
+        - {in: body, name: Order, required: true, schema: {$ref: "#/definitions/Order"}}
+      responses:
+        "200": {schema: {type: array, items: {$ref: "#/definitions/Error"}}, headers: {x-kind: {type: string}}}
+      x-amazon-apigateway-integration:
+        type: http
+        uri: "BACKEND/orders"
+        httpMethod: POST
+        requestParameters: {integration.request.header.x-tenant: method.request.header.tenant}
+        responses:
+          2\\d{2}: {statusCode: "200", responseParameters: {method.response.header.x-kind: "'order'"}}
+          default: {statusCode: "400", responseTemplates: {application/json: "{}"}}
+definitions:
+  Order: {type: object, required: [sku], properties: {sku: {type: string, pattern: "^[A-Z]{2}-\\\\d+$"}}}
+  Error: {type: object, properties: {}}
+"""
+
+
+def test_a_file_in_the_shape_that_people_publish_imports_deploys_refuses_and_answers(
+    serving: RunningServer, gateway: Any, backend: str
+) -> None:
+    body = _VALIDATED.replace("BACKEND", backend).encode()
+    api_id = gateway.import_rest_api(body=body, failOnWarnings=True)["id"]
+    gateway.create_deployment(restApiId=api_id, stageName="latest")
+    key = gateway.create_api_key(name="orders", enabled=True)
+    plan = gateway.create_usage_plan(name="orders", apiStages=[{"apiId": api_id, "stage": "latest"}])
+    gateway.create_usage_plan_key(usagePlanId=plan["id"], keyId=key["id"], keyType="API_KEY")
+    url, mine = f"{serving.url}/_api/{api_id}/latest/orders", {"x-api-key": key["value"], "tenant": "t"}
+
+    keyless = requests.post(url, json={"sku": "AB-1"}, headers={"tenant": "t"})
+    tenantless = requests.post(url, json={"sku": "AB-1"}, headers={"x-api-key": key["value"]})
+    wrong = requests.post(url, json={"sku": "ab-1"}, headers=mine)
+    let_in = requests.post(url, json={"sku": "AB-1"}, headers=mine)
+    gateway.delete_rest_api(restApiId=api_id)
+
+    assert (keyless.status_code, keyless.json()) == (403, {"message": "Forbidden"})
+    assert (tenantless.status_code, tenantless.json()) == (
+        400,
+        {"message": "Missing required request parameters: [tenant]"},
+    )
+    assert (wrong.status_code, wrong.json()) == (422, {"said": "Invalid request body"})
+    assert (let_in.status_code, let_in.headers["x-kind"]) == (200, "order")
+    assert json.loads(let_in.json()["body"]) == {"sku": "AB-1"}

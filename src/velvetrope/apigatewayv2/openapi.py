@@ -54,11 +54,12 @@ _DOCUMENT = {"openapi", "info", "paths", "components", "security", "servers", "t
     _ENDPOINT,
     _VERSION,
 }
-_PATH = {*_VERBS, _ANY, "parameters", "summary", "description"}
+_PATH = {*_VERBS, _ANY, "parameters", "summary", "description", "servers"}
 _OPERATION = {"summary", "description", "tags", "externalDocs", "deprecated", "operationId", "parameters"} | {
     "requestBody",
     "responses",
     "security",
+    "servers",
     "isDefaultRoute",
     _INTEGRATION,
 }

@@ -30,6 +30,7 @@ _OPERATION_MEMBERS = {
     "externalDocs",
     "deprecated",
     "schemes",
+    "servers",
     "operationId",
     "parameters",
     "requestBody",

@@ -39,6 +39,7 @@ _POLICY = "x-amazon-apigateway-policy"
 _KEY_SOURCE = "x-amazon-apigateway-api-key-source"
 _BINARY = "x-amazon-apigateway-binary-media-types"
 _ENDPOINT = "x-amazon-apigateway-endpoint-configuration"
+_CORS = "x-amazon-apigateway-cors"
 _DOCUMENTATION = "x-amazon-apigateway-documentation"
 _DOCUMENT_MEMBERS = {
     "info",
@@ -54,6 +55,7 @@ _DOCUMENT_MEMBERS = {
     _BINARY,
     _ENDPOINT,
     _DOCUMENTATION,
+    _CORS,
     "x-amazon-apigateway-importexport-version",
 }
 _SWAGGER_MEMBERS = _DOCUMENT_MEMBERS | {
@@ -77,6 +79,7 @@ _COMPONENTS = {
     "requestBodies",
     "headers",
     "examples",
+    "links",
     "x-amazon-apigateway-integrations",
 }
 _PATH_MEMBERS = {*_VERBS, _ANY, "parameters", "summary", "description", "servers"}
@@ -116,6 +119,8 @@ def parse_document(body: bytes, *, rest_api_id: str, base_path: str = "ignore") 
         raise BadRequestException("Invalid OpenAPI input. It must be Swagger 2.0 or OpenAPI 3.0")
     check_members("the document", document, _SWAGGER_MEMBERS if source.is_swagger else _OPENAPI_MEMBERS)
     check_members("components", object_of(document.get("components", {}), "components"), _COMPONENTS)
+    if _CORS in document:
+        source.warnings.append(f"{_CORS}: is for HTTP APIs; a REST API has OPTIONS methods")
     if _DOCUMENTATION in document:
         source.warnings.append(f"{_DOCUMENTATION}: documentation parts are not imported")
     info = object_of(document.get("info", {}), "info")

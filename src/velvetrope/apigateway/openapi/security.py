@@ -85,9 +85,12 @@ def asked_for(where: str, security: object, auth: Json, schemes: Mapping[str, Sc
                 raise NotSupported(f"The security of {where}", f"{name} is not a security scheme of the document")
             found = _with(where, found, name, scheme, tuple(str(one) for one in items_of(scopes, f"scopes of {name}")))
     check_members(f"x-amazon-apigateway-auth of {where}", auth, {"type"})
-    if auth.get("type") not in {None, "NONE", "AWS_IAM"}:
+    # "Values are case insensitive": API Gateway Developer Guide, "x-amazon-apigateway-auth object". NONE opens nothing
+    # that `security` has closed.
+    kind = str(auth.get("type", "NONE")).upper()
+    if kind not in {"NONE", "AWS_IAM"}:
         raise NotSupported(f"x-amazon-apigateway-auth of {where}: {auth.get('type')}")
-    if auth.get("type") == "AWS_IAM":
+    if kind == "AWS_IAM":
         found = _with(where, found, "AWS_IAM", Scheme("AWS_IAM"), ())
     return found
 
@@ -123,7 +126,10 @@ def _authorizer(name: str, scheme: Json, header: str | None) -> Authorizer:
     check_members(where, members, _AUTHORIZER_MEMBERS)
     kind = str(members.get("type", "")).upper()
     source = text_of(members.get("identitySource"))
-    if source is None and kind != "REQUEST" and header is not None:
+    if source is None and kind in {"TOKEN", "COGNITO_USER_POOLS"}:
+        if header is None:
+            told = f"an authorizer of the type {kind} takes its token from a header (apiKey, in header)"
+            raise NotSupported(f"The security scheme {name} of type {scheme.get('type')}", told)
         source = f"method.request.header.{header}"
     ttl = members.get("authorizerResultTtlInSeconds", DEFAULT_TTL_SECONDS)
     try:
