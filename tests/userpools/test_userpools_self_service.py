@@ -285,6 +285,9 @@ async def test_alias_goes_to_whoever_verifies_it_first_unless_forced(world: Worl
 
     owner = await world.admin_get_user(user_pool_id=pool_id, username="anna@example.com")
     assert owner["username"] == "berta"
+    taken = {"username": "carl", "user_attributes": attribute_list(email="anna@example.com", email_verified="true")}
+    async with refused("UsernameExistsException", "An account with the email already exists."):
+        await world.admin_create_user(user_pool_id=pool_id, **taken)
 
 
 async def test_get_user_shows_what_the_client_may_read(world: World) -> None:

@@ -56,6 +56,9 @@ def name_taken(pool: UserPool, conflict: UserConflict) -> UsernameExistsExceptio
     """The sentence for a name that somebody has."""
     if pool.username_attributes and conflict.kind != "username":
         return UsernameExistsException(f"An account with the given {conflict.kind} already exists.")
+    if conflict.kind not in {"username", "identity"}:
+        # AWS names the address too, in a sentence that was not seen (UNVERIFIED).
+        return UsernameExistsException(f"An account with the {conflict.kind} already exists.")
     return UsernameExistsException("User already exists")
 
 
