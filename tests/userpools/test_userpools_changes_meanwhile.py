@@ -1,13 +1,19 @@
 """What is changed while somebody signs in: a sign-in stands for the password and the factor of then, and not of now."""
 
+from typing import Any
+
+import pytest
+
 from support.userpools import World, attribute_list, refused
 from velvetrope.store.tables.userpools import (
     EmailMfaConfig,
+    FirstFactor,
     SmsConfiguration,
     SmsMfaConfig,
     SoftwareTokenMfaConfig,
 )
 from velvetrope.userpools.mfa_operations import MfaSettings
+from velvetrope.userpools.shapes import SignInPolicy, UserPoolPolicies
 
 NEXT = "An0ther!pw"
 INVALID = "Invalid session for the user."
@@ -177,3 +183,88 @@ async def test_app_set_up_meanwhile_is_not_replaced_by_who_has_the_password_alon
     again = await world.sign_in(client_id)
     done = await world.respond(client_id, again, {"SOFTWARE_TOKEN_MFA_CODE": world.totp(own["secret_code"])})
     assert done["authentication_result"]["access_token"]
+
+
+@pytest.mark.parametrize(
+    ("challenge", "address", "first", "other"),
+    [
+        ("EMAIL_OTP", "email", "anna@example.com", "new@example.com"),
+        ("SMS_OTP", "phone_number", "+15551234567", "+15557654321"),
+    ],
+)
+async def test_code_of_a_sign_in_is_worth_nothing_once_the_address_is_another_one(
+    world: World, challenge: str, address: str, first: str, other: str
+) -> None:
+    pool_id, client_id = await pool_with_codes(world)
+    asked = await first_factor(world, client_id, challenge)
+    code = await world.last_code(pool_id)
+
+    await change_address(world, pool_id, address, other)
+
+    async with refused("NotAuthorizedException", INVALID):
+        await world.respond(client_id, asked, {f"{challenge}_CODE": code})
+    await change_address(world, pool_id, address, first)
+    done = await world.respond(client_id, asked, {f"{challenge}_CODE": code})
+    assert done["authentication_result"]["access_token"]
+
+
+async def test_second_factor_to_a_phone_that_was_lost_since_signs_nobody_in(world: World) -> None:
+    pool_id, client_id = await pool_with_mfa(world, "OPTIONAL")
+    token = (await world.sign_in(client_id))["access_token"]
+    await world.set_user_mfa_preference(access_token=token, sms_mfa_settings=MfaSettings(enabled=True))
+    asked = await world.sign_in(client_id)
+    code = await world.last_code(pool_id)
+
+    await change_address(world, pool_id, "phone_number", "+15557654321")
+
+    async with refused("NotAuthorizedException", INVALID):
+        await world.respond(client_id, asked, {"SMS_MFA_CODE": code})
+
+
+async def test_code_that_the_pool_takes_no_more_signs_nobody_in(world: World) -> None:
+    pool_id, client_id = await pool_with_codes(world)
+    chosen = await first_factor(world, client_id, "EMAIL_OTP")
+    code = await world.last_code(pool_id)
+    choice = await world.initiate_auth(auth_flow="USER_AUTH", client_id=client_id, auth_parameters={"USERNAME": "anna"})
+
+    await world.update_user_pool(user_pool_id=pool_id, policies=factors("PASSWORD"))
+
+    async with refused("NotAuthorizedException", INVALID):
+        await world.respond(client_id, chosen, {"EMAIL_OTP_CODE": code})
+    async with refused("InvalidParameterException", "EMAIL_OTP is not one of the available challenges."):
+        await world.respond(client_id, choice, {"ANSWER": "EMAIL_OTP"})
+
+
+async def pool_with_codes(world: World) -> tuple[str, str]:
+    pool_id = await world.pool(policies=factors("PASSWORD", "EMAIL_OTP", "SMS_OTP"))
+    client_id = await world.client(pool_id, explicit_auth_flows=("ALLOW_USER_AUTH",))
+    await world.user(
+        pool_id,
+        email="anna@example.com",
+        email_verified="true",
+        phone_number="+15551234567",
+        phone_number_verified="true",
+    )
+    return pool_id, client_id
+
+
+def factors(*allowed: FirstFactor) -> UserPoolPolicies:
+    return UserPoolPolicies(sign_in_policy=SignInPolicy(allowed_first_auth_factors=allowed))
+
+
+async def first_factor(world: World, client_id: str, challenge: str) -> Any:
+    asked = await world.initiate_auth(
+        auth_flow="USER_AUTH",
+        client_id=client_id,
+        auth_parameters={"USERNAME": "anna", "PREFERRED_CHALLENGE": challenge},
+    )
+    assert asked["challenge_name"] == challenge
+    return asked
+
+
+async def change_address(world: World, pool_id: str, address: str, value: str) -> None:
+    await world.admin_update_user_attributes(
+        user_pool_id=pool_id,
+        username="anna",
+        user_attributes=attribute_list(**{address: value, f"{address}_verified": "true"}),
+    )

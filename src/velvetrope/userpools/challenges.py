@@ -123,6 +123,8 @@ class CodeAsked(msgspec.Struct, frozen=True, kw_only=True, tag="CODE"):
     mac: bytes
     sets_up: str | None = None
     """The mail address that becomes the user's with the right code (`mail_factors`)."""
+    sent_to: bytes = b""
+    """A hash of the address that it went to: one that is the user's no more shows nothing (`one_time_codes`)."""
 
 
 class TotpAsked(msgspec.Struct, frozen=True, kw_only=True, tag="SOFTWARE_TOKEN_MFA"):

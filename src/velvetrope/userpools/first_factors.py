@@ -111,6 +111,9 @@ class FirstFactors:
         # Spent before anything is sent, so that one session sends one code.
         await self._challenges.spend_session(session, now=turn.now)
         found = await self.find_user(turn, sign_in)
+        if answer not in await self._offered(turn.pool, sign_in, found):
+            # The pool, or what the user has, was changed since.
+            raise InvalidParameterException(f"{answer} is not one of the available challenges.")
         return await self._start(turn, sign_in, found, answer, responses, None)
 
     async def answer_password(self, turn: Turn, session_text: str | None, responses: Mapping[str, str]) -> Answered:

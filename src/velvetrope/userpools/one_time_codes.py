@@ -1,10 +1,11 @@
 """Codes that are sent by mail or SMS during a sign-in, as its first factor or its second.
 
 A code lives in its session, as a keyed hash, and as long as the session does. Six digits as a second factor, eight as
-the first (user-pools reference section 2). A wrong code leaves the session usable, as on AWS; but AWS lets a live
-session be guessed at without end, and here guesses are counted per user, over all sessions, like wrong passwords
-(`back_off`): six digits last for three minutes, and a dozen guesses fit into them. How often one is sent is bounded too
-(`call_limits`).
+the first (user-pools reference section 2). It shows the address that it went to: with another one by now, or in a pool
+that takes such codes no more, the session does not stand. A wrong code leaves the session usable, as on AWS; but AWS
+lets a live session be guessed at without end, and here guesses are counted per user, over all sessions, like wrong
+passwords (`back_off`): six digits last for three minutes, and a dozen guesses fit into them. How often one is sent is
+bounded too (`call_limits`).
 
 For a name that nobody has, a client that hides missing users is told of a code that was never sent: the destination is
 made from the name, the work is the same, and no code is right.
@@ -12,6 +13,7 @@ made from the name, the work is the same, and no code is right.
 Source: user-pools reference sections 2, 5 and 6; Cognito Developer Guide, "Managing error response".
 """
 
+import hashlib
 import hmac
 from collections.abc import Mapping
 from datetime import datetime
@@ -26,7 +28,7 @@ from velvetrope.userpools.call_limits import CallLimits, LimitedCall
 from velvetrope.userpools.challenges import ChallengeSealer, CodeAsked, SignIn
 from velvetrope.userpools.decoys import Decoys
 from velvetrope.userpools.directory import PoolDirectory
-from velvetrope.userpools.errors import CodeMismatchException, InvalidParameterException
+from velvetrope.userpools.errors import CodeMismatchException, InvalidParameterException, NotAuthorizedException
 from velvetrope.userpools.outbox import Address, Medium, mask
 from velvetrope.userpools.turns import Answered, NextChallenge, Turn, check_username, required
 
@@ -105,6 +107,7 @@ class OneTimeCodes:
             second_factor=second_factor,
             mac=self._mac(sign_in, code, self._master_keys.current),
             sets_up=sets_up,
+            sent_to=_of_address(None if user is None else user.attributes[address]),
         )
         session = self._challenges.new_session(sign_in, asked, pool=turn.pool, client=turn.client, now=turn.now)
         await self._sender.send_sign_in_code(
@@ -170,18 +173,28 @@ class OneTimeCodes:
         await self._back_off.succeeded(turn.pool, lock, now=turn.now)
         kind = _kind(second_factor=asked.second_factor)
         await self._limits.forget(turn.pool, sign_in.username_key, kind, now=turn.now)
-        reached = asked.sets_up or await self._phone_of(turn, sign_in, challenge_name)
-        if reached is not None:
+        reached = asked.sets_up or await self._reached(turn, sign_in, asked)
+        if asked.sets_up is not None or challenge_name != "EMAIL_OTP":
+            # A phone need not be proven to be sent a code, a mail address has to be.
             await self._limits.forget_address(turn.pool, reached, now=turn.now)
         await self._challenges.spend_session(session, now=turn.now)
         return Answered(sign_in.with_proof(challenge_name))
 
-    async def _phone_of(self, turn: Turn, sign_in: SignIn, challenge_name: SentCode) -> str | None:
-        """Where a code by SMS has gone: a phone need not be proven to be sent one, a mail address has to be."""
-        if challenge_name == "EMAIL_OTP":
-            return None
-        found = (await self._directory.presented(turn.pool, sign_in.username)).found
-        return None if found is None else found.user.attributes.get("phone_number")
+    async def _reached(self, turn: Turn, sign_in: SignIn, asked: CodeAsked) -> str:
+        """The address that the code has gone to, if it is the user's still and the pool asks for such codes.
+
+        Raises:
+            NotAuthorizedException: it is not.
+        """
+        _, address = _medium(asked.challenge_name)
+        found = (await self._directory.presented(turn.pool, sign_in.user_id)).found
+        theirs = {} if found is None or found.user.sub != sign_in.sub else found.user.attributes
+        has = theirs.get(address, "")
+        if not has or _of_address(has) != asked.sent_to:
+            raise NotAuthorizedException("Invalid session for the user.", detail=f"the user has another {address} now")
+        if not asked.second_factor and asked.challenge_name not in turn.pool.allowed_first_auth_factors:
+            raise NotAuthorizedException("Invalid session for the user.", detail="the pool takes no such codes now")
+        return has
 
     def _seeming_destination(self, turn: Turn, sign_in: SignIn, address: Address) -> str:
         return self._decoys.of(turn.pool.id, sign_in.username, sign_in.username_key, address)
@@ -207,3 +220,7 @@ def _kind(*, second_factor: bool) -> LimitedCall:
 
 def _medium(challenge_name: SentCode) -> tuple[Medium, Address]:
     return ("EMAIL", "email") if challenge_name == "EMAIL_OTP" else ("SMS", "phone_number")
+
+
+def _of_address(destination: str | None) -> bytes:
+    return hashlib.sha256((destination or "").encode()).digest()[:16]
