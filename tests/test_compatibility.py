@@ -15,7 +15,7 @@ async def test_every_operation_and_parameter_of_the_wired_server_is_in_its_model
     folder = StateFolder.open(tmp_path / "state", SystemEntropy())
     server = await Server.open(Settings(state_folder=folder.path, durable=False), folder, port=4800)
     try:
-        findings = server.edge._dispatcher.check_registry()
+        findings = server.edge._dispatcher.operations.check()
     finally:
         await server.stop()
         folder.close()

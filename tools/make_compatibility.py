@@ -333,7 +333,7 @@ async def wired_dispatcher() -> OperationDispatcher:
 
 def coverage_of(dispatcher: OperationDispatcher) -> list[Coverage]:
     """What `dispatcher` serves of every service that the edge knows, in the order in which they are wired."""
-    registry = dispatcher._registry  # noqa: SLF001  `implemented` has the names and not the methods
+    registry = dispatcher.operations.methods
     found = []
     for service in sorted(SERVICES.values(), key=lambda s: [*registry, s.name].index(s.name)):
         model = load_service_model(service.name, service.api_version)

@@ -75,7 +75,7 @@ def wire(stacks: Stacks) -> Wire:
 
 
 def test_every_operation_is_one_of_cloudformations(wire: Wire) -> None:
-    assert [finding for finding in wire.edge.dispatcher.check_registry() if "cloudformation" in finding] == []
+    assert [finding for finding in wire.edge.dispatcher.operations.check() if "cloudformation" in finding] == []
 
 
 async def test_create_answers_at_once_and_describe_follows(wire: Wire) -> None:

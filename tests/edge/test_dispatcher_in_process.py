@@ -106,11 +106,11 @@ class Misspelt:
 
 def test_the_registry_can_be_held_against_the_models() -> None:
     edge = Edge(clock=FrozenClock())
-    assert edge.dispatcher.check_registry() == []
+    assert edge.dispatcher.operations.check() == []
 
     edge.dispatcher.register("sts", Misspelt())
 
-    assert edge.dispatcher.check_registry() == [
+    assert edge.dispatcher.operations.check() == [
         "sts has no operation get_caller_identiti",
         "sts:GetSessionToken has no member duration",
     ]

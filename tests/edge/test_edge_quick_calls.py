@@ -191,13 +191,13 @@ def spelled(value: object) -> object:
 @pytest.mark.asyncio(loop_scope="module")
 async def test_a_quick_reading_is_what_the_steps_read(dispatcher: OperationDispatcher) -> None:
     tried = read = 0
-    for service, names in dispatcher.implemented().items():
+    for service, names in dispatcher.operations.implemented().items():
         if SERVICES[service].protocol != "json":
             continue
         model = load_service_model(service, SERVICES[service].api_version)
         for name in names:
             operation = model.operation(name)
-            contract = SignatureContract(name, dispatcher.method(service, name))
+            contract = SignatureContract(name, dispatcher.operations.method(service, name))
             reader = QuickReader(operation, contract)
             maker = Maker(f"{service}:{name}")
             for _ in range(BODIES):
@@ -218,7 +218,7 @@ async def test_a_quick_reading_is_what_the_steps_read(dispatcher: OperationDispa
 @pytest.mark.asyncio(loop_scope="module")
 async def test_what_a_type_accepts_the_model_has_nothing_against(dispatcher: OperationDispatcher) -> None:
     right = accepted = 0
-    for service, names in dispatcher.implemented().items():
+    for service, names in dispatcher.operations.implemented().items():
         model = load_service_model(service, SERVICES[service].api_version)
         for name in names:
             shape = model.operation(name).input

@@ -167,7 +167,7 @@ async def cloud(tmp_path: Path) -> AsyncIterator[Cloud]:
 
 
 def test_every_operation_and_parameter_is_the_models(cloud: Cloud) -> None:
-    assert cloud.dispatcher.check_registry() == []
+    assert cloud.dispatcher.operations.check() == []
 
 
 async def test_a_ci_job_gets_a_role_with_its_issuer_s_token(cloud: Cloud) -> None:

@@ -72,7 +72,7 @@ CREATE = {
 
 
 def test_every_operation_and_parameter_is_the_models(dispatcher: OperationDispatcher) -> None:
-    assert dispatcher.check_registry() == []
+    assert dispatcher.operations.check() == []
 
 
 async def test_a_functions_life_in_the_wires_own_names(dispatcher: OperationDispatcher) -> None:

@@ -66,7 +66,7 @@ async def server(tmp_path: Path) -> AsyncIterator[Server]:
 def signed_operations(server: Server) -> list[tuple[str, str]]:
     """All that a caller needs a signature for; the others never come before the judge."""
     found = []
-    for service, operations in server.dispatcher.implemented().items():
+    for service, operations in server.dispatcher.operations.implemented().items():
         model = load_service_model(service, SERVICES[service].api_version)
         found += [(service, name) for name in operations if not model.operation(name).is_unsigned]
     return found

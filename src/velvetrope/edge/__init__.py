@@ -6,7 +6,9 @@ tools which only dispatch pay for neither.
 """
 
 from velvetrope.edge.app import EdgeApp
-from velvetrope.edge.dispatcher import DecisionRecorder, JudgedOperation, OperationDispatcher, OperationJudge
+from velvetrope.edge.call_trail import DecisionRecorder
+from velvetrope.edge.dispatcher import OperationDispatcher
+from velvetrope.edge.judging import JudgedOperation, OperationJudge
 from velvetrope.edge.signatures import SignatureVerifier
 
 __all__ = [

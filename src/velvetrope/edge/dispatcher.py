@@ -14,11 +14,9 @@ What a method needs to know of a service is all in its model: nothing here names
 """
 
 import logging
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from datetime import datetime
 from time import perf_counter
-from typing import Literal, Protocol
 
 import msgspec
 
@@ -26,128 +24,28 @@ from velvetrope import sigv4
 from velvetrope.clock import Clock, Entropy
 from velvetrope.edge import errors
 from velvetrope.edge.answers import answer_writer
+from velvetrope.edge.call_trail import CallTrail, DecisionRecorder
 from velvetrope.edge.codecs import CODECS, MalformedRequest, UnknownMember
 from velvetrope.edge.cors import CROSS_ORIGIN_HEADERS
 from velvetrope.edge.finding import Target, find_target
+from velvetrope.edge.judging import OperationJudge
 from velvetrope.edge.members import UnsupportedMember, check_wire_value
-from velvetrope.edge.models import Operation, load_service_model
-from velvetrope.edge.parameters import MissingParameter, SignatureContract, UnsupportedValue
-from velvetrope.edge.quick_calls import CALLS_BEFORE, QuickReader
-from velvetrope.edge.quick_types import accepts, parameters_type
+from velvetrope.edge.models import load_service_model
+from velvetrope.edge.operation_registry import FoundOperation, OperationRegistry
+from velvetrope.edge.parameters import MissingParameter, UnsupportedValue
+from velvetrope.edge.quick_types import accepts
 from velvetrope.edge.requests import ControlRequest, WireAnswer
 from velvetrope.edge.services import SERVICES, WireService
 from velvetrope.edge.signatures import SignatureVerifier
 from velvetrope.edge.validation import describe_violations, find_violations
 from velvetrope.errors import ServiceError
 from velvetrope.identifiers import new_uuid
-from velvetrope.operations import Call, implemented_operations
+from velvetrope.operations import Call
 from velvetrope.principals import ANONYMOUS, Principal
 
-__all__ = ["DecisionRecorder", "JudgedOperation", "OperationDispatcher", "OperationJudge", "OperationVerdict"]
-
-_Outcome = Literal["allowed", "refused", "skipped"]
+__all__ = ["OperationDispatcher"]
 
 _log = logging.getLogger(__name__)
-
-
-class OperationVerdict(Protocol):
-    """A policy decision, as `policy.evaluate` gives it."""
-
-    @property
-    def allowed(self) -> bool: ...
-    @property
-    def because(self) -> str: ...
-    @property
-    def permission(self) -> str: ...
-    @property
-    def reasons(self) -> tuple[str, ...]: ...
-
-
-class JudgedOperation(Protocol):
-    """What policy says of one call, and of which action on which resource it was asked."""
-
-    @property
-    def action(self) -> str: ...
-    @property
-    def resource(self) -> str: ...
-    @property
-    def resources(self) -> tuple[str, ...]: ...
-    @property
-    def decision(self) -> OperationVerdict: ...
-
-
-class OperationJudge(Protocol):
-    """Knows which action on which resource an operation is, and asks the caller's policies."""
-
-    async def judge(
-        self, service: str, operation: str, parameters: Mapping[str, object], call: Call
-    ) -> JudgedOperation:
-        """The verdict on one call; `parameters` have the wire's names and have passed validation."""
-        ...
-
-
-class DecisionRecorder(Protocol):
-    """Keeps what was decided: `decisions.DecisionLog`. Positional, since it is called for every call."""
-
-    def record_request(
-        self,
-        request_id: str,
-        at: datetime,
-        service: str,
-        action: str,
-        resource: str,
-        method: str,
-        path: str,
-        source_ip: str,
-        principal_arn: str,
-        outcome: Literal["allowed", "refused"],
-        status: int,
-        code: str,
-        steps: tuple[tuple[str, _Outcome, str], ...],
-        duration_ms: float,
-        /,
-    ) -> None: ...
-
-
-@dataclass(slots=True)
-class _Trail:
-    """What the steps of one call said, for its decision record. Observation only: no step reads it."""
-
-    service: str = ""
-    action: str = ""
-    resource: str = ""
-    principal_arn: str = ""
-    step: str = "operation"
-    steps: list[tuple[str, _Outcome, str]] = field(default_factory=list)
-
-    def begin(self, step: str) -> None:
-        self.step = step
-
-    def note(self, reason: str, outcome: _Outcome = "allowed") -> None:
-        self.steps.append((self.step, outcome, reason))
-
-
-@dataclass(slots=True)
-class _Found:
-    """An operation that its service has and that we implement, and what its calls leave behind for later ones."""
-
-    service: WireService
-    operation: Operation
-    method: Callable[..., Awaitable[object]]
-    contract: SignatureContract
-    calls: int = 0
-    reader: QuickReader | None = None
-    accepted: object = None
-    """The type of wire dicts that the model accepts, if calls are many."""
-
-    def count(self) -> None:
-        """One more call over HTTP."""
-        self.calls += 1
-        if self.calls == CALLS_BEFORE:
-            shape = self.operation.input
-            self.accepted = None if shape is None else parameters_type(shape)
-            if self.service.protocol == "json":
-                self.reader = QuickReader(self.operation, self.contract)
 
 
 class OperationDispatcher:
@@ -171,68 +69,16 @@ class OperationDispatcher:
         self._entropy = entropy
         self._account_id = account_id
         self._region = region
-        self._registry: dict[str, dict[str, Callable[..., Awaitable[object]]]] = {}
-        self._called: dict[tuple[str, str], _Found] = {}
-        """What has been called, by service and wire name."""
+        self.operations = OperationRegistry()
 
     def register(self, service: str, *owners: object) -> None:
-        """Serve the operations of `owners` under `service`, botocore's name.
-
-        Raises:
-            ValueError: a service we cannot speak for, or an operation that is there already.
-        """
-        if service not in SERVICES:
-            raise ValueError(f"{service} has no row in edge.services")
-        operations = self._registry.setdefault(service, {})
-        for owner in owners:
-            for name, method in implemented_operations(owner).items():
-                if name in operations:
-                    raise ValueError(f"{service} has two operations called {name}")
-                operations[name] = method
-
-    def check_registry(self) -> list[str]:
-        """Everything that the models have against our methods: unknown operations, and parameters no input has.
-
-        For tests and `velvetrope` builds; a start of the server does not load the models.
-        """
-        found = []
-        for service, operations in self._registry.items():
-            model = load_service_model(service, SERVICES[service].api_version)
-            for snake_name, method in operations.items():
-                name = model.operation_names.get(snake_name)
-                if name is None:
-                    found.append(f"{service} has no operation {snake_name}")
-                    continue
-                operation = model.operation(name)
-                known = operation.input.by_snake_name if operation.input is not None else {}
-                contract = SignatureContract(name, method)
-                found += [f"{service}:{name} has no member {p}" for p in contract.annotations if p not in known]
-        return found
-
-    def implemented(self) -> Mapping[str, tuple[str, ...]]:
-        """The wire names of what is implemented, by service. Loads the models."""
-        return {
-            service: tuple(
-                sorted(
-                    load_service_model(service, SERVICES[service].api_version).operation_names[n] for n in operations
-                )
-            )
-            for service, operations in self._registry.items()
-        }
-
-    def method(self, service: str, operation: str) -> Callable[..., Awaitable[object]]:
-        """What answers an operation, by its wire name.
-
-        Raises:
-            KeyError: it is not implemented.
-        """
-        model = load_service_model(service, SERVICES[service].api_version)
-        return self._registry[service][model.operation(operation).snake_name]
+        """See `OperationRegistry.register`."""
+        self.operations.register(service, *owners)
 
     async def answer(self, request: ControlRequest) -> WireAnswer:
         """Serve one HTTP call. Never raises: what went wrong is in the answer."""
         started = perf_counter()
-        trail = _Trail()
+        trail = CallTrail()
         service: WireService | None = None
         refusal: ServiceError | None = None
         try:
@@ -272,7 +118,7 @@ class OperationDispatcher:
             ServiceError: as the client would see it.
         """
         started = perf_counter()
-        trail = _Trail()
+        trail = CallTrail()
         own_call = msgspec.structs.replace(call, request_id=new_uuid(self._entropy), judged=())
         refusal: ServiceError | None = None
         try:
@@ -303,7 +149,7 @@ class OperationDispatcher:
         judged = await self._judge.judge(service, operation, parameters, call)
         return judged.decision.allowed
 
-    async def _serve(self, target: Target, request: ControlRequest, trail: _Trail) -> WireAnswer:
+    async def _serve(self, target: Target, request: ControlRequest, trail: CallTrail) -> WireAnswer:
         """Steps run top to bottom; the first refusal wins."""
         found = self._find_operation(target, trail)
         principal = await self._authenticate(found, request, trail)
@@ -321,34 +167,15 @@ class OperationDispatcher:
         result = await self._perform(found, parameters, arguments, call, trail)
         return CODECS[found.service.protocol].render(found.operation, result, request)
 
-    def _find_operation(self, target: Target, trail: _Trail) -> _Found:
+    def _find_operation(self, target: Target, trail: CallTrail) -> FoundOperation:
         trail.begin("operation")
         service = target.service
         if service is None:
             raise errors.unknown_operation("json", "velvetrope does not speak for the service that this call is for.")
         trail.service, trail.action = service.name, f"{service.name}:{target.operation}"
-        called = self._called.get((service.name, target.operation))
-        if called is not None:
-            return called
-        model = load_service_model(service.name, service.api_version)
-        if not model.has_operation(target.operation):
-            message = ""
-            if service.protocol == "query":
-                version = target.version or "NO_VERSION_SPECIFIED"
-                message = f"Could not find operation {target.operation} for version {version}"
-            elif service.protocol == "rest-json":
-                # AWS's REST services say so of a path of theirs that they do not know (with which code is UNVERIFIED).
-                message = "Unable to determine service/operation name to be authorized"
-            raise errors.unknown_operation(service.protocol, message)
-        operation = model.operation(target.operation)
-        implementation = self._registry.get(service.name, {}).get(operation.snake_name)
-        if implementation is None:
-            raise errors.not_supported(service.name, operation.name)
-        called = _Found(service, operation, implementation, SignatureContract(operation.name, implementation))
-        self._called[service.name, operation.name] = called
-        return called
+        return self.operations.find(service, target)
 
-    async def _authenticate(self, found: _Found, request: ControlRequest, trail: _Trail) -> Principal:
+    async def _authenticate(self, found: FoundOperation, request: ControlRequest, trail: CallTrail) -> Principal:
         trail.begin("authentication")
         if found.operation.is_unsigned:
             trail.note("AWS takes this operation without a signature", "skipped")
@@ -370,7 +197,7 @@ class OperationDispatcher:
         return principal
 
     def _read_parameters(
-        self, found: _Found, request: ControlRequest, trail: _Trail
+        self, found: FoundOperation, request: ControlRequest, trail: CallTrail
     ) -> tuple[dict[str, object], dict[str, object] | None]:
         """The wire dict, and the method's arguments if they are known as well."""
         trail.begin("validation")
@@ -387,18 +214,18 @@ class OperationDispatcher:
             self._validate(found, parameters)
         return parameters, None
 
-    def _validate(self, found: _Found, parameters: Mapping[str, object]) -> None:
+    def _validate(self, found: FoundOperation, parameters: Mapping[str, object]) -> None:
         violations = find_violations(parameters, found.operation.input)
         if violations:
             raise errors.invalid_parameters(found.service, describe_violations(violations))
 
     async def _perform(
         self,
-        found: _Found,
+        found: FoundOperation,
         parameters: Mapping[str, object],
         arguments: Mapping[str, object] | None,
         call: Call,
-        trail: _Trail,
+        trail: CallTrail,
     ) -> object:
         """The method's own answer, in snake case, to parameters that the model has accepted."""
         trail.principal_arn = call.principal.arn
@@ -413,7 +240,7 @@ class OperationDispatcher:
         return {} if result is None else result
 
     async def _authorize(
-        self, found: _Found, parameters: Mapping[str, object], call: Call, trail: _Trail
+        self, found: FoundOperation, parameters: Mapping[str, object], call: Call, trail: CallTrail
     ) -> tuple[str, ...]:
         """The resources that the call is allowed for."""
         trail.begin("authorization")
@@ -429,7 +256,9 @@ class OperationDispatcher:
         trail.note(judged.decision.permission)
         return judged.resources
 
-    def _arguments(self, found: _Found, parameters: Mapping[str, object], trail: _Trail) -> dict[str, object]:
+    def _arguments(
+        self, found: FoundOperation, parameters: Mapping[str, object], trail: CallTrail
+    ) -> dict[str, object]:
         trail.begin("parameters")
         try:
             return found.contract.arguments(parameters, found.operation.input)
@@ -446,7 +275,7 @@ class OperationDispatcher:
 
     def _keep(
         self,
-        trail: _Trail,
+        trail: CallTrail,
         refusal: ServiceError | None,
         request_id: str,
         at: datetime,
