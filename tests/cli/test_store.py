@@ -145,6 +145,18 @@ def test_an_empty_folder_is_good_to_copy_to(state: Path, tmp_path: Path) -> None
     assert (tmp_path / "empty").stat().st_mode & 0o777 == 0o700
 
 
+def test_where_a_disk_is_mounted_is_refused_before_anything_is_copied(
+    state: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing can be renamed to it, which would be found out last."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    monkeypatch.setattr(Path, "is_mount", lambda path: path == disk)
+
+    assert "Name a new folder in it" in told(run("copy", "--from", str(state), "--to", str(disk)))
+    assert run("copy", "--from", str(state), "--to", str(disk / "today")).exit_code == 0
+
+
 def test_what_is_no_store_is_not_copied_and_not_checked(state: Path, tmp_path: Path, postgresql: str) -> None:
     empty, keyless = tmp_path / "empty", tmp_path / "keyless"
     empty.mkdir()

@@ -72,7 +72,7 @@ def copy_store(
         else:
             print(f"Start servers with it:  VELVETROPE_STORE_URL=postgresql://… velvetrope {shlex.join(serve)}")
             print("Each with master-keys.json and root-access-key.json of the state folder that it came from.")
-        print("What is done at the source from now on is not in it; nor are the logs of functions.")
+        print("What was done at the source since it began is not in it; nor are the logs of functions.")
 
 
 @store_commands.command("check")

@@ -116,6 +116,8 @@ def _new_folder(path: Path) -> Iterator[Path]:
     """A folder to fill, which becomes `path` at the end of the block, and is gone if that raises."""
     if path.is_symlink() or (path.exists() and (not path.is_dir() or any(path.iterdir()))):
         raise PlaceRefused(f"{path} is there already. A store is copied to a new folder, or an empty one.")
+    if path.is_mount():
+        raise PlaceRefused(f"{path} is where a disk is mounted. Name a new folder in it.")
     unfinished = path.with_name(f".{path.name}.unfinished")
     try:
         unfinished.mkdir(mode=0o700, parents=True, exist_ok=True)
