@@ -850,6 +850,17 @@ async def test_users_are_listed_page_by_page_with_the_attributes_asked_for(world
     assert second["pagination_token"] is None
 
 
+async def test_attributes_that_a_pool_does_not_have_are_not_listed(world: World) -> None:
+    pool_id = await world.pool(schema=(SchemaAttribute(name="team"),))
+    await world.admin_create_user(user_pool_id=pool_id, username="anna", message_action="SUPPRESS")
+
+    [anna] = (await world.list_users(user_pool_id=pool_id, attributes_to_get=("sub", "custom:team")))["users"]
+    async with refused("InvalidParameterException", "One or more requested attributes do not exist."):
+        await world.list_users(user_pool_id=pool_id, attributes_to_get=("sub", "team"))
+
+    assert [attribute["name"] for attribute in anna["attributes"]] == ["sub"]
+
+
 # Groups
 
 

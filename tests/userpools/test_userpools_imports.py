@@ -274,7 +274,7 @@ async def test_header_of_another_pool_fails_the_job(world: World, pool_id: str, 
     ("data", "why"),
     [
         (b"", "The file has no header."),
-        (b"\xef\xbb\xbfname", "The header lacks address."),
+        (b"\xef\xbb\xbfname", "The file begins with a byte order mark; save it as UTF-8 without one."),
         (b"x" * 200_000, "The file could not be parsed."),
     ],
     ids=["empty", "mark", "one line"],

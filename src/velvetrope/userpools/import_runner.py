@@ -170,6 +170,9 @@ class ImportRunner:
         first = await anext(self._lines(msgspec.structs.replace(job, offset=0)), None)
         if first is None or first.text is None:
             raise RowRefused("The file has no header.")  # UNVERIFIED
+        if first.text.startswith("\ufeff"):
+            # Spreadsheets write one. Without a word of its own the first column would be called unknown.
+            raise RowRefused("The file begins with a byte order mark; save it as UTF-8 without one.")  # UNVERIFIED
         header = parse_row(first.text)
         check_header(pool, header)
         return header

@@ -23,6 +23,7 @@ from velvetrope.userpools.attributes import new_attributes, rendered
 from velvetrope.userpools.directory import PoolDirectory, sign_in_aliases, username_form
 from velvetrope.userpools.errors import (
     AliasExistsException,
+    InvalidParameterException,
     UnsupportedUserStateException,
     user_missing,
 )
@@ -239,6 +240,10 @@ class UserOperations:
         filter: str | None = None,  # noqa: A002  the member's name
     ) -> Answer:
         pool = await self._directory.pool(user_pool_id)
+        known = {attribute.name for attribute in pool.schema_attributes}
+        if attributes_to_get is not None and not known.issuperset(attributes_to_get):
+            # The sentence is AWS's: clients in public repositories look for it.
+            raise InvalidParameterException("One or more requested attributes do not exist.")
         wanted = parse_user_filter(pool, filter)
         found, next_token = await self._pages.load(pool, wanted, token=pagination_token, limit=limit or 60)
         return {
