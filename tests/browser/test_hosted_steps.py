@@ -101,7 +101,7 @@ def test_an_authenticator_app_is_set_up_and_asked_for(serving: RunningServer, pa
     secret = page.locator("p.code code").inner_text().replace(" ", "")
     page.get_by_label("Code that the app shows").fill("000000")
     page.get_by_role("button", name="Use this app").click()
-    expect(page.get_by_role("alert")).to_have_text("Code mismatch")
+    expect(page.get_by_role("alert")).to_have_text("The code is not right. Enter the one that your app shows now.")
     look(page, artifacts, "set-up-refused")
 
     page.get_by_label("Code that the app shows").fill(pyotp.TOTP(secret).now())
@@ -115,7 +115,7 @@ def test_an_authenticator_app_is_set_up_and_asked_for(serving: RunningServer, pa
     look(page, artifacts, "code")
     page.keyboard.type("000000")
     page.keyboard.press("Enter")
-    expect(page.get_by_role("alert")).to_have_text("Invalid code received for user")
+    expect(page.get_by_role("alert")).to_have_text("The code is not right. Please try again.")
     look(page, artifacts, "code-refused")
 
 

@@ -143,7 +143,7 @@ def claimed_audience(text: str) -> str:
     """
     audience = _parse_object(_parts(text)[1]).get("aud")
     if not isinstance(audience, str) or not audience:
-        raise NotAToken("The token has no aud")
+        raise NotAToken("The token has no aud; access tokens have none, and an ID token was asked for")
     return audience
 
 

@@ -53,15 +53,13 @@ class Language:
 
     @cached_property
     def texts(self) -> Mapping[str, str]:
-        """English to this language; English itself has none."""
-        if self.code == "en":
-            return {}
+        """English to this language. English has entries where AWS's words, which APIs tell, are none for a page."""
         found: dict[str, str] = json.loads((_FOLDER / f"{self.code}.json").read_text(encoding="utf-8"))
         return found
 
     def _whole(self, text: str) -> str:
         """A sentence whose values are in it; a value that has an entry of its own is said in this language too."""
-        if self.code == "en" or text in self.texts:
+        if self.code == "en" or text in self.texts:  # English has no patterns
             return self.texts.get(text, text)
         for pattern, said in self._patterns:
             found = pattern.fullmatch(text)
