@@ -28,6 +28,7 @@ __all__ = [
     "ResourceCall",
     "ResourceHandler",
     "member",
+    "tag_changes",
     "tags_as_map",
     "text_member",
 ]
@@ -251,6 +252,18 @@ def text_member(answer: Mapping[str, object], *path: str) -> str:
     if not isinstance(found, str):
         raise TypeError(f"{path[-1]} is no text")
     return found
+
+
+def tag_changes(old: Properties, new: Properties) -> tuple[dict[str, str], list[str]]:
+    """Of the property `Tags`: what `new` has and `old` had not, or not so; and the names that are in `old` alone."""
+    was, now = _tags_of(old), _tags_of(new)
+    added = {name: value for name, value in now.items() if was.get(name) != value}
+    return added, [name for name in was if name not in now]
+
+
+def _tags_of(properties: Properties) -> dict[str, str]:
+    tags = properties.get("Tags", {})
+    return dict(tags) if isinstance(tags, Mapping) else tags_as_map(tags)
 
 
 def tags_as_map(tags: list[dict[str, str]]) -> dict[str, str]:

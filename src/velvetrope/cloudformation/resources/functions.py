@@ -16,6 +16,7 @@ from velvetrope.cloudformation.resource import (
     Made,
     ResourceCall,
     ResourceHandler,
+    tag_changes,
     tags_as_map,
     text_member,
 )
@@ -107,11 +108,9 @@ class FunctionHandler:
         await at.invoke_unless_gone(_SERVICE, "DeleteFunction", {"FunctionName": made.physical_id})
 
     async def _set_tags(self, at: ResourceCall, arn: str, old: Properties, new: Properties) -> None:
-        was, now = tags_as_map(old.get("Tags", [])), tags_as_map(new.get("Tags", []))
-        changed = {key: value for key, value in now.items() if was.get(key) != value}
+        changed, gone = tag_changes(old, new)
         if changed:
             await at.invoke(_SERVICE, "TagResource", {"Resource": arn, "Tags": changed})
-        gone = [key for key in was if key not in now]
         if gone:
             await at.invoke(_SERVICE, "UntagResource", {"Resource": arn, "TagKeys": gone})
 

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from velvetrope.cloudformation.errors import ResourceRefused
-from velvetrope.cloudformation.resource import Made, ResourceCall, ResourceHandler, text_member
+from velvetrope.cloudformation.resource import Made, ResourceCall, ResourceHandler, tag_changes, text_member
 from velvetrope.cloudformation.schemas import Properties
 
 __all__ = ["HTTP_API_HANDLERS", "put_http_api_tags"]
@@ -25,12 +25,10 @@ _NOTHING: Final[Mapping[str, str]] = {}
 
 async def put_http_api_tags(at: ResourceCall, path: str, old: Properties, new: Properties) -> None:
     """Make the tags of what is under `path` (`/apis/x`) those of `new`."""
-    was, now = old.get("Tags", {}), new.get("Tags", {})
+    changed, gone = tag_changes(old, new)
     arn = f"arn:aws:apigateway:{at.call.region}::{path}"
-    changed = {key: value for key, value in now.items() if was.get(key) != value}
     if changed:
         await at.invoke(_SERVICE, "TagResource", {"ResourceArn": arn, "Tags": changed})
-    gone = [key for key in was if key not in now]
     if gone:
         await at.invoke(_SERVICE, "UntagResource", {"ResourceArn": arn, "TagKeys": gone})
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from velvetrope.cloudformation.errors import ResourceRefused
-from velvetrope.cloudformation.resource import Made, ResourceCall, ResourceHandler, tags_as_map, text_member
+from velvetrope.cloudformation.resource import Made, ResourceCall, ResourceHandler, tag_changes, text_member
 from velvetrope.cloudformation.schemas import Properties
 
 __all__ = ["IAM_PROVIDER_HANDLERS"]
@@ -83,11 +83,10 @@ class SamlProviderHandler:
 async def _put_tags(
     at: ResourceCall, noun: str, provider: Mapping[str, object], old: Properties, new: Properties
 ) -> None:
-    was, now = tags_as_map(old.get("Tags", [])), tags_as_map(new.get("Tags", []))
-    added = [{"Key": key, "Value": value} for key, value in now.items() if was.get(key) != value]
+    added, gone = tag_changes(old, new)
     if added:
-        await at.invoke(_SERVICE, f"Tag{noun}", {**provider, "Tags": added})
-    gone = [key for key in was if key not in now]
+        tags = [{"Key": key, "Value": value} for key, value in added.items()]
+        await at.invoke(_SERVICE, f"Tag{noun}", {**provider, "Tags": tags})
     if gone:
         await at.invoke(_SERVICE, f"Untag{noun}", {**provider, "TagKeys": gone})
 

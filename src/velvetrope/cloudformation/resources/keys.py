@@ -17,6 +17,7 @@ from velvetrope.cloudformation.resource import (
     Made,
     ResourceCall,
     ResourceHandler,
+    tag_changes,
     tags_as_map,
     text_member,
 )
@@ -84,11 +85,9 @@ class KeyHandler:
             await at.invoke(_SERVICE, "EnableKey" if new.get("Enabled", True) else "DisableKey", key)
         if old.get("Description", "") != new.get("Description", ""):
             await at.invoke(_SERVICE, "UpdateKeyDescription", {**key, "Description": new.get("Description", "")})
-        was, now = tags_as_map(old.get("Tags", [])), tags_as_map(new.get("Tags", []))
-        added = {name: value for name, value in now.items() if was.get(name) != value}
+        added, gone = tag_changes(old, new)
         if added:
             await at.invoke(_SERVICE, "TagResource", {**key, "Tags": _tags(added)})
-        gone = [name for name in was if name not in now]
         if gone:
             await at.invoke(_SERVICE, "UntagResource", {**key, "TagKeys": gone})
         if old.get("KeyPolicy") != new.get("KeyPolicy"):

@@ -13,6 +13,7 @@ from velvetrope.cloudformation.resource import (
     Made,
     ResourceCall,
     ResourceHandler,
+    tag_changes,
     tags_as_map,
 )
 from velvetrope.cloudformation.schemas import Properties
@@ -44,12 +45,10 @@ class LogGroupHandler:
 
     async def update(self, at: ResourceCall, made: Made, old: Properties, new: Properties) -> Made:
         await self._retain(at, made.physical_id, old, new)
-        was, now = tags_as_map(old.get("Tags", [])), tags_as_map(new.get("Tags", []))
+        added, gone = tag_changes(old, new)
         arn = _arn(at, made.physical_id)
-        added = {key: value for key, value in now.items() if was.get(key) != value}
         if added:
             await at.invoke(_SERVICE, "TagResource", {"resourceArn": arn, "tags": added})
-        gone = [key for key in was if key not in now]
         if gone:
             await at.invoke(_SERVICE, "UntagResource", {"resourceArn": arn, "tagKeys": gone})
         return made

@@ -11,7 +11,14 @@ import json
 from collections.abc import Mapping
 from typing import Final
 
-from velvetrope.cloudformation.resource import Made, ResourceCall, ResourceHandler, tags_as_map, text_member
+from velvetrope.cloudformation.resource import (
+    Made,
+    ResourceCall,
+    ResourceHandler,
+    tag_changes,
+    tags_as_map,
+    text_member,
+)
 from velvetrope.cloudformation.schemas import Properties
 
 __all__ = ["QUEUE_HANDLERS"]
@@ -59,11 +66,9 @@ class QueueHandler:
         queue: dict[str, object] = {"QueueUrl": made.physical_id}
         if changed:
             await at.invoke(_SERVICE, "SetQueueAttributes", {**queue, "Attributes": changed})
-        tags_were, tags_are = tags_as_map(old.get("Tags", [])), tags_as_map(new.get("Tags", []))
-        added = {key: value for key, value in tags_are.items() if tags_were.get(key) != value}
+        added, gone = tag_changes(old, new)
         if added:
             await at.invoke(_SERVICE, "TagQueue", {**queue, "Tags": added})
-        gone = [key for key in tags_were if key not in tags_are]
         if gone:
             await at.invoke(_SERVICE, "UntagQueue", {**queue, "TagKeys": gone})
         return made

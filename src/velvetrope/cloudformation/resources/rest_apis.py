@@ -16,6 +16,7 @@ from velvetrope.cloudformation.resource import (
     Made,
     ResourceCall,
     ResourceHandler,
+    tag_changes,
     tags_as_map,
     text_member,
 )
@@ -34,12 +35,10 @@ _SERVICE: Final = "apigateway"
 
 async def put_tags(at: ResourceCall, path: str, old: Properties, new: Properties) -> None:
     """Make the tags of the resource under `path` (`/restapis/x`) those of `new`."""
-    was, now = tags_as_map(old.get("Tags", [])), tags_as_map(new.get("Tags", []))
+    changed, gone = tag_changes(old, new)
     arn = f"arn:aws:apigateway:{at.call.region}::{path}"
-    changed = {key: value for key, value in now.items() if was.get(key) != value}
     if changed:
         await at.invoke(_SERVICE, "TagResource", {"resourceArn": arn, "tags": changed})
-    gone = [key for key in was if key not in now]
     if gone:
         await at.invoke(_SERVICE, "UntagResource", {"resourceArn": arn, "tagKeys": gone})
 
