@@ -84,6 +84,15 @@ async def test_models_that_cannot_be(plane: Plane, name: str, schema: object, te
         await _model(plane, api_id, name, schema)
 
 
+@pytest.mark.parametrize("pattern", [r"^(?<year>\d{4})$", "^[^]$", r"\cA", "[[&&]", r"^\ud83d\ude00$", "a{,2}"])
+async def test_a_models_patterns_are_ecma_262s_and_not_pythons(plane: Plane, pattern: str) -> None:
+    api_id = (await _api(plane))["rest_api_id"]
+
+    made = await _model(plane, api_id, "Dated", {"pattern": pattern})
+
+    assert json.loads(made["schema"]) == {"pattern": pattern}
+
+
 async def test_a_model_is_there_once_and_nowhere_else(plane: Plane) -> None:
     api_id, other = [(await _api(plane))["rest_api_id"] for _ in range(2)]
     await _model(plane, api_id, "Pet", _PET)

@@ -202,6 +202,31 @@ async def test_a_token_that_does_not_match_the_expression_is_unauthorized(
     assert (response.status == 200, bool(functions.events)) == (asked, asked)
 
 
+@pytest.mark.parametrize("expression", [r"(a)\1", "a++", "("])
+async def test_an_authorizer_whose_expression_cannot_be_matched_lets_nobody_in(
+    database: Database, expression: str
+) -> None:
+    """The control plane refuses to save it; a database may hold it from before."""
+    gateway, functions = await deploy(database, identity_validation_expression=expression)
+
+    response = await call(gateway, token="aa")
+
+    assert response.status == 500
+    assert functions.events == []
+
+
+async def test_a_token_that_is_too_long_for_its_expression_is_unauthorized(database: Database) -> None:
+    """Fifty thousand states for each character; nobody knows whether it would match."""
+    gateway, functions = await deploy(database, identity_validation_expression=".{1,2000}")
+
+    let_in = await call(gateway, token="t" * 1_000)
+    refused = await call(gateway, token="t" * 8_000)
+
+    assert let_in.status == 200
+    assert_unauthorized(refused)
+    assert len(functions.events) == 1
+
+
 async def test_every_identity_source_has_to_be_there(database: Database) -> None:
     sources = (
         "method.request.header.Authorization, method.request.querystring.q,stageVariables.v,context.identity.sourceIp"

@@ -242,6 +242,13 @@ async def test_a_pattern_is_ecma_262s_and_not_pythons(database: Database) -> Non
     assert (await post(gateway, {"n": "12\n"})).status == 400, "$ is the end, not before a last line break"
 
 
+async def test_a_pattern_that_python_does_not_know_is_matched(database: Database) -> None:
+    gateway = await deploy(database, schema={"properties": {"n": {"pattern": r"^(?<year>\d{4})[^]$"}}})
+
+    assert (await post(gateway, {"n": "2026\n"})).status == 200
+    assert (await post(gateway, {"n": "2026"})).status == 400
+
+
 async def test_patterns_that_take_long_are_matched_in_a_thread_and_not_for_ever(database: Database) -> None:
     gateway = await deploy(database, schema={"properties": {"n": {"pattern": "^.{1,2000}$"}}})
 

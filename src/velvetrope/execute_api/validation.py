@@ -152,14 +152,14 @@ def compile_validation(method: Method, api: RestApi) -> RequestValidation | None
 
 
 def _make_validator(name: str, schemas: Mapping[str, str]) -> "Draft4Validator":
-    from jsonschema import Draft4Validator, SchemaError
+    from jsonschema import Draft4Validator, FormatChecker, SchemaError
     from jsonschema.validators import extend
     from referencing import Registry
     from referencing.jsonschema import DRAFT4
 
     try:
         schema: Any = msgspec.json.decode(schemas[name])
-        Draft4Validator.check_schema(schema)
+        Draft4Validator.check_schema(schema, format_checker=FormatChecker(formats=()))  # patterns are ECMA 262's
         # Whichever API a reference names, the model is this one's: models know no other.
         known = [
             (found[0], DRAFT4.create_resource(msgspec.json.decode(schemas[found["name"]])))
