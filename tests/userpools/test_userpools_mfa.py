@@ -592,3 +592,36 @@ async def test_a_recovery_code_does_not_go_where_the_second_factor_goes(world: W
     )
     async with refused("InvalidParameterException", NOWHERE):
         await world.admin_reset_user_password(user_pool_id=pool_id, username="anna")
+
+
+async def test_a_recovery_code_does_not_go_where_a_required_second_factor_would_go(world: World) -> None:
+    """Whoever reads the mail would choose a password by one code and sign in with it by another."""
+    pool_id, client_id = await pool_with_mfa(world, "ON", email=True, totp=False)
+    await world.admin_update_user_attributes(
+        user_pool_id=pool_id, username="anna", user_attributes=attribute_list(phone_number="")
+    )
+    assert (await world.sign_in(client_id))["challenge_name"] == "EMAIL_OTP"
+
+    async with refused("InvalidParameterException", NOWHERE) as refusal:
+        await world.admin_reset_user_password(user_pool_id=pool_id, username="anna")
+    assert refusal.value.detail == "email receives second factors"
+    await world.forgot_password(client_id=client_id, username="anna")
+    assert [one.kind for one in await world.pools.outbox.messages(pool_id)] == ["CustomMessage_Authentication"]
+
+
+async def test_a_recovery_code_goes_to_an_address_that_the_users_own_factor_does_not_use(world: World) -> None:
+    pool_id, client_id, _ = await pool_with_totp_user(world)
+    await world.set_user_pool_mfa_config(
+        user_pool_id=pool_id,
+        mfa_configuration="ON",
+        software_token_mfa_configuration=SoftwareTokenMfaConfig(enabled=True),
+        email_mfa_configuration=EmailMfaConfig(),
+    )
+    await world.admin_update_user_attributes(
+        user_pool_id=pool_id, username="anna", user_attributes=attribute_list(phone_number="")
+    )
+
+    answer = await world.forgot_password(client_id=client_id, username="anna")
+
+    assert answer["code_delivery_details"]["destination"] == "a***@e***"
+    assert [one.kind for one in await world.pools.outbox.messages(pool_id)] == ["CustomMessage_ForgotPassword"]

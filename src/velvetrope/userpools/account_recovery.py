@@ -1,10 +1,11 @@
 """ForgotPassword, ConfirmForgotPassword, AdminResetUserPassword: a new password for whoever reads the user's mail.
 
 A code goes to a verified address, in the order of the pool's recovery settings; without any, to the phone first and
-then to the mail address, as in AWS's older pools. An address that receives the user's second factor is not used: one
-stolen phone, or one open mailbox, would then be both (Developer Guide, "SMS and email message MFA"). A client that
-hides who exists is answered the same for a user who is not there, is disabled or has no such address, and a code never
-comes (Developer Guide, "Managing user existence error responses").
+then to the mail address, as in AWS's older pools. An address that receives the user's second factor is not used, nor
+one that would where MFA is required and the user has switched none on: one stolen phone, or one open mailbox, would
+then be both (Developer Guide, "SMS and email message MFA"). A client that hides who exists is answered the same for a
+user who is not there, is disabled or has no such address, and a code never comes (Developer Guide, "Managing user
+existence error responses").
 
 Setting the password spends the code in the same transaction. Sessions go on, as on AWS; GlobalSignOut ends them.
 
@@ -31,6 +32,7 @@ from velvetrope.userpools.message_writing import MessageWriter
 from velvetrope.userpools.migrations import UserMigrations
 from velvetrope.userpools.outbox import Address, CodeOccasion, delivery_details
 from velvetrope.userpools.password_changes import PasswordChanges
+from velvetrope.userpools.second_factors import receives_second_factors
 from velvetrope.userpools.sent_codes import SentCodes, check_sent_to, code_expired
 from velvetrope.userpools.shapes import AnalyticsMetadata, UserContextData
 from velvetrope.userpools.sign_up_triggers import SignUpTriggers
@@ -202,15 +204,17 @@ def _recoverable(pool: UserPool, found: StoredUser | None) -> tuple[StoredUser, 
 
 def _reset_address(pool: UserPool, user: User) -> Address:
     _check_resettable(user)
+    passed_over: list[str] = []
     for address in _recovery_addresses(pool):
         if address is None:
             # Text UNVERIFIED: clients quote it.
             raise NotAuthorizedException("Contact administrator to reset password.")
-        if _MFA_AT[address] in user.mfa_enabled:
+        if receives_second_factors(pool, user, _MFA_AT[address]):
+            passed_over.append(f"{address} receives second factors")
             continue
         if user.attributes.get(f"{address}_verified") == "true" and user.attributes.get(address):
             return address
-    raise InvalidParameterException(_NO_ADDRESS)
+    raise InvalidParameterException(_NO_ADDRESS, detail="; ".join(passed_over))
 
 
 def _check_resettable(user: User) -> None:

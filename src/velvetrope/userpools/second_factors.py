@@ -41,6 +41,7 @@ __all__ = [
     "has_address_for",
     "is_second_factor_owed",
     "must_show_second_factor",
+    "receives_second_factors",
 ]
 
 MFA_NAMES: tuple[MfaType, ...] = ("SMS_MFA", "SOFTWARE_TOKEN_MFA", "EMAIL_OTP")
@@ -56,6 +57,16 @@ def must_show_second_factor(pool: UserPool, user: User) -> bool:
     if pool.mfa_configuration == "OFF":
         return False
     return pool.mfa_configuration == "ON" or bool(_switched_on(pool, user))
+
+
+def receives_second_factors(pool: UserPool, user: User, mfa: MfaType) -> bool:
+    """Whether codes of this kind are, or may be, this user's second factor.
+
+    One that was switched on, also while the pool asks for none; and where the pool says ON, each that it offers to who
+    has switched none on.
+    """
+    implied = pool.mfa_types if pool.mfa_configuration == "ON" and not _switched_on(pool, user) else ()
+    return mfa in user.mfa_enabled or mfa in implied
 
 
 def is_second_factor_owed(pool: UserPool, sign_in: SignIn, user: User) -> bool:
