@@ -185,6 +185,21 @@ async def test_app_set_up_meanwhile_is_not_replaced_by_who_has_the_password_alon
     assert done["authentication_result"]["access_token"]
 
 
+async def test_session_of_a_client_that_is_gone_sets_no_app_up(world: World) -> None:
+    pool_id, client_id = await pool_with_mfa(world, "ON")
+    asked = await world.sign_in(client_id)
+    begun = await world.associate_software_token(session=asked["session"])
+
+    await world.delete_user_pool_client(user_pool_id=pool_id, client_id=client_id)
+
+    async with refused("NotAuthorizedException", INVALID):
+        await world.associate_software_token(session=asked["session"])
+    async with refused("NotAuthorizedException", INVALID):
+        await world.verify_software_token(session=begun["session"], user_code=world.totp(begun["secret_code"]))
+    another = await world.client(pool_id)
+    assert (await world.sign_in(another))["challenge_name"] == "MFA_SETUP"
+
+
 @pytest.mark.parametrize(
     ("challenge", "address", "first", "other"),
     [

@@ -66,6 +66,8 @@ class AuthenticatorSetups:
         """
         session = self._challenges.open_any_session(session_text, now=now)
         asked = session.asked
+        if await self._store.load_client(session.client_id) is None:
+            raise NotAuthorizedException("Invalid session for the user.", detail="the app client is gone")
         pool = await self._store.load_pool(session.user_pool_id)
         stored = await self._store.load_user(session.user_pool_id, session.sign_in.username_key)
         if pool is None or stored is None or stored.user.sub != session.sign_in.sub or not stored.user.enabled:
