@@ -201,6 +201,17 @@ async def test_what_strangers_make_long_is_cut(database: Database) -> None:
     assert len(found.path) == len(found.steps[0].reason) == MAX_CHARACTERS
 
 
+async def test_half_a_character_keeps_nothing_from_being_written(database: Database) -> None:
+    node = Node(database)
+    node.log.record(refusal("a", path="/\ud800", reason="nobody named J\u00fcrgen \udfff"))
+    await node.refusals.flush()
+
+    found = await Node(database).refusals.find("a")
+
+    assert found is not None
+    assert (found.path, found.steps[0].reason) == ("/?", "nobody named J\u00fcrgen ?")
+
+
 class Away(RefusalStore):
     """A store whose database does not answer until it is back."""
 

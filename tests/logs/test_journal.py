@@ -54,6 +54,13 @@ async def test_groups_do_not_see_each_others_events(journal: Journal) -> None:
     assert [entry.message for entry in await journal.read("one", Span())] == ["mine"]
 
 
+async def test_half_a_character_keeps_no_line_from_being_written(journal: Journal) -> None:
+    journal.append("group", "s", 1, "half \ud800, whole \U0001f600")
+    journal.append("group", "s", 2, "next")
+
+    assert [entry.message for entry in await journal.read("group", Span())] == ["half ?, whole \U0001f600", "next"]
+
+
 async def test_lines_that_come_faster_than_they_are_written_are_counted_as_lost(
     journal: Journal, monkeypatch: pytest.MonkeyPatch
 ) -> None:

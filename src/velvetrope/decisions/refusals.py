@@ -187,18 +187,22 @@ class Refusals:
 
 
 def _cut(record: DecisionRecord) -> DecisionRecord:
-    """What strangers may choose the length of takes no more room than this."""
+    """What strangers may choose takes no more room than this, and can be written."""
     return msgspec.structs.replace(
         record,
-        action=record.action[:MAX_CHARACTERS],
-        resource=record.resource[:MAX_CHARACTERS],
-        method=record.method[:MAX_CHARACTERS],
-        path=record.path[:MAX_CHARACTERS],
-        principal_arn=record.principal_arn[:MAX_CHARACTERS],
-        steps=tuple(
-            DecisionStep(step.name, step.outcome, step.reason[:MAX_CHARACTERS]) for step in record.steps[:MAX_STEPS]
-        ),
+        action=_short(record.action),
+        resource=_short(record.resource),
+        method=_short(record.method),
+        path=_short(record.path),
+        principal_arn=_short(record.principal_arn),
+        steps=tuple(DecisionStep(step.name, step.outcome, _short(step.reason)) for step in record.steps[:MAX_STEPS]),
     )
+
+
+def _short(text: str) -> str:
+    """Half a character, as UTF-16 knows them, becomes a question mark."""
+    cut = text[:MAX_CHARACTERS]
+    return cut if cut.isascii() else cut.encode(errors="replace").decode()
 
 
 def _identity(record: DecisionRecord) -> tuple[object, ...]:

@@ -100,13 +100,15 @@ class Journal:
         self._flushes: set[asyncio.Task[None]] = set()
 
     def append(self, group: str, stream: str, at_ms: int, message: str) -> None:
-        """Take one event in. Group and stream need not exist."""
+        """Take one event in. Group and stream need not exist. Halves of surrogate pairs become question marks."""
         if self._pending_count >= MAX_PENDING:
             self._dropped[group, stream] = self._dropped.get((group, stream), 0) + 1
             return
         pending = self._pending.get(group)
         if pending is None:
             pending = self._pending[group] = []
+        if not message.isascii():
+            message = message.encode(errors="replace").decode()
         pending.append(Entry(0, at_ms, 0, stream, message))
         self._pending_count += 1
         if self._flush_due is None:
