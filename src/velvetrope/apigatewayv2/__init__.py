@@ -30,20 +30,11 @@ from velvetrope.store.tables.apigateway_domains import DomainNameStore
 from velvetrope.store.tables.apigatewayv2 import HttpApiStore
 
 __all__ = [
-    "ApiMappingOperations",
-    "ApiOperations",
-    "AuthorizerOperations",
     "BadRequestException",
     "ConflictException",
-    "DeploymentOperations",
     "DomainLookup",
-    "DomainNameOperations",
-    "IntegrationOperations",
     "NotFoundException",
     "NotSupported",
-    "RouteOperations",
-    "StageOperations",
-    "TagOperations",
     "operation_owners",
 ]
 

@@ -16,12 +16,10 @@ Not supported, and refused by name: custom challenges.
 """
 
 from velvetrope.hosted_ui.account_directory import AccountDirectory
-from velvetrope.hosted_ui.account_recovery import ForgottenForm, PasswordReset, RecoveryFlow, ResetForm
+from velvetrope.hosted_ui.account_recovery import ForgottenForm, RecoveryFlow, ResetForm
 from velvetrope.hosted_ui.account_refusals import AccountRefused
-from velvetrope.hosted_ui.authorization import AuthorizationFlow, GoToProvider, RedirectTo, ShowLogin
-from velvetrope.hosted_ui.authorization_requests import AuthorizationRequests, RequestedAuthorization
-from velvetrope.hosted_ui.codes import CODE_LIFETIME, AuthorizationCodes
-from velvetrope.hosted_ui.completion import SignedIn, SignInCompletion
+from velvetrope.hosted_ui.authorization import GoToProvider, RedirectTo
+from velvetrope.hosted_ui.completion import SignedIn
 from velvetrope.hosted_ui.directory import AskedChallenge, IssuedTokens, UserDirectory, VerifiedAccessToken
 from velvetrope.hosted_ui.discovery import EndpointUrls, discovery_document
 from velvetrope.hosted_ui.federated_sign_ins import (
@@ -29,48 +27,21 @@ from velvetrope.hosted_ui.federated_sign_ins import (
     Departure,
     FederatedSignIns,
     NotOurSignIn,
-    Returned,
 )
 from velvetrope.hosted_ui.flows import HostedUi, ProviderParts, SamlParts
-from velvetrope.hosted_ui.logout import LogoutFlow, SignedOutHere
+from velvetrope.hosted_ui.logout import SignedOutHere
 from velvetrope.hosted_ui.passkey_offers import PUT_OFF_FOR, PasskeyOffered
-from velvetrope.hosted_ui.passkey_registration import (
-    NobodySignedIn,
-    Onward,
-    PasskeyPage,
-    PasskeyRefused,
-    PasskeyRegistrationFlow,
-)
-from velvetrope.hosted_ui.password_sign_in import (
-    Credentials,
-    ElsewhereFirst,
-    LoginForm,
-    PasswordSignInFlow,
-    SignInRefused,
-)
-from velvetrope.hosted_ui.provider_sign_in import ProviderSignInFlow
+from velvetrope.hosted_ui.passkey_registration import NobodySignedIn, Onward, PasskeyPage, PasskeyRefused
+from velvetrope.hosted_ui.password_sign_in import Credentials, ElsewhereFirst, LoginForm, SignInRefused
 from velvetrope.hosted_ui.relying_party import Outside, SocialEndpoints
-from velvetrope.hosted_ui.revocation import RevocationFlow
 from velvetrope.hosted_ui.saml_logout import SamlLogoutFlow
-from velvetrope.hosted_ui.saml_sign_in import SamlSignInFlow
 from velvetrope.hosted_ui.saml_trust import SamlTrust
-from velvetrope.hosted_ui.sessions import BrowserSessions, session_lifetime
+from velvetrope.hosted_ui.sessions import session_lifetime
 from velvetrope.hosted_ui.sign_in_names import NameKind, names_to_sign_in, names_to_sign_up
-from velvetrope.hosted_ui.sign_in_steps import (
-    STEP_PATHS,
-    AnswerRefused,
-    BrowserHolds,
-    SignInSteps,
-    StepAhead,
-    StepIsOver,
-    StepPage,
-)
+from velvetrope.hosted_ui.sign_in_steps import STEP_PATHS, AnswerRefused, BrowserHolds, StepAhead, StepIsOver, StepPage
 from velvetrope.hosted_ui.sign_up import ConfirmationForm, ConfirmedHere, SignUpField, SignUpFlow, SignUpForm
-from velvetrope.hosted_ui.tokens import TokenFlow
-from velvetrope.hosted_ui.userinfo import UserInfoFlow
 
 __all__ = [
-    "CODE_LIFETIME",
     "FEDERATED_SIGN_IN_LIFETIME",
     "PUT_OFF_FOR",
     "STEP_PATHS",
@@ -78,11 +49,7 @@ __all__ = [
     "AccountRefused",
     "AnswerRefused",
     "AskedChallenge",
-    "AuthorizationCodes",
-    "AuthorizationFlow",
-    "AuthorizationRequests",
     "BrowserHolds",
-    "BrowserSessions",
     "ConfirmationForm",
     "ConfirmedHere",
     "Credentials",
@@ -95,7 +62,6 @@ __all__ = [
     "HostedUi",
     "IssuedTokens",
     "LoginForm",
-    "LogoutFlow",
     "NameKind",
     "NobodySignedIn",
     "NotOurSignIn",
@@ -104,25 +70,14 @@ __all__ = [
     "PasskeyOffered",
     "PasskeyPage",
     "PasskeyRefused",
-    "PasskeyRegistrationFlow",
-    "PasswordReset",
-    "PasswordSignInFlow",
     "ProviderParts",
-    "ProviderSignInFlow",
     "RecoveryFlow",
     "RedirectTo",
-    "RequestedAuthorization",
     "ResetForm",
-    "Returned",
-    "RevocationFlow",
     "SamlLogoutFlow",
     "SamlParts",
-    "SamlSignInFlow",
     "SamlTrust",
-    "ShowLogin",
-    "SignInCompletion",
     "SignInRefused",
-    "SignInSteps",
     "SignUpField",
     "SignUpFlow",
     "SignUpForm",
@@ -132,9 +87,7 @@ __all__ = [
     "StepAhead",
     "StepIsOver",
     "StepPage",
-    "TokenFlow",
     "UserDirectory",
-    "UserInfoFlow",
     "VerifiedAccessToken",
     "discovery_document",
     "names_to_sign_in",

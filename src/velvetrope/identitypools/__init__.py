@@ -7,13 +7,9 @@ Guests exist only where a pool says so. A login counts only when its token was v
 only when the role's trust policy lets this very identity in.
 """
 
-from velvetrope.identitypools.credential_operations import CredentialOperations
-from velvetrope.identitypools.developer_operations import DeveloperOperations
 from velvetrope.identitypools.guests import GUEST_SESSION_POLICIES
-from velvetrope.identitypools.identity_operations import IdentityOperations
 from velvetrope.identitypools.open_id_tokens import PoolIdentity, PoolOpenIdTokens
 from velvetrope.identitypools.operations import IdentityPoolOperations
-from velvetrope.identitypools.pool_operations import PoolOperations
 from velvetrope.identitypools.providers import (
     IdentityCredentials,
     OpenIdLogin,
@@ -23,21 +19,15 @@ from velvetrope.identitypools.providers import (
     SamlProviders,
     UserPoolTokens,
 )
-from velvetrope.identitypools.role_operations import RoleOperations
 
 __all__ = [
     "GUEST_SESSION_POLICIES",
-    "CredentialOperations",
-    "DeveloperOperations",
     "IdentityCredentials",
-    "IdentityOperations",
     "IdentityPoolOperations",
     "OpenIdLogin",
     "OpenIdProviders",
     "PoolIdentity",
     "PoolOpenIdTokens",
-    "PoolOperations",
-    "RoleOperations",
     "RoleSessions",
     "SamlLogin",
     "SamlProviders",
