@@ -11,7 +11,7 @@ from sqlalchemy import event
 from support.userpools import World, srp_client
 from velvetrope.userpools.workers import Workers
 
-__all__ = ["FLOWS", "WAYS", "work_done"]
+__all__ = ["FLOWS", "SIGN_UP_WAYS", "WAYS", "work_done"]
 
 FLOWS = ("ALLOW_USER_AUTH", "ALLOW_USER_PASSWORD_AUTH", "ALLOW_USER_SRP_AUTH", "ALLOW_REFRESH_TOKEN_AUTH")
 
@@ -75,6 +75,20 @@ async def wrong_recovery_code(world: World, pool_id: str, client_id: str, userna
 async def recovery(world: World, pool_id: str, client_id: str, username: str) -> None:
     await world.forgot_password(client_id=client_id, username=username)
     await wrong_recovery_code(world, pool_id, client_id, username)
+
+
+async def resend(world: World, pool_id: str, client_id: str, username: str) -> None:
+    await world.resend_confirmation_code(client_id=client_id, username=username)
+
+
+async def wrong_sign_up_code(world: World, pool_id: str, client_id: str, username: str) -> None:
+    await world.confirm_sign_up(client_id=client_id, username=username, confirmation_code="000000")
+
+
+SIGN_UP_WAYS: Mapping[str, Callable[[World, str, str, str], Awaitable[None]]] = {
+    way.__name__: way for way in (resend, wrong_sign_up_code)
+}
+"""Who may sign up learns which names are taken by trying, so that these may say so; where nobody may, they do not."""
 
 
 WAYS: Mapping[str, Callable[[World, str, str, str], Awaitable[None]]] = {

@@ -10,7 +10,10 @@ import pytest
 from support.same_work import FLOWS, WAYS, work_done
 from support.userpools import World
 from velvetrope.errors import ServiceError
-from velvetrope.store.tables.userpools import PasswordPolicySettings
+from velvetrope.store.tables.userpools import PasswordPolicySettings, StoredCode, User, UserPool
+from velvetrope.store.tables.userpools_users import read_stand_in
+from velvetrope.userpools import sent_codes
+from velvetrope.userpools.outbox import Outbox
 from velvetrope.userpools.shapes import SignInPolicy, UserPoolPolicies
 
 
@@ -38,3 +41,32 @@ async def test_missing_user_costs_what_a_real_one_costs(
 
     assert await cost("nobo") == await cost("bert")
     assert await cost("anna") == await cost("warm")
+
+
+async def test_a_wrong_recovery_code_is_held_against_a_name_and_a_record_also_where_nobody_has_it(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a person's name costs besides statements: their record is read, and their `sub` goes into the comparison."""
+    _, client_id = await world.some_user()
+    read: list[str] = []
+    compared: list[int] = []
+    matches = Outbox.code_matches
+
+    def reading() -> User:
+        read.append("stand-in")
+        return read_stand_in()
+
+    def comparing(self: Outbox, pool: UserPool, sub: str, kept: StoredCode, presented: str) -> bool:
+        compared.append(len(sub))
+        return matches(self, pool, sub, kept, presented)
+
+    monkeypatch.setattr(sent_codes, "read_stand_in", reading)
+    monkeypatch.setattr(Outbox, "code_matches", comparing)
+
+    for username in ("anna", "nobo"):
+        await world.forgot_password(client_id=client_id, username=username)
+        with pytest.raises(ServiceError, match="Invalid verification code provided"):
+            await WAYS["wrong_recovery_code"](world, "", client_id, username)
+
+    assert read == ["stand-in"], "for the name that nobody has"
+    assert compared == [36, 36]

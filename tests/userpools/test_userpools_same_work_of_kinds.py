@@ -11,10 +11,15 @@ import msgspec
 import pytest
 
 from support.federated_users import GOOGLE, MAPPING, come_from_google
-from support.same_work import FLOWS, WAYS, work_done
+from support.same_work import FLOWS, SIGN_UP_WAYS, WAYS, work_done
 from support.userpools import PASSWORD, World, attribute_list
 from velvetrope.errors import ServiceError
-from velvetrope.store.tables.userpools import PasswordPolicySettings, SoftwareTokenMfaConfig, User
+from velvetrope.store.tables.userpools import (
+    AdminCreateUserConfig,
+    PasswordPolicySettings,
+    SoftwareTokenMfaConfig,
+    User,
+)
 from velvetrope.userpools.shapes import SignInPolicy, UserPoolPolicies
 
 Kind = Callable[[World, str, str, str], Awaitable[str]]
@@ -156,6 +161,32 @@ async def test_whatever_state_somebody_is_in(world: World, monkeypatch: pytest.M
             shown.add(way)
         world.later(minutes=20)  # failures are forgotten
     assert shown == SHOWN[kind]
+
+
+@pytest.mark.parametrize("kind", [kind for kind in SHOWN if kind is not unconfirmed], ids=lambda kind: kind.__name__)
+async def test_where_nobody_may_sign_up_the_codes_of_sign_ups_say_nothing(
+    world: World, monkeypatch: pytest.MonkeyPatch, kind: Kind
+) -> None:
+    """Whoever was never confirmed is the exception: the code that they were sent while they could sign up stands."""
+    pool_id, client_id = await tried_pool(world)
+    somebody = await kind(world, pool_id, client_id, "anna")
+    await world.update_user_pool(
+        user_pool_id=pool_id,
+        admin_create_user_config=AdminCreateUserConfig(allow_admin_create_user_only=True),
+        auto_verified_attributes=("email",),
+    )
+
+    async def tried(way: str, username: str) -> Counter[str]:
+        with work_done(world, monkeypatch) as done:
+            try:
+                await SIGN_UP_WAYS[way](world, pool_id, client_id, username)
+            except ServiceError as refusal:
+                done[f"{refusal.code}: {refusal.message}"] += 1
+        return done
+
+    for way in SIGN_UP_WAYS:
+        await tried(way, "warm")
+        assert await tried(way, somebody) == await tried(way, f"{somebody}x"), way
 
 
 async def test_in_back_off_too(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

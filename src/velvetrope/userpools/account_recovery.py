@@ -124,7 +124,7 @@ class RecoveryOperations:
         if found is None or not found.user.enabled:
             if client.hides_missing_users:
                 raise await self._codes.refuse_for_nobody(
-                    pool, name.key, "forgot_password", confirmation_code, now=call.now
+                    pool, name, "forgot_password", confirmation_code, now=call.now
                 )
             raise user_missing_for_client() if found is None else NotAuthorizedException("User is disabled.")
         code = await self._codes.check(pool, found, "forgot_password", confirmation_code, now=call.now)

@@ -167,7 +167,7 @@ class UserPools:
             entropy=entropy,
             changes=database.changes,
         )
-        codes, limits, decoys = SentCodes(store, self.outbox), CallLimits(sign_ins), Decoys(master_keys)
+        codes, limits, decoys = SentCodes(store, self.outbox, vault), CallLimits(sign_ins), Decoys(master_keys)
         writer, sign_up_triggers = MessageWriter(self.outbox, triggers, limits), SignUpTriggers(triggers)
         changes = PasswordChanges(store, vault)
         challenges = ChallengeSealer(master_keys, entropy, sign_ins)

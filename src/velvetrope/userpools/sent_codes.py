@@ -10,6 +10,8 @@ Source: user-pools reference sections 5 and 6; Cognito Developer Guide, "Quotas"
 from datetime import datetime
 
 from velvetrope.store.tables.userpools import CodePurpose, StoredCode, StoredUser, User, UserPool, UserPoolStore
+from velvetrope.store.tables.userpools_users import read_stand_in
+from velvetrope.userpools.directory import PresentedName
 from velvetrope.userpools.errors import (
     CodeMismatchException,
     ExpiredCodeException,
@@ -17,6 +19,7 @@ from velvetrope.userpools.errors import (
     UserPoolError,
 )
 from velvetrope.userpools.outbox import Outbox
+from velvetrope.userpools.vault import PasswordVault
 
 __all__ = ["SentCodes", "check_sent_to", "code_expired", "code_mismatch", "too_often"]
 
@@ -31,9 +34,10 @@ GUESSES_PER_HOUR: dict[CodePurpose, int] = {
 class SentCodes:
     """Checks codes."""
 
-    def __init__(self, store: UserPoolStore, outbox: Outbox) -> None:
+    def __init__(self, store: UserPoolStore, outbox: Outbox, vault: PasswordVault) -> None:
         self._store = store
         self._outbox = outbox
+        self._vault = vault
 
     async def check(
         self, pool: UserPool, found: StoredUser, purpose: CodePurpose, presented: str, *, now: datetime
@@ -53,19 +57,25 @@ class SentCodes:
         return kept
 
     async def refuse_for_nobody(
-        self, pool: UserPool, username_key: str, purpose: CodePurpose, presented: str, *, now: datetime
+        self, pool: UserPool, name: PresentedName, purpose: CodePurpose, presented: str, *, now: datetime
     ) -> UserPoolError:
         """What is said of a code to a name that nobody has, or that may not use one: the same, after the same work.
 
         It depends on whether a code seems to have been sent there (`UserPoolStore.send_code`), and on how often it was
         guessed at.
         """
+        sub = self._sub_of_nobody(pool, name) if name.found is None else name.found.user.sub
         try:
-            kept = await self._taken(pool, username_key, purpose, now=now)
+            kept = await self._taken(pool, name.key, purpose, now=now)
         except UserPoolError as refusal:
             return refusal
-        self._outbox.code_matches(pool, "", kept, presented)
+        self._outbox.code_matches(pool, sub, kept, presented)
         return code_mismatch("nobody of this name can use one; the client hides that")
+
+    def _sub_of_nobody(self, pool: UserPool, name: PresentedName) -> str:
+        """A made-up one, as sign-ins have. And a record is read, since for somebody theirs was."""
+        read_stand_in()
+        return self._vault.decoy_user_id(pool, name.key)
 
     async def _taken(self, pool: UserPool, username_key: str, purpose: CodePurpose, *, now: datetime) -> StoredCode:
         limit = GUESSES_PER_HOUR[purpose]

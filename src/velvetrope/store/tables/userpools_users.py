@@ -5,7 +5,7 @@ sealed before they come here. `userpools_directory` finds users, `userpools_acco
 """
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Literal
 
 import msgspec
@@ -17,7 +17,16 @@ from velvetrope.store.tables.userpools_groups import Group
 from velvetrope.store.tables.userpools_identities import UserIdentity
 from velvetrope.store.tables.userpools_settings import AliasKind, MfaType
 
-__all__ = ["SEARCHED_CHARACTERS", "USER_COLUMNS", "StoredUser", "User", "UserConflict", "columns_of", "users"]
+__all__ = [
+    "SEARCHED_CHARACTERS",
+    "USER_COLUMNS",
+    "StoredUser",
+    "User",
+    "UserConflict",
+    "columns_of",
+    "read_stand_in",
+    "users",
+]
 
 SEARCHED_CHARACTERS = 255
 """How much of an attribute is in the column that it is looked for by: an index takes no longer ones everywhere."""
@@ -96,6 +105,26 @@ users = Table(
 
 USER_COLUMNS = (users.c.record, users.c.username_key, users.c.password_sealed)
 """What a `StoredUser` is made of, in its order."""
+
+
+_STAND_IN_DECODER = msgspec.json.Decoder(User)
+_STAND_IN = msgspec.json.encode(
+    User(
+        user_pool_id="us-west-2_AbCdEfGhI",
+        username="anna",
+        sub="00000000-0000-4000-8000-000000000000",
+        attributes={"email": "anna@example.com", "email_verified": "true"},
+        enabled=True,
+        status="CONFIRMED",
+        created_at=datetime(2026, 1, 1, tzinfo=UTC),
+        modified_at=datetime(2026, 1, 1, tzinfo=UTC),
+    )
+).decode()
+
+
+def read_stand_in() -> User:
+    """A plain user's record, read as rows are: for who does for a name that nobody has what is done for a person."""
+    return _STAND_IN_DECODER.decode(_STAND_IN)
 
 
 def columns_of(user: User) -> dict[str, object]:
