@@ -142,7 +142,14 @@ def check_client_enabled(_parameters: Parameters, client: ClientRules) -> None:
 
 
 def check_redirect_uri(parameters: Parameters, client: ClientRules) -> None:
-    """The redirect_uri is, character for character, a registered one, and of a form that may be redirected to."""
+    """The redirect_uri is, character for character, a registered one, and of a form that may be redirected to.
+
+    One that is left out is refused, also where the client has a DefaultRedirectURI. Of that the model says that in
+    clients with one identity provider it "replaces `redirect_uri` in authentication requests", but the Developer
+    Guide's pages on `/oauth2/authorize` and `/login` call the parameter required, OpenID Connect Core section 3.1.2.1
+    does too, and AWS's pages have been seen to refuse a request without it. What it would do is UNVERIFIED; a refusal
+    sends no code anywhere.
+    """
     redirect_uri = parameters.require("redirect_uri")
     if redirect_uri not in client.redirect_uris:
         raise RedirectMismatch(detail=explain_mismatch(redirect_uri, client.redirect_uris))
