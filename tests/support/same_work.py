@@ -18,22 +18,27 @@ FLOWS = ("ALLOW_USER_AUTH", "ALLOW_USER_PASSWORD_AUTH", "ALLOW_USER_SRP_AUTH", "
 
 @contextmanager
 def work_done(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[Counter[str]]:
-    """Statements by their text, and visits to the threads that do the arithmetic."""
+    """Statements by their text, and pieces of arithmetic, by whether threads or the event loop do them."""
     done: Counter[str] = Counter()
 
     def before(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
         done[statement] += 1
 
-    run = Workers.run
+    run, brief = Workers.run, Workers.brief
 
     async def counted(self: Workers, work: Callable[[], Any]) -> Any:
         done["arithmetic"] += 1
         return await run(self, work)
 
+    async def counted_here(self: Workers, work: Callable[[], Any]) -> Any:
+        done["arithmetic on the loop"] += 1
+        return await brief(self, work)
+
     engine = world.database._engine
     event.listen(engine, "before_cursor_execute", before)
     with monkeypatch.context() as patched:
         patched.setattr(Workers, "run", counted)
+        patched.setattr(Workers, "brief", counted_here)
         yield done
     event.remove(engine, "before_cursor_execute", before)
 
