@@ -91,6 +91,40 @@ def test_every_test_and_every_example_that_the_docs_name_is_there() -> None:
     assert {path for path in named if not (REPOSITORY / path).exists()} == set()
 
 
+def test_every_command_and_flag_that_a_page_names_is_there() -> None:
+    known = every_command()
+    pages = [*REPOSITORY.glob("*.md"), *DOCS.glob("*.md"), *REPOSITORY.glob("examples/*/README.md")]
+    named = {line for page in pages if page.name != "compatibility.md" for line in command_lines(page.read_text())}
+
+    assert len(named) > 40
+    for line in sorted(named):
+        words = line.split("#")[0].split()
+        found = next((known[name] for name in (" ".join(words[:2]), words[0]) if name in known), None)
+        assert found is not None, f"there is no velvetrope {line}"
+        for flag in re.findall(r"(?<!\S)--[a-z-]+", line):
+            assert flag in found or flag == "--help", f"velvetrope {line}: there is no {flag}"
+
+
+def every_command() -> dict[str, set[str]]:
+    """Each command by its words after `velvetrope`, with its flags."""
+    group = get_command(_cli)
+    found: dict[str, set[str]] = {}
+    for name, command in group.commands.items():  # type: ignore[attr-defined]  # a group, since it has commands
+        inner = getattr(command, "commands", {})
+        for words, one in [(name, command), *((f"{name} {below}", it) for below, it in inner.items())]:
+            found[words] = {flag for option in one.params for flag in (*option.opts, *option.secondary_opts)}
+    return found
+
+
+def command_lines(page: str) -> set[str]:
+    """What follows `velvetrope` where a page shows it as code."""
+    fences = re.findall(r"^```\w*\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    spans = re.findall(r"`([^`\n]+)`", re.sub(r"^```.*?^```$", "", page, flags=re.MULTILINE | re.DOTALL))
+    lines = [line for fence in fences for line in fence.replace("\\\n", " ").splitlines()]
+    shown = r"(?:^|\$\(|/bin/|=\S* )velvetrope ([a-z][^)`]*)"
+    return {found[1].strip() for code in (*lines, *spans) if (found := re.search(shown, code)) is not None}
+
+
 def test_every_attack_on_sign_in_is_made_by_a_test_that_is_there() -> None:
     rows = re.findall(r"^\| .+ \| \[`(\w+)(?:\.py)?`\]\(\.\./(tests/[\w/]+\.py)\) \|$", _attacks(), re.MULTILINE)
     assert len(rows) > 90

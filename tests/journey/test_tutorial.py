@@ -17,7 +17,10 @@ TUTORIAL = (REPOSITORY / "docs" / "tutorial.md").read_text()
 def run_its_tests(folder: Path) -> subprocess.CompletedProcess[str]:
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     return subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:asyncio", "test_app.py"],
+        [
+            *(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:asyncio"),
+            *("--basetemp", str(folder.parent / "temporary"), "test_app.py"),
+        ],
         cwd=folder,
         env=clean_environment(PATH=path),
         capture_output=True,
