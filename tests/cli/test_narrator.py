@@ -29,10 +29,14 @@ def test_a_refusal_is_told_with_its_reason() -> None:
     )
 
 
-def test_what_to_type_next_is_what_this_person_types_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("called", [".venv/bin/velvetrope", "{here}/.venv/bin/velvetrope"])
+def test_what_to_type_next_is_what_this_person_types_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, called: str
+) -> None:
     stream = io.StringIO()
     monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setattr(sys, "argv", [".venv/bin/velvetrope", "demo"])
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", [called.format(here=tmp_path), "demo"])
     narrator = Narrator(stream, Invocation.of_this_process(Path("my state")))
 
     narrator.refused(REFUSAL)

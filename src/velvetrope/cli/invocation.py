@@ -20,9 +20,11 @@ class Invocation:
 
     @classmethod
     def of_this_process(cls, state_folder: Path) -> "Invocation":
-        """As this process was called: `velvetrope` if the shell finds it by that name, else by its path."""
+        """As this process was called: `velvetrope` if the shell finds it by that name, else by its path from here."""
         called = sys.argv[0]
         is_own_name = Path(called).name == "velvetrope" and shutil.which("velvetrope") != called
+        if is_own_name and Path(called).is_relative_to(Path.cwd()):
+            called = str(Path(called).relative_to(Path.cwd()))
         flags = "" if state_folder == _DEFAULT_STATE_FOLDER else f" --state-folder {shlex.quote(str(state_folder))}"
         return cls(shlex.quote(called) if is_own_name else "velvetrope", flags)
 
