@@ -526,8 +526,10 @@ def test_token_revocation_that_an_update_leaves_out_stays_and_oauth_does_not(cog
     assert (made["AllowedOAuthFlowsUserPoolClient"], updated["AllowedOAuthFlowsUserPoolClient"]) == (True, False)
 
 
-def test_an_app_as_second_factor_that_is_not_enabled_in_so_many_words_is_off(cognito: Any, some_pool: str) -> None:
-    answer = cognito.set_user_pool_mfa_config(UserPoolId=some_pool, SoftwareTokenMfaConfiguration={})
+def test_an_app_as_second_factor_that_is_not_enabled_in_so_many_words_is_off(cognito: Any) -> None:
+    pool_id = cognito.create_user_pool(PoolName="no app")["UserPool"]["Id"]
+
+    answer = cognito.set_user_pool_mfa_config(UserPoolId=pool_id, SoftwareTokenMfaConfiguration={})
 
     assert answer["SoftwareTokenMfaConfiguration"] == {"Enabled": False}
 
