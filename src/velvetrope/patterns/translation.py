@@ -8,7 +8,7 @@ Lookaround needs more than one pass over the text, but for two places: at the be
 position is known, so that "looking" is one more match of its own. `^(?=.*\\d)(?!.*\\s).{8,}$` is three matches.
 
 `$` is the end of the text. Java's also stands before a last line break, which differs only in patterns that take the
-line break behind it.
+line break behind it, and in a negative lookahead, where it must not be overlooked: `(?!admin$)` forbids "admin\\n" too.
 
 Sources: Java SE API, java.util.regex.Pattern; ECMA 262, "Patterns" and annex B.1.2; RE2, "Syntax".
 """
@@ -97,6 +97,8 @@ class _Translator:
         self._captures = captures
         self._flags = _Flags()
         self._depth = 0
+        self._denied = False
+        """Inside of Java's negative lookahead, where what is overlooked lets a text in."""
 
     def translate(self) -> tuple[Alternative, ...]:
         branches = self._branches(top=True)
@@ -147,7 +149,7 @@ class _Translator:
                 if top:
                     branch.ends = True
                 else:
-                    branch.pieces.append(_Piece("\\z"))
+                    branch.pieces.append(self._end())
                 self._refuse_repeat()
             else:
                 if branch.last_look:
@@ -173,7 +175,9 @@ class _Translator:
                 "of the whole pattern"
             )
         source.position += 3 + behind
+        self._denied = self._dialect is Dialect.JAVA and not (wanted or behind)
         body = self._group_body(start)
+        self._denied = False
         self._refuse_repeat()
         pattern = f"(?:{body.text})\\z" if behind else f"\\A(?:{body.text})"
         branch.conditions.append(Condition(pattern, wanted))
@@ -226,9 +230,9 @@ class _Translator:
             source.next()
             return _Piece(f"\\{letter}")
         if dialect is Dialect.JAVA:
-            if letter in "Az" or letter == "Z":
+            if letter in "AzZ":
                 source.next()
-                return _Piece("\\A" if letter == "A" else "\\z")
+                return self._end() if letter == "Z" else _Piece(f"\\{letter}")
             if letter == "Q":
                 source.next()
                 return self._quoted()
@@ -236,6 +240,14 @@ class _Translator:
                 source.next()
                 return _Piece(read_property(source, negated=letter == "P", fold=self._flags.fold))
         return self._character(source.escaped_character(dialect))
+
+    def _end(self) -> _Piece:
+        """A `$` inside of a group, or Java's `\\Z`."""
+        if not self._denied:
+            return _Piece("\\z")
+        if self._depth > 1 or not (self._source.starts(")") or self._source.starts("|")):
+            raise self._source.refusal("a $ in the middle of a negative lookahead", 1)
+        return _Piece(f"(?:\\r\\n|[{in_class(self._dialect.line_ends)}])?\\z")
 
     def _quoted(self) -> _Piece:
         """Java's `\\Q…\\E`. What repeats it repeats its last character only, so that it is refused."""

@@ -59,6 +59,12 @@ _OF_JAVA = [
     (r"[\w-.]+", "a-.", True),
     (r"\e\a", "\x1b\x07", True),
     (r"(?<name>a)+", "aa", True),
+    (r"^(?!admin$)[\s\S]*$", "admin\n", False),
+    (r"^(?!admin$)[\s\S]*$", "admin\r\n", False),
+    (r"^(?!admin$)[\s\S]*$", "admin\n\n", True),
+    (r"^(?!admin$)[\s\S]*$", "admins", True),
+    (r"^(?!a$|b\Z)[\s\S]*$", "b\u2028", False),
+    (r"^(?!b\z)[\s\S]*$", "b\n", True),
 ]
 # Source: ECMA 262, "CharacterClassEscape", annex B.1.2.
 _OF_ECMA = [
@@ -79,6 +85,7 @@ _OF_ECMA = [
     (r"\0", "\0", True),
     (r"\ud83d\ude00", "\U0001f600", True),
     (r"\/\-\.", "/-.", True),
+    (r"^(?!admin$)[\s\S]*$", "admin\n", True),
 ]
 _OF_BOTH = [
     (r"\d", "٣", False),
@@ -161,6 +168,8 @@ def test_a_pattern_means_what_its_dialect_says(dialect: Dialect, pattern: str, t
         (JAVA, "[a[b]]", "a class inside a class"),
         (JAVA, "[a&&b]", "an intersection of classes"),
         (JAVA, "a{", "a { with nothing to repeat"),
+        (JAVA, r"(?!a$\n)b", "a $ in the middle of a negative lookahead (at character 4)"),
+        (JAVA, r"(?!(a$)\n)b", "a $ in the middle of a negative lookahead"),
         (JAVA, r"\p{Javanese}", "the property Javanese"),
         (JAVA, r"(?i)\p{Lu}", "the property Lu without regard to case"),
         (JAVA, r"\R", r"the escape \R"),
