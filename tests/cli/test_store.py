@@ -298,3 +298,22 @@ def test_an_interrupted_copy_leaves_nothing_that_the_next_one_does_not_mend(
     assert run("copy", "--from", str(state), "--to", str(target)).exit_code == 0
     assert sorted(one.name for one in tmp_path.iterdir()) == ["backup", "state"]
     assert run("check", str(target)).exit_code == 0
+
+
+@pytest.mark.parametrize("kind", ["link", "folder of others"])
+def test_a_copy_is_made_in_no_folder_that_somebody_has_put_there(kind: str, state: Path, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir(mode=0o700)
+    (elsewhere / "kept").touch()
+    unfinished = tmp_path / ".backup.unfinished"
+    if kind == "link":
+        unfinished.symlink_to(elsewhere)
+    else:
+        elsewhere.rename(unfinished)
+        unfinished.chmod(0o777)
+
+    said = told(run("copy", "--from", str(state), "--to", str(tmp_path / "backup")))
+
+    assert f"{unfinished} is in the way" in said
+    assert [one.name for one in unfinished.iterdir()] == ["kept"]
+    assert not (tmp_path / "backup").exists()

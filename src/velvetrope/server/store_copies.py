@@ -14,6 +14,7 @@ there is all of a copy or nothing, however it ends; what a killed one has left i
 import fcntl
 import os
 import shutil
+import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -121,6 +122,7 @@ def _new_folder(path: Path) -> Iterator[Path]:
     unfinished = path.with_name(f".{path.name}.unfinished")
     try:
         unfinished.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _check_own(unfinished)
         lock = os.open(unfinished / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise PlaceRefused(f"{unfinished} cannot be written ({error.strerror}).") from None
@@ -141,6 +143,14 @@ def _new_folder(path: Path) -> Iterator[Path]:
         raise PlaceRefused(f"{path} cannot be made ({error.strerror}).") from None
     finally:
         os.close(lock)
+
+
+def _check_own(folder: Path) -> None:
+    """Refuse a folder that was there before us and is not such as a killed copy leaves: where others may make folders,
+    somebody may wait for the master keys in it, or have put a link there to what is to be removed."""
+    found = folder.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or stat.S_IMODE(found.st_mode) & 0o077:
+        raise PlaceRefused(f"{folder} is in the way, and no copy has left it. Remove it, or name another folder.")
 
 
 def _clear(folder: Path) -> None:
@@ -164,7 +174,7 @@ def _take_along(source: Path, target: Path) -> None:
 
 def _sync(folder: Path) -> None:
     """Have the disk know what is in the folder, and what it is called."""
-    for found in (*folder.iterdir(), folder):
+    for found in (*folder.rglob("*"), folder):
         descriptor = os.open(found, os.O_RDONLY | os.O_CLOEXEC)
         try:
             os.fsync(descriptor)
