@@ -1,6 +1,11 @@
 """A code says something about the address that it went to, and about no other one."""
 
+import msgspec
+from sqlalchemy import select, update
+
 from support.userpools import PASSWORD, World, attribute_list, refused
+from velvetrope.store.tables.userpools_codes import codes
+from velvetrope.userpools.shapes import UserAttributeUpdateSettings
 
 EXPIRED = "Invalid code provided, please request a code again."
 NEXT = "An0ther!pw"
@@ -88,6 +93,42 @@ async def test_recovery_code_does_not_take_the_place_of_a_temporary_password(wor
     async with refused("NotAuthorizedException", "User password cannot be reset in the current state."):
         await world.confirm_forgot_password(client_id=client_id, username="anna", confirmation_code=code, password=NEXT)
     assert (await world.sign_in(client_id, password="Temporary-1"))["challenge_name"] == "NEW_PASSWORD_REQUIRED"
+
+
+async def test_change_that_waited_before_codes_kept_their_address_is_made_as_it_was_asked(world: World) -> None:
+    settings = UserAttributeUpdateSettings(attributes_require_verification_before_update=("email",))
+    pool_id = await world.pool(auto_verified_attributes=("email",), user_attribute_update_settings=settings)
+    client_id = await world.client(pool_id)
+    await world.user(pool_id, email="anna@example.com")
+    token = (await world.sign_in(client_id))["access_token"]
+    await world.update_user_attributes(access_token=token, user_attributes=attribute_list(email="new@example.com"))
+    await forget_where_codes_went(world)
+
+    await world.verify_user_attribute(access_token=token, attribute_name="email", code=await world.last_code(pool_id))
+
+    shown = await attributes(world, pool_id)
+    assert (shown["email"], shown["email_verified"]) == ("new@example.com", "true")
+
+
+async def test_code_of_before_codes_kept_their_address_verifies_none(world: World) -> None:
+    pool_id = await world.pool()
+    client_id = await world.client(pool_id)
+    await world.user(pool_id, email="anna@example.com")
+    token = (await world.sign_in(client_id))["access_token"]
+    await world.get_user_attribute_verification_code(access_token=token, attribute_name="email")
+    await forget_where_codes_went(world)
+
+    async with refused("ExpiredCodeException", EXPIRED):
+        await world.verify_user_attribute(
+            access_token=token, attribute_name="email", code=await world.last_code(pool_id)
+        )
+
+
+async def forget_where_codes_went(world: World) -> None:
+    """The only code, as databases of before keep it."""
+    async with world.database.transaction() as tx:
+        record = (await tx.connection.execute(select(codes.c.record))).scalar_one()
+        await tx.connection.execute(update(codes).values(record=msgspec.structs.replace(record, sent_to="")))
 
 
 async def attributes(world: World, pool_id: str) -> dict[str, str]:

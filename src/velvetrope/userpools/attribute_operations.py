@@ -164,7 +164,9 @@ class AttributeOperations:
 
         def verify(user: User) -> User:
             check_sent_to(kept, user)
-            attributes = {**user.attributes, address: kept.sent_to, f"{address}_verified": "true"}
+            # A change that waited since before codes kept where they went has only the value that it waited with.
+            proven = kept.sent_to if kept.pending_value is None else kept.pending_value
+            attributes = {**user.attributes, address: proven, f"{address}_verified": "true"}
             return _with_attributes(pool, user, attributes, call)
 
         changed = await self._store.change_user(pool.id, signed_in.stored.username_key, verify, spend_code=kept)

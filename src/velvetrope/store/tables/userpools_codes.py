@@ -43,7 +43,7 @@ class StoredCode(msgspec.Struct, frozen=True, kw_only=True):
     """The attribute that whoever knows the code has shown to be theirs."""
     sent_to: str = ""
     """The address it went to. It proves no other one, whatever the attribute has become since; rows of before this was
-    kept have none, and prove nothing."""
+    kept have none, and prove nothing but their `pending_value`."""
     pending_value: str | None = None
     """What that attribute becomes when the code is shown, in pools that change addresses only then."""
 
