@@ -283,3 +283,38 @@ async def change_address(world: World, pool_id: str, address: str, value: str) -
         username="anna",
         user_attributes=attribute_list(**{address: value, f"{address}_verified": "true"}),
     )
+
+
+async def test_app_of_a_pool_that_takes_apps_no_more_keeps_nobody_from_setting_mail_up(world: World) -> None:
+    pool_id, client_id = await pool_with_mfa(world, "OPTIONAL")
+    await world.set_totp_up((await world.sign_in(client_id))["access_token"])
+    await world.set_user_pool_mfa_config(
+        user_pool_id=pool_id, mfa_configuration="ON", email_mfa_configuration=EmailMfaConfig()
+    )
+    asked = await world.sign_in(client_id)
+    assert asked["challenge_name"] == "MFA_SETUP"
+
+    sent = await world.respond(client_id, asked, {"EMAIL": "anna@example.com"})
+    done = await world.respond(client_id, sent, {"EMAIL_OTP_CODE": await world.last_code(pool_id)})
+
+    assert done["authentication_result"]["access_token"]
+
+
+async def test_sms_of_a_pool_that_sends_none_any_more_keeps_nobody_from_setting_an_app_up(world: World) -> None:
+    pool_id, client_id = await pool_with_mfa(world, "OPTIONAL")
+    await world.admin_set_user_mfa_preference(
+        user_pool_id=pool_id, username="anna", sms_mfa_settings=MfaSettings(enabled=True)
+    )
+    await world.set_user_pool_mfa_config(
+        user_pool_id=pool_id,
+        mfa_configuration="ON",
+        software_token_mfa_configuration=SoftwareTokenMfaConfig(enabled=True),
+    )
+    asked = await world.sign_in(client_id)
+    assert asked["challenge_name"] == "MFA_SETUP"
+
+    begun = await world.associate_software_token(session=asked["session"])
+    verified = await world.verify_software_token(session=begun["session"], user_code=world.totp(begun["secret_code"]))
+    done = await world.respond(client_id, {**asked, "session": verified["session"]}, {})
+
+    assert done["authentication_result"]["access_token"]

@@ -23,7 +23,7 @@ from velvetrope.userpools.errors import (
     SoftwareTokenMFANotFoundException,
     user_missing,
 )
-from velvetrope.userpools.mfa_preferences import with_mfa_enabled
+from velvetrope.userpools.mfa_preferences import switched_on, with_mfa_enabled
 from velvetrope.userpools.one_time_codes import code_lock
 from velvetrope.userpools.sign_in import check_password_stands
 
@@ -75,7 +75,7 @@ class AuthenticatorSetups:
         check_password_stands(session.sign_in, stored)
         if not isinstance(asked, MfaSetupAsked) or asked.verified:
             raise NotAuthorizedException("Invalid session for the user.", detail="nothing is to be set up on it")
-        if stored.user.mfa_enabled or await self._apps.is_set_up(pool, stored.username_key):
+        if switched_on(pool, stored.user) or await self._apps.is_set_up(pool, stored.username_key):
             raise NotAuthorizedException("Invalid session for the user.", detail="the user has a second factor by now")
         return AuthenticatorSetter(pool, stored, session, asked)
 

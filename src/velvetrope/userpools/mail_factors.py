@@ -18,7 +18,7 @@ from velvetrope.userpools.authenticator_apps import AuthenticatorApps
 from velvetrope.userpools.challenges import MfaSetupAsked, Session, SignIn
 from velvetrope.userpools.directory import aliases_of
 from velvetrope.userpools.errors import AliasExistsException, InvalidParameterException, NotAuthorizedException
-from velvetrope.userpools.mfa_preferences import with_mfa_enabled
+from velvetrope.userpools.mfa_preferences import switched_on, with_mfa_enabled
 from velvetrope.userpools.one_time_codes import OneTimeCodes
 from velvetrope.userpools.shapes import AttributeType
 from velvetrope.userpools.sign_in import check_password_stands
@@ -64,7 +64,7 @@ class MailFactors:
         stored = await self._standing(turn, sign_in)
 
         def change(user: User) -> User:
-            _check_no_factor(user)
+            _check_no_factor(turn.pool, user)
             changed = _with_address(turn, user, address)
             return with_mfa_enabled(changed, "EMAIL_OTP", on=True)
 
@@ -81,13 +81,19 @@ class MailFactors:
         if stored is None or stored.user.sub != sign_in.sub or not stored.user.enabled:
             raise NotAuthorizedException("Invalid session for the user.", detail="the user is gone")
         check_password_stands(sign_in, stored)
-        _check_no_factor(stored.user, has_app=await self._apps.is_set_up(turn.pool, sign_in.username_key))
+        _check_no_factor(turn.pool, stored.user)
+        if "SOFTWARE_TOKEN_MFA" in turn.pool.mfa_types and await self._apps.is_set_up(turn.pool, sign_in.username_key):
+            raise _has_factor()
         return stored
 
 
-def _check_no_factor(user: User, *, has_app: bool = False) -> None:
-    if user.mfa_enabled or has_app:
-        raise NotAuthorizedException("Invalid session for the user.", detail="the user has a second factor by now")
+def _check_no_factor(pool: UserPool, user: User) -> None:
+    if switched_on(pool, user):
+        raise _has_factor()
+
+
+def _has_factor() -> NotAuthorizedException:
+    return NotAuthorizedException("Invalid session for the user.", detail="the user has a second factor by now")
 
 
 def _with_address(turn: Turn, user: User, address: str) -> User:

@@ -5,9 +5,14 @@ Source: Cognito user pools API, SetUserMFAPreference.
 
 import msgspec
 
-from velvetrope.store.tables.userpools import MfaType, User
+from velvetrope.store.tables.userpools import MfaType, User, UserPool
 
-__all__ = ["with_mfa_enabled"]
+__all__ = ["switched_on", "with_mfa_enabled"]
+
+
+def switched_on(pool: UserPool, user: User) -> list[MfaType]:
+    """The user's factors that the pool asks for: one that it no longer offers neither protects nor is in the way."""
+    return [name for name in user.mfa_enabled if name in pool.mfa_types]
 
 
 def with_mfa_enabled(user: User, mfa: MfaType, *, on: bool) -> User:

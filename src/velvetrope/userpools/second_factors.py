@@ -31,6 +31,7 @@ from velvetrope.userpools.errors import (
     NotAuthorizedException,
 )
 from velvetrope.userpools.mail_factors import MailFactors
+from velvetrope.userpools.mfa_preferences import switched_on
 from velvetrope.userpools.one_time_codes import OneTimeCodes, code_lock
 from velvetrope.userpools.turns import Answered, NextChallenge, Turn, check_username, required
 
@@ -56,7 +57,7 @@ def must_show_second_factor(pool: UserPool, user: User) -> bool:
     """Whether this user's sign-in needs more than one factor."""
     if pool.mfa_configuration == "OFF":
         return False
-    return pool.mfa_configuration == "ON" or bool(_switched_on(pool, user))
+    return pool.mfa_configuration == "ON" or bool(switched_on(pool, user))
 
 
 def receives_second_factors(pool: UserPool, user: User, mfa: MfaType) -> bool:
@@ -65,7 +66,7 @@ def receives_second_factors(pool: UserPool, user: User, mfa: MfaType) -> bool:
     One that was switched on, also while the pool asks for none; and where the pool says ON, each that it offers to who
     has switched none on.
     """
-    implied = pool.mfa_types if pool.mfa_configuration == "ON" and not _switched_on(pool, user) else ()
+    implied = pool.mfa_types if pool.mfa_configuration == "ON" and not switched_on(pool, user) else ()
     return mfa in user.mfa_enabled or mfa in implied
 
 
@@ -86,11 +87,7 @@ def _has_shown_one(pool: UserPool, sign_in: SignIn, user: User) -> bool:
     shown = {proof.removeprefix(_MFA_PROOFS) for proof in sign_in.proven if proof.startswith(_MFA_PROOFS)}
     if sign_in.flow == "CUSTOM_AUTH" or _DEVICE in shown:
         return bool(shown)
-    return not shown.isdisjoint(_switched_on(pool, user) or pool.mfa_types)
-
-
-def _switched_on(pool: UserPool, user: User) -> list[MfaType]:
-    return [name for name in user.mfa_enabled if name in pool.mfa_types]
+    return not shown.isdisjoint(switched_on(pool, user) or pool.mfa_types)
 
 
 def has_address_for(user: User, mfa: MfaType) -> bool:
@@ -132,9 +129,9 @@ class SecondFactors:
         if not is_second_factor_owed(pool, sign_in, user):
             return None
         token = await self._factors.load_software_token(pool.id, stored.username_key)
-        switched_on = _switched_on(pool, user)
-        candidates = [name for name in switched_on or pool.mfa_types if _can_answer(user, name, token)]
-        if not candidates and switched_on:
+        chosen = switched_on(pool, user)
+        candidates = [name for name in chosen or pool.mfa_types if _can_answer(user, name, token)]
+        if not candidates and chosen:
             raise MFAMethodNotFoundException("The user's MFA method has nowhere to send a code to.")  # text UNVERIFIED
         if not candidates:
             return self._ask_setup(turn, sign_in)
