@@ -86,7 +86,9 @@ async def test_what_fails_has_written_nothing_and_the_next_one_has_its_turn(tmp_
     await database.close()
 
 
-async def test_a_turn_that_somebody_else_has_is_waited_for_in_a_thread_while_the_loop_goes_on(tmp_path: Path) -> None:
+async def test_a_turn_that_somebody_else_has_is_waited_for_while_the_loop_goes_on(
+    tmp_path: Path, on_sqlite: bool
+) -> None:
     database, calls = await opened(tmp_path), list[int]()
 
     def work() -> int:
@@ -95,11 +97,11 @@ async def test_a_turn_that_somebody_else_has_is_waited_for_in_a_thread_while_the
 
     async with database.transaction() as tx:
         await tx.connection.execute(insert(names).values(name="first"))
-        brief = asyncio.create_task(database.brief(work, in_a_thread))
-        await until(lambda: not {threading.get_ident()}.issuperset(calls))  # the loop runs while a thread waits
+        brief = asyncio.create_task(database.brief(work, never if on_sqlite else in_a_thread))
+        await until(lambda: bool(calls))  # the loop runs meanwhile
         assert not brief.done()
 
-    assert await brief == calls[-1] != threading.get_ident()
+    assert await brief == calls[-1]
     assert await in_a_thread(lambda: kept(database)) == ["first", "later"]
     await database.close()
 
@@ -167,6 +169,49 @@ class TestOnSqlite:
         await brief
         await database.brief(lambda: keep(database, "c"), never)
         assert kept(database) == ["a", "b", "c"]
+        await database.close()
+
+    async def test_what_found_somebody_writing_is_done_on_the_loop_and_waits_for_the_disk(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """In threads each would hold its turn until the disk has it, and those that come after would find it taken."""
+        database, written, ended = await self.opened(durable=True), list[int](), list[int]()
+        sync = os.fdatasync
+
+        def counted(descriptor: int) -> None:
+            sync(descriptor)
+            written.append(descriptor)
+
+        monkeypatch.setattr("velvetrope.store.dialects.sqlite._write_to_disk", counted)
+
+        async def one(number: int) -> None:
+            assert await database.brief(partial(keep, database, f"{number:02d}"), never) == threading.get_ident()
+            ended.append(len(written))
+
+        async with database.transaction() as tx:
+            await tx.connection.execute(insert(names).values(name="first"))
+            briefs = [asyncio.create_task(one(number)) for number in range(20)]
+            await until(lambda: len(database._writer) == len(briefs))
+        await asyncio.gather(*briefs)
+
+        assert min(ended) > 0
+        assert len(written) < len(briefs), "they wait together"
+        assert kept(database) == [*(f"{number:02d}" for number in range(20)), "first"]
+        await database.close()
+
+    async def test_who_is_cancelled_while_somebody_else_writes_has_written_nothing_and_keeps_no_turn(self) -> None:
+        database = await self.opened(durable=False)
+        async with database.transaction() as tx:
+            await tx.connection.execute(insert(names).values(name="first"))
+            gone, later = (
+                asyncio.create_task(database.brief(partial(keep, database, name), never)) for name in ("gone", "later")
+            )
+            await until(lambda: len(database._writer) == 2)
+            gone.cancel()
+
+        await asyncio.wait_for(later, 10)
+        assert gone.cancelled()
+        assert kept(database) == ["first", "later"]
         await database.close()
 
     async def test_it_returns_when_the_disk_has_it_and_the_loop_goes_on_meanwhile(

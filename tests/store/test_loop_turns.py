@@ -34,6 +34,18 @@ async def test_those_who_come_together_go_on_in_turns_of_their_own_and_in_order(
     assert len({turn for _, turn in came}) == 6
 
 
+async def test_whoever_is_to_be_first_comes_before_those_who_wait() -> None:
+    turns, came = LoopTurns(), list[str]()
+
+    async def piece(name: str, *, first: bool = False) -> None:
+        await turns.come(first=first)
+        came.append(name)
+
+    await asyncio.gather(piece("a"), piece("b"), piece("c"), piece("first", first=True))
+
+    assert came == ["a", "first", "b", "c"]
+
+
 async def test_whoever_comes_alone_goes_on_at_once() -> None:
     turns = LoopTurns()
     for _ in range(3):

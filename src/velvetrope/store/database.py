@@ -20,8 +20,9 @@ same through one thread per connection and a greenlet per call; it costs four ti
 importing it brings the ORM along, a sixth of the time in which a server is to be ready.
 
 Work of a millisecond may be done on the event loop itself where the database runs in this process (`brief`); on a way
-to a thread and back such work costs half as much again. Whatever might take longer is not done there: a turn that
-somebody else has, the disk, and tidying what was written are waited for elsewhere. Decision 0046 weighs it.
+to a thread and back such work costs half as much again. Whatever might take longer is not waited for there: it is given
+up where somebody else is writing, until it is its turn; the disk, and tidying what was written, have threads. Decision
+0046 weighs it.
 
 `durable=True` makes every commit wait for the disk (survives a power cut); False survives a crash of the process and
 never corrupts, which is what `velvetrope dev` wants.
@@ -210,7 +211,8 @@ class Database:
         self._loop_turns = LoopTurns()
         self._disk = DiskWaits(self._write_log)
         self._brief = threading.local()
-        """`waits`, where brief work is being done: whether what it wrote is to reach the disk."""
+        """`waits`, where brief work is being done: whether what it wrote is to reach the disk; and `has_turn`:
+        whether it is its turn to write."""
         self._listening: Listening | None = None
         self.changes = ChangeFeed()
 
@@ -355,8 +357,9 @@ class Database:
 
         It is done on the event loop itself where the database runs in this process, one such piece in each turn of the
         loop (`LoopTurns`), and by `elsewhere`, which is to use a thread, where not. If somebody else is writing it is
-        stopped at its `write_here` and done anew by `elsewhere`: before that it may only read and compute. What it
-        wrote has reached the disk when this returns, unless it did not want to wait for that.
+        stopped at its `write_here` and done anew: before that it may only read and compute. It is done anew on the
+        loop, once it is its turn to write; by `elsewhere`, if it is another process that writes. What it wrote has
+        reached the disk when this returns, unless it did not want to wait for that.
         """
         if not self._dialect.is_in_process:
             return await elsewhere(work)
@@ -364,15 +367,29 @@ class Database:
         try:
             answer, waits = self._done_briefly(work)
         except TurnTaken:
-            answer, waits = await elsewhere(work), False
+            answer, waits = await self._done_in_turn(work, elsewhere)
         self._tidy_if_due()
         if waits:
             await self._disk.reached()
         return answer
 
-    def _done_briefly(self, work: Callable[[], T]) -> tuple[T, bool]:
+    async def _done_in_turn(
+        self, work: Callable[[], T], elsewhere: Callable[[Callable[[], T]], Awaitable[T]]
+    ) -> tuple[T, bool]:
+        """`_done_briefly` for work that found somebody writing.
+
+        A thread would hold its turn until the disk has what it wrote. Work that comes meanwhile would find it taken
+        and go to a thread as well, and so would all that comes after, for as long as there is always some.
+        """
+        async with self._writer:
+            await self._loop_turns.come(first=True)  # whoever has the turn keeps others waiting
+            with suppress(TurnTaken):
+                return self._done_briefly(work, has_turn=True)
+        return await elsewhere(work), False
+
+    def _done_briefly(self, work: Callable[[], T], *, has_turn: bool = False) -> tuple[T, bool]:
         """What `work()` answers, and whether what it wrote is to reach the disk."""
-        self._brief.waits = False
+        self._brief.waits, self._brief.has_turn = False, has_turn
         try:
             return work(), self._brief.waits
         finally:
@@ -390,7 +407,7 @@ class Database:
         if not hasattr(self._brief, "waits"):
             with self._writer.in_thread():
                 return self._write(work, (), [], waits_for_disk=waits_for_disk)
-        with self._writer.if_free():
+        with nullcontext() if self._brief.has_turn else self._writer.if_free():
             answer = self._write(work, (), [], waits_for_disk=False, is_patient=False)
         self._brief.waits |= waits_for_disk
         return answer

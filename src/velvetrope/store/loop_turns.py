@@ -21,15 +21,18 @@ class LoopTurns:
         """Whether somebody has had the present turn."""
         self._waiting: deque[asyncio.Future[None]] = deque()
 
-    async def come(self) -> None:
-        """Wait for a turn that nobody else has."""
+    async def come(self, *, first: bool = False) -> None:
+        """Wait for a turn that nobody else has; as the `first` of those who wait."""
         loop = asyncio.get_running_loop()
         if not self._taken:
             self._taken = True
             loop.call_soon(self._next)
             return
         told = loop.create_future()
-        self._waiting.append(told)
+        if first:
+            self._waiting.appendleft(told)
+        else:
+            self._waiting.append(told)
         await told
 
     def _next(self) -> None:
