@@ -261,7 +261,7 @@ class TestOnSqlite:
         """SQLite itself does it at a thousand pages, within the commit that finds them."""
         database = await self.opened(durable=False)
         log, written = Path(f"{self.file}-wal"), 0
-        assert await database.write_at_once(lambda visit: visit.execute(AUTOMATIC).scalar()) == 0
+        assert await database.brief(lambda: automatic(database), never) == 0
         begun = times_begun(log)
         while times_begun(log) == begun:
             written += 1
@@ -272,6 +272,21 @@ class TestOnSqlite:
         again = await self.opened(durable=False)
         assert len(kept(again)) == written > 100
         await again.close()
+
+    async def test_the_log_of_large_writings_is_tidied_before_there_are_many(self) -> None:
+        database = await self.opened(durable=False)
+        await database.brief(lambda: keep(database, "a"), never)
+
+        pages = await database.write_at_once(lambda visit: visit.execute(AUTOMATIC).scalar())
+
+        assert pages is not None
+        assert pages * 4096 == 32 * 1024 * 1024
+        await database.close()
+
+
+def automatic(database: Database) -> object:
+    """How many pages the log has when a commit tidies it; 0 for any."""
+    return database.write_here(lambda visit: visit.execute(AUTOMATIC).scalar())
 
 
 def times_begun(log: Path) -> int:

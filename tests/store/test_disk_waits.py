@@ -75,3 +75,17 @@ async def test_whoever_is_cancelled_takes_nobody_along_and_closing_waits_for_the
 
     assert cancelled.cancelled() or cancelled.cancelling()
     await waits.close()
+
+
+async def test_who_is_cancelled_while_closing_leaves_those_who_wait_their_answers() -> None:
+    disk = Disk()
+    waits = DiskWaits(disk.write)
+    waiting = asyncio.create_task(waits.reached())
+    await begun(disk, 1)
+    closing = asyncio.create_task(waits.close())
+    await asyncio.sleep(0)
+    closing.cancel()
+    await asyncio.wait([closing])
+
+    disk.end_one()
+    await asyncio.wait_for(waiting, 10)

@@ -37,7 +37,8 @@ class DiskWaits:
     async def close(self) -> None:
         """Wait until nobody waits any more."""
         if self._writing is not None:
-            await self._writing
+            # Whoever is cancelled while closing leaves the others their answers.
+            await asyncio.shield(self._writing)
 
     async def _write_while_somebody_waits(self) -> None:
         try:

@@ -62,7 +62,8 @@ class Dialect(Protocol):
         """Whether `begin` failed because another process is writing."""
 
     def set_up_writer(self, driver: DBAPIConnection) -> None:
-        """For the connection that short work is written with: a commit does nothing but commit (`tidy_log`)."""
+        """For the connection that short work is written with, where a commit seldom does anything but commit
+        (`tidy_log`), and never if `begin` was not patient."""
 
     def write_log(self, driver: DBAPIConnection) -> None:
         """Return when the disk has all that was committed before, by any connection. Only where `is_in_process`."""

@@ -10,7 +10,7 @@ loop, so the cursor fetches everything at once, in the thread: a long list never
 SQLite's own way of waiting (`synchronous=FULL`) is one fdatasync of it after each commit. One by us, later, makes all
 commits before it last as well (`write_log`), which is how several wait together. Moving them to their place in the
 database (a checkpoint) takes some tens of milliseconds of the disk. SQLite does it within the commit that finds a
-thousand pages in the log; the connection that short work is written with does not, and `tidy_log` does it elsewhere.
+thousand pages in the log; short work does not, and `tidy_log` does it elsewhere.
 
 Source: https://www.sqlite.org/lang_transaction.html, https://www.sqlite.org/pragma.html, https://www.sqlite.org/wal.html.
 """
@@ -30,6 +30,9 @@ from velvetrope.store.dialects.whole_tables import WholeTables
 __all__ = ["Sqlite", "open_engine"]
 
 _BUSY_SECONDS = 10.0
+_MOST_PAGES = 8192
+"""How long the log may become before a commit that is waited for elsewhere tidies it itself: 32 MB, twice what short
+work leaves until then. Writings are counted, and some are large."""
 
 
 class _Cursor(sqlite3.Cursor):
@@ -86,6 +89,7 @@ class Sqlite:
         connection = cast("_Connection", driver)
         if writes and connection.is_patient != is_patient:
             connection.execute(f"PRAGMA busy_timeout={int(_BUSY_SECONDS * 1000) if is_patient else 0}")
+            connection.execute(f"PRAGMA wal_autocheckpoint={_MOST_PAGES if is_patient else 0}")
             connection.is_patient = is_patient
         waits = self._durable and waits_for_disk
         if writes and connection.waits != waits:
@@ -107,7 +111,7 @@ class Sqlite:
         return isinstance(error, sqlite3.OperationalError) and error.sqlite_errorcode == sqlite3.SQLITE_BUSY
 
     def set_up_writer(self, driver: DBAPIConnection) -> None:
-        cast("_Connection", driver).execute("PRAGMA wal_autocheckpoint=0")
+        cast("_Connection", driver).execute(f"PRAGMA wal_autocheckpoint={_MOST_PAGES}")
 
     def write_log(self, driver: DBAPIConnection) -> None:
         if not self._durable:
