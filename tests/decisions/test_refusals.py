@@ -168,6 +168,19 @@ async def test_one_address_leaves_room_for_others_and_what_is_left_out_is_counte
     assert await node.refusals.find(f"flood-{MAX_OF_ADDRESS + 2}") is not None, "its own node remembers it"
 
 
+async def test_an_ipv6_network_is_one_address(database: Database) -> None:
+    node = Node(database)
+    for number in range(MAX_OF_ADDRESS + 3):
+        node.log.record(refusal(str(number), source_ip=f"2001:db8:0:1::{number:x}"))
+    node.log.record(refusal("another network", source_ip="2001:db8:0:2::1"))
+    node.log.record(refusal("a link's", source_ip="fe80::1%eth0"))
+    node.log.record(refusal("no address", source_ip="::none"))
+
+    await node.refusals.flush()
+
+    assert await node.refusals.summary() == KeptSummary(refusals=MAX_OF_ADDRESS + 3, since=NOON, lost=3)
+
+
 async def test_all_addresses_together_have_a_bound(database: Database) -> None:
     node = Node(database)
     for number in range(MAX_PENDING + 2):

@@ -10,14 +10,15 @@
 The log tells of each refusal; it is put in a list, and the list is sealed and written `FLUSH_SECONDS` later, together.
 Whoever is refused waits for none of that. Records of what was let in stay in the log of their node.
 
-What strangers may have written is bounded: `MAX_OF_ADDRESS` refusals of one source address in one batch, and
-`MAX_PENDING` of all. What is beyond that is in the log only, and is counted; a line in the server's log and the batch
-itself say how many. A server that is killed loses what came in its last half second.
+What strangers may have written is bounded: `MAX_OF_ADDRESS` refusals of one source address (of an IPv6 network of 64
+bits) in one batch, and `MAX_PENDING` of all. What is beyond that is in the log only, and is counted; a line in the
+server's log and the batch itself say how many. A server that is killed loses what came in its last half second.
 """
 
 import asyncio
 import logging
 from collections import Counter
+from ipaddress import ip_network
 
 import msgspec
 from sqlalchemy.exc import SQLAlchemyError
@@ -33,7 +34,7 @@ __all__ = ["Refusals"]
 FLUSH_SECONDS = 0.5
 MAX_PENDING = 2000
 MAX_OF_ADDRESS = 20
-"""A stranger who is refused all the time leaves room for those who are refused once."""
+"""A stranger who is refused all the time leaves room for those who are refused once. A network of IPv6 is one."""
 
 MAX_CHARACTERS = 2000
 MAX_STEPS = 20
@@ -56,7 +57,7 @@ class Refusals:
         self._entropy = entropy
         self._decoder = msgspec.json.Decoder(DecisionRecord)
         self._pending: list[DecisionRecord] = []
-        self._of_address = Counter[str]()
+        self._of_sender = Counter[str]()
         self._lost = 0
         self._came = asyncio.Event()
         self._ending = asyncio.Event()
@@ -87,7 +88,7 @@ class Refusals:
             if not records:
                 return
             self._pending, self._lost = [], 0
-            self._of_address.clear()
+            self._of_sender.clear()
             try:
                 sealed = [self._seal(record) for record in records]
                 await self._store.keep(sealed, lost=lost, now=self._clock.now())
@@ -131,11 +132,11 @@ class Refusals:
             return None
 
     def _take(self, record: DecisionRecord) -> None:
-        address = record.source_ip
-        if len(self._pending) >= MAX_PENDING or self._of_address[address] >= MAX_OF_ADDRESS:
+        sender = _sender(record.source_ip)
+        if len(self._pending) >= MAX_PENDING or self._of_sender[sender] >= MAX_OF_ADDRESS:
             self._lost += 1
             return
-        self._of_address[address] += 1
+        self._of_sender[sender] += 1
         self._pending.append(record)
         self._came.set()
 
@@ -156,7 +157,7 @@ class Refusals:
             try:
                 await self.flush()
                 failing = False
-            except SQLAlchemyError:
+            except Exception:  # noqa: BLE001  whatever it is: refusals that come later are to be kept
                 if not failing:
                     _log.exception("refusals could not be written; it is tried again")
                 failing = True
@@ -203,6 +204,16 @@ def _short(text: str) -> str:
     """Half a character, as UTF-16 knows them, becomes a question mark."""
     cut = text[:MAX_CHARACTERS]
     return cut if cut.isascii() else cut.encode(errors="replace").decode()
+
+
+def _sender(address: str) -> str:
+    """Whom an address belongs to: one who has an IPv6 network has 2^64 addresses (RFC 4291 section 2.5.4)."""
+    if ":" not in address:
+        return address
+    try:
+        return str(ip_network((address.partition("%")[0], 64), strict=False))
+    except ValueError:
+        return address
 
 
 def _identity(record: DecisionRecord) -> tuple[object, ...]:
