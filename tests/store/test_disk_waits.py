@@ -47,13 +47,32 @@ async def test_whoever_comes_while_the_disk_writes_waits_for_the_next_time_with_
     assert disk.begun == 2
 
 
-async def test_a_disk_that_fails_fails_those_who_waited_for_it_and_nobody_else() -> None:
+async def test_once_the_disk_has_failed_nothing_is_said_to_be_on_it() -> None:
+    """What could not be written may be gone although a later writing succeeds."""
     disk = Disk()
-    waits, disk.error = DiskWaits(disk.write), OSError("no space left")
+    waits, disk.error = DiskWaits(disk.write), OSError("input/output error")
+    first = asyncio.create_task(waits.reached())
+    await begun(disk, 1)
+    meanwhile = asyncio.create_task(waits.reached())
+    await asyncio.sleep(0)
+    disk.end_one()
+    for waiting in (first, meanwhile):
+        with pytest.raises(OSError, match="input/output error"):
+            await waiting
+
+    disk.error = None
+    with pytest.raises(OSError, match="has failed before"):
+        await waits.reached()
+    assert disk.begun == 1
+
+
+async def test_what_fails_besides_the_disk_fails_those_who_waited_for_it_and_nobody_else() -> None:
+    disk = Disk()
+    waits, disk.error = DiskWaits(disk.write), RuntimeError("no thread")
     first = asyncio.create_task(waits.reached())
     await begun(disk, 1)
     disk.end_one()
-    with pytest.raises(OSError, match="no space left"):
+    with pytest.raises(RuntimeError, match="no thread"):
         await first
 
     disk.error = None

@@ -5,6 +5,10 @@
 A disk takes as long for ten small commits as for one, and so does the processor. Commits that are to last are made
 without waiting; each then waits for the next time that the log is written, which begins as soon as the one under way
 has ended (group commit).
+
+Once the disk has failed nothing is said to have reached it any more, until the server is started anew: the system may
+have let go of what could not be written, so that a later writing that succeeds says nothing of it, and what comes
+behind it in the log is lost with it.
 """
 
 import asyncio
@@ -20,13 +24,16 @@ class DiskWaits:
         self._write = write
         self._waiting: list[asyncio.Future[None]] = []
         self._writing: asyncio.Task[None] | None = None
+        self._failure: OSError | None = None
 
     async def reached(self) -> None:
         """Return once the disk has what was committed before.
 
         Raises:
-            OSError: the disk has failed, and what was committed may not be there.
+            OSError: the disk has failed, now or before, and what was committed may not be there.
         """
+        if self._failure is not None:
+            raise OSError("the disk has failed before; the server has to be started anew") from self._failure
         loop = asyncio.get_running_loop()
         told = loop.create_future()
         self._waiting.append(told)
@@ -49,6 +56,10 @@ class DiskWaits:
                     await self._write()
                 except Exception as raised:  # noqa: BLE001  it belongs to those who wait
                     error = raised
+                if isinstance(error, OSError):
+                    self._failure = error
+                    served += self._waiting
+                    self._waiting = []
                 for told in served:
                     if told.done():  # whoever waited was cancelled
                         continue

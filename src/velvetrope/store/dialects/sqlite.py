@@ -30,6 +30,8 @@ from velvetrope.store.dialects.whole_tables import WholeTables
 __all__ = ["Sqlite", "open_engine"]
 
 _BUSY_SECONDS = 10.0
+_PRIMARY_CODE = 0xFF
+"""Of an extended error code, what kind of error it is (https://www.sqlite.org/rescode.html)."""
 _MOST_PAGES = 8192
 """How long the log may become before a commit that is waited for elsewhere tidies it itself: 32 MB, twice what short
 work leaves until then. Writings are counted, and some are large."""
@@ -108,7 +110,10 @@ class Sqlite:
         return False
 
     def is_busy(self, error: Exception) -> bool:
-        return isinstance(error, sqlite3.OperationalError) and error.sqlite_errorcode == sqlite3.SQLITE_BUSY
+        return (
+            isinstance(error, sqlite3.OperationalError)
+            and error.sqlite_errorcode & _PRIMARY_CODE == sqlite3.SQLITE_BUSY
+        )
 
     def set_up_writer(self, driver: DBAPIConnection) -> None:
         cast("_Connection", driver).execute(f"PRAGMA wal_autocheckpoint={_MOST_PAGES}")
