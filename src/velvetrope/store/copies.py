@@ -31,7 +31,7 @@ from sqlalchemy.exc import DBAPIError
 from velvetrope.errors import VelvetropeError
 from velvetrope.store.dialects import DatabaseUnreachable, Dialect, open_engine, parse_url
 from velvetrope.store.dialects.whole_tables import Row, WholeTables
-from velvetrope.store.drivers import driver_of
+from velvetrope.store.drivers import close_connection, driver_of
 from velvetrope.store.schema import HEAD, METADATA, prepare_schema, schema_version
 
 __all__ = ["Copied", "CopyRefused", "WholeStore", "check_schema", "copy_store", "whole_store"]
@@ -134,7 +134,7 @@ def whole_store(url: str, *, writes: bool) -> Iterator[WholeStore]:
             try:
                 yield from _in_transaction(connection, dialect, name, writes=writes)
             finally:
-                _close(connection, dialect)
+                close_connection(connection, dialect)
         except DBAPIError as error:
             raise DatabaseUnreachable(f"{name}: {_why(error.orig or error)}") from error
     finally:
@@ -248,9 +248,3 @@ def _why(error: Any) -> str:  # noqa: ANN401  either driver's
     if str(error.sqlstate).startswith(_DATA_EXCEPTIONS):
         return f"a value that it cannot keep ({type(error).__name__})"
     return " ".join(str(error.diag.message_primary).split())
-
-
-def _close(connection: Connection, dialect: Dialect) -> None:
-    if dialect.is_lost(driver_of(connection)):
-        connection.invalidate()
-    connection.close()

@@ -42,8 +42,8 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql.selectable import TypedReturnsRows
 
 from velvetrope.store.dialects import DatabaseUnreachable, Dialect, Listening, open_engine, parse_url
-from velvetrope.store.disk_waits import DiskWaits
-from velvetrope.store.drivers import driver_of, named_error
+from velvetrope.store.drivers import close_connection, driver_of, named_error
+from velvetrope.store.log_keeper import LogKeeper
 from velvetrope.store.loop_turns import LoopTurns
 from velvetrope.store.schema import prepare_schema
 from velvetrope.store.threads import Threads
@@ -56,10 +56,6 @@ T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 Parameters = Mapping[str, Any] | Sequence[Mapping[str, Any]]
 """Bound values by name; a sequence of them runs the statement once for each."""
-
-_TIDIED_AFTER = 512
-"""Short writes after which the log is tidied: some four thousand pages, where SQLite by itself does it after one
-thousand. A page that was written often is moved once."""
 
 
 class ChangeFeed:
@@ -138,7 +134,7 @@ class Connection:
     async def let_go(self) -> None:
         """End a transaction that has changed nothing."""
         if self._begun is not None:
-            if self._dialect.is_in_process:
+            if self._dialect.log is not None:
                 self._leave()
             else:
                 await self._threads.run(self._leave)
@@ -159,7 +155,7 @@ class Connection:
                 raise named_error(error, "COMMIT") from error
             self.committed = True
         finally:
-            _close(connection, self._dialect)
+            close_connection(connection, self._dialect)
 
     def _leave(self) -> None:
         connection, self._begun = self._open(), None
@@ -171,13 +167,7 @@ class Connection:
         except connection.dialect.loaded_dbapi.Error as error:
             raise named_error(error, "ROLLBACK") from error
         finally:
-            _close(connection, self._dialect)
-
-
-def _close(connection: EngineConnection, dialect: Dialect) -> None:
-    if not connection.invalidated and dialect.is_lost(driver_of(connection)):
-        connection.invalidate()
-    connection.close()
+            close_connection(connection, self._dialect)
 
 
 @dataclass
@@ -205,11 +195,13 @@ class Database:
         self._visits: list[Visit] = []
         self._writing: Visit | None = None
         """The visit of whoever has the turn to write: what it has read and written stays in its connection's cache."""
-        self._untidied = 0
-        """How many writings that visit has committed since the log was tidied."""
-        self._tidying: asyncio.Task[None] | None = None
         self._loop_turns = LoopTurns()
-        self._disk = DiskWaits(self._write_log)
+        self._log = (
+            None
+            if dialect.log is None
+            else LogKeeper(dialect.log, self._with_driver, turns=self._writer, loop_turns=self._loop_turns)
+        )
+        """None where the database is a server."""
         self._brief = threading.local()
         """`waits`, where brief work is being done: whether what it wrote is to reach the disk; and `has_turn`:
         whether it is its turn to write."""
@@ -253,14 +245,12 @@ class Database:
         listening, self._listening = self._listening, None
         if listening is not None:
             await asyncio.to_thread(listening.close)
-        await self._disk.close()
-        if self._tidying is not None:
-            await self._tidying
+        if self._log is not None:
+            await self._log.close()
         await asyncio.to_thread(self._threads.close)
         visits, self._visits = self._visits, []
         for visit in visits:
             await asyncio.to_thread(visit.close)
-        self._dialect.close()
         await asyncio.to_thread(self._engine.dispose)
 
     async def _listen(self) -> None:
@@ -347,7 +337,8 @@ class Database:
                     lambda: self._write(work, topics, written, waits_for_disk=waits_for_disk)
                 )
             finally:
-                self._tidy_if_due()
+                if self._log is not None:
+                    self._log.tidy_if_due()
                 if written:
                     for topic in topics:
                         self.changes.publish(topic)
@@ -361,16 +352,16 @@ class Database:
         loop, once it is its turn to write; by `elsewhere`, if it is another process that writes. What it wrote has
         reached the disk when this returns, unless it did not want to wait for that.
         """
-        if not self._dialect.is_in_process:
+        if self._log is None:
             return await elsewhere(work)
         await self._loop_turns.come()
         try:
             answer, waits = self._done_briefly(work)
         except TurnTaken:
             answer, waits = await self._done_in_turn(work, elsewhere)
-        self._tidy_if_due()
+        self._log.tidy_if_due()
         if waits:
-            await self._disk.reached()
+            await self._log.reached()
         return answer
 
     async def _done_in_turn(
@@ -432,7 +423,8 @@ class Database:
                     written.append(True)
                 raise
             written.append(True)
-            self._untidied += 1
+            if self._log is not None:
+                self._log.committed()
             return answer
         finally:
             self._end_visit(visit)
@@ -480,36 +472,22 @@ class Database:
             visit = Visit(self._engine.connect(), self._dialect)
             self._visits.append(visit)
             if writes:
-                self._dialect.set_up_writer(visit.driver)
+                if self._log is not None:
+                    self._log.set_up_writer(visit.driver)
                 self._writing = visit
             else:
                 self._kept.visit = visit
         return visit
 
-    async def _write_log(self) -> None:
-        # Behind the brief work that waits already: its commits come along.
-        await self._loop_turns.come()
-        await self._threads.run(lambda: self._with_driver(self._dialect.write_log))
+    async def _with_driver(self, work: Callable[[DBAPIConnection], None]) -> None:
+        """Let `work` have the connection that a thread keeps, out of any transaction."""
 
-    def _tidy_if_due(self) -> None:
-        if self._dialect.is_in_process and self._untidied >= _TIDIED_AFTER and self._tidying is None:
-            self._untidied = 0
-            self._tidying = asyncio.get_running_loop().create_task(self._tidy())
+        def visit_and_work() -> None:
+            visit = self._visit(writes=False)
+            with visit.in_use:
+                work(visit.driver)
 
-    async def _tidy(self) -> None:
-        """Most of it while others write; the rest, which is little, in a turn of its own."""
-        try:
-            await self._threads.run(lambda: self._with_driver(self._dialect.tidy_log))
-            async with self._writer:
-                await self._threads.run(lambda: self._with_driver(self._dialect.tidy_log))
-        finally:
-            self._tidying = None
-
-    def _with_driver(self, work: Callable[[DBAPIConnection], None]) -> None:
-        """Let `work` have the connection that the calling thread keeps, out of any transaction."""
-        visit = self._visit(writes=False)
-        with visit.in_use:
-            work(visit.driver)
+        await self._threads.run(visit_and_work)
 
     def _begin(self, *, writes: bool) -> EngineConnection:
         for is_last_try in (False, True):
@@ -523,7 +501,7 @@ class Database:
                     with suppress(DBAPIError):
                         # SQLAlchemy sees it then, and takes none of those out of its pool that were there before.
                         connection.exec_driver_sql("SELECT 1")
-                _close(connection, self._dialect)
+                close_connection(connection, self._dialect)
                 if is_last_try or not is_lost:
                     if isinstance(error, connection.dialect.loaded_dbapi.Error):
                         raise named_error(error, "BEGIN") from error

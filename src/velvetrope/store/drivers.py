@@ -4,7 +4,16 @@ from sqlalchemy import Connection
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DBAPIError
 
-__all__ = ["driver_of", "named_error"]
+from velvetrope.store.dialects import Dialect
+
+__all__ = ["close_connection", "driver_of", "named_error"]
+
+
+def close_connection(connection: Connection, dialect: Dialect) -> None:
+    """Give a connection back to its pool, which takes no lost one."""
+    if not connection.invalidated and dialect.is_lost(driver_of(connection)):
+        connection.invalidate()
+    connection.close()
 
 
 def driver_of(connection: Connection) -> DBAPIConnection:

@@ -26,7 +26,7 @@ from sqlalchemy.sql import ClauseElement
 from sqlalchemy.sql.selectable import TypedReturnsRows
 
 from velvetrope.store.dialects import Dialect
-from velvetrope.store.drivers import driver_of, named_error
+from velvetrope.store.drivers import close_connection, driver_of, named_error
 from velvetrope.store.turns import TurnTaken
 
 __all__ = ["Prepared", "Visit"]
@@ -209,9 +209,7 @@ class Visit:
         """Let go of the connection, once nobody uses it."""
         with self.in_use:
             self._cursor.close()
-            if self.is_lost:
-                self._connection.invalidate()
-            self._connection.close()
+            close_connection(self._connection, self._dialect)
 
     def _forget_engine_transaction(self) -> None:
         """SQLAlchemy takes it that it has begun a transaction where `execute` was used."""

@@ -14,7 +14,7 @@ from sqlalchemy.exc import ArgumentError
 from velvetrope.errors import VelvetropeError
 from velvetrope.store.dialects.whole_tables import WholeTables
 
-__all__ = ["DatabaseUnreachable", "DatabaseUnsupported", "Dialect", "Listening", "open_engine", "parse_url"]
+__all__ = ["DatabaseUnreachable", "DatabaseUnsupported", "Dialect", "Listening", "Log", "open_engine", "parse_url"]
 
 
 class DatabaseUnsupported(VelvetropeError):
@@ -33,6 +33,26 @@ class Listening(Protocol):
         """Stop. Nothing is told after it."""
 
 
+class Log(Protocol):
+    """What commits are appended to, before it is moved to its place in the database."""
+
+    def set_up_writer(self, driver: DBAPIConnection) -> None:
+        """For the connection that short work is written with, where a commit seldom does anything but commit (`tidy`),
+        and never if `begin` was not patient."""
+
+    def write(self, driver: DBAPIConnection) -> None:
+        """Return when the disk has all that was committed before, by any connection."""
+
+    def tidy(self, driver: DBAPIConnection) -> None:
+        """Move what was committed to its place.
+
+        Where nobody writes meanwhile the log is empty afterwards, and where somebody does it is shorter.
+        """
+
+    def close(self) -> None:
+        """Let go of what is held besides connections."""
+
+
 class Dialect(Protocol):
     """How one database is spoken to. `driver` is a connection as its driver has it, out of any transaction."""
 
@@ -42,8 +62,11 @@ class Dialect(Protocol):
     """How many reads of several statements may be under way at once, since each holds a connection; None: any."""
     is_shared: bool
     """Whether several nodes may have it open."""
-    is_in_process: bool
-    """Whether statements run within this process, so that a short one that waits for nobody may be run anywhere."""
+
+    @property
+    def log(self) -> Log | None:
+        """The database's log, where statements run within this process, and a short one that waits for nobody may be
+        run anywhere. None where the database is a server, which looks after its own."""
 
     def check_server(self, driver: DBAPIConnection) -> None:
         """
@@ -60,22 +83,6 @@ class Dialect(Protocol):
 
     def is_busy(self, error: Exception) -> bool:
         """Whether `begin` failed because another process is writing."""
-
-    def set_up_writer(self, driver: DBAPIConnection) -> None:
-        """For the connection that short work is written with, where a commit seldom does anything but commit
-        (`tidy_log`), and never if `begin` was not patient."""
-
-    def write_log(self, driver: DBAPIConnection) -> None:
-        """Return when the disk has all that was committed before, by any connection. Only where `is_in_process`."""
-
-    def tidy_log(self, driver: DBAPIConnection) -> None:
-        """Move what was committed from the log to its place. Only where `is_in_process`.
-
-        Where nobody writes meanwhile the log is empty afterwards, and where somebody does it is shorter.
-        """
-
-    def close(self) -> None:
-        """Let go of what is held besides connections."""
 
     def commit(self, driver: DBAPIConnection, topics: Collection[str]) -> None:
         """Make it last, and tell other nodes of `topics` in the moment in which they can read it."""

@@ -64,7 +64,7 @@ class PostgreSql:
     threads = 16
     max_readers: int | None = 16
     is_shared = True
-    is_in_process = False
+    log = None
 
     def __init__(self, url: URL, *, durable: bool) -> None:
         self._url = url
@@ -117,18 +117,6 @@ class PostgreSql:
 
     def is_busy(self, error: Exception) -> bool:  # noqa: ARG002  whoever writes waits in the server
         return False
-
-    def set_up_writer(self, driver: DBAPIConnection) -> None:
-        """The server tidies by itself."""
-
-    def write_log(self, driver: DBAPIConnection) -> None:
-        raise NotImplementedError("a commit waits for the disk itself where the database is a server")
-
-    def tidy_log(self, driver: DBAPIConnection) -> None:
-        raise NotImplementedError("a server tidies by itself")
-
-    def close(self) -> None:
-        """Nothing is held besides connections."""
 
     def is_lost(self, driver: DBAPIConnection) -> bool:
         return cast("psycopg.Connection[Any]", driver).closed

@@ -8,9 +8,9 @@ loop, so the cursor fetches everything at once, in the thread: a long list never
 
 **The log.** Commits are appended to the log (`-wal`); what makes them last is that the log is written to the disk, and
 SQLite's own way of waiting (`synchronous=FULL`) is one fdatasync of it after each commit. One by us, later, makes all
-commits before it last as well (`write_log`), which is how several wait together. Moving them to their place in the
+commits before it last as well (`_Log.write`), which is how several wait together. Moving them to their place in the
 database (a checkpoint) takes some tens of milliseconds of the disk. SQLite does it within the commit that finds a
-thousand pages in the log; short work does not, and `tidy_log` does it elsewhere.
+thousand pages in the log; short work does not, and `_Log.tidy` does it elsewhere.
 
 Source: https://www.sqlite.org/lang_transaction.html, https://www.sqlite.org/pragma.html, https://www.sqlite.org/wal.html.
 """
@@ -72,17 +72,47 @@ class _Connection(sqlite3.Connection):
         return super().cursor(_Cursor)
 
 
+class _Log:
+    """The `-wal` file, as `Log` has it."""
+
+    def __init__(self, *, durable: bool) -> None:
+        self._durable = durable
+        self._file: int | None = None
+
+    def set_up_writer(self, driver: DBAPIConnection) -> None:
+        cast("_Connection", driver).execute(f"PRAGMA wal_autocheckpoint={_MOST_PAGES}")
+
+    def write(self, driver: DBAPIConnection) -> None:
+        if not self._durable:
+            return
+        if self._file is None:
+            # The log is the same file for as long as a connection is open. SQLite has no locks on it that closing it
+            # elsewhere in the process would take away (https://www.sqlite.org/howtocorrupt.html, section 2.2).
+            connection = cast("_Connection", driver)
+            ((database,),) = connection.execute("SELECT file FROM pragma_database_list WHERE name = 'main'").fetchall()
+            self._file = os.open(f"{database}-wal", os.O_RDWR | os.O_CLOEXEC)
+        _write_to_disk(self._file)
+
+    def tidy(self, driver: DBAPIConnection) -> None:
+        # PASSIVE: whatever a reader still needs, or somebody has just written, stays for the next time.
+        cast("_Connection", driver).execute("PRAGMA wal_checkpoint(PASSIVE)")
+
+    def close(self) -> None:
+        file, self._file = self._file, None
+        if file is not None:
+            os.close(file)
+
+
 class Sqlite:
     """SQLite, as `Dialect` has it. Nobody else hears of changes: a state folder has one server at a time."""
 
     threads = 4
     max_readers: int | None = None
     is_shared = False
-    is_in_process = True
 
     def __init__(self, *, durable: bool) -> None:
         self._durable = durable
-        self._log: int | None = None
+        self.log = _Log(durable=durable)
 
     def check_server(self, driver: DBAPIConnection) -> None:
         """Nothing: it is a part of this process."""
@@ -114,29 +144,6 @@ class Sqlite:
             isinstance(error, sqlite3.OperationalError)
             and error.sqlite_errorcode & _PRIMARY_CODE == sqlite3.SQLITE_BUSY
         )
-
-    def set_up_writer(self, driver: DBAPIConnection) -> None:
-        cast("_Connection", driver).execute(f"PRAGMA wal_autocheckpoint={_MOST_PAGES}")
-
-    def write_log(self, driver: DBAPIConnection) -> None:
-        if not self._durable:
-            return
-        if self._log is None:
-            # The log is the same file for as long as a connection is open. SQLite has no locks on it that closing it
-            # elsewhere in the process would take away (https://www.sqlite.org/howtocorrupt.html, section 2.2).
-            connection = cast("_Connection", driver)
-            ((file,),) = connection.execute("SELECT file FROM pragma_database_list WHERE name = 'main'").fetchall()
-            self._log = os.open(f"{file}-wal", os.O_RDWR | os.O_CLOEXEC)
-        _write_to_disk(self._log)
-
-    def tidy_log(self, driver: DBAPIConnection) -> None:
-        # PASSIVE: whatever a reader still needs, or somebody has just written, stays for the next time.
-        cast("_Connection", driver).execute("PRAGMA wal_checkpoint(PASSIVE)")
-
-    def close(self) -> None:
-        log, self._log = self._log, None
-        if log is not None:
-            os.close(log)
 
     def listen(self, told: Callable[[Collection[str] | None], None]) -> None:  # noqa: ARG002  there is nobody to hear
         return None

@@ -1,0 +1,80 @@
+"""The log of a database that runs in this process: who waits for the disk, and when the log is tidied.
+
+Commits are appended to the log. `reached` waits, together with others (`DiskWaits`), until the disk has it. After so
+many short writings it is tidied in a thread, so that no commit has to do it.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from sqlalchemy.engine.interfaces import DBAPIConnection
+
+from velvetrope.store.dialects import Log
+from velvetrope.store.disk_waits import DiskWaits
+from velvetrope.store.loop_turns import LoopTurns
+from velvetrope.store.turns import Turns
+
+__all__ = ["LogKeeper"]
+
+_TIDIED_AFTER = 512
+"""Short writings after which the log is tidied: some four thousand pages, where SQLite by itself does it after one
+thousand. A page that was written often is moved once."""
+
+InThread = Callable[[Callable[[DBAPIConnection], None]], Awaitable[None]]
+"""Lets work have a connection that is out of any transaction, in a thread."""
+
+
+class LogKeeper:
+    """Of one database, whose writers take `turns` and whose brief work has `loop_turns`."""
+
+    def __init__(self, log: Log, in_thread: InThread, *, turns: Turns, loop_turns: LoopTurns) -> None:
+        self._log = log
+        self._in_thread = in_thread
+        self._turns = turns
+        self._loop_turns = loop_turns
+        self._waits = DiskWaits(self._write)
+        self._untidied = 0
+        self._tidying: asyncio.Task[None] | None = None
+
+    def set_up_writer(self, driver: DBAPIConnection) -> None:
+        """For the connection that short work is written with."""
+        self._log.set_up_writer(driver)
+
+    def committed(self) -> None:
+        """A short writing was. Called by whoever has the turn, in any thread."""
+        self._untidied += 1
+
+    async def reached(self) -> None:
+        """Return once the disk has what was committed before.
+
+        Raises:
+            OSError: the disk has failed, now or before.
+        """
+        await self._waits.reached()
+
+    def tidy_if_due(self) -> None:
+        """Begin to tidy, if much was written."""
+        if self._untidied >= _TIDIED_AFTER and self._tidying is None:
+            self._untidied = 0
+            self._tidying = asyncio.get_running_loop().create_task(self._tidy())
+
+    async def close(self) -> None:
+        """Wait until nobody waits for the disk any more, and let go of the log."""
+        await self._waits.close()
+        if self._tidying is not None:
+            await self._tidying
+        self._log.close()
+
+    async def _write(self) -> None:
+        # Behind the brief work that waits already: its commits come along.
+        await self._loop_turns.come()
+        await self._in_thread(self._log.write)
+
+    async def _tidy(self) -> None:
+        """Most of it while others write; the rest, which is little, in a turn of its own."""
+        try:
+            await self._in_thread(self._log.tidy)
+            async with self._turns:
+                await self._in_thread(self._log.tidy)
+        finally:
+            self._tidying = None
