@@ -133,7 +133,8 @@ class UserPools:
         back_off = BackOff(sign_ins, self._workers)
         keys = PoolKeys(store, master_keys, entropy, self._workers, clock, database.changes)
         self.signing_keys = keys
-        passwords = PasswordSignIn(vault, KeptPowers(store, vault), back_off)
+        powers = KeptPowers(store, vault)
+        passwords = PasswordSignIn(vault, powers, back_off)
         generation, scopes = TokenGeneration(triggers), ScopeDirectory(configuration)
         issuer = TokenIssuer(
             store=store,
@@ -191,6 +192,8 @@ class UserPools:
             vault=vault,
             back_off=back_off,
             passwords=passwords,
+            powers=powers,
+            changes=changes,
             challenges=challenges,
             codes=OneTimeCodes(
                 sender=writer,
@@ -330,6 +333,8 @@ def _sign_in_parts(
     vault: PasswordVault,
     back_off: BackOff,
     passwords: PasswordSignIn,
+    powers: KeptPowers,
+    changes: PasswordChanges,
     challenges: ChallengeSealer,
     codes: OneTimeCodes,
     apps: AuthenticatorApps,
@@ -353,13 +358,13 @@ def _sign_in_parts(
         factors=factors,
         directory=directory,
         vault=vault,
-        powers=KeptPowers(store, vault),
+        powers=powers,
         exchange=exchange,
     )
     custom = CustomChallenges(
         triggers=triggers, challenges=challenges, directory=directory, second_factors=second_factors
     )
-    new_passwords = NewPasswords(store, challenges, directory, vault, PasswordChanges(store, vault))
+    new_passwords = NewPasswords(store, challenges, directory, vault, changes)
     devices = DeviceProofs(
         factors=factors,
         challenges=challenges,
