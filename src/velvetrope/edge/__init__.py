@@ -6,13 +6,11 @@ tools which only dispatch pay for neither.
 """
 
 from velvetrope.edge.app import EdgeApp
-from velvetrope.edge.call_trail import DecisionRecorder
 from velvetrope.edge.dispatcher import OperationDispatcher
 from velvetrope.edge.judging import JudgedOperation, OperationJudge
 from velvetrope.edge.signatures import SignatureVerifier
 
 __all__ = [
-    "DecisionRecorder",
     "EdgeApp",
     "JudgedOperation",
     "OperationDispatcher",

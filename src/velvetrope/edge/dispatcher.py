@@ -24,7 +24,7 @@ from velvetrope import sigv4
 from velvetrope.clock import Clock, Entropy
 from velvetrope.edge import errors
 from velvetrope.edge.answers import answer_writer
-from velvetrope.edge.call_trail import CallTrail, DecisionRecorder
+from velvetrope.edge.call_trail import CallTrail
 from velvetrope.edge.codecs import CODECS, MalformedRequest, UnknownMember
 from velvetrope.edge.cors import CROSS_ORIGIN_HEADERS
 from velvetrope.edge.finding import Target, find_target
@@ -39,6 +39,7 @@ from velvetrope.edge.services import SERVICES, WireService
 from velvetrope.edge.signatures import SignatureVerifier
 from velvetrope.edge.validation import describe_violations, find_violations
 from velvetrope.errors import ServiceError
+from velvetrope.execute_api import DecisionRecorder
 from velvetrope.identifiers import new_uuid
 from velvetrope.operations import Call
 from velvetrope.principals import ANONYMOUS, Principal
