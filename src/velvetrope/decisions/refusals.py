@@ -18,6 +18,7 @@ server's log and the batch itself say how many. A server that is killed loses wh
 import asyncio
 import logging
 from collections import Counter
+from contextlib import suppress
 from ipaddress import ip_network
 
 import msgspec
@@ -152,7 +153,8 @@ class Refusals:
             await self._came.wait()
             if not self._ending.is_set():
                 # Together with what comes in the next moment.
-                await _wait(self._ending, FLUSH_SECONDS)
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._ending.wait(), FLUSH_SECONDS)
             self._came.clear()
             try:
                 await self.flush()
@@ -218,10 +220,3 @@ def _sender(address: str) -> str:
 
 def _identity(record: DecisionRecord) -> tuple[object, ...]:
     return record.request_id, record.at, record.service, record.action
-
-
-async def _wait(event: asyncio.Event, seconds: float) -> None:
-    try:
-        await asyncio.wait_for(event.wait(), seconds)
-    except TimeoutError:
-        return
