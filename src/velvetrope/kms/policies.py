@@ -22,6 +22,7 @@ from velvetrope.policy import (
     Policy,
     PolicyPrincipals,
     PrincipalPolicies,
+    default_key_policy,
     encryption_context_keys,
     evaluate,
     parse_policy,
@@ -57,14 +58,7 @@ class KeyPolicies:
 
 def default_policy(account_id: str) -> str:
     """The key policy that lets the account's identity policies decide."""
-    statement = {
-        "Sid": "Enable IAM User Permissions",
-        "Effect": "Allow",
-        "Principal": {"AWS": f"arn:aws:iam::{account_id}:root"},
-        "Action": "kms:*",
-        "Resource": "*",
-    }
-    return json.dumps({"Version": "2012-10-17", "Id": "key-default-1", "Statement": [statement]}, indent=2)
+    return json.dumps(default_key_policy(account_id), indent=2)
 
 
 async def prepared_policy(

@@ -17,6 +17,7 @@ from velvetrope.policy.decision import Decision
 from velvetrope.policy.documents import parse_policy, read_policy
 from velvetrope.policy.errors import MalformedPolicy
 from velvetrope.policy.evaluation import allow_unjudged, evaluate
+from velvetrope.policy.key_policies import default_key_policy
 from velvetrope.policy.named_principals import PolicyPrincipals, named_principals, with_principals
 from velvetrope.policy.positions import Position, Span, statement_spans
 from velvetrope.policy.requests import AuthorizationRequest, PrincipalPolicies
@@ -34,6 +35,7 @@ __all__ = [
     "Span",
     "Statement",
     "allow_unjudged",
+    "default_key_policy",
     "encryption_context_keys",
     "evaluate",
     "named_principals",

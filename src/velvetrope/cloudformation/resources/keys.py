@@ -23,6 +23,7 @@ from velvetrope.cloudformation.resource import (
 )
 from velvetrope.cloudformation.schemas import Properties
 from velvetrope.errors import ServiceError
+from velvetrope.policy import default_key_policy
 
 __all__ = ["KEY_HANDLERS"]
 
@@ -93,7 +94,7 @@ class KeyHandler:
         if old.get("KeyPolicy") != new.get("KeyPolicy"):
             # Last: by a new policy the caller may have no right to the other changes any more.
             bypass = new.get("BypassPolicyLockoutSafetyCheck", False)
-            policy = _policy(new) if "KeyPolicy" in new else _default_policy(at)
+            policy = _policy(new) if "KeyPolicy" in new else json.dumps(default_key_policy(at.call.account_id))
             parameters = {**key, "PolicyName": "default", "Policy": policy, "BypassPolicyLockoutSafetyCheck": bypass}
             await at.invoke(_SERVICE, "PutKeyPolicy", parameters)
         return made
@@ -118,19 +119,6 @@ def _check_rotation(properties: Properties) -> None:
 def _policy(properties: Properties) -> str:
     policy = properties["KeyPolicy"]
     return policy if isinstance(policy, str) else json.dumps(policy)
-
-
-def _default_policy(at: ResourceCall) -> str:
-    """What CreateKey gives a key without one. Source: AWS KMS Developer Guide, "Default key policy"."""
-    root = f"arn:aws:iam::{at.call.account_id}:root"
-    statement = {
-        "Sid": "Enable IAM User Permissions",
-        "Effect": "Allow",
-        "Principal": {"AWS": root},
-        "Action": "kms:*",
-        "Resource": "*",
-    }
-    return json.dumps({"Version": "2012-10-17", "Id": "key-default-1", "Statement": [statement]})
 
 
 def _tags(tags: Mapping[str, str]) -> list[dict[str, str]]:
