@@ -9,6 +9,7 @@ A batch does not wait for the disk. Chunks go with their group.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import msgspec
 from sqlalchemy import (
@@ -165,7 +166,7 @@ class LogChunkStore:
 
         for head in await self.load_heads(group):
             if stream in head.times.streams:
-                await self._database.write_at_once(lambda visit, head=head: write(visit, head))  # type: ignore[misc]  # mypy knows no defaults of a lambda
+                await self._database.write_at_once(partial(write, head=head))
 
     def _append(self, visit: Visit, group: str, batch: LogBatch) -> None:
         row = visit.one(_NEWEST, {"group": group})
