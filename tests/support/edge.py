@@ -335,6 +335,7 @@ class Serving(AbstractContextManager["Serving"]):
             gateway=gateway,
             operations=operations,
             tls=tls,
+            grace_seconds=grace_seconds,
             pace=pace or Pace(),
             sweep_seconds=sweep_seconds,
         )
