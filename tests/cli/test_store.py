@@ -249,8 +249,10 @@ def test_what_is_wrong_is_said_with_status_1(state: Path) -> None:
 
 
 _UNTIL_TOLD = """
+import signal
 import sys
 from pathlib import Path
+signal.signal(signal.SIGINT, signal.default_int_handler)  # else ignored, where a shell runs the tests in the background
 from velvetrope.cli import store
 def wait(_table, _rows):
     print("copying", flush=True)
