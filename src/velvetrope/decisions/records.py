@@ -5,11 +5,11 @@
 """
 
 from datetime import datetime
-from typing import Literal
+from typing import Literal, Protocol
 
 import msgspec
 
-__all__ = ["DecisionRecord", "DecisionStep"]
+__all__ = ["DecisionRecord", "DecisionStep", "Recorder"]
 
 
 class DecisionStep(msgspec.Struct, frozen=True):
@@ -37,3 +37,9 @@ class DecisionRecord(msgspec.Struct, frozen=True, kw_only=True):
     code: str
     steps: tuple[DecisionStep, ...]
     duration_ms: float
+
+
+class Recorder(Protocol):
+    """Keeps the record of a request; `DecisionLog` does. Nothing is answered, and nothing waits."""
+
+    def record(self, record: DecisionRecord, /) -> None: ...

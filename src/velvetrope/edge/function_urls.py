@@ -11,10 +11,10 @@ from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from time import perf_counter
-from typing import Any, Final, Literal, Protocol
+from typing import Any, Final, Literal
 
 from velvetrope import sigv4
-from velvetrope.decisions import DecisionRecord, DecisionStep
+from velvetrope.decisions import DecisionRecord, DecisionStep, Recorder
 from velvetrope.edge import errors
 from velvetrope.edge.bodies import BodyTooLarge, ClientGone, read_body
 from velvetrope.edge.codecs import CODECS
@@ -36,12 +36,6 @@ MAX_BODY_BYTES: Final = 6_291_456
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-
-
-class DecisionRecorder(Protocol):
-    """Keeps decision records."""
-
-    def record(self, record: DecisionRecord, /) -> None: ...
 
 
 class UrlNotFound(ServiceError):
@@ -73,7 +67,7 @@ class _Trail:
 class FunctionUrlPages:
     """Answers what is for a function's address."""
 
-    def __init__(self, urls: FunctionUrls, verifier: SignatureVerifier, recorder: DecisionRecorder) -> None:
+    def __init__(self, urls: FunctionUrls, verifier: SignatureVerifier, recorder: Recorder) -> None:
         self._urls = urls
         self._verifier = verifier
         self._recorder = recorder

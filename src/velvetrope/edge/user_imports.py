@@ -12,11 +12,11 @@ Source: Amazon S3 API Reference, PutObject and "Error responses".
 import hashlib
 from collections.abc import Awaitable, Callable, MutableMapping
 from datetime import datetime
-from typing import Any, Final, Protocol
+from typing import Any, Final
 from urllib.parse import parse_qsl
 from xml.sax.saxutils import escape
 
-from velvetrope.decisions import DecisionRecord, DecisionStep
+from velvetrope.decisions import DecisionRecord, DecisionStep, Recorder
 from velvetrope.edge.bodies import ClientGone
 from velvetrope.edge.requests import WireAnswer
 from velvetrope.userpools import UPLOAD_PATH, FileTooLarge, ImportUpload, ImportUploads, UploadRefused
@@ -28,16 +28,10 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 _XML: Final = (b"content-type", b"application/xml")
 
 
-class DecisionRecorder(Protocol):
-    """Keeps decision records."""
-
-    def record(self, record: DecisionRecord, /) -> None: ...
-
-
 class UserImportPages:
     """See the module."""
 
-    def __init__(self, uploads: ImportUploads, recorder: DecisionRecorder) -> None:
+    def __init__(self, uploads: ImportUploads, recorder: Recorder) -> None:
         self._uploads = uploads
         self._recorder = recorder
 

@@ -25,10 +25,10 @@ import ssl
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from time import perf_counter
-from typing import Final, Literal, Protocol
+from typing import Final, Literal
 
 from velvetrope.clock import Clock, Entropy
-from velvetrope.decisions import DecisionRecord, DecisionStep
+from velvetrope.decisions import DecisionRecord, DecisionStep, Recorder
 from velvetrope.edge.database.backend import Backend, BackendConnection, BackendRefused
 from velvetrope.edge.database.messages import (
     AUTHENTICATION_OK,
@@ -57,12 +57,6 @@ _BACKLOG: Final = 128
 _REFUSED, _NOT_SUPPORTED, _PROTOCOL_VIOLATION, _UNREACHABLE, _TOO_MANY = "28000", "0A000", "08P01", "57P03", "53300"
 
 _log = logging.getLogger(__name__)
-
-
-class DecisionRecorder(Protocol):
-    """Keeps decision records."""
-
-    def record(self, record: DecisionRecord, /) -> None: ...
 
 
 class _Refused(Exception):
@@ -95,7 +89,7 @@ class DatabaseDoor:
         self,
         tokens: TokenVerifier,
         backend: Backend,
-        recorder: DecisionRecorder,
+        recorder: Recorder,
         clock: Clock,
         entropy: Entropy,
         *,

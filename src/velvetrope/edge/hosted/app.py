@@ -20,6 +20,7 @@ import logging
 from urllib.parse import urlsplit
 
 from velvetrope.clock import Clock, Entropy
+from velvetrope.decisions import Recorder
 from velvetrope.edge.hosted import pages
 from velvetrope.edge.hosted.addresses import (
     HostedAddress,
@@ -28,7 +29,7 @@ from velvetrope.edge.hosted.addresses import (
     is_loopback_host,
     parse_host,
 )
-from velvetrope.edge.hosted.context import PAGE_ERROR_TEXT, DecisionRecorder, HostedContext
+from velvetrope.edge.hosted.context import PAGE_ERROR_TEXT, HostedContext
 from velvetrope.edge.hosted.dressing import Dressing, LookSource
 from velvetrope.edge.hosted.endpoints import endpoint_table
 from velvetrope.edge.hosted.refusals import render_not_found, render_refusal
@@ -65,7 +66,7 @@ class HostedPages:
         *,
         public_url: str | None = None,
         providers: ProviderParts | None = None,
-        recorder: DecisionRecorder | None = None,
+        recorder: Recorder | None = None,
         accounts: AccountDirectory | None = None,
         looks: LookSource | None = None,
         terms: TermsSource | None = None,

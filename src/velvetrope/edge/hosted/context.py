@@ -10,10 +10,9 @@ records and the address of this server are here, so that no endpoint has a rule 
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Protocol
 
 from velvetrope.clock import Clock, Entropy
-from velvetrope.decisions import DecisionRecord, DecisionStep
+from velvetrope.decisions import DecisionRecord, DecisionStep, Recorder
 from velvetrope.edge.hosted import cookies
 from velvetrope.edge.hosted.addresses import HostedAddress
 from velvetrope.edge.hosted.dressing import Dressing
@@ -35,7 +34,7 @@ from velvetrope.hosted_ui import (
 from velvetrope.oauth import Parameters
 from velvetrope.secret import Secret
 
-__all__ = ["FORM_NOT_OURS", "PAGE_ERROR_TEXT", "PASSKEY_OFFER", "DecisionRecorder", "HostedContext", "TakeForm"]
+__all__ = ["FORM_NOT_OURS", "PAGE_ERROR_TEXT", "PASSKEY_OFFER", "HostedContext", "TakeForm"]
 
 PASSKEY_OFFER = "/passkeys/offer"
 """Where a passkey is offered on the way back to the app; the path is ours."""
@@ -50,12 +49,6 @@ TakeForm = Callable[[Arrived, Parameters], Awaitable[HostedResponse]]
 """Answers a request by the fields of its form."""
 
 
-class DecisionRecorder(Protocol):
-    """Keeps decision records: `decisions.DecisionLog`."""
-
-    def record(self, record: DecisionRecord, /) -> None: ...
-
-
 @dataclass(frozen=True, slots=True)
 class HostedContext:
     """The house that the endpoints stand in."""
@@ -64,7 +57,7 @@ class HostedContext:
     flows: HostedUi
     clock: Clock
     entropy: Entropy
-    recorder: DecisionRecorder | None = None
+    recorder: Recorder | None = None
     public_origin: str | None = None
     """The origin that the world knows this server by; None in development."""
     dressing: Dressing = field(default_factory=Dressing)
