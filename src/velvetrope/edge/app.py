@@ -18,11 +18,12 @@ behind the request lane see them in lower case.
 """
 
 import logging
-from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from collections.abc import Awaitable, Sequence
 from datetime import datetime
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 from velvetrope.clock import Clock, Entropy
+from velvetrope.edge.asgi import AsgiApp, Layer, Message, Receive, Scope, Send
 from velvetrope.edge.bodies import MAX_GATEWAY_BODY_BYTES, BodyTooLarge, ClientGone, GatewayCall, read_body
 from velvetrope.edge.cors import answer_preflight
 from velvetrope.edge.dispatcher import OperationDispatcher
@@ -34,12 +35,6 @@ from velvetrope.execute_api import GatewayResponse, IncomingRequest
 from velvetrope.identifiers import new_uuid
 
 __all__ = ["DomainLookup", "EdgeApp", "HostedPages", "PlainPages", "RequestAnswerer"]
-
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-AsgiApp = Callable[[Scope, Receive, Send], Awaitable[None]]
-Layer = Callable[[AsgiApp], AsgiApp]
 
 API_PREFIX: Final = b"/_api/"
 MAX_UPLOAD_BODY_BYTES: Final = 73_400_320
@@ -384,7 +379,7 @@ def _with_faults_answered(app: AsgiApp) -> AsgiApp:
     async def layer(scope: Scope, receive: Receive, send: Send) -> None:
         started = False
 
-        async def send_noting(message: MutableMapping[str, Any]) -> None:
+        async def send_noting(message: Message) -> None:
             nonlocal started
             started = True
             await send(message)

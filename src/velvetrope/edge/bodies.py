@@ -4,9 +4,9 @@ A body that arrived with its head, as small ones do, costs one `receive`. Past t
 before more is taken in, and the sum as it grows. How slowly a body may come is the listener's business.
 """
 
-from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any, Final
+from typing import Final
 
+from velvetrope.edge.asgi import Receive, Scope
 from velvetrope.errors import VelvetropeError
 
 __all__ = ["MAX_GATEWAY_BODY_BYTES", "BodyTooLarge", "ClientGone", "GatewayCall", "read_body"]
@@ -25,9 +25,7 @@ class ClientGone(VelvetropeError):
     """The client closed the connection before its request was complete."""
 
 
-async def read_body(
-    scope: MutableMapping[str, Any], receive: Callable[[], Awaitable[MutableMapping[str, Any]]], *, limit: int
-) -> bytes:
+async def read_body(scope: Scope, receive: Receive, *, limit: int) -> bytes:
     """The request's body, `limit` bytes at the most.
 
     Raises:

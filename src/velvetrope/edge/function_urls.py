@@ -7,15 +7,16 @@ is given, is `functions.function_urls`'. Every call leaves one decision record.
 Refusals have Lambda's form: a JSON document, and the code in `x-amzn-ErrorType`.
 """
 
-from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from time import perf_counter
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 from velvetrope import sigv4
 from velvetrope.decisions import DecisionRecord, DecisionStep, Recorder
 from velvetrope.edge import errors
+from velvetrope.edge.asgi import Receive, Scope
 from velvetrope.edge.bodies import BodyTooLarge, ClientGone, read_body
 from velvetrope.edge.codecs import CODECS
 from velvetrope.edge.models import load_service_model
@@ -32,10 +33,6 @@ _HOST_LABEL: Final = "lambda-url"
 _SERVICE: Final = "lambda"
 MAX_BODY_BYTES: Final = 6_291_456
 """Lambda quotas: 6 MB for an invocation that is waited for."""
-
-
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 
 
 class UrlNotFound(ServiceError):

@@ -10,21 +10,19 @@ Source: Amazon S3 API Reference, PutObject and "Error responses".
 """
 
 import hashlib
-from collections.abc import Awaitable, Callable, MutableMapping
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 from urllib.parse import parse_qsl
 from xml.sax.saxutils import escape
 
 from velvetrope.decisions import DecisionRecord, DecisionStep, Recorder
+from velvetrope.edge.asgi import Receive, Scope
 from velvetrope.edge.bodies import ClientGone
 from velvetrope.edge.requests import WireAnswer
 from velvetrope.userpools import UPLOAD_PATH, FileTooLarge, ImportUpload, ImportUploads, UploadRefused
 
 __all__ = ["UserImportPages"]
 
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 _XML: Final = (b"content-type", b"application/xml")
 
 

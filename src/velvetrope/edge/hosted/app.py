@@ -21,6 +21,8 @@ from urllib.parse import urlsplit
 
 from velvetrope.clock import Clock, Entropy
 from velvetrope.decisions import Recorder
+from velvetrope.edge.asgi import Receive, Scope, Send
+from velvetrope.edge.bodies import BodyTooLarge, ClientGone
 from velvetrope.edge.hosted import pages
 from velvetrope.edge.hosted.addresses import (
     HostedAddress,
@@ -33,7 +35,7 @@ from velvetrope.edge.hosted.context import PAGE_ERROR_TEXT, HostedContext
 from velvetrope.edge.hosted.dressing import Dressing, LookSource
 from velvetrope.edge.hosted.endpoints import endpoint_table
 from velvetrope.edge.hosted.refusals import render_not_found, render_refusal
-from velvetrope.edge.hosted.requests import BodyTooLarge, HostedRequest, Receive, Scope, Send, read_request
+from velvetrope.edge.hosted.requests import HostedRequest, read_request
 from velvetrope.edge.hosted.responses import HostedResponse, json_response, redirect_response
 from velvetrope.edge.hosted.table import Arrived, Endpoint, EndpointKind
 from velvetrope.edge.hosted.terms_links import TermsSource
@@ -123,6 +125,8 @@ class HostedPages:
             )
         except BodyTooLarge:
             await HostedResponse(413).send(send, request_id=request_id, with_body=True)
+            return
+        except ClientGone:
             return
         response = await self._answer(request)
         await response.send(send, request_id=request_id, with_body=request.method != "HEAD")

@@ -5,35 +5,22 @@ from datetime import datetime
 from functools import cached_property
 from urllib.parse import quote
 
+from velvetrope.edge.asgi import Receive, Scope
+from velvetrope.edge.bodies import read_body
 from velvetrope.edge.hosted.addresses import is_loopback_host, parse_host
 
 __all__ = [
     "MAX_BODY_BYTES",
     "MAX_SAML_BODY_BYTES",
-    "BodyTooLarge",
     "HostedRequest",
-    "Receive",
-    "Scope",
-    "Send",
     "read_request",
 ]
-
-from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any
-
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 _FORM = "application/x-www-form-urlencoded"
 MAX_BODY_BYTES = 16 * 1024
 """A password is at most 256 characters, a refresh token some 2 KB."""
 MAX_SAML_BODY_BYTES = 512 * 1024
 """A SAML message has up to 256 KiB (`saml`), a third more in base64, and some percent signs."""
-
-
-class BodyTooLarge(Exception):
-    """More came than any form or token request holds, or the client left before it was complete."""
 
 
 @dataclass(frozen=True)
@@ -104,18 +91,11 @@ async def read_request(
     """The request with its body, and by the scheme in which it left the browser (see `_scheme`).
 
     Raises:
-        BodyTooLarge: above `max_body_bytes`; the rest is not read.
+        velvetrope.edge.bodies.BodyTooLarge: above `max_body_bytes`; the rest is not read.
+        velvetrope.edge.bodies.ClientGone: the connection closed before the body was complete.
     """
-    body = b""
-    while scope["method"] in {"POST", "PUT", "PATCH"}:
-        message = await receive()
-        if message["type"] != "http.request":
-            raise BodyTooLarge
-        body += message.get("body", b"")
-        if len(body) > max_body_bytes:
-            raise BodyTooLarge
-        if not message.get("more_body", False):
-            break
+    has_body = scope["method"] in {"POST", "PUT", "PATCH"}
+    body = await read_body(scope, receive, limit=max_body_bytes) if has_body else b""
     raw_path = scope.get("raw_path") or quote(scope["path"]).encode()
     read = HostedRequest(
         method=scope["method"],

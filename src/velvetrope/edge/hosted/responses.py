@@ -11,7 +11,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from velvetrope.edge.hosted.requests import Send
+from velvetrope.edge.asgi import Send
 
 __all__ = ["HostedResponse", "json_response", "redirect_response"]
 
