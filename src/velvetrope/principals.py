@@ -54,6 +54,9 @@ class Session:
     chained: bool = False
     """Assumed with credentials that were themselves temporary: such a session lasts one hour at the most."""
     source_function_arn: str | None = None
+    issuer_arn: str | None = None
+    """The user who called GetFederationToken for a federated user, and its unique id; None if the root user did."""
+    issuer_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -197,17 +197,24 @@ async def test_the_root_user_may_do_everything_within_its_session_policy(iam: Ia
 
 
 async def test_a_federated_user_has_the_issuer_s_policies_within_the_session_policy(iam: Iam) -> None:
-    await make_user(iam, allow("a:*"))
+    alice = await make_user(iam, allow("a:*"))
     arn = f"arn:aws:sts::{ACCOUNT}:federated-user/guest"
-    session = Session(NOW, NOW + timedelta(hours=1), policies=(document(allow("*")),))
+    session = Session(
+        NOW,
+        NOW + timedelta(hours=1),
+        policies=(document(allow("*")),),
+        issuer_arn=alice.arn,
+        issuer_id=alice.unique_id,
+    )
     guest = Principal("FederatedUser", ACCOUNT, arn, arn, f"{ACCOUNT}:guest", name="alice", session=session)
 
     assert (await decide(iam, guest, "a:Do")).allowed
     assert not (await decide(iam, guest, "b:Do")).allowed
     bare = replace(guest, session=replace(session, policies=None))
     assert (await decide(iam, bare, "a:Do")).because == "because no session policy allows the a:Do action"
-    issued_before = replace(guest, session=replace(session, issued_at=NOW - timedelta(days=1)))
-    assert not (await decide(iam, issued_before, "a:Do")).allowed
+    for issuer_id in (None, "AIDAANOTHERALICE"):
+        by_another = replace(guest, session=replace(session, issuer_id=issuer_id))
+        assert not (await decide(iam, by_another, "a:Do")).allowed
     by_root = replace(guest, name="")
     assert (await decide(iam, by_root, "b:Do")).allowed
 

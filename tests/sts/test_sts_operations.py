@@ -479,6 +479,19 @@ async def test_a_transitive_tag_goes_with_the_session_into_the_next_role() -> No
     assert second.session.transitive_tag_keys == ("Team",)
 
 
+async def test_a_role_that_lets_no_tags_in_is_closed_to_a_session_that_brings_transitive_ones() -> None:
+    sts = Sts()
+    first = sts.holder(await sts.assume(tags=(Tag(key="Team", value="blue"),), transitive_tag_keys=("Team",)))
+    untagged = sts.holder(await sts.assume(tags=(Tag(key="Team", value="blue"),)))
+    sts.roles.roles[0] = Role(trusting({"AWS": ACCOUNT}))
+
+    with pytest.raises(AccessDenied) as refusal:
+        await sts.assume(first)
+
+    assert refusal.value.message.endswith(f"is not authorized to perform: sts:TagSession on resource: {ROLE_ARN}")
+    assert sts.holder(await sts.assume(untagged)).session is not None
+
+
 async def test_a_transitive_tag_cannot_be_changed_on_the_way() -> None:
     sts = Sts()
     first = sts.holder(await sts.assume(tags=(Tag(key="Team", value="blue"),), transitive_tag_keys=("Team",)))
@@ -684,6 +697,8 @@ async def test_a_federated_user_may_do_what_the_user_and_the_passed_policy_may()
     }
     holder = sts.holder(answer)
     assert (holder.kind, holder.name) == ("FederatedUser", "alice")
+    assert holder.session is not None
+    assert (holder.session.issuer_arn, holder.session.issuer_id) == (ALICE.arn, ALICE.unique_id)
     everything = document({"Effect": "Allow", "Action": "*", "Resource": "*"})
     assert decide(holder, "execute-api:Invoke", await Gatherer((everything,)).policies_for(holder)).allowed
     assert not decide(holder, "s3:GetObject", await Gatherer((everything,)).policies_for(holder)).allowed

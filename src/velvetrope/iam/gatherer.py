@@ -111,10 +111,7 @@ class PolicyGatherer:
             return PrincipalPolicies(identity=(_EVERYTHING,))
         user = await self._store.load_user(principal.account_id, principal.name)
         session = principal.session
-        if user is None or session is None or user.created_at > session.issued_at:
-            return _GONE
-        if user.renamed_at is not None and user.renamed_at >= session.issued_at:
-            # The issuer had this name then; who has it now is somebody else, however old.
+        if user is None or session is None or user.user_id != session.issuer_id:
             return _GONE
         return await policies_of_entity(self._store, user)
 
@@ -127,9 +124,8 @@ class PolicyGatherer:
 def _key_of(principal: Principal) -> tuple[str, str, str, str]:
     """What a principal's policies hang on, but for those of its session."""
     if principal.kind == "FederatedUser":
-        # The issuer must be older than the session, so what one session gets says nothing about another.
-        issued_at = "" if principal.session is None else principal.session.issued_at.isoformat()
-        return principal.kind, principal.account_id, principal.name, issued_at
+        issuer_id = None if principal.session is None else principal.session.issuer_id
+        return principal.kind, principal.account_id, principal.name, issuer_id or ""
     return principal.kind, principal.account_id, principal.policy_arn, principal.unique_id.partition(":")[0]
 
 

@@ -106,7 +106,6 @@ class UserOperations:
                 user_name=name,
                 path=path,
                 arn=call.arn("iam", f"user{path}{name}", region=""),
-                renamed_at=user.renamed_at if name == user.user_name else call.now,
             )
 
         outcome = await self._store.rename_user(call.account_id, user_name, change)

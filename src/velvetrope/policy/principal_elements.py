@@ -1,14 +1,15 @@
 """The Principal and NotPrincipal elements: whom a resource or trust policy speaks of, and how closely.
 
-How closely matters: an Allow that names a user or one session decides at once, one that names a role is still limited
-by boundary and session policy, and one that names an account only lets that account's own policies decide. `Naming`
-says which it was.
+How closely matters: an Allow that names a user or one session decides at once, one that names a role (or, to a
+federated user's session, the user who federated it) is still limited by boundary and session policy, and one that names
+an account only lets that account's own policies decide. `Naming` says which it was.
 
 `*` (and `{"AWS": "*"}`, the same) is everybody, the anonymous included. A caller who comes by web identity is only
 allowed by name (`Federated`); UNVERIFIED for `*`, where we take the reading that lets fewer people in. Whether `*` also
 sets boundary and session policy aside is UNVERIFIED too; here it does not.
 
-NotPrincipal spares a caller only if all that the caller is has been listed: session, role and account.
+NotPrincipal spares a caller only if all that the caller is has been listed: session, role (or federating user) and
+account.
 
 Source: IAM User Guide, "IAM JSON policy elements: Principal", "NotPrincipal", "Policy evaluation logic".
 """
@@ -74,7 +75,7 @@ class PrincipalElement:
             return Naming.EXACTLY if self.anyone else Naming.NOBODY
         if principal.arn in self.names or (principal.kind == "User" and principal.unique_id in self.names):
             return Naming.EXACTLY
-        if self.anyone or (principal.kind == "AssumedRole" and self._lists_role(principal)):
+        if self.anyone or self._lists_maker(principal):
             return Naming.ROLE_OR_ANYONE
         return Naming.ACCOUNT if principal.account_id in self.accounts else Naming.NOBODY
 
@@ -89,13 +90,20 @@ class PrincipalElement:
             return False
         if principal.is_root:
             return True
-        if principal.kind == "AssumedRole":
-            return self._lists_role(principal) and principal.arn in self.names
-        return principal.arn in self.names or principal.unique_id in self.names
+        named = principal.arn in self.names or principal.unique_id in self.names
+        session = principal.session
+        has_maker = principal.kind == "AssumedRole" or (session is not None and session.issuer_id is not None)
+        return named and (not has_maker or self._lists_maker(principal))
 
-    def _lists_role(self, principal: Principal) -> bool:
-        # A stored trust policy names roles and users by their unique ids, so that a recreated one is a stranger.
-        return principal.policy_arn in self.names or principal.unique_id.partition(":")[0] in self.names
+    def _lists_maker(self, principal: Principal) -> bool:
+        """Whether it lists the role of a role session, or the user who federated a federated one."""
+        # A stored policy names roles and users by their unique ids, so that a recreated one is a stranger.
+        if principal.kind == "AssumedRole":
+            return principal.policy_arn in self.names or principal.unique_id.partition(":")[0] in self.names
+        session = principal.session
+        if principal.kind != "FederatedUser" or session is None:
+            return False
+        return session.issuer_arn in self.names or session.issuer_id in self.names
 
     def describe(self) -> str:
         return f"{'NotPrincipal' if self.negated else 'Principal'} does not match"

@@ -3,8 +3,8 @@
 `parse_template` reads a value of a policy once into literals, wildcards and variables; `resolve` fills the variables in
 from a request's context. What a variable brings in is literal text: a caller whose tag is `*` gains nothing by it.
 
-A key that the request lacks, or that has several values, leaves the variable unresolved unless it has a default; then
-the value as a whole is unresolved, and the element that uses it says what follows. In a document of version 2008-10-17
+A key that the request lacks, or whose value is empty, leaves the variable unresolved unless it has a default; one with
+several values does so always. The value as a whole is then unresolved, and the element that uses it says what follows. In a document of version 2008-10-17
 there are no variables and the caller does not ask for them.
 
 Source: IAM User Guide, "IAM policy elements: Variables and tags".
@@ -55,10 +55,11 @@ class Template:
                 out.append(part)
                 continue
             values = context.get(part.key, ())
-            # Only single-valued keys may be used as variables.
-            if len(values) == 1:
+            # Only single-valued keys may be used as variables, and only a text that is one: `${aws:PrincipalTag/team}*`
+            # would be every resource to a caller with an empty tag ("a key that has no value", as AWS's page says it).
+            if len(values) == 1 and values[0]:
                 out.append(values[0])
-            elif part.default is not None and not values:
+            elif part.default is not None and not any(values):
                 out.append(part.default)
             else:
                 return None

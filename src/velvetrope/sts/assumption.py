@@ -41,7 +41,7 @@ class RoleSessionRequest:
     policies: tuple[str, ...] | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
     requested_tags: Mapping[str, str] = field(default_factory=dict)
-    """Those of `tags` that were passed now; the others were inherited, and need no permission again."""
+    """Those of `tags` that were passed now; the others were inherited. Both need `sts:TagSession`."""
     transitive_tag_keys: tuple[str, ...] = ()
     source_identity: str | None = None
     external_id: str | None = None
@@ -103,7 +103,9 @@ class RoleAssumption:
         role = await self._existing_role(request.role_arn, "sts:AssumeRole")
         policies = await self._gatherer.policies_for(caller)
         self._check_allowed(role, caller, "sts:AssumeRole", policies, request)
-        if request.requested_tags:
+        if request.tags:
+            # Inherited ones too: AWS refuses them in each further role of a chain that does not let tags in. Seen by
+            # users of EKS Pod Identity, whose tags are transitive (aws/eks-pod-identity-agent, issue 80).
             self._check_allowed(role, caller, "sts:TagSession", policies, request)
         if request.source_identity is not None:
             self._check_allowed(role, caller, "sts:SetSourceIdentity", policies, request)
@@ -253,7 +255,7 @@ class RoleAssumption:
         )
         asked = replace(request, context={**request.context, "aws:federatedprovider": (provider,), **keys})
         self._check_allowed(role, caller, action, PrincipalPolicies(), asked)
-        if request.requested_tags:
+        if request.tags:
             self._check_allowed(role, caller, "sts:TagSession", PrincipalPolicies(), asked)
         if request.source_identity is not None:
             self._check_allowed(role, caller, "sts:SetSourceIdentity", PrincipalPolicies(), asked)

@@ -253,7 +253,14 @@ class StsOperations(ProviderOperations):
         )
         seconds = min(duration_seconds, _ROOT_SECONDS) if caller.is_root else duration_seconds
         policies = self._session_policies.together(policy, managed)
-        credentials = self._issue(federated, call.now, seconds, policies=policies, tags=merged)
+        credentials = self._issue(
+            federated,
+            call.now,
+            seconds,
+            policies=policies,
+            tags=merged,
+            issuer=None if caller.is_root else caller,
+        )
         return {
             "credentials": render_credentials(credentials),
             "federated_user": {"federated_user_id": federated.unique_id, "arn": arn},
@@ -269,6 +276,7 @@ class StsOperations(ProviderOperations):
         policies: tuple[str, ...] | None,
         tags: dict[str, str] | None = None,
         multi_factor: bool = False,
+        issuer: Principal | None = None,
     ) -> TemporaryCredentials:
         issued_at = now.replace(microsecond=0)
         session = Session(
@@ -277,6 +285,8 @@ class StsOperations(ProviderOperations):
             policies=policies,
             tags={} if tags is None else tags,
             multi_factor_at=issued_at if multi_factor else None,
+            issuer_arn=None if issuer is None else issuer.arn,
+            issuer_id=None if issuer is None else issuer.unique_id,
         )
         return self._sessions.issue(replace(principal, session=session))
 

@@ -78,6 +78,8 @@ class _SessionRecord(msgspec.Struct, frozen=True, array_like=True):
     multi_factor_at_epoch_seconds: int | None
     chained: bool
     source_function_arn: str | None
+    issuer_arn: str | None = None
+    issuer_id: str | None = None
 
 
 _ENCODER: Final = msgspec.msgpack.Encoder()
@@ -178,6 +180,8 @@ def _record_of(principal: Principal, session: Session) -> _SessionRecord:
         else int(session.multi_factor_at.timestamp()),
         chained=session.chained,
         source_function_arn=session.source_function_arn,
+        issuer_arn=session.issuer_arn,
+        issuer_id=session.issuer_id,
     )
 
 
@@ -204,5 +208,7 @@ def _principal_of(record: _SessionRecord, access_key_id: str) -> Principal:
             multi_factor_at=None if mfa is None else datetime.fromtimestamp(mfa, UTC),
             chained=record.chained,
             source_function_arn=record.source_function_arn,
+            issuer_arn=record.issuer_arn,
+            issuer_id=record.issuer_id,
         ),
     )

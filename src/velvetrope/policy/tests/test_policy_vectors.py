@@ -4,6 +4,7 @@
 """
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,14 +20,16 @@ from velvetrope.policy import (
     parse_policy,
 )
 from velvetrope.policy.operators import OPERATORS
-from velvetrope.principals import ANONYMOUS, Principal, service_principal
+from velvetrope.principals import ANONYMOUS, Principal, Session, service_principal
 
 ACCOUNT = "123456789012"
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
 CONTEXT = {
     "aws:username": ("alice",),
     "aws:securetransport": ("false",),
     "aws:principaltag/team": ("blue",),
     "aws:principaltag/star": ("*",),
+    "aws:principaltag/empty": ("",),
     "test:several": ("one", "two"),
     "test:arn": ("arn:aws:sns:us-east-1:123456789012:topic",),
     "test:yes": ("true",),
@@ -63,6 +66,15 @@ CALLERS = {
         policy_arn=f"arn:aws:sts::{ACCOUNT}:federated-user/bob",
         unique_id=f"{ACCOUNT}:bob",
         name="bob",
+    ),
+    "guest": Principal(
+        kind="FederatedUser",
+        account_id=ACCOUNT,
+        arn=f"arn:aws:sts::{ACCOUNT}:federated-user/guest",
+        policy_arn=f"arn:aws:sts::{ACCOUNT}:federated-user/guest",
+        unique_id=f"{ACCOUNT}:guest",
+        name="alice",
+        session=Session(NOW, NOW, issuer_arn=USER.arn, issuer_id=USER.unique_id),
     ),
     "lambda": service_principal("lambda.amazonaws.com"),
     "web": Principal("FederatedUser", "", "cognito-identity.amazonaws.com", "", "", "cognito-identity.amazonaws.com"),

@@ -85,8 +85,6 @@ class User(msgspec.Struct, frozen=True, kw_only=True):
     inline_policies: dict[str, str] = {}
     attached_policy_arns: tuple[str, ...] = ()
     permissions_boundary_arn: str | None = None
-    renamed_at: datetime | None = None
-    """When it got its name, if that is not the one it was made under."""
 
     @property
     def name(self) -> str:
