@@ -4,8 +4,8 @@
 from a request's context. What a variable brings in is literal text: a caller whose tag is `*` gains nothing by it.
 
 A key that the request lacks, or whose value is empty, leaves the variable unresolved unless it has a default; one with
-several values does so always. The value as a whole is then unresolved, and the element that uses it says what follows. In a document of version 2008-10-17
-there are no variables and the caller does not ask for them.
+several values does so always. The value as a whole is then unresolved, and the element that uses it says what follows.
+In a document of version 2008-10-17 there are no variables and the caller does not ask for them.
 
 Source: IAM User Guide, "IAM policy elements: Variables and tags".
 """
