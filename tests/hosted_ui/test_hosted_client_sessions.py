@@ -7,7 +7,7 @@ import pytest
 
 from support.hosted_house import House
 from support.hosted_ui import CALLBACK, Browser, Response, authorize_query
-from velvetrope.userpools.session_settings import ClientSsoSession, TokenSession
+from velvetrope.userpools.tokens.session_settings import ClientSsoSession, TokenSession
 
 SESSION = "cognito-auth-api-demo-4800"
 

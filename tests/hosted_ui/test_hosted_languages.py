@@ -61,8 +61,9 @@ def texts_in(value: ast.expr) -> Iterator[str]:
 
 
 SPEAKING_ROOMS = (
-    *("sign_up", "account_recovery", "naming", "sent_codes", "sign_in", "password_changes", "confirmation_links"),
-    *("back_off", "call_limits", "sign_up_triggers"),
+    *("accounts/sign_up", "accounts/recovery", "users/naming", "users/standing", "factors/sent_passwords"),
+    *("messages/sent_codes", "messages/confirmation_links", "messages/call_limits", "passwords/changes"),
+    *("passwords/back_off", "triggers/sign_up"),
 )
 """The rooms of the user pools whose refusals a person at an account page can see, whole."""
 

@@ -13,10 +13,10 @@ from support.authenticator import Authenticator
 from support.hosted_house import House
 from support.hosted_ui import CALLBACK, Browser, Response, authorize_query
 from velvetrope.store.tables.userpools import WebAuthnConfiguration
-from velvetrope.userpools.mfa_operations import MfaSettings
-from velvetrope.userpools.passkey_mfa import WebAuthnMfaSettings
-from velvetrope.userpools.session_settings import ClientSsoSession, TokenSession
+from velvetrope.userpools.factors.mfa_operations import MfaSettings
+from velvetrope.userpools.factors.passkey_mfa import WebAuthnMfaSettings
 from velvetrope.userpools.shapes import SignInPolicy, UserPoolPolicies
+from velvetrope.userpools.tokens.session_settings import ClientSsoSession, TokenSession
 
 SESSION = "cognito-auth-api-demo-4800"
 ORIGIN = "https://localhost:4800"

@@ -19,7 +19,7 @@ from velvetrope.store import Database
 from velvetrope.store.tables.userpools import UserPoolStore
 from velvetrope.sts import Sessions
 from velvetrope.tokens import sign_token
-from velvetrope.userpools.signing_keys import PoolKeys
+from velvetrope.userpools.tokens.signing_keys import PoolKeys
 from velvetrope.userpools.workers import Workers
 
 ACCOUNT = "123456789012"

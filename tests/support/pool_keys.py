@@ -11,7 +11,7 @@ from velvetrope.server.machine import SystemClock, SystemEntropy
 from velvetrope.store import Database
 from velvetrope.store.tables.userpools import UserPoolStore
 from velvetrope.tokens import SigningKey
-from velvetrope.userpools.signing_keys import PoolKeys
+from velvetrope.userpools.tokens.signing_keys import PoolKeys
 from velvetrope.userpools.workers import Workers
 
 __all__ = ["keys_of_pool"]

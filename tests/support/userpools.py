@@ -37,7 +37,7 @@ from velvetrope.store import Database
 from velvetrope.store.tables.iam import IamStore
 from velvetrope.store.tables.userpools import PasswordPolicySettings, UserPoolStore
 from velvetrope.userpools import LogsRefused, UserPools
-from velvetrope.userpools.mfa_operations import MfaSettings
+from velvetrope.userpools.factors.mfa_operations import MfaSettings
 from velvetrope.userpools.shapes import AttributeType, UserPoolPolicies
 
 ACCOUNT, REGION = "123456789012", "us-west-2"

@@ -6,8 +6,8 @@ import pytest
 
 from support.userpools import World, refused
 from velvetrope.store.tables.userpools_branding import BrandingStore
-from velvetrope.userpools.branding_settings import check_settings, default_settings, merged_settings
 from velvetrope.userpools.errors import InvalidParameterException
+from velvetrope.userpools.looks.branding_settings import check_settings, default_settings, merged_settings
 from velvetrope.userpools.shapes import BrandingAssetType
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"0" * 20

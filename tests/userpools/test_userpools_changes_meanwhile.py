@@ -12,7 +12,7 @@ from velvetrope.store.tables.userpools import (
     SmsMfaConfig,
     SoftwareTokenMfaConfig,
 )
-from velvetrope.userpools.mfa_operations import MfaSettings
+from velvetrope.userpools.factors.mfa_operations import MfaSettings
 from velvetrope.userpools.shapes import SignInPolicy, UserPoolPolicies
 
 NEXT = "An0ther!pw"

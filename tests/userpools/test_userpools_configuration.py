@@ -8,7 +8,7 @@ import pytest
 from support.saml import metadata
 from support.userpools import ACCOUNT, REGION, World, refused
 from velvetrope.store.tables.userpools_configuration import ConfigurationStore, ResourceServerScope
-from velvetrope.userpools.style_sheets import checked_style_sheet
+from velvetrope.userpools.looks.style_sheets import checked_style_sheet
 
 READ = ResourceServerScope(scope_name="read", scope_description="Look")
 WRITE = ResourceServerScope(scope_name="write", scope_description="Change")

@@ -550,7 +550,7 @@ async def test_rotation_and_the_refresh_flow_exclude_each_other(world: World) ->
     ["https://example.com/x?y=z", "http://localhost:3000/", "http://127.0.0.1/", "http://[::1]:8080/a", "myapp://cb"],
 )
 def test_callback_url_that_is_fine(url: str) -> None:
-    from velvetrope.userpools.client_operations import check_redirect_url
+    from velvetrope.userpools.configuration.client_operations import check_redirect_url
 
     check_redirect_url(url, member="CallbackURLs")
 
@@ -572,7 +572,7 @@ def test_callback_url_that_is_fine(url: str) -> None:
     ],
 )
 def test_callback_url_that_is_not(url: str) -> None:
-    from velvetrope.userpools.client_operations import check_redirect_url
+    from velvetrope.userpools.configuration.client_operations import check_redirect_url
 
     with pytest.raises(errors.InvalidParameterException):
         check_redirect_url(url, member="CallbackURLs")

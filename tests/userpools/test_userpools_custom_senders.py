@@ -20,7 +20,7 @@ from velvetrope.operations import Call, implemented_operations
 from velvetrope.principals import Principal
 from velvetrope.store.tables.userpools import LambdaConfig, SmsConfiguration, VersionedTrigger
 from velvetrope.userpools.errors import InvalidParameterException
-from velvetrope.userpools.mfa_operations import MfaSettings
+from velvetrope.userpools.factors.mfa_operations import MfaSettings
 from velvetrope.userpools.shapes import SignInPolicy, UserAttributeUpdateSettings, UserPoolPolicies
 
 SENDER = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:sender"

@@ -9,9 +9,9 @@ from support.userpools import ACCOUNT, REGION, World, attribute_list
 from velvetrope.store.tables.userpools import EmailConfiguration
 from velvetrope.store.tables.userpools_deliveries import DeliveryStore
 from velvetrope.userpools import Deliveries
-from velvetrope.userpools.custom_senders import CustomSenders
 from velvetrope.userpools.directory import PoolDirectory
-from velvetrope.userpools.log_delivery import (
+from velvetrope.userpools.messages.custom_senders import CustomSenders
+from velvetrope.userpools.messages.log_delivery import (
     CloudWatchLogsConfigurationType,
     DeliveryFailures,
     LogConfigurationType,

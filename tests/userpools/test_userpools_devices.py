@@ -11,7 +11,7 @@ from pycognito.aws_srp import AWSSRP, N_HEX
 from support.userpools import PASSWORD, World, claims_of, refused, srp_client
 from velvetrope.secret import Secret
 from velvetrope.store.tables.userpools import DeviceConfiguration, SoftwareTokenMfaConfig
-from velvetrope.userpools.device_operations import DeviceSecretVerifierConfig
+from velvetrope.userpools.factors.device_operations import DeviceSecretVerifierConfig
 
 WRONG = "Incorrect username or password."
 ALWAYS = DeviceConfiguration(challenge_required_on_new_device=True)

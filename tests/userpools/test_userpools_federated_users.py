@@ -9,7 +9,7 @@ from support.federated_users import CAROL, come_from_google, federated_pool, tok
 from support.userpools import PASSWORD, RaisedInFunction, World, attribute_list, claims_of, refused
 from velvetrope.store.tables.userpools import LambdaConfig, SchemaAttribute, UsernameConfiguration, VersionedTrigger
 from velvetrope.store.tables.userpools_settings import SoftwareTokenMfaConfig
-from velvetrope.userpools.mfa_operations import MfaSettings
+from velvetrope.userpools.factors.mfa_operations import MfaSettings
 
 
 async def test_first_sign_in_keeps_a_user_of_the_provider(world: World) -> None:

@@ -14,10 +14,10 @@ from support.userpools import PASSWORD, World, refused
 from velvetrope.store import Database
 from velvetrope.store.tables.userpools import SchemaAttribute, SoftwareTokenMfaConfig
 from velvetrope.store.tables.userpools_imports import LEASE, ImportStore
-from velvetrope.userpools import import_uploads
 from velvetrope.userpools.errors import PreconditionNotMetException
-from velvetrope.userpools.import_files import RowRefused, parse_row, render_row
-from velvetrope.userpools.import_uploads import FileTooLarge, UploadRefused
+from velvetrope.userpools.imports import uploads
+from velvetrope.userpools.imports.files import RowRefused, parse_row, render_row
+from velvetrope.userpools.imports.uploads import FileTooLarge, UploadRefused
 
 ROLE = "arn:aws:iam::123456789012:role/imports"
 STANDARD = [
@@ -350,7 +350,7 @@ async def test_role_that_was_taken_away_fails_the_job(world: World, pool_id: str
 async def test_thousand_and_first_job_of_a_pool_is_refused(
     world: World, pool_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("velvetrope.userpools.import_operations._JOBS_PER_POOL", 2)
+    monkeypatch.setattr("velvetrope.userpools.imports.operations._JOBS_PER_POOL", 2)
     await Job.create(world, pool_id)
     await Job.create(world, pool_id)
 
@@ -561,7 +561,7 @@ async def test_address_of_one_job_is_none_of_another(world: World, pool_id: str)
 
 
 async def test_file_has_a_largest_size(world: World, pool_id: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(import_uploads, "MAX_FILE_BYTES", 100_000)
+    monkeypatch.setattr(uploads, "MAX_FILE_BYTES", 100_000)
     job, larger = await Job.create(world, pool_id), await Job.create(world, pool_id)
 
     await job.put(b"x" * 100_000)

@@ -13,7 +13,7 @@ from velvetrope.secret import Secret
 from velvetrope.srp import verifier_powers
 from velvetrope.store.tables.userpools import EmailMfaConfig, StoredUser
 from velvetrope.store.tables.userpools_users import users
-from velvetrope.userpools.vault import PasswordVault, SrpVerifier
+from velvetrope.userpools.passwords.vault import PasswordVault, SrpVerifier
 from velvetrope.userpools.workers import Workers
 
 WRONG = "Incorrect username or password."

@@ -9,7 +9,7 @@ from jwt import PyJWK
 from support.userpools import World, refused
 from velvetrope.tokens import InvalidToken
 from velvetrope.userpools.errors import ResourceNotFoundException
-from velvetrope.userpools.signing_keys import LONGEST_TOKEN, PUBLISHED_AHEAD
+from velvetrope.userpools.tokens.signing_keys import LONGEST_TOKEN, PUBLISHED_AHEAD
 
 
 async def published(world: World, pool_id: str) -> list[str]:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from support.userpools import ACCOUNT, REGION, World, refused
-from velvetrope.userpools.log_delivery import CloudWatchLogsConfigurationType, LogConfigurationType
+from velvetrope.userpools.messages.log_delivery import CloudWatchLogsConfigurationType, LogConfigurationType
 
 GROUP = f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:people"
 

@@ -14,7 +14,7 @@ from velvetrope.store.tables.userpools import (
     SoftwareTokenMfaConfig,
     WebAuthnConfiguration,
 )
-from velvetrope.userpools.mfa_operations import MfaOption, MfaSettings
+from velvetrope.userpools.factors.mfa_operations import MfaOption, MfaSettings
 
 ON = MfaSettings(enabled=True)
 PREFERRED = MfaSettings(enabled=True, preferred_mfa=True)

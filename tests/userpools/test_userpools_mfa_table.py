@@ -7,7 +7,7 @@ import pytest
 
 from support.userpools import PASSWORD, World
 from velvetrope.store.tables.userpools import EmailMfaConfig, SmsConfiguration, SmsMfaConfig, SoftwareTokenMfaConfig
-from velvetrope.userpools.mfa_operations import MfaSettings
+from velvetrope.userpools.factors.mfa_operations import MfaSettings
 
 SMS = SmsMfaConfig(sms_configuration=SmsConfiguration(sns_caller_arn="arn:aws:iam::123456789012:role/sms"))
 FLOWS = ("ALLOW_USER_SRP_AUTH", "ALLOW_USER_PASSWORD_AUTH", "ALLOW_ADMIN_USER_PASSWORD_AUTH", "ALLOW_USER_AUTH")

@@ -13,8 +13,8 @@ from velvetrope.store.tables.userpools import (
     SoftwareTokenMfaConfig,
     WebAuthnConfiguration,
 )
-from velvetrope.userpools.mfa_operations import MfaOption, MfaSettings
-from velvetrope.userpools.passkey_mfa import WebAuthnMfaSettings
+from velvetrope.userpools.factors.mfa_operations import MfaOption, MfaSettings
+from velvetrope.userpools.factors.passkey_mfa import WebAuthnMfaSettings
 from velvetrope.userpools.shapes import SignInPolicy, UserPoolPolicies
 
 BOTH: Final = "MULTI_FACTOR_WITH_USER_VERIFICATION"

@@ -12,8 +12,8 @@ from support.userpools import World
 from velvetrope.errors import ServiceError
 from velvetrope.store.tables.userpools import PasswordPolicySettings, StoredCode, User, UserPool
 from velvetrope.store.tables.userpools_users import read_stand_in
-from velvetrope.userpools import sent_codes
-from velvetrope.userpools.outbox import Outbox
+from velvetrope.userpools.messages import sent_codes
+from velvetrope.userpools.messages.outbox import Outbox
 from velvetrope.userpools.shapes import SignInPolicy, UserPoolPolicies
 
 

@@ -13,7 +13,7 @@ from support.saml import KEY, LOGOUT_SERVICE, OTHER_KEY, certificate_of, instant
 from support.userpools import World, refused
 from velvetrope.errors import ReasonError
 from velvetrope.store.tables.userpools_configuration import ConfigurationStore, IdentityProvider
-from velvetrope.userpools.saml_providers import METADATA_KEPT, METADATA_KEPT_UNHEARD, MetadataUnavailable
+from velvetrope.userpools.federation.saml_providers import METADATA_KEPT, METADATA_KEPT_UNHEARD, MetadataUnavailable
 
 URL = "https://idp.example.com/metadata.xml"
 SECOND = timedelta(seconds=1)

@@ -3,7 +3,7 @@
 from typing import Any
 
 from support.userpools import World, refused
-from velvetrope.userpools.session_settings import ClientSsoSession, TokenSession
+from velvetrope.userpools.tokens.session_settings import ClientSsoSession, TokenSession
 
 
 def ids(answer: dict[str, Any]) -> list[str]:

@@ -19,7 +19,7 @@ from support.userpools import (
 from velvetrope.secret import Secret
 from velvetrope.store.tables.userpools_families import families
 from velvetrope.store.tables.userpools_sign_in import SignInStore
-from velvetrope.userpools.back_off import LOCKS
+from velvetrope.userpools.passwords.back_off import LOCKS
 
 WRONG = "Incorrect username or password."
 

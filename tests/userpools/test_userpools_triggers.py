@@ -20,7 +20,7 @@ from support.userpools import (
 )
 from velvetrope.errors import ServiceError
 from velvetrope.store.tables.userpools import LambdaConfig, RefreshTokenRotation, UserPool, VersionedTrigger
-from velvetrope.userpools.triggers import Nothing, Occasion, Triggers
+from velvetrope.userpools.triggers.invocations import Nothing, Occasion, Triggers
 
 
 async def pool_with(world: World, **triggers: Any) -> tuple[str, str]:

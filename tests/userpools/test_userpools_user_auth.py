@@ -8,7 +8,7 @@ import pytest
 from support.userpools import PASSWORD, World, attribute_list, claims_of, refused, srp_client
 from velvetrope.store.tables.userpools import EmailMfaConfig, PasswordPolicySettings
 from velvetrope.userpools.errors import LimitExceededException
-from velvetrope.userpools.mfa_operations import MfaSettings
+from velvetrope.userpools.factors.mfa_operations import MfaSettings
 from velvetrope.userpools.shapes import SignInPolicy, UserPoolPolicies
 
 WRONG = "Incorrect username or password."

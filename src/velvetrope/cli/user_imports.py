@@ -21,7 +21,7 @@ from typing import Any, Final
 
 from velvetrope.cli.ending import reason_of
 from velvetrope.cli.user_directory import UserDirectory, UsersError, plain_cell
-from velvetrope.userpools.import_files import RowRefused, parse_truth, render_row
+from velvetrope.userpools.imports.files import RowRefused, parse_truth, render_row
 
 __all__ = ["ImportOutcome", "UserImport"]
 

@@ -6,7 +6,7 @@
     ask what is left, or complete it                       x         x     (see `sign_in_steps`, `completion`)
 
 That the form was ours (CSRF) is checked by the edge before `sign_in`, as cookies are its own. The user pool does the
-same work for names that nobody has, and counts what is wrong (`userpools.back_off`).
+same work for names that nobody has, and counts what is wrong (`userpools.passwords.back_off`).
 
 Source: Cognito Developer Guide, "Login endpoint".
 """

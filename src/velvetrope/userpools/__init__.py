@@ -11,17 +11,32 @@
     pools.uploads           # the files of import jobs, for the edge
 
 A sign-in is a sealed state that goes from answer to answer (`challenges`); what follows an answer is decided in one
-place (`next_step`). Refusals are said in AWS's words by one class per error code (`errors`); what is not built is
-refused by its name (`pool_support`).
+place (`sign_in.next_step`). Refusals are said in AWS's words by one class per error code (`errors`); what is not built
+is refused by its name (`configuration.pool_support`).
+
+The room's own floors, each of which imports from those below it (a contract in `pyproject.toml`):
+
+    pools                               the wiring
+    service, account_service            what other rooms are handed
+    accounts, configuration, looks      what users, administrators and owners do with what is kept
+    federation                          users of other identity providers
+    sign_in                             from the first call to the tokens
+    factors                             what people prove themselves with
+    imports                             users from elsewhere
+    messages, tokens                    what is sent to people, and what a sign-in yields
+    passwords                           at rest, and what wrong ones cost
+    turns, challenges                   how far a sign-in has come, and who takes part in it
+    triggers, users                     the functions that are asked; what a user is
+    directory, shapes, pages, errors    what all of them speak of
 """
 
-from velvetrope.userpools.deliveries import Deliveries, MessageSender
-from velvetrope.userpools.import_operations import ImportLogs, LogsRefused
-from velvetrope.userpools.import_uploads import UPLOAD_PATH, FileTooLarge, ImportUpload, ImportUploads, UploadRefused
-from velvetrope.userpools.issuing import IssuedTokens
-from velvetrope.userpools.outbox import Medium, Outbox, ReadableMessage
+from velvetrope.userpools.imports.operations import ImportLogs, LogsRefused
+from velvetrope.userpools.imports.uploads import UPLOAD_PATH, FileTooLarge, ImportUpload, ImportUploads, UploadRefused
+from velvetrope.userpools.messages.deliveries import Deliveries, MessageSender
+from velvetrope.userpools.messages.outbox import Medium, Outbox, ReadableMessage
 from velvetrope.userpools.pools import UserPools
 from velvetrope.userpools.service import PoolTokenVerifier, SignInService
+from velvetrope.userpools.tokens.issuing import IssuedTokens
 
 __all__ = [
     "UPLOAD_PATH",

@@ -5,7 +5,7 @@ the pages can make since they stand where the client's secret is.
 
 A ticket is a sealed session (`challenges`): it stands for a password that was shown, until the code is. It lasts as
 long as a session of the client, is spent once, and goes through the same steps as a sign-in with the password
-(`next_step`).
+(`sign_in.next_step`).
 """
 
 from collections.abc import Mapping
@@ -17,16 +17,16 @@ from velvetrope.operations import Answer, Call
 from velvetrope.principals import ANONYMOUS
 from velvetrope.secret import Secret
 from velvetrope.store.tables.userpools import AppClient, StoredUser, User, UserPool
-from velvetrope.userpools.account_recovery import RecoveryOperations
+from velvetrope.userpools.accounts.recovery import RecoveryOperations
+from velvetrope.userpools.accounts.sign_up import SignUpOperations
 from velvetrope.userpools.challenges import ChallengeSealer, SignIn, SignUpCodeAsked
 from velvetrope.userpools.directory import PoolDirectory, secret_hash
 from velvetrope.userpools.errors import UserPoolError, user_missing
-from velvetrope.userpools.outbox import Medium
+from velvetrope.userpools.messages.outbox import Medium
+from velvetrope.userpools.passwords.vault import fingerprint_of
 from velvetrope.userpools.service import SignInService
 from velvetrope.userpools.shapes import AttributeType
-from velvetrope.userpools.sign_up import SignUpOperations
 from velvetrope.userpools.turns import NextChallenge
-from velvetrope.userpools.vault import fingerprint_of
 
 __all__ = ["AccountService", "NewAccount", "SentCode"]
 

@@ -6,7 +6,7 @@ the pool and client that it belongs to. Clients send them back as they got them:
 in base64url.
 
 A session is spent by the answer that it accepts; a wrong code leaves it usable, and the guesses are counted per user
-(`one_time_codes`). A secret block is spent by the first answer, right or wrong: it is worth one guess.
+(`factors.one_time_codes`). A secret block is spent by the first answer, right or wrong: it is worth one guess.
 
 How long a secret block can be answered is UNVERIFIED on AWS ("a few seconds", the model says); we allow 60. A session
 lasts for the client's AuthSessionValidity.

@@ -274,7 +274,7 @@ def alias_form(pool: UserPool, alias: str) -> str:
 
 
 def _compared(pool: UserPool, name: str) -> str:
-    # PostgreSQL takes no U+0000, and nobody has one in their name (`naming.broken_form`, `attributes`).
+    # PostgreSQL takes no U+0000, and nobody has one in their name (`users.naming`, `users.attributes`).
     name = name.replace("\x00", "\ufffd")
     return name if pool.case_sensitive else name.lower()
 

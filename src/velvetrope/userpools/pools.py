@@ -17,77 +17,81 @@ from velvetrope.store.tables.userpools_imports import ImportStore
 from velvetrope.store.tables.userpools_search import UserSearchStore
 from velvetrope.store.tables.userpools_sign_in import SignInStore
 from velvetrope.store.tables.userpools_terms import TermsStore
-from velvetrope.userpools.account_recovery import RecoveryOperations
 from velvetrope.userpools.account_service import AccountService
-from velvetrope.userpools.answers import SignInParts
-from velvetrope.userpools.appearance import AppearanceOperations, Appearances
-from velvetrope.userpools.attribute_operations import AttributeOperations
-from velvetrope.userpools.auth_operations import AuthOperations
-from velvetrope.userpools.authenticator_apps import AuthenticatorApps
-from velvetrope.userpools.authenticator_setups import AuthenticatorSetups
-from velvetrope.userpools.back_off import BackOff
-from velvetrope.userpools.branding import BrandingOperations
-from velvetrope.userpools.call_limits import CallLimits
+from velvetrope.userpools.accounts.attribute_operations import AttributeOperations
+from velvetrope.userpools.accounts.group_operations import GroupOperations
+from velvetrope.userpools.accounts.recovery import RecoveryOperations
+from velvetrope.userpools.accounts.self_service import SelfServiceOperations
+from velvetrope.userpools.accounts.sign_up import SignUpOperations
+from velvetrope.userpools.accounts.user_operations import UserOperations
+from velvetrope.userpools.accounts.user_pages import UserPages
 from velvetrope.userpools.challenges import ChallengeSealer
-from velvetrope.userpools.client_operations import ClientOperations
-from velvetrope.userpools.client_secrets import ClientSecretOperations
-from velvetrope.userpools.custom_challenges import CustomChallenges
-from velvetrope.userpools.custom_senders import CustomSenders, DataKeys
-from velvetrope.userpools.decoys import Decoys
-from velvetrope.userpools.deliveries import Deliveries, MessageSender
-from velvetrope.userpools.device_operations import DeviceOperations
-from velvetrope.userpools.devices import DeviceProofs
+from velvetrope.userpools.configuration.client_operations import ClientOperations
+from velvetrope.userpools.configuration.client_secrets import ClientSecretOperations
+from velvetrope.userpools.configuration.domain_operations import DomainOperations
+from velvetrope.userpools.configuration.pool_operations import PoolOperations
+from velvetrope.userpools.configuration.tag_operations import TagOperations
 from velvetrope.userpools.directory import PoolDirectory
-from velvetrope.userpools.domain_operations import DomainOperations
-from velvetrope.userpools.federated_users import FederatedUsers
-from velvetrope.userpools.first_factors import FirstFactors
-from velvetrope.userpools.group_operations import GroupOperations
-from velvetrope.userpools.identity_providers import IdentityProviderOperations, ProviderDirectory, ProviderSecrets
-from velvetrope.userpools.import_operations import ImportLogs, ImportOperations
-from velvetrope.userpools.import_runner import ImportRunner
-from velvetrope.userpools.import_uploads import ImportUploads
-from velvetrope.userpools.inbound_federation import InboundFederation
-from velvetrope.userpools.issuing import Issuer, TokenIssuer
-from velvetrope.userpools.kept_powers import KeptPowers
-from velvetrope.userpools.links import LinkOperations
-from velvetrope.userpools.log_delivery import DeliveryFailures, LogDeliveryOperations, PoolLogs
-from velvetrope.userpools.machine_tokens import MachineTokens
-from velvetrope.userpools.mail_factors import MailFactors
-from velvetrope.userpools.message_writing import MessageWriter
-from velvetrope.userpools.mfa_operations import MfaOperations
-from velvetrope.userpools.mfa_settings import MfaSettingsOperations
-from velvetrope.userpools.migrations import UserMigrations
-from velvetrope.userpools.new_passwords import NewPasswords
-from velvetrope.userpools.next_step import NextStep
-from velvetrope.userpools.one_time_codes import OneTimeCodes
-from velvetrope.userpools.outbox import Medium, Outbox
-from velvetrope.userpools.passkey_operations import PasskeyOperations
-from velvetrope.userpools.passkeys import Passkeys
-from velvetrope.userpools.password_changes import PasswordChanges
-from velvetrope.userpools.password_proofs import PasswordProofs, SrpExchange
-from velvetrope.userpools.pool_operations import PoolOperations
-from velvetrope.userpools.resource_servers import ResourceServerOperations, ScopeDirectory
-from velvetrope.userpools.saml_keys import SamlKeys
-from velvetrope.userpools.saml_providers import SamlDocuments, SamlProviders
-from velvetrope.userpools.second_factors import SecondFactors
-from velvetrope.userpools.self_service import SelfServiceOperations
-from velvetrope.userpools.sent_codes import SentCodes
+from velvetrope.userpools.factors.authenticator_apps import AuthenticatorApps
+from velvetrope.userpools.factors.authenticator_setups import AuthenticatorSetups
+from velvetrope.userpools.factors.device_operations import DeviceOperations
+from velvetrope.userpools.factors.devices import DeviceProofs
+from velvetrope.userpools.factors.first_factors import FirstFactors
+from velvetrope.userpools.factors.mail_factors import MailFactors
+from velvetrope.userpools.factors.mfa_operations import MfaOperations
+from velvetrope.userpools.factors.mfa_settings import MfaSettingsOperations
+from velvetrope.userpools.factors.one_time_codes import OneTimeCodes
+from velvetrope.userpools.factors.passkey_operations import PasskeyOperations
+from velvetrope.userpools.factors.passkeys import Passkeys
+from velvetrope.userpools.factors.password_proofs import PasswordProofs, SrpExchange
+from velvetrope.userpools.factors.second_factors import SecondFactors
+from velvetrope.userpools.factors.sent_passwords import PasswordSignIn
+from velvetrope.userpools.federation.federated_users import FederatedUsers
+from velvetrope.userpools.federation.identity_providers import (
+    IdentityProviderOperations,
+    ProviderDirectory,
+    ProviderSecrets,
+)
+from velvetrope.userpools.federation.links import LinkOperations
+from velvetrope.userpools.federation.saml_keys import SamlKeys
+from velvetrope.userpools.federation.saml_providers import SamlDocuments, SamlProviders
+from velvetrope.userpools.imports.migrations import UserMigrations
+from velvetrope.userpools.imports.operations import ImportLogs, ImportOperations
+from velvetrope.userpools.imports.runner import ImportRunner
+from velvetrope.userpools.imports.uploads import ImportUploads
+from velvetrope.userpools.looks.appearance import AppearanceOperations, Appearances
+from velvetrope.userpools.looks.branding import BrandingOperations
+from velvetrope.userpools.looks.terms import TermsOperations, TermsShown
+from velvetrope.userpools.messages.call_limits import CallLimits
+from velvetrope.userpools.messages.custom_senders import CustomSenders, DataKeys
+from velvetrope.userpools.messages.decoys import Decoys
+from velvetrope.userpools.messages.deliveries import Deliveries, MessageSender
+from velvetrope.userpools.messages.log_delivery import DeliveryFailures, LogDeliveryOperations, PoolLogs
+from velvetrope.userpools.messages.outbox import Medium, Outbox
+from velvetrope.userpools.messages.sent_codes import SentCodes
+from velvetrope.userpools.messages.writing import MessageWriter
+from velvetrope.userpools.passwords.back_off import BackOff
+from velvetrope.userpools.passwords.changes import PasswordChanges
+from velvetrope.userpools.passwords.kept_powers import KeptPowers
+from velvetrope.userpools.passwords.vault import PasswordVault
 from velvetrope.userpools.service import PoolTokenVerifier, SignInService
-from velvetrope.userpools.session_operations import SessionOperations
-from velvetrope.userpools.session_settings import SessionSettingsOperations
-from velvetrope.userpools.sign_in import PasswordSignIn
-from velvetrope.userpools.sign_in_triggers import SignInTriggers
-from velvetrope.userpools.sign_up import SignUpOperations
-from velvetrope.userpools.sign_up_triggers import SignUpTriggers
-from velvetrope.userpools.signed_in import AccessTokens
-from velvetrope.userpools.signing_keys import PoolKeys
-from velvetrope.userpools.tag_operations import TagOperations
-from velvetrope.userpools.terms import TermsOperations, TermsShown
-from velvetrope.userpools.token_generation import TokenGeneration
-from velvetrope.userpools.triggers import FunctionInvoker, Triggers
-from velvetrope.userpools.user_operations import UserOperations
-from velvetrope.userpools.user_pages import UserPages
-from velvetrope.userpools.vault import PasswordVault
+from velvetrope.userpools.sign_in.answers import SignInParts
+from velvetrope.userpools.sign_in.auth_operations import AuthOperations
+from velvetrope.userpools.sign_in.custom_challenges import CustomChallenges
+from velvetrope.userpools.sign_in.new_passwords import NewPasswords
+from velvetrope.userpools.sign_in.next_step import NextStep
+from velvetrope.userpools.sign_in.triggers import SignInTriggers
+from velvetrope.userpools.tokens.issuing import Issuer, TokenIssuer
+from velvetrope.userpools.tokens.machines import MachineTokens
+from velvetrope.userpools.tokens.resource_servers import ResourceServerOperations, ScopeDirectory
+from velvetrope.userpools.tokens.session_settings import SessionSettingsOperations
+from velvetrope.userpools.tokens.sessions import SessionOperations
+from velvetrope.userpools.tokens.signed_in import AccessTokens
+from velvetrope.userpools.tokens.signing_keys import PoolKeys
+from velvetrope.userpools.triggers.inbound_federation import InboundFederation
+from velvetrope.userpools.triggers.invocations import FunctionInvoker, Triggers
+from velvetrope.userpools.triggers.sign_up import SignUpTriggers
+from velvetrope.userpools.triggers.token_generation import TokenGeneration
 from velvetrope.userpools.workers import Workers
 
 __all__ = ["UserPools"]

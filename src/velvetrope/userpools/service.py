@@ -12,25 +12,25 @@ from velvetrope.secret import Secret
 from velvetrope.store.tables.userpools import AppClient, User, UserPool, UserPoolStore
 from velvetrope.store.tables.userpools_configuration import ConfigurationStore, IdentityProvider
 from velvetrope.tokens import TokenUse, VerifiedToken, claimed_audience, render_jwks
-from velvetrope.userpools.answers import ChallengeAnswers, SignInParts
-from velvetrope.userpools.auth_operations import check_choice_allowed, check_refresh_allowed
-from velvetrope.userpools.authenticator_setups import AuthenticatorSetups
-from velvetrope.userpools.beginnings import begun_sign_in
 from velvetrope.userpools.challenges import SignIn
 from velvetrope.userpools.directory import PoolDirectory, secret_hash
 from velvetrope.userpools.errors import user_missing
-from velvetrope.userpools.federated_users import FederatedUsers
-from velvetrope.userpools.identities import attributes_with_identities
-from velvetrope.userpools.identity_providers import ProviderSecrets
-from velvetrope.userpools.issuing import IssuedTokens, TokenIssuer, TokensAsked
-from velvetrope.userpools.machine_tokens import MachineToken, MachineTokens
-from velvetrope.userpools.migrations import migrates
-from velvetrope.userpools.passkeys import Passkeys, Registrant
-from velvetrope.userpools.resource_servers import ScopeDirectory
-from velvetrope.userpools.sign_in import missing_user_error
-from velvetrope.userpools.signing_keys import PoolKeys
+from velvetrope.userpools.factors.authenticator_setups import AuthenticatorSetups
+from velvetrope.userpools.factors.passkeys import Passkeys, Registrant
+from velvetrope.userpools.factors.sent_passwords import missing_user_error
+from velvetrope.userpools.federation.federated_users import FederatedUsers
+from velvetrope.userpools.federation.identity_providers import ProviderSecrets
+from velvetrope.userpools.imports.migrations import migrates
+from velvetrope.userpools.passwords.vault import PasswordVault, fingerprint_of
+from velvetrope.userpools.sign_in.answers import ChallengeAnswers, SignInParts
+from velvetrope.userpools.sign_in.auth_operations import check_choice_allowed, check_refresh_allowed
+from velvetrope.userpools.sign_in.beginnings import begun_sign_in
+from velvetrope.userpools.tokens.issuing import IssuedTokens, TokenIssuer, TokensAsked
+from velvetrope.userpools.tokens.machines import MachineToken, MachineTokens
+from velvetrope.userpools.tokens.resource_servers import ScopeDirectory
+from velvetrope.userpools.tokens.signing_keys import PoolKeys
 from velvetrope.userpools.turns import Answered, NextChallenge, Passed, Turn
-from velvetrope.userpools.vault import PasswordVault, fingerprint_of
+from velvetrope.userpools.users.identities import attributes_with_identities
 
 __all__ = ["PoolTokenVerifier", "SignInService"]
 

@@ -1,7 +1,7 @@
 """One turn of a sign-in: a call of InitiateAuth or RespondToAuthChallenge, and what it may lead to.
 
-Whoever checks an answer returns a `SignIn` that has come further; `next_step` says what that leads to. So no check
-decides what follows it, and what follows is decided in one place.
+Whoever checks an answer returns a `SignIn` that has come further; `sign_in.next_step` says what that leads to. So no
+check decides what follows it, and what follows is decided in one place.
 """
 
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from velvetrope.store.tables.userpools import AppClient, StoredUser, UserPool
 from velvetrope.userpools.challenges import SignIn
 from velvetrope.userpools.directory import PoolDirectory
 from velvetrope.userpools.errors import InvalidParameterException, NotAuthorizedException
-from velvetrope.userpools.triggers import Occasion
+from velvetrope.userpools.triggers.invocations import Occasion
 
 __all__ = ["Answered", "NextChallenge", "Passed", "Turn", "check_username", "required"]
 

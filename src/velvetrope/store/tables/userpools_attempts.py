@@ -1,7 +1,7 @@
 """Failed attempts, counted per name as it was presented, whether or not somebody has it.
 
-A count belongs to a pool and the hash of a name, and grows and locks in one statement (`userpools.back_off` says for
-how long). Rows that can matter no more are removed by a later write.
+A count belongs to a pool and the hash of a name, and grows and locks in one statement
+(`userpools.passwords.back_off` says for how long). Rows that can matter no more are removed by a later write.
 """
 
 import hashlib

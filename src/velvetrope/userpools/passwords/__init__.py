@@ -1,0 +1,1 @@
+"""Passwords at rest: hashed, sealed, remembered, checked against the pool's rules; and what wrong ones cost."""
