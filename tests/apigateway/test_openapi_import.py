@@ -196,8 +196,12 @@ async def test_what_is_not_understood_is_refused_by_name(plane: Any, path: str, 
 
 @pytest.mark.parametrize(
     "body",
-    [b"\x00", b"[]", b"{}", b'{"openapi": "3.1.0"}', _with("x-amazon-apigateway-policy", {})],
-    ids=["neither JSON nor YAML", "a list", "no version", "OpenAPI 3.1", "an empty policy"],
+    [
+        *(b"\x00", b"[]", b"{}", b'{"openapi": "3.1.0"}'),
+        _with("x-amazon-apigateway-policy", {}),
+        _with("paths|/pets//toys", _DOCUMENT["paths"]["/no-auth"]),
+    ],
+    ids=["neither JSON nor YAML", "a list", "no version", "OpenAPI 3.1", "an empty policy", "an empty segment"],
 )
 async def test_what_is_no_document_is_refused(plane: Any, body: bytes) -> None:
     with pytest.raises(BadRequestException):

@@ -145,6 +145,17 @@ def test_a_role_may_call_exactly_the_routes_that_allow_it() -> None:
             "the queue 'r' has for its dead letters the queue 'other', which no variable of the module holds",
         ),
         (WITH_QUEUE + "r = Queue('Q')\n", "two queues are called 'q'"),
+        (WITH_QUEUE + "u = UserPool('p')\nv = UserPool('P')\n", "two user pools are called 'p'"),
+        (WITH_QUEUE + "u = UserPool('p')\nu.client('w')\nu.client('w')\n", "two app clients are called 'p-w'"),
+        (
+            WITH_QUEUE + "api.usage_plan('web', rate_per_second=1, burst_requests=1, keys=['a', 'a'])\n",
+            "two API keys are called 'web-a'",
+        ),
+        (
+            WITH_QUEUE + "f = Function('door')\nf.handler(print)\ndoor = api.token_authorizer()(print)\n",
+            "two functions are called 'door'",
+        ),
+        (WITH_QUEUE + "u = UserPool('-')\n", "the name '-' of one of its user pools has no letter and no digit"),
         (WITH_QUEUE + "f = Function('a')\nf.handler(print)\n", "two functions are called 'a'"),
         (
             WITH_QUEUE
@@ -178,14 +189,88 @@ def test_a_file_that_is_no_module_is_refused(tmp_path: Path) -> None:
         (lambda api: api.get("/x", authorization_type="CUSTOM"), "authorization_type CUSTOM need each other"),
         (lambda api: api.get("/x", allow=[IdentityPool("p", clients=[]).guest]), "needs authorization_type AWS_IAM"),
         (lambda api: api.get("/twice"), "declared twice"),
+        *(
+            (lambda api, path=path: api.get(path), "each part of a path is")
+            for path in ("/a//b", "/a/", "/a?b=c", "/x{n}")
+        ),
+        *((lambda api, path=path: api.get(path), "each part of a path is") for path in ("/{a-b}", "/{p+}/x", "/{n")),
+        (lambda api: api.get("/{n}/{n}"), "two variables have one name"),
     ],
 )
-def test_a_wrong_route_is_refused_where_it_is_written(declare: object, words: str) -> None:
+def test_a_wrong_route_is_refused_where_it_is_written(declare: Callable[[Api], object], words: str) -> None:
     api = Api("a")
     api.get("/twice")(lambda: None)
 
     with pytest.raises(ValueError, match=words):
-        declare(api)  # type: ignore[operator]  # each row is a function of the Api
+        declare(api)
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("other = Api('b', uses=queue)", "uses is a list: write uses=[...] around it, even for one"),
+        ("api.get('/x', scopes='read', **token)(f)", "scopes is a list"),
+        ("api.get('/x', authorization_type='AWS_IAM', allow=['guest'])(f)", "allow takes IdentityPoolRole"),
+        ("api.get('/x', **{**token, 'user_pool': 'p'})(f)", "user_pool takes UserPool, and a str was given"),
+        ("api.get('/x', authorization_type='CUSTOM', authorizer=f)(f)", "authorizer takes Authorizer"),
+        ("api.usage_plan('p', rate_per_second=1, burst_requests=1, keys='abc')", "keys is a list"),
+        ("api.request_authorizer(headers='X-A')(f)", "headers is a list"),
+        ("Function('f', uses=['q'])", "uses takes Function or Queue or Database, and a str was given"),
+        ("Queue('r', dead_letter='q')", "dead_letter takes Queue"),
+        ("IdentityPool('p', clients=users.client('c'))", "clients is a list"),
+        ("users.client('c', auth_flows='ALLOW_USER_SRP_AUTH')", "auth_flows is a list"),
+        ("users.resource_server('r', scopes=['read'])", 'write scopes={"read": "Read it"}'),
+        ("api.get('/{n}')(lambda: {})", "GET /{n}: its function is called with (n=...)"),
+        ("api.get('/x')(lambda n: {})", "missing a required argument: 'n'"),
+        ("api.get('/x')(waits)", "GET /x: waits is async, and Lambda calls plain functions"),
+        ("api.token_authorizer()(waits)", "waits is async"),
+        ("Function('f').handler(lambda: None)", "its function is called with (event, context)"),
+    ],
+)
+def test_what_is_of_another_kind_is_refused_at_the_line_where_it_is(tmp_path: Path, line: str, words: str) -> None:
+    declared = """
+from velvetrope.builder import *
+api, users, queue = Api("a"), UserPool("u"), Queue("q")
+token = {"authorization_type": "COGNITO_USER_POOLS", "user_pool": users}
+def f(*arguments): ...
+async def waits(*arguments): ...
+"""
+    with pytest.raises(AppFileError) as refused:
+        load_app(app_file(tmp_path, declared + line))
+
+    assert words in str(refused.value)
+    assert line in str(refused.value)
+
+
+@pytest.mark.parametrize("origin", ["https://app.example.com/", "app.example.com", "'*'", ""])
+def test_an_origin_that_no_browser_sends_is_refused(origin: str) -> None:
+    assert Api("a", allow_origin="capacitor://localhost").allow_origin == "capacitor://localhost"
+    with pytest.raises(ValueError, match="allow_origin is"):
+        Api("a", allow_origin=origin)
+
+
+def test_routes_whose_names_in_the_template_would_be_one_are_all_in_it(tmp_path: Path) -> None:
+    text = MINIMAL + "".join(
+        f"api.get('{path}')(lambda **named: named)\n" for path in ("/notes/{number}", "/notes/number", "/notes-number")
+    )
+
+    events = sam_template(load_app(app_file(tmp_path, text)))["Resources"]["HelloFunction"]["Properties"]["Events"]
+
+    paths = {name: event["Properties"]["Path"] for name, event in events.items()}
+    assert paths == {
+        "GetHello": "/hello",
+        "GetNotesNumber": "/notes/{number}",
+        "GetNotesNumber2": "/notes/number",
+        "GetNotesNumber3": "/notes-number",
+    }
+
+
+def test_what_sam_refuses_is_told_in_words(tmp_path: Path) -> None:
+    path = app_file(tmp_path, MINIMAL.replace('Api("hello")', 'Api("hello", stage="")'))
+    child = start_synth(path, code=package_folder(tmp_path), region="eu-west-1", cache_folder=tmp_path / "kept")
+
+    with pytest.raises(AppFileError, match="StageName cannot be empty"):
+        child.result()
 
 
 @pytest.mark.parametrize(
@@ -272,6 +357,7 @@ def test_a_package_holds_the_code_and_nothing_else(tmp_path: Path) -> None:
         "data.json",
         ".env",
         "__pycache__/app.pyc",
+        "dev.log",
         "web/package.json",
         "web/x.js",
         "state/master-keys.json",

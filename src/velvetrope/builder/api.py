@@ -1,18 +1,22 @@
 """An API: routes by decorator, who may call them, and how often.
 
 The same object is two things. On the developer's machine it is a declaration that `velvetrope synth` reads. Inside a
-function it is the handler (`Handler: app.api`): API Gateway's proxy event goes to Powertools' `APIGatewayRestResolver`,
-which picks the route and makes the answer. Powertools is imported in functions only, so that synth stays quick.
+function it is the handler (`Handler: app.api`): Powertools' `APIGatewayRestResolver` makes a request of API Gateway's
+proxy event and an answer of what a route returns. It is imported in functions only, so that synth stays quick.
 
 Refusing callers is not done here: signatures, policies, keys and throttles are API Gateway's, before a function runs.
+So nobody looks for the route a second time either. The one that runs is the one that API Gateway matched, whose door
+the caller has passed (`resource` of the event), whatever else the path would fit.
 """
 
 import os
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, TypedDict, TypeVar, Unpack, cast
 
 from velvetrope.builder.authorizers import Authorizer, Decide
+from velvetrope.builder.declared import check_handler, check_kind, listed
 from velvetrope.builder.pools import IdentityPoolRole, UserPool
 from velvetrope.builder.services import Usable
 
@@ -38,6 +42,9 @@ CORS_ALLOW_HEADERS = (
 """What a browser may send: API Gateway's own list, and what Amplify 6 adds to it."""
 
 _MAX_CACHE_SECONDS = 3600
+_ORIGIN = re.compile(r"\*|[a-z][a-z0-9+.-]*://[^/\s'\"]+")
+_PATH = re.compile(r"/|(/[A-Za-z0-9._:-]+|/\{[A-Za-z_]\w*\})*(/\{[A-Za-z_]\w*\+\})?", re.ASCII)
+_VARIABLE = re.compile(r"\{(\w+)\+?\}", re.ASCII)
 _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD")
 
 
@@ -83,6 +90,7 @@ class Api:
 
     `stage` is the first segment of every address. `memory_mb` is 128 to 10240, `timeout_seconds` 1 to 29 (API Gateway
     waits no longer). `allow_origin` is the `Access-Control-Allow-Origin` of every answer; None means no CORS at all.
+    Bodies of `binary_media_types` (`image/png`; `*/*` for all) are bytes to callers and base64 in events and answers.
     `uses` are the functions, queues and databases that the routes may use (see `services`).
     """
 
@@ -94,6 +102,7 @@ class Api:
         memory_mb: int = 128,
         timeout_seconds: int = 10,
         allow_origin: str | None = "*",
+        binary_media_types: Sequence[str] = (),
         environment: Mapping[str, str] | None = None,
         uses: Sequence[Usable] = (),
     ) -> None:
@@ -101,13 +110,16 @@ class Api:
             raise ValueError("memory_mb is 128 to 10240")
         if not 1 <= timeout_seconds <= 29:
             raise ValueError("timeout_seconds is 1 to 29: API Gateway waits 29 seconds at the most")
+        if allow_origin is not None and not _ORIGIN.fullmatch(str(allow_origin)):
+            raise ValueError("allow_origin is * or one origin such as https://app.example.com, without a path")
         self.name = name
         self.stage = stage
         self.memory_mb = memory_mb
         self.timeout_seconds = timeout_seconds
         self.allow_origin = allow_origin
+        self.binary_media_types = listed("binary_media_types", binary_media_types)
         self.environment = dict(environment or {})
-        self.uses = tuple(uses)
+        self.uses = listed("uses", uses, Usable)
         self.routes: list[Route] = []
         self.usage_plans: list[UsagePlan] = []
         # In a function everything is made in the init phase, so that the first call finds it warm.
@@ -123,7 +135,7 @@ class Api:
         keys: Sequence[str] = ("default",),
     ) -> UsagePlan:
         """Declare a usage plan and its API keys (names; the values are made when the template is applied)."""
-        plan = UsagePlan(name, rate_per_second, burst_requests, quota_per_day, list(keys))
+        plan = UsagePlan(name, rate_per_second, burst_requests, quota_per_day, list(listed("keys", keys)))
         self.usage_plans.append(plan)
         return plan
 
@@ -151,7 +163,8 @@ class Api:
         _check_cache(cache_seconds)
         if cache_seconds and not (headers or query_strings):
             raise ValueError("cache_seconds needs headers or query_strings: an answer is kept for who sends the same")
-        return lambda decide: Authorizer("REQUEST", decide, tuple(headers), tuple(query_strings), None, cache_seconds)
+        header_names, query_names = listed("headers", headers), listed("query_strings", query_strings)
+        return lambda decide: Authorizer("REQUEST", decide, header_names, query_names, None, cache_seconds)
 
     def route(
         self,
@@ -180,11 +193,20 @@ class Api:
             raise ValueError(f"{method} {path}: the method must be one of {', '.join(_METHODS)}")
         if not path.startswith("/"):
             raise ValueError(f"{method} {path}: a path starts with /")
+        if not _PATH.fullmatch(path):
+            raise ValueError(
+                f"{method} {path}: each part of a path is letters, digits and ._:- or {{name}}, the last may be {{x+}}"
+            )
+        names = _VARIABLE.findall(path)
+        if len(set(names)) < len(names):
+            raise ValueError(f"{method} {path}: two variables have one name")
         if authorization_type not in ("NONE", "AWS_IAM", "COGNITO_USER_POOLS", "CUSTOM"):
             raise ValueError(
                 f"{method} {path}: authorization_type must be NONE, AWS_IAM, COGNITO_USER_POOLS or CUSTOM, "
                 f"not {authorization_type}"
             )
+        check_kind("user_pool", user_pool, UserPool)
+        check_kind("authorizer", authorizer, Authorizer)
         if allow and authorization_type != "AWS_IAM":
             raise ValueError(f"{method} {path}: allow names roles, which needs authorization_type AWS_IAM")
         if (user_pool is not None) != (authorization_type == "COGNITO_USER_POOLS"):
@@ -195,23 +217,13 @@ class Api:
             raise ValueError(f"{method} {path}: authorizer and authorization_type CUSTOM need each other")
         if any(route.method == verb and route.path == path for route in self.routes):
             raise ValueError(f"{verb} {path} is declared twice")
+        roles, wanted = listed("allow", allow, IdentityPoolRole), listed("scopes", scopes)
 
         def declare(handler: Handler) -> Handler:
+            check_handler(f"{verb} {path}", handler, names)
             self.routes.append(
-                Route(
-                    verb,
-                    path,
-                    authorization_type,
-                    api_key_required,
-                    tuple(allow),
-                    user_pool,
-                    tuple(scopes),
-                    authorizer,
-                    handler,
-                )
+                Route(verb, path, authorization_type, api_key_required, roles, user_pool, wanted, authorizer, handler)
             )
-            if self._resolver is not None:
-                self._resolver.route(path.replace("{", "<").replace("}", ">"), method=verb)(handler)
             return handler
 
         return declare
@@ -256,11 +268,18 @@ class Api:
     def _make_resolver(self) -> "APIGatewayRestResolver":
         from aws_lambda_powertools.event_handler import APIGatewayRestResolver, CORSConfig
 
-        if self.allow_origin is None:
-            return APIGatewayRestResolver()
-        return APIGatewayRestResolver(
-            cors=CORSConfig(allow_origin=self.allow_origin, allow_headers=list(CORS_ALLOW_HEADERS))
-        )
+        cors = None
+        if self.allow_origin is not None:
+            cors = CORSConfig(allow_origin=self.allow_origin, allow_headers=list(CORS_ALLOW_HEADERS))
+        resolver = APIGatewayRestResolver(cors=cors)
+        resolver.route(".*", method=list(_METHODS))(self._answer)
+        return resolver
+
+    def _answer(self) -> object:
+        """What the route returns that API Gateway has matched."""
+        matched = self.request.http_method, self.request.resource
+        handler = next(route.handler for route in self.routes if (route.method, route.path) == matched)
+        return handler(**self.request.path_parameters)
 
 
 def _check_cache(seconds: int) -> None:

@@ -19,6 +19,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from velvetrope.builder.declared import check_handler
+
 __all__ = ["Authorizer", "allow", "deny"]
 
 Decide = Callable[[dict[str, Any], object], dict[str, Any]]
@@ -34,6 +36,9 @@ class Authorizer:
     query_strings: tuple[str, ...]
     validation_expression: str | None
     cache_seconds: int
+
+    def __post_init__(self) -> None:
+        check_handler("an authorizer", self.decide)
 
     def __call__(self, event: dict[str, Any], context: object) -> dict[str, Any]:
         """The Lambda handler: API Gateway's authorizer event in, a policy out."""

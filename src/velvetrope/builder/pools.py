@@ -11,6 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from velvetrope.builder.declared import listed
+
 __all__ = [
     "AppClient",
     "AuthFlow",
@@ -98,7 +100,13 @@ class UserPool:
         auth_flows: Sequence[AuthFlow] = ("ALLOW_USER_SRP_AUTH", "ALLOW_REFRESH_TOKEN_AUTH"),
     ) -> AppClient:
         """Declare an app client without a secret, as a browser needs it."""
-        client = AppClient(self, name, callback_urls=callback_urls, logout_urls=logout_urls, auth_flows=auth_flows)
+        client = AppClient(
+            self,
+            name,
+            callback_urls=listed("callback_urls", callback_urls),
+            logout_urls=listed("logout_urls", logout_urls),
+            auth_flows=listed("auth_flows", auth_flows),
+        )
         self.clients.append(client)
         return client
 
@@ -106,6 +114,8 @@ class UserPool:
         """Declare an API and its scopes, by name and description."""
         if any(server.identifier == identifier for server in self.resource_servers):
             raise ValueError(f"{self.name} has two resource servers {identifier}")
+        if not isinstance(scopes, Mapping):
+            raise TypeError('scopes says what each one is for: write scopes={"read": "Read it"}')
         if not scopes:
             raise ValueError(f"{identifier} has no scopes, so nobody could be given any")
         server = ResourceServer(self, identifier, dict(scopes))
@@ -117,10 +127,11 @@ class UserPool:
         if self.domain is None:
             raise ValueError(f"{name}: machines get their tokens at the pool's domain, and {self.name} has none")
         known = {server.scope(one) for server in self.resource_servers for one in server.scopes}
-        unknown = sorted(set(scopes) - known)
-        if unknown or not scopes:
+        wanted = listed("scopes", scopes)
+        unknown = sorted(set(wanted) - known)
+        if unknown or not wanted:
             raise ValueError(f"{name}: {self.name} has no scope {unknown[0] if unknown else 'for it'}")
-        machine = MachineClient(self, name, tuple(scopes))
+        machine = MachineClient(self, name, wanted)
         self.machines.append(machine)
         return machine
 
@@ -148,5 +159,6 @@ class IdentityPool:
     guest: IdentityPoolRole = field(init=False)
 
     def __post_init__(self) -> None:
+        self.clients = listed("clients", self.clients, AppClient)
         self.authenticated = IdentityPoolRole(self, "authenticated")
         self.guest = IdentityPoolRole(self, "unauthenticated")

@@ -28,6 +28,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from velvetrope.builder.declared import check_handler, check_kind, listed
+
 __all__ = ["Database", "Function", "Queue", "QueueTrigger", "Usable", "variable_name"]
 
 Handler = TypeVar("Handler", bound=Callable[..., Any])
@@ -58,6 +60,7 @@ class Queue:
             raise ValueError("visibility_timeout_seconds is 0 to 43200")
         if not 1 <= self.max_receive_count <= 1000:
             raise ValueError("max_receive_count is 1 to 1000")
+        check_kind("dead_letter", self.dead_letter, Queue)
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,6 +109,7 @@ class Function:
             raise ValueError("memory_mb is 128 to 10240")
         if not 1 <= self.timeout_seconds <= 900:
             raise ValueError("timeout_seconds is 1 to 900")
+        self.uses = listed("uses", self.uses, Usable)
 
     def handler(self, handler: Handler) -> Handler:
         """Have this function run `handler(event, context)`.
@@ -115,6 +119,7 @@ class Function:
         """
         if self.handled_by is not None:
             raise ValueError(f"the function {self.name!r} has a handler already")
+        check_handler(f"the function {self.name!r}", handler)
         self.handled_by = handler
         return handler
 

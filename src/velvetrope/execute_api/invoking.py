@@ -16,7 +16,7 @@ from velvetrope.errors import ReasonError
 from velvetrope.execute_api.protocols import FunctionInvoker, InvocationResult, InvocationType, ServiceCall, ServiceDoor
 from velvetrope.principals import service_principal
 
-__all__ = ["FunctionCalls", "InvokeRefused"]
+__all__ = ["FunctionCalls", "InvokeRefused", "function_failure"]
 
 _API_GATEWAY = service_principal("apigateway.amazonaws.com")
 
@@ -33,6 +33,12 @@ class _Answer(NamedTuple):
     payload: bytes
     function_error: str | None
     request_id: str
+
+
+def function_failure(who: str, function_arn: str, request_id: str | None) -> str:
+    """For the owner: that a function ended with an error, and the command that shows what its log says of it."""
+    name = function_arn.rpartition(":function:")[2].partition(":")[0]
+    return f"{who} ended with an error, which its log has: velvetrope logs {name} --request-id {request_id}"
 
 
 class FunctionCalls:

@@ -40,8 +40,12 @@ def _expanded(template: Template, region: str, cache_folder: Path) -> Template:
         found: Template = json.loads(kept.read_bytes())
         return found
     from velvetrope.templates import expand_sam, parse_template
+    from velvetrope.templates.errors import TransformFailed
 
-    expanded: Template = dict(expand_sam(parse_template(json.dumps(template)), region).document)
+    try:
+        expanded: Template = dict(expand_sam(parse_template(json.dumps(template)), region).document)
+    except TransformFailed as err:
+        raise AppFileError(err.message) from err
     cache_folder.mkdir(parents=True, exist_ok=True)
     unfinished = kept.with_suffix(f".{os.getpid()}")
     unfinished.write_text(json.dumps(expanded))

@@ -8,7 +8,7 @@ the second half of the function's handler.
 import importlib
 import sys
 import traceback
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -77,6 +77,7 @@ def load_app(path: Path) -> AppDeclaration:
     functions = {value: f"{path.stem}.{bound_as}" for bound_as, value in bound.items() if isinstance(value, Function)}
     queues = tuple(dict.fromkeys(value for value in bound.values() if isinstance(value, Queue)))
     _check_services(path, api, tuple(functions), queues)
+    _check_names(path, api, user_pools, identity_pools, [*(f.name for f in functions), *authorizers], queues)
     return AppDeclaration(
         api=api,
         handler=f"{path.stem}.{name}",
@@ -123,7 +124,7 @@ def _check_guards(path: Path, api: Api, user_pools: tuple[UserPool, ...], author
 
 
 def _check_services(path: Path, api: Api, functions: tuple[Function, ...], queues: tuple[Queue, ...]) -> None:
-    """The same for functions and queues. No two of a kind have one name, and no function has two databases."""
+    """The same for functions and queues. No function has two databases."""
     for function in functions:
         if function.handled_by is None:
             raise AppFileError(f"{path.name}: the function {function.name!r} has no handler.")
@@ -141,14 +142,35 @@ def _check_services(path: Path, api: Api, functions: tuple[Function, ...], queue
             _check_held(
                 path, f"the queue {queue.name!r} has for its dead letters", queue.dead_letter, functions, queues
             )
+
+
+def _check_names(
+    path: Path,
+    api: Api,
+    user_pools: tuple[UserPool, ...],
+    identity_pools: tuple[IdentityPool, ...],
+    functions: Sequence[str],
+    queues: tuple[Queue, ...],
+) -> None:
+    """No two of a kind have one name, or one of them would silently be left out of the template."""
+    clients = [f"{pool.name}-{client.name}" for pool in user_pools for client in pool.clients]
+    machines = [f"{pool.name}-{machine.name}" for pool in user_pools for machine in pool.machines]
     for kind, names in (
-        ("functions", [api.name, *(function.name for function in functions)]),
+        ("functions", [api.name, *functions]),
         ("queues", [queue.name for queue in queues]),
+        ("user pools", [pool.name for pool in user_pools]),
+        ("identity pools", [pool.name for pool in identity_pools]),
+        ("app clients", clients + machines),
+        ("resource servers", [f"{pool.name}-{one.identifier}" for pool in user_pools for one in pool.resource_servers]),
+        ("usage plans", [plan.name for plan in api.usage_plans]),
+        ("API keys", [f"{plan.name}-{key}" for plan in api.usage_plans for key in plan.keys]),
     ):
         ids = [logical_id(name) for name in names]
-        twice = next((name for name, one in zip(names, ids, strict=True) if ids.count(one) > 1), None)
-        if twice is not None:
-            raise AppFileError(f"{path.name}: two {kind} are called {twice!r}.")
+        for name, one in zip(names, ids, strict=True):
+            if not one:
+                raise AppFileError(f"{path.name}: the name {name!r} of one of its {kind} has no letter and no digit.")
+            if ids.count(one) > 1:
+                raise AppFileError(f"{path.name}: two {kind} are called {name!r}.")
 
 
 def _check_held(

@@ -1,8 +1,9 @@
 """The zip of a function's code: the app's folder, the same bytes for the same content.
 
 Left out are hidden files, caches, virtual environments, folders that are JavaScript projects (they hold a
-`package.json`) and state folders (they hold master keys): none of them is code of a Python function. Entries are sorted
-and carry a fixed time, so the digest changes exactly when the content does.
+`package.json`), state folders (they hold master keys) and logs: none of them is code of a Python function, and a log of
+`velvetrope dev` itself would have the app applied again for every line. Entries are sorted and carry a fixed time, so
+the digest changes exactly when the content does.
 """
 
 import hashlib
@@ -38,7 +39,7 @@ def package_files(folder: Path) -> Iterator[Path]:
         if path.is_dir():
             if path.name not in _SKIPPED_FOLDERS and not any((path / name).exists() for name in _NOT_CODE):
                 yield from package_files(path)
-        elif path.suffix != ".pyc":
+        elif path.suffix not in (".pyc", ".log"):
             yield path
 
 

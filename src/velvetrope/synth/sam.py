@@ -11,6 +11,7 @@ trust and permissions"; API Gateway Developer Guide, "Control access for invokin
 import re
 import sys
 from collections.abc import Mapping, Sequence
+from itertools import chain, count
 
 import yaml
 
@@ -270,7 +271,14 @@ def _api(app: AppDeclaration, code_uri: str | Mapping[str, str]) -> Template:
             kind: {"ResponseParameters": {"Headers": {"Access-Control-Allow-Origin": f"'{api.allow_origin}'"}}}
             for kind in ("DEFAULT_4XX", "DEFAULT_5XX")
         }
-    events = {_event_id(route): _event(route, api_id, app.authorizers) for route in api.routes}
+    if api.binary_media_types:
+        api_properties["BinaryMediaTypes"] = [kind.replace("/", "~1") for kind in api.binary_media_types]
+    events: Template = {}
+    for route in api.routes:
+        wanted = _event_id(route)
+        numbered = (f"{wanted}{number}" for number in count(2))  # /notes/{number} and /notes/number have one id
+        event_id = next(name for name in chain([wanted], numbered) if name not in events)
+        events[event_id] = _event(route, api_id, app.authorizers)
     resources: Template = {
         api_id: {"Type": "AWS::Serverless::Api", "Properties": api_properties},
         function_id: _function(api, app.handler, code_uri, Events=events, uses=api.uses),

@@ -156,7 +156,7 @@ def _methods(source: Source, reader: OperationReader, prefix: str) -> tuple[list
         if path.startswith("x-"):
             check_members("paths", {path: item}, set())
             continue
-        if not path.startswith("/"):
+        if not path.startswith("/") or "//" in path:
             raise BadRequestException(f"Invalid path specified: {path}")
         members = source.resolved(item, path)
         check_members(path, members, _PATH_MEMBERS)

@@ -18,7 +18,7 @@ from velvetrope.execute_api.authorizers.answers import MalformedAnswer, parse_an
 from velvetrope.execute_api.authorizers.cache import MAX_ANSWER_BYTES
 from velvetrope.execute_api.authorizers.compiling import FunctionAuthorizer
 from velvetrope.execute_api.errors import AuthorizerConfiguration, AuthorizerFailure, Unauthorized
-from velvetrope.execute_api.invoking import FunctionCalls
+from velvetrope.execute_api.invoking import FunctionCalls, function_failure
 from velvetrope.execute_api.proxy_events import proxy_event, trace_id
 from velvetrope.execute_api.requests import AuthenticatedCaller, MatchedRequest, Vouched
 from velvetrope.principals import ANONYMOUS
@@ -70,7 +70,8 @@ class FunctionAuthorizers:
         if result.function_error is not None:
             if said_unauthorized(result.payload):
                 raise Unauthorized(step="authorizer", detail=f"{name} says Unauthorized")
-            raise AuthorizerFailure(step="authorizer", detail=f"{name} ended with an error; see the function's log")
+            failure = function_failure(name, authorizer.function_arn, result.request_id)
+            raise AuthorizerFailure(step="authorizer", detail=failure)
         try:
             answer = parse_answer(result.payload, source=f"the policy of {name}")
         except MalformedAnswer as finding:

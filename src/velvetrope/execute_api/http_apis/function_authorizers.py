@@ -33,7 +33,7 @@ from velvetrope.execute_api.http_apis.context import HttpContext
 from velvetrope.execute_api.http_apis.errors import Forbidden, InternalError, Unauthorized
 from velvetrope.execute_api.http_apis.function_events import v1_event, v2_event
 from velvetrope.execute_api.http_apis.requests import HttpCaller, HttpMatched, joined_query
-from velvetrope.execute_api.invoking import FunctionCalls
+from velvetrope.execute_api.invoking import FunctionCalls, function_failure
 from velvetrope.execute_api.requests import Vouched
 from velvetrope.policy import AuthorizationRequest, PrincipalPolicies, parse_policy
 from velvetrope.principals import ANONYMOUS
@@ -154,7 +154,8 @@ class FunctionAuthorizers:
         if result.function_error is not None:
             if said_unauthorized(result.payload):
                 raise Unauthorized(step="authorizer", detail=f"{name} says Unauthorized")
-            raise InternalError(step="authorizer", detail=f"{name} ended with an error; see the function's log")
+            failure = function_failure(name, authorizer.function_arn, result.request_id)
+            raise InternalError(step="authorizer", detail=failure)
         try:
             return _parse(authorizer, result.payload, name), len(result.payload)
         except MalformedAnswer as finding:

@@ -26,7 +26,7 @@ from velvetrope.execute_api.http_apis.errors import HttpApiRefusal, InternalErro
 from velvetrope.execute_api.http_apis.function_events import v1_event, v2_event
 from velvetrope.execute_api.http_apis.mappings import map_request
 from velvetrope.execute_api.http_apis.requests import HttpAdmitted
-from velvetrope.execute_api.invoking import FunctionCalls
+from velvetrope.execute_api.invoking import FunctionCalls, function_failure
 from velvetrope.execute_api.requests import IntegrationOutcome
 
 __all__ = ["invoke_http_function"]
@@ -64,9 +64,8 @@ async def invoke_http_function(
         raise kind(step="integration", detail=why) from refused
     latency_ms = (perf_counter() - started) * 1000
     if result.function_error is not None:
-        raise InternalError(
-            step="integration", detail=f"{integration.function_arn} ended with an error; see the function's log"
-        )
+        arn = integration.function_arn
+        raise InternalError(step="integration", detail=function_failure(arn, arn, result.request_id))
     try:
         response = _parse(integration, result.payload)
     except (InvalidProxyResponse, ResponseBodyNotBase64) as invalid:

@@ -27,7 +27,7 @@ from velvetrope.execute_api.errors import (
     RequestTooLarge,
 )
 from velvetrope.execute_api.integrations.answers import Answer
-from velvetrope.execute_api.invoking import FunctionCalls, InvokeRefused
+from velvetrope.execute_api.invoking import FunctionCalls, InvokeRefused, function_failure
 from velvetrope.execute_api.protocols import InvocationType
 from velvetrope.execute_api.proxy_events import proxy_event, trace_id
 from velvetrope.execute_api.requests import AdmittedRequest, IntegrationOutcome
@@ -87,10 +87,9 @@ async def ask_function(
     """
     result, outcome = await run_function(integration, payload, admitted, functions)
     if result[1] is not None:
-        refusal = IntegrationFailure(
-            step="integration", detail=f"{integration.function_arn} ended with an error; see the function's log"
-        )
-        raise _after(refusal, outcome)
+        arn = str(integration.function_arn)
+        failure = function_failure(arn, arn, outcome.request_id)
+        raise _after(IntegrationFailure(step="integration", detail=failure), outcome)
     return result[0], outcome
 
 
