@@ -442,6 +442,11 @@ async def test_the_trust_policy_may_say_which_tags() -> None:
             ("other",),
             "The specified transitive tag key must be included in the requested tags.",
         ),
+        (
+            (Tag(key="AWS:team", value="a"),),
+            (),
+            "One of the tag keys is reserved: keys that begin with aws: belong to AWS.",
+        ),
     ],
 )
 async def test_tags_that_break_a_rule_are_refused(
@@ -703,6 +708,23 @@ async def test_a_federated_user_may_do_what_the_user_and_the_passed_policy_may()
     assert decide(holder, "execute-api:Invoke", await Gatherer((everything,)).policies_for(holder)).allowed
     assert not decide(holder, "s3:GetObject", await Gatherer((everything,)).policies_for(holder)).allowed
     assert not decide(holder, "execute-api:Invoke", await Gatherer().policies_for(holder)).allowed
+
+
+@pytest.mark.parametrize("action", ["iam:ListUsers", "sts:AssumeRole", "sts:GetSessionToken"])
+async def test_a_federated_user_calls_neither_iam_nor_sts(action: str) -> None:
+    everything = document({"Effect": "Allow", "Action": "*", "Resource": "*"})
+    sts = Sts(policies=(everything,))
+    for caller in (ALICE, ROOT):
+        answer = dict(await sts.operations.get_federation_token(call_by(caller), name="bob", policy=everything) or {})
+        holder = sts.holder(answer)
+
+        policies = await Gatherer((everything,)).policies_for(holder)
+
+        assert decide(holder, action, policies).because == "with an explicit deny in a session policy"
+        assert decide(holder, "sqs:SendMessage", policies).allowed
+        assert (await sts.operations.get_caller_identity(call_by(holder)) or {})["arn"] == holder.arn
+        with pytest.raises(AccessDenied):
+            await sts.assume(holder)
 
 
 async def test_a_federated_user_without_a_policy_may_do_nothing() -> None:

@@ -69,6 +69,11 @@ _USER_SESSION_POLICY: Final = _USER_SESSION % f'"iam:*",{_OF_STS}'
 _MFA_SESSION_POLICY: Final = _USER_SESSION % _OF_STS
 """Credentials of GetSessionToken may call, of STS, only AssumeRole and GetCallerIdentity, and no IAM operation unless a
 code of an MFA device was shown. Source: IAM User Guide, "Comparing the AWS STS API operations"."""
+_FEDERATED_SESSION_POLICY: Final = (
+    '{"Version":"2012-10-17","Statement":{"Effect":"Deny","Action":["iam:*","sts:*"],"Resource":"*"}}'
+)
+"""Credentials of GetFederationToken may call nothing of IAM and, of STS, only GetCallerIdentity, which needs no
+permission. Source: AWS STS API reference, GetFederationToken, Permissions."""
 
 
 class StsOperations(ProviderOperations):
@@ -252,7 +257,7 @@ class StsOperations(ProviderOperations):
             name=caller.name,
         )
         seconds = min(duration_seconds, _ROOT_SECONDS) if caller.is_root else duration_seconds
-        policies = self._session_policies.together(policy, managed)
+        policies = (*(self._session_policies.together(policy, managed) or ()), _FEDERATED_SESSION_POLICY)
         credentials = self._issue(
             federated,
             call.now,

@@ -101,13 +101,16 @@ def merge_tags(
     Keys are unique whatever their case, which is kept.
 
     Raises:
-        InvalidParameterValue: two keys differ by case only, a transitive key is not among the tags, or a tag is
-            passed that the calling session hands on already.
+        InvalidParameterValue: two keys differ by case only, one begins with `aws:`, a transitive key is not among the
+            tags, or a tag is passed that the calling session hands on already.
     """
     requested = dict(tags)
     lowered = {key.lower() for key in requested}
     if len(lowered) != len(tags):
         raise InvalidParameterValue("Duplicate tag keys found. Please note that Tag keys are case insensitive.")
+    if any(key.startswith("aws:") for key in lowered):
+        # IAM User Guide, "Tags for IAM resources": the prefix is AWS's own. UNVERIFIED: the sentence.
+        raise InvalidParameterValue("One of the tag keys is reserved: keys that begin with aws: belong to AWS.")
     by_lower = {key.lower(): key for key in requested}
     if any(key.lower() not in by_lower for key in transitive_tag_keys):
         raise InvalidParameterValue("The specified transitive tag key must be included in the requested tags.")
