@@ -14,6 +14,7 @@ from velvetrope.identitypools.errors import (
     ResourceConflictException,
     ResourceNotFoundException,
 )
+from velvetrope.tokens import TokenRevoked
 
 NAME = "login.example"
 
@@ -208,8 +209,10 @@ async def test_a_token_does_not_outlive_the_developer_s_login(world: World) -> N
         developer_user_identifier="dana",
     )
 
-    with pytest.raises(NotAuthorizedException, match="is forbidden"):
+    with pytest.raises(NotAuthorizedException, match="Token is inactive"):
         await credentials(world, identity_id, token)
+    with pytest.raises(TokenRevoked):
+        await world.tokens.verify_web_identity_token(token, now=world.clock.now())
 
     assert (await vouch(world, pool_id))[0] != identity_id
 

@@ -242,6 +242,26 @@ async def test_a_guest_s_token_dies_when_the_guest_is_merged_away(world: World) 
         await world.tokens.verify_web_identity_token(token, now=world.clock.now())
 
 
+async def test_a_guest_s_token_dies_when_the_pool_lets_no_guests_in_any_more(world: World) -> None:
+    pool_id = await world.make_pool(classic=True)
+    guest, member = await token_of(world, pool_id, guest=True), await token_of(world, pool_id)
+    assert await at_sts(world, guest, "Guest")
+
+    await world.call(
+        "update_identity_pool",
+        by=ROOT,
+        identity_pool_id=pool_id,
+        identity_pool_name="demo",
+        allow_unauthenticated_identities=False,
+        allow_classic_flow=True,
+    )
+
+    with pytest.raises(TokenRevoked):
+        await world.tokens.verify_web_identity_token(guest, now=world.clock.now())
+    assert await refused_at_sts(world, InvalidIdentityToken, guest, "Guest") == NO_KEY
+    assert await at_sts(world, member)
+
+
 async def test_another_node_verifies_with_the_same_key_after_a_restart(world: World) -> None:
     pool_id = await world.make_pool(classic=True)
     token = await token_of(world, pool_id)

@@ -20,7 +20,6 @@ from velvetrope.identitypools.errors import (
     InvalidParameterException,
     NotAuthorizedException,
     bad_configuration,
-    identity_forbidden,
     logins_do_not_match,
 )
 from velvetrope.identitypools.guests import GUEST_SESSION_POLICIES
@@ -146,13 +145,10 @@ class CredentialOperations:
             raise bad_login(error) from error
         if (proven.audience, proven.subject) != (pool.id, stored.identity.id):
             raise logins_do_not_match()
-        login = developer_login_in(proven.authentication_methods, pool)
-        if login is None:
+        if developer_login_in(proven.authentication_methods, pool) is None:
             raise NotAuthorizedException(
                 "Invalid login token. Can't pass in a Cognito token.", detail="the token is no developer user's"
             )
-        if login not in stored.developer_logins:
-            raise identity_forbidden(stored.identity.id, detail="the developer user was unlinked after the token")
         if custom_role_arn is not None:
             # Role mappings are for providers with claims; a developer provider has none to offer a role by.
             raise NotAuthorizedException(

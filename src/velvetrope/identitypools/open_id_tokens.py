@@ -7,7 +7,8 @@ A token is RS512, lives ten minutes unless a developer's backend asks for anothe
 its pool (`aud`) and how it signed in (`amr`). What verifies it is published: `discovery()` is the issuer's document at
 `/.well-known/openid-configuration`, `jwks()` the one at `/.well-known/jwks_uri`. One key signs for all pools of the
 server; it is made when the first token is asked for and kept sealed. The algorithm is ours and never read from a token;
-a token is dead at `exp`, and so is one whose identity was deleted or merged away.
+a token is dead at `exp`, and so is one of an identity that was deleted or merged away, of a developer user who was
+unlinked, or of a guest where there are none any more.
 
 Source: Cognito Identity API, GetOpenIdToken; header, claims and their order as seen on AWS.
 """
@@ -53,6 +54,7 @@ _BETWEEN_NODES: Final = timedelta(seconds=5)
 """How far the clock of the node that issued a token may be ahead of ours."""
 _PURPOSE: Final = "identitypools open id key"
 _TAGS_CLAIM: Final = "https://aws.amazon.com/tags"
+_GUEST: Final = ("unauthenticated",)
 _POOL_ARN_CLAIM: Final = f"{ISSUER}/identity-pool-arn"
 
 
@@ -81,7 +83,7 @@ def authentication_methods(
     if developer_login is not None:
         provider = developer_login.provider
         methods = [provider, f"{provider}:{pool_id}:{developer_login.user_identifier}", *methods]
-    return ("authenticated", *methods) if methods else ("unauthenticated",)
+    return ("authenticated", *methods) if methods else _GUEST
 
 
 def developer_login_in(methods: tuple[str, ...], pool: IdentityPool) -> DeveloperLogin | None:
@@ -157,7 +159,8 @@ class PoolOpenIdTokens:
             TokenSignatureMismatch: not signed by our key.
             TokenExpired: at or past `exp`.
             AudienceMismatch: its pool is gone.
-            TokenRevoked: its identity is gone or was merged into another.
+            TokenRevoked: its identity is gone or was merged into another, its developer user was unlinked, or it is a
+                guest's and the pool has none any more. (UNVERIFIED on AWS, which may let such a token live to its end.)
         """
         header, claims = read_token(token)
         if claims.get("iss") != ISSUER:
@@ -169,11 +172,17 @@ class PoolOpenIdTokens:
         check_signature(token, key, _ALGORITHM)
         check_times(claims, now, tolerance=_BETWEEN_NODES)
         subject, audience, methods = _check_form(claims)
-        if await self._store.load_pool(audience) is None:
+        pool = await self._store.load_pool(audience)
+        if pool is None:
             raise AudienceMismatch("The token's identity pool is gone")
         stored = await self._store.load_identity(subject)
         if stored is None or stored.identity.identity_pool_id != audience or not stored.identity.enabled:
             raise TokenRevoked("The token's identity is gone")
+        if methods == _GUEST and not pool.allow_unauthenticated_identities:
+            raise TokenRevoked("The token's identity pool lets no guests in any more")
+        login = developer_login_in(methods, pool)
+        if login is not None and login not in stored.developer_logins:
+            raise TokenRevoked("The token's developer user was unlinked after it")
         return PoolIdentity(
             provider=COGNITO_PROVIDER,
             subject=subject,
