@@ -23,9 +23,13 @@ def check_actions(subject: Subject, catalogue: Catalogue) -> Iterator[Finding]:
         position = subject.place_of("Action", value)
         facts = catalogue.services.get(service)
         if facts is None and service not in catalogue.other_services:
-            prefixes = (*catalogue.services, *catalogue.other_services)
-            hint = _nearest(service, prefixes)
-            yield Finding("error", "unknown-service", position, f"{value}: no service of AWS is called {service}{hint}")
+            meant = get_close_matches(service, [*catalogue.services, *catalogue.other_services], n=1, cutoff=0.85)
+            if meant:
+                message = f"{value}: no service of AWS is called {service}; the nearest is {meant[0]}"
+                yield Finding("error", "unknown-service", position, message)
+            else:
+                message = f"{value}: this version knows no service {service}; it is newer, or AWS spells it otherwise"
+                yield Finding("warning", "unknown-service", position, message)
         elif facts is not None and not _matching(name, facts):
             what = "no action of the service matches it" if "*" in name or "?" in name else "there is no such action"
             hint = _nearest(name, tuple(facts.actions), prefix=f"{service}:")
@@ -34,7 +38,7 @@ def check_actions(subject: Subject, catalogue: Catalogue) -> Iterator[Finding]:
 
 def unchecked_services(subject: Subject, catalogue: Catalogue) -> frozenset[str]:
     """The services of which only the name could be checked."""
-    return frozenset(value.lower().partition(":")[0] for value in subject.actions) & catalogue.other_services
+    return subject.services & catalogue.other_services
 
 
 def actions_named_by(value: str, catalogue: Catalogue) -> list[tuple[str, tuple[str, ...] | None]]:

@@ -21,7 +21,7 @@ class ServiceFacts:
     """ARN patterns of the resources that each action takes, by its name as AWS spells it; `*` for an action that is
     about no resource. None is an action of which we do not know."""
     condition_keys: frozenset[str]
-    """In lower case; one that ends in `/` stands for all keys below it."""
+    """In lower case; one that ends in `/` or `:` stands for all keys below it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,4 +43,5 @@ class Catalogue:
 
 
 def _listed(key: str, keys: frozenset[str]) -> bool:
-    return key in keys or (key.partition("/")[0] + "/" in keys and "/" in key)
+    families = (key.partition("/")[0] + "/", ":".join(key.split(":", 2)[:2]) + ":")
+    return key in keys or any(family in keys for family in families if key.startswith(family))

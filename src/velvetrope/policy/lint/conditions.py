@@ -29,6 +29,8 @@ def check_conditions(subject: Subject, catalogue: Catalogue) -> Iterator[Finding
         position = subject.place_of_condition(condition.operator, condition.key)
         for key in dict.fromkeys(condition.keys):
             spelled = subject.spelling_of(condition.operator, key)
+            if subject.services & catalogue.other_services and key.partition(":")[0] in catalogue.other_services:
+                continue  # The statement is about services of which nothing is checked.
             absent = _why_absent(key, spelled, catalogue)
             if absent is not None and key == condition.key:
                 message = f"{absent}; {_consequence(condition, subject, is_untold=catalogue.is_key_of_aws(key))}"

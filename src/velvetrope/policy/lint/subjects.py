@@ -38,6 +38,11 @@ class Subject:
         return self.statement.action.values
 
     @property
+    def services(self) -> frozenset[str]:
+        """The services that the actions name, in lower case."""
+        return frozenset(action.lower().partition(":")[0] for action in self.actions)
+
+    @property
     def resources(self) -> tuple[str, ...]:
         resource = self.statement.resource
         return () if resource is None else tuple(pattern.text for pattern in resource.patterns)

@@ -35,7 +35,7 @@ CATALOGUE = Catalogue(
         "execute-api": ServiceFacts(actions={"Invoke": ("arn:*:execute-api:*:*:*/*/*/*",)}, condition_keys=frozenset()),
     },
     other_services=frozenset({"s3", "dynamodb"}),
-    filled_keys=frozenset({"iam:passedtoservice", "aws:tagkeys"}),
+    filled_keys=frozenset({"iam:passedtoservice", "aws:tagkeys", "kms:encryptioncontext:"}),
 )
 
 
@@ -68,6 +68,7 @@ def test_a_plain_document_has_nothing_wrong_with_it() -> None:
         ({"Action": "lambda:Invoke"}, "error", "unknown-action", "the nearest is lambda:InvokeFunction"),
         ({"Action": "iam:Destroy*"}, "error", "unknown-action", "no action of the service matches it"),
         ({"Action": "lambdas:GetFunction"}, "error", "unknown-service", "is called lambdas; the nearest is lambda"),
+        ({"Action": "quantum:Ask"}, "warning", "unknown-service", "knows no service quantum; it is newer"),
         ({"Action": "iam:GetRole"}, "error", "resource-never-matches", "it matches nothing"),
         ({"Resource": "arn:aws:lambda:us-west-2:123456789012:layer:x"}, "error", "resource-never-matches", "layer:x"),
         (
@@ -169,6 +170,12 @@ def test_one_thing_wrong_is_one_finding(elements: dict[str, Any], severity: str,
         },
         {"Condition": {"StringEquals": {"aws:PrincipalTag/team": "a", "accounts.google.com:sub": "1"}}},
         {"Condition": {"StringEquals": {"aws:username": "${*}"}}},
+        {"Condition": {"StringEquals": {"kms:EncryptionContext:aws:s3:arn": "a"}}},
+        {
+            "Action": "s3:ListBucket",
+            "Resource": "arn:aws:s3:::bucket",
+            "Condition": {"StringLike": {"s3:prefix": "a*"}},
+        },
         {
             "Condition": {
                 "ForAllValues:StringEquals": {"aws:TagKeys": ["a"]},
