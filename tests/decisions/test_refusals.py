@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
+import msgspec
 import pytest
 from sqlalchemy import LargeBinary, String, bindparam, text
 from sqlalchemy.exc import OperationalError
@@ -14,12 +15,14 @@ from support.refusals import NOON, refusal
 from support.stores import store_url
 from velvetrope.clock import CountingEntropy, FrozenClock
 from velvetrope.decisions import DecisionLog, Refusals
-from velvetrope.decisions.refusals import MAX_CHARACTERS, MAX_OF_ADDRESS, MAX_PENDING
+from velvetrope.decisions.refusals import MAX_CHARACTERS, MAX_OF_ADDRESS, MAX_PENDING, MAX_RECORD_BYTES, MAX_STEPS
 from velvetrope.sealing import MasterKeys
 from velvetrope.store import Database
 from velvetrope.store.tables.refusals import KeptSummary, RefusalStore, SealedRefusal
 
 MASTER_KEYS = MasterKeys.generate(CountingEntropy())
+SEAL_BYTES = 4 + 12 + 16
+"""What sealing adds: key id, nonce and tag."""
 
 
 class Node:
@@ -205,13 +208,35 @@ async def test_a_batch_makes_room_for_the_next(database: Database) -> None:
 
 async def test_what_strangers_make_long_is_cut(database: Database) -> None:
     node = Node(database)
-    node.log.record(refusal("a", path="/" + "x" * 50_000, reason="y" * 50_000))
+    node.log.record(refusal("a", path="/" + "x" * 50_000, reason="y"))
     await node.refusals.flush()
 
     found = await Node(database).refusals.find("a")
 
     assert found is not None
-    assert len(found.path) == len(found.steps[0].reason) == MAX_CHARACTERS
+    assert len(found.path) == MAX_CHARACTERS
+    assert found.steps[0].reason == "y"
+
+
+@pytest.mark.parametrize("character", ["x", "\u20ac", "\x01"], ids=["plain", "three bytes", "six bytes in JSON"])
+async def test_a_record_takes_no_more_room_than_it_may_whatever_strangers_chose(
+    database: Database, character: str
+) -> None:
+    node = Node(database)
+    long = refusal("long", path="/" + character * 50_000, reason=character * 50_000)
+    node.log.record(msgspec.structs.replace(long, steps=long.steps * 100))
+    node.log.record(refusal("short"))
+    await node.refusals.flush()
+
+    [short, kept] = await node.store.load_newest(10)
+    found = await Node(database).refusals.find("long")
+
+    assert len(kept.sealed) <= MAX_RECORD_BYTES + SEAL_BYTES
+    assert found is not None
+    assert (found.path[:10], found.source_ip, found.code) == ("/" + character * 9, long.source_ip, long.code)
+    assert len(found.steps) == MAX_STEPS
+    assert len(short.sealed) < 1024
+    assert await Node(database).refusals.find("short") == refusal("short")
 
 
 async def test_half_a_character_keeps_nothing_from_being_written(database: Database) -> None:

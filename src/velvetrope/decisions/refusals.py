@@ -11,8 +11,10 @@ The log tells of each refusal; it is put in a list, and the list is sealed and w
 Whoever is refused waits for none of that. Records of what was let in stay in the log of their node.
 
 What strangers may have written is bounded: `MAX_OF_ADDRESS` refusals of one source address (of an IPv6 network of 64
-bits) in one batch, and `MAX_PENDING` of all. What is beyond that is in the log only, and is counted; a line in the
-server's log and the batch itself say how many. A server that is killed loses what came in its last half second.
+bits) in one batch, and `MAX_PENDING` of all; what is beyond that is in the log only, and is counted; a line in the
+server's log and the batch itself say how many. Texts of a record that has more than `MAX_RECORD_BYTES` are cut, so that
+all that the store keeps (`velvetrope.store.tables.refusals`) is bounded in bytes too. A server that is killed loses
+what came in its last half second.
 """
 
 import asyncio
@@ -37,7 +39,10 @@ MAX_PENDING = 2000
 MAX_OF_ADDRESS = 20
 """A stranger who is refused all the time leaves room for those who are refused once. A network of IPv6 is one."""
 
+MAX_RECORD_BYTES = 4096
+"""Of one record, before it is sealed. Most have less than 1 KB."""
 MAX_CHARACTERS = 2000
+"""Of one text of a record, where that leaves the record short enough."""
 MAX_STEPS = 20
 
 _PURPOSE = "decisions.refusal"
@@ -169,7 +174,7 @@ class Refusals:
 
     def _seal(self, record: DecisionRecord) -> SealedRefusal:
         sealed = self._master_keys.seal(
-            msgspec.json.encode(_cut(record)),
+            _encode(record),
             purpose=_PURPOSE,
             entropy=self._entropy,
             context=record.request_id.encode(),
@@ -189,22 +194,32 @@ class Refusals:
         return found
 
 
-def _cut(record: DecisionRecord) -> DecisionRecord:
-    """What strangers may choose takes no more room than this, and can be written."""
+def _encode(record: DecisionRecord) -> bytes:
+    """What strangers may choose takes no more room than there is: where the whole is too long, all texts are shorter."""
+    characters = MAX_CHARACTERS
+    while len(encoded := msgspec.json.encode(_cut(record, characters))) > MAX_RECORD_BYTES and characters > 0:
+        characters //= 2
+    return encoded
+
+
+def _cut(record: DecisionRecord, characters: int) -> DecisionRecord:
+    """With no text of more `characters` than that; and it can be written."""
     return msgspec.structs.replace(
         record,
-        action=_short(record.action),
-        resource=_short(record.resource),
-        method=_short(record.method),
-        path=_short(record.path),
-        principal_arn=_short(record.principal_arn),
-        steps=tuple(DecisionStep(step.name, step.outcome, _short(step.reason)) for step in record.steps[:MAX_STEPS]),
+        action=_short(record.action, characters),
+        resource=_short(record.resource, characters),
+        method=_short(record.method, characters),
+        path=_short(record.path, characters),
+        principal_arn=_short(record.principal_arn, characters),
+        steps=tuple(
+            DecisionStep(step.name, step.outcome, _short(step.reason, characters)) for step in record.steps[:MAX_STEPS]
+        ),
     )
 
 
-def _short(text: str) -> str:
+def _short(text: str, characters: int) -> str:
     """Half a character, as UTF-16 knows them, becomes a question mark."""
-    cut = text[:MAX_CHARACTERS]
+    cut = text[:characters]
     return cut if cut.isascii() else cut.encode(errors="replace").decode()
 
 

@@ -2,7 +2,7 @@
 
 What was decided is sealed by whoever writes it (`velvetrope.decisions`); here are the id that it is found by and its
 age. A batch is one transaction that does not wait for the disk. `MAX_KEPT` and `KEPT_FOR` bound what is here, and each
-batch takes away what is beyond them.
+batch takes away what is beyond them; how large each one is, whoever seals it bounds.
 """
 
 from collections.abc import Sequence
