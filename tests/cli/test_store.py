@@ -66,6 +66,26 @@ def postgresql(postgres_stores: PostgresStores) -> Iterator[str]:
         yield url
 
 
+@pytest.mark.parametrize("name", ["what?mode=memory #1 100%41", os.fsdecode(b"caf\xe9")], ids=ascii)
+def test_a_folder_may_be_called_anything(tmp_path: Path, name: str) -> None:
+    state, copied = tmp_path / name, tmp_path / (name + " copied")
+    make_state(state)
+
+    # An output that takes text only, as most are.
+    done = subprocess.run(
+        [sys.executable, "-m", "velvetrope.cli", "store", "copy", "--from", str(state), "--to", str(copied)],
+        env=clean_environment(PYTHONIOENCODING="utf-8:strict"),
+        capture_output=True,
+        timeout=100,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert os.fsencode(f"--state-folder '{copied}'") in done.stdout
+    assert {found.name for found in tmp_path.iterdir()} == {name, copied.name}
+    assert run("check", str(copied)).exit_code == 0
+
+
 def test_a_copy_has_the_keys_and_whoever_has_it_is_told_so(state: Path, tmp_path: Path) -> None:
     done = run("copy", "--from", str(state), "--to", str(tmp_path / "backup"))
 

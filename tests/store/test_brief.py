@@ -11,6 +11,7 @@ from typing import TypeVar
 
 import pytest
 from sqlalchemy import Column, MetaData, String, Table, insert, select, text
+from sqlalchemy.engine import URL
 from sqlalchemy.exc import IntegrityError
 
 from support.functions import until
@@ -242,6 +243,19 @@ class TestOnSqlite:
         assert {path for path, _ in written} == {f"{self.file}-wal"}
         assert len(written) == 2, "those that came meanwhile waited together"
         assert all(thread != threading.get_ident() for _, thread in written)
+        await database.close()
+
+    async def test_the_disk_is_waited_for_wherever_the_database_is(self) -> None:
+        folder = self.file.parent / os.fsdecode(b"what?#%41 caf\xe9")
+        folder.mkdir()
+        database = await Database.open(URL.create("sqlite", database=str(folder / "store.db")), durable=True)
+        async with database.transaction() as tx:
+            await tx.connection.run_sync(metadata.create_all)
+
+        await database.brief(lambda: keep(database, "a"), never)
+
+        assert kept(database) == ["a"]
+        assert {found.name for found in folder.iterdir()} == {"store.db", "store.db-shm", "store.db-wal"}
         await database.close()
 
     async def test_nothing_waits_for_the_disk_where_nothing_is_to_last(self, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,5 +1,6 @@
 """The commands and their flags. How they end is said in `ending`."""
 
+import io
 import json
 import os
 import sys
@@ -48,6 +49,9 @@ AppFile = Annotated[Path, typer.Argument(metavar="APP", readable=False, help="Th
 
 def run_command_line() -> NoReturn:
     """Do what the command line says, and end the process."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # A file's name need not be text; it is printed as it was given (PEP 383).
+        sys.stdout.reconfigure(errors="surrogateescape")
     end_by(lambda: _cli(prog_name="velvetrope", standalone_mode=False))
 
 

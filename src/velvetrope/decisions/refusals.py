@@ -195,7 +195,7 @@ class Refusals:
 
 
 def _encode(record: DecisionRecord) -> bytes:
-    """What strangers may choose takes no more room than there is: where the whole is too long, all texts are shorter."""
+    """What strangers may choose takes no more room than there is: where all is too long, each text is shorter."""
     characters = MAX_CHARACTERS
     while len(encoded := msgspec.json.encode(_cut(record, characters))) > MAX_RECORD_BYTES and characters > 0:
         characters //= 2

@@ -21,7 +21,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from velvetrope.clock import Entropy
 from velvetrope.errors import VelvetropeError
@@ -29,6 +29,9 @@ from velvetrope.identifiers import new_access_key_id
 from velvetrope.sealing import MasterKeys
 from velvetrope.secret import Secret
 from velvetrope.server.settings import RootAccessKey
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import URL
 
 __all__ = [
     "TAKEN_ALONG",
@@ -113,7 +116,7 @@ class StateFolder:
         os.close(self._lock_descriptor)
 
     @property
-    def database_url(self) -> str:
+    def database_url(self) -> "URL":
         return database_url(self.path)
 
     def rotate_master_key(self, entropy: Entropy) -> bytes:
@@ -150,9 +153,11 @@ class StateFolder:
         _write_private(self.path / name, document)
 
 
-def database_url(path: Path) -> str:
-    """The URL of a state folder's own database."""
-    return f"sqlite:///{path / 'velvetrope.db'}"
+def database_url(path: Path) -> "URL":
+    """The URL of a state folder's own database. It is none of text, since a folder may be called anything."""
+    from sqlalchemy.engine import URL
+
+    return URL.create("sqlite", database=str(path / "velvetrope.db"))
 
 
 def read_connection(path: Path) -> dict[str, Any]:

@@ -7,6 +7,8 @@ besides.
 from dataclasses import dataclass
 from pathlib import Path
 
+from sqlalchemy.engine import URL
+
 from velvetrope.errors import VelvetropeError
 from velvetrope.secret import Secret
 from velvetrope.server.state_folder import database_url
@@ -26,7 +28,7 @@ class FolderPlace:
     path: Path
 
     @property
-    def url(self) -> str:
+    def url(self) -> URL:
         return database_url(self.path)
 
 

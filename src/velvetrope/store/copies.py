@@ -114,7 +114,7 @@ class WholeStore:
 
 
 @contextmanager
-def whole_store(url: str, *, writes: bool) -> Iterator[WholeStore]:
+def whole_store(url: str | URL, *, writes: bool) -> Iterator[WholeStore]:
     """A store to copy from, or (`writes`) to copy to: then it is committed at the end of the block, unless that raises.
 
     A file of SQLite's has to be there for reading; it is made for writing.

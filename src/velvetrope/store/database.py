@@ -37,6 +37,7 @@ from typing import Any, TypeVar, TypeVarTuple, overload
 
 from sqlalchemy import Connection as EngineConnection
 from sqlalchemy import CursorResult, Engine, Executable
+from sqlalchemy.engine import URL
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql.selectable import TypedReturnsRows
@@ -209,7 +210,7 @@ class Database:
         self.changes = ChangeFeed()
 
     @classmethod
-    async def open(cls, url: str, *, durable: bool) -> "Database":
+    async def open(cls, url: str | URL, *, durable: bool) -> "Database":
         """Connect, and bring the schema up to date.
 
         Raises:

@@ -101,8 +101,8 @@ class Dialect(Protocol):
         """The tables, whole, inside the transaction that has begun."""
 
 
-def parse_url(url: str) -> URL:
-    """The parts of a database URL.
+def parse_url(url: str | URL) -> URL:
+    """The parts of a database URL. One that has parts already need not be percent-encoded.
 
     Raises:
         DatabaseUnsupported: it is none. The message is without what it says, which may be a password.

@@ -89,8 +89,10 @@ class _Log:
             # The log is the same file for as long as a connection is open. SQLite has no locks on it that closing it
             # elsewhere in the process would take away (https://www.sqlite.org/howtocorrupt.html, section 2.2).
             connection = cast("_Connection", driver)
-            ((database,),) = connection.execute("SELECT file FROM pragma_database_list WHERE name = 'main'").fetchall()
-            self._file = os.open(f"{database}-wal", os.O_RDWR | os.O_CLOEXEC)
+            # As bytes: a path need not be text.
+            named = "SELECT CAST(file AS BLOB) FROM pragma_database_list WHERE name = 'main'"
+            ((database,),) = connection.execute(named).fetchall()
+            self._file = os.open(database + b"-wal", os.O_RDWR | os.O_CLOEXEC)
         _write_to_disk(self._file)
 
     def tidy(self, driver: DBAPIConnection) -> None:
