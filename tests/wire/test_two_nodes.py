@@ -612,6 +612,18 @@ def test_a_node_with_other_master_keys_is_refused(nodes: Nodes, store: dict[str,
     assert client(nodes[0], "cognito-idp").list_user_pools(MaxResults=1)["UserPools"]
 
 
+def test_a_node_of_another_region_is_refused(nodes: Nodes, store: dict[str, str], tmp_path: Path) -> None:
+    share_keys(nodes[0].state_folder, tmp_path / "state")
+
+    with (
+        pytest.raises(StartFailed, match=r"Start with --account-id 123456789012 --region us-west-2, or be account"),
+        RunningServer("serve", "--region", "eu-west-1", state_folder=tmp_path / "state", environment=store),
+    ):
+        pass
+
+    assert not (tmp_path / "state" / "connection.json").exists()
+
+
 @pytest.mark.parametrize(
     ("url", "why"),
     [

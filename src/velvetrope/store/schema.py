@@ -16,7 +16,7 @@ __all__ = ["HEAD", "METADATA", "SchemaTooNew", "migrate", "prepare_schema", "sch
 METADATA = MetaData()
 """Every table of every file in `store/tables/` is declared on this."""
 
-HEAD = "0006"
+HEAD = "0007"
 """The newest migration's number."""
 
 _version = Table("alembic_version", MetaData(), Column("version_num", String(32), primary_key=True))

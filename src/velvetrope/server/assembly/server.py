@@ -10,6 +10,7 @@ from velvetrope.cloudformation import StackEngine
 from velvetrope.decisions import DecisionRecord
 from velvetrope.edge import EdgeApp, OperationDispatcher
 from velvetrope.edge.listener import Listener
+from velvetrope.server.account_and_region_check import check_account_and_region
 from velvetrope.server.applying import AppApplier, Progress
 from velvetrope.server.assembly.callers import Callers, assemble_callers
 from velvetrope.server.assembly.control_plane import assemble_control_plane
@@ -66,6 +67,7 @@ class Server:
             StateFolderError: the root access key's file is damaged.
             SchemaTooNew: the state was written by a newer velvetrope.
             MasterKeysUnknown: the database belongs to other master keys.
+            MadeElsewhere: it was made by a server of another account or region.
             DatabaseUnsupported, DatabaseUnreachable: the database cannot be used.
         """
         entropy = SystemEntropy()
@@ -74,6 +76,7 @@ class Server:
         database = await Database.open(url, durable=settings.durable)
         try:
             await check_master_keys(database, folder.master_keys, entropy)
+            await check_account_and_region(database, account_id=settings.account_id, region=settings.region)
         except BaseException:
             await database.close()
             raise

@@ -1,6 +1,7 @@
 """Every table, one file per aggregate. Importing this package declares them all on `store.schema.METADATA`."""
 
 from velvetrope.store.tables import (
+    account_and_region,
     apigateway,
     apigateway_domains,
     apigatewayv2,
@@ -60,6 +61,7 @@ from velvetrope.store.tables import (
 )
 
 __all__ = [
+    "account_and_region",
     "apigateway",
     "apigateway_domains",
     "apigatewayv2",
