@@ -246,7 +246,7 @@ class TestOnSqlite:
         await database.close()
 
     async def test_the_disk_is_waited_for_wherever_the_database_is(self) -> None:
-        folder = self.file.parent / os.fsdecode(b"what?#%41 caf\xe9")
+        folder = self.file.parent / os.fsdecode(b"what?#%41 \xff")
         folder.mkdir()
         database = await Database.open(URL.create("sqlite", database=str(folder / "store.db")), durable=True)
         async with database.transaction() as tx:
