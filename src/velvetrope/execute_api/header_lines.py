@@ -9,8 +9,9 @@ Source: RFC 9110 sections 5.1, 5.5 and 5.6.2.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Sequence
 from functools import lru_cache
+from operator import itemgetter
 from typing import Final
 
 __all__ = ["header_lines"]
@@ -22,15 +23,23 @@ _CR: Final = 0x0D
 _NUL: Final = 0x00
 
 
-def header_lines(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
+_name_of = itemgetter(0)
+
+
+def header_lines(headers: Sequence[tuple[bytes, bytes]]) -> bytes:
     """One line for each, in their order."""
-    parts: list[bytes] = []
-    for name, value in headers:
-        if not (_LF in value or _CR in value or _NUL in value) and _is_token(name):
-            parts += (name, b": ", value, b"\r\n")
-    return b"".join(parts)
+    lines = b"\r\n".join(map(b": ".join, headers))
+    # Looked at together: whatever a value has of a line's end is one more than those that were put in between.
+    ends = len(headers) - 1
+    if lines.count(_LF) == lines.count(_CR) == ends and _NUL not in lines and _are_tokens(*map(_name_of, headers)):
+        return lines + b"\r\n"
+    return b"".join([b"%b: %b\r\n" % header for header in headers if _is_whole(*header)])
+
+
+def _is_whole(name: bytes, value: bytes) -> bool:
+    return not (_LF in value or _CR in value or _NUL in value) and _are_tokens(name)
 
 
 @lru_cache(maxsize=1024)
-def _is_token(name: bytes) -> bool:
-    return _TOKEN.fullmatch(name) is not None
+def _are_tokens(*names: bytes) -> bool:
+    return all(map(_TOKEN.fullmatch, names))
