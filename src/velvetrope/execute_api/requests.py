@@ -6,16 +6,16 @@ Each step takes what the last one proved, so that the steps only fit in one orde
 are made for every request, and these cost a tenth. They hold no cycles, so the collector need not look at them.)
 """
 
-from binascii import b2a_base64, hexlify
+from binascii import b2a_base64
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
-from struct import Struct
 from typing import Final, Protocol
 
 import msgspec
 
 from velvetrope.clock import Entropy
 from velvetrope.execute_api.snapshot import ApiKeyInPlan, CompiledMethod, CompiledStage, Step
+from velvetrope.identifiers import UUID_BYTES, uuids_of
 from velvetrope.policy import PrincipalPolicies
 from velvetrope.principals import Principal
 from velvetrope.sigv4 import first_by_name
@@ -165,13 +165,8 @@ class RequestIds(msgspec.Struct, frozen=True, gc=False):
         return (name, value), (extended_name, extended_value)
 
 
-_UUID_BYTES: Final = 16
 _EXTENDED_BYTES: Final = 11
 _DRAWN_AT_ONCE: Final = 100
-_UUID_DIGITS: Final = Struct("8s4sx3s1s3s12s")
-"""The fields of a UUID in 32 hex digits, without the digit that says its version; the fourth is the one that says its
-variant with two of its four bits."""
-_VARIANTS: Final = {b"%x" % digit: b"-%x" % (0b1000 | digit & 0b11) for digit in range(16)}  # RFC 9562 section 4.1
 
 
 class RequestIdSource:
@@ -189,10 +184,9 @@ class RequestIdSource:
         return self._drawn.pop()
 
     def _draw(self) -> list[RequestIds]:
-        random_bytes = self._entropy.token_bytes((_UUID_BYTES + _EXTENDED_BYTES) * _DRAWN_AT_ONCE)
-        drawn, at = [], _UUID_BYTES * _DRAWN_AT_ONCE
-        for low, middle, high, variant, sequence, node in _UUID_DIGITS.iter_unpack(hexlify(random_bytes[:at])):
-            request_id = b"".join((low, b"-", middle, b"-4", high, _VARIANTS[variant], sequence, b"-", node))
+        random_bytes = self._entropy.token_bytes((UUID_BYTES + _EXTENDED_BYTES) * _DRAWN_AT_ONCE)
+        drawn, at = [], UUID_BYTES * _DRAWN_AT_ONCE
+        for request_id in uuids_of(random_bytes[:at]):
             extended = b2a_base64(random_bytes[at : at + _EXTENDED_BYTES], newline=False)
             lines = b"".join((b"x-amzn-RequestId: ", request_id, b"\r\nx-amz-apigw-id: ", extended, b"\r\n"))
             drawn.append(RequestIds(request_id.decode(), lines))
