@@ -28,9 +28,8 @@ __all__ = ["AnswerWriter", "answer_members", "answer_writer", "json_writer"]
 
 AnswerWriter = Callable[[object], dict[str, object]]
 _Writer = Callable[[object], object]
-_Row = tuple[str, str, type, _Writer]
-"""A member: its name in Python and on the wire, the class of values that are handed on as they are, and what writes
-others."""
+_Row = tuple[str, type, _Writer]
+"""A member: its name on the wire, the class of values that are handed on as they are, and what writes others."""
 
 _AS_THEY_ARE: Final[Mapping[str, type]] = {
     "string": str,
@@ -78,32 +77,26 @@ class _Structure:
         """`known` are the structures that the same answer has elsewhere. Shapes may contain themselves."""
         known[shape.name] = self
         self._name = shape.name
-        self._rows: list[_Row] = []
-        self._outside: set[str] = set()
+        self._rows: dict[str, _Row | None] = {}
+        """By the member's name in Python; None for those that travel outside of the body."""
         for member in shape.members.values():
             if is_json and member.location is not None:
-                self._outside.add(member.snake_name)
+                self._rows[member.snake_name] = None
                 continue
             name = member.wire_name if is_json else member.name
             write = _writer(member, is_json=is_json, known=known)
-            self._rows.append((member.snake_name, name, _class_as_it_is(member), write))
+            self._rows[member.snake_name] = name, _class_as_it_is(member), write
 
     def write(self, value: object) -> dict[str, object]:
-        given = value if isinstance(value, dict) else answer_members(value)
-        written: dict[str, object] = {}
-        left = len(given)
-        for snake_name, name, as_they_are, write in self._rows:
-            if snake_name in given:
-                left -= 1
-                inner = given[snake_name]
-                if inner.__class__ is as_they_are:
-                    written[name] = inner
-                elif inner is not None and inner is not msgspec.UNSET:
-                    written[name] = write(inner)
-        if left:
-            unknown = given.keys() - self._outside - {row[0] for row in self._rows}
-            if unknown:
-                raise TypeError(f"{self._name} has no member for {', '.join(sorted(unknown))}")
+        rows, written = self._rows, {}
+        for snake_name, inner in (value if isinstance(value, dict) else answer_members(value)).items():
+            if snake_name not in rows:
+                raise TypeError(f"{self._name} has no member for {snake_name}")
+            row = rows[snake_name]
+            if row is None or inner is None or inner is msgspec.UNSET:
+                continue
+            name, as_they_are, write = row
+            written[name] = inner if inner.__class__ is as_they_are else write(inner)
         return written
 
 
@@ -142,7 +135,7 @@ def _list_writer(shape: Shape, as_they_are: type, write: _Writer) -> _Writer:
 
 def _map_writer(shape: Shape, as_they_are: type, write: _Writer) -> _Writer:
     def write_map(value: object) -> object:
-        if not isinstance(value, Mapping):
+        if not isinstance(value, (dict, Mapping)):
             raise TypeError(f"a {type(value).__name__} cannot be sent as {shape.name}")
         return {
             str(key): element if element.__class__ is as_they_are else write(element)

@@ -32,7 +32,7 @@ from velvetrope.edge.function_urls import FunctionUrlPages
 from velvetrope.edge.requests import ControlRequest, WireAnswer
 from velvetrope.edge.user_imports import UserImportPages
 from velvetrope.execute_api import GatewayResponse, IncomingRequest
-from velvetrope.identifiers import new_uuid
+from velvetrope.identifiers import UuidSource
 
 __all__ = ["DomainLookup", "EdgeApp", "HostedPages", "PlainPages", "RequestAnswerer"]
 
@@ -106,7 +106,7 @@ class EdgeApp:
         self._own_pages = own_pages
         self._files = files
         self._clock = clock
-        self._entropy = entropy
+        self._request_ids = UuidSource(entropy)
         self._hosted_pages = hosted_pages
         self._domains = domains
         self._function_urls = function_urls
@@ -152,7 +152,7 @@ class EdgeApp:
         try:
             return await self._lane.answer(incoming)
         except Exception:  # noqa: BLE001 - where faults of ours stop
-            request_id = new_uuid(self._entropy)
+            request_id = self._request_ids.next()
             _log.exception("the request lane failed on %s (request %s)", incoming.api_id, request_id)
             fault = _gateway_response(500, _JSON, b'{"message": "Internal server error"}')
             headers = [*fault.headers, (b"x-amzn-RequestId", request_id.encode())]
@@ -203,7 +203,7 @@ class EdgeApp:
             body=body,
             source_ip=source_ip,
             scheme=scheme,
-            request_id=new_uuid(self._entropy),
+            request_id=self._request_ids.next(),
             received_at=self._clock.now(),
         )
         try:
@@ -261,7 +261,7 @@ class EdgeApp:
 
     def _with_request_id(self, app: AsgiApp) -> AsgiApp:
         async def layer(scope: Scope, receive: Receive, send: Send) -> None:
-            scope.setdefault("state", {})["request_id"] = new_uuid(self._entropy)
+            scope.setdefault("state", {})["request_id"] = self._request_ids.next()
             await app(scope, receive, send)
 
         return layer
@@ -352,9 +352,7 @@ def _fault(request_id: str) -> WireAnswer:
 
 
 def _without_asgi(answer: WireAnswer) -> GatewayResponse:
-    # In lower case, as uvicorn sends the names of everybody who answers through ASGI.
-    headers = [(name.lower(), value) for name, value in answer.headers]
-    headers.append((b"content-length", b"%d" % len(answer.body)))
+    headers = [*answer.headers, (b"content-length", b"%d" % len(answer.body))]
     return GatewayResponse(answer.status, headers, answer.body)
 
 

@@ -1,15 +1,15 @@
 """What one call of an AWS operation leaves behind: what each step said, and the record of it."""
 
-from dataclasses import dataclass, field
 from typing import Literal
+
+import msgspec
 
 __all__ = ["CallTrail"]
 
 Outcome = Literal["allowed", "refused", "skipped"]
 
 
-@dataclass(slots=True)
-class CallTrail:
+class CallTrail(msgspec.Struct, gc=False):
     """What the steps of one call said, for its decision record. Observation only: no step reads it."""
 
     service: str = ""
@@ -17,10 +17,8 @@ class CallTrail:
     resource: str = ""
     principal_arn: str = ""
     step: str = "operation"
-    steps: list[tuple[str, Outcome, str]] = field(default_factory=list)
-
-    def begin(self, step: str) -> None:
-        self.step = step
+    """The step that has begun."""
+    steps: list[tuple[str, Outcome, str]] = []
 
     def note(self, reason: str, outcome: Outcome = "allowed") -> None:
         self.steps.append((self.step, outcome, reason))

@@ -8,7 +8,7 @@ app's, by uvicorn's own cycle.
 
 import asyncio
 from dataclasses import dataclass
-from typing import Final, cast
+from typing import Final
 from urllib.parse import unquote
 
 from uvicorn.config import Config
@@ -73,7 +73,7 @@ class Connection(HttpConnection):
         cycle, self._unstarted = self._unstarted, None
         if is_fine and cycle is not None:
             # It begins without the rest of its body, and will wait for it.
-            self._start_asgi_task(cast("RequestResponseCycle", cycle), self.app)
+            cycle.start()
 
     def eof_received(self) -> bool:  # type: ignore[override]  # uvicorn never stays open and says None
         """Stay open for the answers that are owed: a client may close its side behind its last request.
@@ -119,7 +119,7 @@ class Connection(HttpConnection):
         else:
             if self._chunk is not None and isinstance(cycle, OperationCycle):
                 self._calls.learn(self._chunk, cycle.as_known(self.headers), bytes(cycle.body))
-            self._start_asgi_task(cast("RequestResponseCycle", cycle), self.app)
+            cycle.start()
 
     def _begin_direct_call(self, http_version: str) -> bool:
         """Answer this request without ASGI if it is a call to a deployed API or of an operation."""
@@ -226,5 +226,5 @@ class Connection(HttpConnection):
         cycle.body += body
         cycle.more_body = False
         self.cycle = cycle  # type: ignore[assignment]  # as in `_begin_direct_call`
-        self._start_asgi_task(cast("RequestResponseCycle", cycle), self.app)
+        cycle.start()
         return True

@@ -20,7 +20,6 @@ from typing import Final
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-from velvetrope.edge.bodies import BodyTooLarge, ClientGone
 from velvetrope.execute_api import BodyStream, GatewayResponse, header_lines
 
 __all__ = ["DirectCycle", "Outbox"]
@@ -104,16 +103,25 @@ class DirectCycle(ABC):
         self.disconnected = True
         self._protocol.transport.abort()
 
+    def start(self) -> None:
+        """Have the call answered by a task of its own."""
+        self._protocol.tasks.add(self._protocol.loop.create_task(self.run_asgi(None)))
+
     async def run_asgi(self, _app: object) -> None:
         """Answer the call. The name is uvicorn's: its protocol starts cycles by it."""
         try:
-            answering = self._respond(await self._read_body())
-        except ClientGone:
-            return
-        except BodyTooLarge:
-            self._has_large_body = True
-            answering = self._refuse_large_body()
-        await self._finish(answering)
+            if self.more_body:
+                await self._take_in_body()
+            if self.disconnected:
+                return
+            if len(self.body) > self._max_body_bytes:
+                self._has_large_body = True
+            await self._finish(self._refuse_large_body() if self._has_large_body else self._respond(bytes(self.body)))
+        finally:
+            # Not by a callback: that would be a turn of the loop, and a call of the kernel, for every call.
+            task = asyncio.current_task()
+            if task is not None:
+                self._protocol.tasks.discard(task)
 
     async def _finish(self, answering: Awaitable[GatewayResponse]) -> None:
         try:
@@ -199,28 +207,18 @@ class DirectCycle(ABC):
         has_length = any(len(name) == 14 and name.lower() == b"content-length" for name, _ in response.headers)
         return not has_length and self._http_version != "1.0" and self._has_body(response)
 
-    async def _read_body(self) -> bytes:
-        """The whole body; nothing is waited for if it came with the head.
-
-        Raises:
-            BodyTooLarge: more than this call may bring, declared or sent.
-            ClientGone: the connection closed in between.
-        """
-        if self.more_body:
-            for name, value in self._headers:
-                if len(name) == 14 and name.lower() == b"content-length" and int(value) > self._max_body_bytes:
-                    raise BodyTooLarge
-            if self._expects_continue:
-                self._protocol.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+    async def _take_in_body(self) -> None:
+        """Wait for the rest of the body, until there is more of it, declared or sent, than this call may bring."""
+        for name, value in self._headers:
+            if len(name) == 14 and name.lower() == b"content-length" and int(value) > self._max_body_bytes:
+                self._has_large_body = True
+                return
+        if self._expects_continue:
+            self._protocol.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         while self.more_body and not self.disconnected and len(self.body) <= self._max_body_bytes:
             self._waiter = self._protocol.loop.create_future()
             self._flow.resume_reading()
             await self._waiter
-        if self.disconnected:
-            raise ClientGone
-        if len(self.body) > self._max_body_bytes:
-            raise BodyTooLarge
-        return bytes(self.body)
 
     def _render(self, response: GatewayResponse) -> bytes:
         if not 200 <= response.status <= 599:

@@ -125,9 +125,9 @@ class OperationDispatcher:
         try:
             found = self._find_operation(Target(SERVICES.get(service), operation), trail)
             if call.principal == ANONYMOUS and not found.operation.is_unsigned:
-                trail.begin("authentication")
+                trail.step = "authentication"
                 raise errors.missing_signature(found.service.protocol)
-            trail.begin("validation")
+            trail.step = "validation"
             try:
                 check_wire_value(parameters, found.operation.input, operation)
             except (UnknownMember, MalformedRequest) as error:
@@ -169,7 +169,7 @@ class OperationDispatcher:
         return CODECS[found.service.protocol].render(found.operation, result, request)
 
     def _find_operation(self, target: Target, trail: CallTrail) -> FoundOperation:
-        trail.begin("operation")
+        trail.step = "operation"
         service = target.service
         if service is None:
             raise errors.unknown_operation("json", "velvetrope does not speak for the service that this call is for.")
@@ -177,7 +177,7 @@ class OperationDispatcher:
         return self.operations.find(service, target)
 
     async def _authenticate(self, found: FoundOperation, request: ControlRequest, trail: CallTrail) -> Principal:
-        trail.begin("authentication")
+        trail.step = "authentication"
         if found.operation.is_unsigned:
             trail.note("AWS takes this operation without a signature", "skipped")
             return ANONYMOUS
@@ -201,7 +201,7 @@ class OperationDispatcher:
         self, found: FoundOperation, request: ControlRequest, trail: CallTrail
     ) -> tuple[dict[str, object], dict[str, object] | None]:
         """The wire dict, and the method's arguments if they are known as well."""
-        trail.begin("validation")
+        trail.step = "validation"
         found.count()
         if found.reader is not None and (request.header(b"content-type") or "").startswith("application/x-amz-json"):
             read = found.reader.read(request.body)
@@ -235,7 +235,7 @@ class OperationDispatcher:
             call = msgspec.structs.replace(call, judged=judged)
         if arguments is None:
             arguments = self._arguments(found, parameters, trail)
-        trail.begin("call")
+        trail.step = "call"
         result = await found.method(call, **arguments)
         trail.note("answered")
         return {} if result is None else result
@@ -244,7 +244,7 @@ class OperationDispatcher:
         self, found: FoundOperation, parameters: Mapping[str, object], call: Call, trail: CallTrail
     ) -> tuple[str, ...]:
         """The resources that the call is allowed for."""
-        trail.begin("authorization")
+        trail.step = "authorization"
         judged = await self._judge.judge(found.service.name, found.operation.name, parameters, call)
         trail.action, trail.resource = judged.action, judged.resource
         if not judged.decision.allowed:
@@ -260,7 +260,7 @@ class OperationDispatcher:
     def _arguments(
         self, found: FoundOperation, parameters: Mapping[str, object], trail: CallTrail
     ) -> dict[str, object]:
-        trail.begin("parameters")
+        trail.step = "parameters"
         try:
             return found.contract.arguments(parameters, found.operation.input)
         except UnsupportedMember as reason:

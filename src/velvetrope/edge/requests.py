@@ -4,7 +4,6 @@
 Both are HTTP without ASGI: the codecs and the dispatcher know nothing of sockets.
 """
 
-from dataclasses import dataclass, field
 from datetime import datetime
 
 import msgspec
@@ -35,10 +34,9 @@ class ControlRequest(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         return None
 
 
-@dataclass(slots=True)
-class WireAnswer:
+class WireAnswer(msgspec.Struct, gc=False):
     """A complete HTTP answer; `headers` may still be added to on the way out."""
 
     status: int
     body: bytes
-    headers: list[tuple[bytes, bytes]] = field(default_factory=list)
+    headers: list[tuple[bytes, bytes]] = []

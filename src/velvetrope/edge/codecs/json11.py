@@ -12,6 +12,7 @@ identity-pools.md section 1 of the reference (the header forms are UNVERIFIED th
 """
 
 from collections.abc import Mapping
+from functools import lru_cache
 
 import msgspec
 
@@ -80,5 +81,6 @@ class Json11Codec:
         return WireAnswer(error.http_status, body, headers)
 
 
+@lru_cache(maxsize=4)
 def _content_type(json_version: str) -> tuple[bytes, bytes]:
     return b"content-type", f"application/x-amz-json-{json_version}".encode()
