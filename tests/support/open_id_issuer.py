@@ -29,6 +29,7 @@ class Issuer:
 
     port: int = 0
     path: str = ""
+    scheme: str = "http"
     keys: list[dict[str, Any]] = field(default_factory=lambda: [public(RSA, "rsa"), public(EC, "ec")])
     replies: dict[str, bytes] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
@@ -41,10 +42,10 @@ class Issuer:
 
     @property
     def url(self) -> str:
-        return f"http://{self.name}"
+        return f"{self.scheme}://{self.name}"
 
     def document(self) -> dict[str, Any]:
-        return {"issuer": self.url, "jwks_uri": f"http://127.0.0.1:{self.port}/keys"}
+        return {"issuer": self.url, "jwks_uri": f"{self.scheme}://127.0.0.1:{self.port}/keys"}
 
     def token(self, now: datetime, *, key: Any = RSA, header: dict[str, Any] | None = None, **claims: Any) -> str:
         """An ID token; a claim or header that is None is left out."""
@@ -96,7 +97,7 @@ def ok(document: Any) -> bytes:
 @asynccontextmanager
 async def running_issuer(path: str = "", *, tls: ssl.SSLContext | None = None) -> AsyncIterator[Issuer]:
     """An issuer that listens on a free port of the loopback address."""
-    issuer = Issuer(path=path)
+    issuer = Issuer(path=path, scheme="http" if tls is None else "https")
     server = await asyncio.start_server(issuer.serve, "127.0.0.1", 0, ssl=tls)
     issuer.port = server.sockets[0].getsockname()[1]
     try:

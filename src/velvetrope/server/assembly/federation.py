@@ -32,7 +32,8 @@ def assemble_federation(foundation: Foundation, callers: Callers, user_pools: Us
     database, region = foundation.database, foundation.settings.region
     identities, provider_store = IdentityPoolStore(database), IamProviderStore(database)
     open_id_tokens = PoolOpenIdTokens(identities, foundation.master_keys, foundation.entropy, region=region)
-    issuer_keys = IssuerKeys(HttpDocuments())
+    # As for the user pools' providers (`server/identity_providers.py`): a developer's own issuer may be plain http.
+    issuer_keys = IssuerKeys(HttpDocuments(allow_loopback_http=foundation.settings.public_url is None))
     open_id_providers = OpenIdProviders(provider_store, issuer_keys)
     saml_providers = SamlProviders(provider_store, foundation.master_keys, database.changes)
     saml_assertions = SamlAssertions(saml_providers, region=region)
