@@ -197,6 +197,9 @@ def test_a_passkey_is_added_and_signs_in(
     look(page, artifacts, "add-passkey")
     page.get_by_role("button", name="Add a passkey on this device").click()
     expect(page).to_have_url(pool.callback)
+    page.goto(pool.address("/passkeys/add"))
+    page.get_by_role("button", name="Add a passkey on this device").click()
+    expect(page.get_by_role("alert")).to_have_text("This device has a passkey for anna already.")
 
     page.context.clear_cookies()
     pool.open(page)

@@ -4,6 +4,7 @@
 (() => {
   const form = document.getElementById("passkey");
   const failed = document.getElementById("passkey-failed");
+  const known = document.getElementById("passkey-known");
   const creates = form.dataset.ceremony === "create";
 
   const bytes = (text) => Uint8Array.from(atob(text.replace(/-/g, "+").replace(/_/g, "/")), (c) => c.charCodeAt(0));
@@ -47,12 +48,14 @@
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     failed.hidden = true;
+    if (known) known.hidden = true;
     try {
       const credential = await (creates ? navigator.credentials.create(asked()) : navigator.credentials.get(asked()));
       form.elements.credential.value = JSON.stringify(answered(credential));
-    } catch {
-      failed.hidden = false;
-      failed.focus();
+    } catch (refusal) {
+      const told = known && refusal.name === "InvalidStateError" ? known : failed;
+      told.hidden = false;
+      told.focus();
       return;
     }
     form.submit();
