@@ -326,6 +326,9 @@ async def test_keys_are_listed_by_the_start_of_their_name_in_pages(plane: Plane)
     second = await plane.get_api_keys(name_query="a", limit=1, position=first["position"])
 
     assert [first["items"][0]["name"], second["items"][0]["name"], second["position"]] == ["a1", "a2", None]
+    for position in ("", "-1", "a", "9" * 5000):
+        with pytest.raises(BadRequestException, match="Invalid position parameter specified"):
+            await plane.get_api_keys(name_query="a", limit=1, position=position)
 
 
 async def _plan(plane: Plane, api_id: str) -> str:

@@ -154,6 +154,18 @@ def test_retention_and_tags_are_kept_and_shown(logs: Any) -> None:
     assert "retentionInDays" not in group
 
 
+def test_tags_that_no_group_can_have_are_refused(logs: Any) -> None:
+    fifty = {str(number): "" for number in range(50)}
+    logs.create_log_group(logGroupName="tagged-whole", tags=fifty)
+
+    for tags in ({"aws:team": "blue"}, {"one more": ""}):
+        code, _ = refused(logs.tag_resource, resourceArn=f"{GROUP}tagged-whole", tags=tags)
+        assert code == "InvalidParameterException"
+    code, _ = refused(logs.create_log_group, logGroupName="never", tags={"aws:team": "blue"})
+    assert code == "InvalidParameterException"
+    assert logs.list_tags_for_resource(resourceArn=f"{GROUP}tagged-whole")["tags"] == fifty
+
+
 def test_events_that_are_too_old_or_too_new_are_left_out_and_counted(logs: Any) -> None:
     logs.create_log_group(logGroupName="timely")
     logs.create_log_stream(logGroupName="timely", logStreamName="s")

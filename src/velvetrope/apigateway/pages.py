@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import TypeVar
 
 from velvetrope.apigateway.errors import BadRequestException
+from velvetrope.page_tokens import UnknownPageToken, parse_page_offset
 
 __all__ = ["page_of"]
 
@@ -22,8 +23,9 @@ def page_of(items: Sequence[T], position: str | None, limit: int | None) -> tupl
     size = _DEFAULT_LIMIT if limit is None else limit
     if not 1 <= size <= _MAX_LIMIT:
         raise BadRequestException(f"Invalid limit specified, must be between 1 and {_MAX_LIMIT}")
-    if position is not None and not (position.isascii() and position.isdigit()):
-        raise BadRequestException("Invalid position parameter specified")
-    start = int(position or 0)
+    try:
+        start = parse_page_offset(position)
+    except UnknownPageToken:
+        raise BadRequestException("Invalid position parameter specified") from None
     end = start + size
     return items[start:end], str(end) if end < len(items) else None

@@ -16,22 +16,19 @@ from velvetrope.arn import InvalidArn, parse_arn
 from velvetrope.operations import Answer, Call, operation
 from velvetrope.store.tables.apigateway import ApiGatewayStore
 from velvetrope.store.tables.apigateway_domains import DomainNameStore
+from velvetrope.tags import TagsRefused, merge_tags
 
 __all__ = ["TagOperations", "with_tags"]
 
-_MAX_TAGS = 50
 Tags = dict[str, str]
 
 
 def with_tags(present: Mapping[str, str], added: Mapping[str, str] | None) -> Tags:
     """`present` and `added` together. Raises `BadRequestException` for AWS's own keys, and for too many."""
-    reserved = next((key for key in added or {} if key.lower().startswith("aws:")), None)
-    if reserved is not None:
-        raise BadRequestException(f"The tag key {reserved} is reserved: keys do not begin with aws:")
-    together = {**present, **(added or {})}
-    if len(together) > _MAX_TAGS:
-        raise BadRequestException(f"A resource has at most {_MAX_TAGS} tags")
-    return together
+    try:
+        return merge_tags(present, added or {})
+    except TagsRefused as finding:
+        raise BadRequestException(finding.message) from None
 
 
 class TagOperations:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import TypeVar
 
 from velvetrope.apigatewayv2.errors import BadRequestException
+from velvetrope.page_tokens import UnknownPageToken, parse_page_offset
 
 __all__ = ["page_of"]
 
@@ -21,7 +22,10 @@ def page_of(items: Sequence[T], next_token: str | None, max_results: str | None)
     size = _whole_number(max_results, "MaxResults") if max_results is not None else _DEFAULT_RESULTS
     if not 1 <= size <= _MAX_RESULTS:
         raise BadRequestException(f"MaxResults must be between 1 and {_MAX_RESULTS}")
-    start = _whole_number(next_token, "NextToken") if next_token is not None else 0
+    try:
+        start = parse_page_offset(next_token)
+    except UnknownPageToken:
+        raise BadRequestException("Invalid NextToken specified") from None
     end = start + size
     return items[start:end], str(end) if end < len(items) else None
 

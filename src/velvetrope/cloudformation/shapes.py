@@ -9,6 +9,7 @@ import msgspec
 from velvetrope.cloudformation.contents import StackContents
 from velvetrope.cloudformation.errors import ValidationError
 from velvetrope.cloudformation.preparing import MAX_TEMPLATE_BYTES
+from velvetrope.page_tokens import UnknownPageToken, parse_page_offset
 
 __all__ = [
     "PAGE_SIZE",
@@ -103,11 +104,10 @@ def tag_map(tags: Sequence[Tag]) -> dict[str, str]:
 
 def page_start(next_token: str | None) -> int:
     """How many entries the earlier pages had. Tokens are that number, and hold nothing of anybody's."""
-    if next_token is None:
-        return 0
-    if not next_token.isdecimal() or len(next_token) > 9:
-        raise ValidationError("NextToken is not valid.")
-    return int(next_token)
+    try:
+        return parse_page_offset(next_token)
+    except UnknownPageToken:
+        raise ValidationError("NextToken is not valid.") from None
 
 
 def render_parameters(contents: StackContents) -> list[Mapping[str, str]]:

@@ -15,9 +15,10 @@ import msgspec
 from velvetrope.functions.destinations import Destinations, check_destination
 from velvetrope.functions.errors import InvalidParameterValueException, ResourceNotFoundException
 from velvetrope.functions.names import FunctionReference, parse_function_name
-from velvetrope.functions.paging import page_size, parse_marker, render_marker
+from velvetrope.functions.paging import page_size, parse_marker
 from velvetrope.functions.roles import ExecutionRoles
 from velvetrope.operations import Answer, Call, operation
+from velvetrope.page_tokens import page_of
 from velvetrope.store.tables.function_events import EventConfiguration, EventStore
 from velvetrope.store.tables.functions import LATEST, FunctionStore
 
@@ -103,10 +104,8 @@ class EventOperations:
         found = await self.events.load_configurations(
             reference.arn, after_qualifier=parse_marker(marker), limit=size + 1
         )
-        return {
-            "function_event_invoke_configs": [_render(one) for one in found[:size]],
-            "next_marker": render_marker(found[size - 1].qualifier) if len(found) > size else None,
-        }
+        page, following = page_of(found, size, key=lambda one: one.qualifier)
+        return {"function_event_invoke_configs": [_render(one) for one in page], "next_marker": following}
 
     async def _existing(self, function_name: str, qualifier: str | None, call: Call) -> FunctionReference:
         reference = parse_function_name(function_name, qualifier, account_id=call.account_id, region=call.region)

@@ -29,10 +29,11 @@ from velvetrope.functions.event_source_batches import RECORD_KEYS
 from velvetrope.functions.event_source_pollers import EventSourcePollers, queue_url_of
 from velvetrope.functions.judged_operations import JudgedOperations
 from velvetrope.functions.names import parse_function_name
-from velvetrope.functions.paging import parse_marker, render_marker
+from velvetrope.functions.paging import parse_marker
 from velvetrope.functions.roles import ExecutionRoles
 from velvetrope.identifiers import new_uuid
 from velvetrope.operations import Answer, Call, operation
+from velvetrope.page_tokens import page_of
 from velvetrope.store.tables.event_sources import EventSourceMapping, EventSourceStore
 from velvetrope.store.tables.functions import FunctionStore, InvocationTarget
 
@@ -191,11 +192,8 @@ class EventSourceOperations:
             after_id=parse_marker(marker),
             limit=limit + 1,
         )
-        page = found[:limit]
-        return {
-            "event_source_mappings": [self._render(mapping) for mapping in page],
-            "next_marker": render_marker(page[-1].mapping_id) if len(found) > limit else None,
-        }
+        page, following = page_of(found, limit, key=lambda mapping: mapping.mapping_id)
+        return {"event_source_mappings": [self._render(mapping) for mapping in page], "next_marker": following}
 
     async def _load(self, mapping_id: str) -> EventSourceMapping:
         mapping = await self._mappings.load_mapping(mapping_id)

@@ -40,13 +40,14 @@ from velvetrope.functions.errors import (
 )
 from velvetrope.functions.layers import LayerFinder
 from velvetrope.functions.names import FunctionReference, parse_function_name
-from velvetrope.functions.paging import page_size, parse_marker, render_marker
+from velvetrope.functions.paging import page_size, parse_marker
 from velvetrope.functions.roles import ExecutionRoles
 from velvetrope.functions.runtimes import parse_runtime
 from velvetrope.functions.tags import with_tags
 from velvetrope.functions.versions import new_version
 from velvetrope.identifiers import new_uuid
 from velvetrope.operations import Answer, Call, operation
+from velvetrope.page_tokens import page_of
 from velvetrope.store.tables.functions import (
     LATEST,
     Function,
@@ -309,8 +310,7 @@ class FunctionOperations:
             listed.append(function.latest)
             if function_version == "ALL":
                 listed += await self.store.load_versions(function.latest.function_arn, after=0, limit=size + 1)
-        page = listed[:size]
-        last = f"{page[-1].function_name}:{page[-1].version.replace(LATEST, '0')}" if page else ""
+        page, following = page_of(listed, size, lambda one: f"{one.function_name}:{one.version.replace(LATEST, '0')}")
         return {
             "functions": [
                 self._render(
@@ -318,7 +318,7 @@ class FunctionOperations:
                 )
                 for one in page
             ],
-            "next_marker": render_marker(last) if len(listed) > size else None,
+            "next_marker": following,
         }
 
     def _changeable(self, function_name: str, call: Call) -> FunctionReference:

@@ -21,9 +21,10 @@ from velvetrope.functions.errors import (
     ResourceNotFoundException,
 )
 from velvetrope.functions.names import FunctionReference, parse_function_name
-from velvetrope.functions.paging import page_size, parse_marker, render_marker
+from velvetrope.functions.paging import page_size, parse_marker
 from velvetrope.identifiers import new_alphanumeric
 from velvetrope.operations import Answer, Call, operation
+from velvetrope.page_tokens import page_of
 from velvetrope.store.tables.function_urls import CorsSettings, FunctionUrl, FunctionUrlStore, UrlAuthType
 from velvetrope.store.tables.functions import LATEST, FunctionStore
 
@@ -132,10 +133,8 @@ class FunctionUrlOperations:
         last = parse_marker(marker)
         after = None if not last else "" if last == _FIRST_PAGE else last
         found = await self.urls.load_urls_of(reference.arn, after_qualifier=after, limit=size + 1)
-        return {
-            "function_url_configs": [self._render(url) for url in found[:size]],
-            "next_marker": render_marker(found[size - 1].qualifier or _FIRST_PAGE) if len(found) > size else None,
-        }
+        page, following = page_of(found, size, key=lambda url: url.qualifier or _FIRST_PAGE)
+        return {"function_url_configs": [self._render(url) for url in page], "next_marker": following}
 
     async def _existing(self, function_name: str, qualifier: str | None, call: Call) -> FunctionReference:
         reference = _reference(function_name, qualifier, call)

@@ -17,10 +17,11 @@ from velvetrope.functions.code_library import CodeLibrary
 from velvetrope.functions.configurations import render_sha256, render_time
 from velvetrope.functions.errors import InvalidParameterValueException, ResourceNotFoundException
 from velvetrope.functions.layers import MAX_VERSION, parse_layer_name, parse_version_arn
-from velvetrope.functions.paging import invalid_marker, page_size, parse_marker, render_marker
+from velvetrope.functions.paging import invalid_marker, page_size, parse_marker
 from velvetrope.functions.permissions import add_statement, remove_statement, render_statement
 from velvetrope.identifiers import new_uuid
 from velvetrope.operations import Answer, Call, operation
+from velvetrope.page_tokens import page_of
 from velvetrope.policy import MalformedPolicy, parse_policy
 from velvetrope.store.tables.function_layers import LayerStore, LayerVersion
 from velvetrope.store.tables.functions import FunctionPolicy, parse_version
@@ -122,10 +123,8 @@ class LayerOperations:
             runtime=compatible_runtime,
             architecture=compatible_architecture,
         )
-        return {
-            "layer_versions": [_render(version) for version in found[:size]],
-            "next_marker": render_marker(str(found[size - 1].version)) if len(found) > size else None,
-        }
+        page, following = page_of(found, size, key=lambda version: str(version.version))
+        return {"layer_versions": [_render(version) for version in page], "next_marker": following}
 
     @operation
     async def list_layers(
@@ -155,12 +154,13 @@ class LayerOperations:
             if len(layers) <= size:
                 break
             after = layers[-1].layer_arn
+        page, following = page_of(found, size, key=lambda layer: layer[0])
         return {
             "layers": [
                 {"layer_name": name, "layer_arn": arn, "latest_matching_version": _render(version)}
-                for arn, name, version in found[:size]
+                for arn, name, version in page
             ],
-            "next_marker": render_marker(found[size - 1][0]) if len(found) > size else None,
+            "next_marker": following,
         }
 
     @operation

@@ -1,15 +1,9 @@
-"""Pages of lists: a marker says where the last page ended.
-
-A marker is the last item's name or number in base64, so that nobody takes it for something to write by hand. Lists are
-in a stable order, so that a page never repeats or skips what was there all along.
-"""
-
-import base64
-import binascii
+"""Pages of Lambda's lists: how long they are, and its word for a marker that it has not given out."""
 
 from velvetrope.functions.errors import InvalidParameterValueException
+from velvetrope.page_tokens import UnknownPageToken, parse_page_token
 
-__all__ = ["invalid_marker", "page_size", "parse_marker", "render_marker"]
+__all__ = ["invalid_marker", "page_size", "parse_marker"]
 
 MAX_PAGE = 50
 """Lambda gives at most 50 items a page, however many were asked for."""
@@ -20,11 +14,6 @@ def page_size(max_items: int | None) -> int:
     return min(max_items or MAX_PAGE, MAX_PAGE)
 
 
-def render_marker(last: str) -> str:
-    """The marker of a page whose last item is `last`."""
-    return base64.urlsafe_b64encode(last.encode()).decode()
-
-
 def parse_marker(marker: str | None) -> str:
     """The last item of the page before; empty for the first page.
 
@@ -32,8 +21,8 @@ def parse_marker(marker: str | None) -> str:
         InvalidParameterValueException: not a marker of ours.
     """
     try:
-        return base64.b64decode(marker or "", altchars=b"-_", validate=True).decode()
-    except (binascii.Error, ValueError):
+        return parse_page_token(marker)
+    except UnknownPageToken:
         raise invalid_marker() from None
 
 

@@ -24,9 +24,10 @@ from velvetrope.functions.errors import (
     ResourceNotFoundException,
 )
 from velvetrope.functions.names import FunctionReference, parse_function_name
-from velvetrope.functions.paging import invalid_marker, page_size, parse_marker, render_marker
+from velvetrope.functions.paging import invalid_marker, page_size, parse_marker
 from velvetrope.identifiers import new_uuid
 from velvetrope.operations import Answer, Call, operation
+from velvetrope.page_tokens import page_of
 from velvetrope.store.tables.functions import (
     LATEST,
     Function,
@@ -144,13 +145,8 @@ class VersionOperations:
             raise invalid_marker()
         found = [] if last else [function.latest]
         found += await self.store.load_versions(reference.arn, after=after, limit=size + 1)
-        page = found[:size]
-        more = len(found) > size
-        end = "0" if page and page[-1].version == LATEST else page[-1].version if page else ""
-        return {
-            "versions": [self._render(version) for version in page],
-            "next_marker": render_marker(end) if more else None,
-        }
+        page, following = page_of(found, size, key=lambda one: "0" if one.version == LATEST else one.version)
+        return {"versions": [self._render(version) for version in page], "next_marker": following}
 
     def _render(self, version: FunctionConfiguration) -> dict[str, object]:
         variables = self.box.open(version.environment_sealed, version.function_arn)
@@ -269,10 +265,8 @@ class AliasOperations:
             return {"aliases": [_render_alias(alias) for alias in of_version]}
         size = page_size(max_items)
         found = await self.store.load_aliases(reference.arn, after_name=parse_marker(marker), limit=size + 1)
-        return {
-            "aliases": [_render_alias(alias) for alias in found[:size]],
-            "next_marker": render_marker(found[size - 1].name) if len(found) > size else None,
-        }
+        page, following = page_of(found, size, key=lambda alias: alias.name)
+        return {"aliases": [_render_alias(alias) for alias in page], "next_marker": following}
 
     async def _check_routing(self, reference: FunctionReference, routing: RoutingConfig | None) -> tuple[str, float]:
         """The one additional version and its weight; an empty name if there is none."""

@@ -1,20 +1,16 @@
 """Lists in pages: `MaxItems` and `Marker`, as all of IAM's List operations have them.
 
-A marker is opaque to clients: here the sort key of the last item of the page before, in base64. So a page neither
-repeats nor skips anything when items come and go in between.
-
 Source: IAM API Reference, "Paginating through results" (a page has 100 items unless told).
 """
 
-import base64
-import binascii
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from velvetrope import page_tokens
 from velvetrope.iam.errors import ValidationError
 
-__all__ = ["DEFAULT_MAX_ITEMS", "Page", "page_of", "parse_marker", "render_marker"]
+__all__ = ["DEFAULT_MAX_ITEMS", "Page", "page_of", "parse_marker"]
 
 DEFAULT_MAX_ITEMS = 100
 
@@ -25,7 +21,7 @@ T = TypeVar("T")
 class Page(Generic[T]):
     """One page, and the marker of the next; None on the last."""
 
-    items: list[T]
+    items: Sequence[T]
     marker: str | None
 
     def answer(self, name: str, rendered: Sequence[object]) -> dict[str, object]:
@@ -39,17 +35,10 @@ def parse_marker(marker: str | None) -> str:
     Raises:
         ValidationError: no marker of ours.
     """
-    if marker is None:
-        return ""
     try:
-        return base64.b64decode(marker, validate=True).decode()
-    except (binascii.Error, ValueError):
+        return page_tokens.parse_page_token(marker)
+    except page_tokens.UnknownPageToken:
         raise ValidationError("Invalid Marker.") from None
-
-
-def render_marker(key: str) -> str:
-    """The marker of the page that begins behind `key`."""
-    return base64.b64encode(key.encode()).decode()
 
 
 def page_of(found: Sequence[T], key: Callable[[T], str], *, marker: str | None, max_items: int | None) -> Page[T]:
@@ -61,5 +50,4 @@ def page_of(found: Sequence[T], key: Callable[[T], str], *, marker: str | None, 
     size = DEFAULT_MAX_ITEMS if max_items is None else max_items
     after = parse_marker(marker)
     waiting = sorted((item for item in found if key(item) > after), key=key)
-    items = waiting[:size]
-    return Page(items, render_marker(key(items[-1])) if len(waiting) > size else None)
+    return Page(*page_tokens.page_of(waiting, size, key))

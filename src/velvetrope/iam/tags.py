@@ -8,10 +8,9 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from velvetrope.iam.errors import InvalidInput, LimitExceeded
+from velvetrope.tags import MAX_TAGS, is_reserved
 
 __all__ = ["Tag", "add_tags", "new_tags", "remove_tags", "render_tags"]
-
-MAX_TAGS = 50
 
 
 class Tag(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -39,9 +38,8 @@ def add_tags(present: Mapping[str, str], tags: Sequence[Tag]) -> dict[str, str]:
     """
     if len({tag.key.lower() for tag in tags}) != len(tags):
         raise InvalidInput("Duplicate tag keys found. Please note that Tag keys are case insensitive.")
-    for tag in tags:
-        if tag.key.lower().startswith("aws:"):
-            raise InvalidInput("One of the tag keys is reserved: keys that begin with aws: belong to AWS.")
+    if any(is_reserved(tag.key) for tag in tags):
+        raise InvalidInput("One of the tag keys is reserved: keys that begin with aws: belong to AWS.")
     replaced = {tag.key.lower() for tag in tags}
     merged = {key: value for key, value in present.items() if key.lower() not in replaced}
     merged.update((tag.key, tag.value) for tag in tags)

@@ -29,9 +29,10 @@ from velvetrope.identitypools.errors import (
 from velvetrope.identitypools.identities import IdentityResolver
 from velvetrope.identitypools.logins import LoginVerifier
 from velvetrope.identitypools.open_id_tokens import PoolOpenIdTokens
-from velvetrope.identitypools.pool_operations import parse_page_token, render_page_token
+from velvetrope.identitypools.paging import page_start
 from velvetrope.identitypools.principal_tags import why_too_large
 from velvetrope.operations import Answer, Call, operation
+from velvetrope.page_tokens import page_of
 from velvetrope.store.tables.identitypools import (
     DeveloperLogin,
     Identity,
@@ -40,6 +41,7 @@ from velvetrope.store.tables.identitypools import (
     LinkRefusal,
     StoredIdentity,
 )
+from velvetrope.tags import is_reserved
 
 __all__ = ["DeveloperOperations"]
 
@@ -128,13 +130,13 @@ class DeveloperOperations:
             if owner is None:
                 raise _user_missing(developer_user_identifier)
             found = owner
-        after = parse_page_token(next_token)
+        after = page_start(next_token)
         waiting = [login.user_identifier for login in found.developer_logins if login.user_identifier > after]
-        page = waiting[:max_results]
+        page, following = page_of(waiting, max_results, key=str)
         return {
             "identity_id": found.identity.id,
             "developer_user_identifier_list": page,
-            "next_token": render_page_token(page[-1]) if len(waiting) > max_results else None,
+            "next_token": following,
         }
 
     @operation
@@ -241,7 +243,7 @@ def _split(pool: IdentityPool, logins: Mapping[str, str]) -> tuple[DeveloperLogi
 
 def _checked_tags(given: Mapping[str, str]) -> dict[str, str]:
     """The tags that the backend asks for. What is wrong with them is the caller's to know, not the pool's."""
-    if any(key.lower().startswith("aws:") for key in given):
+    if any(is_reserved(key) for key in given):
         raise InvalidParameterException("Tag keys that begin with aws: are reserved.")
     if len({key.lower() for key in given}) != len(given):
         raise InvalidParameterException("Tag keys must differ by more than their case.")

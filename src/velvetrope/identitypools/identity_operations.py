@@ -8,8 +8,9 @@ Source: Cognito Identity API.
 from velvetrope.identitypools.errors import logins_do_not_match, pool_missing
 from velvetrope.identitypools.identities import IdentityResolver
 from velvetrope.identitypools.logins import LoginVerifier
-from velvetrope.identitypools.pool_operations import parse_page_token, render_page_token
+from velvetrope.identitypools.paging import page_start
 from velvetrope.operations import Answer, Call, operation
+from velvetrope.page_tokens import page_of
 from velvetrope.store.tables.identitypools import IdentityPoolStore, StoredIdentity
 
 __all__ = ["IdentityOperations"]
@@ -58,13 +59,13 @@ class IdentityOperations:
         """The pool's identities in order of their ids; those merged into others are shown unless hidden."""
         pool = await self._resolver.find_pool(identity_pool_id, call)
         found = await self._store.load_identities(
-            pool.id, after=parse_page_token(next_token), limit=max_results + 1, hide_disabled=hide_disabled
+            pool.id, after=page_start(next_token), limit=max_results + 1, hide_disabled=hide_disabled
         )
-        page = found[:max_results]
+        page, following = page_of(found, max_results, key=lambda stored: stored.identity.id)
         return {
             "identity_pool_id": pool.id,
             "identities": [_render_identity(stored) for stored in page],
-            "next_token": render_page_token(page[-1].identity.id) if len(found) > max_results else None,
+            "next_token": following,
         }
 
     @operation

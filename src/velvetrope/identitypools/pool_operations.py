@@ -8,8 +8,6 @@ names that policies trust (`amr`), so it may be none of those; once set it does 
 Source: Cognito Identity API; limits from the Cognito Developer Guide, "Quotas in Amazon Cognito".
 """
 
-import base64
-import binascii
 from collections.abc import Collection, Mapping
 from typing import Final
 
@@ -21,15 +19,17 @@ from velvetrope.identifiers import new_uuid
 from velvetrope.identitypools.errors import InvalidParameterException, LimitExceededException, pool_missing
 from velvetrope.identitypools.identities import IdentityResolver
 from velvetrope.identitypools.logins import COGNITO_PROVIDER, PUBLIC_ISSUERS, USER_POOL_PROVIDER, open_id_login_key
+from velvetrope.identitypools.paging import page_start
 from velvetrope.identitypools.providers import OpenIdProviders, SamlProviders
 from velvetrope.operations import Answer, Call, operation
+from velvetrope.page_tokens import page_of
 from velvetrope.store.tables.identitypools import CognitoIdentityProvider, IdentityPool, IdentityPoolStore
+from velvetrope.tags import TagsRefused, merge_tags
 
-__all__ = ["PoolOperations", "parse_page_token", "render_page_token"]
+__all__ = ["PoolOperations"]
 
 _MAX_POOLS: Final = 1000
 _MAX_USER_POOL_CLIENTS: Final = 50
-_MAX_TAGS: Final = 50
 _RESERVED_NAMES: Final = frozenset(
     {
         "authenticated",
@@ -88,7 +88,7 @@ class PoolOperations:
             saml_provider_arns=saml_provider_arns,
         )
         _check_user_pool_clients(cognito_identity_providers)
-        _check_tags(identity_pool_tags or {})
+        tags = _with_tags({}, identity_pool_tags or {})
         if len(await self._store.load_pools(call.account_id, call.region, after="", limit=_MAX_POOLS)) >= _MAX_POOLS:
             raise LimitExceededException(f"An account can have {_MAX_POOLS} identity pools.")
         pool = IdentityPool(
@@ -101,7 +101,7 @@ class PoolOperations:
             modified_at=call.now,
             allow_classic_flow=allow_classic_flow,
             cognito_identity_providers=cognito_identity_providers,
-            tags=identity_pool_tags or {},
+            tags=tags,
             developer_provider_name=developer_provider_name,
             open_id_connect_provider_arns=open_id_connect_provider_arns,
             saml_provider_arns=saml_provider_arns,
@@ -150,7 +150,7 @@ class PoolOperations:
             saml_provider_arns=saml_provider_arns,
         )
         _check_user_pool_clients(cognito_identity_providers)
-        _check_tags(identity_pool_tags or {})
+        tags = _with_tags({}, identity_pool_tags or {})
         return _render_pool(
             await self._change(
                 identity_pool_id,
@@ -163,7 +163,7 @@ class PoolOperations:
                 open_id_connect_provider_arns=open_id_connect_provider_arns,
                 saml_provider_arns=saml_provider_arns,
                 supported_login_providers=supported_login_providers or {},
-                **({} if identity_pool_tags is None else {"tags": identity_pool_tags}),
+                **({} if identity_pool_tags is None else {"tags": tags}),
             )
         )
 
@@ -177,20 +177,21 @@ class PoolOperations:
     @operation
     async def list_identity_pools(self, call: Call, *, max_results: int, next_token: str | None = None) -> Answer:
         """The pools of this account and region, in order of their ids."""
-        after = parse_page_token(next_token)
+        after = page_start(next_token)
         found = await self._store.load_pools(call.account_id, call.region, after=after, limit=max_results + 1)
-        page = found[:max_results]
+        page, following = page_of(found, max_results, key=lambda pool: pool.id)
         return {
             "identity_pools": [{"identity_pool_id": pool.id, "identity_pool_name": pool.name} for pool in page],
-            "next_token": render_page_token(page[-1].id) if len(found) > max_results else None,
+            "next_token": following,
         }
 
     @operation
     async def tag_resource(self, call: Call, *, resource_arn: str, tags: dict[str, str]) -> Answer:
         """The tags are set; others stay."""
         pool = await self._tagged_pool(resource_arn, call)
-        _check_tags(pool.tags | tags)
-        await self._store.change_pool(pool.id, lambda now: msgspec.structs.replace(now, tags=now.tags | tags))
+        await self._store.change_pool(
+            pool.id, lambda now: msgspec.structs.replace(now, tags=_with_tags(now.tags, tags))
+        )
         return {}
 
     @operation
@@ -227,25 +228,6 @@ class PoolOperations:
         if (arn.service, arn.region, arn.account_id, arn.resource.partition("/")[0]) != wanted:
             raise InvalidParameterException(f"{resource_arn} is not an identity pool of this account and region")
         return await self._resolver.find_pool(arn.resource.partition("/")[2], call)
-
-
-def render_page_token(last_id: str) -> str:
-    """Where the next page begins."""
-    return base64.urlsafe_b64encode(last_id.encode()).decode()
-
-
-def parse_page_token(token: str | None) -> str:
-    """The id after which the page begins; empty for the first.
-
-    Raises:
-        InvalidParameterException: not a token of ours.
-    """
-    if token is None:
-        return ""
-    try:
-        return base64.b64decode(token, altchars=b"-_", validate=True).decode()
-    except (binascii.Error, ValueError):
-        raise InvalidParameterException("Invalid NextToken.") from None
 
 
 async def _check_login_providers(
@@ -309,11 +291,11 @@ def _check_user_pool_clients(clients: Collection[CognitoIdentityProvider]) -> No
         raise InvalidParameterException("A user pool client is listed twice.")
 
 
-def _check_tags(tags: dict[str, str]) -> None:
-    if len(tags) > _MAX_TAGS:
-        raise InvalidParameterException(f"A resource can have {_MAX_TAGS} tags.")
-    if any(key.lower().startswith("aws:") for key in tags):
-        raise InvalidParameterException("Tag keys that begin with aws: are reserved.")
+def _with_tags(present: Mapping[str, str], added: Mapping[str, str]) -> dict[str, str]:
+    try:
+        return merge_tags(present, added)
+    except TagsRefused as finding:
+        raise InvalidParameterException(finding.message) from None
 
 
 def _render_pool(pool: IdentityPool) -> dict[str, object]:

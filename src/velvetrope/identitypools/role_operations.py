@@ -19,6 +19,7 @@ from velvetrope.identitypools.logins import PUBLIC_ISSUERS, USER_POOL_PROVIDER, 
 from velvetrope.identitypools.principal_tags import DEFAULT_TAGS
 from velvetrope.operations import Answer, Call, operation
 from velvetrope.store.tables.identitypools import IdentityPool, IdentityPoolStore, PrincipalTagMap, RoleMapping
+from velvetrope.tags import is_reserved
 
 __all__ = ["RoleOperations"]
 
@@ -83,7 +84,7 @@ class RoleOperations:
                 "provider that issues ID tokens."
             )
         tags = principal_tags or {}
-        if any(key.lower().startswith("aws:") for key in tags):
+        if any(is_reserved(key) for key in tags):
             raise InvalidParameterException("Tag keys that begin with aws: are reserved.")
         if len({key.lower() for key in tags}) != len(tags):
             raise InvalidParameterException("Tag keys must differ by more than their case.")

@@ -62,7 +62,7 @@ class AliasOperations:
         found = await self._keys.store.load_aliases(
             call.arn("kms", "alias/"), call.now, key_arn=of_key, after_arn=parse_marker(marker), limit=limit + 1
         )
-        page, more = page_of(found, limit, [alias.arn for alias in found])
+        page, more = page_of(found, limit, lambda alias: alias.arn)
         return {"aliases": [_entry(alias) for alias in page], **more}
 
     async def _find(self, alias_name: str, call: Call) -> KeyAlias:

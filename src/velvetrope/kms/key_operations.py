@@ -94,7 +94,7 @@ class KeyOperations:
         found = await self._keys.store.load_keys(
             call.arn("kms", "key/"), call.now, after_arn=parse_marker(marker), limit=limit + 1
         )
-        page, more = page_of(found, limit, [key.arn for key in found])
+        page, more = page_of(found, limit, lambda key: key.arn)
         return {"keys": [{"key_id": key.key_id, "key_arn": key.arn} for key in page], **more}
 
     @operation
@@ -178,7 +178,7 @@ class KeyOperations:
     ) -> Answer:
         await self._keys.find(key_id, call, by_alias=False)
         names = [name for name in (_POLICY_NAME,) if name > parse_marker(marker)]
-        page, more = page_of(names, limit, names)
+        page, more = page_of(names, limit, str)
         return {"policy_names": list(page), **more}
 
     async def _change(self, key_id: str, call: Call, change: Callable[[KmsKey], KmsKey]) -> KmsKey:

@@ -3,7 +3,7 @@
 Source: AWS KMS Developer Guide, "Tags in AWS KMS"; AWS KMS API Reference, TagResource.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -12,10 +12,10 @@ from velvetrope.kms.keys import Keys, check_not_deleted
 from velvetrope.kms.paging import page_of, parse_marker
 from velvetrope.operations import Answer, Call, operation
 from velvetrope.store.tables.kms import KmsKey
+from velvetrope.tags import ReservedTagKey, TooManyTags, merge_tags
 
 __all__ = ["Tag", "TagOperations", "read_tags"]
 
-MAX_TAGS = 50
 DEFAULT_PAGE = 50
 
 
@@ -37,7 +37,7 @@ class TagOperations:
 
         def tagged(kept: KmsKey) -> KmsKey:
             check_not_deleted(kept)
-            return msgspec.structs.replace(kept, tags=_within_limit({**kept.tags, **added}))
+            return msgspec.structs.replace(kept, tags=_merged(kept.tags, added))
 
         await self._keys.change(key.arn, call.now, tagged)
         return None
@@ -61,7 +61,7 @@ class TagOperations:
         key = await self._keys.find(key_id, call, by_alias=False)
         after = parse_marker(marker)
         names = sorted(name for name in key.tags if name > after)
-        page, more = page_of(names, limit, names)
+        page, more = page_of(names, limit, str)
         return {"tags": [{"tag_key": name, "tag_value": key.tags[name]} for name in page], **more}
 
 
@@ -75,12 +75,13 @@ def read_tags(tags: Sequence[Tag]) -> dict[str, str]:
     read = {tag.tag_key: tag.tag_value for tag in tags}
     if len(read) != len(tags):
         raise TagException("Duplicate tag keys")
-    if any(name.lower().startswith("aws:") for name in read):
-        raise TagException("Tag keys that begin with aws: are reserved.")
-    return _within_limit(read)
+    return _merged({}, read)
 
 
-def _within_limit(tags: dict[str, str]) -> dict[str, str]:
-    if len(tags) > MAX_TAGS:
-        raise LimitExceededException(f"A key has at most {MAX_TAGS} tags.")
-    return tags
+def _merged(present: Mapping[str, str], added: Mapping[str, str]) -> dict[str, str]:
+    try:
+        return merge_tags(present, added)
+    except ReservedTagKey as finding:
+        raise TagException(finding.message) from None
+    except TooManyTags as finding:
+        raise LimitExceededException(finding.message) from None

@@ -4,7 +4,7 @@ ARN (TagResource, UntagResource, ListTagsForResource) and by name (TagLogGroup, 
 Source: CloudWatch Logs API Reference. Texts marked UNVERIFIED are ours.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -16,11 +16,11 @@ from velvetrope.logs.journal import Journal
 from velvetrope.logs.names import find_group_name, group_arn, no_such_group
 from velvetrope.operations import Answer, Call, operation
 from velvetrope.store.tables.logs import LogGroup, LogStore
+from velvetrope.tags import TagsRefused, merge_tags
 
 __all__ = ["GroupOperations", "epoch_ms"]
 
 _PAGE = 50
-MAX_TAGS = 50
 _RETENTIONS = frozenset(
     {1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653}
 )
@@ -43,7 +43,7 @@ class GroupOperations:
         tags: dict[str, str] | None = None,
         log_group_class: Literal["STANDARD"] = "STANDARD",  # noqa: ARG002  it has one value only
     ) -> Answer:
-        group = LogGroup(name=log_group_name, created_at=call.now, tags=_checked_tags(tags or {}))
+        group = LogGroup(name=log_group_name, created_at=call.now, tags=_with_tags({}, tags or {}))
         if not await self.store.create_group(group):
             raise ResourceAlreadyExistsException("The specified log group already exists")
         return None
@@ -129,7 +129,7 @@ class GroupOperations:
     ) -> Answer:
         await self._change(
             log_group_name,
-            lambda group: msgspec.structs.replace(group, tags=_checked_tags({**group.tags, **tags})),
+            lambda group: msgspec.structs.replace(group, tags=_with_tags(group.tags, tags)),
         )
         return None
 
@@ -180,8 +180,8 @@ def epoch_ms(at: datetime) -> int:
     return int(at.timestamp() * 1000)
 
 
-def _checked_tags(tags: dict[str, str]) -> dict[str, str]:
-    if len(tags) > MAX_TAGS:
-        # UNVERIFIED: AWS's exact words.
-        raise InvalidParameterException(f"A log group has no more than {MAX_TAGS} tags.")
-    return tags
+def _with_tags(present: Mapping[str, str], added: Mapping[str, str]) -> dict[str, str]:
+    try:
+        return merge_tags(present, added)
+    except TagsRefused as finding:
+        raise InvalidParameterException(finding.message) from None

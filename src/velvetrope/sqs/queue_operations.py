@@ -6,16 +6,15 @@ name may be used again at once, where AWS asks for a minute's patience.
 Source: Amazon SQS API Reference.
 """
 
-import base64
-import binascii
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any
 
 import msgspec
 
 from velvetrope.operations import Answer, Call, operation
+from velvetrope.page_tokens import UnknownPageToken, page_of, parse_page_token
 from velvetrope.policy import MalformedPolicy, PolicyPrincipals
 from velvetrope.sqs.attributes import apply_attributes, parse_allowed_sources, render_attributes
 from velvetrope.sqs.errors import (
@@ -28,11 +27,11 @@ from velvetrope.sqs.errors import (
 from velvetrope.sqs.names import check_queue_name
 from velvetrope.sqs.queues import Queues
 from velvetrope.store.tables.queues import Queue
+from velvetrope.tags import TagsRefused, merge_tags
 
 __all__ = ["QueueOperations"]
 
 MAX_LISTED = 1000
-MAX_TAGS = 50
 MAX_STATEMENTS = 20
 """Source: SQS Developer Guide, "Policy quotas"."""
 PURGE_INTERVAL = timedelta(seconds=60)
@@ -73,7 +72,7 @@ class QueueOperations:
             created_at=call.now,
             modified_at=call.now,
             fifo=fifo,
-            tags=_within_limit(tags or {}),
+            tags=_with_tags({}, tags or {}),
         )
         queue = await self._with_attributes(bare, given)
         if not await self._store.create_queue(queue):
@@ -176,9 +175,7 @@ class QueueOperations:
     @operation
     async def tag_queue(self, call: Call, *, queue_url: str, tags: dict[str, str]) -> Answer:
         queue = await self._queues.find(queue_url, call)
-        await self._change(
-            queue, lambda present: msgspec.structs.replace(present, tags=_within_limit({**present.tags, **tags}))
-        )
+        await self._change(queue, lambda present: msgspec.structs.replace(present, tags=_with_tags(present.tags, tags)))
         return None
 
     @operation
@@ -275,9 +272,8 @@ class QueueOperations:
 
     def _page(self, found: list[Queue], limit: int, *, paged: bool) -> tuple[list[str], str | None]:
         """Source: SQS API Reference, ListQueues: without MaxResults there is no token."""
-        page = found[:limit]
-        token = _render_token(page[-1].name) if paged and len(found) > limit else None
-        return [self._url(queue) for queue in page], token
+        page, token = page_of(found, limit, key=lambda queue: queue.name)
+        return [self._url(queue) for queue in page], token if paged else None
 
     def _url(self, queue: Queue) -> str:
         return f"{self._endpoint_url}/{queue.account_id}/{queue.name}"
@@ -307,13 +303,15 @@ def _bad_target(queue: Queue, reason: str) -> InvalidParameterValueException:
     )
 
 
-def _within_limit(tags: dict[str, str]) -> dict[str, str]:
-    if len(tags) > MAX_TAGS:
-        raise InvalidParameterValueException(f"Too many tags added for queue. Maximum allowed tags: {MAX_TAGS}.")
-    for key, value in tags.items():
-        if not 1 <= len(key) <= 128 or len(value) > 256 or key.lower().startswith("aws:"):
+def _with_tags(present: Mapping[str, str], added: Mapping[str, str]) -> dict[str, str]:
+    """Lengths are checked here: SQS's model has none."""
+    for key, value in added.items():
+        if not 1 <= len(key) <= 128 or len(value) > 256:
             raise InvalidParameterValueException(f"The tag {key} is not valid.")
-    return tags
+    try:
+        return merge_tags(present, added)
+    except TagsRefused as finding:
+        raise InvalidParameterValueException(finding.message) from None
 
 
 def _page_size(max_results: int | None) -> int:
@@ -322,12 +320,8 @@ def _page_size(max_results: int | None) -> int:
     return max_results or MAX_LISTED
 
 
-def _render_token(name: str) -> str:
-    return base64.b64encode(name.encode()).decode()
-
-
 def _parse_token(token: str | None) -> str:
     try:
-        return base64.b64decode(token or "", validate=True).decode()
-    except (binascii.Error, ValueError):
+        return parse_page_token(token)
+    except UnknownPageToken:
         raise InvalidParameterValueException("Invalid or expired next token.") from None

@@ -20,6 +20,7 @@ from typing import Any, Final, Protocol
 
 from velvetrope.sts.issuer_tokens import GOOGLE_ISSUERS, IssuerTokens, VerifiedIdToken
 from velvetrope.sts.open_id_keys import IssuerKeys
+from velvetrope.tags import is_reserved
 from velvetrope.tokens import IssuerMismatch, NotAToken, claimed_issuer
 
 __all__ = ["OpenIdIdentity", "OpenIdProviderRecord", "OpenIdProviderStore", "OpenIdProviders"]
@@ -153,7 +154,7 @@ def _tags_of(claims: Mapping[str, Any]) -> tuple[dict[str, str], tuple[str, ...]
         value = values[0] if isinstance(values, list) and len(values) == 1 else values
         if not isinstance(value, str) or not 1 <= len(key) <= _MAX_TAG_KEY or len(value) > _MAX_TAG_VALUE:
             raise NotAToken("The token's session tags are not understood")
-        if key.lower().startswith("aws:"):
+        if is_reserved(key):
             raise NotAToken("The token's session tags have a key of AWS's own")
         tags[key] = value
     if not all(isinstance(key, str) for key in transitive):

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
     from velvetrope.saml import IdentityProvider, VerifiedAssertion
+from velvetrope.tags import is_reserved
 
 __all__ = [
     "AssertionRefused",
@@ -336,7 +337,7 @@ def _tags_of(attributes: Mapping[str, tuple[str, ...]]) -> tuple[dict[str, str],
         key = name.removeprefix(_PRINCIPAL_TAG)
         if len(values) != 1 or not 1 <= len(key) <= _MAX_TAG_KEY or len(values[0]) > _MAX_TAG_VALUE:
             raise AssertionRefused("A PrincipalTag in AuthnResponse has one value", detail=f"the tag {key[:128]}")
-        if key.lower().startswith("aws:"):
+        if is_reserved(key):
             raise AssertionRefused("A PrincipalTag in AuthnResponse has a key of AWS's own", detail=key)
         tags[key] = values[0]
     if len(tags) > _MAX_TAGS:

@@ -1,13 +1,9 @@
-"""Tokens by which lists are read page after page: the last key of the page before, in base64url.
+"""Pages of user pools' lists. A page that is full has a token, whether or not more is behind it."""
 
-They hold nothing secret: whoever may list has seen that key already.
-"""
-
-import base64
-import binascii
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
+from velvetrope.page_tokens import UnknownPageToken, parse_page_token, render_page_token
 from velvetrope.userpools.errors import InvalidParameterException
 
 __all__ = ["load_page", "next_page", "page_start"]
@@ -21,17 +17,15 @@ def page_start(token: str | None, *, member: str) -> str:
     Raises:
         InvalidParameterException: the token is not one of ours.
     """
-    if token is None:
-        return ""
     try:
-        return base64.b64decode(token, altchars=b"-_", validate=True).decode()
-    except (binascii.Error, ValueError):
+        return parse_page_token(token)
+    except UnknownPageToken:
         raise InvalidParameterException(f"Invalid {member}") from None
 
 
 def next_page(rows: Sequence[T], last_key: str, *, limit: int) -> str | None:
     """The token for the page after `rows`; None where they did not fill theirs."""
-    return base64.urlsafe_b64encode(last_key.encode()).decode() if len(rows) >= limit else None
+    return render_page_token(last_key) if len(rows) >= limit else None
 
 
 async def load_page(

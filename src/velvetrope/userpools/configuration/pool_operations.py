@@ -36,7 +36,7 @@ from velvetrope.store.tables.userpools import (
     VerificationMessageTemplate,
 )
 from velvetrope.userpools.configuration.pool_support import check_supported
-from velvetrope.userpools.configuration.tag_operations import check_tags
+from velvetrope.userpools.configuration.tag_operations import with_tags
 from velvetrope.userpools.directory import PoolDirectory, pool_arn
 from velvetrope.userpools.errors import InvalidParameterException, ResourceNotFoundException
 from velvetrope.userpools.factors.mfa_settings import check_mfa
@@ -121,7 +121,7 @@ class PoolOperations:
             user_pool_add_ons=user_pool_add_ons,
             account_recovery_setting=account_recovery_setting,
         )
-        check_tags(user_pool_tags or {})
+        tags = with_tags({}, user_pool_tags or {})
         await self._custom_senders.check_key(None if lambda_config is None else lambda_config.kms_key_id)
         if alias_attributes and username_attributes:
             # Text UNVERIFIED; the two are alternatives (Developer Guide, "Customizing sign-in attributes").
@@ -151,7 +151,7 @@ class PoolOperations:
             sms_authentication_message=sms_authentication_message,
             verification_message_template=verification_message_template or VerificationMessageTemplate(),
             account_recovery_setting=account_recovery_setting,
-            user_pool_tags=user_pool_tags or {},
+            user_pool_tags=tags,
             user_pool_tier=user_pool_tier,
             lambda_config=lambda_config or LambdaConfig(),
             mfa_configuration=mfa_configuration,
@@ -205,7 +205,7 @@ class PoolOperations:
             user_pool_add_ons=user_pool_add_ons,
             account_recovery_setting=account_recovery_setting,
         )
-        check_tags(user_pool_tags or {})
+        tags = with_tags({}, user_pool_tags or {})
         await self._custom_senders.check_key(None if lambda_config is None else lambda_config.kms_key_id)
 
         verified_before_update = _verified_before_update(user_attribute_update_settings, auto_verified_attributes)
@@ -227,7 +227,7 @@ class PoolOperations:
                 sms_authentication_message=sms_authentication_message,
                 verification_message_template=verification_message_template or VerificationMessageTemplate(),
                 account_recovery_setting=account_recovery_setting,
-                user_pool_tags=pool.user_pool_tags if user_pool_tags is None else user_pool_tags,
+                user_pool_tags=pool.user_pool_tags if user_pool_tags is None else tags,
                 user_pool_tier=user_pool_tier or pool.user_pool_tier,
                 lambda_config=lambda_config or LambdaConfig(),
                 mfa_configuration=mfa_configuration or pool.mfa_configuration,

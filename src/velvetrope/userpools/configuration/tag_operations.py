@@ -1,21 +1,20 @@
 """Tags of user pools: TagResource, UntagResource, ListTagsForResource.
 
-Source: Cognito user pools API, TagResource; at most 50 tags, keys of 128 and values of 256 characters.
+Source: Cognito user pools API, TagResource.
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Mapping
 
 import msgspec
 
 from velvetrope.arn import InvalidArn, parse_arn
 from velvetrope.operations import Answer, Call, operation
 from velvetrope.store.tables.userpools import UserPool, UserPoolStore
+from velvetrope.tags import TagsRefused, merge_tags
 from velvetrope.userpools.directory import PoolDirectory
 from velvetrope.userpools.errors import InvalidParameterException, ResourceNotFoundException
 
-__all__ = ["TagOperations", "check_tags"]
-
-_MAX_TAGS = 50
+__all__ = ["TagOperations", "with_tags"]
 
 
 class TagOperations:
@@ -27,12 +26,8 @@ class TagOperations:
 
     @operation
     async def tag_resource(self, call: Call, *, resource_arn: str, tags: dict[str, str]) -> Answer:
-        check_tags(tags)
-
         def change(pool: UserPool) -> UserPool:
-            merged = {**pool.user_pool_tags, **tags}
-            check_tags(merged)
-            return msgspec.structs.replace(pool, user_pool_tags=merged)
+            return msgspec.structs.replace(pool, user_pool_tags=with_tags(pool.user_pool_tags, tags))
 
         await self._change(call, resource_arn, change)
         return {}
@@ -57,17 +52,16 @@ class TagOperations:
             raise ResourceNotFoundException(f"User pool {pool_id} does not exist.")
 
 
-def check_tags(tags: Collection[str]) -> None:
-    """See that a pool may have all of these tag keys.
+def with_tags(present: Mapping[str, str], added: Mapping[str, str]) -> dict[str, str]:
+    """`present` and `added` together.
 
     Raises:
-        InvalidParameterException: one is AWS's own, or there are more than 50.
+        InvalidParameterException: a pool may not have them.
     """
-    for key in tags:
-        if key.lower().startswith("aws:"):
-            raise InvalidParameterException(f"The tag key {key} is reserved.")
-    if len(tags) > _MAX_TAGS:
-        raise InvalidParameterException(f"A user pool has at most {_MAX_TAGS} tags.")
+    try:
+        return merge_tags(present, added)
+    except TagsRefused as finding:
+        raise InvalidParameterException(finding.message) from None
 
 
 def _pool_id(call: Call, resource_arn: str) -> str:
