@@ -20,7 +20,7 @@ RELYING_PARTY := $(CLIENTS)/relying_party
 WEB_SOURCES := $(shell find $(WEB)/src $(WEB)/public -type f 2>/dev/null) $(WEB)/index.html $(WEB)/vite.config.ts
 PYTEST_ARGS ?=
 
-.PHONY: help demo test check lint types imports setup web javascript-clients browser-tools bench soak wheel clean
+.PHONY: help demo test check lint types imports setup web javascript-clients browser-tools bench soak changelog wheel clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -60,6 +60,9 @@ bench: .venv/.dev $(WEB)/dist/index.html  ## Measure, and print ratios (see benc
 
 soak: setup  ## Invoke functions twenty thousand times while their processes are killed
 	VELVETROPE_SOAK_INVOCATIONS=20000 $(BIN)/python -m pytest -q --timeout 900 tests/functions/test_functions_soak.py
+
+changelog: setup  ## Show what CHANGELOG.md would say of a release now
+	@$(BIN)/towncrier build --draft --version "$$($(BIN)/python -c 'from importlib.metadata import version; print(version("velvetrope"))')"
 
 wheel: .venv/.dev $(WEB)/dist/index.html  ## Build a wheel that carries the demo and its built page
 	rm -rf src/velvetrope/_demo && mkdir -p src/velvetrope/_demo/web
