@@ -6,13 +6,15 @@
     applied = await engine.apply(text, stack_name=…, call=…)           # what `velvetrope dev` does
     await engine.close()                                               # at the end
 
-`templates` reads documents, `planning` says what is to be done, `execution` does it, `lifecycle` says what becomes of
-the stack. One file per resource family lies in `resources/`; what is not there is refused by name.
+`templates` reads documents, `planning` says what is to be done, `claims` makes a stack one operation's, `execution`
+does it, `lifecycle` says what becomes of the stack. One file per resource family lies in `resources/`; what is not
+there is refused by name.
 """
 
 from velvetrope.clock import Clock, Entropy
 from velvetrope.cloudformation.change_sets import ChangeSetOperations
-from velvetrope.cloudformation.engine import AppliedResource, AppliedStack, StackEngine, StackRequest
+from velvetrope.cloudformation.claims import StackRequest
+from velvetrope.cloudformation.engine import AppliedResource, AppliedStack, StackEngine
 from velvetrope.cloudformation.errors import StackFailed, ValidationError
 from velvetrope.cloudformation.execution import EventListener
 from velvetrope.cloudformation.resource import Artifacts

@@ -11,8 +11,9 @@ from collections.abc import Iterator, Mapping
 from typing import Literal
 
 from velvetrope.clock import Clock, Entropy
+from velvetrope.cloudformation.claims import StackRequest
 from velvetrope.cloudformation.contents import ChangeSetContents, StackContents
-from velvetrope.cloudformation.engine import StackEngine, StackRequest
+from velvetrope.cloudformation.engine import StackEngine
 from velvetrope.cloudformation.errors import (
     AlreadyExistsException,
     ChangeSetNotFound,
@@ -76,8 +77,8 @@ class ChangeSetOperations:
         previous = None if stack is None else self._engine.vault.open_stack(stack)
         template = template_text(template_body, previous=previous, use_previous=use_previous_template)
         values = parameter_values(parameters, previous)
-        stack_id = self._engine.new_stack_id(stack_name, call) if stack is None else stack.stack_id
-        prepared = await self._engine.prepare(
+        stack_id = self._engine.claims.new_stack_id(stack_name, call) if stack is None else stack.stack_id
+        prepared = await self._engine.claims.prepare(
             template,
             values,
             stack_name=stack_name if stack is None else stack.stack_name,
@@ -86,7 +87,7 @@ class ChangeSetOperations:
         )
         check_capabilities(prepared, capabilities)
         contents = ChangeSetContents(template, values, hidden=prepared.contents().hidden)
-        plan = await self._engine.plan(prepared, stack_id)
+        plan = await self._engine.claims.plan(prepared, stack_id)
         if stack is None:
             stack = await self._stack_in_review(stack_name, stack_id, call)
         wanted_tags = stack.tags if tags is None else tag_map(tags)

@@ -5,7 +5,7 @@
     applied = await engine.apply(text, stack_name=…, call=…)   # create or update, and wait: `velvetrope dev`
 
 Before the caller is answered, the template has been checked in full, the plan made and the stack claimed by a
-conditional write; `lifecycle.py` does the rest and `execution.py` its single steps.
+conditional write; `claims.py` does that, `lifecycle.py` the rest and `execution.py` its single steps.
 
 An operation runs in the process that was asked for it. What a stop or a crash interrupts is said so at the next start
 (`recover`), and the next update goes on from what was recorded. Differences from AWS: a template is checked in full
@@ -18,60 +18,27 @@ Source: CloudFormation API Reference, CreateStack, UpdateStack, DeleteStack.
 import asyncio
 import logging
 from collections.abc import Collection, Coroutine, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
-import msgspec
-
 from velvetrope.clock import Clock, Entropy
+from velvetrope.cloudformation.claims import COMPLETE, SETTLED, UPDATABLE, Claimed, StackClaims, StackRequest
 from velvetrope.cloudformation.contents import StackContents, Vault
-from velvetrope.cloudformation.errors import (
-    AlreadyExistsException,
-    OperationInterrupted,
-    StackFailed,
-    ValidationError,
-)
-from velvetrope.cloudformation.execution import (
-    EventListener,
-    Services,
-    StackRun,
-    existing_of,
-)
-from velvetrope.cloudformation.lifecycle import OnFailure, create_stack, delete_stack, update_stack
-from velvetrope.cloudformation.planning import (
-    Catalog,
-    Existing,
-    KeepResource,
-    KnownResources,
-    Plan,
-    make_plan,
-    resolve_outputs,
-)
-from velvetrope.cloudformation.preparing import Prepared, check_capabilities, prepare
+from velvetrope.cloudformation.errors import OperationInterrupted, StackFailed, ValidationError
+from velvetrope.cloudformation.execution import EventListener, Services, StackRun
+from velvetrope.cloudformation.lifecycle import create_stack, delete_stack, update_stack
+from velvetrope.cloudformation.planning import Catalog, Existing
 from velvetrope.cloudformation.resource import Artifacts
 from velvetrope.cloudformation.resources import HANDLERS
 from velvetrope.cloudformation.schemas import load_schemas
-from velvetrope.identifiers import new_uuid
 from velvetrope.operations import Call, OperationInvoker
 from velvetrope.sealing import MasterKeys
-from velvetrope.store.tables.cloudformation import ChangeSetRecord, CloudFormationStore, EventRecord, StackRecord
-from velvetrope.templates import InvalidTemplate
+from velvetrope.store.tables.cloudformation import ChangeSetRecord, CloudFormationStore, StackRecord
 
-__all__ = ["AppliedResource", "AppliedStack", "StackEngine", "StackRequest"]
+__all__ = ["AppliedResource", "AppliedStack", "StackEngine"]
 
 _log = logging.getLogger(__name__)
 
-_UPDATABLE: Final = frozenset(
-    {"CREATE_COMPLETE", "CREATE_FAILED", "UPDATE_COMPLETE", "UPDATE_FAILED", "UPDATE_ROLLBACK_COMPLETE"}
-)
-_SETTLED: Final = _UPDATABLE | {
-    "DELETE_FAILED",
-    "REVIEW_IN_PROGRESS",
-    "ROLLBACK_COMPLETE",
-    "ROLLBACK_FAILED",
-    "UPDATE_ROLLBACK_FAILED",
-}
-_COMPLETE: Final = frozenset({"CREATE_COMPLETE", "UPDATE_COMPLETE"})
 _INTERRUPTED: Final[Mapping[str, str]] = {
     "CREATE_IN_PROGRESS": "CREATE_FAILED",
     "ROLLBACK_IN_PROGRESS": "ROLLBACK_FAILED",
@@ -82,21 +49,6 @@ _INTERRUPTED: Final[Mapping[str, str]] = {
     "UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS": "UPDATE_ROLLBACK_COMPLETE",
     "DELETE_IN_PROGRESS": "DELETE_FAILED",
 }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StackRequest:
-    """What a caller wants a stack to be."""
-
-    stack_name: str
-    template: str
-    parameters: Mapping[str, str] = field(default_factory=dict)
-    capabilities: tuple[str, ...] = ()
-    tags: Mapping[str, str] = field(default_factory=dict)
-    on_failure: OnFailure = "ROLLBACK"
-    termination_protection: bool = False
-    client_request_token: str = ""
-    change_set_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,17 +69,6 @@ class AppliedStack:
     changed: bool
 
 
-@dataclass(frozen=True, slots=True)
-class _Claimed:
-    """A stack that this process may work on, and what is to be done to it."""
-
-    run: StackRun
-    prepared: Prepared
-    plan: Plan
-    before: StackContents
-    on_failure: OnFailure
-
-
 class StackEngine:
     """Works on stacks."""
 
@@ -143,45 +84,12 @@ class StackEngine:
         self.store = store
         self.vault = Vault(master_keys, entropy)
         self.catalog = Catalog(load_schemas(), HANDLERS)
-        self._services = Services(store, self.vault, invoker, clock, entropy, self.catalog)
+        services = Services(store, self.vault, invoker, clock, entropy, self.catalog)
+        self.claims = StackClaims(services)
         self._clock = clock
-        self._entropy = entropy
-        self._expanding = asyncio.Lock()
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._artifacts: dict[str, Artifacts] = {}
         """The artifacts of each stack's last success: a rollback needs the code that was there before."""
-
-    # For everybody
-
-    async def prepare(
-        self, text: str, parameters: Mapping[str, str], *, stack_name: str, stack_id: str, call: Call
-    ) -> Prepared:
-        """A template checked as far as it can be without a stack.
-
-        Raises:
-            ValidationError: with CloudFormation's sentence.
-        """
-        return await prepare(
-            text,
-            parameters,
-            stack_name=stack_name,
-            stack_id=stack_id,
-            call=call,
-            catalog=self.catalog,
-            expanding=self._expanding,
-        )
-
-    async def plan(self, prepared: Prepared, stack_id: str) -> Plan:
-        """What would turn the stack into `prepared`.
-
-        Raises:
-            ValidationError: a circle, a property or a change that is refused.
-        """
-        return self._plan(prepared, await self._load_existing(stack_id))
-
-    def new_stack_id(self, stack_name: str, call: Call) -> str:
-        """An ARN for a stack that is still to be."""
-        return call.arn("cloudformation", f"stack/{stack_name}/{new_uuid(self._entropy)}")
 
     async def settled(self, stack_id: str) -> None:
         """Come back when no operation of this process works on the stack."""
@@ -215,7 +123,7 @@ class StackEngine:
             AlreadyExistsException: a living stack has the name.
             ValidationError, InsufficientCapabilitiesException: the template is refused.
         """
-        claimed = await self._claim_new(request, call, acknowledged=request.capabilities)
+        claimed = await self.claims.new_stack(request, call, acknowledged=request.capabilities)
         return self._start(claimed.run, _creating(claimed, self._clock))
 
     async def update(
@@ -229,9 +137,14 @@ class StackEngine:
             ValidationError: there is nothing to change, the stack's state admits no update, or the template is refused.
             InsufficientCapabilitiesException: the template does more than was acknowledged.
         """
-        from_statuses = _UPDATABLE if change_set is None else _UPDATABLE | {"REVIEW_IN_PROGRESS"}
-        claimed = await self._claim(
-            request, stack, call, acknowledged=request.capabilities, from_statuses=from_statuses, artifacts={}
+        from_statuses = UPDATABLE if change_set is None else UPDATABLE | {"REVIEW_IN_PROGRESS"}
+        claimed = await self.claims.update(
+            request,
+            stack,
+            call,
+            acknowledged=request.capabilities,
+            from_statuses=from_statuses,
+            artifacts=self._kept(stack),
         )
         if claimed is None:
             raise ValidationError("No updates are to be performed.")
@@ -249,7 +162,7 @@ class StackEngine:
             raise ValidationError(
                 f"Stack [{stack.stack_name}] cannot be deleted while TerminationProtection is enabled"
             )
-        run = await self._claim_deletion(stack, call, client_request_token=client_request_token)
+        run = await self.claims.deletion(stack, call, client_request_token=client_request_token)
         if run is None:
             raise ValidationError(f"Stack [{stack.stack_id}] cannot be deleted while in status {stack.status}")
         self._artifacts.pop(stack.stack_id, None)
@@ -281,24 +194,33 @@ class StackEngine:
         given = dict(artifacts or {})
         stack = await self.store.load_stack(call.account_id, call.region, stack_name)
         if stack is None:
-            claimed = await self._claim_new(request, call, acknowledged=None, artifacts=given, on_event=on_event)
+            claimed = await self.claims.new_stack(request, call, acknowledged=None, artifacts=given, on_event=on_event)
             await self._finish(claimed.run, _creating(claimed, self._clock))
             return self._applied(claimed.run, given)
         contents = self.vault.open_stack(stack)
         asked = (template, request.parameters)
-        if stack.status in _COMPLETE and (contents.template, contents.parameters) == asked:
+        if stack.status in COMPLETE and (contents.template, contents.parameters) == asked:
             return await self._unchanged(stack, contents, given)
-        update = await self._claim(
-            request, stack, call, acknowledged=None, from_statuses=_SETTLED, artifacts=given, on_event=on_event
+        update = await self.claims.update(
+            request,
+            stack,
+            call,
+            acknowledged=None,
+            from_statuses=SETTLED,
+            artifacts={**self._kept(stack), **given},
+            on_event=on_event,
         )
         if update is None:
             return await self._unchanged(stack, contents, given)
         await self._finish(update.run, _updating(update, self._clock))
         return self._applied(update.run, given)
 
+    def _kept(self, stack: StackRecord) -> Artifacts:
+        return self._artifacts.get(stack.stack_id, {})
+
     async def _unchanged(self, stack: StackRecord, contents: StackContents, given: Artifacts) -> AppliedStack:
         self._artifacts[stack.stack_id] = given
-        resources = await self._load_existing(stack.stack_id)
+        resources = await self.claims.load_existing(stack.stack_id)
         return AppliedStack(stack.stack_id, contents.output_map(), _shown(resources), changed=False)
 
     async def _finish(self, run: StackRun, work: Coroutine[None, None, None]) -> None:
@@ -310,173 +232,13 @@ class StackEngine:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
             raise
-        if run.stack.status not in _COMPLETE:
+        if run.stack.status not in COMPLETE:
             raise StackFailed(run.stack.stack_name, run.stack.status, dict(run.reasons))
 
     def _applied(self, run: StackRun, given: Artifacts) -> AppliedStack:
         self._artifacts[run.stack.stack_id] = given
         shown = _shown([one for one in run.resources.values() if not one.retired])
         return AppliedStack(run.stack.stack_id, run.contents.output_map(), shown, changed=True)
-
-    # Claiming: the last that happens before the caller is answered
-
-    async def _claim_new(
-        self,
-        request: StackRequest,
-        call: Call,
-        *,
-        acknowledged: Collection[str] | None,
-        artifacts: Artifacts | None = None,
-        on_event: EventListener | None = None,
-    ) -> _Claimed:
-        stack_id = self.new_stack_id(request.stack_name, call)
-        prepared, plan = await self._prepare_and_plan(request, stack_id, [], call, acknowledged)
-        run = self._run(
-            self._stack(request, stack_id, prepared, call),
-            prepared.contents(),
-            [],
-            call=call,
-            artifacts=artifacts or {},
-            on_event=on_event,
-        )
-        run.enter("CREATE_IN_PROGRESS", "User Initiated")
-        if not await self.store.create_stack(run.stack, events=run.take_events()):
-            raise AlreadyExistsException(f"Stack [{request.stack_name}] already exists")
-        return _Claimed(run, prepared, plan, StackContents(""), request.on_failure)
-
-    async def _claim(
-        self,
-        request: StackRequest,
-        stack: StackRecord,
-        call: Call,
-        *,
-        acknowledged: Collection[str] | None,
-        from_statuses: Collection[str],
-        artifacts: Artifacts,
-        on_event: EventListener | None = None,
-    ) -> _Claimed | None:
-        """The stack, claimed for an update; None if there is nothing to update."""
-        if stack.status not in from_statuses:
-            raise _wrong_state(stack)
-        there = await self._load_existing(stack.stack_id)
-        prepared, plan = await self._prepare_and_plan(request, stack.stack_id, there, call, acknowledged)
-        before = self.vault.open_stack(stack)
-        if stack.status in _COMPLETE and not self._differs(request, stack, prepared, plan, before):
-            return None
-        updated = msgspec.structs.replace(
-            stack,
-            operation_id=new_uuid(self._entropy),
-            updated_at=self._clock.now(),
-            description=prepared.template.description,
-            capabilities=request.capabilities,
-            tags=dict(request.tags),
-            client_request_token=request.client_request_token,
-            change_set_id=request.change_set_id,
-        )
-        run = self._run(
-            updated,
-            prepared.contents(before.outputs),
-            there,
-            call=call,
-            artifacts={**self._artifacts.get(stack.stack_id, {}), **artifacts},
-            on_event=on_event,
-        )
-        first = stack.status == "REVIEW_IN_PROGRESS"
-        run.enter("CREATE_IN_PROGRESS" if first else "UPDATE_IN_PROGRESS", "User Initiated")
-        if not await self.store.begin_operation(run.stack, from_statuses=from_statuses, events=run.take_events()):
-            raise _wrong_state(await self.store.load_stack(stack.account_id, stack.region, stack.stack_id) or stack)
-        return _Claimed(run, prepared, plan, before, request.on_failure)
-
-    def _differs(
-        self, request: StackRequest, stack: StackRecord, prepared: Prepared, plan: Plan, before: StackContents
-    ) -> bool:
-        """Whether an update would change anything: a resource, an output, or the stack's own tags."""
-        if plan.changes_anything or dict(request.tags) != stack.tags:
-            return True
-        # Nothing changes, so every resource that an output may ask for is there.
-        kept = [one for one in plan.instructions if isinstance(one, KeepResource)]
-        known = KnownResources({one.existing.logical_id: one.existing.made for one in kept})
-        return resolve_outputs(prepared.active, known) != before.outputs
-
-    async def _claim_deletion(self, stack: StackRecord, call: Call, *, client_request_token: str) -> StackRun | None:
-        contents = self.vault.open_stack(stack)
-        claimed = msgspec.structs.replace(
-            stack,
-            operation_id=new_uuid(self._entropy),
-            updated_at=self._clock.now(),
-            client_request_token=client_request_token,
-        )
-        there = await self._load_existing(stack.stack_id)
-        run = self._run(claimed, contents, there, call=call, artifacts={}, on_event=None)
-        run.enter("DELETE_IN_PROGRESS", "User Initiated")
-        if not await self.store.begin_operation(run.stack, from_statuses=_SETTLED, events=run.take_events()):
-            return None
-        return run
-
-    async def _prepare_and_plan(
-        self,
-        request: StackRequest,
-        stack_id: str,
-        there: list[Existing],
-        call: Call,
-        acknowledged: Collection[str] | None,
-    ) -> tuple[Prepared, Plan]:
-        """`acknowledged` are the capabilities that the caller acknowledges; None is all of them."""
-        prepared = await self.prepare(
-            request.template, request.parameters, stack_name=request.stack_name, stack_id=stack_id, call=call
-        )
-        if acknowledged is not None:
-            check_capabilities(prepared, acknowledged)
-        return prepared, self._plan(prepared, there)
-
-    def _plan(self, prepared: Prepared, there: list[Existing]) -> Plan:
-        try:
-            return make_plan(prepared.active, there, self.catalog)
-        except InvalidTemplate as error:
-            raise ValidationError(error.message) from None
-
-    async def _load_existing(self, stack_id: str) -> list[Existing]:
-        return [existing_of(record, self.vault) for record in await self.store.load_resources(stack_id)]
-
-    def _stack(self, request: StackRequest, stack_id: str, prepared: Prepared, call: Call) -> StackRecord:
-        return StackRecord(
-            stack_id=stack_id,
-            stack_name=request.stack_name,
-            account_id=call.account_id,
-            region=call.region,
-            status="",
-            created_at=self._clock.now(),
-            sealed=b"",
-            description=prepared.template.description,
-            operation_id=new_uuid(self._entropy),
-            capabilities=request.capabilities,
-            tags=dict(request.tags),
-            disable_rollback=request.on_failure == "DO_NOTHING",
-            termination_protection=request.termination_protection,
-            client_request_token=request.client_request_token,
-            change_set_id=request.change_set_id,
-        )
-
-    def _run(
-        self,
-        stack: StackRecord,
-        contents: StackContents,
-        there: list[Existing],
-        *,
-        call: Call,
-        artifacts: Artifacts,
-        on_event: EventListener | None,
-    ) -> StackRun:
-        sealed = self.vault.seal_stack(stack.stack_id, contents)
-        return StackRun(
-            services=self._services,
-            stack=msgspec.structs.replace(stack, sealed=sealed),
-            contents=contents,
-            there=there,
-            call=call,
-            artifacts=artifacts,
-            on_event=on_event or _nobody_listens,
-        )
 
     # Working in the background
 
@@ -507,27 +269,19 @@ class StackEngine:
             run.enter(_INTERRUPTED.get(run.stack.status, run.stack.status), "Internal Failure")
             await run.save()
         if change_set is not None:
-            outcome = "EXECUTE_COMPLETE" if run.stack.status in _COMPLETE else "EXECUTE_FAILED"
+            outcome = "EXECUTE_COMPLETE" if run.stack.status in COMPLETE else "EXECUTE_FAILED"
             await self.store.finish_change_set(change_set, execution_status=outcome)
 
 
-def _creating(claimed: _Claimed, clock: Clock) -> Coroutine[None, None, None]:
+def _creating(claimed: Claimed, clock: Clock) -> Coroutine[None, None, None]:
     return create_stack(claimed.run, claimed.plan, claimed.prepared.active, claimed.on_failure, clock)
 
 
-def _updating(claimed: _Claimed, clock: Clock) -> Coroutine[None, None, None]:
+def _updating(claimed: Claimed, clock: Clock) -> Coroutine[None, None, None]:
     if claimed.run.stack.status == "CREATE_IN_PROGRESS":  # a stack that so far had only change sets
         return _creating(claimed, clock)
     return update_stack(claimed.run, claimed.plan, claimed.prepared.active, claimed.on_failure, before=claimed.before)
 
 
-def _wrong_state(stack: StackRecord) -> ValidationError:
-    return ValidationError(f"Stack:{stack.stack_id} is in {stack.status} state and can not be updated.")
-
-
 def _shown(resources: Collection[Existing]) -> dict[str, AppliedResource]:
     return {one.logical_id: AppliedResource(one.type, one.made.physical_id) for one in resources if not one.retired}
-
-
-def _nobody_listens(event: EventRecord) -> None:
-    """For operations of which nobody follows the progress."""

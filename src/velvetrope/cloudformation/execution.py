@@ -21,7 +21,7 @@ from typing import Final, Literal
 import msgspec
 
 from velvetrope.clock import Clock, Entropy
-from velvetrope.cloudformation.contents import ResourceContents, StackContents, Vault
+from velvetrope.cloudformation.contents import StackContents, Vault
 from velvetrope.cloudformation.errors import OperationInterrupted, ResourceRefused
 from velvetrope.cloudformation.planning import (
     Catalog,
@@ -39,6 +39,7 @@ from velvetrope.cloudformation.planning import (
     with_policies,
 )
 from velvetrope.cloudformation.resource import Artifacts, Made, ResourceCall
+from velvetrope.cloudformation.resource_records import record_of
 from velvetrope.cloudformation.schemas import Properties
 from velvetrope.errors import ServiceError
 from velvetrope.identifiers import new_uuid
@@ -46,7 +47,7 @@ from velvetrope.operations import Call, OperationInvoker
 from velvetrope.store.tables.cloudformation import CloudFormationStore, EventRecord, ResourceRecord, StackRecord
 from velvetrope.templates import ActiveTemplate, InvalidTemplate, ResourceDefinition
 
-__all__ = ["Condemned", "EventListener", "Services", "StackRun", "existing_of"]
+__all__ = ["Condemned", "EventListener", "Services", "StackRun"]
 
 EventListener = Callable[[EventRecord], None]
 
@@ -458,47 +459,13 @@ class StackRun:
         )
 
     def _record_of(self, existing: Existing) -> ResourceRecord:
-        contents = ResourceContents(
-            properties=dict(existing.properties),
-            ref=existing.made.ref,
-            attributes=dict(existing.made.attributes),
-            name=existing.made.name,
-            attempted=None if existing.attempted is None else dict(existing.attempted),
-        )
-        stack_id = self.stack.stack_id
-        return ResourceRecord(
-            stack_id=stack_id,
-            incarnation=existing.incarnation,
-            logical_id=existing.logical_id,
-            resource_type=existing.type,
-            physical_id=existing.made.physical_id,
-            status=existing.status,
+        return record_of(
+            existing,
+            self.stack.stack_id,
+            self._services.vault,
             status_reason=self.failures.get(existing.logical_id, ""),
-            updated_at=self._services.clock.now(),
-            sealed=self._services.vault.seal_resource(stack_id, existing.incarnation, contents),
-            depends_on=tuple(sorted(existing.depends_on)),
-            deletion_policy=existing.deletion_policy,
-            update_replace_policy=existing.update_replace_policy,
-            retired=existing.retired,
+            at=self._services.clock.now(),
         )
-
-
-def existing_of(record: ResourceRecord, vault: Vault) -> Existing:
-    """A recorded resource, opened."""
-    contents = vault.open_resource(record)
-    return Existing(
-        logical_id=record.logical_id,
-        type=record.resource_type,
-        incarnation=record.incarnation,
-        made=Made(record.physical_id, contents.ref, contents.attributes, contents.name),
-        properties=contents.properties,
-        status=record.status,
-        depends_on=frozenset(record.depends_on),
-        deletion_policy=record.deletion_policy,
-        update_replace_policy=record.update_replace_policy,
-        retired=record.retired,
-        attempted=contents.attempted,
-    )
 
 
 _HANDLER_ERROR_CODES: Final[Mapping[int, str]] = {403: "AccessDenied", 404: "NotFound", 409: "AlreadyExists"}

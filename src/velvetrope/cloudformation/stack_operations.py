@@ -8,7 +8,8 @@ Source: CloudFormation API Reference.
 
 from typing import Literal
 
-from velvetrope.cloudformation.engine import StackEngine, StackRequest
+from velvetrope.cloudformation.claims import StackRequest
+from velvetrope.cloudformation.engine import StackEngine
 from velvetrope.cloudformation.errors import AlreadyExistsException, ValidationError
 from velvetrope.cloudformation.lifecycle import OnFailure
 from velvetrope.cloudformation.shapes import Parameter, Tag, check_stack_name, parameter_values, tag_map, template_text
