@@ -8,11 +8,12 @@ from typing import Any
 
 import msgspec
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from support.stores import store_url
 from velvetrope.store import Database
 from velvetrope.store.tables.userpools import (
+    AppClient,
     Group,
     OutgoingMessage,
     PasswordPolicySettings,
@@ -524,6 +525,44 @@ async def test_family_is_revoked_once_and_says_when(sign_ins: SignInStore) -> No
 
     assert answers.count(True) == 1
     assert not await sign_ins.revoke_family("nobody", now=NOW)
+
+
+async def test_family_comes_back_as_it_was_kept(sign_ins: SignInStore) -> None:
+    whole = family(device_key="device", hosted=True, resource="https://api.example")
+    await asyncio.to_thread(sign_ins.create_family, NewFamily(whole, "t"), now=NOW)
+    await asyncio.to_thread(sign_ins.create_family, NewFamily(family("plain"), None), now=NOW)
+
+    assert await sign_ins.load_family_of_token("t") == whole
+    assert await sign_ins.load_family("plain") == family("plain")
+    await sign_ins.mark_used("o", now=NOW + timedelta(minutes=1))
+    await sign_ins.revoke_family("o", now=NOW + timedelta(minutes=2))
+    used_at, revoked_at = NOW + timedelta(minutes=1), NOW + timedelta(minutes=2)
+    assert await sign_ins.load_family("o") == msgspec.structs.replace(whole, used_at=used_at, revoked_at=revoked_at)
+
+
+async def test_family_whose_record_says_everything_is_read(sign_ins: SignInStore, database: Database) -> None:
+    """As rows were written before records left out what is in a column."""
+    whole = family(device_key="device", hosted=True)
+    await asyncio.to_thread(sign_ins.create_family, NewFamily(whole, None), now=NOW)
+    said = msgspec.json.encode(whole).decode()
+    async with database.transaction() as tx:
+        await tx.connection.execute(text("UPDATE userpools_token_families SET record = :said"), {"said": said})
+
+    assert await sign_ins.load_family("o") == whole
+
+
+async def test_sessions_end_with_the_client_that_began_them(store: UserPoolStore, sign_ins: SignInStore) -> None:
+    await store.create_pool(pool(), [])
+    client = AppClient(client_id="c", user_pool_id=POOL, name="c", created_at=NOW, modified_at=NOW)
+    await store.create_client(client, limit=9)
+    await asyncio.to_thread(sign_ins.create_family, NewFamily(family("gone"), "t"), now=NOW)
+    await asyncio.to_thread(sign_ins.create_family, NewFamily(family("kept", client_id="d"), "u"), now=NOW)
+
+    assert await store.delete_client(POOL, "c")
+
+    assert await sign_ins.load_family("gone") is None
+    assert await sign_ins.load_family_of_token("t") is None
+    assert await sign_ins.load_family_of_token("u") == family("kept", client_id="d")
 
 
 async def test_family_is_remembered_a_day_longer_than_its_tokens(sign_ins: SignInStore, database: Database) -> None:

@@ -1,4 +1,5 @@
-"""Passwords that were set before powers of their verifiers were kept get them once they are shown, and not before."""
+"""Passwords that were set before powers of their verifiers were kept, or when three were, get them once they are shown,
+and not before."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -22,14 +23,15 @@ FLOWS = ("ALLOW_USER_AUTH", "ALLOW_USER_PASSWORD_AUTH", "ALLOW_USER_SRP_AUTH", "
 Way = Callable[[World, str, str, str], Awaitable[Any]]
 
 
-async def someone_of_before(world: World) -> tuple[str, str]:
+async def someone_of_before(world: World, *, powers: int = 0) -> tuple[str, str]:
     """A pool, a client and the user anna, whose password is kept as databases of before keep it."""
     pool_id, client_id = await world.some_user(explicit_auth_flows=FLOWS)
     stored = await stored_user(world, pool_id)
     context = f"{pool_id}|{stored.user.sub}".encode()
     opened = msgspec.msgpack.decode(world.master_keys.open(sealed_of(stored), purpose=PURPOSE, context=context))
+    form = [*opened[:3], opened[3][1::2]] if powers else opened[:3]
     shorter = world.master_keys.seal(
-        msgspec.msgpack.encode(opened[:3]), purpose=PURPOSE, entropy=world.entropy, context=context
+        msgspec.msgpack.encode(form), purpose=PURPOSE, entropy=world.entropy, context=context
     )
     async with world.database.transaction() as tx:
         await tx.connection.execute(update(users).where(users.c.sub == stored.user.sub).values(password_sealed=shorter))
@@ -118,9 +120,11 @@ async def begun(world: World, pool_id: str, client_id: str) -> dict[str, str]:
     return world.srp_answer(them, challenge["challenge_parameters"])
 
 
-async def test_challenges_that_were_asked_before_are_answered_after(world: World) -> None:
+@pytest.mark.parametrize("powers", [0, 3])
+async def test_challenges_that_were_asked_before_are_answered_after(world: World, powers: int) -> None:
     """Two tabs begin, one ends first: the password is the same one still."""
-    pool_id, client_id = await someone_of_before(world)
+    pool_id, client_id = await someone_of_before(world, powers=powers)
+    assert len((await kept(world, pool_id)).powers) == powers
     tabs = [await begun(world, pool_id, client_id) for _ in range(2)]
 
     for responses in tabs:
@@ -128,6 +132,8 @@ async def test_challenges_that_were_asked_before_are_answered_after(world: World
             client_id=client_id, challenge_name="PASSWORD_VERIFIER", challenge_responses=responses
         )
         assert answer["authentication_result"]
+    after = await kept(world, pool_id)
+    assert after.powers == verifier_powers(after.verifier)
 
 
 @pytest.mark.parametrize("password", [PASSWORD, "Another-horse-1"], ids=["set again", "another"])

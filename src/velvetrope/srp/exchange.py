@@ -23,6 +23,7 @@ __all__ = [
     "InvalidPublicValue",
     "claim_key",
     "decoy_verifier",
+    "has_all_powers",
     "make_challenge",
     "make_salt",
     "make_verifier",
@@ -80,6 +81,11 @@ def is_verifier(value: int, *, group: Group = COGNITO_GROUP) -> bool:
     return 1 < value < group.prime - 1
 
 
+def has_all_powers(powers: Sequence[int] | Sequence[bytes]) -> bool:
+    """Whether these are as many as are kept now; there were none once, and then three."""
+    return len(powers) == SPLIT_PARTS - 1
+
+
 def verifier_powers(verifier: int, *, group: Group = COGNITO_GROUP) -> tuple[int, ...]:
     """Powers of a verifier to keep beside it, for `claim_key`. Whoever has one of them has as much as the verifier."""
     return group.split_powers(verifier)
@@ -89,14 +95,12 @@ def decoy_verifier(seed: bytes, *, group: Group = COGNITO_GROUP) -> tuple[int, t
     """Numbers that look like a verifier and its powers and belong to no password: for a user who is not there.
 
     They take as long to make as kept ones take to read, which exponentiations would not; and as long to compute with,
-    which is all that the powers are for. The same seed gives the same numbers.
+    which is all that the powers are for: they are other numbers of that size. The same seed gives the same numbers.
     """
-    size = (group.prime.bit_length() + 7) // 8
     # As many bytes more as make all numbers equally likely.
-    random = hashlib.shake_256(seed).digest((size + 16) * SPLIT_PARTS)
-    parts = (random[start : start + size + 16] for start in range(0, len(random), size + 16))
-    verifier, *powers = (group.product(int.from_bytes(part)) for part in parts)
-    return verifier, tuple(powers)
+    random = hashlib.shake_256(seed).digest((group.prime.bit_length() + 7) // 8 + 16)
+    verifier = group.product(int.from_bytes(random))
+    return verifier, tuple(verifier + n for n in range(1, SPLIT_PARTS))
 
 
 def make_challenge(verifier: int, *, private_value: bytes, group: Group = COGNITO_GROUP) -> Challenge:

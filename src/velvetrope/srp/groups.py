@@ -4,8 +4,8 @@ Cognito's group is the 3072-bit prime of RFC 3526 section 5 with generator 2. `p
 imported (ten times Python's own `pow`, and it lets other threads run meanwhile). Powers of the generator, which every
 challenge needs, come from a table of g to the (d times 256 to the i): 32 multiplications for an exponent of 256 bits.
 The table takes 25 ms and 3.5 MB and is made when first needed. A verifier is raised to some power at every sign-in;
-with three of its powers kept beside it (`split_powers`) that costs 64 squarings in the place of 256 (`joint_power`):
-Straus's method, HAC algorithm 14.88.
+with seven of its powers kept beside it (`split_powers`) that costs 32 squarings in the place of 256 (`joint_power`):
+Straus's method, HAC algorithm 14.88. With three, which were kept before, it costs 64.
 
 gmpy2's powers and the tables' look-ups do not take the same time for every exponent. An exponent here is a fresh random
 value, or a hash on the way to a verifier, and each is used once or twice; nobody can ask for the same one again and
@@ -21,10 +21,12 @@ from functools import cache, cached_property
 __all__ = ["COGNITO_GROUP", "SPLIT_PARTS", "Group"]
 
 _TABLE_EXPONENT_BYTES = 32
-SPLIT_PARTS = 4
-_SPLIT_BITS = 64
-"""A split exponent has so many parts of so many bits."""
-_LOWEST_BITS = int.from_bytes(b"\x01" * _SPLIT_BITS)
+_SPLIT_BITS = 256
+"""How long an exponent may be that is split into parts."""
+SPLIT_PARTS = 8
+_SPLIT_PARTS_BEFORE = 4
+_BASES_OF_TABLE = 4
+"""Of how many bases all products are made: sixteen. With all eight it would be 256, for one sign-in."""
 
 
 @cache
@@ -35,8 +37,12 @@ def _fast_power() -> Callable[[int, int, int], int]:
         return pow
 
     def power(base: int, exponent: int, modulus: int) -> int:
-        gmpy2.get_context().allow_release_gil = True  # the context is the thread's own
-        return int(gmpy2.powmod(base, exponent, modulus))
+        context = gmpy2.get_context()  # the thread's own
+        context.allow_release_gil = True
+        try:
+            return int(gmpy2.powmod(base, exponent, modulus))
+        finally:
+            context.allow_release_gil = False  # a product is too short to give anything away meanwhile
 
     return power
 
@@ -54,7 +60,7 @@ class Group:
 
     def product(self, *factors: int) -> int:
         """The product of `factors`, modulo the prime."""
-        product, prime = _big_number()(1), _big_number()(self.prime)
+        product, prime = _big_number()(1), self._modulus
         for factor in factors:
             product = product * factor % prime
         return int(product)
@@ -63,38 +69,45 @@ class Group:
         """`generator` to the `exponent`, modulo the prime; quick for exponents of up to 256 bits."""
         if not 0 <= exponent < 1 << 8 * _TABLE_EXPONENT_BYTES:
             return self.power(self.generator, exponent)
-        number = _big_number()
-        product, prime = number(1), number(self.prime)
+        product, prime = _big_number()(1), self._modulus
         for row, digit in zip(self._table, exponent.to_bytes(_TABLE_EXPONENT_BYTES, "little"), strict=True):
             product = product * row[digit] % prime
         return int(product)
 
     def split_powers(self, base: int) -> tuple[int, ...]:
-        """`base` to the 2^64, 2^128 and 2^192: what `joint_power` needs besides `base`. As much work as a power."""
+        """`base` to the 2^32, 2^64 … 2^224: what `joint_power` needs besides `base`. As much work as a power."""
         powers = [base]
         for _ in range(SPLIT_PARTS - 1):
-            powers.append(self.power(powers[-1], 1 << _SPLIT_BITS))
+            powers.append(self.power(powers[-1], 1 << _SPLIT_BITS // SPLIT_PARTS))
         return tuple(powers[1:])
 
     def joint_power(self, base: int, powers: Sequence[int], exponent: int) -> int:
-        """`power`, in half the time, where `powers` are `split_powers(base)` and the exponent has up to 256 bits."""
-        if len(powers) != SPLIT_PARTS - 1 or not 0 <= exponent < 1 << _SPLIT_BITS * SPLIT_PARTS:
+        """`power`, in half the time, where `powers` are `split_powers(base)` and the exponent has up to 256 bits.
+
+        Those of before, to the 2^64, 2^128 and 2^192, do as well.
+        """
+        parts = 1 + len(powers)
+        if parts not in {SPLIT_PARTS, _SPLIT_PARTS_BEFORE} or not 0 <= exponent < 1 << _SPLIT_BITS:
             raise ValueError("the powers are of another exponent's length")
-        number = _big_number()
-        prime = number(self.prime)
-        products = _products([number(value) for value in (base, *powers)], prime)
+        number, prime = _big_number(), self._modulus
+        bases = [number(value) for value in (base, *powers)]
+        tables = [(at, _products(bases[at : at + _BASES_OF_TABLE], prime)) for at in range(0, parts, _BASES_OF_TABLE)]
         result = number(1)
-        for chosen in _columns(exponent):
+        for column in _columns(exponent, parts):
             result = result * result % prime
-            if chosen:
-                result = result * products[chosen] % prime
+            for shift, products in tables:
+                result = result * products[column >> shift & 15] % prime
         return int(result)
+
+    @cached_property
+    def _modulus(self) -> int:
+        return _big_number()(self.prime)
 
     @cached_property
     def _table(self) -> list[list[int]]:
         """Row i holds generator to the (d << 8i) for every byte d."""
-        number = _big_number()
-        base, prime = number(self.generator), number(self.prime)
+        number, prime = _big_number(), self._modulus
+        base = number(self.generator)
         rows = []
         for _ in range(_TABLE_EXPONENT_BYTES):
             row = [number(1)]
@@ -105,14 +118,16 @@ class Group:
         return rows
 
 
-def _columns(exponent: int) -> bytes:
+def _columns(exponent: int, parts: int) -> bytes:
     """The bits of one weight in all parts of a split exponent, from the highest weight on. Bit i is part i's."""
-    digits = f"{exponent:0{_SPLIT_BITS * SPLIT_PARTS}b}".encode()
+    digits = f"{exponent:0{_SPLIT_BITS}b}".encode()
+    size = _SPLIT_BITS // parts
+    lowest_bits = int.from_bytes(b"\x01" * size)
     columns = 0
-    for start in range(0, len(digits), _SPLIT_BITS):
+    for start in range(0, _SPLIT_BITS, size):
         # "0" and "1" differ in the lowest bit of a byte, and a byte has room for a bit of each part.
-        columns = columns << 1 | int.from_bytes(digits[start : start + _SPLIT_BITS]) & _LOWEST_BITS
-    return columns.to_bytes(_SPLIT_BITS)
+        columns = columns << 1 | int.from_bytes(digits[start : start + size]) & lowest_bits
+    return columns.to_bytes(size)
 
 
 def _products(bases: Sequence[int], prime: int) -> list[int]:

@@ -2,9 +2,10 @@
 
 import re
 import uuid
+from datetime import UTC, datetime, timedelta
 
 from velvetrope.clock import CountingEntropy
-from velvetrope.identifiers import new_access_key_id, new_alphanumeric, new_iam_unique_id, new_uuid
+from velvetrope.identifiers import new_access_key_id, new_alphanumeric, new_iam_unique_id, new_ordered_uuid, new_uuid
 
 
 def test_identifiers_have_the_shapes_that_aws_gives_them() -> None:
@@ -15,6 +16,17 @@ def test_identifiers_have_the_shapes_that_aws_gives_them() -> None:
     assert re.fullmatch(r"[a-z0-9]{26}", new_alphanumeric(entropy, 26))
     assert re.fullmatch(r"[A-Za-z0-9]{9}", new_alphanumeric(entropy, 9, mixed_case=True))
     assert uuid.UUID(new_uuid(entropy)).version == 4
+
+
+def test_ordered_identifiers_follow_the_clock_and_are_as_hard_to_guess_as_others() -> None:
+    entropy, moment = CountingEntropy(), datetime(2026, 1, 1, tzinfo=UTC)
+    made = [new_ordered_uuid(entropy, moment + timedelta(milliseconds=n)) for n in range(300)]
+
+    assert made == sorted(made)
+    assert {uuid.UUID(one).version for one in made} == {7}
+    first, again = (uuid.UUID(new_ordered_uuid(entropy, moment)) for _ in range(2))
+    assert first != again
+    assert first.int >> 80 == int(moment.timestamp() * 1000)
 
 
 def test_letters_are_drawn_without_bias() -> None:

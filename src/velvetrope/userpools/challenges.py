@@ -20,6 +20,7 @@ from typing import Literal, TypeVar
 import msgspec
 
 from velvetrope.clock import Entropy
+from velvetrope.identifiers import new_ordered_uuid
 from velvetrope.sealing import MasterKeys, SealBroken
 from velvetrope.store.tables.userpools import AppClient, MfaType, StoredUser, User, UserPool
 from velvetrope.store.tables.userpools_sign_in import SignInStore
@@ -54,7 +55,6 @@ __all__ = [
 
 SECRET_BLOCK_LIFETIME = timedelta(seconds=60)
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
-_ID_BYTES = 16
 _LENGTH_BYTES = 4
 _LEAST_BYTES = 1024
 """Challenges to names of up to 128 letters of ASCII are shorter."""
@@ -228,7 +228,7 @@ class SecretBlock(msgspec.Struct, frozen=True, kw_only=True):
     """Which secret: `SrpVerifier.fingerprint`. Another one by the time of the answer makes any answer wrong."""
     device: bool = False
     bare: bool = False
-    """No powers were kept beside the password's verifier, which `secret` is then the fingerprint of."""
+    """Powers are yet to be kept beside the password's verifier, which `secret` is then the fingerprint of."""
 
 
 S = TypeVar("S", SecretBlock, Session)
@@ -253,7 +253,7 @@ class ChallengeSealer:
                 clients may send. AWS keeps them instead; here whoever asks is told.
         """
         session = Session(
-            id=self.new_id(),
+            id=self.new_id(now),
             user_pool_id=pool.id,
             client_id=client.client_id,
             expires_at=now + timedelta(minutes=client.auth_session_validity),
@@ -349,8 +349,8 @@ class ChallengeSealer:
         """What we sealed for this pool and client, old or not; None for anything else."""
         return self._open(sealed, SecretBlock, _context(pool, client))
 
-    def new_id(self) -> str:
-        return self._entropy.token_bytes(_ID_BYTES).hex()
+    def new_id(self, now: datetime) -> str:
+        return new_ordered_uuid(self._entropy, now)
 
     def _seal(self, challenge: Session | SecretBlock, context: bytes) -> bytes:
         return self._master_keys.seal(

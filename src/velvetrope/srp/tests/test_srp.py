@@ -70,7 +70,7 @@ def test_table_and_plain_power_agree(exponent: int) -> None:
     assert COGNITO_GROUP.generator_power(exponent) == pow(2, exponent, COGNITO_GROUP.prime)
 
 
-@pytest.mark.parametrize("exponent", [0, 1, 2**64 - 1, 2**64, 2**192, 2**255, 2**256 - 1])
+@pytest.mark.parametrize("exponent", [0, 1, 2**32 - 1, 2**32, 2**64, 2**224, 2**255, 2**256 - 1])
 def test_power_by_kept_powers_is_the_plain_one_at_the_ends_of_its_parts(exponent: int) -> None:
     base = 3 << 2000
 
@@ -83,15 +83,24 @@ def test_power_by_kept_powers_is_the_plain_one(base: int, exponent: int) -> None
     assert COGNITO_GROUP.joint_power(base, verifier_powers(base), exponent) == pow(base, exponent, COGNITO_GROUP.prime)
 
 
+@pytest.mark.parametrize("exponent", [0, 1, 2**64 - 1, 2**64, 2**192, 2**255, 2**256 - 1, 3**161])
+def test_powers_that_were_kept_before_give_the_plain_one(exponent: int) -> None:
+    base = 3 << 2000
+    every_other = verifier_powers(base)[1::2]
+
+    assert COGNITO_GROUP.joint_power(base, every_other, exponent) == pow(base, exponent, COGNITO_GROUP.prime)
+
+
 @pytest.mark.parametrize("exponent", [-1, 2**256])
 def test_kept_powers_are_of_no_use_to_longer_exponents(exponent: int) -> None:
     with pytest.raises(ValueError, match="length"):
         COGNITO_GROUP.joint_power(3, verifier_powers(3), exponent)
 
 
-def test_too_few_powers_are_refused() -> None:
+@pytest.mark.parametrize("count", [0, 1, 2, 4, 6])
+def test_too_few_powers_are_refused(count: int) -> None:
     with pytest.raises(ValueError, match="length"):
-        COGNITO_GROUP.joint_power(3, verifier_powers(3)[:2], 5)
+        COGNITO_GROUP.joint_power(3, verifier_powers(3)[:count], 5)
 
 
 def test_key_is_the_same_with_and_without_kept_powers() -> None:

@@ -177,7 +177,7 @@ class ClientStore:
             )
             if gone.one_or_none() is None:
                 return False
-            await userpools_sign_in.delete_of_client(tx.connection, client_id)
+            await userpools_sign_in.delete_of_client(tx.connection, user_pool_id, client_id)
             await userpools_branding.delete_of_client(tx.connection, client_id)
             await userpools_terms.delete_of_client(tx.connection, client_id)
             tx.changed(SETTINGS_TOPIC)

@@ -6,11 +6,15 @@ matter no more are removed by a later write, one a minute.
 
 Every sign-in writes here, so rows are small and indexes few. On SQLite the tables are kept in the order of their keys
 (`WITHOUT ROWID`): one tree each, where there otherwise is one by row number and one by key, and a page of each is
-written. A database of before keeps its two trees, which answer the same.
+written. A database of before keeps its two trees, which answer the same. A page that is full is divided, and its
+neighbours are written along with it: the fewer rows a page holds, the more often. So a record says nothing that is in a
+column, and `origin_jti` begins with the time (`identifiers.new_ordered_uuid`).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 import msgspec
 from sqlalchemy import Column, Index, String, Table, and_, bindparam, delete, insert, select, update
@@ -19,7 +23,17 @@ from velvetrope.store.columns import Record, UtcTime
 from velvetrope.store.schema import METADATA
 from velvetrope.store.visits import Prepared, Visit
 
-__all__ = ["NewFamily", "TokenFamily", "families", "forget_old_families", "keep_family", "refresh_tokens"]
+__all__ = [
+    "FAMILY_COLUMNS",
+    "NewFamily",
+    "TokenFamily",
+    "families",
+    "family_of",
+    "forget_old_families",
+    "keep_family",
+    "record_of",
+    "refresh_tokens",
+]
 
 _LONGEST_ACCESS_TOKEN = timedelta(days=1)
 """A family is remembered this long after its last refresh token, since its access tokens are judged by it."""
@@ -50,6 +64,17 @@ class TokenFamily(msgspec.Struct, frozen=True, kw_only=True):
         return self.used_at or self.authenticated_at
 
 
+class FamilyRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a row says besides its columns. Records of before say those too, which nobody reads."""
+
+    scopes: tuple[str, ...]
+    authenticated_at: datetime
+    expires_at: datetime
+    hosted: bool = False
+    resource: str | None = None
+    used_at: datetime | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class NewFamily:
     """A family that is about to be kept.
@@ -69,12 +94,12 @@ families = Table(
     METADATA,
     Column("origin_jti", String(36), primary_key=True),
     Column("user_pool_id", String(55), nullable=False),
-    Column("client_id", String(128), nullable=False, index=True),
+    Column("client_id", String(128), nullable=False),
     Column("sub", String(36), nullable=False),
     Column("device_key", String(55)),
     Column("revoked_at", UtcTime),
     Column("forget_at", UtcTime, nullable=False, index=True),
-    Column("record", Record(TokenFamily), nullable=False),
+    Column("record", Record(FamilyRecord), nullable=False),
     Index("userpools_token_families_user", "user_pool_id", "sub"),
     sqlite_with_rowid=False,
 )
@@ -87,6 +112,16 @@ refresh_tokens = Table(
     Column("forget_at", UtcTime, nullable=False),
     sqlite_with_rowid=False,
 )
+FAMILY_COLUMNS = (
+    families.c.origin_jti,
+    families.c.user_pool_id,
+    families.c.client_id,
+    families.c.sub,
+    families.c.device_key,
+    families.c.revoked_at,
+    families.c.record,
+)
+"""What a `TokenFamily` is made of (`family_of`)."""
 
 
 # What every sign-in asks, built once: building a statement costs more than running it.
@@ -123,7 +158,7 @@ def keep_family(visit: Visit, new: NewFamily, now: datetime) -> None:
             "sub": family.sub,
             "device_key": family.device_key,
             "forget_at": forget_at,
-            "record": family,
+            "record": record_of(family),
         },
     )
     if new.token_hash is not None:
@@ -131,10 +166,41 @@ def keep_family(visit: Visit, new: NewFamily, now: datetime) -> None:
         visit.change(_NEW_TOKEN, given)
 
 
+def family_of(row: Sequence[Any]) -> TokenFamily:
+    """A family from its row of `FAMILY_COLUMNS`."""
+    origin_jti, user_pool_id, client_id, sub, device_key, revoked_at, record = row
+    return TokenFamily(
+        origin_jti=origin_jti,
+        user_pool_id=user_pool_id,
+        client_id=client_id,
+        sub=sub,
+        scopes=record.scopes,
+        authenticated_at=record.authenticated_at,
+        expires_at=record.expires_at,
+        device_key=device_key,
+        hosted=record.hosted,
+        resource=record.resource,
+        revoked_at=revoked_at,
+        used_at=record.used_at,
+    )
+
+
+def record_of(family: TokenFamily) -> FamilyRecord:
+    """What its row keeps of a family besides its columns."""
+    return FamilyRecord(
+        scopes=family.scopes,
+        authenticated_at=family.authenticated_at,
+        expires_at=family.expires_at,
+        hosted=family.hosted,
+        resource=family.resource,
+        used_at=family.used_at,
+    )
+
+
 def _end_least_used(visit: Visit, user_pool_id: str, sub: str, *, keep: int, now: datetime) -> None:
     """End all but `keep` of the user's standing families: those whose last use is longest ago."""
     theirs = and_(families.c.user_pool_id == user_pool_id, families.c.sub == sub, families.c.revoked_at.is_(None))
-    rows = visit.execute(select(families.c.record).where(theirs)).scalars()
-    standing = sorted((one for one in rows if now < one.expires_at), key=lambda one: one.last_active_at, reverse=True)
+    found = map(family_of, visit.execute(select(*FAMILY_COLUMNS).where(theirs)))
+    standing = sorted((one for one in found if now < one.expires_at), key=lambda one: one.last_active_at, reverse=True)
     for family in standing[keep:]:
         visit.execute(update(families).where(families.c.origin_jti == family.origin_jti).values(revoked_at=now))

@@ -17,7 +17,16 @@ from velvetrope.store.database import Connection
 from velvetrope.store.tables import userpools_attempts
 from velvetrope.store.tables.userpools_attempts import Attempts, attempts_key
 from velvetrope.store.tables.userpools_challenges import ChallengeStore, Settled
-from velvetrope.store.tables.userpools_families import NewFamily, TokenFamily, families, keep_family, refresh_tokens
+from velvetrope.store.tables.userpools_families import (
+    FAMILY_COLUMNS,
+    NewFamily,
+    TokenFamily,
+    families,
+    family_of,
+    keep_family,
+    record_of,
+    refresh_tokens,
+)
 
 __all__ = ["Attempts", "NewFamily", "Rotation", "Settled", "SignInStore", "TokenFamily", "attempts_key"]
 
@@ -116,11 +125,11 @@ class SignInStore(ChallengeStore):
         """Keep that the family was used."""
         this = families.c.origin_jti == origin_jti
         async with self._database.transaction() as tx:
-            found = await tx.connection.execute(select(families.c.record).where(this).with_for_update())
-            record: TokenFamily | None = found.scalar_one_or_none()
-            if record is not None:
-                used = msgspec.structs.replace(record, used_at=now)
-                await tx.connection.execute(update(families).where(this).values(record=used))
+            found = await tx.connection.execute(select(*FAMILY_COLUMNS).where(this).with_for_update())
+            row = found.one_or_none()
+            if row is not None:
+                used = msgspec.structs.replace(family_of(row), used_at=now)
+                await tx.connection.execute(update(families).where(this).values(record=record_of(used)))
 
     async def load_families_of_user(
         self, user_pool_id: str, sub: str, *, now: datetime, limit: int
@@ -128,8 +137,8 @@ class SignInStore(ChallengeStore):
         """Up to `limit` families of the user that stand at `now`, the newest first."""
         theirs = and_(families.c.user_pool_id == user_pool_id, families.c.sub == sub, families.c.revoked_at.is_(None))
         async with self._database.read() as connection:
-            rows = (await connection.execute(select(families.c.record).where(theirs))).scalars()
-            standing = [family for family in rows if now < family.expires_at]
+            found = map(family_of, await connection.execute(select(*FAMILY_COLUMNS).where(theirs)))
+            standing = [family for family in found if now < family.expires_at]
         return sorted(standing, key=lambda family: family.authenticated_at, reverse=True)[:limit]
 
     async def revoke_family(self, origin_jti: str, *, now: datetime) -> bool:
@@ -143,12 +152,9 @@ class SignInStore(ChallengeStore):
 
 
 async def _one_family(connection: Connection, origin_jti: str) -> TokenFamily | None:
-    row = (
-        await connection.execute(
-            select(families.c.record, families.c.revoked_at).where(families.c.origin_jti == origin_jti)
-        )
-    ).one_or_none()
-    return None if row is None else msgspec.structs.replace(row.record, revoked_at=row.revoked_at)
+    statement = select(*FAMILY_COLUMNS).where(families.c.origin_jti == origin_jti)
+    row = (await connection.execute(statement)).one_or_none()
+    return None if row is None else family_of(row)
 
 
 async def _revoke(connection: Connection, family: TokenFamily, now: datetime) -> None:
@@ -190,9 +196,10 @@ async def delete_of_user(connection: Connection, user_pool_id: str, sub: str) ->
     await _forget(connection, and_(families.c.user_pool_id == user_pool_id, families.c.sub == sub))
 
 
-async def delete_of_client(connection: Connection, client_id: str) -> None:
-    """Forget every session that was started through the client."""
-    await _forget(connection, families.c.client_id == client_id)
+async def delete_of_client(connection: Connection, user_pool_id: str, client_id: str) -> None:
+    """Forget every session that was started through the client. All of the pool's are looked through: clients are
+    seldom deleted, and an index of them would be written with every sign-in."""
+    await _forget(connection, and_(families.c.user_pool_id == user_pool_id, families.c.client_id == client_id))
 
 
 async def delete_of_pool(connection: Connection, user_pool_id: str) -> None:

@@ -141,7 +141,7 @@ class AuthenticatorSetups:
             raise user_missing()
         done = msgspec.structs.replace(
             setter.session,
-            id=self._challenges.new_id(),
+            id=self._challenges.new_id(now),
             asked=msgspec.structs.replace(setter.asked, secret=None, verified=True),
         )
         return self._challenges.seal_session(done)

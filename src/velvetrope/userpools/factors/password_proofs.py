@@ -124,13 +124,13 @@ class SrpExchange:
     def ask(self, turn: Turn, sign_in: SignIn, met: Met, *, device: bool = False) -> dict[str, str]:
         """`begin`, once its arithmetic is done."""
         block = SecretBlock(
-            id=self._challenges.new_id(),
+            id=self._challenges.new_id(turn.now),
             expires_at=turn.now + SECRET_BLOCK_LIFETIME,
             sign_in=sign_in,
             key=met.key,
             secret=met.known.fingerprint,
             device=device,
-            bare=not device and not met.known.powers,
+            bare=not device and met.known.is_bare,
         )
         sealed = self._challenges.seal_block(block, pool=turn.pool, client=turn.client)
         return {

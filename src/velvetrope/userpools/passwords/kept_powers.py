@@ -1,8 +1,9 @@
-"""Powers beside the verifiers of passwords that were set before powers were kept (decision 0038).
+"""Powers beside the verifiers of passwords that were set before powers were kept, or when fewer were (decision 0038).
 
-A challenge to such a password takes a quarter of a millisecond longer, and so tells that somebody has the name. Whoever
-shows the password has them kept, whichever way it was shown: from then on their name takes as long as any other. Who
-has not signed in since can still be told by it, and so could be told if a challenge kept them, by the first one.
+A challenge to such a password takes a quarter of a millisecond longer, or a twentieth where there are some, and so
+tells that somebody has the name. Whoever shows the password has them kept, whichever way it was shown: from then on
+their name takes as long as any other. Who has not signed in since can still be told by it, and so could be told if a
+challenge kept them, by the first one.
 
 The password is the one that it was: sessions go on, and challenges that were asked before are answered as before, since
 of such a password a block remembers the verifier and not the form it was sealed in (`PasswordVault.srp`).

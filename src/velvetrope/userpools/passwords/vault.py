@@ -20,7 +20,7 @@ from velvetrope.clock import Entropy
 from velvetrope.passwords import hash_password, password_matches
 from velvetrope.sealing import MasterKeys
 from velvetrope.secret import Secret
-from velvetrope.srp import decoy_verifier, make_salt, make_verifier, verifier_powers
+from velvetrope.srp import decoy_verifier, has_all_powers, make_salt, make_verifier, verifier_powers
 from velvetrope.store.tables.userpools import UserPool
 from velvetrope.userpools.workers import Workers
 
@@ -40,7 +40,12 @@ class SrpVerifier:
     fingerprint: bytes = b""
     """Of the sealed form that it was read from (`fingerprint_of`); of itself where powers are yet to be kept."""
     powers: tuple[int, ...] = field(default=(), repr=False)
-    """Of the verifier (`srp.verifier_powers`), where they were kept."""
+    """Of the verifier (`srp.verifier_powers`), as far as they were kept."""
+
+    @property
+    def is_bare(self) -> bool:
+        """Whether powers are yet to be kept."""
+        return not has_all_powers(self.powers)
 
 
 class _Kept(msgspec.Struct, frozen=True, array_like=True):
@@ -50,7 +55,7 @@ class _Kept(msgspec.Struct, frozen=True, array_like=True):
     srp_verifier: bytes
     argon2: bytes
     srp_powers: tuple[bytes, ...] = ()
-    """None in rows of before they were kept: such a password is proven in more time, until it is shown
+    """None, or three, in rows of before so many were kept: such a password is proven in more time, until it is shown
     (`kept_powers`)."""
 
 
@@ -89,18 +94,18 @@ class PasswordVault:
         return SrpVerifier(
             int.from_bytes(kept.srp_salt),
             int.from_bytes(kept.srp_verifier),
-            fingerprint_of(sealed) if kept.srp_powers else _of_verifier(kept),
+            fingerprint_of(sealed) if has_all_powers(kept.srp_powers) else _of_verifier(kept),
             tuple(int.from_bytes(power) for power in kept.srp_powers),
         )
 
     def verifier_fingerprint(self, sealed: bytes, *, pool: UserPool, sub: str) -> bytes:
-        """What `srp` gives for a password without powers, whether or not they were kept since."""
+        """What `srp` gives for a password whose powers were yet to be kept, whether or not they were since."""
         return _of_verifier(self._open(sealed, pool, sub))
 
     async def with_powers(self, sealed: bytes, *, pool: UserPool, sub: str) -> bytes | None:
-        """The same password sealed with powers of its verifier; None where they are there already."""
+        """The same password sealed with all powers of its verifier; None where they are there already."""
         kept = self._open(sealed, pool, sub)
-        if kept.srp_powers:
+        if has_all_powers(kept.srp_powers):
             return None
         powers = await self._workers.run(lambda: verifier_powers(int.from_bytes(kept.srp_verifier)))
         return self._seal(msgspec.structs.replace(kept, srp_powers=tuple(_bytes(one) for one in powers)), pool, sub)

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from velvetrope.clock import Entropy
-from velvetrope.identifiers import new_uuid
+from velvetrope.identifiers import new_ordered_uuid
 from velvetrope.oauth import SYSTEM_SCOPES
 from velvetrope.store.tables.userpools import AppClient, Group, StoredUser, User, UserPool, UserPoolStore
 from velvetrope.store.tables.userpools_sign_in import NewFamily, SignInStore, TokenFamily
@@ -220,7 +220,7 @@ class TokenIssuer:
             else max(client.access_token_validity_seconds, client.id_token_validity_seconds)
         )
         family = TokenFamily(
-            origin_jti=new_uuid(self._entropy),
+            origin_jti=new_ordered_uuid(self._entropy, now),
             user_pool_id=pool.id,
             client_id=client.client_id,
             sub=user.sub,

@@ -17,4 +17,5 @@ def upgrade() -> None:
         sa.Column("region", sa.String(length=32), nullable=False),
         sa.PrimaryKeyConstraint("id"),
     )
+    op.drop_index(op.f("ix_userpools_token_families_client_id"), table_name="userpools_token_families")
     # ### end Alembic commands ###
