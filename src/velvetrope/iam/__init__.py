@@ -34,6 +34,7 @@ from velvetrope.iam.mfa_device_operations import MfaDeviceOperations
 from velvetrope.iam.mfa_devices import MfaDevices
 from velvetrope.iam.policy_catalogue import knows_action
 from velvetrope.iam.policy_principals import IamPrincipals
+from velvetrope.iam.policy_version_operations import PolicyVersionOperations
 from velvetrope.iam.role_operations import RoleOperations
 from velvetrope.iam.simulation import SimulationOperations
 from velvetrope.iam.user_operations import UserOperations
@@ -77,6 +78,7 @@ def iam_operations(
         GroupAttachedPolicyOperations(store),
         AccessKeyOperations(store, access_keys, entropy=entropy),
         ManagedPolicyOperations(store, entropy=entropy),
+        PolicyVersionOperations(store),
         AbsentCredentialOperations(store),
         AccountOperations(store, mfa_store, provider_store),
         MfaDeviceOperations(store, mfa_store, mfa_devices, entropy=entropy),

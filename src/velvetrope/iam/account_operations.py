@@ -15,7 +15,7 @@ from typing import Literal
 from velvetrope.iam.aws_managed import aws_managed_policies
 from velvetrope.iam.entities import boundary_of, policy_name_of
 from velvetrope.iam.errors import EntityAlreadyExists, NoSuchEntity
-from velvetrope.iam.managed_policy_operations import aws_policy_detail, customer_policy_detail
+from velvetrope.iam.managed_policies import aws_policy_detail, customer_policy_detail
 from velvetrope.iam.paging import page_of
 from velvetrope.iam.policy_documents import (
     MAX_INLINE_CHARACTERS,
