@@ -8,7 +8,7 @@ import contextlib
 import gc
 import socket
 import threading
-from collections.abc import Awaitable, Callable, Iterator, MutableMapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -19,6 +19,7 @@ from support.edge import Serving
 from velvetrope.edge.bodies import GatewayCall
 from velvetrope.edge.direct_cycle import DirectCycle
 from velvetrope.edge.http_connection import Pace
+from velvetrope.edge.requests import RequestHead
 from velvetrope.execute_api import GatewayResponse, IncomingRequest, Likeness
 
 MAX_CALL_BYTES = 1000
@@ -34,7 +35,7 @@ class EchoDoor:
         self.likenesses: list[Likeness | None] = []
         self.fails = False
 
-    def find_gateway_call(self, raw_path: bytes, headers: Sequence[tuple[bytes, bytes]], /) -> GatewayCall | None:
+    def find_gateway_call(self, raw_path: bytes, host: bytes, /) -> GatewayCall | None:
         return ("api", raw_path[5:], None) if raw_path.startswith(b"/_api/") else None
 
     def now(self) -> datetime:
@@ -48,16 +49,14 @@ class EchoDoor:
             raise ZeroDivisionError
         return await self._answer(incoming.method, incoming.stage_path, incoming.query_string, incoming.body)
 
-    def takes_call(self, method: str, path: str, raw_path: bytes, query_string: bytes, headers: object, /) -> bool:
-        return raw_path.startswith(b"/_api/")
+    def takes_call(self, head: RequestHead, /) -> bool:
+        return head.raw_path.startswith(b"/_api/")
 
-    def max_call_bytes(self, path: str, headers: object, /) -> int:
+    def max_call_bytes(self, head: RequestHead, /) -> int:
         return MAX_CALL_BYTES
 
-    async def answer_operation(
-        self, *, method: str, raw_path: bytes, query_string: bytes, body: bytes, **_: object
-    ) -> GatewayResponse:
-        return await self._answer(method, raw_path[5:], query_string, body)
+    async def answer_operation(self, head: RequestHead, body: bytes, *_: object) -> GatewayResponse:
+        return await self._answer(head.method, head.raw_path[5:], head.query_string, body)
 
     async def _answer(self, method: str, path: bytes, query_string: bytes, body: bytes) -> GatewayResponse:
         if path == b"/wait":

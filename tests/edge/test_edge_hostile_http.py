@@ -18,6 +18,7 @@ import requests
 from support.edge import Serving
 from velvetrope.edge.bodies import MAX_GATEWAY_BODY_BYTES, GatewayCall
 from velvetrope.edge.http_connection import MAX_FRAMING_BYTES, Pace
+from velvetrope.edge.requests import RequestHead
 from velvetrope.execute_api import GatewayResponse, IncomingRequest
 
 LANES = {"asgi": b"/page", "lane": b"/_api/abc/stage/x", "operations": b"/_call"}
@@ -26,7 +27,7 @@ LANES = {"asgi": b"/page", "lane": b"/_api/abc/stage/x", "operations": b"/_call"
 class Door:
     """Answers calls with what they were: method, path, body, and the names of the headers."""
 
-    def find_gateway_call(self, raw_path: bytes, headers: Any) -> GatewayCall | None:
+    def find_gateway_call(self, raw_path: bytes, host: bytes) -> GatewayCall | None:
         return ("abc", raw_path, None) if raw_path.startswith(b"/_api/") else None
 
     def now(self) -> datetime:
@@ -37,16 +38,14 @@ class Door:
             return self.refuse_large_call()
         return _told(incoming.method.encode(), incoming.raw_path, incoming.body, incoming.headers)
 
-    def takes_call(self, method: str, path: str, raw_path: bytes, query_string: bytes, headers: object) -> bool:
-        return raw_path.startswith(b"/_call")
+    def takes_call(self, head: RequestHead) -> bool:
+        return head.raw_path.startswith(b"/_call")
 
-    def max_call_bytes(self, path: str, headers: object) -> int:
+    def max_call_bytes(self, head: RequestHead) -> int:
         return MAX_GATEWAY_BODY_BYTES
 
-    async def answer_operation(
-        self, *, method: str, raw_path: bytes, headers: Any, body: bytes, **_: object
-    ) -> GatewayResponse:
-        return _told(method.encode(), raw_path, body, headers)
+    async def answer_operation(self, head: RequestHead, body: bytes, *_: object) -> GatewayResponse:
+        return _told(head.method.encode(), head.raw_path, body, head.headers)
 
     def refuse_large_call(self) -> GatewayResponse:
         return GatewayResponse(413, [(b"Content-Length", b"3")], b"413")

@@ -1,7 +1,8 @@
 """A head of an operation's call that is known means what the parser read in it, for the bodies it speaks of."""
 
 import socket
-from collections.abc import Awaitable, Callable, Iterator, MutableMapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, MutableMapping
+from datetime import UTC, datetime
 from typing import Any
 
 import httptools
@@ -10,8 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from support.edge import Serving
+from velvetrope.edge.bodies import GatewayCall
 from velvetrope.edge.known_calls import KnownCall, KnownCalls
-from velvetrope.execute_api import GatewayResponse
+from velvetrope.edge.requests import RequestHead, head_of
+from velvetrope.execute_api import GatewayResponse, IncomingRequest
 
 
 def head(length: int, *extra: bytes, path: bytes = b"/") -> bytes:
@@ -43,14 +46,9 @@ class Reading:
 
     def as_known(self) -> KnownCall:
         return KnownCall(
-            self.parser.get_method().decode(),
-            self.url.decode(),
-            self.url,
-            b"",
+            head_of(self.parser.get_method().decode(), self.url.decode(), self.url, b"", self.headers),
             self.parser.get_http_version(),
             self.parser.should_keep_alive(),
-            tuple(self.headers),
-            tuple((name.lower(), value) for name, value in self.headers),
             len(self.body),
         )
 
@@ -144,34 +142,29 @@ async def no_app(
 
 
 class OperationsDoor:
-    """Echoes a call's path, body and host; whose a call is can be changed."""
+    """Echoes a call's path, body and target. It is the gateway's door as well, which has a domain name or not."""
 
     def __init__(self) -> None:
-        self.takes = True
-        self.asked = 0
+        self.domain = b""
 
-    def takes_call(
-        self, method: str, path: str, raw_path: bytes, query_string: bytes, headers: Sequence[tuple[bytes, bytes]]
-    ) -> bool:
-        self.asked += 1
-        return self.takes
+    def takes_call(self, head: RequestHead) -> bool:
+        return head.method == "POST"
 
-    def max_call_bytes(self, path: str, headers: Sequence[tuple[bytes, bytes]]) -> int:
+    def max_call_bytes(self, head: RequestHead) -> int:
         return 1_000
 
-    async def answer_operation(
-        self,
-        *,
-        method: str,
-        path: str,
-        raw_path: bytes,
-        query_string: bytes,
-        headers: tuple[tuple[bytes, bytes], ...],
-        body: bytes,
-        source_ip: str,
-        scheme: str,
-    ) -> GatewayResponse:
-        text = b"%b %b %b %b" % (method.encode(), path.encode(), dict(headers)[b"x-amz-target"], body)
+    async def answer_operation(self, head: RequestHead, body: bytes, *_: object) -> GatewayResponse:
+        text = b"%b %b %b %b" % (head.method.encode(), head.path.encode(), head.by_name[b"x-amz-target"], body)
+        return GatewayResponse(200, [(b"content-length", b"%d" % len(text))], text)
+
+    def find_gateway_call(self, raw_path: bytes, host: bytes) -> GatewayCall | None:
+        return ("api", raw_path, b"") if self.domain and host == self.domain else None
+
+    def now(self) -> datetime:
+        return datetime(2026, 3, 4, tzinfo=UTC)
+
+    async def answer_gateway(self, incoming: IncomingRequest) -> GatewayResponse:
+        text = b"the API's " + incoming.body
         return GatewayResponse(200, [(b"content-length", b"%d" % len(text))], text)
 
     def refuse_large_call(self) -> GatewayResponse:
@@ -186,7 +179,7 @@ def door() -> OperationsDoor:
 @pytest.fixture
 def connection(door: OperationsDoor) -> Iterator[socket.socket]:
     with (
-        Serving(no_app, operations=door) as serving,
+        Serving(no_app, gateway=door, operations=door) as serving,
         socket.create_connection(("127.0.0.1", serving.port), timeout=10) as sock,
     ):
         yield sock
@@ -220,16 +213,22 @@ def test_known_head_whose_body_comes_later_or_not_alone_is_parsed(connection: so
     assert two.count(b"HTTP/1.1 200 OK\r\n") == 2
 
 
-def test_whose_call_it_is_is_asked_anew(connection: socket.socket, door: OperationsDoor) -> None:
-    ask(connection, head(4) + b"abcd", until=b"abcd")
-    door.takes = False
+def test_known_head_is_the_apis_while_its_host_is_a_domain_name_of_one(
+    connection: socket.socket, door: OperationsDoor
+) -> None:
+    ask(connection, head(4) + b"abcd", until=b"POST / A.B abcd")
 
-    answer = ask(connection, head(4) + b"wxyz", until=b"\r\n\r\n")
+    door.domain = b"x"
+    ask(connection, head(4) + b"wxyz", until=b"the API's wxyz")
 
-    assert answer.startswith(b"HTTP/1.1 404 ")
-    door.takes = True
-    ask(connection, head(4) + b"1234", until=b" 1234")
-    assert door.asked >= 3
+    door.domain = b""
+    ask(connection, head(4) + b"1234", until=b"POST / A.B 1234")
+
+
+def test_head_that_the_door_did_not_take_is_never_known(connection: socket.socket) -> None:
+    for _ in range(2):
+        answer = ask(connection, head(4).replace(b"POST", b"PUT") + b"abcd", until=b"\r\n\r\n")
+        assert answer.startswith(b"HTTP/1.1 404 ")
 
 
 def test_known_head_of_a_body_over_the_limit_is_refused_again(connection: socket.socket) -> None:

@@ -26,7 +26,7 @@ from velvetrope.edge.parameters import MissingParameter, SignatureContract, Unsu
 from velvetrope.edge.patterns import matches_pattern, searched_pattern
 from velvetrope.edge.quick_calls import CALLS_BEFORE, QuickReader
 from velvetrope.edge.quick_types import accepts, document_type, parameters_type
-from velvetrope.edge.requests import ControlRequest
+from velvetrope.edge.requests import ControlRequest, head_of
 from velvetrope.edge.services import SERVICES
 from velvetrope.edge.validation import MAX_PATTERN_CHARACTERS, find_violations
 from velvetrope.server.assembly import Server
@@ -351,11 +351,7 @@ async def test_an_answer_does_not_change_when_calls_become_many(body: bytes, sta
     edge = Edge(clock=FrozenClock())
     target = (b"x-amz-target", b"AWSCognitoIdentityProviderService.SignUp")
     request = ControlRequest(
-        method="POST",
-        path="/",
-        raw_path=b"/",
-        query_string=b"",
-        headers=(target, (b"content-type", b"application/x-amz-json-1.1")),
+        head=head_of("POST", "/", b"/", b"", [target, (b"content-type", b"application/x-amz-json-1.1")]),
         body=body,
         source_ip="127.0.0.1",
         scheme="http",

@@ -18,6 +18,7 @@ import uvloop
 
 from support.edge import Serving
 from velvetrope.edge.bodies import MAX_GATEWAY_BODY_BYTES, GatewayCall
+from velvetrope.edge.requests import RequestHead
 from velvetrope.execute_api import GatewayResponse, IncomingRequest
 
 LANES = {"asgi": b"/page", "lane": b"/_api/abc/stage", "operations": b"/_call"}
@@ -48,7 +49,7 @@ class House:
         finally:
             self.stream_closed.set()
 
-    def find_gateway_call(self, raw_path: bytes, headers: Any) -> GatewayCall | None:
+    def find_gateway_call(self, raw_path: bytes, host: bytes) -> GatewayCall | None:
         return ("abc", raw_path, None) if raw_path.startswith(b"/_api/") else None
 
     def now(self) -> datetime:
@@ -57,14 +58,14 @@ class House:
     async def answer_gateway(self, incoming: IncomingRequest, /) -> GatewayResponse:
         return await self.answer(incoming.raw_path)
 
-    def takes_call(self, method: str, path: str, raw_path: bytes, query_string: bytes, headers: object) -> bool:
-        return raw_path.startswith(b"/_call")
+    def takes_call(self, head: RequestHead) -> bool:
+        return head.raw_path.startswith(b"/_call")
 
-    def max_call_bytes(self, path: str, headers: object) -> int:
+    def max_call_bytes(self, head: RequestHead) -> int:
         return MAX_GATEWAY_BODY_BYTES
 
-    async def answer_operation(self, *, raw_path: bytes, **_: object) -> GatewayResponse:
-        return await self.answer(raw_path)
+    async def answer_operation(self, head: RequestHead, *_: object) -> GatewayResponse:
+        return await self.answer(head.raw_path)
 
     def refuse_large_call(self) -> GatewayResponse:
         return GatewayResponse(413, [(b"Content-Length", b"3")], b"413")

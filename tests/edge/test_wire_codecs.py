@@ -20,7 +20,7 @@ from velvetrope.edge.codecs.uri_templates import UriIndex
 from velvetrope.edge.codecs.values import MalformedRequest, UnknownMember
 from velvetrope.edge.members import to_snake
 from velvetrope.edge.models import ServiceModel, Shape, load_service_model
-from velvetrope.edge.requests import ControlRequest
+from velvetrope.edge.requests import ControlRequest, head_of
 from velvetrope.edge.services import SERVICES
 
 OPERATIONS = [
@@ -120,14 +120,9 @@ def as_request(serialized: Mapping[str, Any]) -> ControlRequest:
     url = prepared.url.removeprefix("http://localhost:4800")
     path, _, query = url.partition("?")
     body = prepared.body or b""
+    headers = [(k.encode(), v if isinstance(v, bytes) else str(v).encode()) for k, v in prepared.headers.items()]
     return ControlRequest(
-        method=prepared.method,
-        path=path,
-        raw_path=path.encode(),
-        query_string=query.encode(),
-        headers=tuple(
-            (k.lower().encode(), v if isinstance(v, bytes) else str(v).encode()) for k, v in prepared.headers.items()
-        ),
+        head=head_of(prepared.method, path, path.encode(), query.encode(), headers),
         body=body.encode() if isinstance(body, str) else bytes(body),
         source_ip="127.0.0.1",
         scheme="http",
@@ -238,11 +233,7 @@ def test_a_path_is_found_by_its_length_and_what_is_greedy_takes_any(path: bytes,
 
 def request_with(body: bytes, content_type: str) -> ControlRequest:
     return ControlRequest(
-        method="POST",
-        path="/",
-        raw_path=b"/",
-        query_string=b"",
-        headers=((b"content-type", content_type.encode()),),
+        head=head_of("POST", "/", b"/", b"", [(b"content-type", content_type.encode())]),
         body=body,
         source_ip="",
         scheme="http",
@@ -368,8 +359,8 @@ def test_xml_carries_every_character_it_can() -> None:
 
 def test_sts_answers_in_json_to_who_asks_for_it() -> None:
     operation = our_model("sts").operation("GetCallerIdentity")
-    request = request_with(b"", "application/x-www-form-urlencoded")
-    asking = msgspec.structs.replace(request, headers=((b"accept", b"application/json"),))
+    head = head_of("POST", "/", b"/", b"", [(b"accept", b"application/json")])
+    asking = msgspec.structs.replace(request_with(b"", "application/x-www-form-urlencoded"), head=head)
 
     answer = CODECS["query"].render(operation, {"account": "123456789012"}, asking)
 

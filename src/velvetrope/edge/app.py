@@ -18,7 +18,7 @@ behind the request lane see them in lower case.
 """
 
 import logging
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable
 from datetime import datetime
 from typing import Final, Protocol
 
@@ -29,7 +29,7 @@ from velvetrope.edge.cors import answer_preflight
 from velvetrope.edge.dispatcher import OperationDispatcher
 from velvetrope.edge.finding import is_control_call
 from velvetrope.edge.function_urls import FunctionUrlPages
-from velvetrope.edge.requests import ControlRequest, WireAnswer
+from velvetrope.edge.requests import ControlRequest, RequestHead, WireAnswer, head_of
 from velvetrope.edge.user_imports import UserImportPages
 from velvetrope.execute_api import GatewayResponse, IncomingRequest
 from velvetrope.identifiers import UuidSource
@@ -130,18 +130,15 @@ class EdgeApp:
             raise NotImplementedError(f"{scope['type']} is not served here")
         await self._app(scope, receive, send)
 
-    def find_gateway_call(self, raw_path: bytes, headers: Sequence[tuple[bytes, bytes]]) -> GatewayCall | None:
+    def find_gateway_call(self, raw_path: bytes, host: bytes) -> GatewayCall | None:
         """The API named by `/_api/{apiId}/…`, by the host `{apiId}.execute-api.…`, or by a custom domain name."""
         if raw_path.startswith(API_PREFIX):
             api_id, slash, rest = raw_path[len(API_PREFIX) :].partition(b"/")
             return api_id.decode("latin-1"), slash + rest or b"/", None
-        for name, value in headers:
-            if len(name) == 4 and name.lower() == b"host":
-                label, _, domain = value.partition(b".")
-                if domain.startswith(b"execute-api."):
-                    return label.decode("latin-1").lower(), raw_path, None
-                return None if self._domains is None else self._domains.find(value, raw_path)
-        return None
+        label, _, domain = host.partition(b".")
+        if domain.startswith(b"execute-api."):
+            return label.decode("latin-1").lower(), raw_path, None
+        return None if self._domains is None else self._domains.find(host, raw_path)
 
     def now(self) -> datetime:
         """When a call that is being read was received."""
@@ -158,48 +155,26 @@ class EdgeApp:
             headers = [*fault.headers, (b"x-amzn-RequestId", request_id.encode())]
             return GatewayResponse(fault.status, headers, fault.body)
 
-    def takes_call(
-        self,
-        method: str,
-        path: str,
-        raw_path: bytes,
-        query_string: bytes,
-        headers: Sequence[tuple[bytes, bytes]],
-    ) -> bool:
-        """Whether the dispatcher answers this request. Header names are in lower case."""
+    def takes_call(self, head: RequestHead) -> bool:
+        """Whether the dispatcher answers this request. Nothing but the head is looked at."""
         # A function's address goes before anything else that a signature for the service lambda could be meant for.
         return (
-            (self._function_urls is None or self._function_urls.find(raw_path, _host(headers)) is None)
-            and (self._user_imports is None or not self._user_imports.owns(path))
-            and answer_preflight(method, path, headers) is None
-            and is_control_call(method, path, query_string, headers)
+            (self._function_urls is None or self._function_urls.find(head.raw_path, _host(head)) is None)
+            and (self._user_imports is None or not self._user_imports.owns(head.path))
+            and answer_preflight(head) is None
+            and is_control_call(head)
         )
 
-    def max_call_bytes(self, path: str, headers: Sequence[tuple[bytes, bytes]]) -> int:
+    def max_call_bytes(self, head: RequestHead) -> int:
         """How large the body of a call may be."""
         # An upload without so much as a claim to be signed is refused before it is taken in.
-        is_upload = path.startswith(_UPLOAD_PATHS) and any(name == b"authorization" for name, _ in headers)
+        is_upload = head.path.startswith(_UPLOAD_PATHS) and b"authorization" in head.by_name
         return MAX_UPLOAD_BODY_BYTES if is_upload else MAX_CALL_BODY_BYTES
 
-    async def answer_operation(
-        self,
-        *,
-        method: str,
-        path: str,
-        raw_path: bytes,
-        query_string: bytes,
-        headers: tuple[tuple[bytes, bytes], ...],
-        body: bytes,
-        source_ip: str,
-        scheme: str,
-    ) -> GatewayResponse:
+    async def answer_operation(self, head: RequestHead, body: bytes, source_ip: str, scheme: str) -> GatewayResponse:
         """The dispatcher's answer, or a 500 if it fails."""
         request = ControlRequest(
-            method=method,
-            path=path,
-            raw_path=raw_path,
-            query_string=query_string,
-            headers=headers,
+            head=head,
             body=body,
             source_ip=source_ip,
             scheme=scheme,
@@ -218,7 +193,8 @@ class EdgeApp:
 
     def _request_lane_first(self, app: AsgiApp) -> AsgiApp:
         async def layer(scope: Scope, receive: Receive, send: Send) -> None:
-            call = self.find_gateway_call(scope["raw_path"], scope["headers"])
+            head = _head(scope)
+            call = self.find_gateway_call(head.raw_path, head.by_name.get(b"host", b""))
             if call is None:
                 await app(scope, receive, send)
                 return
@@ -267,11 +243,12 @@ class EdgeApp:
         return layer
 
     async def _dispatch(self, scope: Scope, receive: Receive, send: Send) -> None:
-        method, path, headers = scope["method"], scope["path"], scope["headers"]
-        if self.takes_call(method, path, scope["raw_path"], scope["query_string"], headers):
-            await self._answer_call(scope, receive, send)
+        head = _head(scope)
+        path = head.path
+        if self.takes_call(head):
+            await self._answer_call(head, scope, receive, send)
             return
-        url_call = self._function_urls.find(scope["raw_path"], _host(headers)) if self._function_urls else None
+        url_call = self._function_urls.find(head.raw_path, _host(head)) if self._function_urls else None
         if self._function_urls is not None and url_call is not None:
             answer = await self._function_urls.answer(
                 url_call,
@@ -295,36 +272,32 @@ class EdgeApp:
             if answer is not None:
                 await _send(send, answer)
             return
-        preflight = answer_preflight(method, path, headers)
+        preflight = answer_preflight(head)
         if preflight is not None:
             await _send(send, preflight)
-        elif self._issuer_pages is not None and self._issuer_pages.owns(_host(headers), path):
-            await _send(send, await self._issuer_pages.answer(self._request(scope, b"")))
+        elif self._issuer_pages is not None and self._issuer_pages.owns(_host(head), path):
+            await _send(send, await self._issuer_pages.answer(self._request(head, scope, b"")))
         elif self._hosted_pages is not None and (
-            self._hosted_pages.owns(path) or self._hosted_pages.owns_host(_host(headers))
+            self._hosted_pages.owns(path) or self._hosted_pages.owns_host(_host(head))
         ):
             await self._hosted_pages(scope, receive, send)
         else:
             pages = self._own_pages if path.startswith("/_velvetrope/") else self._files
-            await _send(send, await pages.answer(self._request(scope, b"")))
+            await _send(send, await pages.answer(self._request(head, scope, b"")))
 
-    async def _answer_call(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _answer_call(self, head: RequestHead, scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            body = await read_body(scope, receive, limit=self.max_call_bytes(scope["path"], scope["headers"]))
+            body = await read_body(scope, receive, limit=self.max_call_bytes(head))
         except BodyTooLarge:
             await _send(send, _too_large())
             return
         except ClientGone:
             return
-        await _send(send, await self._dispatcher.answer(self._request(scope, body)))
+        await _send(send, await self._dispatcher.answer(self._request(head, scope, body)))
 
-    def _request(self, scope: Scope, body: bytes) -> ControlRequest:
+    def _request(self, head: RequestHead, scope: Scope, body: bytes) -> ControlRequest:
         return ControlRequest(
-            method=scope["method"],
-            path=scope["path"],
-            raw_path=scope["raw_path"],
-            query_string=scope["query_string"],
-            headers=tuple(scope["headers"]),
+            head=head,
             body=body,
             source_ip=_source_ip(scope),
             scheme=scope["scheme"],
@@ -356,8 +329,12 @@ def _without_asgi(answer: WireAnswer) -> GatewayResponse:
     return GatewayResponse(answer.status, headers, answer.body)
 
 
-def _host(headers: Sequence[tuple[bytes, bytes]]) -> str:
-    return next((value.decode("latin-1") for name, value in headers if name == b"host"), "")
+def _head(scope: Scope) -> RequestHead:
+    return head_of(scope["method"], scope["path"], scope["raw_path"], scope["query_string"], scope["headers"])
+
+
+def _host(head: RequestHead) -> str:
+    return head.by_name.get(b"host", b"").decode("latin-1")
 
 
 def _source_ip(scope: Scope) -> str:

@@ -22,6 +22,7 @@ from velvetrope.edge.known_calls import KnownCalls
 from velvetrope.edge.known_heads import KnownHead, KnownHeads, take_apart
 from velvetrope.edge.one_write import OneWrite
 from velvetrope.edge.operation_cycle import OperationCycle, OperationDoor
+from velvetrope.edge.requests import head_of
 from velvetrope.edge.turns import Turn
 
 __all__ = ["Connection", "DirectDoors"]
@@ -118,7 +119,7 @@ class Connection(HttpConnection):
             self._turn.add(cycle, self.loop)
         else:
             if self._chunk is not None and isinstance(cycle, OperationCycle):
-                self._calls.learn(self._chunk, cycle.as_known(self.headers), bytes(cycle.body))
+                self._calls.learn(self._chunk, cycle.as_known(), bytes(cycle.body))
             cycle.start()
 
     def _begin_direct_call(self, http_version: str) -> bool:
@@ -141,7 +142,7 @@ class Connection(HttpConnection):
             return None
         raw_path, _, query_string = url.partition(b"?")
         if self._gateway is not None:
-            call = self._gateway.find_gateway_call(raw_path, self.headers)
+            call = self._gateway.find_gateway_call(raw_path, self._host or b"")
             if call is not None:
                 return GatewayCycle(
                     self,
@@ -157,23 +158,14 @@ class Connection(HttpConnection):
                 )
         if self._operations is None or raw_path.startswith(b"//"):
             return None
-        headers = tuple([(name.lower(), value) for name, value in self.headers])
         method, path = self.parser.get_method().decode("ascii"), raw_path.decode("ascii")
         if "%" in path:
             path = unquote(path)
-        if not self._operations.takes_call(method, path, raw_path, query_string, headers):
+        head = head_of(method, path, raw_path, query_string, self.headers)
+        if not self._operations.takes_call(head):
             return None
-        return OperationCycle(
-            self,
-            self._operations,
-            headers,
-            method,
-            path,
-            raw_path,
-            query_string,
-            http_version,
-            http_version != "1.0" and self.parser.should_keep_alive(),
-        )
+        keep_alive = http_version != "1.0" and self.parser.should_keep_alive()
+        return OperationCycle(self, self._operations, head, http_version, keep_alive)
 
     def _begin_known_call(self, data: bytes) -> bool:
         """Answer a call whose head differs only in its signature from one that was answered; nothing is parsed then."""
@@ -198,33 +190,19 @@ class Connection(HttpConnection):
         return True
 
     def _begin_known_operation(self, data: bytes) -> bool:
-        """Answer a call of an operation whose head was read before. Whose call it is is asked anew."""
+        """Answer a call of an operation whose head was read before, unless it is for a deployed API by now."""
         if self._operations is None or self._is_answering() or self.transport.is_closing():
             return False
         found = self._calls.find(data)
         if found is None:
             return False
         known, body = found
-        headers = known.headers_in_lower_case
-        if self._gateway is not None and self._gateway.find_gateway_call(known.raw_path, headers) is not None:
-            return False
-        if not self._operations.takes_call(known.method, known.path, known.raw_path, known.query_string, headers):
-            return False
-        self.headers = list(known.headers)
-        self.expect_100_continue = False
-        cycle = OperationCycle(
-            self,
-            self._operations,
-            headers,
-            known.method,
-            known.path,
-            known.raw_path,
-            known.query_string,
-            known.http_version,
-            known.keep_alive,
-        )
-        cycle.body += body
-        cycle.more_body = False
+        head = known.head
+        if self._gateway is not None:
+            call = self._gateway.find_gateway_call(head.raw_path, head.by_name.get(b"host", b""))
+            if call is not None:
+                return False
+        cycle = OperationCycle.of_known(self, self._operations, known, body)
         self.cycle = cycle  # type: ignore[assignment]  # as in `_begin_direct_call`
         cycle.start()
         return True

@@ -8,10 +8,8 @@ Source: README.md and user-pools.md section 1 of the reference (the list of expo
 standard, "CORS protocol".
 """
 
-from collections.abc import Sequence
-
 from velvetrope.edge.finding import service_of_path
-from velvetrope.edge.requests import WireAnswer
+from velvetrope.edge.requests import RequestHead, WireAnswer
 
 __all__ = ["ALLOW_ANY_ORIGIN", "CROSS_ORIGIN_HEADERS", "answer_preflight"]
 
@@ -23,16 +21,15 @@ _MAX_AGE_SECONDS = b"172800"
 _FALLBACK_METHODS = b"POST"
 
 
-def answer_preflight(method: str, path: str, headers: Sequence[tuple[bytes, bytes]]) -> WireAnswer | None:
-    """The answer to a preflight for the control plane; None if this is another request. Names are in lower case."""
-    if method != "OPTIONS":
+def answer_preflight(head: RequestHead) -> WireAnswer | None:
+    """The answer to a preflight for the control plane; None if this is another request."""
+    if head.method != "OPTIONS":
         return None
-    given = dict(headers)
-    requested = given.get(b"access-control-request-headers", b"")
-    wanted_method = given.get(b"access-control-request-method")
+    requested = head.by_name.get(b"access-control-request-headers", b"")
+    wanted_method = head.by_name.get(b"access-control-request-method")
     if wanted_method is None:
         return None
-    service = service_of_path(path)
+    service = service_of_path(head.path)
     asks_for_target = b"x-amz-target" in requested.lower()
     if not asks_for_target and (service is None or not service.called_by_browsers):
         return None

@@ -49,8 +49,6 @@ class DirectCycle(ABC):
         "_max_body_bytes",
         "_method",
         "_protocol",
-        "_query_string",
-        "_raw_path",
         "_waiter",
         "body",
         "disconnected",
@@ -64,25 +62,23 @@ class DirectCycle(ABC):
         self,
         protocol: HttpToolsProtocol,
         method: str,
-        raw_path: bytes,
-        query_string: bytes,
+        headers: Sequence[tuple[bytes, bytes]],
         http_version: str,
         keep_alive: bool,
         max_body_bytes: int,
     ) -> None:
+        """Names of `headers` may be in any case."""
         self._max_body_bytes = max_body_bytes
         self._protocol = protocol
         self._flow: FlowControl = protocol.flow
-        self._raw_path = raw_path
-        self._query_string = query_string
-        self._headers: Sequence[tuple[bytes, bytes]] = protocol.headers
+        self._headers = headers
         self._method = method
         self._http_version = http_version
         self._expects_continue = protocol.expect_100_continue
         self._waiter: asyncio.Future[None] | None = None
         self._has_large_body = False
         self.keep_alive = keep_alive
-        self.body = bytearray()
+        self.body: bytearray | bytes = bytearray()
         self.more_body = True
         self.disconnected = False
         self.response_started = False

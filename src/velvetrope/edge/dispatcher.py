@@ -100,8 +100,8 @@ class OperationDispatcher:
             refusal,
             request.request_id,
             request.received_at,
-            request.method,
-            request.path,
+            request.head.method,
+            request.head.path,
             request.source_ip,
             answer.status,
             started,
@@ -181,9 +181,7 @@ class OperationDispatcher:
         if found.operation.is_unsigned:
             trail.note("AWS takes this operation without a signature", "skipped")
             return ANONYMOUS
-        signed = sigv4.SignedRequest(
-            request.method, request.raw_path, request.query_string, request.headers, request.body
-        )
+        signed = request.as_signed()
         try:
             principal = await self._verifier.verify(
                 signed,

@@ -9,7 +9,6 @@ Nothing is proven here: a scope is read to choose a service, and that service th
 """
 
 import re
-from collections.abc import Sequence
 from functools import lru_cache
 from urllib.parse import unquote
 
@@ -18,7 +17,7 @@ import msgspec
 from velvetrope.edge.codecs.query import parse_form
 from velvetrope.edge.codecs.uri_templates import UriIndex
 from velvetrope.edge.models import load_service_model
-from velvetrope.edge.requests import ControlRequest
+from velvetrope.edge.requests import ControlRequest, RequestHead
 from velvetrope.edge.services import SERVICES, WireService, service_of_version, service_with_target_prefix
 
 __all__ = ["Target", "find_target", "is_control_call", "service_of_path"]
@@ -34,20 +33,18 @@ class Target(msgspec.Struct, frozen=True, gc=False):
     version: str = ""
 
 
-def is_control_call(method: str, path: str, query_string: bytes, headers: Sequence[tuple[bytes, bytes]]) -> bool:
-    """Whether this request is a call of an AWS service, as far as its head tells. Header names are in lower case."""
-    scope = None
-    for name, value in headers:
-        if name == b"x-amz-target":
-            return True
-        if name == b"authorization":
-            scope = _scope_in(value.decode("latin-1"))
-    if path == "/" and (method == "POST" or b"Action=" in query_string):
+def is_control_call(head: RequestHead) -> bool:
+    """Whether this request is a call of an AWS service, as far as its head tells."""
+    if b"x-amz-target" in head.by_name:
+        return True
+    path = head.path
+    if path == "/" and (head.method == "POST" or b"Action=" in head.query_string):
         return True
     if service_of_path(path) is not None:
         return True
-    if scope is None and b"X-Amz-Credential=" in query_string:
-        scope = _scope_in_query(query_string)
+    scope = _scope_in(head.by_name.get(b"authorization", b"").decode("latin-1"))
+    if scope is None and b"X-Amz-Credential=" in head.query_string:
+        scope = _scope_in_query(head.query_string)
     if scope is None or path.startswith("/_velvetrope/"):
         return False
     service = SERVICES.get(scope)
@@ -61,15 +58,15 @@ def find_target(request: ControlRequest) -> Target:
     Raises:
         MalformedRequest: a form that cannot be read.
     """
-    wanted = request.header(b"x-amz-target")
+    wanted = request.head.by_name.get(b"x-amz-target")
     if wanted is not None:
-        prefix, _, operation = wanted.rpartition(".")
-        return Target(service_with_target_prefix(prefix) if request.method == "POST" else None, operation)
-    service = service_of_path(request.path)
+        prefix, _, operation = wanted.decode("latin-1").rpartition(".")
+        return Target(service_with_target_prefix(prefix) if request.head.method == "POST" else None, operation)
+    service = service_of_path(request.head.path)
     if service is None:
         service = SERVICES.get(_scope_of(request) or "") or SERVICES.get(_host_label(request))
     if service is not None and service.protocol == "rest-json":
-        found = _uri_index(service).find(request.method, request.raw_path, request.query_string)
+        found = _uri_index(service).find(request.head.method, request.head.raw_path, request.head.query_string)
         return Target(service, found or "")
     form = parse_form(request)
     version = form.get("Version", "")
@@ -92,7 +89,7 @@ def _uri_index(service: WireService) -> UriIndex:
 
 def _scope_of(request: ControlRequest) -> str | None:
     authorization = request.header(b"authorization")
-    return _scope_in(authorization) if authorization is not None else _scope_in_query(request.query_string)
+    return _scope_in(authorization) if authorization is not None else _scope_in_query(request.head.query_string)
 
 
 def _scope_in(authorization: str) -> str | None:

@@ -7,7 +7,7 @@ Every server that is not ours goes through `EdgeApp` as ASGI has it; both ask th
 there is one set of rules.
 """
 
-from collections.abc import Coroutine, Generator, Mapping, Sequence
+from collections.abc import Coroutine, Generator, Mapping
 from datetime import datetime
 from typing import Protocol
 
@@ -26,8 +26,8 @@ _FIRST_REFUSAL = 400
 class GatewayDoor(Protocol):
     """Knows calls to deployed APIs, and has them answered."""
 
-    def find_gateway_call(self, raw_path: bytes, headers: Sequence[tuple[bytes, bytes]], /) -> GatewayCall | None:
-        """The API that this path or host names; None if neither does."""
+    def find_gateway_call(self, raw_path: bytes, host: bytes, /) -> GatewayCall | None:
+        """The API that this path or host names; None if neither does. `host` is empty if there is none."""
         ...
 
     def now(self) -> datetime:
@@ -45,7 +45,19 @@ class GatewayDoor(Protocol):
 class GatewayCycle(DirectCycle):
     """One call to a deployed API."""
 
-    __slots__ = ("_by_name", "_call", "_chunk", "_door", "_heads", "_likeness", "_scheme", "_source_ip", "received_at")
+    __slots__ = (
+        "_by_name",
+        "_call",
+        "_chunk",
+        "_door",
+        "_heads",
+        "_likeness",
+        "_query_string",
+        "_raw_path",
+        "_scheme",
+        "_source_ip",
+        "received_at",
+    )
 
     def __init__(
         self,
@@ -61,7 +73,9 @@ class GatewayCycle(DirectCycle):
         heads: KnownHeads,
     ) -> None:
         """`chunk` is what was read, if this call began with it; `heads` learns it if the call is let in."""
-        super().__init__(protocol, method, raw_path, query_string, http_version, keep_alive, MAX_GATEWAY_BODY_BYTES)
+        super().__init__(protocol, method, protocol.headers, http_version, keep_alive, MAX_GATEWAY_BODY_BYTES)
+        self._raw_path = raw_path
+        self._query_string = query_string
         self._door = door
         self._call = call
         self._source_ip = protocol.client[0] if protocol.client is not None else ""

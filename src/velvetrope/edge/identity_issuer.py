@@ -50,13 +50,13 @@ class IdentityIssuerPages:
         return path.removeprefix(_PREFIX) in _PAGES and (path.startswith(_PREFIX) or _HOST.fullmatch(name) is not None)
 
     async def answer(self, request: ControlRequest) -> WireAnswer:
-        """The page at `request.path`."""
-        if request.method not in {"GET", "HEAD"}:
+        """The page at `request.head.path`."""
+        if request.head.method not in {"GET", "HEAD"}:
             return _answer(405, {"message": "Method Not Allowed"}, (b"allow", b"GET, HEAD"))
-        if request.path.endswith("/jwks_uri"):
+        if request.head.path.endswith("/jwks_uri"):
             return _answer(200, await self._documents.jwks())
         host = request.header(b"host") or ""
-        if not request.path.startswith(_PREFIX) or parse_host(host) is None:
+        if not request.head.path.startswith(_PREFIX) or parse_host(host) is None:
             return _answer(200, self._documents.discovery())
         return _answer(200, self._documents.discovery(address=f"{request.scheme}://{host}{_PREFIX}"))
 

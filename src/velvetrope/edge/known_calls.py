@@ -7,14 +7,17 @@ to parse.
     found = calls.find(chunk)                        # None: not read before, or not one whole message
     known, body = found
 
-What a call *means* is asked anew each time: which API or operation it is for depends on what there is by now. Nothing
-is remembered of signed calls, whose heads never come twice. Anybody may fill the memory, which is bounded: what that
-takes from others is that their heads are parsed.
+Only heads that the operations' door took are learnt, and it takes a head whatever there is by now. Whether the call is
+for a deployed API all the same is asked anew each time, since that changes with custom domain names. Nothing is
+remembered of signed calls, whose heads never come twice. Anybody may fill the memory, which is bounded: what that takes
+from others is that their heads are parsed.
 """
 
 from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Final, NamedTuple
+
+from velvetrope.edge.requests import RequestHead
 
 __all__ = ["KnownCall", "KnownCalls"]
 
@@ -30,16 +33,9 @@ _UNREAD: Final = frozenset(
 class KnownCall(NamedTuple):
     """What the parser made of a head."""
 
-    method: str
-    path: str
-    """The path, percent-decoded."""
-    raw_path: bytes
-    query_string: bytes
+    head: RequestHead
     http_version: str
     keep_alive: bool
-    headers: tuple[tuple[bytes, bytes], ...]
-    """As they were sent."""
-    headers_in_lower_case: tuple[tuple[bytes, bytes], ...]
     body_bytes: int
 
 
@@ -65,7 +61,7 @@ class KnownCalls:
     def learn(self, chunk: bytes, call: KnownCall, body: bytes) -> None:
         """Remember the head of `chunk`, in which the parser has found `call` and `body`, if they are all there is."""
         head_end = chunk.find(_BLANK_LINE, 0, _MAX_HEAD_BYTES) + len(_BLANK_LINE)
-        if head_end < len(_BLANK_LINE) or chunk[head_end:] != body or not _is_plain(call.headers_in_lower_case, body):
+        if head_end < len(_BLANK_LINE) or chunk[head_end:] != body or not _is_plain(call.head.headers, body):
             return
         self._known[chunk[:head_end]] = call
         if len(self._known) > _REMEMBERED:

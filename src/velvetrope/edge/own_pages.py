@@ -65,13 +65,13 @@ class OwnPages:
         self._configuration = configuration
 
     async def answer(self, request: ControlRequest) -> WireAnswer:
-        """The page at `request.path`."""
+        """The page at `request.head.path`."""
         for pages in self._further:
-            if pages.owns(request.path):
+            if pages.owns(request.head.path):
                 return await pages.answer(request)
-        if request.method not in {"GET", "HEAD"}:
+        if request.head.method not in {"GET", "HEAD"}:
             return _answer(405, {"message": "Method Not Allowed"}, (b"allow", b"GET, HEAD"))
-        match request.path:
+        match request.head.path:
             case "/_velvetrope/health":
                 return _answer(200, {"status": "ok", "version": __version__})
             case "/_velvetrope/config.json":
@@ -103,7 +103,7 @@ class OwnPages:
 
         What was refused is told whichever node refused it; what was let in, by the node that did.
         """
-        wanted = {name: values[0] for name, values in parse_qs(request.query_string.decode("latin-1")).items()}
+        wanted = {name: values[0] for name, values in parse_qs(request.head.query_string.decode("latin-1")).items()}
         if "request_id" in wanted:
             found = await self._decisions.find(wanted["request_id"])
             return _answer(200, [] if found is None else [found])

@@ -37,9 +37,7 @@ class OwnerCheck:
         Raises:
             ServiceError: not signed, not well signed, or not by the root user.
         """
-        signed = sigv4.SignedRequest(
-            request.method, request.raw_path, request.query_string, request.headers, request.body
-        )
+        signed = request.as_signed()
         try:
             principal = await self._verifier.verify(signed, service=SIGNING_NAME, now=request.received_at)
         except sigv4.SignatureRefused as reason:

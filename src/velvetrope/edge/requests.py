@@ -4,15 +4,21 @@
 Both are HTTP without ASGI: the codecs and the dispatcher know nothing of sockets.
 """
 
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 import msgspec
 
-__all__ = ["ControlRequest", "WireAnswer"]
+from velvetrope.sigv4 import SignedRequest, first_by_name
+
+__all__ = ["ControlRequest", "RequestHead", "WireAnswer", "head_of"]
 
 
-class ControlRequest(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """A call as it arrived. Header names are in lower case; `raw_path` and `query_string` are undecoded."""
+class RequestHead(msgspec.Struct, frozen=True, gc=False):
+    """What a request says before its body. Header names are in lower case; `raw_path` and `query_string` are undecoded.
+
+    `head_of` makes one.
+    """
 
     method: str
     path: str
@@ -20,6 +26,22 @@ class ControlRequest(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     raw_path: bytes
     query_string: bytes
     headers: tuple[tuple[bytes, bytes], ...]
+    by_name: Mapping[bytes, bytes]
+    """The headers by name: of a repeated one the first counts, as everywhere."""
+
+
+def head_of(
+    method: str, path: str, raw_path: bytes, query_string: bytes, headers: Iterable[tuple[bytes, bytes]]
+) -> RequestHead:
+    """The head of a request; header names may be in any case."""
+    lowered = tuple([(name.lower(), value) for name, value in headers])
+    return RequestHead(method, path, raw_path, query_string, lowered, first_by_name(lowered))
+
+
+class ControlRequest(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """A call as it arrived."""
+
+    head: RequestHead
     body: bytes
     source_ip: str
     scheme: str
@@ -27,11 +49,14 @@ class ControlRequest(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     received_at: datetime
 
     def header(self, name: bytes) -> str | None:
-        """The first value of a header, by its lower-case name: of a repeated header the first counts, as everywhere."""
-        for given, value in self.headers:
-            if given == name:
-                return value.decode("latin-1")
-        return None
+        """The first value of a header, by its lower-case name."""
+        value = self.head.by_name.get(name)
+        return None if value is None else value.decode("latin-1")
+
+    def as_signed(self) -> SignedRequest:
+        """The same, for whoever verifies its signature."""
+        head = self.head
+        return SignedRequest(head.method, head.raw_path, head.query_string, head.headers, self.body, head.by_name)
 
 
 class WireAnswer(msgspec.Struct, gc=False):

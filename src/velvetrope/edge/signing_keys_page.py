@@ -37,19 +37,19 @@ class SigningKeysPage:
         return _PATH.fullmatch(path) is not None
 
     async def answer(self, request: ControlRequest) -> WireAnswer:
-        found = _PATH.fullmatch(request.path)
+        found = _PATH.fullmatch(request.head.path)
         if found is None:
             return _answer(404, {"message": "Not Found"})
-        if request.method != "POST":
+        if request.head.method != "POST":
             return _answer(405, {"message": "Method Not Allowed"}, (b"allow", b"POST"))
         try:
             await self._owner.check_owner(request, "velvetrope:RotateSigningKeys")
         except ServiceError as error:
             header = (b"x-amzn-ErrorType", error.code.encode())
             return _answer(error.http_status, {"message": error.message}, header)
-        if request.query_string not in {b"", b"at_once=1"}:
+        if request.head.query_string not in {b"", b"at_once=1"}:
             return _answer(400, {"message": "The query is empty or at_once=1."})
-        key_ids = await self._keys.rotate(found[1], at_once=request.query_string != b"")
+        key_ids = await self._keys.rotate(found[1], at_once=request.head.query_string != b"")
         if key_ids is None:
             return _answer(404, {"message": f"User pool {found[1]} does not exist."})
         return _answer(200, {"key_ids": key_ids})

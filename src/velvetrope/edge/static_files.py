@@ -65,10 +65,10 @@ class StaticFiles:
         self._folder = folder.resolve()
 
     async def answer(self, request: ControlRequest) -> WireAnswer:
-        """The file at `request.path`, `index.html`, or 404."""
-        if request.method not in {"GET", "HEAD"}:
+        """The file at `request.head.path`, `index.html`, or 404."""
+        if request.head.method not in {"GET", "HEAD"}:
             return _text(405, "Method Not Allowed", (b"allow", b"GET, HEAD"))
-        found = await asyncio.to_thread(self._read, request.path)
+        found = await asyncio.to_thread(self._read, request.head.path)
         if found is None:
             return _text(404, "Not Found")
         path, content = found
@@ -110,7 +110,7 @@ class LandingPage:
 
     async def answer(self, request: ControlRequest) -> WireAnswer:
         """The line at `/`, and 404 elsewhere."""
-        if request.path != "/" or request.method not in {"GET", "HEAD"}:
+        if request.head.path != "/" or request.head.method not in {"GET", "HEAD"}:
             return _text(404, "Not Found")
         return _text(
             200,

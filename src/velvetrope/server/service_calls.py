@@ -11,7 +11,7 @@ from typing import Protocol
 from urllib.parse import unquote
 
 from velvetrope.clock import Entropy
-from velvetrope.edge.requests import ControlRequest, WireAnswer
+from velvetrope.edge.requests import ControlRequest, WireAnswer, head_of
 from velvetrope.execute_api import ServiceAnswer, ServiceCall
 from velvetrope.identifiers import new_uuid
 from velvetrope.sigv4 import SignedRequest, sign_request
@@ -85,11 +85,7 @@ class ServiceCalls:
         )
         answer = await self._door.answer(
             ControlRequest(
-                method=call.method,
-                path=unquote(call.path),
-                raw_path=raw_path,
-                query_string=query,
-                headers=tuple((name.lower(), value) for name, value in signed.headers),
+                head=head_of(call.method, unquote(call.path), raw_path, query, signed.headers),
                 body=call.body,
                 source_ip="127.0.0.1",
                 scheme="https",

@@ -45,8 +45,8 @@ def parse_form(request: ControlRequest) -> dict[str, str]:
             readers could take a different one (what AWS does is UNVERIFIED).
     """
     fields: dict[str, str] = {}
-    parts = [request.query_string] if request.query_string else []
-    if request.method == "POST" and (request.header(b"content-type") or "").startswith(
+    parts = [request.head.query_string] if request.head.query_string else []
+    if request.head.method == "POST" and (request.header(b"content-type") or "").startswith(
         "application/x-www-form-urlencoded"
     ):
         parts.append(request.body)

@@ -33,7 +33,7 @@ class RestJsonCodec:
 
     def parse(self, operation: Operation, request: ControlRequest, /) -> dict[str, object]:
         template = uri_template(operation.request_uri)
-        labels = template.match(path_segments(request.raw_path))
+        labels = template.match(path_segments(request.head.raw_path))
         query = _query(request)
         for name in template.fixed_query:
             query.pop(name, None)
@@ -82,11 +82,11 @@ class RestJsonCodec:
 def _query(request: ControlRequest) -> dict[str, list[str]]:
     """The query string's values by name, without those that belong to a presigned URL's signature."""
     found: dict[str, list[str]] = {}
-    if not request.query_string:
+    if not request.head.query_string:
         return found
     try:
         pairs = parse_qsl(
-            request.query_string.decode("ascii"),
+            request.head.query_string.decode("ascii"),
             keep_blank_values=True,
             errors="strict",
             max_num_fields=_MAX_PARAMETERS,

@@ -95,19 +95,19 @@ class MailboxPages:
         return path in _PATHS
 
     async def answer(self, request: ControlRequest) -> WireAnswer:
-        """The page at `request.path`, which is one of ours."""
-        allowed = {"POST"} if request.path == TICKET_PATH else {"GET", "HEAD"}
-        if request.method not in allowed:
+        """The page at `request.head.path`, which is one of ours."""
+        allowed = {"POST"} if request.head.path == TICKET_PATH else {"GET", "HEAD"}
+        if request.head.method not in allowed:
             allow = (b"allow", ", ".join(sorted(allowed)).encode())
             return _json(405, {"message": "Method Not Allowed"}, allow)
-        if request.path == MAILBOX_PATH:
+        if request.head.path == MAILBOX_PATH:
             return await self._browse(request)
         try:
             await self._owner.check_owner(request, "velvetrope:ReadMessages")
         except ServiceError as error:
             header = (b"x-amzn-ErrorType", error.code.encode())
             return _json(error.http_status, {"message": error.message}, header)
-        if request.path == TICKET_PATH:
+        if request.head.path == TICKET_PATH:
             return _json(200, {"ticket": await self._sessions.issue_ticket(request.received_at)})
         limit = _query(request).get("limit", "")
         return _json(200, await self._shown(min(int(limit), _SHOWN) if limit.isascii() and limit.isdigit() else _SHOWN))
@@ -157,7 +157,7 @@ def _with_links(text: str) -> list[tuple[str, bool]]:
 
 
 def _query(request: ControlRequest) -> dict[str, str]:
-    return {name: values[0] for name, values in parse_qs(request.query_string.decode("latin-1")).items()}
+    return {name: values[0] for name, values in parse_qs(request.head.query_string.decode("latin-1")).items()}
 
 
 def _cookies(request: ControlRequest) -> dict[str, str]:
