@@ -28,7 +28,7 @@ from pathlib import Path
 
 from velvetrope.functions.errors import ServiceException
 from velvetrope.functions.runtimes import NODE_CLIENT, find_node
-from velvetrope.functions.sandbox import SandboxSettings
+from velvetrope.functions.starting import SandboxSettings
 from velvetrope.functions.users import SandboxUsers
 from velvetrope.functions.zygotes import Zygote
 from velvetrope.zygote.isolation import Mount, PrivateRoot

@@ -32,10 +32,10 @@ from velvetrope.functions.errors import (
     ResourceNotFoundException,
     TooManyRequestsException,
 )
+from velvetrope.functions.invocations import InitFailed, Invocation
 from velvetrope.functions.names import FunctionReference, parse_function_name
 from velvetrope.functions.permissions import ResourcePolicies
 from velvetrope.functions.pools import SandboxPool
-from velvetrope.functions.sandbox import InitFailed, Invocation
 from velvetrope.functions.sandboxes import SandboxFactory
 from velvetrope.functions.shared_slots import SharedSlots
 from velvetrope.identifiers import new_uuid

@@ -20,10 +20,11 @@ from velvetrope.functions import peers
 from velvetrope.functions.channels import ChannelOwner
 from velvetrope.functions.frame_channel import FrameChannel
 from velvetrope.functions.homes import Home
+from velvetrope.functions.invocations import InitFailed
 from velvetrope.functions.processes import SandboxProcess
 from velvetrope.functions.runtime_api import RuntimeApi
 from velvetrope.functions.runtimes import NODE_CLIENT, find_node, find_node_client
-from velvetrope.functions.sandbox import InitFailed, Launched, SandboxSettings
+from velvetrope.functions.starting import Launched, SandboxSettings
 from velvetrope.functions.zygotes import Zygote
 from velvetrope.zygote.isolation import Limits
 from velvetrope.zygote.launch import Start, render_start

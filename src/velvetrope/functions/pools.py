@@ -25,7 +25,8 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
 from velvetrope.functions.errors import ServiceException, TooManyRequestsException
-from velvetrope.functions.sandbox import InitFailed, Invocation, Outcome, Sandbox
+from velvetrope.functions.invocations import InitFailed, Invocation, Outcome
+from velvetrope.functions.sandbox import Sandbox
 from velvetrope.functions.sharing import ProcessorSharing
 
 __all__ = ["MakeSandbox", "SandboxPool"]

@@ -19,31 +19,27 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import IntEnum, auto
-from pathlib import Path
 from time import perf_counter
-from typing import Protocol
 
 import msgspec
 
 from velvetrope.clock import Clock
-from velvetrope.functions.channels import Channel, ChannelOwner, Event, Refusal, Verdict, Waiting
+from velvetrope.functions.channels import Channel, Event, Refusal, Verdict, Waiting
+from velvetrope.functions.invocations import TAIL_BYTES, InitFailed, Invocation, Outcome, render_error
 from velvetrope.functions.logs import FunctionLogs, LogEvent, render_report
 from velvetrope.functions.memory import MemoryWatch
 from velvetrope.functions.processes import SandboxProcess, describe_exit
-from velvetrope.functions.runtimes import Runtime
 from velvetrope.functions.sharing import ProcessorSharing
+from velvetrope.functions.starting import Launch, Launched, SandboxSettings
 from velvetrope.zygote.frames import MAX_ANSWER_BYTES
 
-__all__ = ["InitFailed", "Invocation", "Launch", "Launched", "Outcome", "Sandbox", "SandboxSettings"]
+__all__ = ["Sandbox"]
 
 INIT_SECONDS = 10.0
 """How long initialisation may take. Lambda then tries again under the function's timeout; we add that time at once."""
 
 _TIMER_SECONDS = 0.002
 """How early an event loop's timer may ring."""
-
-_TAIL_BYTES = 4096
-"""What `LogType=Tail` gives."""
 
 _MAX_LINE_BYTES = 262_144
 """A line longer than a CloudWatch event is kept in pieces."""
@@ -58,88 +54,6 @@ class _State(IntEnum):
     INVOKING = auto()
     RESPONDED = auto()
     ENDED = auto()
-
-
-@dataclass(frozen=True, slots=True)
-class SandboxSettings:
-    """What a sandbox runs. The same for all sandboxes of one version."""
-
-    function_name: str
-    version: str
-    runtime: Runtime
-    handler: str
-    timeout_seconds: int
-    memory_size_mb: int
-    ephemeral_storage_mb: int
-    code_folder: Path
-    opt_folder: Path | None = None
-    """What the layers of the version come to: the content of `/opt`."""
-
-
-class Invocation(msgspec.Struct, frozen=True):
-    """One event for a function."""
-
-    request_id: str
-    payload: bytes
-    invoked_function_arn: str
-    """As it was asked for, with the qualifier if there was one."""
-    client_context: bytes = b""
-    """JSON; empty if there is none."""
-    cognito_identity: bytes = b""
-    """JSON; empty unless the caller's credentials came from an identity pool."""
-
-
-class Outcome(msgspec.Struct, frozen=True):
-    """How an invocation ended. `function_error` is None when the function returned."""
-
-    payload: bytes
-    function_error: str | None
-    log_tail: bytes
-
-
-class InitFailed(Exception):
-    """The process did not get as far as asking for its first event. Lambda tells the invoker, and so do we."""
-
-    def __init__(self, *, error_type: str, message: str, payload: bytes | None, log: bytes) -> None:
-        super().__init__(f"{error_type}: {message}")
-        self._error_type = error_type
-        self._message = message
-        self._payload = payload
-        self._log = log
-
-    def outcome(self, request_id: str) -> Outcome:
-        """What the invocation that waited for this sandbox is answered: the runtime's own error if it posted one."""
-        payload = self._payload or _render_error(self._error_type, f"RequestId: {request_id} Error: {self._message}")
-        return Outcome(payload, "Unhandled", self._log[-_TAIL_BYTES:])
-
-
-@dataclass(frozen=True, slots=True)
-class Launched:
-    """A sandbox's process, and the way that its runtime speaks to us."""
-
-    process: SandboxProcess
-    channel: Channel
-
-
-class Launch(Protocol):
-    """Starts the process of a sandbox."""
-
-    async def __call__(
-        self,
-        owner: ChannelOwner,
-        *,
-        on_output: Callable[[bytes], None],
-        on_exit: Callable[[int], None],
-        on_broken: Callable[[str], None],
-        took_shape: Callable[[Launched], None],
-    ) -> None:
-        """Start it. `took_shape` is called once there is something to be ended; `on_exit` follows from then on.
-
-        Raises:
-            InitFailed: the code has nothing that could be started.
-            ServiceException: the process could not be started.
-        """
-        ...
 
 
 @dataclass(slots=True)
@@ -384,7 +298,7 @@ class Sandbox:
         self._keep_lines((f"END RequestId: {request_id}", report + status))
         self._state, self._running = _State.RESPONDED, None
         if not running.ended.done():
-            running.ended.set_result(Outcome(payload, function_error, bytes(running.log[-_TAIL_BYTES:])))
+            running.ended.set_result(Outcome(payload, function_error, bytes(running.log[-TAIL_BYTES:])))
 
     def _timed_out(self) -> None:
         running = self._running
@@ -395,7 +309,7 @@ class Sandbox:
             at = self._clock.now().astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
             self._log_line(f"{at} {request_id} Task timed out after {seconds} seconds")
             message = f"RequestId: {request_id} Error: Task timed out after {seconds} seconds"
-            self._answer(running, _render_error("Sandbox.Timedout", message), "Unhandled", status="Status: timeout\t")
+            self._answer(running, render_error("Sandbox.Timedout", message), "Unhandled", status="Status: timeout\t")
         self.kill()
 
     def _init_timed_out(self) -> None:
@@ -416,7 +330,7 @@ class Sandbox:
         if self._running is not None:
             message = f"RequestId: {self._running.invocation.request_id} Error: {words}"
             status = f"Status: error\tError Type: {error_type}\t"
-            self._answer(self._running, _render_error(error_type, message), "Unhandled", status=status)
+            self._answer(self._running, render_error(error_type, message), "Unhandled", status=status)
         self._finish()
 
     def _finish(self) -> None:
@@ -496,8 +410,8 @@ class Sandbox:
         for line in lines:
             log += line.encode() + b"\n"
             append(LogEvent(at_ms, name, stream, line))
-        if len(log) > 2 * _TAIL_BYTES:
-            del log[:-_TAIL_BYTES]
+        if len(log) > 2 * TAIL_BYTES:
+            del log[:-TAIL_BYTES]
 
     def _fail_init(self, status: str, error_type: str, *, message: str = "", payload: bytes | None = None) -> None:
         self._drain()
@@ -508,10 +422,6 @@ class Sandbox:
         self._ending = True
         log = bytes(self._log_between)
         self._ready.set_result(InitFailed(error_type=error_type, message=message, payload=payload, log=log))
-
-
-def _render_error(error_type: str, message: str) -> bytes:
-    return msgspec.json.encode({"errorType": error_type, "errorMessage": message})
 
 
 def _invalid_transition(state: _State, to: str) -> Refusal:

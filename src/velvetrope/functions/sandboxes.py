@@ -21,8 +21,9 @@ from velvetrope.functions.memory import MemoryWatch
 from velvetrope.functions.pools import MakeSandbox, SandboxCallback
 from velvetrope.functions.roles import ExecutionRoles
 from velvetrope.functions.runtimes import parse_runtime
-from velvetrope.functions.sandbox import Sandbox, SandboxSettings
+from velvetrope.functions.sandbox import Sandbox
 from velvetrope.functions.sharing import ProcessorSharing
+from velvetrope.functions.starting import SandboxSettings
 from velvetrope.functions.zygotes import Zygote
 from velvetrope.store.tables.functions import FunctionConfiguration
 
