@@ -77,7 +77,7 @@ def test_the_authority_signs_for_no_other_machine(demo: RunningServer) -> None:
     context = ssl.create_default_context(cafile=str(demo.ca_certificate))
 
     with (
-        socket.create_connection(("127.0.0.1", demo.port), timeout=5) as connection,
+        socket.create_connection(("127.0.0.1", demo.port), timeout=60) as connection,
         pytest.raises(ssl.SSLCertVerificationError, match="Hostname mismatch"),
     ):
         context.wrap_socket(connection, server_hostname="bank.example")

@@ -210,7 +210,7 @@ class TestOnSqlite:
             await until(lambda: len(database._writer) == 2)
             gone.cancel()
 
-        await asyncio.wait_for(later, 10)
+        await asyncio.wait_for(later, 60)
         assert gone.cancelled()
         assert kept(database) == ["first", "later"]
         await database.close()
@@ -235,7 +235,7 @@ class TestOnSqlite:
         assert kept(database) == ["a", "first"], "others see what was committed"
         others = [asyncio.create_task(database.brief(partial(keep, database, name), never)) for name in "bcd"]
         lazy = database.brief(lambda: keep(database, "lazy", waits_for_disk=False), never)
-        await asyncio.wait_for(lazy, 10)
+        await asyncio.wait_for(lazy, 60)
         assert not any(one.done() for one in (brief, *others))
         may_end.set()
         await asyncio.gather(brief, *others)

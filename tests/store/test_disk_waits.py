@@ -107,4 +107,4 @@ async def test_who_is_cancelled_while_closing_leaves_those_who_wait_their_answer
     await asyncio.wait([closing])
 
     disk.end_one()
-    await asyncio.wait_for(waiting, 10)
+    await asyncio.wait_for(waiting, 60)
