@@ -26,6 +26,7 @@ from velvetrope.execute_api import (
     RequestLane,
     ServiceAnswer,
     ServiceCall,
+    Surroundings,
 )
 from velvetrope.iam import IamPrincipals
 from velvetrope.operations import Call, implemented_operations
@@ -33,6 +34,7 @@ from velvetrope.policy import PrincipalPolicies, parse_policy
 from velvetrope.principals import ANONYMOUS, Principal, Session, SigningCredentials
 from velvetrope.sealing import MasterKeys
 from velvetrope.secret import Secret
+from velvetrope.server.machine import SystemEntropy
 from velvetrope.sigv4 import UnknownAccessKey
 from velvetrope.store import Database
 from velvetrope.store.tables.apigateway import (
@@ -337,21 +339,27 @@ class Gateway:
     def make_lane(self, *, cors: bool = False, logs_all: bool = False) -> RequestLane:
         """One more node over the same store."""
         return RequestLane(
+            self.surroundings(logs_all=logs_all),
             store=ApiGatewayStore(self.database),
-            usage=UsageStore(self.database),
+            tokens=self.pools,
+            master_keys=self.master_keys,
+            cors_on_gateway_responses=cors,
+        )
+
+    def surroundings(self, *, logs_all: bool) -> Surroundings:
+        """What a lane is handed here; `logs_all` has its requests logged too."""
+        return Surroundings(
+            region=REGION,
+            clock=self.clock,
+            entropy=SystemEntropy(),
             changes=self.database.changes,
+            usage=UsageStore(self.database),
             credentials=self.callers,
             policies=self.callers,
             functions=self.functions,
             services=self.services,
-            tokens=self.pools,
-            recorder=self.log,
-            master_keys=self.master_keys,
-            clock=self.clock,
-            entropy=_SystemEntropy(),
-            region=REGION,
-            cors_on_gateway_responses=cors,
             backends=HttpBackends(),
+            recorder=self.log,
             logs=self.kept_logs,
             requests=self.kept_logs if logs_all else None,
         )
@@ -562,13 +570,6 @@ class _FrozenSigner(botocore.auth.SigV4Auth):  # type: ignore[misc]  # botocore 
         canonical_request = self.canonical_request(request)
         string_to_sign = self.string_to_sign(request, canonical_request)
         self._inject_signature_to_request(request, self.signature(string_to_sign, request))
-
-
-class _SystemEntropy:
-    def token_bytes(self, count: int) -> bytes:
-        import os
-
-        return os.urandom(count)
 
 
 def header(response: GatewayResponse, name: str) -> str | None:

@@ -12,15 +12,13 @@ from botocore import xform_name
 from support.gateway import ACCOUNT, REGION, Gateway, Invocation, check_members
 from velvetrope.apigatewayv2 import operation_owners
 from velvetrope.clock import CountingEntropy
-from velvetrope.execute_api import CustomDomains, GatewayResponse, HttpApiLane, HttpBackends, IncomingRequest
+from velvetrope.execute_api import CustomDomains, GatewayResponse, HttpApiLane, IncomingRequest
 from velvetrope.operations import Call, implemented_operations
 from velvetrope.principals import ANONYMOUS
-from velvetrope.server.machine import SystemEntropy
 from velvetrope.store import Database
 from velvetrope.store.tables.apigateway import ApiGatewayStore
 from velvetrope.store.tables.apigateway_domains import DomainNameStore
 from velvetrope.store.tables.apigatewayv2 import HttpApiStore
-from velvetrope.store.tables.usage import UsageStore
 from velvetrope.sts import TemporaryCredentials
 from velvetrope.sts.open_id_keys import IssuerKey
 from velvetrope.tokens import TokenSignatureMismatch
@@ -100,22 +98,10 @@ class HttpGateway:
         self.pools, self.issuers, self.log = self.rest.pools, NoIssuers(), self.rest.log
         self.plane = HttpApiPlane(database)
         self.lane = HttpApiLane(
+            self.rest.surroundings(logs_all=True),
             store=self.plane.store,
-            usage=UsageStore(database),
-            changes=database.changes,
-            credentials=self.callers,
-            policies=self.callers,
-            functions=self.functions,
-            services=self.rest.services,
             pool_tokens=self.pools,
             issuer_keys=self.issuers,
-            backends=HttpBackends(),
-            recorder=self.log,
-            clock=self.clock,
-            entropy=SystemEntropy(),
-            region=REGION,
-            logs=self.rest.kept_logs,
-            requests=self.rest.kept_logs,
         )
         self.api_id = ""
 

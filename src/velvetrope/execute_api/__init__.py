@@ -23,6 +23,7 @@ from velvetrope.execute_api.protocols import (
     TokenVerifier,
 )
 from velvetrope.execute_api.requests import BodyStream, GatewayResponse, IncomingRequest, Likeness
+from velvetrope.execute_api.surroundings import Surroundings
 
 __all__ = [
     "BodyStream",
@@ -42,6 +43,7 @@ __all__ = [
     "ServiceAnswer",
     "ServiceCall",
     "ServiceDoor",
+    "Surroundings",
     "TokenVerifier",
     "header_lines",
 ]

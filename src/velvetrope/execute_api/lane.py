@@ -1,6 +1,6 @@
 """The request lane: one call to a deployed stage, from its bytes to its answer.
 
-    lane = RequestLane(store=…, usage=…, changes=database.changes, …)
+    lane = RequestLane(Surroundings(…), store=…, tokens=…, master_keys=…)
     response = await lane.answer(incoming)
 
 `answer` is the chain; its order is the security argument. Requests read memory only: a snapshot of everything deployed
@@ -21,7 +21,6 @@ from collections.abc import Mapping
 from functools import lru_cache
 from time import perf_counter
 
-from velvetrope.clock import Clock, Entropy
 from velvetrope.execute_api.api_keys import find_api_key
 from velvetrope.execute_api.authentication import METHOD_OVERRIDE, SignatureAuthenticator
 from velvetrope.execute_api.authorization import ACTION, MethodAuthorization
@@ -40,7 +39,6 @@ from velvetrope.execute_api.errors import (
     UnknownStage,
 )
 from velvetrope.execute_api.gateway_responses import GatewayResponses
-from velvetrope.execute_api.http_backends import HttpBackends
 from velvetrope.execute_api.integrations import (
     Answer,
     Doors,
@@ -52,15 +50,10 @@ from velvetrope.execute_api.integrations import (
     with_length,
 )
 from velvetrope.execute_api.invoking import FunctionCalls
-from velvetrope.execute_api.logs import LogSink, RequestLog, RequestObserver
+from velvetrope.execute_api.logs import RequestObserver
 from velvetrope.execute_api.meters import Meter, Meters, Verdict, epoch_us
 from velvetrope.execute_api.method_tests import MethodTests
 from velvetrope.execute_api.protocols import (
-    CallerCredentials,
-    DecisionRecorder,
-    FunctionInvoker,
-    PolicyGatherer,
-    ServiceDoor,
     TokenVerifier,
 )
 from velvetrope.execute_api.requests import (
@@ -78,13 +71,12 @@ from velvetrope.execute_api.requests import (
     path_without_stage,
 )
 from velvetrope.execute_api.snapshot import ApiKeyInPlan, CompiledStage, FixedRoute, Step
+from velvetrope.execute_api.surroundings import Surroundings
 from velvetrope.identifiers import new_uuid
 from velvetrope.principals import ANONYMOUS, Principal
 from velvetrope.sealing import MasterKeys
 from velvetrope.sigv4 import may_be_presigned
-from velvetrope.store import ChangeFeed
 from velvetrope.store.tables.apigateway import ApiGatewayStore
-from velvetrope.store.tables.usage import UsageStore
 
 __all__ = ["RequestLane"]
 
@@ -103,46 +95,33 @@ class RequestLane:
 
     def __init__(
         self,
+        around: Surroundings,
         *,
         store: ApiGatewayStore,
-        usage: UsageStore,
-        changes: ChangeFeed,
-        credentials: CallerCredentials,
-        policies: PolicyGatherer,
-        functions: FunctionInvoker,
-        services: ServiceDoor,
         tokens: TokenVerifier,
-        recorder: DecisionRecorder,
         master_keys: MasterKeys,
-        clock: Clock,
-        entropy: Entropy,
-        region: str,
-        backends: HttpBackends,
         cors_on_gateway_responses: bool = False,
-        logs: LogSink | None = None,
-        requests: RequestLog | None = None,
     ) -> None:
-        """`logs` takes access and execution logs of stages; `requests` hears of every request."""
-        self._doors = Doors(FunctionCalls(functions, services), services, backends)
+        self._doors = Doors(FunctionCalls(around.functions, around.services), around.services, around.backends)
         self._authorizers = Authorizers(tokens, self._doors.functions)
-        self._recorder = recorder
-        self._observer = RequestObserver(logs, requests)
+        self._recorder = around.recorder
+        self._observer = RequestObserver(around.logs, around.requests)
         self._master_keys = master_keys
-        self._clock = clock
+        self._clock = around.clock
         self._cors = cors_on_gateway_responses
-        self._new_ids = RequestIdSource(entropy).next
-        self._authenticator = SignatureAuthenticator(credentials, region=region)
-        self._authorization = MethodAuthorization(policies, region=region)
-        self._meters = Meters(usage, node_id=new_uuid(entropy))
-        self._deployed = DeployedStages(store, changes, self._meters, clock, region=region)
+        self._new_ids = RequestIdSource(around.entropy).next
+        self._authenticator = SignatureAuthenticator(around.credentials, region=around.region)
+        self._authorization = MethodAuthorization(around.policies, region=around.region)
+        self._meters = Meters(around.usage, node_id=new_uuid(around.entropy))
+        self._deployed = DeployedStages(store, around.changes, self._meters, around.clock, region=around.region)
         self.tests = MethodTests(
             self._integrate,
             self._new_ids,
             tokens=tokens,
-            functions=functions,
-            services=services,
+            functions=around.functions,
+            services=around.services,
             meters=self._meters,
-            region=region,
+            region=around.region,
         )
 
     async def answer(self, incoming: IncomingRequest) -> GatewayResponse:

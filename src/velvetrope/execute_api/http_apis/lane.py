@@ -1,6 +1,6 @@
 """One call to a deployed HTTP API, from its bytes to its answer.
 
-    lane = HttpApiLane(store=…, usage=…, changes=database.changes, …)
+    lane = HttpApiLane(Surroundings(…), store=…, pool_tokens=…, issuer_keys=…)
     response = await lane.answer(incoming)
 
 `answer` is the chain; its order is the security argument: size, stage, route, preflight, authorizer (a signature and
@@ -24,7 +24,6 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from velvetrope.clock import Clock, Entropy
 from velvetrope.execute_api.allowed_before import AllowedBefore
 from velvetrope.execute_api.authentication import SignatureAuthenticator
 from velvetrope.execute_api.authorization import (
@@ -60,17 +59,8 @@ from velvetrope.execute_api.http_apis.jwt_authorizers import IssuerKeyFinder, Jw
 from velvetrope.execute_api.http_apis.logs import HttpRequestObserver
 from velvetrope.execute_api.http_apis.mappings import map_response
 from velvetrope.execute_api.http_apis.requests import HttpAdmitted, HttpCaller, HttpMatched, HttpPassed
-from velvetrope.execute_api.http_backends import HttpBackends
 from velvetrope.execute_api.invoking import FunctionCalls
-from velvetrope.execute_api.logs import LogSink, RequestLog
 from velvetrope.execute_api.meters import Meters, epoch_us
-from velvetrope.execute_api.protocols import (
-    CallerCredentials,
-    DecisionRecorder,
-    FunctionInvoker,
-    PolicyGatherer,
-    ServiceDoor,
-)
 from velvetrope.execute_api.requests import (
     GatewayResponse,
     IncomingRequest,
@@ -80,12 +70,11 @@ from velvetrope.execute_api.requests import (
     Trail,
 )
 from velvetrope.execute_api.snapshot import Step
+from velvetrope.execute_api.surroundings import Surroundings
 from velvetrope.identifiers import new_uuid
 from velvetrope.policy import AuthorizationRequest
 from velvetrope.principals import ANONYMOUS
-from velvetrope.store import ChangeFeed
 from velvetrope.store.tables.apigatewayv2 import HttpApiStore
-from velvetrope.store.tables.usage import UsageStore
 
 __all__ = ["HttpApiLane"]
 
@@ -101,40 +90,22 @@ class HttpApiLane:
     """Serves deployed HTTP APIs of one account and region."""
 
     def __init__(
-        self,
-        *,
-        store: HttpApiStore,
-        usage: UsageStore,
-        changes: ChangeFeed,
-        credentials: CallerCredentials,
-        policies: PolicyGatherer,
-        functions: FunctionInvoker,
-        services: ServiceDoor,
-        pool_tokens: PoolTokens,
-        issuer_keys: IssuerKeyFinder,
-        backends: HttpBackends,
-        recorder: DecisionRecorder,
-        clock: Clock,
-        entropy: Entropy,
-        region: str,
-        logs: LogSink | None = None,
-        requests: RequestLog | None = None,
+        self, around: Surroundings, *, store: HttpApiStore, pool_tokens: PoolTokens, issuer_keys: IssuerKeyFinder
     ) -> None:
-        """`logs` takes access logs of stages; `requests` hears of every request."""
-        self._observer = HttpRequestObserver(logs, requests)
-        self._policies = policies
-        self._functions = FunctionCalls(functions, services)
-        self._backends = backends
-        self._recorder = recorder
-        self._clock = clock
-        self._new_ids = RequestIdSource(entropy).next
-        self._region = region
-        self._authenticator = SignatureAuthenticator(credentials, region=region)
+        self._observer = HttpRequestObserver(around.logs, around.requests)
+        self._policies = around.policies
+        self._functions = FunctionCalls(around.functions, around.services)
+        self._backends = around.backends
+        self._recorder = around.recorder
+        self._clock = around.clock
+        self._new_ids = RequestIdSource(around.entropy).next
+        self._region = around.region
+        self._authenticator = SignatureAuthenticator(around.credentials, region=around.region)
         self._allowed = AllowedBefore()
         self._jwt_authorizers = JwtAuthorizers(pool_tokens, issuer_keys)
-        self._function_authorizers = FunctionAuthorizers(self._functions, region=region)
-        self._meters = Meters(usage, node_id=new_uuid(entropy))
-        self._deployed = DeployedHttpApis(store, changes, self._meters, region=region)
+        self._function_authorizers = FunctionAuthorizers(self._functions, region=around.region)
+        self._meters = Meters(around.usage, node_id=new_uuid(around.entropy))
+        self._deployed = DeployedHttpApis(store, around.changes, self._meters, region=around.region)
 
     @property
     def is_outdated(self) -> bool:

@@ -3,7 +3,7 @@
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
-from velvetrope.execute_api import CustomDomains, HttpApiLane, HttpBackends, RequestLane
+from velvetrope.execute_api import CustomDomains, HttpApiLane, HttpBackends, RequestLane, Surroundings
 from velvetrope.server.access_log import AccessLogWriter
 from velvetrope.server.assembly.callers import Callers
 from velvetrope.server.assembly.federation import Federation
@@ -69,44 +69,30 @@ def assemble_deployed_apis(
     access_log = (
         None if settings.access_log is None else AccessLogWriter(settings.access_log, format=settings.access_log_format)
     )
-    backends = HttpBackends(allow_link_local=settings.allow_link_local_backends)
+    around = Surroundings(
+        region=region,
+        clock=clock,
+        entropy=entropy,
+        changes=database.changes,
+        usage=usage,
+        credentials=callers.credentials,
+        policies=callers.policies,
+        functions=workloads.functions.invoker,
+        services=calls,
+        backends=HttpBackends(allow_link_local=settings.allow_link_local_backends),
+        recorder=foundation.decisions,
+        logs=workloads.logs,
+        requests=access_log,
+    )
+    tokens = user_pools.pools.token_verifier
     lane = RequestLane(
+        around,
         store=rest_apis,
-        usage=usage,
-        changes=database.changes,
-        credentials=callers.credentials,
-        policies=callers.policies,
-        functions=workloads.functions.invoker,
-        services=calls,
-        tokens=user_pools.pools.token_verifier,
-        recorder=foundation.decisions,
+        tokens=tokens,
         master_keys=foundation.master_keys,
-        clock=clock,
-        entropy=entropy,
-        region=region,
         cors_on_gateway_responses=settings.gateway_cors,
-        backends=backends,
-        logs=workloads.logs,
-        requests=access_log,
     )
-    http_api_lane = HttpApiLane(
-        store=http_apis,
-        usage=usage,
-        changes=database.changes,
-        credentials=callers.credentials,
-        policies=callers.policies,
-        functions=workloads.functions.invoker,
-        services=calls,
-        pool_tokens=user_pools.pools.token_verifier,
-        issuer_keys=federation.issuer_keys,
-        backends=backends,
-        recorder=foundation.decisions,
-        clock=clock,
-        entropy=entropy,
-        region=region,
-        logs=workloads.logs,
-        requests=access_log,
-    )
+    http_api_lane = HttpApiLane(around, store=http_apis, pool_tokens=tokens, issuer_keys=federation.issuer_keys)
     return DeployedApis(
         rest_apis=rest_apis,
         http_apis=http_apis,
