@@ -99,6 +99,9 @@ def make_things(server: RunningServer) -> dict[str, dict[str, Any]]:
             "identity pool": {"IdentityPoolId": pool["IdentityPoolId"]},
             "rest api": {"restApiId": apis.create_rest_api(name=whose, tags=tags)["id"]},
             "api key": {"apiKey": apis.create_api_key(name=whose, tags=tags)["id"]},
+            "domain name": {
+                "domainName": apis.create_domain_name(domainName=f"{whose}.shop.example", tags=tags)["domainName"]
+            },
             "queue": {"QueueUrl": queues.create_queue(QueueName=whose, tags=tags)["QueueUrl"]},
             "policy": {"PolicyArn": policy["Arn"]},
             "function": {"FunctionName": whose},
@@ -112,6 +115,7 @@ LOOKS = {
     "identity pool": ("cognito-identity", "describe_identity_pool"),
     "rest api": ("apigateway", "get_rest_api"),
     "api key": ("apigateway", "get_api_key"),
+    "domain name": ("apigateway", "get_domain_name"),
     "queue": ("sqs", "get_queue_attributes"),
     "function": ("lambda", "invoke"),
     "policy": ("iam", "get_policy"),
