@@ -17,6 +17,7 @@ __all__ = [
     "DEMO_PASSWORD",
     "DEMO_USER",
     "aws_client",
+    "explained",
     "guest_credentials",
     "id_token",
     "new_user",
@@ -53,6 +54,15 @@ def new_user(server: RunningServer, name: str, *statements: Mapping[str, Any]) -
         iam.put_user_policy(UserName=name, PolicyName="given", PolicyDocument=document)
     key = iam.create_access_key(UserName=name)["AccessKey"]
     return Credentials(key["AccessKeyId"], key["SecretAccessKey"])
+
+
+def explained(server: RunningServer, request_id: str) -> dict[str, Any]:
+    """What the owner is told of one request."""
+    url = f"{server.url}/_velvetrope/decisions?request_id={request_id}"
+    with requests.Session() as session:
+        prepared = signed(server, Credentials(*ROOT_KEY), url=url, service="velvetrope", headers={})
+        found: list[dict[str, Any]] = session.send(prepared).json()
+    return found[0]
 
 
 def id_token(server: RunningServer) -> str:

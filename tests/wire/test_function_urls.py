@@ -7,7 +7,7 @@ import requests
 from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 
-from support.clients import aws_client, new_user, signed
+from support.clients import aws_client, explained, new_user, signed
 from support.functions import make_zip
 from support.running import RunningServer
 
@@ -242,21 +242,11 @@ def test_refusals_and_calls_are_in_the_decision_records(
     refused_id = requests.get(private).headers["x-amzn-RequestId"]
     allowed_id = call(serving, private, guest).headers["x-amzn-RequestId"]
 
-    refused, allowed = (_explained(serving, request_id) for request_id in (refused_id, allowed_id))
+    refused, allowed = (explained(serving, request_id) for request_id in (refused_id, allowed_id))
 
     assert (refused["outcome"], refused["resource"]) == ("refused", FUNCTION + "private")
     assert "not signed" in refused["steps"][-1]["reason"]
     assert (allowed["outcome"], allowed["principal_arn"]) == ("allowed", "arn:aws:iam::123456789012:user/url-caller")
-
-
-def _explained(server: RunningServer, request_id: str) -> dict[str, Any]:
-    from support.running import ROOT_KEY
-
-    url = f"{server.url}/_velvetrope/decisions?request_id={request_id}"
-    with requests.Session() as session:
-        prepared = signed(server, Credentials(*ROOT_KEY), url=url, service="velvetrope", headers={})
-        found: list[dict[str, Any]] = session.send(prepared).json()
-    return found[0]
 
 
 def test_an_address_that_nobody_has_is_not_found(serving: RunningServer) -> None:

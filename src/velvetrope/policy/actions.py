@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from velvetrope.policy.errors import MalformedPolicy
 from velvetrope.policy.globs import Glob, compile_glob
+from velvetrope.policy.listing import listed
 from velvetrope.policy.requests import Facts
 
 __all__ = ["ActionElement", "compile_actions"]
@@ -42,8 +43,8 @@ class ActionElement:
         wanted = action.lower()
         return (wanted in self.literals or any(glob.matches(wanted) for glob in self.globs)) is not self.negated
 
-    def describe(self) -> str:
-        return f"{'NotAction' if self.negated else 'Action'} does not match"
+    def describe(self, facts: Facts) -> str:  # noqa: ARG002  all elements are asked alike
+        return f"its {'NotAction' if self.negated else 'Action'} is {listed(self.values)}"
 
 
 def compile_actions(values: tuple[str, ...], *, negated: bool) -> ActionElement:

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from velvetrope.policy.errors import MalformedPolicy
+from velvetrope.policy.listing import listed
 from velvetrope.policy.operators import NULL, OPERATORS, Matcher, Operator
 from velvetrope.policy.requests import Facts
 from velvetrope.policy.variables import Template, literal_template, parse_template
@@ -44,8 +45,14 @@ class Condition:
         """Whether the request meets the condition; `denies` says which way not knowing goes."""
         return self.test(facts, denies)
 
-    def describe(self) -> str:
-        return f"condition {self.operator} on {self.key} does not hold"
+    def describe(self, facts: Facts) -> str:
+        condition = f"its condition {self.operator} {self.key}"
+        if self.key == "aws:referer":
+            return f"{condition} does not hold"  # Some let a secret stand there.
+        given = facts.context.get(self.key)
+        unknown = "is not told here" if facts.is_unknown(self.key) else "is absent from the request"
+        has = f"is {listed(given)}" if given else unknown
+        return f"{condition} asks for {listed(self.values)}, and it {has}"
 
 
 def compile_condition(

@@ -25,6 +25,15 @@ KIND_NAMES: dict[PolicyKind, str] = {
     "session": "session policy",
 }
 
+_MISSING: dict[PolicyKind, str] = {
+    "identity": "nothing allows it: a policy of the caller's user, group or role has to",
+    "resource": "nothing allows it: the resource's own policy has to",
+    "trust": "nothing allows it: the role's trust policy has to",
+    "boundary": "the caller's permissions boundary does not allow it, and has to as well",
+    "session": "the session policy does not allow it, and has to as well; it was passed when the session was made",
+}
+"""What a request lacks that no policy of this kind allows."""
+
 
 class Decision(NamedTuple):
     """One answer of `evaluate`. (A named tuple, since one is made for every request and frozen classes are slow.)"""
@@ -63,7 +72,7 @@ class Decision(NamedTuple):
     @property
     def reasons(self) -> tuple[str, ...]:
         """The step that decided, then one line per policy looked at."""
-        looks = (look_thoroughly(policy, self.facts).describe() for policy in self.policies)
+        looks = (look_thoroughly(policy, self.facts).describe(self.facts) for policy in self.policies)
         return (self.step, *looks)
 
     @property
@@ -79,10 +88,10 @@ def allow(facts: Facts, statement: Statement | None, step: str) -> Decision:
 def deny_explicitly(facts: Facts, statement: Statement) -> Decision:
     name = KIND_NAMES[statement.kind]
     article = "an" if name[0] in "aeiou" else "a"
-    step = "an explicit deny ends the evaluation"
+    step = "a Deny decides, whatever else allows it"
     return Decision("explicitDeny", f"with an explicit deny in {article} {name}", statement, step, facts)
 
 
 def deny_implicitly(facts: Facts, kind: PolicyKind) -> Decision:
     because = f"because no {KIND_NAMES[kind]} allows the {facts.request.action} action"
-    return Decision("implicitDeny", because, None, f"nothing allows it: {because}", facts)
+    return Decision("implicitDeny", because, None, _MISSING[kind], facts)

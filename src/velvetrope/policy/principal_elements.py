@@ -105,8 +105,9 @@ class PrincipalElement:
             return False
         return session.issuer_arn in self.names or session.issuer_id in self.names
 
-    def describe(self) -> str:
-        return f"{'NotPrincipal' if self.negated else 'Principal'} does not match"
+    def describe(self, facts: Facts) -> str:
+        caller = facts.principal.arn or facts.principal.name
+        return f"its NotPrincipal spares {caller}" if self.negated else f"its Principal does not name {caller}"
 
 
 def _comes_by_web_identity(principal: Principal) -> bool:

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 
 from velvetrope.policy.errors import MalformedPolicy
 from velvetrope.policy.globs import Glob, compile_glob, glob_of
+from velvetrope.policy.listing import listed
 from velvetrope.policy.requests import Facts
 from velvetrope.policy.variables import Template, literal_template, parse_template
 
@@ -77,8 +78,8 @@ class ResourceElement:
                 return not self.negated
         return self.negated
 
-    def describe(self) -> str:
-        return f"{'NotResource' if self.negated else 'Resource'} does not match"
+    def describe(self, facts: Facts) -> str:  # noqa: ARG002  the resource that was asked for is told already
+        return f"its {'NotResource' if self.negated else 'Resource'} is {listed([p.text for p in self.patterns])}"
 
 
 def compile_resources(values: tuple[str, ...], *, negated: bool, variables: bool) -> ResourceElement:

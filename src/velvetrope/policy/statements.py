@@ -29,8 +29,9 @@ class Element(Protocol):
 
     def holds(self, facts: Facts, *, denies: bool) -> bool: ...
 
-    def describe(self) -> str:
-        """Why the statement is not about the request, if this part does not hold."""
+    def describe(self, facts: Facts) -> str:
+        """Why the statement is not about the request, which this part does not hold for: what it asks for, and what
+        the request has instead."""
         ...
 
 
@@ -123,15 +124,21 @@ class Look(NamedTuple):
     """Every matching statement, and `failed` every other with the part that did not hold; only for a thorough look."""
     failed: tuple[tuple[Statement, Element], ...] = ()
 
-    def describe(self) -> str:
-        """One plain line."""
+    def describe(self, facts: Facts) -> str:
+        """One plain line: what decided, or why each Allow that speaks of the action does not hold."""
         where = f"{self.policy.kind} policy {self.policy.source}".rstrip()
         if self.denying is not None:
             return f"{where}: {self.denying.name} denies"
         if self.allowing is not None:
             return f"{where}: {self.allowing.name} allows"
-        misses = "; ".join(f"{statement.name}: {element.describe()}" for statement, element in self.failed)
-        return f"{where}: nothing matches" + (f" ({misses})" if misses else "")
+        misses = [
+            f"{statement.name}: {element.describe(facts)}"
+            for statement, element in self.failed
+            if element is not statement.action and statement.effect == "Allow"
+        ]
+        if not misses:
+            return f"{where}: no statement allows {facts.request.action} on anything"
+        return f"{where}: nothing matches ({'; '.join(misses)})"
 
 
 def look_at(policy: Policy, facts: Facts) -> Look:

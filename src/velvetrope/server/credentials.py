@@ -4,6 +4,7 @@ A temporary key (`ASIA…`) is opened from its session token without a look-up; 
 knows it. What none of the three knows is unknown, whatever its prefix.
 """
 
+import re
 from datetime import datetime
 
 from velvetrope.iam import AccessKeys
@@ -13,6 +14,8 @@ from velvetrope.sigv4 import UnknownAccessKey
 from velvetrope.sts import Sessions
 
 __all__ = ["AccessKeySource", "root_principal"]
+
+_KEY_ID = re.compile(r"A[KS]IA[A-Z0-9]{12,28}")
 
 
 def root_principal(account_id: str, access_key_id: str = "") -> Principal:
@@ -56,5 +59,14 @@ class AccessKeySource:
             return self._root
         found = await self._keys.find_access_key(access_key_id, now)
         if found is None:
-            raise UnknownAccessKey
+            raise UnknownAccessKey(detail=_why_unknown(access_key_id))
         return found
+
+
+def _why_unknown(access_key_id: str) -> str:
+    """What the owner is told. What does not look like a key's id is not repeated: it may be its secret."""
+    if _KEY_ID.fullmatch(access_key_id) is None:
+        return "what was given as access key id does not look like one"
+    if access_key_id.startswith("ASIA"):
+        return f"the temporary key {access_key_id} came without its session token"
+    return f"there is no access key {access_key_id} here, or it is inactive"

@@ -276,7 +276,8 @@ def check_scope(presented: PresentedSignature, *, service: str, region: str) -> 
             "Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from HTTP: "
             f"'{presented.date}' != '{day}', from '{presented.timestamp_text}'. "
         )
-    raise ScopeMismatch("".join(sentences))
+    detail = "" if presented.region == region else f"this server's region is {region}"
+    raise ScopeMismatch("".join(sentences), detail=detail)
 
 
 def _unreadable(authorization: str, rest: str, *, has_date: bool) -> SignatureIncomplete:

@@ -1,8 +1,11 @@
 """What a decision tells the person who has to find out why; and what not knowing does."""
 
 import json
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import get_args
+
+import pytest
 
 from velvetrope.policy import (
     AuthorizationRequest,
@@ -46,6 +49,7 @@ def decide(
     resource: str = "arn:aws:test:::thing",
     partial: bool = False,
     unknown: tuple[str, ...] = (),
+    context: Mapping[str, tuple[str, ...]] | None = None,
 ) -> Decision:
     text = json.dumps({"Version": "2012-10-17", "Statement": list(statements)})
     policy = parse_policy(text, kind="identity", source="inline:demo")
@@ -54,7 +58,7 @@ def decide(
         action,
         resource,
         ACCOUNT,
-        {},
+        context or {},
         PrincipalPolicies(identity=(policy,)),
         resource_is_partial=partial,
         unknown_keys=unknown,
@@ -90,10 +94,49 @@ def test_an_implicit_deny_says_for_each_statement_what_did_not_match() -> None:
 
     assert decision.because == "because no identity-based policy allows the test:Do action"
     assert decision.reasons[1] == (
-        "identity policy inline:demo: nothing matches (statement 1: Action does not match; "
-        "statement 2 (Mine): Resource does not match; "
-        "statement 3: condition StringEquals on aws:username does not hold)"
+        "identity policy inline:demo: nothing matches (statement 2 (Mine): its Resource is arn:aws:test:::other; "
+        "statement 3: its condition StringEquals aws:username asks for alice, and it is absent from the request)"
     )
+
+
+def test_an_implicit_deny_says_what_has_to_allow() -> None:
+    decision = decide({"Effect": "Allow", "Action": "other:*", "Resource": "*"}, {**ALLOW, "Action": "third:*"})
+
+    assert decision.reasons == (
+        "nothing allows it: a policy of the caller's user, group or role has to",
+        "identity policy inline:demo: no statement allows test:Do on anything",
+    )
+
+
+@pytest.mark.parametrize(
+    ("condition", "given", "says"),
+    [
+        (
+            {"StringLike": {"Test:Key": list("abcde")}},
+            ("x",),
+            "StringLike test:key asks for a, b, c or 2 more, and it is x",
+        ),
+        ({"StringEquals": {"test:key": ""}}, ("x", "y"), 'asks for "", and it is x or y'),
+        ({"StringEquals": {"test:key": "a" * 200}}, (), f"asks for {'a' * 120}…, and it is absent from the request"),
+        ({"StringEquals": {"aws:Referer": "our-secret"}}, ("guess",), "StringEquals aws:referer does not hold"),
+    ],
+)
+def test_a_condition_that_does_not_hold_says_what_it_asks_for_and_what_is_there(
+    condition: dict[str, dict[str, object]], given: tuple[str, ...], says: str
+) -> None:
+    key = next(iter(next(iter(condition.values())))).lower()
+
+    decision = decide({**ALLOW, "Condition": condition}, context={key: given})
+
+    assert says in decision.reasons[1]
+    assert "guess" not in decision.reasons[1]
+    assert "secret" not in decision.reasons[1]
+
+
+def test_a_key_whose_value_is_unknown_is_said_to_be() -> None:
+    decision = decide({**ALLOW, "Condition": {"Bool": {"test:key": "true"}}}, unknown=("test:key",))
+
+    assert "test:key asks for true, and it is not told here" in decision.reasons[1]
 
 
 def test_every_matching_statement_can_be_asked_for() -> None:

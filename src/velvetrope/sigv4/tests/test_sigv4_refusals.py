@@ -317,6 +317,7 @@ def test_a_scope_that_differs_is_refused_with_a_sentence_for_each_part(credentia
         check_scope(presented, service="execute-api", region="us-west-2")
 
     assert refusal.value.message == message
+    assert refusal.value.detail == ("this server's region is us-west-2" if "valid region" in message else "")
     assert isinstance(refusal_of(request), ScopeMismatch)
 
 
