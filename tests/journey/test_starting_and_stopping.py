@@ -66,6 +66,15 @@ def test_a_second_start_keeps_users_keys_tokens_and_why_somebody_was_refused(tmp
             assert session.send(signed(second, credentials)).status_code == 200
 
 
+def test_a_dev_user_that_the_pool_refuses_is_named(tmp_path: Path) -> None:
+    declared = "from velvetrope.builder import *\nusers, api = UserPool('u'), Api('a')\napi.get('/x')(lambda: {})\n"
+    (tmp_path / "an_app.py").write_text(declared + "users.dev_user('ada', password='short')\n")
+
+    said = failing_start("dev", str(tmp_path / "an_app.py"), state_folder=tmp_path / "state")
+
+    assert said == "velvetrope: The dev_user 'ada': Password did not conform with policy: Password not long enough"
+
+
 def test_ctrl_c_stops_it_cleanly_and_leaves_no_process(tmp_path: Path) -> None:
     with RunningServer("demo", state_folder=tmp_path / "state") as server:
         headers = {"x-api-key": server.config["api_key"]}

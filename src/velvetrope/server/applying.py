@@ -14,6 +14,7 @@ from typing import Any
 
 from velvetrope.clock import Clock
 from velvetrope.cloudformation import AppliedStack, StackEngine
+from velvetrope.errors import ServiceError
 from velvetrope.functions import FunctionInvoker
 from velvetrope.operations import Call, OperationInvoker
 from velvetrope.principals import Principal
@@ -23,6 +24,7 @@ from velvetrope.server.settings import Settings
 from velvetrope.server.state_folder import StateFolder
 from velvetrope.store.tables.cloudformation import EventRecord
 from velvetrope.synth.child import LOCAL_BUCKET, DevUserDeclaration, SynthesizedApp
+from velvetrope.synth.errors import AppFileError
 from velvetrope.synth.packaging import CodePackage
 
 __all__ = ["AppApplier", "Progress"]
@@ -119,18 +121,24 @@ class AppApplier:
     async def _ensure_dev_users(self, pool_id: str, users: list[DevUserDeclaration]) -> None:
         kept = _KeptPasswords(self._folder, self._master_keys)
         for user in users:
-            name = {"UserPoolId": pool_id, "Username": user.username}
-            quoted = user.username.replace("\\", "\\\\").replace('"', '\\"')
-            found = await self._invoke(
-                "cognito-idp", "ListUsers", {"UserPoolId": pool_id, "Filter": f'username = "{quoted}"'}
-            )
-            if not found["Users"]:
-                await self._invoke("cognito-idp", "AdminCreateUser", {**name, "MessageAction": "SUPPRESS"})
-            elif kept.is_same(pool_id, user):
-                continue
-            password = {**name, "Password": user.password, "Permanent": True}
-            await self._invoke("cognito-idp", "AdminSetUserPassword", password)
-            kept.keep(pool_id, user)
+            try:
+                await self._ensure_dev_user(pool_id, user, kept)
+            except ServiceError as refused:
+                raise AppFileError(f"The dev_user {user.username!r}: {refused.message}") from refused
+
+    async def _ensure_dev_user(self, pool_id: str, user: DevUserDeclaration, kept: "_KeptPasswords") -> None:
+        name = {"UserPoolId": pool_id, "Username": user.username}
+        quoted = user.username.replace("\\", "\\\\").replace('"', '\\"')
+        found = await self._invoke(
+            "cognito-idp", "ListUsers", {"UserPoolId": pool_id, "Filter": f'username = "{quoted}"'}
+        )
+        if not found["Users"]:
+            await self._invoke("cognito-idp", "AdminCreateUser", {**name, "MessageAction": "SUPPRESS"})
+        elif kept.is_same(pool_id, user):
+            return
+        password = {**name, "Password": user.password, "Permanent": True}
+        await self._invoke("cognito-idp", "AdminSetUserPassword", password)
+        kept.keep(pool_id, user)
 
     async def _prewarm(self, function_name: str) -> None:
         await self._functions.prewarm(self._call().arn("lambda", f"function:{function_name}"))
