@@ -16,7 +16,7 @@ is refused by its name (`configuration.pool_support`).
 
 The room's own floors, each of which imports from those below it (a contract in `pyproject.toml`):
 
-    pools                               the wiring
+    pools, wiring                       which object is given which
     service, account_service            what other rooms are handed
     accounts, configuration, looks      what users, administrators and owners do with what is kept
     federation                          users of other identity providers

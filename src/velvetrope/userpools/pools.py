@@ -1,6 +1,7 @@
-"""The room put together: which object is given which.
+"""The room put together: what other rooms are handed, and the operations.
 
-Nothing is decided here. One `UserPools` per process; it opens nothing and imports nothing heavy until it is used.
+Nothing is decided here; `wiring` makes the parts. One `UserPools` per process; it opens nothing and imports nothing
+heavy until it is used.
 """
 
 from collections.abc import Collection, Mapping
@@ -8,15 +9,6 @@ from collections.abc import Collection, Mapping
 from velvetrope.clock import Clock, Entropy
 from velvetrope.sealing import MasterKeys
 from velvetrope.store import Database
-from velvetrope.store.tables.userpools import UserPoolStore
-from velvetrope.store.tables.userpools_branding import BrandingStore
-from velvetrope.store.tables.userpools_configuration import ConfigurationStore
-from velvetrope.store.tables.userpools_deliveries import DeliveryStore
-from velvetrope.store.tables.userpools_factors import FactorStore
-from velvetrope.store.tables.userpools_imports import ImportStore
-from velvetrope.store.tables.userpools_search import UserSearchStore
-from velvetrope.store.tables.userpools_sign_in import SignInStore
-from velvetrope.store.tables.userpools_terms import TermsStore
 from velvetrope.userpools.account_service import AccountService
 from velvetrope.userpools.accounts.attribute_operations import AttributeOperations
 from velvetrope.userpools.accounts.group_operations import GroupOperations
@@ -25,27 +17,15 @@ from velvetrope.userpools.accounts.self_service import SelfServiceOperations
 from velvetrope.userpools.accounts.sign_up import SignUpOperations
 from velvetrope.userpools.accounts.user_operations import UserOperations
 from velvetrope.userpools.accounts.user_pages import UserPages
-from velvetrope.userpools.challenges import ChallengeSealer
 from velvetrope.userpools.configuration.client_operations import ClientOperations
 from velvetrope.userpools.configuration.client_secrets import ClientSecretOperations
 from velvetrope.userpools.configuration.domain_operations import DomainOperations
 from velvetrope.userpools.configuration.pool_operations import PoolOperations
 from velvetrope.userpools.configuration.tag_operations import TagOperations
-from velvetrope.userpools.directory import PoolDirectory
-from velvetrope.userpools.factors.authenticator_apps import AuthenticatorApps
-from velvetrope.userpools.factors.authenticator_setups import AuthenticatorSetups
 from velvetrope.userpools.factors.device_operations import DeviceOperations
-from velvetrope.userpools.factors.devices import DeviceProofs
-from velvetrope.userpools.factors.first_factors import FirstFactors
-from velvetrope.userpools.factors.mail_factors import MailFactors
 from velvetrope.userpools.factors.mfa_operations import MfaOperations
 from velvetrope.userpools.factors.mfa_settings import MfaSettingsOperations
-from velvetrope.userpools.factors.one_time_codes import OneTimeCodes
 from velvetrope.userpools.factors.passkey_operations import PasskeyOperations
-from velvetrope.userpools.factors.passkeys import Passkeys
-from velvetrope.userpools.factors.password_proofs import PasswordProofs, SrpExchange
-from velvetrope.userpools.factors.second_factors import SecondFactors
-from velvetrope.userpools.factors.sent_passwords import PasswordSignIn
 from velvetrope.userpools.federation.federated_users import FederatedUsers
 from velvetrope.userpools.federation.identity_providers import (
     IdentityProviderOperations,
@@ -55,44 +35,24 @@ from velvetrope.userpools.federation.identity_providers import (
 from velvetrope.userpools.federation.links import LinkOperations
 from velvetrope.userpools.federation.saml_keys import SamlKeys
 from velvetrope.userpools.federation.saml_providers import SamlDocuments, SamlProviders
-from velvetrope.userpools.imports.migrations import UserMigrations
 from velvetrope.userpools.imports.operations import ImportLogs, ImportOperations
 from velvetrope.userpools.imports.runner import ImportRunner
 from velvetrope.userpools.imports.uploads import ImportUploads
 from velvetrope.userpools.looks.appearance import AppearanceOperations, Appearances
 from velvetrope.userpools.looks.branding import BrandingOperations
 from velvetrope.userpools.looks.terms import TermsOperations, TermsShown
-from velvetrope.userpools.messages.call_limits import CallLimits
-from velvetrope.userpools.messages.custom_senders import CustomSenders, DataKeys
-from velvetrope.userpools.messages.decoys import Decoys
-from velvetrope.userpools.messages.deliveries import Deliveries, MessageSender
-from velvetrope.userpools.messages.log_delivery import DeliveryFailures, LogDeliveryOperations, PoolLogs
-from velvetrope.userpools.messages.outbox import Medium, Outbox
-from velvetrope.userpools.messages.sent_codes import SentCodes
-from velvetrope.userpools.messages.writing import MessageWriter
-from velvetrope.userpools.passwords.back_off import BackOff
-from velvetrope.userpools.passwords.changes import PasswordChanges
-from velvetrope.userpools.passwords.kept_powers import KeptPowers
-from velvetrope.userpools.passwords.vault import PasswordVault
+from velvetrope.userpools.messages.custom_senders import DataKeys
+from velvetrope.userpools.messages.deliveries import MessageSender
+from velvetrope.userpools.messages.log_delivery import LogDeliveryOperations, PoolLogs
+from velvetrope.userpools.messages.outbox import Medium
 from velvetrope.userpools.service import PoolTokenVerifier, SignInService
-from velvetrope.userpools.sign_in.answers import SignInParts
 from velvetrope.userpools.sign_in.auth_operations import AuthOperations
-from velvetrope.userpools.sign_in.custom_challenges import CustomChallenges
-from velvetrope.userpools.sign_in.new_passwords import NewPasswords
-from velvetrope.userpools.sign_in.next_step import NextStep
-from velvetrope.userpools.sign_in.triggers import SignInTriggers
-from velvetrope.userpools.tokens.issuing import Issuer, TokenIssuer
-from velvetrope.userpools.tokens.machines import MachineTokens
-from velvetrope.userpools.tokens.resource_servers import ResourceServerOperations, ScopeDirectory
+from velvetrope.userpools.tokens.resource_servers import ResourceServerOperations
 from velvetrope.userpools.tokens.session_settings import SessionSettingsOperations
 from velvetrope.userpools.tokens.sessions import SessionOperations
-from velvetrope.userpools.tokens.signed_in import AccessTokens
-from velvetrope.userpools.tokens.signing_keys import PoolKeys
 from velvetrope.userpools.triggers.inbound_federation import InboundFederation
-from velvetrope.userpools.triggers.invocations import FunctionInvoker, Triggers
-from velvetrope.userpools.triggers.sign_up import SignUpTriggers
-from velvetrope.userpools.triggers.token_generation import TokenGeneration
-from velvetrope.userpools.workers import Workers
+from velvetrope.userpools.triggers.invocations import FunctionInvoker
+from velvetrope.userpools.wiring import Factors, Ground, Messages, Tokens, sign_in_parts
 
 __all__ = ["UserPools"]
 
@@ -126,202 +86,92 @@ class UserPools:
         is where people reach the hosted pages (`https://localhost:4800`), for links in messages. No pool's domain is
         one of `reserved_hosts`.
         """
-        store, sign_ins, factors = UserPoolStore(database), SignInStore(database), FactorStore(database)
-        configuration, brandings = ConfigurationStore(database), BrandingStore(database)
-        terms = TermsStore(database)
-        self.appearances, self.terms = Appearances(configuration, brandings), TermsShown(terms)
-        triggers = Triggers(functions)
-        self._workers = Workers(database)
-        directory = PoolDirectory(store, master_keys, database.changes)
-        vault = PasswordVault(master_keys, entropy, self._workers)
-        back_off = BackOff(sign_ins, self._workers)
-        keys = PoolKeys(store, master_keys, entropy, self._workers, clock, database.changes)
-        self.signing_keys = keys
-        powers = KeptPowers(store, vault)
-        passwords = PasswordSignIn(vault, powers, back_off)
-        generation, scopes = TokenGeneration(triggers), ScopeDirectory(configuration)
-        issuer = TokenIssuer(
-            store=store,
-            sign_ins=sign_ins,
-            keys=keys,
-            issuer=Issuer(public_url),
-            generation=generation,
-            scopes=scopes,
-            entropy=entropy,
-            workers=self._workers,
-        )
-        self.outbox = Outbox(store, master_keys, entropy, pages_url=pages_url)
+        ground = Ground(database, master_keys=master_keys, clock=clock, entropy=entropy, functions=functions)
+        messages = Messages(ground, senders=senders or {}, data_keys=data_keys, logs=logs, pages_url=pages_url)
+        tokens, factors = Tokens(ground, public_url=public_url), Factors(ground, messages)
+        stores, directory = ground.stores, ground.directory
+        parts = sign_in_parts(ground, factors)
+        providers = ProviderDirectory(stores.configuration)
+        provider_secrets = ProviderSecrets(master_keys, entropy)
+        self._workers = ground.workers
+        self.appearances = Appearances(stores.configuration, stores.brandings)
+        self.terms = TermsShown(stores.terms)
+        self.signing_keys = tokens.keys
+        self.outbox = messages.outbox
         """Messages that were written; for the owner of the server alone."""
-        custom_senders = CustomSenders(functions, data_keys, entropy)
-        self.deliveries = Deliveries(
-            DeliveryStore(database),
-            self.outbox,
-            senders or {},
-            custom_senders,
-            clock,
-            database.changes,
-            DeliveryFailures(directory, logs),
-        )
-        imports = ImportStore(database)
-        self.uploads = ImportUploads(imports, master_keys, entropy, endpoint_url=endpoint_url)
+        self.deliveries = messages.deliveries
+        self.uploads = ImportUploads(stores.imports, master_keys, entropy, endpoint_url=endpoint_url)
         self.imports = ImportRunner(
-            store=imports,
+            store=stores.imports,
             directory=directory,
             logs=import_logs,
             clock=clock,
             entropy=entropy,
             changes=database.changes,
         )
-        codes, limits, decoys = SentCodes(store, self.outbox, vault), CallLimits(sign_ins), Decoys(master_keys)
-        writer, sign_up_triggers = MessageWriter(self.outbox, triggers, limits), SignUpTriggers(triggers)
-        changes = PasswordChanges(store, vault)
-        challenges = ChallengeSealer(master_keys, entropy, sign_ins)
-        tokens = AccessTokens(store, directory, issuer)
-        apps = AuthenticatorApps(factors, master_keys, entropy)
-        setups = AuthenticatorSetups(store=store, factors=factors, challenges=challenges, apps=apps, back_off=back_off)
-        passkeys = Passkeys(factors=factors, challenges=challenges, directory=directory, entropy=entropy)
-        migrations = UserMigrations(
-            store=store,
-            directory=directory,
-            vault=vault,
-            back_off=back_off,
-            writer=writer,
-            triggers=triggers,
-            entropy=entropy,
-        )
-        parts = _sign_in_parts(
-            store=store,
-            factors=factors,
-            directory=directory,
-            vault=vault,
-            back_off=back_off,
-            passwords=passwords,
-            powers=powers,
-            changes=changes,
-            challenges=challenges,
-            codes=OneTimeCodes(
-                sender=writer,
-                challenges=challenges,
-                directory=directory,
-                back_off=back_off,
-                limits=limits,
-                master_keys=master_keys,
-                entropy=entropy,
-            ),
-            apps=apps,
-            passkeys=passkeys,
-            migrations=migrations,
-            triggers=triggers,
-            exchange=SrpExchange(challenges, back_off, entropy, self._workers),
-            master_keys=master_keys,
-        )
-        provider_secrets, providers = ProviderSecrets(master_keys, entropy), ProviderDirectory(configuration)
         self.saml = SamlProviders(
-            configuration, SamlKeys(configuration, master_keys, entropy, self._workers), documents
+            stores.configuration,
+            SamlKeys(stores.configuration, master_keys, entropy, ground.workers),
+            documents,
         )
         self.sign_in = SignInService(
-            store,
+            stores.users,
             directory,
-            issuer,
-            keys,
+            tokens.issuer,
+            tokens.keys,
             parts,
-            federated=FederatedUsers(store, InboundFederation(triggers), sign_up_triggers, parts.triggers, entropy),
-            configuration=configuration,
+            federated=FederatedUsers(
+                stores.users, InboundFederation(ground.triggers), ground.sign_up_triggers, parts.triggers, entropy
+            ),
+            configuration=stores.configuration,
             provider_secrets=provider_secrets,
-            machines=MachineTokens(keys, issuer.issuer, generation, entropy, self._workers),
-            scopes=scopes,
-            setups=setups,
-            passkeys=passkeys,
-            vault=vault,
+            machines=tokens.machines,
+            scopes=tokens.scopes,
+            setups=factors.setups,
+            passkeys=factors.passkeys,
+            vault=ground.vault,
         )
-        sign_up = SignUpOperations(
-            store=store,
-            directory=directory,
-            vault=vault,
-            writer=writer,
-            codes=codes,
-            limits=limits,
-            decoys=decoys,
-            triggers=sign_up_triggers,
-            challenges=challenges,
-            providers=providers,
-            entropy=entropy,
-        )
-        recovery = RecoveryOperations(
-            store=store,
-            directory=directory,
-            passwords=changes,
-            writer=writer,
-            codes=codes,
-            limits=limits,
-            decoys=decoys,
-            triggers=sign_up_triggers,
-            migrations=migrations,
-        )
+        sign_up, recovery = _sign_up(ground, messages, providers), _recovery(ground, messages, factors)
         self.accounts = AccountService(
-            sign_up=sign_up, recovery=recovery, sign_ins=self.sign_in, directory=directory, challenges=challenges
+            sign_up=sign_up,
+            recovery=recovery,
+            sign_ins=self.sign_in,
+            directory=directory,
+            challenges=ground.challenges,
         )
-        self.token_verifier = PoolTokenVerifier(issuer)
+        self.token_verifier = PoolTokenVerifier(tokens.issuer)
         self.operations: tuple[object, ...] = (
-            PoolOperations(store, directory, keys, custom_senders, entropy),
-            MfaSettingsOperations(store, directory),
-            DomainOperations(store, directory, reserved_hosts),
-            ClientOperations(
-                store,
-                directory,
-                entropy,
-                scopes=scopes,
-                providers=providers,
-            ),
-            ClientSecretOperations(store, directory, entropy),
-            ResourceServerOperations(configuration, directory),
-            IdentityProviderOperations(configuration, directory, provider_secrets, self.saml),
-            LinkOperations(store, configuration, directory),
-            AppearanceOperations(configuration, directory),
-            BrandingOperations(brandings, directory, entropy),
-            TermsOperations(terms, directory, entropy),
-            TagOperations(store, directory),
+            PoolOperations(stores.users, directory, tokens.keys, messages.custom_senders, entropy),
+            MfaSettingsOperations(stores.users, directory),
+            SessionSettingsOperations(stores.users, directory),
+            DomainOperations(stores.users, directory, reserved_hosts),
+            ClientOperations(stores.users, directory, entropy, scopes=tokens.scopes, providers=providers),
+            ClientSecretOperations(stores.users, directory, entropy),
+            ResourceServerOperations(stores.configuration, directory),
+            TagOperations(stores.users, directory),
+            LogDeliveryOperations(stores.users, directory, logs),
+            AppearanceOperations(stores.configuration, directory),
+            BrandingOperations(stores.brandings, directory, entropy),
+            TermsOperations(stores.terms, directory, entropy),
+            IdentityProviderOperations(stores.configuration, directory, provider_secrets, self.saml),
+            LinkOperations(stores.users, stores.configuration, directory),
+            ImportOperations(stores.imports, directory, self.uploads, import_logs, entropy),
             sign_up,
-            UserOperations(
-                store,
-                directory,
-                vault,
-                changes,
-                writer,
-                sign_up_triggers,
-                UserPages(store, UserSearchStore(database)),
-                entropy,
-            ),
             recovery,
-            AttributeOperations(
-                store=store, directory=directory, tokens=tokens, writer=writer, codes=codes, limits=limits
-            ),
-            GroupOperations(store, directory),
+            *_account_operations(ground, messages, tokens),
+            *_factor_operations(ground, tokens, factors),
             AuthOperations(
-                store=store,
+                store=stores.users,
                 directory=directory,
-                vault=vault,
-                issuer=issuer,
-                challenges=challenges,
+                vault=ground.vault,
+                issuer=tokens.issuer,
+                challenges=ground.challenges,
                 parts=parts,
                 master_keys=master_keys,
                 entropy=entropy,
-                workers=self._workers,
+                workers=ground.workers,
             ),
-            SelfServiceOperations(store, directory, tokens, issuer, vault, changes, back_off),
-            MfaOperations(
-                store=store,
-                factors=factors,
-                directory=directory,
-                tokens=tokens,
-                setups=setups,
-            ),
-            PasskeyOperations(store=store, factors=factors, directory=directory, tokens=tokens, passkeys=passkeys),
-            DeviceOperations(factors, directory, tokens, master_keys, entropy),
-            SessionOperations(sign_ins, directory, tokens),
-            SessionSettingsOperations(store, directory),
-            LogDeliveryOperations(store, directory, logs),
-            ImportOperations(imports, directory, self.uploads, import_logs, entropy),
+            SessionOperations(stores.sign_ins, directory, tokens.access),
         )
 
     def close(self) -> None:
@@ -329,80 +179,86 @@ class UserPools:
         self._workers.close()
 
 
-def _sign_in_parts(
-    *,
-    store: UserPoolStore,
-    factors: FactorStore,
-    directory: PoolDirectory,
-    vault: PasswordVault,
-    back_off: BackOff,
-    passwords: PasswordSignIn,
-    powers: KeptPowers,
-    changes: PasswordChanges,
-    challenges: ChallengeSealer,
-    codes: OneTimeCodes,
-    apps: AuthenticatorApps,
-    passkeys: Passkeys,
-    migrations: UserMigrations,
-    triggers: Triggers,
-    exchange: SrpExchange,
-    master_keys: MasterKeys,
-) -> SignInParts:
-    second_factors = SecondFactors(
-        factors=factors,
-        codes=codes,
-        mail=MailFactors(store, codes, apps),
-        apps=apps,
-        challenges=challenges,
-        directory=directory,
-        back_off=back_off,
+def _sign_up(ground: Ground, messages: Messages, providers: ProviderDirectory) -> SignUpOperations:
+    return SignUpOperations(
+        store=ground.stores.users,
+        directory=ground.directory,
+        vault=ground.vault,
+        writer=messages.writer,
+        codes=messages.codes,
+        limits=messages.limits,
+        decoys=messages.decoys,
+        triggers=ground.sign_up_triggers,
+        challenges=ground.challenges,
+        providers=providers,
+        entropy=ground.entropy,
     )
-    proofs = PasswordProofs(
-        store=store,
-        factors=factors,
-        directory=directory,
-        vault=vault,
-        powers=powers,
-        exchange=exchange,
+
+
+def _recovery(ground: Ground, messages: Messages, factors: Factors) -> RecoveryOperations:
+    return RecoveryOperations(
+        store=ground.stores.users,
+        directory=ground.directory,
+        passwords=ground.password_changes,
+        writer=messages.writer,
+        codes=messages.codes,
+        limits=messages.limits,
+        decoys=messages.decoys,
+        triggers=ground.sign_up_triggers,
+        migrations=factors.migrations,
     )
-    custom = CustomChallenges(
-        triggers=triggers, challenges=challenges, directory=directory, second_factors=second_factors
-    )
-    new_passwords = NewPasswords(store, challenges, directory, vault, changes)
-    devices = DeviceProofs(
-        factors=factors,
-        challenges=challenges,
-        exchange=exchange,
-        directory=directory,
-        master_keys=master_keys,
-    )
-    return SignInParts(
-        first_factors=FirstFactors(
-            store=store,
-            factors=factors,
-            challenges=challenges,
+
+
+def _account_operations(ground: Ground, messages: Messages, tokens: Tokens) -> tuple[object, ...]:
+    users, directory = ground.stores.users, ground.directory
+    return (
+        UserOperations(
+            users,
+            directory,
+            ground.vault,
+            ground.password_changes,
+            messages.writer,
+            ground.sign_up_triggers,
+            UserPages(users, ground.stores.searches),
+            ground.entropy,
+        ),
+        AttributeOperations(
+            store=users,
             directory=directory,
-            passwords=passwords,
-            proofs=proofs,
-            codes=codes,
-            passkeys=passkeys,
-            migrations=migrations,
+            tokens=tokens.access,
+            writer=messages.writer,
+            codes=messages.codes,
+            limits=messages.limits,
         ),
-        proofs=proofs,
-        passwords=passwords,
-        new_passwords=new_passwords,
-        second_factors=second_factors,
-        codes=codes,
-        custom=custom,
-        devices=devices,
-        migrations=migrations,
-        triggers=SignInTriggers(triggers),
-        next_step=NextStep(
-            store=store,
-            custom=custom,
-            new_passwords=new_passwords,
-            devices=devices,
-            second_factors=second_factors,
-            proofs=proofs,
+        GroupOperations(users, directory),
+        SelfServiceOperations(
+            users,
+            directory,
+            tokens.access,
+            tokens.issuer,
+            ground.vault,
+            ground.password_changes,
+            ground.back_off,
         ),
+    )
+
+
+def _factor_operations(ground: Ground, tokens: Tokens, factors: Factors) -> tuple[object, ...]:
+    stores, directory = ground.stores, ground.directory
+    return (
+        MfaOperations(
+            store=stores.users,
+            factors=stores.factors,
+            directory=directory,
+            tokens=tokens.access,
+            setups=factors.setups,
+        ),
+        PasskeyOperations(
+            store=stores.users,
+            factors=stores.factors,
+            directory=directory,
+            tokens=tokens.access,
+            passkeys=factors.passkeys,
+        ),
+        DeviceOperations(stores.factors, directory, tokens.access, ground.master_keys, ground.entropy),
     )
