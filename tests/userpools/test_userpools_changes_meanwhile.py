@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from support.userpools import World, attribute_list, refused
+from support.userpools import World, attribute_list, refused, srp_client
 from velvetrope.store.tables.userpools import (
     EmailMfaConfig,
     FirstFactor,
@@ -318,3 +318,61 @@ async def test_sms_of_a_pool_that_sends_none_any_more_keeps_nobody_from_setting_
     done = await world.respond(client_id, {**asked, "session": verified["session"]}, {})
 
     assert done["authentication_result"]["access_token"]
+
+
+async def test_second_factor_of_somebody_made_anew_is_none_of_who_had_the_name_before(world: World) -> None:
+    pool_id, client_id = await pool_with_mfa(world, "OPTIONAL")
+    secret = await world.set_totp_up((await world.sign_in(client_id))["access_token"])
+    challenge = await world.sign_in(client_id)
+    await world.admin_delete_user(user_pool_id=pool_id, username="anna")
+    async with refused("NotAuthorizedException", "Invalid session for the user."):
+        await world.respond(client_id, challenge, {"SOFTWARE_TOKEN_MFA_CODE": world.totp(secret)})
+
+    await world.user(pool_id, email="anna@example.com", email_verified="true")
+    other = await world.set_totp_up((await world.sign_in(client_id))["access_token"])
+
+    for of_whom in (secret, other):
+        async with refused("NotAuthorizedException", "Invalid session for the user."):
+            await world.respond(client_id, challenge, {"SOFTWARE_TOKEN_MFA_CODE": world.totp(of_whom)})
+
+
+@pytest.mark.parametrize("ends", ["global_sign_out", "admin_user_global_sign_out", "admin_disable_user"])
+async def test_who_is_signed_out_everywhere_has_no_sign_in_under_way_either(world: World, ends: str) -> None:
+    pool_id, client_id = await pool_with_mfa(world, "OPTIONAL")
+    token = (await world.sign_in(client_id))["access_token"]
+    secret = await world.set_totp_up(token)
+    asked = await world.sign_in(client_id)
+
+    if ends == "global_sign_out":
+        await world.global_sign_out(access_token=token)
+    else:
+        await getattr(world, ends)(user_pool_id=pool_id, username="anna")
+    if ends == "admin_disable_user":
+        await world.admin_enable_user(user_pool_id=pool_id, username="anna")
+
+    async with refused("NotAuthorizedException", INVALID):
+        await world.respond(client_id, asked, {"SOFTWARE_TOKEN_MFA_CODE": world.totp(secret)})
+    world.later(seconds=30)
+    again = await world.sign_in(client_id)
+    done = await world.respond(client_id, again, {"SOFTWARE_TOKEN_MFA_CODE": world.totp(secret)})
+    assert done["authentication_result"]["access_token"]
+
+
+async def test_proof_to_a_challenge_of_before_the_sign_out_signs_nobody_in(world: World) -> None:
+    pool_id, client_id = await world.some_user()
+
+    token = (await world.sign_in(client_id))["access_token"]
+    them = srp_client(pool_id, client_id)
+    challenge = await world.initiate_auth(
+        auth_flow="USER_SRP_AUTH", client_id=client_id, auth_parameters=them.get_auth_params()
+    )
+    await world.global_sign_out(access_token=token)
+
+    async with refused("NotAuthorizedException", INVALID):
+        await world.respond_to_auth_challenge(
+            client_id=client_id,
+            challenge_name="PASSWORD_VERIFIER",
+            challenge_responses=world.srp_answer(them, challenge["challenge_parameters"]),
+        )
+    world.later(seconds=1)
+    assert (await world.srp_sign_in(pool_id, client_id))["authentication_result"]["access_token"]

@@ -417,6 +417,38 @@ async def test_guesses_at_codes_are_slowed_down_over_all_sessions(world: World) 
         await world.respond(client_id, challenge, {"EMAIL_OTP_CODE": await world.last_code(pool_id)})
 
 
+@pytest.mark.parametrize("between", ["|", "\0"])
+async def test_nobody_is_called_by_what_is_counted_of_somebody_else(world: World, between: str) -> None:
+    """Or they would keep anna from her codes by wrong passwords of their own, knowing nothing of hers."""
+    pool_id, client_id = await pool_with_mfa(world, email=True)
+    token = (await world.sign_in(client_id))["access_token"]
+    await world.set_user_mfa_preference(access_token=token, email_mfa_settings=PREFERRED)
+
+    for counted in (f"code{between}anna", f"second_factor{between}anna"):
+        for _ in range(6):
+            async with refused("NotAuthorizedException"):
+                await world.sign_in(client_id, counted, "x")
+
+    challenge = await world.sign_in(client_id)
+    code = {"EMAIL_OTP_CODE": await world.last_code(pool_id)}
+    assert (await world.respond(client_id, challenge, code))["authentication_result"]["access_token"]
+
+
+async def test_nobody_clears_what_is_counted_of_somebody_else_by_signing_in(world: World) -> None:
+    """Or whoever has a password would guess at its user's codes without end."""
+    pool_id, client_id, secret = await pool_with_totp_user(world)
+    await world.user(pool_id, "code|anna")
+    challenge = await world.sign_in(client_id)
+
+    for _ in range(5):
+        async with refused("CodeMismatchException"):
+            await world.respond(client_id, challenge, {"SOFTWARE_TOKEN_MFA_CODE": world.totp(secret, steps=9)})
+        await world.sign_in(client_id, "code|anna")
+
+    async with refused("NotAuthorizedException", "Password attempts exceeded"):
+        await world.respond(client_id, challenge, {"SOFTWARE_TOKEN_MFA_CODE": world.totp(secret)})
+
+
 async def test_messages_are_the_pools_own(world: World) -> None:
     pool_id = await world.pool()
     await world.set_user_pool_mfa_config(

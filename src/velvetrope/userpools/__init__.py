@@ -23,9 +23,10 @@ The room's own floors, each of which imports from those below it (a contract in 
     sign_in                             from the first call to the tokens
     factors                             what people prove themselves with
     imports                             users from elsewhere
+    turns                               a call of a sign-in, and what it may lead to
     messages, tokens                    what is sent to people, and what a sign-in yields
     passwords                           at rest, and what wrong ones cost
-    turns, challenges                   how far a sign-in has come, and who takes part in it
+    challenges                          how far a sign-in has come, sealed
     triggers, users                     the functions that are asked; what a user is
     directory, shapes, pages, errors    what all of them speak of
 """

@@ -100,7 +100,7 @@ class AccountService:
         found = (await self._directory.presented(pool, username)).found
         if found is None:
             raise user_missing()
-        sign_in = _with_password(username, found)
+        sign_in = _with_password(username, found, now)
         return self._challenges.new_session(sign_in, SignUpCodeAsked(), pool=pool, client=client, now=now)
 
     async def confirm_sign_up(
@@ -181,13 +181,14 @@ def _call(pool: UserPool, now: datetime, source_ip: str) -> Call:
     return Call(ANONYMOUS, pool.account_id, pool.region, "", now, source_ip=source_ip, secure_transport=True)
 
 
-def _with_password(username: str, found: StoredUser) -> SignIn:
+def _with_password(username: str, found: StoredUser, now: datetime) -> SignIn:
     return SignIn(
         flow="PASSWORD",
         username=username,
         username_key=found.username_key,
         user_id=found.user.username,
         sub=found.user.sub,
+        begun_at=now,
         missing=False,
         proven=("PASSWORD",),
         password=fingerprint_of(found.password_sealed),

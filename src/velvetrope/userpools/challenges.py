@@ -83,6 +83,7 @@ class SignIn(msgspec.Struct, frozen=True, kw_only=True):
     """The internal user name; a made-up one where nobody has the name."""
     sub: str
     """A made-up one, of the same length, where nobody has the name: a seal tells the length of what is in it."""
+    begun_at: datetime
     missing: bool
     """Nobody has the name, and the client is not told."""
     device_key: str | None = None
@@ -267,7 +268,7 @@ class ChallengeSealer:
     ) -> str:
         """SignUp's session, which ConfirmSignUp takes."""
         return self.new_session(
-            _signing_up(username, user, username_key), SignUpBegun(), pool=pool, client=client, now=now
+            _signing_up(username, user, username_key, now), SignUpBegun(), pool=pool, client=client, now=now
         )
 
     def begun_sign_up(self, text: str, *, pool: UserPool, client: AppClient) -> SignIn:
@@ -283,7 +284,7 @@ class ChallengeSealer:
         self, username: str, stored: StoredUser, *, pool: UserPool, client: AppClient, now: datetime
     ) -> str:
         """ConfirmSignUp's session: USER_AUTH takes it for the first factor of who has just shown the code, once."""
-        sign_in = _signing_up(username, stored.user, stored.username_key)
+        sign_in = _signing_up(username, stored.user, stored.username_key, now)
         return self.new_session(sign_in, ConfirmedSignUp(), pool=pool, client=client, now=now)
 
     def seal_session(self, session: Session) -> str:
@@ -368,13 +369,14 @@ class ChallengeSealer:
             return None  # the second: sealed by another version of us, and good for nothing by now
 
 
-def _signing_up(username: str, user: User, username_key: str) -> SignIn:
+def _signing_up(username: str, user: User, username_key: str, now: datetime) -> SignIn:
     return SignIn(
         flow="USER_AUTH",
         username=username,
         username_key=username_key,
         user_id=user.username,
         sub=user.sub,
+        begun_at=now,
         missing=False,
     )
 

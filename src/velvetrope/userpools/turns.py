@@ -8,13 +8,23 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from velvetrope.store.tables.userpools import AppClient, StoredUser, UserPool
+from velvetrope.store.tables.userpools import AppClient, StoredUser, User, UserPool
 from velvetrope.userpools.challenges import SignIn
 from velvetrope.userpools.directory import PoolDirectory
 from velvetrope.userpools.errors import InvalidParameterException, NotAuthorizedException
+from velvetrope.userpools.passwords.vault import fingerprint_of
 from velvetrope.userpools.triggers.invocations import Occasion
 
-__all__ = ["Answered", "NextChallenge", "Passed", "Turn", "check_username", "required"]
+__all__ = [
+    "Answered",
+    "NextChallenge",
+    "Passed",
+    "Turn",
+    "check_stands",
+    "check_username",
+    "required",
+    "signed_out_since",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,3 +108,24 @@ def check_username(turn: Turn, sign_in: SignIn, responses: Mapping[str, str], di
     directory.check_secret_hash(turn.client, responses.get("SECRET_HASH"), [username])
     if username not in {sign_in.username, sign_in.user_id, sign_in.sub}:
         raise NotAuthorizedException("Invalid session for the user.", detail="the session is another user's")
+
+
+def check_stands(sign_in: SignIn, stored: StoredUser) -> None:
+    """Whether a sign-in may go on, after what has become of its user.
+
+    The password that it has shown is still theirs: who changes it wants no such sign-in. One that has shown none does
+    not depend on it. And nobody has signed them out everywhere: what was begun before ends then, as tokens do. (Both
+    UNVERIFIED on AWS, and the safer reading; decision 0034 for proofs.)
+
+    Raises:
+        NotAuthorizedException: it does not stand.
+    """
+    if sign_in.password and sign_in.password != fingerprint_of(stored.password_sealed):
+        raise NotAuthorizedException("Invalid session for the user.", detail="the password was changed meanwhile")
+    if signed_out_since(sign_in, stored.user):
+        raise NotAuthorizedException("Invalid session for the user.", detail="the user was signed out meanwhile")
+
+
+def signed_out_since(sign_in: SignIn, user: User) -> bool:
+    """Whether the user was signed out everywhere after the sign-in had begun; in doubt, it was."""
+    return user.signed_out_at is not None and sign_in.begun_at <= user.signed_out_at

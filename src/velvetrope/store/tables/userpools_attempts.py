@@ -111,9 +111,13 @@ class AttemptStore:
         )
 
 
-def attempts_key(username_key: str) -> str:
-    """Under what failures of a name are kept: names of strangers can be of any length, the table's keys cannot."""
-    return hashlib.sha256(username_key.encode()).hexdigest()
+def attempts_key(username_key: str, what: str | None = None) -> str:
+    """Under what failures of a name are kept: names of strangers can be of any length, the table's keys cannot.
+
+    `what` is counted apart from passwords. No name has U+0000 in it (`userpools.directory.username_form`), so that
+    nobody is called by what is counted of somebody else: they would fill that count, or clear it by signing in.
+    """
+    return hashlib.sha256((username_key if what is None else f"{what}\0{username_key}").encode()).hexdigest()
 
 
 def attempts_of(visit: Visit, user_pool_id: str, name_hash: str) -> Attempts | None:

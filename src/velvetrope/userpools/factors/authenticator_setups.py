@@ -24,8 +24,8 @@ from velvetrope.userpools.errors import (
 from velvetrope.userpools.factors.authenticator_apps import NOT_THE_APPS, AuthenticatorApps, base32
 from velvetrope.userpools.factors.mfa_preferences import switched_on, with_mfa_enabled
 from velvetrope.userpools.factors.one_time_codes import code_lock
-from velvetrope.userpools.factors.sent_passwords import check_password_stands
 from velvetrope.userpools.passwords.back_off import BackOff
+from velvetrope.userpools.turns import check_stands
 
 __all__ = ["AuthenticatorSetter", "AuthenticatorSetups"]
 
@@ -72,7 +72,7 @@ class AuthenticatorSetups:
         stored = await self._store.load_user(session.user_pool_id, session.sign_in.username_key)
         if pool is None or stored is None or stored.user.sub != session.sign_in.sub or not stored.user.enabled:
             raise NotAuthorizedException("Invalid session for the user.", detail="the user is gone")
-        check_password_stands(session.sign_in, stored)
+        check_stands(session.sign_in, stored)
         if not isinstance(asked, MfaSetupAsked) or asked.verified:
             raise NotAuthorizedException("Invalid session for the user.", detail="nothing is to be set up on it")
         if switched_on(pool, stored.user) or await self._apps.is_set_up(pool, stored.username_key):

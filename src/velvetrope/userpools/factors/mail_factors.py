@@ -19,9 +19,8 @@ from velvetrope.userpools.errors import AliasExistsException, InvalidParameterEx
 from velvetrope.userpools.factors.authenticator_apps import AuthenticatorApps
 from velvetrope.userpools.factors.mfa_preferences import switched_on, with_mfa_enabled
 from velvetrope.userpools.factors.one_time_codes import OneTimeCodes
-from velvetrope.userpools.factors.sent_passwords import check_password_stands
 from velvetrope.userpools.shapes import AttributeType
-from velvetrope.userpools.turns import NextChallenge, Turn, required
+from velvetrope.userpools.turns import NextChallenge, Turn, check_stands, required
 from velvetrope.userpools.users.attributes import changed_attributes
 
 __all__ = ["MailFactors"]
@@ -80,7 +79,7 @@ class MailFactors:
         stored = await self._store.load_user(turn.pool.id, sign_in.username_key)
         if stored is None or stored.user.sub != sign_in.sub or not stored.user.enabled:
             raise NotAuthorizedException("Invalid session for the user.", detail="the user is gone")
-        check_password_stands(sign_in, stored)
+        check_stands(sign_in, stored)
         _check_no_factor(turn.pool, stored.user)
         if "SOFTWARE_TOKEN_MFA" in turn.pool.mfa_types and await self._apps.is_set_up(turn.pool, sign_in.username_key):
             raise _has_factor()

@@ -205,8 +205,11 @@ class OneTimeCodes:
 
 
 def code_lock(username_key: str) -> str:
-    """Under which name wrong codes are counted: apart from wrong passwords, which a stranger can send."""
-    return f"code|{username_key}"
+    """Under which name wrong codes are counted: apart from wrong passwords, which a stranger can send.
+
+    It is nobody's name (`attempts_key`).
+    """
+    return f"code\0{username_key}"
 
 
 def new_digits(entropy: Entropy, count: int) -> str:

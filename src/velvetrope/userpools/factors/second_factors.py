@@ -17,6 +17,7 @@ from collections.abc import Mapping
 
 import msgspec
 
+from velvetrope.sealing import SealBroken
 from velvetrope.store.tables.userpools import MfaType, StoredUser, User, UserPool
 from velvetrope.store.tables.userpools_factors import FactorStore, SoftwareToken
 from velvetrope.userpools.challenges import ChallengeSealer, MfaChoiceAsked, MfaSetupAsked, SignIn, TotpAsked
@@ -208,14 +209,17 @@ class SecondFactors:
         token = await self._factors.load_software_token(turn.pool.id, sign_in.username_key)
         if token is None or token.secret_sealed is None or sign_in.missing:
             raise NotAuthorizedException("Invalid session for the user.", detail="the app was taken away meanwhile")
-        secret = self._apps.open(token.secret_sealed, pool=turn.pool, sub=sign_in.sub)
+        try:
+            secret = self._apps.open(token.secret_sealed, pool=turn.pool, sub=sign_in.sub)
+        except SealBroken:
+            raise NotAuthorizedException("Invalid session for the user.", detail="the app is another user's") from None
         step = self._apps.step_of(secret, code, now=turn.now)
         if step is None:
             await self._back_off.failed(turn.pool, lock, now=turn.now)
             raise CodeMismatchException("Invalid code received for user", detail=NOT_THE_APPS)
-        await self._back_off.succeeded(turn.pool, lock, now=turn.now)
         if not await self._apps.take_step(turn.pool, sign_in.username_key, step):
             raise ExpiredCodeException("Your software token has already been used once.")
+        await self._back_off.succeeded(turn.pool, lock, now=turn.now)
         await self._challenges.spend_session(session, now=turn.now)
         return Answered(_with_mfa(sign_in, "SOFTWARE_TOKEN_MFA"))
 

@@ -12,10 +12,8 @@ from datetime import datetime
 
 from velvetrope.secret import Secret
 from velvetrope.store.tables.userpools import AppClient, StoredUser, UserPool
-from velvetrope.userpools.challenges import SignIn
 from velvetrope.userpools.directory import PresentedName
 from velvetrope.userpools.errors import (
-    NotAuthorizedException,
     PasswordResetRequiredException,
     UserPoolError,
     user_missing,
@@ -23,11 +21,10 @@ from velvetrope.userpools.errors import (
 )
 from velvetrope.userpools.passwords.back_off import BackOff, check_attempts
 from velvetrope.userpools.passwords.kept_powers import KeptPowers
-from velvetrope.userpools.passwords.vault import PasswordVault, fingerprint_of
+from velvetrope.userpools.passwords.vault import PasswordVault
 
 __all__ = [
     "PasswordSignIn",
-    "check_password_stands",
     "missing_user_error",
     "wrong_password_error",
 ]
@@ -78,15 +75,3 @@ def wrong_password_error(client: AppClient, stored: StoredUser) -> UserPoolError
     if stored.password_sealed is None and stored.user.status == "RESET_REQUIRED" and not client.hides_missing_users:
         return PasswordResetRequiredException("Password reset required for the user")
     return wrong_credentials("wrong password")
-
-
-def check_password_stands(sign_in: SignIn, stored: StoredUser) -> None:
-    """Whether the password that this sign-in has shown is still the user's: who changes it wants no such sign-in.
-
-    A sign-in that has shown none does not depend on it. (UNVERIFIED what AWS does; decision 0034 for proofs.)
-
-    Raises:
-        NotAuthorizedException: it was changed or taken away since.
-    """
-    if sign_in.password and sign_in.password != fingerprint_of(stored.password_sealed):
-        raise NotAuthorizedException("Invalid session for the user.", detail="the password was changed meanwhile")

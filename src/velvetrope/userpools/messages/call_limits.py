@@ -15,12 +15,11 @@ Source: Cognito Developer Guide, "Quotas" (ResendConfirmationCode, GetUserAttrib
 For codes of sign-ins AWS's figure was not seen; ours is the same (UNVERIFIED).
 """
 
-import hashlib
 from datetime import datetime, timedelta
 from typing import Literal
 
 from velvetrope.store.tables.userpools import UserPool
-from velvetrope.store.tables.userpools_sign_in import SignInStore
+from velvetrope.store.tables.userpools_sign_in import SignInStore, attempts_key
 from velvetrope.userpools.messages.sent_codes import too_often
 
 __all__ = ["CallLimits", "LimitedCall"]
@@ -46,7 +45,7 @@ class CallLimits:
         Raises:
             LimitExceededException: it was the sixth within an hour, or a later one.
         """
-        await self._take(pool, _name(username_key, what), _LOCKS, f"{_FREE_CALLS} codes to this name", now=now)
+        await self._take(pool, attempts_key(username_key, what), _LOCKS, f"{_FREE_CALLS} codes to this name", now=now)
 
     async def take_for_address(self, pool: UserPool, destination: str, *, now: datetime) -> None:
         """Count one code to an address that was not shown to be the user's.
@@ -75,12 +74,8 @@ class CallLimits:
 
     async def forget(self, pool: UserPool, username_key: str, what: LimitedCall, *, now: datetime) -> None:
         """Start from none again, unless the limit was reached."""
-        await self._store.forget_failures(pool.id, _name(username_key, what), now=now)
+        await self._store.forget_failures(pool.id, attempts_key(username_key, what), now=now)
 
 
 def _address(destination: str) -> str:
-    return hashlib.sha256(f"address|{destination.lower()}".encode()).hexdigest()
-
-
-def _name(username_key: str, what: LimitedCall) -> str:
-    return hashlib.sha256(f"{what}|{username_key}".encode()).hexdigest()
+    return attempts_key(destination.lower(), "address")

@@ -35,6 +35,7 @@ def begun_sign_in(
         username_key=name.key,
         user_id=user_id,
         sub=sub,
+        begun_at=turn.now,
         missing=found is None,
         device_key=device_key,
     )

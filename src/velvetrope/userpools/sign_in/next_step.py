@@ -1,7 +1,7 @@
 """What an answer leads to: the order of a sign-in, in one place.
 
     1. custom challenges, in the flow that has them, until their trigger says that tokens may be issued
-    2. the password that was shown, if it is the user's still, and their state: disabled, unconfirmed, to be reset, a
+    2. whether the sign-in stands (`turns.check_stands`), and the user's state: disabled, unconfirmed, to be reset, a
        temporary password that is too old
     3. a new password, for a temporary one
     4. the device that the client named
@@ -20,10 +20,9 @@ from velvetrope.userpools.errors import InvalidLambdaResponseException, UserPool
 from velvetrope.userpools.factors.devices import DeviceProofs
 from velvetrope.userpools.factors.password_proofs import PasswordProofs
 from velvetrope.userpools.factors.second_factors import SecondFactors, is_second_factor_owed
-from velvetrope.userpools.factors.sent_passwords import check_password_stands
 from velvetrope.userpools.sign_in.custom_challenges import CustomChallenges
 from velvetrope.userpools.sign_in.new_passwords import NewPasswords
-from velvetrope.userpools.turns import Answered, NextChallenge, Passed, Turn
+from velvetrope.userpools.turns import Answered, NextChallenge, Passed, Turn, check_stands, signed_out_since
 from velvetrope.userpools.users.standing import check_may_sign_in
 
 __all__ = ["NextStep"]
@@ -69,7 +68,7 @@ class NextStep:
             sign_in = decided
         if stored is None:
             raise wrong_credentials("nobody has the name, or somebody else by now")
-        check_password_stands(sign_in, stored)
+        check_stands(sign_in, stored)
         check_may_sign_in(stored.user, now=turn.now)
         if stored.user.status == "FORCE_CHANGE_PASSWORD":
             return self._new_passwords.ask(turn, sign_in, stored)
@@ -91,6 +90,7 @@ class NextStep:
             sign_in.flow == "CUSTOM_AUTH"
             or sign_in.device_key is not None
             or stored.user.status != "CONFIRMED"
+            or signed_out_since(sign_in, stored.user)
             or is_second_factor_owed(turn.pool, sign_in, stored.user)
         ):
             return None
