@@ -103,6 +103,25 @@ async def test_mfa_and_passkey_settings_are_not_switched_off_by_an_omission(worl
 # Setting up
 
 
+@pytest.mark.parametrize(
+    "name",
+    ["https://example.com", "example.com/", "example.com:443", "*.example.com", "Example.com", "com", "10.0.0.1"],
+)
+async def test_relying_party_is_a_domain_name(world: World, name: str) -> None:
+    pool_id = await world.pool()
+
+    async with refused("InvalidParameterException", f"The relying party ID {name} is not a domain name."):
+        await world.set_user_pool_mfa_config(
+            user_pool_id=pool_id, web_authn_configuration=WebAuthnConfiguration(relying_party_id=name)
+        )
+
+    for right in ("localhost", "login.example.com"):
+        answer = await world.set_user_pool_mfa_config(
+            user_pool_id=pool_id, web_authn_configuration=WebAuthnConfiguration(relying_party_id=right)
+        )
+        assert answer["web_authn_configuration"]["relying_party_id"] == right
+
+
 async def test_secret_is_not_taken_before_a_code_shows_that_an_app_has_it(world: World) -> None:
     pool_id, client_id = await pool_with_mfa(world)
     token = (await world.sign_in(client_id))["access_token"]

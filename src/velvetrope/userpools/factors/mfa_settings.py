@@ -8,10 +8,11 @@ out stay what they were: neither is weakened by an omission.
 Where MFA is required, what comes first must leave something for it to add: no codes, and passkeys only where they stand
 for both factors (`check_mfa`).
 
-A relying party id is a domain name; without one the pool's hosted pages are the relying party (`relying_party_id`).
+A relying party id is a domain name, or `localhost`, and no URL; without one the pool's hosted pages are the relying
+party (`relying_party_id`).
 
 Source: botocore's cognito-idp model, SetUserPoolMfaConfigRequest, WebAuthnConfigurationType; Cognito Developer Guide,
-"Adding MFA to a user pool".
+"Adding MFA to a user pool"; W3C Web Authentication Level 2, section 4, "Relying Party Identifier".
 """
 
 from typing import Literal
@@ -19,6 +20,7 @@ from typing import Literal
 import msgspec
 
 from velvetrope.operations import Answer, Call, operation
+from velvetrope.routes import is_domain_name
 from velvetrope.store.tables.userpools import (
     EmailMfaConfig,
     MfaType,
@@ -64,6 +66,8 @@ class MfaSettingsOperations:
             raise InvalidParameterException(
                 "Invalid MFA configuration given, can't turn off MFA and configure an MFA together."
             )
+        if web_authn_configuration is not None:
+            _check_relying_party(web_authn_configuration.relying_party_id)
         offered: list[MfaType] = []
         if sms_mfa_configuration is not None:
             offered.append("SMS_MFA")
@@ -126,6 +130,16 @@ def check_mfa(pool: UserPool) -> None:
 def _requires_mfa_beside(pool: UserPool, web_authn: WebAuthnConfiguration) -> bool:
     """Whether everybody owes a second factor to a passkey that is configured so."""
     return pool.mfa_configuration == "ON" and web_authn.factor_configuration != "MULTI_FACTOR_WITH_USER_VERIFICATION"
+
+
+def _check_relying_party(name: str | None) -> None:
+    """
+    Raises:
+        InvalidParameterException: no browser would take it, so that nobody could register a passkey. That AWS refuses
+            it here is UNVERIFIED, and so is the sentence.
+    """
+    if name is not None and name != "localhost" and not is_domain_name(name):
+        raise InvalidParameterException(f"The relying party ID {name} is not a domain name.")
 
 
 def relying_party_id(pool: UserPool) -> str | None:
