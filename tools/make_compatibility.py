@@ -81,8 +81,8 @@ DIFFERENCES: Mapping[str, Mapping[str, str]] = {
         "ForgotPassword": "Five in an hour, and five guesses at the code; not to a phone that receives MFA codes.",
         "CreateIdentityProvider": "Kept and validated; what `oidc_issuer` leads to is not fetched when it is saved. "
         "SAML metadata needs `HTTP-Redirect` addresses and RSA keys of 2048 bits or more.",
-        "GlobalSignOut": "Ends sign-ins under way, and the browsers' sessions of the hosted pages too; on AWS their cookie "
-        "lives on.",
+        "GlobalSignOut": "Ends sign-ins under way, and the browsers' sessions of the hosted pages too; on AWS their "
+        "cookie lives on.",
         "AdminUserGlobalSignOut": "As GlobalSignOut.",
         "GetSigningCertificate": "DER in base64. One certificate for its ten years; AWS makes another one every year.",
         "SetUICustomization": "Without `ImageUrl`: the logo is part of the pages, where ManagedLoginVersion is 1.",

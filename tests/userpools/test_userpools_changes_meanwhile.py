@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from support.userpools import World, attribute_list, refused, srp_client
+from support.userpools import PASSWORD, World, attribute_list, refused, srp_client
 from velvetrope.store.tables.userpools import (
     EmailMfaConfig,
     FirstFactor,
@@ -376,3 +376,19 @@ async def test_proof_to_a_challenge_of_before_the_sign_out_signs_nobody_in(world
         )
     world.later(seconds=1)
     assert (await world.srp_sign_in(pool_id, client_id))["authentication_result"]["access_token"]
+
+
+async def test_new_password_of_before_the_sign_out_is_not_kept(world: World) -> None:
+    pool_id = await world.pool()
+    client_id = await world.client(pool_id)
+    await world.admin_create_user(
+        user_pool_id=pool_id, username="anna", temporary_password=PASSWORD, message_action="SUPPRESS"
+    )
+    asked = await world.sign_in(client_id)
+    await world.admin_user_global_sign_out(user_pool_id=pool_id, username="anna")
+    world.later(seconds=1)
+
+    async with refused("NotAuthorizedException", INVALID):
+        await world.respond(client_id, asked, {"NEW_PASSWORD": NEXT})
+
+    assert (await world.sign_in(client_id))["challenge_name"] == "NEW_PASSWORD_REQUIRED"

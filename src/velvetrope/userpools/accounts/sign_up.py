@@ -96,14 +96,7 @@ class SignUpOperations:
     ) -> Answer:
         pool, client = await self._directory.client_and_pool(client_id)
         self._directory.check_secret_hash(client, secret_hash, [username])
-        if pool.admin_create_user_config.allow_admin_create_user_only:
-            raise NotAuthorizedException("SignUp is not permitted for this user pool")
-        if password is None and not may_lack_password(pool):
-            raise InvalidParameterException(
-                "1 validation error detected: Value at 'password' failed to satisfy constraint: Member must not be null"
-            )
-        if password is not None:
-            check_new_password(pool, password)
+        _check_permitted(pool, password)
         name = name_new_user(pool, username, user_attributes, self._entropy)
         await self._providers.check_not_federated(pool, name.username)
         attributes = new_attributes(pool, user_attributes, client=client, brought_by_name=name.brings)
@@ -277,6 +270,18 @@ class SignUpOperations:
         """A code to the phone if it is to be verified, else to the mail address, else none."""
         address = _address_to_confirm(occasion.pool, user.attributes)
         return None if address is None else await self._writer.code(user, _sign_up_code(occurrence), address, occasion)
+
+
+def _check_permitted(pool: UserPool, password: Secret[str] | None) -> None:
+    """Whether people sign themselves up in this pool, and with such a password or none."""
+    if pool.admin_create_user_config.allow_admin_create_user_only:
+        raise NotAuthorizedException("SignUp is not permitted for this user pool")
+    if password is not None:
+        check_new_password(pool, password)
+    elif not may_lack_password(pool):
+        raise InvalidParameterException(
+            "1 validation error detected: Value at 'password' failed to satisfy constraint: Member must not be null"
+        )
 
 
 def _sign_up_code(occurrence: str) -> CodeOccasion:

@@ -22,7 +22,7 @@ from velvetrope.userpools.errors import InvalidParameterException, NotAuthorized
 from velvetrope.userpools.passwords.changes import PasswordChanges, former_passwords_kept
 from velvetrope.userpools.passwords.vault import PasswordVault, fingerprint_of
 from velvetrope.userpools.shapes import AttributeType
-from velvetrope.userpools.turns import Answered, NextChallenge, Turn, check_username, required
+from velvetrope.userpools.turns import Answered, NextChallenge, Turn, check_stands, check_username, required
 from velvetrope.userpools.users.attributes import changed_attributes, missing_required, readable
 from velvetrope.userpools.users.standing import check_may_sign_in
 
@@ -91,25 +91,20 @@ class NewPasswords:
         if fingerprint_of(found.password_sealed) != asked.password:
             await self._challenges.spend_session(session, now=now)  # it may be this very session that has changed it
             raise NotAuthorizedException("Invalid session for the user.", detail="the password was changed meanwhile")
+        check_stands(sign_in, found)
         user = found.user
         check_may_sign_in(user, now=now)
         self._passwords.check_policy(pool, password)
         await self._passwords.check_not_used_before(pool, found, password)
-        given = [
-            AttributeType(name=key.removeprefix(_PREFIX), value=value)
-            for key, value in responses.items()
-            if key.startswith(_PREFIX)
-        ]
-        _check_not_provided(pool, user, given)
-        attributes = changed_attributes(pool, user.attributes, given, client=turn.client)
-        missing = missing_required(pool, attributes)
-        if missing:
-            raise InvalidParameterException(
-                "Attributes did not conform to the schema: "
-                + "\n".join(f"{attribute}: The attribute is required" for attribute in missing)
-            )
+        attributes = _completed_attributes(turn, user, responses)
         sealed = await self._vault.seal(password, pool=pool, username=user.username, sub=user.sub)
         await self._challenges.spend_session(session, now=now)
+        stored = await self._keep(turn, found, sealed, attributes)
+        return Answered(sign_in.with_password("NEW_PASSWORD_REQUIRED", fingerprint_of(sealed)), stored)
+
+    async def _keep(self, turn: Turn, found: StoredUser, sealed: bytes, attributes: dict[str, str]) -> StoredUser:
+        """The user with the new password, if nobody has changed the old one meanwhile."""
+        pool, now = turn.pool, turn.now
 
         def confirm(before: User) -> User:
             return msgspec.structs.replace(
@@ -133,8 +128,30 @@ class NewPasswords:
             raise NotAuthorizedException("Invalid session for the user.", detail="the password was changed meanwhile")
         if isinstance(changed, UserConflict):
             raise InvalidParameterException(f"An account with the given {changed.kind} already exists.")
-        stored = StoredUser(changed, found.username_key, sealed)
-        return Answered(sign_in.with_password("NEW_PASSWORD_REQUIRED", fingerprint_of(sealed)), stored)
+        return StoredUser(changed, found.username_key, sealed)
+
+
+def _completed_attributes(turn: Turn, user: User, responses: Mapping[str, str]) -> dict[str, str]:
+    """The user's attributes with those of the answer.
+
+    Raises:
+        InvalidParameterException: a required one is missing still, or one is not allowed.
+        NotAuthorizedException: one is there already, or the client may not write it.
+    """
+    given = [
+        AttributeType(name=key.removeprefix(_PREFIX), value=value)
+        for key, value in responses.items()
+        if key.startswith(_PREFIX)
+    ]
+    _check_not_provided(turn.pool, user, given)
+    attributes = changed_attributes(turn.pool, user.attributes, given, client=turn.client)
+    missing = missing_required(turn.pool, attributes)
+    if missing:
+        raise InvalidParameterException(
+            "Attributes did not conform to the schema: "
+            + "\n".join(f"{attribute}: The attribute is required" for attribute in missing)
+        )
+    return attributes
 
 
 def _check_not_provided(pool: UserPool, user: User, given: Sequence[AttributeType]) -> None:

@@ -346,27 +346,12 @@ class TokenIssuer:
             PasswordResetRequiredException: the user has to choose another password first.
             RefreshTokenReuseException: it was replaced before; its family has been ended.
         """
-        family = await self.family_of(refresh_token)
-        if family is None or family.client_id != client.client_id or family.user_pool_id != pool.id:
-            raise NotAuthorizedException("Invalid Refresh Token")
-        if family.revoked_at is not None:
-            raise NotAuthorizedException("Refresh Token has been revoked")
-        if now >= family.expires_at:
-            raise NotAuthorizedException("Refresh Token has expired")
-        if family.device_key != device_key:
-            # What a client that names no device is told on AWS.
-            raise NotAuthorizedException("Invalid Refresh Token", detail="the token is another device's")
-        stored = await self._store.load_user_by_sub(pool.id, family.sub)
-        if stored is None:
-            raise NotAuthorizedException("Refresh Token has been revoked", detail="the user is gone")
-        if not stored.user.enabled:
-            raise NotAuthorizedException("User is disabled.")
-        check_no_reset_asked(stored.user)
-
+        family = await self._refreshable_family(pool, client, refresh_token, now=now, device_key=device_key)
+        user = await self._refreshing_user(pool, family)
         told = await self._told(
             pool,
             client,
-            stored.user,
+            user,
             family.scopes,
             now=now,
             trigger_source="TokenGeneration_RefreshTokens",
@@ -382,7 +367,7 @@ class TokenIssuer:
             lambda: self._sign(
                 pool,
                 client,
-                stored.user,
+                user,
                 family,
                 told,
                 pair,
@@ -392,6 +377,30 @@ class TokenIssuer:
                 refresh_token=new_token,
             )
         )
+
+    async def _refreshable_family(
+        self, pool: UserPool, client: AppClient, refresh_token: str, *, now: datetime, device_key: str | None
+    ) -> TokenFamily:
+        family = await self.family_of(refresh_token)
+        if family is None or family.client_id != client.client_id or family.user_pool_id != pool.id:
+            raise NotAuthorizedException("Invalid Refresh Token")
+        if family.revoked_at is not None:
+            raise NotAuthorizedException("Refresh Token has been revoked")
+        if now >= family.expires_at:
+            raise NotAuthorizedException("Refresh Token has expired")
+        if family.device_key != device_key:
+            # What a client that names no device is told on AWS.
+            raise NotAuthorizedException("Invalid Refresh Token", detail="the token is another device's")
+        return family
+
+    async def _refreshing_user(self, pool: UserPool, family: TokenFamily) -> User:
+        stored = await self._store.load_user_by_sub(pool.id, family.sub)
+        if stored is None:
+            raise NotAuthorizedException("Refresh Token has been revoked", detail="the user is gone")
+        if not stored.user.enabled:
+            raise NotAuthorizedException("User is disabled.")
+        check_no_reset_asked(stored.user)
+        return stored.user
 
     async def _rotate(self, client: AppClient, refresh_token: str, *, now: datetime) -> str | None:
         rotation = client.refresh_token_rotation
