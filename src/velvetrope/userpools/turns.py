@@ -122,7 +122,7 @@ def check_stands(sign_in: SignIn, stored: StoredUser) -> None:
     """
     if sign_in.password and sign_in.password != fingerprint_of(stored.password_sealed):
         raise NotAuthorizedException("Invalid session for the user.", detail="the password was changed meanwhile")
-    if signed_out_since(sign_in, stored.user):
+    if stored.user.enabled and signed_out_since(sign_in, stored.user):  # who was disabled is told that
         raise NotAuthorizedException("Invalid session for the user.", detail="the user was signed out meanwhile")
 
 
