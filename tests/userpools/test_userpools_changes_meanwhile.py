@@ -8,6 +8,7 @@ from support.userpools import PASSWORD, World, attribute_list, refused, srp_clie
 from velvetrope.store.tables.userpools import (
     EmailMfaConfig,
     FirstFactor,
+    LambdaConfig,
     SmsConfiguration,
     SmsMfaConfig,
     SoftwareTokenMfaConfig,
@@ -392,3 +393,30 @@ async def test_new_password_of_before_the_sign_out_is_not_kept(world: World) -> 
         await world.respond(client_id, asked, {"NEW_PASSWORD": NEXT})
 
     assert (await world.sign_in(client_id))["challenge_name"] == "NEW_PASSWORD_REQUIRED"
+
+
+async def test_tokens_that_a_function_held_up_while_the_user_was_signed_out_stand_for_nobody(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pool_id = await world.lax_pool(lambda_config=LambdaConfig(pre_token_generation=world.functions.answers("tokens")))
+    client_id = await world.client(pool_id)
+    await world.user(pool_id)
+    invoke = world.functions.invoke
+
+    async def signing_out(*given: Any, **more: Any) -> Any:
+        world.later(seconds=1)
+        await world.admin_user_global_sign_out(user_pool_id=pool_id, username="anna")
+        return await invoke(*given, **more)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(world.functions, "invoke", signing_out)
+        held_up = await world.sign_in(client_id)
+    world.later(seconds=1)
+
+    async with refused("NotAuthorizedException", "Access Token has been revoked"):
+        await world.get_user(access_token=held_up["access_token"])
+    async with refused("NotAuthorizedException", "Refresh Token has been revoked"):
+        await world.refresh(client_id, held_up["refresh_token"])
+    again = await world.sign_in(client_id)
+    assert await world.get_user(access_token=again["access_token"])
+    assert await world.refresh(client_id, again["refresh_token"])

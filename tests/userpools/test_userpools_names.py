@@ -108,7 +108,18 @@ async def test_a_preferred_name_does_not_keep_a_user_of_a_provider_out(world: Wo
 
 @pytest.mark.parametrize(
     "name",
-    ["an na", "an\tna", "anna\x00", "anna\x1b[31m", "an\u200bna", "an\u00adna", "anna\u202e", "an\u2028na", "a" * 129],
+    [
+        "an na",
+        "an\tna",
+        "anna\x00",
+        "anna\x1b[31m",
+        "an\u200bna",
+        "an\u00adna",
+        "anna\u202e",
+        "an\u2028na",
+        "a" * 129,
+        "\u0130" * 65,
+    ],
     ids=ascii,
 )
 async def test_a_name_that_no_call_could_name_is_nobody_s(world: World, name: str) -> None:

@@ -399,6 +399,8 @@ class TokenIssuer:
             raise NotAuthorizedException("Refresh Token has been revoked", detail="the user is gone")
         if not stored.user.enabled:
             raise NotAuthorizedException("User is disabled.")
+        if _began_before_sign_out(family, stored.user):
+            raise NotAuthorizedException("Refresh Token has been revoked", detail="the user has signed out everywhere")
         check_no_reset_asked(stored.user)
         return stored.user
 
@@ -483,7 +485,7 @@ class TokenIssuer:
         origin_jti = verified.claims.get("origin_jti")
         if isinstance(origin_jti, str):
             family = await self._sign_ins.load_family(origin_jti)
-            if family is None or family.revoked_at is not None:
+            if family is None or family.revoked_at is not None or _began_before_sign_out(family, stored.user):
                 raise TokenRevoked("The token's session was ended")
         elif _signed_out_since(stored.user, verified):
             raise TokenRevoked("The token's user has signed out everywhere")
@@ -527,6 +529,11 @@ class TokenIssuer:
                 continue
             return True
         return False
+
+
+def _began_before_sign_out(family: TokenFamily, user: User) -> bool:
+    """Whether it was kept after the families of then had been ended, by a sign-in that a function held up."""
+    return user.signed_out_at is not None and family.authenticated_at < user.signed_out_at
 
 
 def _signed_out_since(user: User, verified: VerifiedToken) -> bool:

@@ -69,7 +69,7 @@ def broken_form(username: str) -> str | None:
     """
     if not username:
         return "Member must have length greater than or equal to 1"
-    if len(username) > _MAX_CHARACTERS:
+    if len(username.lower()) > _MAX_CHARACTERS:  # as it is compared in most pools; U+0130 is two letters then
         return f"Member must have length less than or equal to {_MAX_CHARACTERS}"
     if any(unicodedata.category(character)[0] not in _CATEGORIES for character in username):
         return r"Member must satisfy regular expression pattern: [\p{L}\p{M}\p{S}\p{N}\p{P}]+"
