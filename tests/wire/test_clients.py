@@ -275,7 +275,13 @@ def test_every_refusal_is_explained_to_the_owner_and_to_nobody_else(demo: Runnin
     with pytest.raises(ClientError) as refused:
         aws_client(demo, "iam", guest_credentials(demo)).list_roles()
     at_the_control_plane = refused.value.response["ResponseMetadata"]["RequestId"]
-    form = {"grant_type": "authorization_code", "client_id": demo.config["user_pool_client_id"], "code": "stolen"}
+    client_id = demo.config["user_pool_client_id"]
+    with pytest.raises(ClientError) as refused:
+        aws_client(demo, "cognito-idp", guest_credentials(demo)).initiate_auth(
+            AuthFlow="USER_PASSWORD_AUTH", ClientId=client_id, AuthParameters={"USERNAME": "x", "PASSWORD": "y"}
+        )
+    at_the_user_pool = refused.value.response["ResponseMetadata"]["RequestId"]
+    form = {"grant_type": "authorization_code", "client_id": client_id, "code": "stolen"}
     answer = requests.post(demo.url + "/oauth2/token", data=form | {"redirect_uri": demo.url + "/"})
     at_the_hosted_pages = answer.headers["x-amz-cognito-request-id"]
 
@@ -291,6 +297,8 @@ def test_every_refusal_is_explained_to_the_owner_and_to_nobody_else(demo: Runnin
 
     assert "there is no x-api-key header" in explained(at_the_gateway)
     assert "iam:ListRoles" in explained(at_the_control_plane)
+    assert f"userpool/{demo.config['user_pool_id']} " in explained(at_the_user_pool)
+    assert f"app client {client_id} " in explained(at_the_user_pool)
     assert "invalid_grant" in explained(at_the_hosted_pages)
     assert "stolen" not in explained(at_the_hosted_pages)
     assert requests.get(demo.url + "/_velvetrope/decisions").status_code == 403

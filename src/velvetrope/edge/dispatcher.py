@@ -14,7 +14,7 @@ What a method needs to know of a service is all in its model: nothing here names
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from time import perf_counter
 
@@ -46,6 +46,9 @@ from velvetrope.principals import ANONYMOUS, Principal
 
 __all__ = ["OperationDispatcher"]
 
+ResourceTeller = Callable[[Mapping[str, object]], str]
+"""The resource of a call by its parameters, in words for the owner; nothing where that is not known."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -71,10 +74,13 @@ class OperationDispatcher:
         self._account_id = account_id
         self._region = region
         self.operations = OperationRegistry()
+        self._tellers: dict[str, ResourceTeller] = {}
 
-    def register(self, service: str, *owners: object) -> None:
-        """See `OperationRegistry.register`."""
+    def register(self, service: str, *owners: object, teller: ResourceTeller | None = None) -> None:
+        """See `OperationRegistry.register`. `teller` says what a refused call without a signature was about."""
         self.operations.register(service, *owners)
+        if teller is not None:
+            self._tellers[service] = teller
 
     async def answer(self, request: ControlRequest) -> WireAnswer:
         """Serve one HTTP call. Never raises: what went wrong is in the answer."""
@@ -155,6 +161,8 @@ class OperationDispatcher:
         found = self._find_operation(target, trail)
         principal = await self._authenticate(found, request, trail)
         parameters, arguments = self._read_parameters(found, request, trail)
+        if found.operation.is_unsigned:
+            trail.parameters = parameters
         call = Call(
             principal=principal,
             account_id=self._account_id,
@@ -286,6 +294,8 @@ class OperationDispatcher:
     ) -> None:
         if refusal is not None:
             trail.note(f"{refusal.code}: {refusal.for_owner}", "refused")
+            if trail.parameters is not None and trail.service in self._tellers:
+                trail.resource = self._tellers[trail.service](trail.parameters)
         self._recorder.record_request(
             request_id,
             at,

@@ -19,7 +19,6 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from velvetrope.clock import Entropy
-from velvetrope.operations import Call
 from velvetrope.sealing import MasterKeys
 from velvetrope.secret import Secret
 from velvetrope.store import ChangeFeed
@@ -153,6 +152,14 @@ class PoolDirectory:
             raise ResourceNotFoundException(f"User pool client {client_id} does not exist.")
         return await self.pool(client.user_pool_id), client
 
+    def told_of_client(self, client_id: str) -> str:
+        """The user pool and the app client that an id leads to, for the owner; of those that are remembered."""
+        client = self._clients.get(client_id)
+        pool = None if client is None else self._pools.get(client.user_pool_id)
+        if client is None or pool is None:
+            return ""
+        return f"{pool_arn(pool)} ({pool.name}), app client {client_id} ({client.name})"
+
     async def _client(self, client_id: str) -> AppClient | None:
         client = self._clients.get(client_id)
         if client is None:
@@ -258,8 +265,8 @@ def secret_hash(secret: Secret[str], username: str, client_id: str) -> str:
     return base64.b64encode(mac).decode()
 
 
-def pool_arn(call: Call, user_pool_id: str) -> str:
-    return call.arn("cognito-idp", f"userpool/{user_pool_id}")
+def pool_arn(pool: UserPool) -> str:
+    return f"arn:aws:cognito-idp:{pool.region}:{pool.account_id}:userpool/{pool.id}"
 
 
 def username_form(pool: UserPool, username: str) -> str:

@@ -93,7 +93,7 @@ class UserPools:
         parts = sign_in_parts(ground, factors)
         providers = ProviderDirectory(stores.configuration)
         provider_secrets = ProviderSecrets(master_keys, entropy)
-        self._workers = ground.workers
+        self._workers, self._directory = ground.workers, directory
         self.appearances = Appearances(stores.configuration, stores.brandings)
         self.terms = TermsShown(stores.terms)
         self.signing_keys = tokens.keys
@@ -173,6 +173,13 @@ class UserPools:
             ),
             SessionOperations(stores.sign_ins, directory, tokens.access),
         )
+
+    def resource_of(self, parameters: Mapping[str, object]) -> str:
+        """What a call without a signature was about, for the owner: the user pool and its app client, by ClientId.
+
+        Nothing where there is none, or it was not looked up lately.
+        """
+        return self._directory.told_of_client(str(parameters.get("ClientId", "")))
 
     def close(self) -> None:
         """Let the worker threads end."""

@@ -55,7 +55,8 @@ def assemble_control_plane(
         clock=clock,
         entropy=entropy,
     )
-    dispatcher.register("cognito-idp", *user_pools.pools.operations)
+    pools = user_pools.pools
+    dispatcher.register("cognito-idp", *pools.operations, teller=pools.resource_of)
     dispatcher.register("cognito-identity", *federation.identity_pools.owners)
     _register_iam_and_sts(dispatcher, foundation, callers, federation)
     dispatcher.register("lambda", *workloads.functions.operations)

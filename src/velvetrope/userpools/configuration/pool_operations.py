@@ -164,12 +164,12 @@ class PoolOperations:
         )
         check_mfa(pool)
         await self._store.create_pool(pool, await self._keys.generate(pool_id))
-        return {"user_pool": _described(call, pool, users=0)}
+        return {"user_pool": _described(pool, users=0)}
 
     @operation
-    async def describe_user_pool(self, call: Call, *, user_pool_id: str) -> Answer:
+    async def describe_user_pool(self, call: Call, *, user_pool_id: str) -> Answer:  # noqa: ARG002
         pool = await self._directory.pool(user_pool_id)
-        return {"user_pool": _described(call, pool, users=await self._store.count_users(pool.id))}
+        return {"user_pool": _described(pool, users=await self._store.count_users(pool.id))}
 
     @operation
     async def update_user_pool(
@@ -331,12 +331,12 @@ def _first_factors(policies: UserPoolPolicies | None) -> tuple[FirstFactor, ...]
     return tuple(dict.fromkeys(given.allowed_first_auth_factors))
 
 
-def _described(call: Call, pool: UserPool, *, users: int) -> dict[str, object]:
+def _described(pool: UserPool, *, users: int) -> dict[str, object]:
     """UserPoolType."""
     return {
         "id": pool.id,
         "name": pool.name,
-        "arn": pool_arn(call, pool.id),
+        "arn": pool_arn(pool),
         "policies": {
             "password_policy": shown(pool.password_policy),
             "sign_in_policy": {"allowed_first_auth_factors": pool.allowed_first_auth_factors},

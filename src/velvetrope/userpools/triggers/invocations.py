@@ -26,6 +26,7 @@ import msgspec
 from velvetrope.errors import ServiceError
 from velvetrope.principals import Principal, service_principal
 from velvetrope.store.tables.userpools import User, UserPool
+from velvetrope.userpools.directory import pool_arn
 from velvetrope.userpools.errors import (
     InvalidLambdaResponseException,
     UnexpectedLambdaException,
@@ -171,7 +172,7 @@ class Triggers:
         if self._functions is None:
             raise _not_invoked(name, "ServiceException", "no functions are served here")
         pool = occasion.pool
-        source_arn = f"arn:aws:cognito-idp:{pool.region}:{pool.account_id}:userpool/{pool.id}"
+        source_arn = pool_arn(pool)
         for _ in range(ATTEMPTS):
             try:
                 async with asyncio.timeout(self._timeout_seconds):
