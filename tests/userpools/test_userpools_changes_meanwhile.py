@@ -344,6 +344,7 @@ async def test_who_is_signed_out_everywhere_has_no_sign_in_under_way_either(worl
     secret = await world.set_totp_up(token)
     asked = await world.sign_in(client_id)
 
+    world.later(seconds=1)
     if ends == "global_sign_out":
         await world.global_sign_out(access_token=token)
     else:
@@ -367,6 +368,7 @@ async def test_proof_to_a_challenge_of_before_the_sign_out_signs_nobody_in(world
     challenge = await world.initiate_auth(
         auth_flow="USER_SRP_AUTH", client_id=client_id, auth_parameters=them.get_auth_params()
     )
+    world.later(seconds=1)
     await world.global_sign_out(access_token=token)
 
     async with refused("NotAuthorizedException", INVALID):
@@ -386,8 +388,8 @@ async def test_new_password_of_before_the_sign_out_is_not_kept(world: World) -> 
         user_pool_id=pool_id, username="anna", temporary_password=PASSWORD, message_action="SUPPRESS"
     )
     asked = await world.sign_in(client_id)
-    await world.admin_user_global_sign_out(user_pool_id=pool_id, username="anna")
     world.later(seconds=1)
+    await world.admin_user_global_sign_out(user_pool_id=pool_id, username="anna")
 
     async with refused("NotAuthorizedException", INVALID):
         await world.respond(client_id, asked, {"NEW_PASSWORD": NEXT})

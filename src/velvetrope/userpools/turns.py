@@ -127,5 +127,5 @@ def check_stands(sign_in: SignIn, stored: StoredUser) -> None:
 
 
 def signed_out_since(sign_in: SignIn, user: User) -> bool:
-    """Whether the user was signed out everywhere after the sign-in had begun; in doubt, it was."""
-    return user.signed_out_at is not None and sign_in.begun_at <= user.signed_out_at
+    """Whether the user was signed out everywhere after the sign-in had begun."""
+    return user.signed_out_at is not None and sign_in.begun_at < user.signed_out_at
