@@ -2,8 +2,10 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,17 +13,26 @@ from support.stores import store_url
 from velvetrope.clock import FrozenClock
 from velvetrope.functions import shared_slots
 from velvetrope.functions.shared_slots import TERM, SharedSlots
+from velvetrope.server.machine import SystemClock
 from velvetrope.store import Database
-from velvetrope.store.tables.function_slots import FunctionSlotStore
+from velvetrope.store.database import Connection
+from velvetrope.store.dialects.database_time import database_time
+from velvetrope.store.tables.function_slots import FunctionSlotStore, SlotsTaken
 
 ARN = "arn:aws:lambda:us-west-2:123456789012:function:orders"
+
+
+async def read(clock: FrozenClock, _connection: Connection) -> datetime:
+    """The database's clock, which the test moves."""
+    return clock.now()
 
 
 class Node:
     """One server's slots, and what runs on it."""
 
     def __init__(self, name: str, database: Database, clock: FrozenClock) -> None:
-        self.slots = SharedSlots(FunctionSlotStore(database), database.changes, clock, node=name)
+        self.store = FunctionSlotStore(database, time=partial(read, clock))
+        self.slots = SharedSlots(self.store, database.changes, node=name, seconds=lambda: clock.now().timestamp())
         self.running = 0
 
     async def begin(self, reserved: int, *, arn: str = ARN) -> bool:
@@ -129,14 +140,12 @@ async def test_functions_do_not_take_each_others_slots(nodes: tuple[Node, Node],
 
 
 async def test_what_a_killed_node_had_is_free_when_its_time_is_over_and_not_before(
-    nodes: tuple[Node, Node], database: Database, clock: FrozenClock, monkeypatch: pytest.MonkeyPatch
+    nodes: tuple[Node, Node], clock: FrozenClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(shared_slots, "PATIENCE_SECONDS", 0.01)
     _, there = nodes
     # One that never answers: nobody listens for it any more.
-    await FunctionSlotStore(database).take(
-        ARN, "killed", wanted=1, reserved=1, now=clock.now(), until=clock.now() + TERM
-    )
+    await there.store.take(ARN, "killed", wanted=1, reserved=1, term=TERM)
 
     clock.advance(TERM - timedelta(microseconds=1))
     assert not await there.begin(1)
@@ -196,20 +205,76 @@ async def test_a_node_that_stops_gives_everything_back(nodes: tuple[Node, Node])
     await here.slots.open()
 
 
-async def test_a_flood_of_calls_that_are_refused_is_none_of_transactions(
-    nodes: tuple[Node, Node], monkeypatch: pytest.MonkeyPatch
+async def test_a_flood_of_calls_that_are_refused_is_none_of_transactions_whatever_is_heard(
+    nodes: tuple[Node, Node], clock: FrozenClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Two nodes that refuse would have each other ask again and again if the answer to one were news to the other."""
     monkeypatch.setattr(shared_slots, "FULL_SECONDS", 60.0)
     here, there = nodes
     assert await here.begin(1)
     assert not await there.begin(1)
+    here.end()
+    await here.slots.close()  # which is heard of
     taken = FunctionSlotStore.take
     monkeypatch.setattr(FunctionSlotStore, "take", None)
 
     assert [await there.begin(1) for _ in range(100)] == [False] * 100
 
     monkeypatch.setattr(FunctionSlotStore, "take", taken)
-    here.end()
-    await here.slots.close()  # which is heard of
+    clock.advance(timedelta(seconds=60))
     assert await there.begin(1)
     await here.slots.open()
+
+
+async def test_the_databases_clock_says_when_a_term_is_over_and_no_nodes(database: Database) -> None:
+    """A node whose clock is ahead would take for free what others use."""
+    before = SystemClock().now()
+    async with database.read() as connection:
+        now = await database_time(connection)
+    after = SystemClock().now()
+    apart = timedelta(seconds=1)  # it is this machine's clock; SQLite's has milliseconds
+
+    assert before - apart < now < after + apart
+    taken = FunctionSlotStore(database)
+    await taken.take(ARN, "here", wanted=1, reserved=1, term=timedelta(days=1))
+    assert (await taken.take(ARN, "there", wanted=1, reserved=1, term=TERM)).held == 0
+    await taken.take(ARN, "here", wanted=1, reserved=1, term=timedelta(days=-1))
+    assert (await taken.take(ARN, "there", wanted=1, reserved=1, term=TERM)).held == 1
+
+
+async def test_a_node_counts_its_term_from_before_it_asked(
+    nodes: tuple[Node, Node], clock: FrozenClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The store's answer may take as long as it likes: the store's own term is over no sooner than the node's."""
+    here, _ = nodes
+    take = here.store.take
+
+    async def slowly(*arguments: Any, **named: Any) -> SlotsTaken:
+        clock.advance(TERM)
+        return await take(*arguments, **named)
+
+    monkeypatch.setattr(here.store, "take", slowly)
+
+    assert not await here.begin(1)
+
+
+async def test_no_error_ends_the_keeping_of_what_is_used(
+    database: Database, clock: FrozenClock, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(shared_slots, "RENEW_SECONDS", 0.0)
+    node, tries, again = Node("here", database, clock), list[None](), asyncio.Event()
+
+    async def fail_twice() -> None:
+        tries.append(None)
+        if len(tries) < 3:
+            raise RuntimeError("no thread can be started")
+        again.set()
+        monkeypatch.setattr(shared_slots, "RENEW_SECONDS", 60.0)
+
+    monkeypatch.setattr(node.slots, "renew", fail_twice)
+    await node.slots.open()
+
+    async with asyncio.timeout(60):
+        await again.wait()
+    await node.slots.close()
+    assert caplog.text.count("reserved concurrency could not be kept") == 2

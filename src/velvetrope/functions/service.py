@@ -128,7 +128,7 @@ class FunctionService:
         """This server's name among those that share the database, the same after a restart."""
         self.events = EventQueue(events, self._store, roles, clock, entropy, taker=self.node_name)
         self._slots = (
-            SharedSlots(FunctionSlotStore(database), database.changes, clock, node=self.node_name)
+            SharedSlots(FunctionSlotStore(database), database.changes, node=self.node_name)
             if database.is_shared
             else None
         )

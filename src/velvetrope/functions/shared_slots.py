@@ -1,30 +1,33 @@
 """Reserved concurrency over several nodes: a node runs no more of a function than it has taken slots for.
 
-    slots = SharedSlots(store, changes, clock, node="…")
+    slots = SharedSlots(store, changes, node="…")
     if not await slots.have(function_arn, reserved, in_flight):     refused: 429
 
 A node that has slots to spare asks nobody. One that has too few takes more, and if all are taken asks the other nodes,
 which give back what they do not use; so slots follow the calls, and a call is refused only when as many run as may. It
 waits for the answers for `PATIENCE_SECONDS` at most: a node that was killed does not answer, and what it had is free
-when its time is over (`TERM`). After a refusal nobody is asked again for `FULL_SECONDS`, unless something was given
-back, so that a flood of calls is not one of transactions.
+when its time is over (`TERM`). After a refusal nobody is asked again for `FULL_SECONDS`, whatever the others say
+meanwhile, so that a flood of calls is not one of transactions.
 
-Taken slots are counted in the store (`function_slots`), so all nodes together never run more than the reservation. One
-exception is left: a node that cannot reach the store for a whole term, and goes on with what it runs.
+Taken slots are counted in the store (`function_slots`), so all nodes together never run more than the reservation. The
+store's clock says when a term is over; a node counts the seconds since it asked, which are not fewer, and so stops in
+time whatever its clock says. One exception is left: a node that cannot reach the store for a whole term, and goes on
+with what it runs.
 """
 
 import asyncio
 import logging
+import math
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from velvetrope.clock import Clock
 from velvetrope.store import ChangeFeed
-from velvetrope.store.tables.function_slots import SLOTS_TOPIC, FunctionSlotStore
+from velvetrope.store.tables.function_slots import SLOTS_TOPIC, FunctionSlotStore, SlotsTaken
 
 __all__ = ["SharedSlots"]
 
@@ -32,8 +35,6 @@ TERM = timedelta(seconds=60)
 RENEW_SECONDS = 15.0
 PATIENCE_SECONDS = 1.0
 FULL_SECONDS = 0.1
-
-_LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
 _log = logging.getLogger(__name__)
 
@@ -45,25 +46,32 @@ class _Lease:
     in_flight: Callable[[], int]
     reserved: int
     held: int = 0
-    until: datetime = _LONG_AGO
+    until: float = -math.inf
+    """By the node's own seconds, as `full_until`."""
     waiting: int = 0
     """Calls that want a slot and have none."""
-    full_until: float = 0.0
-    """In the event loop's time."""
+    full_until: float = -math.inf
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Held while the store is told or asked, so that what is known here is what is there."""
 
-    def has_free(self, now: datetime) -> bool:
+    def has_free(self, now: float) -> bool:
         return self.in_flight() < min(self.held, self.reserved) and now < self.until
 
 
 class SharedSlots:
     """See the module. Belongs to one event loop."""
 
-    def __init__(self, store: FunctionSlotStore, changes: ChangeFeed, clock: Clock, *, node: str) -> None:
-        """`node` is this node's name among all, the same after a restart."""
+    def __init__(
+        self,
+        store: FunctionSlotStore,
+        changes: ChangeFeed,
+        *,
+        node: str,
+        seconds: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`node` is this node's name among all, the same after a restart. `seconds` pass, and are never set back."""
         self._store = store
-        self._clock = clock
+        self._seconds = seconds
         self._node = node
         self._leases: dict[str, _Lease] = {}
         self._news: asyncio.Future[None] | None = None
@@ -106,7 +114,7 @@ class SharedSlots:
         if lease is None:
             lease = self._leases[function_arn] = _Lease(in_flight, reserved)
         lease.reserved = reserved
-        if lease.has_free(self._clock.now()):
+        if lease.has_free(self._seconds()):
             return True
         if in_flight() >= reserved:
             return False
@@ -132,51 +140,43 @@ class SharedSlots:
         while True:
             news = self._next_news()
             async with lease.lock:
-                if lease.has_free(self._clock.now()):
+                if lease.has_free(self._seconds()):
                     return True
-                if loop.time() < lease.full_until:
+                if self._seconds() < lease.full_until:
                     return False
-                now = self._clock.now()
-                taken = await self._store.take(
-                    function_arn,
-                    self._node,
-                    wanted=min(lease.reserved, lease.in_flight() + lease.waiting),
-                    reserved=lease.reserved,
-                    now=now,
-                    until=now + TERM,
-                    ask=ask,
-                )
-                lease.held, lease.until = taken.held, now + TERM
-                if lease.has_free(self._clock.now()):
+                wanted = min(lease.reserved, lease.in_flight() + lease.waiting)
+                taken = await self._have(function_arn, lease, wanted, ask=ask)
+                if lease.has_free(self._seconds()):
                     return True
                 if not taken.others_asked or loop.time() >= give_up_at:
-                    lease.full_until = loop.time() + FULL_SECONDS
+                    lease.full_until = self._seconds() + FULL_SECONDS
                     return False
             ask = False
             await asyncio.wait((news,), timeout=max(0.0, give_up_at - loop.time()))
 
     async def _keep_used(self, function_arn: str, *, tell: bool) -> None:
-        lease, now = self._leases.get(function_arn), self._clock.now()
+        lease = self._leases.get(function_arn)
         if lease is None:
-            await self._store.take(function_arn, self._node, wanted=0, reserved=0, now=now, until=now, tell=tell)
+            await self._store.take(function_arn, self._node, wanted=0, reserved=0, term=TERM, tell=tell)
             return
         async with lease.lock:
-            now = self._clock.now()
             # From here on nobody here begins with what is given back. What was held for too long is counted anew.
             used = lease.in_flight()
-            lease.held = min(lease.held, used) if now < lease.until else used
-            taken = await self._store.take(
-                function_arn,
-                self._node,
-                wanted=lease.held,
-                reserved=lease.reserved,
-                now=now,
-                until=now + TERM,
-                tell=tell,
-            )
-            lease.held, lease.until = taken.held, now + TERM
+            lease.held = min(lease.held, used) if self._seconds() < lease.until else used
+            await self._have(function_arn, lease, lease.held, tell=tell)
         if lease.held == 0 and not lease.waiting:
             self._leases.pop(function_arn, None)
+
+    async def _have(
+        self, function_arn: str, lease: _Lease, wanted: int, *, ask: bool = False, tell: bool = False
+    ) -> SlotsTaken:
+        """Have up to `wanted` from now on. The lease's lock is held."""
+        asked_at = self._seconds()
+        taken = await self._store.take(
+            function_arn, self._node, wanted=wanted, reserved=lease.reserved, term=TERM, ask=ask, tell=tell
+        )
+        lease.held, lease.until = taken.held, asked_at + TERM.total_seconds()
+        return taken
 
     def _next_news(self) -> "asyncio.Future[None]":
         if self._news is None or self._news.done():
@@ -185,8 +185,6 @@ class SharedSlots:
 
     def _hear(self) -> None:
         """Somebody has asked, or has given back."""
-        for lease in self._leases.values():
-            lease.full_until = 0.0
         if self._news is not None and not self._news.done():
             self._news.set_result(None)
         self._heard = True
@@ -198,7 +196,7 @@ class SharedSlots:
             self._heard = False
             try:
                 await self.answer()
-            except SQLAlchemyError:
+            except Exception:  # noqa: BLE001  whatever it is: the next who asks is to be answered
                 _log.exception("reserved concurrency that others ask for could not be given back")
 
     async def _renew_now_and_then(self) -> None:
@@ -208,5 +206,5 @@ class SharedSlots:
                 return
             try:
                 await self.renew()
-            except SQLAlchemyError:
+            except Exception:  # noqa: BLE001  whatever it is: what runs here is to keep its slots
                 _log.exception("reserved concurrency could not be kept; it is tried again")

@@ -1,21 +1,25 @@
 """How much of a function's reserved concurrency each node has taken.
 
 A slot is taken before it is used, and all slots of a function together are never more than its reservation: they are
-counted and taken in one transaction. What a node has taken is its own for a while and longer if it says so again, so
-that what a killed node had comes back by itself. Whoever finds too few asks the others, who say at once what they keep.
+counted and taken in one transaction. What a node has taken is its own for a term and longer if it says so again, so
+that what a killed node had comes back by itself; when a term is over, the database's clock says and no node's. Whoever
+finds too few asks the others, who say at once what they keep.
 """
 
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime, timedelta
 
 import msgspec
 from sqlalchemy import Boolean, Column, Integer, String, Table, delete, insert, select, update
 
 from velvetrope.store.columns import UtcTime
 from velvetrope.store.database import Connection, Database
+from velvetrope.store.dialects.database_time import database_time
 from velvetrope.store.schema import METADATA
 
 __all__ = ["SLOTS_TOPIC", "FunctionSlotStore", "SlotsTaken"]
+
+_Time = Callable[[Connection], Awaitable[datetime]]
 
 SLOTS_TOPIC = "function slots"
 """Told when a node asks the others, and when one has answered."""
@@ -39,10 +43,11 @@ class SlotsTaken(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FunctionSlotStore:
-    """See the module."""
+    """See the module. `time` is the database's; tests have one that stands still."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, *, time: _Time = database_time) -> None:
         self._database = database
+        self._time = time
 
     async def take(
         self,
@@ -51,21 +56,21 @@ class FunctionSlotStore:
         *,
         wanted: int,
         reserved: int,
-        now: datetime,
-        until: datetime,
+        term: timedelta,
         ask: bool = False,
         tell: bool = False,
     ) -> SlotsTaken:
-        """Have up to `wanted` slots until `until`, instead of what the node had.
+        """Have up to `wanted` slots for `term`, instead of what the node had.
 
         `ask` the others if they are too few; `tell` them that this node has answered, and may have given some back.
         """
         async with self._database.transaction() as tx:
+            now = await self._time(tx.connection)
             await tx.connection.execute(delete(_slots).where(_slots.c.until <= now))
             elsewhere = (_slots.c.function_arn == function_arn) & (_slots.c.node != node)
             others = (await tx.connection.execute(select(_slots.c.held, _slots.c.asked).where(elsewhere))).all()
             held = max(0, min(wanted, reserved - sum(row.held for row in others)))
-            await _save(tx.connection, function_arn, node, held=held, until=until)
+            await _save(tx.connection, function_arn, node, held=held, until=now + term)
             asks = ask and held < wanted and len(others) > 0
             if asks:
                 await tx.connection.execute(update(_slots).where(elsewhere).values(asked=True))
