@@ -1,9 +1,7 @@
 """Users imported from a CSV file by unmodified clients: boto3 for the job, curl for the file, CloudWatch Logs for what
 became of each line."""
 
-import json
 import subprocess
-import time
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +11,8 @@ from botocore.exceptions import ClientError
 
 from support.clients import aws_client, new_user
 from support.running import RunningServer
+from support.user_imports import ended, file_for, job_of, make_role
 
-PUBLIC = {"cognito:mfa_enabled": "false", "email_verified": "true"}
 FORBIDDEN = (
     '<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>'
 )
@@ -32,45 +30,9 @@ def role(serving: RunningServer) -> str:
     return make_role(serving, "imports", trust, "arn:aws:logs:us-west-2:123456789012:log-group:/aws/cognito/*")
 
 
-def make_role(server: RunningServer, name: str, trust: dict[str, Any], writes: str) -> str:
-    iam = aws_client(server, "iam")
-    actions = ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"]
-    policy = {"Effect": "Allow", "Action": actions, "Resource": writes}
-    made = iam.create_role(RoleName=name, AssumeRolePolicyDocument=document(trust))["Role"]
-    iam.put_role_policy(RoleName=name, PolicyName="logs", PolicyDocument=document(policy))
-    return str(made["Arn"])
-
-
-def document(statement: dict[str, Any]) -> str:
-    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
-
-
 @pytest.fixture
 def pool_id(admin: Any) -> str:
     return str(admin.create_user_pool(PoolName="people", AutoVerifiedAttributes=["email"])["UserPool"]["Id"])
-
-
-def file_for(admin: Any, pool_id: str, *names: str) -> bytes:
-    header = admin.get_csv_header(UserPoolId=pool_id)["CSVHeader"]
-    rows = [PUBLIC | {"cognito:username": name, "email": f"{name}@people.example"} for name in names]
-    lines = [header, *([row.get(column, "") for column in header] for row in rows)]
-    return "".join(",".join(line) + "\n" for line in lines).encode()
-
-
-def job_of(admin: Any, pool_id: str, role_arn: str) -> dict[str, Any]:
-    made = admin.create_user_import_job(JobName="old people", UserPoolId=pool_id, CloudWatchLogsRoleArn=role_arn)
-    return dict(made["UserImportJob"])
-
-
-def ended(admin: Any, pool_id: str, job_id: str) -> dict[str, Any]:
-    """The job, once it has ended."""
-    deadline = time.monotonic() + 90
-    while time.monotonic() < deadline:
-        job = dict(admin.describe_user_import_job(UserPoolId=pool_id, JobId=job_id)["UserImportJob"])
-        if job["Status"] not in ("Pending", "InProgress", "Stopping"):
-            return job
-        time.sleep(0.02)
-    raise AssertionError("the job has not ended")
 
 
 def test_file_goes_up_by_curl_and_users_come_in(
