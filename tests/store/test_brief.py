@@ -12,11 +12,13 @@ from typing import TypeVar
 import pytest
 from sqlalchemy import Column, MetaData, String, Table, insert, select, text
 from sqlalchemy.engine import URL
+from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import IntegrityError
 
 from support.functions import until
 from support.stores import store_url
 from velvetrope.store import Database
+from velvetrope.store.dialects import sqlite
 from velvetrope.store.visits import Prepared
 
 T = TypeVar("T")
@@ -286,6 +288,45 @@ class TestOnSqlite:
         again = await self.opened(durable=False)
         assert len(kept(again)) == written > 100
         await again.close()
+
+    async def test_a_log_that_was_tidied_is_begun_elsewhere(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """The commit that begins one waits for the disk."""
+        monkeypatch.setattr("velvetrope.store.log_keeper._TIDIED_AFTER", 3)
+        database = await self.opened(durable=False)
+        log = Path(f"{self.file}-wal")
+        begun, begun_by = times_begun(log), list[bool]()
+
+        for number in range(20):
+            before = times_begun(log)
+            await database.brief(partial(keep, database, f"{number:02d}"), never)
+            begun_by.append(times_begun(log) != before)
+            await until(lambda: database._log is not None and database._log._tidying is None)
+
+        assert not any(begun_by)
+        assert times_begun(log) >= begun + 5
+        await database.close()
+
+    async def test_a_log_that_cannot_be_tidied_is_told_of_and_tidied_later(
+        self, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        monkeypatch.setattr("velvetrope.store.log_keeper._TIDIED_AFTER", 3)
+        database, tidy, tried = await self.opened(durable=False), sqlite._Log.tidy, list[None]()
+
+        def fail_first(log: sqlite._Log, driver: DBAPIConnection) -> None:
+            tried.append(None)
+            if len(tried) == 1:
+                raise sqlite3.OperationalError("disk I/O error")
+            tidy(log, driver)
+
+        monkeypatch.setattr(sqlite._Log, "tidy", fail_first)
+        for number in range(6):
+            await database.brief(partial(keep, database, str(number)), never)
+            await until(lambda: database._log is not None and database._log._tidying is None)
+
+        assert len(tried) == 3
+        assert caplog.text.count("log could not be tidied") == 1
+        assert "disk I/O error" in caplog.text
+        await database.close()
 
     async def test_the_log_of_large_writings_is_tidied_before_there_are_many(self) -> None:
         database = await self.opened(durable=False)

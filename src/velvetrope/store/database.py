@@ -351,7 +351,8 @@ class Database:
         loop (`LoopTurns`), and by `elsewhere`, which is to use a thread, where not. If somebody else is writing it is
         stopped at its `write_here` and done anew: before that it may only read and compute. It is done anew on the
         loop, once it is its turn to write; by `elsewhere`, if it is another process that writes. What it wrote has
-        reached the disk when this returns, unless it did not want to wait for that.
+        reached the disk when this returns, unless it did not want to wait for that; where `work` raises after it has
+        written, that reaches the disk with the next that does.
         """
         if self._log is None:
             return await elsewhere(work)

@@ -5,6 +5,7 @@ many short writings it is tidied in a thread, so that no commit has to do it.
 """
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
 
 from sqlalchemy.engine.interfaces import DBAPIConnection
@@ -19,6 +20,8 @@ __all__ = ["LogKeeper"]
 _TIDIED_AFTER = 512
 """Short writings after which the log is tidied: some four thousand pages, where SQLite by itself does it after one
 thousand. A page that was written often is moved once."""
+
+_logger = logging.getLogger(__name__)
 
 InThread = Callable[[Callable[[DBAPIConnection], None]], Awaitable[None]]
 """Lets work have a connection that is out of any transaction, in a thread."""
@@ -76,5 +79,8 @@ class LogKeeper:
             await self._in_thread(self._log.tidy)
             async with self._turns:
                 await self._in_thread(self._log.tidy)
+                await self._in_thread(self._log.begin_anew)
+        except Exception:  # what was committed is in the log, and the log stays where it is
+            _logger.exception("the database's log could not be tidied and grows; it is tried again later")
         finally:
             self._tidying = None

@@ -49,6 +49,9 @@ class Log(Protocol):
         Where nobody writes meanwhile the log is empty afterwards, and where somebody does it is shorter.
         """
 
+    def begin_anew(self, driver: DBAPIConnection) -> None:
+        """Write to a log that is empty, so that whoever commits next need not begin it. Nobody else writes."""
+
     def close(self) -> None:
         """Let go of what is held besides connections."""
 

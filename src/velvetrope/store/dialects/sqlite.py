@@ -99,6 +99,11 @@ class _Log:
         # PASSIVE: whatever a reader still needs, or somebody has just written, stays for the next time.
         cast("_Connection", driver).execute("PRAGMA wal_checkpoint(PASSIVE)")
 
+    def begin_anew(self, driver: DBAPIConnection) -> None:
+        # The first commit in a log waits until the disk has its head, however little else waits. This is one, of
+        # nothing: a number in the database's own head that nobody asks for becomes what it is.
+        cast("_Connection", driver).execute("PRAGMA user_version=0")
+
     def close(self) -> None:
         file, self._file = self._file, None
         if file is not None:
