@@ -13,7 +13,6 @@ Sources: RFC 6749, RFC 6750, RFC 7009, RFC 7636, RFC 8707, RFC 9700, OpenID Conn
 
 from velvetrope.oauth.authorization import (
     AuthorizationRequest,
-    ReturnAddress,
     parse_authorization_request,
     verify_return_address,
 )
@@ -49,6 +48,7 @@ from velvetrope.oauth.parameters import Parameters
 from velvetrope.oauth.pkce import check_code_challenge, check_code_verifier, derive_code_challenge, verify_code_verifier
 from velvetrope.oauth.redirects import is_redirect_uri, put_on_uri
 from velvetrope.oauth.resources import check_granted_resource
+from velvetrope.oauth.return_addresses import ReturnAddress
 from velvetrope.oauth.scopes import SYSTEM_SCOPES
 from velvetrope.oauth.tokens import (
     AuthorizationCodeGrant,

@@ -12,7 +12,7 @@ Source: RFC 6749 section 4.1.1, OpenID Connect Core section 3.1.2.1, RFC 7636 se
 Developer Guide, "Authorize endpoint".
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from velvetrope.oauth.clients import ClientRules
@@ -27,37 +27,17 @@ from velvetrope.oauth.errors import (
 )
 from velvetrope.oauth.parameters import Parameters
 from velvetrope.oauth.pkce import check_code_challenge
-from velvetrope.oauth.redirects import explain_mismatch, is_redirect_uri, put_on_uri
+from velvetrope.oauth.redirects import explain_mismatch, is_redirect_uri
 from velvetrope.oauth.resources import check_resource_indicator
+from velvetrope.oauth.return_addresses import ReturnAddress
 from velvetrope.oauth.scopes import OPENID, parse_scopes
 
-__all__ = ["AuthorizationRequest", "ReturnAddress", "parse_authorization_request", "verify_return_address"]
+__all__ = ["AuthorizationRequest", "parse_authorization_request", "verify_return_address"]
 
 _FLOW_OF_RESPONSE_TYPE = {"code": "code", "token": "implicit"}
 _RESPONSE_MODE_OF_RESPONSE_TYPE = {"code": "query", "token": "fragment"}
 _PROMPTS = frozenset({"none", "login", "select_account", "consent"})
 _MAX_AGE_DIGITS = 9
-
-
-@dataclass(frozen=True, slots=True)
-class ReturnAddress:
-    """A redirect_uri that was found registered for the client, with the state to echo."""
-
-    redirect_uri: str
-    state: str | None
-    in_fragment: bool
-    """Answers to `response_type=token` go in the fragment, all others in the query."""
-    issuer: str | None = None
-    """Who answers (`iss`), where the provider says so."""
-
-    def carrying(self, answer: Mapping[str, str]) -> str:
-        """The URI to send the browser to with this answer, be it a grant or a refusal (RFC 9207 section 2)."""
-        members = dict(answer)
-        if self.state is not None:
-            members["state"] = self.state
-        if self.issuer is not None:
-            members["iss"] = self.issuer
-        return put_on_uri(self.redirect_uri, members, in_fragment=self.in_fragment)
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,14 +32,10 @@ Connect Core 3.1.2.6;
 Cognito Developer Guide, "Authorize endpoint", "Token endpoint", "UserInfo endpoint", "Revoke endpoint".
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from velvetrope.errors import ReasonError
-
-if TYPE_CHECKING:  # a cycle otherwise: the address is made by checks that raise these errors
-    from velvetrope.oauth.authorization import ReturnAddress
+from velvetrope.oauth.return_addresses import ReturnAddress
 
 __all__ = [
     "AccessDenied",
