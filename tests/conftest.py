@@ -1,13 +1,14 @@
 """Fixtures shared by the tests that need a real server."""
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 
 from support.postgres import Postgres
 from support.running import RunningServer
-from support.stores import PostgresStores
+from support.stores import PostgresStores, store_url
+from velvetrope.store import Database
 
 
 @pytest.fixture(scope="session")
@@ -36,6 +37,14 @@ def postgresql_store(postgres_stores: PostgresStores, tmp_path: Path) -> Iterato
     """The URL of a clean store on PostgreSQL, which `store_url(tmp_path)` gives too."""
     with postgres_stores.lent(tmp_path) as url:
         yield url
+
+
+@pytest.fixture
+async def database(tmp_path: Path) -> AsyncIterator[Database]:
+    """An open store in the test's folder, which waits for no disk; on PostgreSQL where one was lent to the folder."""
+    opened = await Database.open(store_url(tmp_path), durable=False)
+    yield opened
+    await opened.close()
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

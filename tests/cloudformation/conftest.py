@@ -14,13 +14,6 @@ from velvetrope.store import Database
 
 
 @pytest.fixture
-async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    opened = await Database.open(f"sqlite:///{tmp_path / 'state.db'}", durable=False)
-    yield opened
-    await opened.close()
-
-
-@pytest.fixture
 async def stacks(database: Database) -> AsyncIterator[Stacks]:
     made = make_stacks(database)
     yield made

@@ -1,7 +1,5 @@
 """A gateway with the demo's routes deployed, and more of them for single rules."""
 
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -43,13 +41,6 @@ ROUTES: dict[str, Any] = {
         "/": {"get": {"x-amazon-apigateway-integration": MOCK}},
     },
 }
-
-
-@pytest.fixture
-async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    opened = await Database.open(f"sqlite:///{tmp_path}/gateway.db", durable=False)
-    yield opened
-    await opened.close()
 
 
 @pytest.fixture

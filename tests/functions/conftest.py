@@ -10,13 +10,6 @@ from velvetrope.store import Database
 
 
 @pytest.fixture
-async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    opened = await Database.open(f"sqlite:///{tmp_path}/velvetrope.db", durable=False)
-    yield opened
-    await opened.close()
-
-
-@pytest.fixture
 async def functions(database: Database, tmp_path: Path) -> AsyncIterator[Lambda]:
     async with running_lambda(database, tmp_path / "functions") as started:
         yield started

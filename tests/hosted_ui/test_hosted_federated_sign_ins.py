@@ -1,8 +1,6 @@
 """Leaving for a provider and coming back: what is bound to the browser, and what is kept."""
 
-from collections.abc import AsyncIterator
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 from sqlalchemy import text
@@ -20,13 +18,6 @@ PROVIDER = IdentityProvider(
     user_pool_id=POOL.id, provider_name="Google", provider_type="Google", created_at=EPOCH, modified_at=EPOCH
 )
 QUERY = "client_id=1example&state=theirs"
-
-
-@pytest.fixture
-async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    database = await Database.open(f"sqlite:///{tmp_path / 'store.db'}", durable=False)
-    yield database
-    await database.close()
 
 
 @pytest.fixture

@@ -1,13 +1,11 @@
 """API Gateway's records: frozen deployments, plans that forget deleted stages, keys that are unique by value."""
 
-from collections.abc import AsyncIterator, Collection
+from collections.abc import Collection
 from datetime import UTC, datetime
-from pathlib import Path
 
 import msgspec
 import pytest
 
-from support.stores import store_url
 from velvetrope.store import Database
 from velvetrope.store.tables.apigateway import (
     ApiGatewayStore,
@@ -25,13 +23,6 @@ from velvetrope.store.tables.apigateway_domains import DomainNameStore
 
 _ACCOUNT = "111111111111"
 _NOW = datetime(2026, 1, 1, tzinfo=UTC)
-
-
-@pytest.fixture
-async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    database = await Database.open(store_url(tmp_path), durable=False)
-    yield database
-    await database.close()
 
 
 def _api(api_id: str = "api1") -> RestApi:

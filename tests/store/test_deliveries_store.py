@@ -1,13 +1,10 @@
 """Messages to be sent: each in one hand at a time, and none of them for ever."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 
-from support.stores import store_url
 from velvetrope.store import Database
 from velvetrope.store.tables.userpools import OutgoingMessage, User, UserPoolStore
 from velvetrope.store.tables.userpools_deliveries import DeliveryStore, Medium
@@ -28,13 +25,6 @@ def message(name: str, *, medium: Medium = "EMAIL", at: datetime = NOW) -> Outgo
         body_sealed=b"sealed",
         created_at=at,
     )
-
-
-@pytest.fixture
-async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    opened = await Database.open(store_url(tmp_path), durable=False)
-    yield opened
-    await opened.close()
 
 
 @pytest.fixture

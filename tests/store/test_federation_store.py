@@ -1,15 +1,12 @@
 """Identities have one owner, and a sign-in that is under way elsewhere is taken once, by its own browser."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 
-from support.stores import store_url
 from velvetrope.store import Database
 from velvetrope.store.tables.hosted_ui_federation import FederatedSignIn, FederatedSignInStore
 from velvetrope.store.tables.userpools import User, UserConflict, UserIdentity, UserPoolStore
@@ -18,13 +15,6 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 STATE, BROWSER, OTHER = "a" * 64, "b" * 64, "c" * 64
 POOL = "us-west-2_Demo12345"
 CAROL = UserIdentity(provider_name="Google", provider_type="Google", user_id="carol", created_at=NOW, primary=True)
-
-
-@pytest.fixture
-async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    database = await Database.open(store_url(tmp_path), durable=False)
-    yield database
-    await database.close()
 
 
 @pytest.fixture

@@ -1,16 +1,13 @@
 """What the hosted UI's store promises: a code is spent once, whoever races; sessions end when they should."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 from sqlalchemy import text
 
-from support.stores import store_url
 from velvetrope.store import Database
 from velvetrope.store.tables.hosted_ui import AuthorizationCode, HostedUiStore, SpentCode
 from velvetrope.store.tables.hosted_ui_sessions import BrowserSession
@@ -18,13 +15,6 @@ from velvetrope.store.tables.hosted_ui_sessions import BrowserSession
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 HASH = "a" * 64
 POOL, CLIENT = "us-west-2_Demo12345", "1example23456789"
-
-
-@pytest.fixture
-async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    database = await Database.open(store_url(tmp_path), durable=False)
-    yield database
-    await database.close()
 
 
 @pytest.fixture

@@ -1,14 +1,12 @@
 """MFA devices in the store: one of two callers spends a code; a new name reaches all that is the user's."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from datetime import UTC, datetime
-from pathlib import Path
 
 import msgspec
 import pytest
 
-from support.stores import store_url
 from velvetrope.store import Database
 from velvetrope.store.tables.iam import AccessKey, Group, IamStore, User
 from velvetrope.store.tables.iam_mfa_devices import MfaDevice, MfaDeviceStore
@@ -19,13 +17,6 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 class Refused(Exception):
     """Raised by the conditions below."""
-
-
-@pytest.fixture
-async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    database = await Database.open(store_url(tmp_path), durable=False)
-    yield database
-    await database.close()
 
 
 def device(name: str = "d", user_name: str = "") -> MfaDevice:

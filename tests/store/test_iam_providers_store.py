@@ -1,25 +1,15 @@
 """Identity providers in the store: one of a URL, changed whole or not at all, and everybody is told."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime
-from pathlib import Path
 
 import msgspec
 import pytest
 
-from support.stores import store_url
 from velvetrope.store import Database
 from velvetrope.store.tables.iam_providers import IamProviderStore, OpenIdProvider
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
-
-
-@pytest.fixture
-async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    database = await Database.open(store_url(tmp_path), durable=False)
-    yield database
-    await database.close()
 
 
 def provider(name: str = "a.example", account_id: str = "1") -> OpenIdProvider:

@@ -1,14 +1,12 @@
 """IAM's records: names are unique without regard to case, limits hold for racing callers, nothing dangles."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from datetime import UTC, datetime
-from pathlib import Path
 
 import msgspec
 import pytest
 
-from support.stores import store_url
 from velvetrope.store import Database
 from velvetrope.store.tables.iam import (
     AccessKey,
@@ -30,13 +28,6 @@ _NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 class Refused(Exception):
     """Raised by the conditions below."""
-
-
-@pytest.fixture
-async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    database = await Database.open(store_url(tmp_path), durable=False)
-    yield database
-    await database.close()
 
 
 @pytest.fixture

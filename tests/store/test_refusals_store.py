@@ -1,23 +1,11 @@
 """Refusals in the store: found by their id, newest first, bounded in number and in age."""
 
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
-import pytest
-
-from support.stores import store_url
 from velvetrope.store import Database
 from velvetrope.store.tables.refusals import KEPT_FOR, KeptSummary, RefusalStore, SealedRefusal
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
-
-
-@pytest.fixture
-async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    database = await Database.open(store_url(tmp_path), durable=False)
-    yield database
-    await database.close()
 
 
 def sealed(request_id: str, at: datetime = NOON) -> SealedRefusal:

@@ -1,16 +1,13 @@
 """What the hosted UI keeps about SAML: messages count once, sessions end from either side, log-outs are taken once."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 from sqlalchemy.exc import IntegrityError
 
-from support.stores import store_url
 from velvetrope.store import Database
 from velvetrope.store.schema import METADATA
 from velvetrope.store.tables.hosted_ui_saml import SamlLogout, SamlStore
@@ -26,13 +23,6 @@ ENDS = NOW + timedelta(minutes=5)
 SECOND = timedelta(seconds=1)
 ONE, TWO, THREE, SUBJECT, OTHER = "1" * 64, "2" * 64, "3" * 64, "a" * 64, "b" * 64
 POOL, OTHER_POOL = "us-west-2_Demo12345", "us-west-2_Other1234"
-
-
-@pytest.fixture
-async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    database = await Database.open(store_url(tmp_path), durable=False)
-    yield database
-    await database.close()
 
 
 @pytest.fixture

@@ -1,27 +1,18 @@
 """A client has one terms document of each name, whoever asks for it at the same moment, and takes them along."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import Awaitable
 from datetime import UTC, datetime
-from pathlib import Path
 
 import msgspec
 import pytest
 
-from support.stores import store_url
 from velvetrope.store import Database
 from velvetrope.store.tables.userpools import AppClient, PasswordPolicySettings, UserPool, UserPoolStore
 from velvetrope.store.tables.userpools_terms import Terms, TermsName, TermsStore
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 POOL, CLIENT = "us-west-2_Demo12345", "1client"
-
-
-@pytest.fixture
-async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    database = await Database.open(store_url(tmp_path), durable=False)
-    yield database
-    await database.close()
 
 
 @pytest.fixture

@@ -1,11 +1,8 @@
 """Metering in the store: nodes that race never get more than there is, and restarts forget nothing."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import date
 from pathlib import Path
-
-import pytest
 
 from support.stores import store_url
 from velvetrope.metering import BucketLimits, BucketState
@@ -15,13 +12,6 @@ from velvetrope.store.tables.usage import UsageStore
 _LIMITS = BucketLimits(rate_per_second=10.0, burst_requests=20)
 _TODAY = date(2026, 1, 1)
 _NOW = 1_767_225_600_000_000
-
-
-@pytest.fixture
-async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    database = await Database.open(store_url(tmp_path), durable=False)
-    yield database
-    await database.close()
 
 
 async def test_racing_nodes_never_hold_more_than_the_bucket(database: Database) -> None:

@@ -1,14 +1,12 @@
 """The promises of the store of import jobs, with racing callers, on a real file."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import msgspec
 import pytest
 
-from support.stores import store_url
 from velvetrope.store import Database
 from velvetrope.store.tables.userpools import PasswordPolicySettings, User, UserConflict, UserPool, UserPoolStore
 from velvetrope.store.tables.userpools_import_jobs import UserImportJob
@@ -16,13 +14,6 @@ from velvetrope.store.tables.userpools_imports import LEASE, ImportedUser, Impor
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 POOL = "us-west-2_AbCdEfGhI"
-
-
-@pytest.fixture
-async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    opened = await Database.open(store_url(tmp_path), durable=False)
-    yield opened
-    await opened.close()
 
 
 @pytest.fixture

@@ -1,16 +1,13 @@
 """The promises of the user pools' stores, with racing callers, on a real file."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 from sqlalchemy import select, text
 
-from support.stores import store_url
 from velvetrope.store import Database
 from velvetrope.store.tables.userpools import (
     AppClient,
@@ -31,13 +28,6 @@ NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 POOL = "us-west-2_AbCdEfGhI"
 LOCKS = (timedelta(0), timedelta(seconds=1), timedelta(seconds=2))
 QUIET = timedelta(minutes=15)
-
-
-@pytest.fixture
-async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    opened = await Database.open(store_url(tmp_path), durable=False)
-    yield opened
-    await opened.close()
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """User pools on a real SQLite file."""
 
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 
@@ -9,13 +8,6 @@ from support.userpools import World
 from velvetrope.clock import CountingEntropy
 from velvetrope.sealing import MasterKeys
 from velvetrope.store import Database
-
-
-@pytest.fixture
-async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    opened = await Database.open(f"sqlite:///{tmp_path / 'state.db'}", durable=False)
-    yield opened
-    await opened.close()
 
 
 @pytest.fixture

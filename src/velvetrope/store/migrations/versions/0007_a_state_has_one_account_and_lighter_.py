@@ -1,4 +1,4 @@
-"""bounds and powers"""
+"""a state has one account and lighter families"""
 
 import sqlalchemy as sa
 from alembic import op
