@@ -22,9 +22,10 @@ import hmac
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from velvetrope.base64url import encode_base64url
 from velvetrope.clock import Entropy
 from velvetrope.errors import ReasonError
-from velvetrope.hosted_ui.held_values import as_held_value, held_hash, new_held_value
+from velvetrope.hosted_ui.held_values import held_hash, new_held_value
 from velvetrope.secret import Secret
 from velvetrope.store.tables.hosted_ui_federation import FederatedSignIn, FederatedSignInStore
 from velvetrope.store.tables.userpools import UserPool
@@ -124,4 +125,4 @@ def _verifier(browser: str, state: str) -> Secret[str]:
 
 def _derived(browser: str, state: str, purpose: str) -> str:
     mac = hmac.digest(browser.encode(), f"{purpose} {state}".encode(), "sha256")
-    return as_held_value(mac)
+    return encode_base64url(mac)

@@ -15,8 +15,8 @@ from hashlib import sha256
 
 import msgspec
 
+from velvetrope.base64url import encode_base64url
 from velvetrope.clock import Entropy
-from velvetrope.hosted_ui.held_values import as_held_value
 from velvetrope.oauth import MalformedRequest, Parameters
 from velvetrope.sealing import MasterKeys, SealBroken
 from velvetrope.secret import Secret
@@ -73,7 +73,7 @@ class PendingSignIns:
             earlier_hash=None if earlier is None else _hash(_key(earlier)),
             now=now,
         )
-        return Secret(as_held_value(key))
+        return Secret(encode_base64url(key))
 
     async def find(self, user_pool_id: str, held: Secret[str] | None, *, now: datetime) -> PendingSignIn | None:
         """What waits under the id that a browser presents."""

@@ -8,9 +8,9 @@ Source: RFC 7636 sections 4.1 to 4.6; its appendix B is in the tests.
 
 import hmac
 import re
-from base64 import urlsafe_b64encode
 from hashlib import sha256
 
+from velvetrope.base64url import encode_base64url
 from velvetrope.oauth.errors import InvalidGrant, InvalidRequest
 
 __all__ = ["check_code_challenge", "check_code_verifier", "derive_code_challenge", "verify_code_verifier"]
@@ -36,7 +36,7 @@ def check_code_verifier(verifier: str) -> None:
 
 def derive_code_challenge(verifier: str) -> str:
     """The S256 challenge of a verifier."""
-    return urlsafe_b64encode(sha256(verifier.encode("ascii")).digest()).rstrip(b"=").decode("ascii")
+    return encode_base64url(sha256(verifier.encode("ascii")).digest())
 
 
 def verify_code_verifier(verifier: str | None, *, challenge: str | None) -> None:

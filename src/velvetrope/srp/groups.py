@@ -17,6 +17,7 @@ Source: A. Menezes, P. van Oorschot, S. Vanstone, Handbook of Applied Cryptograp
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
+from operator import getitem
 
 __all__ = ["COGNITO_GROUP", "SPLIT_PARTS", "Group"]
 
@@ -70,8 +71,8 @@ class Group:
         if not 0 <= exponent < 1 << 8 * _TABLE_EXPONENT_BYTES:
             return self.power(self.generator, exponent)
         product, prime = _big_number()(1), self._modulus
-        for row, digit in zip(self._table, exponent.to_bytes(_TABLE_EXPONENT_BYTES, "little"), strict=True):
-            product = product * row[digit] % prime
+        for factor in map(getitem, self._table, exponent.to_bytes(_TABLE_EXPONENT_BYTES, "little")):
+            product = product * factor % prime
         return int(product)
 
     def split_powers(self, base: int) -> tuple[int, ...]:
@@ -134,7 +135,7 @@ def _products(bases: Sequence[int], prime: int) -> list[int]:
     """At the index whose bit i says whether `bases[i]` is a factor: the product."""
     products = [1]
     for base in bases:
-        products += [base, *(product * base % prime for product in products[1:])]
+        products += [product * base % prime for product in products]
     return products
 
 

@@ -15,7 +15,7 @@ import asyncio
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from types import TracebackType
 
 __all__ = ["TurnTaken", "Turns"]
@@ -31,6 +31,7 @@ class Turns:
     def __init__(self) -> None:
         self._guard = threading.Lock()
         self._taken = False
+        self._if_free = _IfFree(self._take, self._pass_on)
         self._waiting: deque[Callable[[], object]] = deque()
         """How each of those who wait is told, in order."""
 
@@ -70,21 +71,19 @@ class Turns:
         finally:
             self._pass_on()
 
-    @contextmanager
-    def if_free(self) -> Iterator[None]:
+    def if_free(self) -> AbstractContextManager[None]:
         """A turn of whoever does not wait.
 
         Raises:
             TurnTaken: somebody else has it. Nothing was done.
         """
+        return self._if_free
+
+    def _take(self) -> None:
         with self._guard:
             if self._taken:
                 raise TurnTaken
             self._taken = True
-        try:
-            yield
-        finally:
-            self._pass_on()
 
     def __len__(self) -> int:
         """How many wait."""
@@ -108,3 +107,19 @@ class Turns:
             self._pass_on()  # whoever waited was cancelled
         else:
             told.set_result(None)
+
+
+class _IfFree(AbstractContextManager[None]):
+    """`Turns.if_free`. It keeps nothing, so that one does for all: every sign-in asks for it."""
+
+    def __init__(self, take: Callable[[], None], pass_on: Callable[[], None]) -> None:
+        self._take = take
+        self._pass_on = pass_on
+
+    def __enter__(self) -> None:
+        self._take()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._pass_on()

@@ -16,7 +16,7 @@ transaction.
 """
 
 import threading
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, TypeVarTuple, overload
 
 from sqlalchemy import Connection, CursorResult, Executable, Select
@@ -65,19 +65,17 @@ class _Spelled:
         if compiled.positiontup is None:
             raise ValueError(f"{spelling.name} does not bind values by position")
         self.text = str(compiled)
-        self._values = [
-            (name, None if bind.required else bind.value, bind.type.dialect_impl(spelling).bind_processor(spelling))
-            for name in compiled.positiontup
-            for bind in [compiled.binds[name]]
-        ]
-        self._required = frozenset(bind.key for bind in compiled.binds.values() if bind.required)
-        self._plain = all(name in self._required and process is None for name, _, process in self._values)
-        returned = list(statement.selected_columns) if isinstance(statement, Select) else []
-        self._readers: list[tuple[int, Processor]] = [
-            (index, reader)
-            for index, column in enumerate(returned)
-            if (reader := column.type.dialect_impl(spelling).result_processor(spelling, None)) is not None
-        ]
+        self._names: list[str] = compiled.positiontup
+        binds = compiled.binds
+        self._required = frozenset(name for name in self._names if binds[name].required)
+        self._fixed = {name: binds[name].value for name in self._names if not binds[name].required}
+        self._binders = _converters(
+            binds[name].type.dialect_impl(spelling).bind_processor(spelling) for name in self._names
+        )
+        returned = statement.selected_columns if isinstance(statement, Select) else ()
+        self._readers = _converters(
+            column.type.dialect_impl(spelling).result_processor(spelling, None) for column in returned
+        )
 
     def bound(self, values: Mapping[str, object]) -> tuple[object, ...]:
         """The driver's parameters.
@@ -87,24 +85,24 @@ class _Spelled:
         """
         if values.keys() != self._required:
             raise KeyError(f"{sorted(self._required ^ values.keys())} of {self.text}")
-        if self._plain:
-            return tuple([values[name] for name, _, _ in self._values])
-        return tuple(
-            [
-                value if process is None else process(value)
-                for name, fixed, process in self._values
-                for value in [values[name] if name in self._required else fixed]
-            ]
-        )
+        known = {**self._fixed, **values} if self._fixed else values
+        return _converted(map(known.__getitem__, self._names), self._binders)
 
     def read(self, row: Sequence[Any]) -> tuple[Any, ...]:
         """A row as the columns' types have it."""
-        if not self._readers:
-            return tuple(row)
-        values = list(row)
-        for index, reader in self._readers:
-            values[index] = reader(values[index])
-        return tuple(values)
+        return _converted(row, self._readers)
+
+
+def _converters(processors: Iterable[Processor | None]) -> list[tuple[int, Processor]]:
+    """Of those values that are not taken as they are: which, and by what."""
+    return [(index, convert) for index, convert in enumerate(processors) if convert is not None]
+
+
+def _converted(values: Iterable[Any], converters: Sequence[tuple[int, Processor]]) -> tuple[Any, ...]:
+    converted = list(values)
+    for index, convert in converters:
+        converted[index] = convert(converted[index])
+    return tuple(converted)
 
 
 class Visit:

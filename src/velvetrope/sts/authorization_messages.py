@@ -19,6 +19,7 @@ import zlib
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from velvetrope.base64url import encode_base64url
 from velvetrope.clock import Entropy
 from velvetrope.policy import Decision
 from velvetrope.sealing import MasterKeys, SealBroken
@@ -59,7 +60,7 @@ class AuthorizationMessages:
     def _sealed(self, document: Mapping[str, object]) -> str:
         packed = zlib.compress(json.dumps(document, separators=(",", ":")).encode(), 9)
         sealed = self._master_keys.seal(packed, purpose=_PURPOSE, entropy=self._entropy)
-        return base64.urlsafe_b64encode(sealed).rstrip(b"=").decode()
+        return encode_base64url(sealed)
 
 
 def _document(decision: Decision, *, reasons: Sequence[str]) -> dict[str, object]:

@@ -27,6 +27,7 @@ from typing import Final
 
 import msgspec
 
+from velvetrope.base64url import encode_base64url
 from velvetrope.clock import Entropy
 from velvetrope.identifiers import new_access_key_id
 from velvetrope.principals import Principal, PrincipalKind, Session, SigningCredentials
@@ -109,7 +110,7 @@ class Sessions:
         return TemporaryCredentials(
             access_key_id=access_key_id,
             secret_access_key=self._secret(access_key_id, sealed[:_KEY_ID_BYTES]),
-            session_token=base64.urlsafe_b64encode(sealed).rstrip(b"=").decode(),
+            session_token=encode_base64url(sealed),
             expiration=session.expires_at.replace(microsecond=0),
         )
 

@@ -21,6 +21,7 @@ from typing import Any, Literal, NamedTuple, NoReturn
 
 import msgspec
 
+from velvetrope.base64url import encode_base64url
 from velvetrope.tokens.keys import KeySet, SigningKey
 from velvetrope.tokens.reasons import (
     AudienceMismatch,
@@ -77,7 +78,7 @@ class VerifiedToken:
 def sign_token(claims: Mapping[str, object], key: SigningKey) -> str:
     """A compact JWS of `claims`. The header is AWS's: `kid` and `alg`, no `typ`. Claims are written as they are."""
     signed = f"{_header(key.kid, key.public.algorithm)}.{_encode(claims)}"
-    return f"{signed}.{_base64url(key.sign(signed.encode()))}"
+    return f"{signed}.{encode_base64url(key.sign(signed.encode()))}"
 
 
 def verify_token(
@@ -248,8 +249,4 @@ def _header(kid: str, algorithm: str) -> str:
 
 
 def _encode(members: Mapping[str, object]) -> str:
-    return _base64url(msgspec.json.encode(members))
-
-
-def _base64url(value: bytes) -> str:
-    return base64.urlsafe_b64encode(value).rstrip(b"=").decode()
+    return encode_base64url(msgspec.json.encode(members))

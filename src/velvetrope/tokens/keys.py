@@ -27,6 +27,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_der_public_key,
 )
 
+from velvetrope.base64url import encode_base64url
 from velvetrope.secret import Secret
 
 __all__ = ["KeySet", "PublicKey", "SigningKey", "generate_signing_key", "render_jwks"]
@@ -142,4 +143,4 @@ def _public_members(key: rsa.RSAPublicKey) -> dict[str, str]:
 
 
 def _base64url_uint(value: int) -> str:
-    return base64.urlsafe_b64encode(value.to_bytes((value.bit_length() + 7) // 8)).rstrip(b"=").decode()
+    return encode_base64url(value.to_bytes((value.bit_length() + 7) // 8))

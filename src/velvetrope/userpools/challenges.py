@@ -19,6 +19,7 @@ from typing import Literal, TypeVar
 
 import msgspec
 
+from velvetrope.base64url import encode_base64url
 from velvetrope.clock import Entropy
 from velvetrope.identifiers import new_ordered_uuid
 from velvetrope.sealing import MasterKeys, SealBroken
@@ -50,7 +51,6 @@ __all__ = [
     "SignUpCodeAsked",
     "TotpAsked",
     "decode_base64",
-    "encode_base64url",
 ]
 
 SECRET_BLOCK_LIFETIME = timedelta(seconds=60)
@@ -395,10 +395,6 @@ def decode_base64(text: str) -> bytes | None:
 def decode_base64url(text: str) -> bytes | None:
     """base64url without padding; None for anything else."""
     return decode_base64(text.replace("-", "+").replace("_", "/") + "=" * (-len(text) % 4))
-
-
-def encode_base64url(value: bytes) -> str:
-    return base64.urlsafe_b64encode(value).rstrip(b"=").decode()
 
 
 def _padded(encoded: bytes) -> bytes:

@@ -20,10 +20,11 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from velvetrope.base64url import encode_base64url
 from velvetrope.clock import Entropy
 from velvetrope.store.tables.userpools import AppClient, StoredUser, User, UserPool
 from velvetrope.store.tables.userpools_factors import FactorStore, Passkey, PasskeyRegistration
-from velvetrope.userpools.challenges import ChallengeSealer, PasskeyAsked, SignIn, encode_base64url
+from velvetrope.userpools.challenges import ChallengeSealer, PasskeyAsked, SignIn
 from velvetrope.userpools.directory import PoolDirectory, username_form
 from velvetrope.userpools.errors import (
     InvalidParameterException,

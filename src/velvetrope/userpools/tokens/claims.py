@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from velvetrope.clock import Entropy
-from velvetrope.identifiers import new_uuid
+from velvetrope.identifiers import UUID_BYTES, uuids_of
 from velvetrope.store.tables.userpools import AppClient, Group, User
 from velvetrope.store.tables.userpools_sign_in import TokenFamily
 from velvetrope.userpools.triggers.token_generation import TokenChanges
@@ -91,12 +91,13 @@ class ClaimWriter:
         self._user = user
         self._family = family
         self._told = told
-        self._entropy = entropy
+        # One draw for all of them: each is a system call.
+        event_id, self._access_id, self._id_id = (one.decode() for one in uuids_of(entropy.token_bytes(3 * UUID_BYTES)))
         self._issued_at = epoch_seconds(now)
         self._shared: dict[str, object] = {
             "sub": user.sub,
             "iss": issuer,
-            "event_id": new_uuid(entropy),
+            "event_id": event_id,
             "auth_time": epoch_seconds(family.authenticated_at),
             "iat": self._issued_at,
         }
@@ -114,7 +115,7 @@ class ClaimWriter:
             "token_use": "access",
             "scope": " ".join(self._told.scopes),
             "exp": self._issued_at + client.access_token_validity_seconds,
-            "jti": new_uuid(self._entropy),
+            "jti": self._access_id,
             "username": self._user.username,
         }
         if family.resource is not None:
@@ -141,7 +142,7 @@ class ClaimWriter:
         if user.identities and readable(client, "identities"):
             claims["identities"] = identities_claim(user)
         if client.enable_token_revocation:
-            claims["jti"] = new_uuid(self._entropy)
+            claims["jti"] = self._id_id
         if nonce is not None:
             claims["nonce"] = nonce
         if told.roles:

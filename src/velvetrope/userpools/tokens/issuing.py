@@ -12,12 +12,12 @@ Sources: user-pools reference section 4; Cognito Developer Guide, "Using the ID 
 the refresh token", "Ending user sessions with token revocation"; RFC 9700 section 4.14.2; OIDC Core section 3.1.3.6.
 """
 
-import base64
 import hashlib
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from velvetrope.base64url import encode_base64url
 from velvetrope.clock import Entropy
 from velvetrope.identifiers import new_ordered_uuid
 from velvetrope.oauth import SYSTEM_SCOPES
@@ -53,7 +53,7 @@ __all__ = ["SELF_SERVICE_SCOPE", "IssuedTokens", "Issuer", "TokenDraft", "TokenI
 SELF_SERVICE_SCOPE = "aws.cognito.signin.user.admin"
 """What an access token needs for GetUser and its like; the only scope of tokens that InitiateAuth issues."""
 
-_JWE_HEADER = base64.urlsafe_b64encode(b'{"cty":"JWT","enc":"A256GCM","alg":"RSA-OAEP"}').rstrip(b"=").decode()
+_JWE_HEADER = encode_base64url(b'{"cty":"JWT","enc":"A256GCM","alg":"RSA-OAEP"}')
 _JWE_PARTS = (slice(0, 256), slice(256, 268), slice(268, 364), slice(364, 380))
 """Encrypted key, nonce, ciphertext, tag: all of them random here, none of them means anything to anybody."""
 _MAX_REFRESH_TOKEN_CHARACTERS = 4096
@@ -316,7 +316,7 @@ class TokenIssuer:
 
     def _new_refresh_token(self) -> str:
         random = self._entropy.token_bytes(_JWE_PARTS[-1].stop)
-        parts = [base64.urlsafe_b64encode(random[part]).rstrip(b"=").decode() for part in _JWE_PARTS]
+        parts = [encode_base64url(random[part]) for part in _JWE_PARTS]
         return ".".join([_JWE_HEADER, *parts])
 
     # Refresh
@@ -545,7 +545,7 @@ def _signed_out_since(user: User, verified: VerifiedToken) -> bool:
 def _at_hash(access_token: str) -> str:
     """OIDC Core section 3.1.3.6: the left half of the hash, base64url."""
     digest = hashlib.sha256(access_token.encode()).digest()
-    return base64.urlsafe_b64encode(digest[: len(digest) // 2]).rstrip(b"=").decode()
+    return encode_base64url(digest[: len(digest) // 2])
 
 
 def _hash(refresh_token: str) -> str:
