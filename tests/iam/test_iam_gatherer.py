@@ -6,7 +6,15 @@ from datetime import timedelta
 
 from support.iam import ACCOUNT, NOW, ROOT, Iam, allow, deny, document, make_role, make_user, session_of
 from velvetrope.iam.aws_managed import aws_managed_policies
-from velvetrope.policy import AuthorizationRequest, Decision, PrincipalPolicies, evaluate, parse_policy
+from velvetrope.iam.tags import Tag
+from velvetrope.policy import (
+    AuthorizationRequest,
+    Decision,
+    PrincipalPolicies,
+    evaluate,
+    parse_policy,
+    request_context,
+)
 from velvetrope.principals import ANONYMOUS, Principal, Session, service_principal
 from velvetrope.store.tables.iam import Role
 
@@ -53,6 +61,38 @@ async def test_a_change_is_seen_at_once(iam: Iam) -> None:
     await iam.call("delete_role_policy", role_name="Caller", policy_name="own")
 
     assert not (await decide(iam, role, "a:Do")).allowed
+
+
+async def test_a_live_session_hears_of_a_tag_that_its_role_is_given_or_loses(iam: Iam) -> None:
+    quarantined = {"StringEquals": {"aws:PrincipalTag/quarantine": "yes"}}
+    blue = {"StringEquals": {"aws:PrincipalTag/team": "blue"}}
+    session = Session(NOW, NOW + timedelta(hours=1), tags={"Site": "here"})
+    made = await make_role(iam, allow("a:Do"), allow("b:Do", condition=blue), deny("*", condition=quarantined))
+    caller = replace(made, session=session)
+
+    assert (await decide(iam, caller, "a:Do")).allowed
+    assert not (await decide(iam, caller, "b:Do")).allowed
+    await iam.call("tag_role", role_name="Caller", tags=(Tag(key="Team", value="blue"),))
+    assert (await decide(iam, caller, "b:Do")).allowed
+    as_it_was = replace(caller, tags={"Team": "blue"})
+    await iam.call("untag_role", role_name="Caller", tag_keys=("Team",))
+    assert not (await decide(iam, as_it_was, "b:Do")).allowed
+    await iam.call("tag_role", role_name="Caller", tags=(Tag(key="quarantine", value="yes"),))
+    assert (await decide(iam, caller, "a:Do")).outcome == "explicitDeny"
+
+
+async def test_a_session_tag_wins_over_what_the_role_is_tagged_with_now(iam: Iam) -> None:
+    session = Session(NOW, NOW + timedelta(hours=1), tags={"team": "blue"})
+    made = await make_role(iam, allow("a:Do", condition={"StringEquals": {"aws:PrincipalTag/team": "blue"}}))
+    caller = replace(made, session=session)
+    await iam.call("tag_role", role_name="Caller", tags=(Tag(key="Team", value="red"),))
+    context = request_context(caller, now=NOW, source_ip="192.0.2.1")
+    policies = await iam.gatherer.policies_for(caller)
+
+    assert evaluate(AuthorizationRequest(caller, "a:Do", "*", ACCOUNT, context, policies)).allowed
+    untagged = replace(caller, session=replace(session, tags={}))
+    context = request_context(untagged, now=NOW, source_ip="192.0.2.1")
+    assert not evaluate(AuthorizationRequest(untagged, "a:Do", "*", ACCOUNT, context, policies)).allowed
 
 
 async def test_policies_are_remembered_between_changes(iam: Iam) -> None:

@@ -1,16 +1,18 @@
 """Which policies a caller has: collected, compiled, and remembered until something about IAM is committed.
 
 A role session has its role's policies, a user its own and those of its groups, a federated user those of the user who
-issued the session; each with the session's own policies where some were passed. The role or user must be the one that
-the credentials were made for: a new one under the old name has another unique id, and old sessions get nothing from it.
-Sessions of a role or user that is gone are denied everything, whatever policies of resources say: those name it by ARN,
-and would else let a session in that its own policies had refused while there were any. Services, the anonymous and the
-root user have no policies: `policy.evaluate` knows them by kind.
+issued the session; each with the session's own policies where some were passed. With them go the tags that the role or
+user has now: AWS weighs temporary credentials anew for each request, so a session of before hears of a tag, as of a
+policy. The role or user must be the one that the credentials were made for: a new one under the old name has another
+unique id, and old sessions get nothing from it. Sessions of a role or user that is gone are denied everything, whatever
+policies of resources say: those name it by ARN, and would else let a session in that its own policies had refused while
+there were any. Services, the anonymous and the root user have no policies: `policy.evaluate` knows them by kind.
 
 A managed policy or boundary that is gone, or a document that cannot be read, denies everything (`policy.read_policy`).
 """
 
 from collections.abc import Collection
+from dataclasses import replace
 from typing import TypeVar
 
 from velvetrope.iam.aws_managed import aws_managed_policies
@@ -80,7 +82,7 @@ class PolicyGatherer:
         sessions = tuple(
             read_policy(text, kind="session", source=f"session policy {n}") for n, text in enumerate(texts, 1)
         )
-        whole = PrincipalPolicies(own.identity, own.boundary, sessions)
+        whole = replace(own, session=sessions)
         if own is not _NOTHING and own is not _GONE and generation == self._generation:
             _remember(self._whole, (key, texts), whole)
         return whole
@@ -151,6 +153,7 @@ async def policies_of_entity(store: IamStore, entity: PolicyHolder) -> Principal
     return PrincipalPolicies(
         identity=(*inline, *managed),
         boundary=None if boundary is None else _managed(documents, boundary, kind="boundary"),
+        tags=None if isinstance(entity, Group) else entity.tags,
     )
 
 

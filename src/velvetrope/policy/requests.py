@@ -27,12 +27,14 @@ __all__ = ["AuthorizationRequest", "Facts", "PrincipalPolicies"]
 class PrincipalPolicies:
     """The policies on the caller's side.
 
-    `session` is None when no session policy was passed, which limits nothing; an empty tuple allows nothing.
+    `session` is None when no session policy was passed, which limits nothing; an empty tuple allows nothing. `tags` are
+    those that the role or user has now, where they are known; a session carries what they were when it was made.
     """
 
     identity: tuple["Policy", ...] = ()
     boundary: "Policy | None" = None
     session: tuple["Policy", ...] | None = None
+    tags: Mapping[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +63,11 @@ class Facts:
         self.request = request
         self.principal = request.principal
         self.action = request.action.lower()
-        self.context = request.context
+        tags = request.policies.tags
+        if tags is None or tags == request.principal.tags:
+            self.context = request.context
+        else:
+            self.context = _with_tags(request.context, request.principal, tags)
         self.resource = request.resource
         self._parts: list[str] | None = None
         self.partial = request.resource_is_partial
@@ -77,3 +83,18 @@ class Facts:
     def is_unknown(self, key: str) -> bool:
         """Whether `key`, which the context lacks, may have a value all the same."""
         return any(key.startswith(known) if known.endswith(("/", ":")) else key == known for known in self.unknown_keys)
+
+
+def _with_tags(
+    context: Mapping[str, tuple[str, ...]], principal: Principal, tags: Mapping[str, str]
+) -> Mapping[str, tuple[str, ...]]:
+    """The context with what the role or user is tagged with now. A session tag of the same key still wins."""
+    now = {key.lower(): (value,) for key, value in tags.items()}
+    was = {key.lower() for key in principal.tags}
+    of_session = set() if principal.session is None else {key.lower() for key in principal.session.tags}
+    changed = dict(context)
+    for key in (was | now.keys()) - of_session:
+        changed.pop(f"aws:principaltag/{key}", None)
+        if key in now:
+            changed[f"aws:principaltag/{key}"] = now[key]
+    return changed

@@ -56,7 +56,8 @@ class Template:
                 continue
             values = context.get(part.key, ())
             # Only single-valued keys may be used as variables, and only a text that is one: `${aws:PrincipalTag/team}*`
-            # would be every resource to a caller with an empty tag ("a key that has no value", as AWS's page says it).
+            # would be every resource to a caller with an empty tag. (AWS's page says "a key that has no value"; whether
+            # that is meant is UNVERIFIED.)
             if len(values) == 1 and values[0]:
                 out.append(values[0])
             elif part.default is not None and not any(values):

@@ -21,6 +21,7 @@ from velvetrope.sts.errors import (
     PackedPolicyTooLarge,
     ValidationError,
 )
+from velvetrope.tags import is_reserved
 
 __all__ = ["check_duration", "check_packed_size", "check_session_policy", "merge_tags"]
 
@@ -108,7 +109,7 @@ def merge_tags(
     lowered = {key.lower() for key in requested}
     if len(lowered) != len(tags):
         raise InvalidParameterValue("Duplicate tag keys found. Please note that Tag keys are case insensitive.")
-    if any(key.startswith("aws:") for key in lowered):
+    if any(map(is_reserved, requested)):
         # IAM User Guide, "Tags for IAM resources": the prefix is AWS's own. UNVERIFIED: the sentence.
         raise InvalidParameterValue("One of the tag keys is reserved: keys that begin with aws: belong to AWS.")
     by_lower = {key.lower(): key for key in requested}
