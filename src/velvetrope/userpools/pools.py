@@ -46,6 +46,7 @@ from velvetrope.userpools.messages.deliveries import MessageSender
 from velvetrope.userpools.messages.log_delivery import LogDeliveryOperations, PoolLogs
 from velvetrope.userpools.messages.outbox import Medium
 from velvetrope.userpools.service import PoolTokenVerifier, SignInService
+from velvetrope.userpools.sign_in.answers import SignInParts
 from velvetrope.userpools.sign_in.auth_operations import AuthOperations
 from velvetrope.userpools.tokens.resource_servers import ResourceServerOperations
 from velvetrope.userpools.tokens.session_settings import SessionSettingsOperations
@@ -114,23 +115,7 @@ class UserPools:
             SamlKeys(stores.configuration, master_keys, entropy, ground.workers),
             documents,
         )
-        self.sign_in = SignInService(
-            stores.users,
-            directory,
-            tokens.issuer,
-            tokens.keys,
-            parts,
-            federated=FederatedUsers(
-                stores.users, InboundFederation(ground.triggers), ground.sign_up_triggers, parts.triggers, entropy
-            ),
-            configuration=stores.configuration,
-            provider_secrets=provider_secrets,
-            machines=tokens.machines,
-            scopes=tokens.scopes,
-            setups=factors.setups,
-            passkeys=factors.passkeys,
-            vault=ground.vault,
-        )
+        self.sign_in = _sign_in_service(ground, tokens, factors, parts, provider_secrets)
         sign_up, recovery = _sign_up(ground, messages, providers), _recovery(ground, messages, factors)
         self.accounts = AccountService(
             sign_up=sign_up,
@@ -141,18 +126,8 @@ class UserPools:
         )
         self.token_verifier = PoolTokenVerifier(tokens.issuer)
         self.operations: tuple[object, ...] = (
-            PoolOperations(stores.users, directory, tokens.keys, messages.custom_senders, entropy),
-            MfaSettingsOperations(stores.users, directory),
-            SessionSettingsOperations(stores.users, directory),
-            DomainOperations(stores.users, directory, reserved_hosts),
-            ClientOperations(stores.users, directory, entropy, scopes=tokens.scopes, providers=providers),
-            ClientSecretOperations(stores.users, directory, entropy),
-            ResourceServerOperations(stores.configuration, directory),
-            TagOperations(stores.users, directory),
-            LogDeliveryOperations(stores.users, directory, logs),
-            AppearanceOperations(stores.configuration, directory),
-            BrandingOperations(stores.brandings, directory, entropy),
-            TermsOperations(stores.terms, directory, entropy),
+            *_pool_operations(ground, messages, tokens, providers, logs=logs, reserved_hosts=reserved_hosts),
+            *_look_operations(ground),
             IdentityProviderOperations(stores.configuration, directory, provider_secrets, self.saml),
             LinkOperations(stores.users, stores.configuration, directory),
             ImportOperations(stores.imports, directory, self.uploads, import_logs, entropy),
@@ -184,6 +159,61 @@ class UserPools:
     def close(self) -> None:
         """Let the worker threads end."""
         self._workers.close()
+
+
+def _sign_in_service(
+    ground: Ground, tokens: Tokens, factors: Factors, parts: SignInParts, provider_secrets: ProviderSecrets
+) -> SignInService:
+    users = ground.stores.users
+    return SignInService(
+        users,
+        ground.directory,
+        tokens.issuer,
+        tokens.keys,
+        parts,
+        federated=FederatedUsers(
+            users, InboundFederation(ground.triggers), ground.sign_up_triggers, parts.triggers, ground.entropy
+        ),
+        configuration=ground.stores.configuration,
+        provider_secrets=provider_secrets,
+        machines=tokens.machines,
+        scopes=tokens.scopes,
+        setups=factors.setups,
+        passkeys=factors.passkeys,
+        vault=ground.vault,
+    )
+
+
+def _pool_operations(
+    ground: Ground,
+    messages: Messages,
+    tokens: Tokens,
+    providers: ProviderDirectory,
+    *,
+    logs: PoolLogs | None,
+    reserved_hosts: Collection[str],
+) -> tuple[object, ...]:
+    users, directory, entropy = ground.stores.users, ground.directory, ground.entropy
+    return (
+        PoolOperations(users, directory, tokens.keys, messages.custom_senders, entropy),
+        MfaSettingsOperations(users, directory),
+        SessionSettingsOperations(users, directory),
+        DomainOperations(users, directory, reserved_hosts),
+        ClientOperations(users, directory, entropy, scopes=tokens.scopes, providers=providers),
+        ClientSecretOperations(users, directory, entropy),
+        ResourceServerOperations(ground.stores.configuration, directory),
+        TagOperations(users, directory),
+        LogDeliveryOperations(users, directory, logs),
+    )
+
+
+def _look_operations(ground: Ground) -> tuple[object, ...]:
+    stores, directory = ground.stores, ground.directory
+    return (
+        AppearanceOperations(stores.configuration, directory),
+        BrandingOperations(stores.brandings, directory, ground.entropy),
+        TermsOperations(stores.terms, directory, ground.entropy),
+    )
 
 
 def _sign_up(ground: Ground, messages: Messages, providers: ProviderDirectory) -> SignUpOperations:
