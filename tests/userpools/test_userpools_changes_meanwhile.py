@@ -1,9 +1,11 @@
 """What is changed while somebody signs in: a sign-in stands for the password and the factor of then, and not of now."""
 
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
 
+from support.federated_users import come_from_google, federated_pool
 from support.userpools import PASSWORD, World, attribute_list, refused, srp_client
 from velvetrope.store.tables.userpools import (
     EmailMfaConfig,
@@ -14,7 +16,7 @@ from velvetrope.store.tables.userpools import (
     SoftwareTokenMfaConfig,
 )
 from velvetrope.userpools.factors.mfa_operations import MfaSettings
-from velvetrope.userpools.shapes import SignInPolicy, UserPoolPolicies
+from velvetrope.userpools.shapes import ProviderUserIdentifier, SignInPolicy, UserPoolPolicies
 
 NEXT = "An0ther!pw"
 INVALID = "Invalid session for the user."
@@ -37,6 +39,28 @@ async def pool_with_mfa(world: World, mfa: str) -> tuple[str, str]:
 
 async def set_password(world: World, pool_id: str, password: str = NEXT) -> None:
     await world.admin_set_user_password(user_pool_id=pool_id, username="anna", password=password, permanent=True)
+
+
+def while_asked(world: World, monkeypatch: pytest.MonkeyPatch, happens: Callable[[], Awaitable[object]]) -> None:
+    """What happens while a function is being asked, the first time."""
+    invoke = world.functions.invoke
+
+    async def asked(*given: Any, **more: Any) -> Any:
+        monkeypatch.setattr(world.functions, "invoke", invoke)
+        await happens()
+        return await invoke(*given, **more)
+
+    monkeypatch.setattr(world.functions, "invoke", asked)
+
+
+async def made_anew(world: World, pool_id: str) -> None:
+    await world.admin_delete_user(user_pool_id=pool_id, username="anna")
+    await world.user(pool_id, email="other@example.com", email_verified="true")
+
+
+async def address_of_anna(world: World, pool_id: str) -> str:
+    found = await world.admin_get_user(user_pool_id=pool_id, username="anna")
+    return next(str(one["value"]) for one in found["user_attributes"] if one["name"] == "email")
 
 
 async def test_second_factor_of_a_password_that_was_changed_since_signs_nobody_in(world: World) -> None:
@@ -403,16 +427,13 @@ async def test_tokens_that_a_function_held_up_while_the_user_was_signed_out_stan
     pool_id = await world.lax_pool(lambda_config=LambdaConfig(pre_token_generation=world.functions.answers("tokens")))
     client_id = await world.client(pool_id)
     await world.user(pool_id)
-    invoke = world.functions.invoke
 
-    async def signing_out(*given: Any, **more: Any) -> Any:
+    async def signed_out() -> None:
         world.later(seconds=1)
         await world.admin_user_global_sign_out(user_pool_id=pool_id, username="anna")
-        return await invoke(*given, **more)
 
-    with monkeypatch.context() as patched:
-        patched.setattr(world.functions, "invoke", signing_out)
-        held_up = await world.sign_in(client_id)
+    while_asked(world, monkeypatch, signed_out)
+    held_up = await world.sign_in(client_id)
     world.later(seconds=1)
 
     async with refused("NotAuthorizedException", "Access Token has been revoked"):
@@ -422,3 +443,40 @@ async def test_tokens_that_a_function_held_up_while_the_user_was_signed_out_stan
     again = await world.sign_in(client_id)
     assert await world.get_user(access_token=again["access_token"])
     assert await world.refresh(client_id, again["refresh_token"])
+
+
+async def test_change_that_a_function_held_up_is_not_made_to_who_has_the_name_by_then(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = world.functions.define("words", lambda event: event)
+    pool_id = await world.pool(auto_verified_attributes=("email",), lambda_config=LambdaConfig(custom_message=words))
+    client_id = await world.client(pool_id)
+    await world.user(pool_id, email="anna@example.com", email_verified="true")
+    token = (await world.sign_in(client_id))["access_token"]
+    while_asked(world, monkeypatch, lambda: made_anew(world, pool_id))
+
+    async with refused("UserNotFoundException", "User does not exist."):
+        await world.update_user_attributes(access_token=token, user_attributes=attribute_list(email="evil@example.com"))
+
+    assert await address_of_anna(world, pool_id) == "other@example.com"
+
+
+async def test_federated_sign_in_that_a_function_held_up_is_none_of_who_has_the_name_by_then(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entering = world.functions.define("entering", lambda event: event)
+    pool_id, client_id = await federated_pool(world, lambda_config=LambdaConfig(pre_authentication=entering))
+    await world.user(pool_id, email="anna@example.com", email_verified="true")
+    await world.admin_link_provider_for_user(
+        user_pool_id=pool_id,
+        destination_user=ProviderUserIdentifier(provider_name="Cognito", provider_attribute_value="anna"),
+        source_user=ProviderUserIdentifier(
+            provider_name="Google", provider_attribute_name="Cognito_Subject", provider_attribute_value="1234"
+        ),
+    )
+    while_asked(world, monkeypatch, lambda: made_anew(world, pool_id))
+
+    async with refused("UserNotFoundException", "User does not exist."):
+        await come_from_google(world, pool_id, client_id)
+
+    assert await address_of_anna(world, pool_id) == "other@example.com"

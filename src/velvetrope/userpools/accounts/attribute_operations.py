@@ -224,10 +224,15 @@ class AttributeOperations:
     async def _change(
         self, pool: UserPool, stored: StoredUser, change: Callable[[User], User], deliveries: Sequence[CodeDelivery]
     ) -> None:
+        def changed_if_the_same(before: User) -> User:
+            if before.sub != stored.user.sub:
+                raise user_missing("somebody else has the name since")  # a function may have taken its time meanwhile
+            return change(before)
+
         changed = await self._store.change_user(
             pool.id,
             stored.username_key,
-            change,
+            changed_if_the_same,
             codes_to_keep=[delivery.code for delivery in deliveries],
             messages_to_send=[delivery.message for delivery in deliveries],
         )

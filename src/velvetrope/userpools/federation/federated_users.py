@@ -160,6 +160,8 @@ class FederatedUsers:
         await self._sign_in.pre_authentication(turn, before.username, before, None)
 
         def change(user: User) -> User:
+            if user.sub != before.sub:
+                raise user_missing("somebody else has the name since")  # the function may have taken its time
             attributes = _changed(turn, user.attributes, mapped)
             return msgspec.structs.replace(
                 user,
