@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from support.cloudformation import root_call
-from support.functions import make_zip
 from support.saml import metadata
+from support.zips import make_zip
 from velvetrope.cloudformation import AppliedStack
 from velvetrope.cloudformation.resources import HANDLERS
 from velvetrope.server.assembly import Server

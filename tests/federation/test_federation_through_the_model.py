@@ -9,10 +9,9 @@ from typing import Any
 
 import pytest
 
+from support.dispatchers import unjudged_dispatcher
 from support.open_id_issuer import Issuer, running_issuer
 from velvetrope.clock import CountingEntropy, FrozenClock
-from velvetrope.decisions import DecisionLog
-from velvetrope.edge import OperationDispatcher
 from velvetrope.errors import ServiceError
 from velvetrope.iam import AccessKeys, MfaDevices, PolicyGatherer, iam_operations
 from velvetrope.iam.aws_managed import aws_managed_policies
@@ -43,32 +42,6 @@ NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 ROOT = Principal("Account", ACCOUNT, f"arn:aws:iam::{ACCOUNT}:root", f"arn:aws:iam::{ACCOUNT}:root", ACCOUNT)
 COGNITO = "cognito-identity.amazonaws.com"
 READ_ONLY = "arn:aws:iam::aws:policy/ReadOnlyAccess"
-
-
-@dataclass(frozen=True)
-class Allowed:
-    """A judge's yes to everything: who may do what is not what is looked at here."""
-
-    action: str = ""
-    resource: str = ""
-    allowed: bool = True
-    because: str = ""
-    permission: str = ""
-    reasons: tuple[str, ...] = ()
-    resources: tuple[str, ...] = ()
-
-    @property
-    def decision(self) -> "Allowed":
-        return self
-
-
-class Judge:
-    async def judge(self, service: str, operation: str, parameters: Mapping[str, object], call: Call) -> Allowed:
-        return Allowed()
-
-
-class NoVerifier:
-    """Nothing comes over HTTP here."""
 
 
 class NoUserPools:
@@ -114,15 +87,7 @@ class Cloud:
             managed_policies=ManagedSessionPolicies(iam_store, aws_managed_policies),
             authorization_messages=AuthorizationMessages(keys, entropy),
         )
-        self.dispatcher = OperationDispatcher(
-            judge=Judge(),
-            verifier=NoVerifier(),  # type: ignore[arg-type]  # never asked
-            recorder=DecisionLog(),
-            clock=clock,
-            entropy=entropy,
-            account_id=ACCOUNT,
-            region=REGION,
-        )
+        self.dispatcher = unjudged_dispatcher(clock, account_id=ACCOUNT, region=REGION)
         iam = (
             *iam_operations(
                 iam_store,

@@ -2,7 +2,8 @@
 
 import pytest
 
-from support.functions import Lambda, make_zip
+from support.functions import Lambda
+from support.zips import make_zip
 from velvetrope.functions.errors import (
     InvalidParameterValueException,
     ResourceConflictException,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from support.functions import make_zip
+from support.zips import make_zip
 from velvetrope.functions import CodeStore
 from velvetrope.functions.code import MAX_DEPTH, MAX_ENTRIES, MAX_ZIPPED_BYTES
 from velvetrope.functions.errors import InvalidParameterValueException, RequestEntityTooLargeException

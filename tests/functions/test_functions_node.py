@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from support.functions import Lambda, error_of, make_zip
+from support.functions import Lambda, error_of
+from support.zips import make_zip
 from velvetrope.functions import InvocationResult
 from velvetrope.functions.configurations import Environment, FunctionCode
 from velvetrope.functions.errors import InvalidParameterValueException

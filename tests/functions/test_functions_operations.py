@@ -17,10 +17,10 @@ from support.functions import (
     Gate,
     Lambda,
     WallClock,
-    make_zip,
     running_lambda,
     until,
 )
+from support.zips import make_zip
 from velvetrope.functions import InvokeNotPermitted
 from velvetrope.functions.configurations import Environment, FunctionCode, TracingConfig
 from velvetrope.functions.errors import (

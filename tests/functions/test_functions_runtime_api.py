@@ -6,7 +6,8 @@ import json
 import socket
 from pathlib import Path
 
-from support.functions import Lambda, error_of, make_zip, running_lambda
+from support.functions import Lambda, error_of, running_lambda
+from support.zips import make_zip
 from velvetrope.functions.configurations import FunctionCode
 from velvetrope.store import Database
 

@@ -21,13 +21,13 @@ from support.functions import (
     Lambda,
     MovableClock,
     error_of,
-    make_zip,
     open_descriptors,
     process_is_alive,
     running_lambda,
     sandboxes_of,
     until,
 )
+from support.zips import make_zip
 from velvetrope.functions.configurations import Environment
 from velvetrope.functions.errors import AccessDeniedException
 from velvetrope.functions.pools import PROCESSORS

@@ -1,56 +1,21 @@
 """Lambda's operations as they are reached: through botocore's model, by their wire names."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
-from support.functions import ACCOUNT, OWNER, REGION, ROLE, Lambda, WallClock, make_zip
-from velvetrope.clock import CountingEntropy
-from velvetrope.decisions import DecisionLog
+from support.dispatchers import unjudged_dispatcher
+from support.functions import ACCOUNT, OWNER, REGION, ROLE, Lambda, WallClock
+from support.zips import make_zip
 from velvetrope.edge import OperationDispatcher
 from velvetrope.errors import ServiceError
 from velvetrope.operations import Call
 
 
-@dataclass(frozen=True)
-class Allowed:
-    """A judge's yes to everything: who may do what is not what is looked at here."""
-
-    action: str = ""
-    resource: str = ""
-    allowed: bool = True
-    because: str = ""
-    permission: str = ""
-    reasons: tuple[str, ...] = ()
-    resources: tuple[str, ...] = ()
-
-    @property
-    def decision(self) -> "Allowed":
-        return self
-
-
-class Judge:
-    async def judge(self, service: str, operation: str, parameters: Mapping[str, object], call: Call) -> Allowed:
-        return Allowed()
-
-
-class NoVerifier:
-    """Nothing comes over HTTP here."""
-
-
 @pytest.fixture
 def dispatcher(functions: Lambda) -> OperationDispatcher:
-    made = OperationDispatcher(
-        judge=Judge(),
-        verifier=NoVerifier(),  # type: ignore[arg-type]  # never asked
-        recorder=DecisionLog(),
-        clock=WallClock(),
-        entropy=CountingEntropy(),
-        account_id=ACCOUNT,
-        region=REGION,
-    )
+    made = unjudged_dispatcher(WallClock(), account_id=ACCOUNT, region=REGION)
     made.register("lambda", *functions.service.operations)
     return made
 

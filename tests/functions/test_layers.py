@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from support.functions import ACCOUNT, REGION, Lambda, make_zip, running_lambda
+from support.functions import ACCOUNT, REGION, Lambda, running_lambda
+from support.zips import make_zip
 from velvetrope.functions import layers as layers_module
 from velvetrope.functions.code import CodeStore
 from velvetrope.functions.errors import (

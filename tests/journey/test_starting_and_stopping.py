@@ -1,6 +1,5 @@
 """Starting, stopping, starting again, and every way in which a start goes wrong: one clear sentence each."""
 
-import io
 import json
 import os
 import socket
@@ -8,7 +7,6 @@ import sqlite3
 import stat
 import subprocess
 import sys
-import zipfile
 from pathlib import Path
 
 import pytest
@@ -18,6 +16,7 @@ from botocore.exceptions import ClientError
 from support.clients import aws_client, id_token, signed, user_credentials
 from support.ports import own_port
 from support.running import REPOSITORY, ROOT_KEY, Descendants, RunningServer, StartFailed, clean_environment
+from support.zips import make_zip
 
 
 def failing_start(*arguments: str, state_folder: Path, port: int = 0) -> str:
@@ -318,16 +317,13 @@ def _invoke_without_mounts(folder: Path, *flags: str) -> str:
         role = aws_client(server, "iam").create_role(
             RoleName="f", AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [trust]})
         )["Role"]["Arn"]
-        packed = io.BytesIO()
-        with zipfile.ZipFile(packed, "w") as archive:
-            archive.writestr("app.py", "def handler(event, context):\n    return 1\n")
         functions = aws_client(server, "lambda")
         functions.create_function(
             FunctionName="f",
             Runtime="python3.12",
             Role=role,
             Handler="app.handler",
-            Code={"ZipFile": packed.getvalue()},
+            Code={"ZipFile": make_zip({"app.py": "def handler(event, context):\n    return 1\n"})},
         )
         try:
             return str(functions.invoke(FunctionName="f")["StatusCode"])

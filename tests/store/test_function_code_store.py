@@ -1,8 +1,6 @@
 """The code of functions, from one node's folder to another's by way of the store."""
 
 import hashlib
-import io
-import zipfile
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from support.stores import store_url
+from support.zips import make_zip
 from velvetrope.functions.code import CodeStore
 from velvetrope.functions.code_library import CodeGone, CodeLibrary
 from velvetrope.store import Database
@@ -39,10 +38,7 @@ async def kept(tmp_path: Path) -> AsyncIterator[FunctionCodeStore]:
 
 
 def zipped(text: str) -> bytes:
-    file = io.BytesIO()
-    with zipfile.ZipFile(file, "w") as archive:
-        archive.writestr("app.py", text)
-    return file.getvalue()
+    return make_zip({"app.py": text})
 
 
 async def test_code_that_one_node_took_in_is_unpacked_by_another(

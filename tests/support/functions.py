@@ -1,10 +1,8 @@
 """What the tests of functions share: a running service, roles that can be assumed, code as zips."""
 
 import asyncio
-import io
 import json
 import time
-import zipfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -16,6 +14,7 @@ from typing import Any, Self
 import msgspec
 from sqlalchemy.exc import OperationalError
 
+from support.zips import make_zip
 from velvetrope.clock import Clock, CountingEntropy, Entropy
 from velvetrope.errors import ReasonError, ServiceError
 from velvetrope.functions import FunctionService, InvocationResult, LogEvent
@@ -141,17 +140,6 @@ class KnownQueues:
 
     async def exist(self, queue_arn: str) -> bool:
         return queue_arn not in self.missing
-
-
-def make_zip(files: dict[str, str], *, executable: tuple[str, ...] = ()) -> bytes:
-    """A zip of these texts by name."""
-    out = io.BytesIO()
-    with zipfile.ZipFile(out, "w") as archive:
-        for name, text in files.items():
-            entry = zipfile.ZipInfo(name)
-            entry.external_attr = (0o755 if name in executable else 0o644) << 16
-            archive.writestr(entry, text)
-    return out.getvalue()
 
 
 def new_function(name: str = "orders", **changes: object) -> Function:

@@ -1,17 +1,16 @@
 """One deployed REST API on a real server with a route for each way in and each thing behind it, made by boto3."""
 
 import http.server
-import io
 import json
 import socket
 import threading
-import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from support.clients import aws_client
 from support.running import RunningServer
+from support.zips import make_zip
 
 ACCOUNT, REGION = "123456789012", "us-west-2"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/"
@@ -181,9 +180,6 @@ class GatewayStory:
         return send_raw(self.server, "\r\n".join(lines).encode() + b"\r\n\r\n" + body)
 
     def _make_functions(self, role: str) -> None:
-        buffer = io.BytesIO()
-        with zipfile.ZipFile(buffer, "w") as archive:
-            archive.writestr("main.py", SOURCE)
         functions = aws_client(self.server, "lambda")
         for name in ("handler", "plain", "misshapen", "slow", "guard", "forbidden"):
             functions.create_function(
@@ -191,7 +187,7 @@ class GatewayStory:
                 Role=role,
                 Runtime="python3.12",
                 Handler=f"main.{name.replace('forbidden', 'handler')}",
-                Code={"ZipFile": buffer.getvalue()},
+                Code={"ZipFile": make_zip({"main.py": SOURCE})},
                 Timeout=10,
             )
             if name != "forbidden":

@@ -12,8 +12,8 @@ import pytest
 from botocore.exceptions import ClientError
 
 from support.clients import aws_client, new_user
-from support.functions import make_zip
 from support.running import RunningServer
+from support.zips import make_zip
 
 ACCOUNT, REGION = "123456789012", "us-west-2"
 ROOT = f"arn:aws:iam::{ACCOUNT}:root"

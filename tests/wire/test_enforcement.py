@@ -4,9 +4,7 @@ Every row is one call through boto3. The allowed ones do what they say; the refu
 with the action and the resource that were asked for.
 """
 
-import io
 import json
-import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +15,7 @@ from botocore.exceptions import ClientError
 
 from support.clients import aws_client
 from support.running import RunningServer
+from support.zips import make_zip
 
 ACCOUNT, REGION = "123456789012", "us-west-2"
 FUNCTION = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:"
@@ -40,10 +39,7 @@ def handler(event, context):
 
 
 def code(source: str = "def handler(event, context):\n    return None\n") -> bytes:
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as archive:
-        archive.writestr("main.py", source)
-    return buffer.getvalue()
+    return make_zip({"main.py": source})
 
 
 def function(name: str, role: str, source: bytes) -> dict[str, Any]:

@@ -8,8 +8,8 @@ from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 
 from support.clients import aws_client, explained, new_user, signed
-from support.functions import make_zip
 from support.running import RunningServer
+from support.zips import make_zip
 
 FUNCTION = "arn:aws:lambda:us-west-2:123456789012:function:"
 FORBIDDEN = {

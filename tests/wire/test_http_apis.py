@@ -1,8 +1,6 @@
 """HTTP APIs over the wire: made by boto3 and by a SAM template, called by `requests`; each door without its key."""
 
-import io
 import json
-import zipfile
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,6 +13,7 @@ from botocore.exceptions import ClientError
 
 from support.clients import aws_client
 from support.running import ROOT_KEY, RunningServer
+from support.zips import make_zip
 
 ACCOUNT, REGION = "123456789012", "us-west-2"
 SOURCE = """
@@ -30,16 +29,13 @@ def handler(event, context):
 @pytest.fixture(scope="module")
 def function(serving: RunningServer, function_role: str) -> str:
     """The ARN of a function that answers with its event, and that API Gateway may invoke."""
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as archive:
-        archive.writestr("main.py", SOURCE)
     functions = aws_client(serving, "lambda")
     arn = functions.create_function(
         FunctionName="http-api-echo",
         Role=function_role,
         Runtime="python3.12",
         Handler="main.handler",
-        Code={"ZipFile": buffer.getvalue()},
+        Code={"ZipFile": make_zip({"main.py": SOURCE})},
     )["FunctionArn"]
     functions.add_permission(
         FunctionName="http-api-echo",

@@ -11,9 +11,9 @@ import pytest
 from botocore.exceptions import ClientError
 
 from support.clients import aws_client, new_user
-from support.functions import make_zip
 from support.ports import own_port
 from support.running import ROOT_KEY, RunningServer, clean_environment
+from support.zips import make_zip
 
 FUNCTION = "arn:aws:lambda:us-west-2:123456789012:function:"
 LAYER = "arn:aws:lambda:us-west-2:123456789012:layer:"

@@ -11,8 +11,9 @@ import pytest
 from botocore.exceptions import ClientError
 
 from support.clients import aws_client, new_user
-from support.functions import WallClock, make_zip
+from support.functions import WallClock
 from support.running import ROOT_KEY, RunningServer, clean_environment
+from support.zips import make_zip
 
 SOURCE = """
 def handler(event, context):

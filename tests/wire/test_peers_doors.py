@@ -5,9 +5,7 @@ day of a quota), the boundary itself is tried in process, by a clock that tests 
 """
 
 import datetime as dt
-import io
 import json
-import zipfile
 from collections.abc import Iterator
 from typing import Any
 
@@ -21,6 +19,7 @@ from botocore.exceptions import ClientError
 from support.clients import aws_client, new_user
 from support.days import in_one_day
 from support.running import RunningServer
+from support.zips import make_zip
 
 ACCOUNT, REGION = "123456789012", "us-west-2"
 KEY = "a-key-value-of-enough-characters-of-its-own"
@@ -33,15 +32,12 @@ class House:
 
     def __init__(self, server: RunningServer, function_role: str) -> None:
         self.gateway = aws_client(server, "apigateway")
-        buffer = io.BytesIO()
-        with zipfile.ZipFile(buffer, "w") as archive:
-            archive.writestr("main.py", "def handler(event, context):\n    return {'statusCode': 200}\n")
         function = aws_client(server, "lambda").create_function(
             FunctionName="of-peers-doors",
             Role=function_role,
             Runtime="python3.12",
             Handler="main.handler",
-            Code={"ZipFile": buffer.getvalue()},
+            Code={"ZipFile": make_zip({"main.py": "def handler(event, context):\n    return {'statusCode': 200}\n"})},
         )["FunctionArn"]
         self.document = {
             "openapi": "3.0.1",

@@ -14,8 +14,8 @@ from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 
 from support.clients import aws_client, signed
-from support.functions import make_zip
 from support.running import ROOT_KEY, RunningServer, clean_environment
+from support.zips import make_zip
 
 ACCOUNT, REGION = "123456789012", "us-west-2"
 QUEUES = f"arn:aws:sqs:{REGION}:{ACCOUNT}:"

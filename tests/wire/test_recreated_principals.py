@@ -10,8 +10,8 @@ from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 
 from support.clients import aws_client, new_user, signed
-from support.functions import make_zip
 from support.running import RunningServer
+from support.zips import make_zip
 
 
 class Resource(Protocol):

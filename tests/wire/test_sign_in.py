@@ -21,10 +21,10 @@ from typer.testing import CliRunner, Result
 
 from support.authenticator import Authenticator
 from support.clients import aws_client, new_user
-from support.functions import make_zip
 from support.mailbox import cognito, mailbox
 from support.node import run_story
 from support.running import ROOT_KEY, RunningServer
+from support.zips import make_zip
 from velvetrope.cli.main import _cli
 
 PASSWORD, TEMPORARY = "Correct-horse-1", "Temporary-horse-1"

@@ -18,6 +18,7 @@ from botocore.credentials import Credentials
 from support.clients import aws_client
 from support.node import run_story
 from support.running import RunningServer, clean_environment
+from support.zips import make_zip
 
 ACCOUNT, REGION = "123456789012", "us-west-2"
 KINDS = ("rest", "http")
@@ -65,8 +66,6 @@ def keys(serving: RunningServer) -> dict[str, Credentials]:
 @pytest.fixture(scope="module")
 def api_url(serving: RunningServer, function_role: str) -> dict[str, str]:
     """The address of an API of each kind, with one signed route for everything."""
-    import io
-    import zipfile
 
     scheme = {"type": "apiKey", "name": "Authorization", "in": "header", "x-amazon-apigateway-authtype": "awsSigv4"}
     document = {
@@ -82,16 +81,13 @@ def api_url(serving: RunningServer, function_role: str) -> dict[str, str]:
     rest = aws_client(serving, "apigateway")
     rest_id = rest.import_rest_api(body=json.dumps(document))["id"]
     rest.create_deployment(restApiId=rest_id, stageName="live")
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as archive:
-        archive.writestr("main.py", "def handler(event, context):\n    return {}\n")
     functions = aws_client(serving, "lambda")
     arn = functions.create_function(
         FunctionName="signed-http-api",
         Role=function_role,
         Runtime="python3.12",
         Handler="main.handler",
-        Code={"ZipFile": buffer.getvalue()},
+        Code={"ZipFile": make_zip({"main.py": "def handler(event, context):\n    return {}\n"})},
     )["FunctionArn"]
     functions.add_permission(
         FunctionName="signed-http-api",

@@ -1,8 +1,6 @@
 """Who may touch what is decided by tags, and by who calls: `aws:ResourceTag` and `aws:CalledVia` on a real server."""
 
-import io
 import json
-import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -15,16 +13,14 @@ from botocore.exceptions import ClientError
 
 from support.clients import aws_client
 from support.running import RunningServer
+from support.zips import make_zip
 
 ACCOUNT = "123456789012"
 TEAM = {"team": "blue"}
 
 
 def zipped(source: str) -> bytes:
-    file = io.BytesIO()
-    with zipfile.ZipFile(file, "w") as archive:
-        archive.writestr("app.py", source)
-    return file.getvalue()
+    return make_zip({"app.py": source})
 
 
 FUNCTION = {

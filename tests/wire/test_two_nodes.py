@@ -5,12 +5,10 @@ so: the nodes hear of each other's commits, and how long that takes is the machi
 """
 
 import functools
-import io
 import json
 import re
 import threading
 import time
-import zipfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -28,6 +26,7 @@ from support.mailbox import link_in, mailbox
 from support.postgres import Postgres
 from support.running import ROOT_KEY, RunningServer, StartFailed
 from support.stores import PostgresStores
+from support.zips import make_zip
 from velvetrope.cli.main import _cli
 
 T = TypeVar("T")
@@ -418,10 +417,7 @@ def test_a_message_has_one_receiver_on_whichever_node(nodes: Nodes) -> None:
 
 
 def zipped(source: str) -> bytes:
-    file = io.BytesIO()
-    with zipfile.ZipFile(file, "w") as archive:
-        archive.writestr("app.py", source)
-    return file.getvalue()
+    return make_zip({"app.py": source})
 
 
 def make_function(node: RunningServer, name: str, source: str, **settings: Any) -> Any:
