@@ -15,7 +15,7 @@ from itertools import chain, count
 
 import yaml
 
-from velvetrope.builder import Authorizer, IdentityPool, IdentityPoolRole, Route, UserPool
+from velvetrope.builder import Authorizer, IdentityPool, IdentityPoolRole, Route
 from velvetrope.builder.api import CORS_ALLOW_HEADERS, Api
 from velvetrope.builder.services import Usable
 from velvetrope.synth.app_file import AppDeclaration
@@ -28,6 +28,7 @@ from velvetrope.synth.services import (
     function_resources,
     queue_resources,
 )
+from velvetrope.synth.user_pools import user_pool_outputs, user_pool_resources
 
 __all__ = ["Template", "dev_users", "render_template", "sam_template"]
 
@@ -49,8 +50,8 @@ def sam_template(app: AppDeclaration, *, code_uri: str | Mapping[str, str] = "."
     resources: Template = {}
     outputs: Template = {}
     for pool in app.user_pools:
-        resources |= _user_pool(pool)
-        outputs |= _user_pool_outputs(pool, sole=len(app.user_pools) == 1)
+        resources |= user_pool_resources(pool)
+        outputs |= user_pool_outputs(pool, sole=len(app.user_pools) == 1)
     for identities in app.identity_pools:
         resources |= _identity_pool(identities, app)
         output = "IdentityPoolId" if len(app.identity_pools) == 1 else logical_id(identities.name, "IdentityPoolId")
@@ -81,94 +82,6 @@ def render_template(template: Template) -> str:
     """YAML in the order in which the template was built."""
     text: str = yaml.safe_dump(template, sort_keys=False, default_flow_style=False, width=100, allow_unicode=True)
     return text
-
-
-def _user_pool(pool: UserPool) -> Template:
-    pool_id = logical_id(pool.name, "UserPool")
-    resources: Template = {
-        pool_id: {
-            "Type": "AWS::Cognito::UserPool",
-            "Properties": {
-                "UserPoolName": pool.name,
-                "Policies": {
-                    "PasswordPolicy": {
-                        "MinimumLength": pool.minimum_password_length,
-                        "RequireUppercase": True,
-                        "RequireLowercase": True,
-                        "RequireNumbers": True,
-                        "RequireSymbols": pool.password_symbols,
-                    }
-                },
-                "UsernameConfiguration": {"CaseSensitive": False},
-            },
-        }
-    }
-    for client in pool.clients:
-        resources[logical_id(f"{pool.name}-{client.name}", "Client")] = {
-            "Type": "AWS::Cognito::UserPoolClient",
-            "Properties": {
-                "ClientName": client.name,
-                "UserPoolId": {"Ref": pool_id},
-                "GenerateSecret": False,
-                "ExplicitAuthFlows": list(client.auth_flows),
-                "PreventUserExistenceErrors": "ENABLED",
-                "EnableTokenRevocation": True,
-                "SupportedIdentityProviders": ["COGNITO"],
-                "AllowedOAuthFlowsUserPoolClient": True,
-                "AllowedOAuthFlows": ["code"],
-                "AllowedOAuthScopes": list(client.scopes),
-                "CallbackURLs": list(client.callback_urls) or {"Ref": "SiteUrls"},
-                "LogoutURLs": list(client.logout_urls) or {"Ref": "SiteUrls"},
-            },
-        }
-    servers = {}
-    for server in pool.resource_servers:
-        servers[logical_id(f"{pool.name}-{server.identifier}", "Scopes")] = {
-            "Type": "AWS::Cognito::UserPoolResourceServer",
-            "Properties": {
-                "UserPoolId": {"Ref": pool_id},
-                "Identifier": server.identifier,
-                # A name takes no colon and no slash, as identifiers that are URLs have them.
-                "Name": re.sub(r"[^\w+=,.@-]+", "-", server.identifier).strip("-")[:256],
-                "Scopes": [
-                    {"ScopeName": name, "ScopeDescription": description} for name, description in server.scopes.items()
-                ],
-            },
-        }
-    resources |= servers
-    for machine in pool.machines:
-        resources[logical_id(f"{pool.name}-{machine.name}", "Client")] = {
-            "Type": "AWS::Cognito::UserPoolClient",
-            "DependsOn": list(servers),  # a client is made with scopes that are there
-            "Properties": {
-                "ClientName": machine.name,
-                "UserPoolId": {"Ref": pool_id},
-                "GenerateSecret": True,
-                "AllowedOAuthFlowsUserPoolClient": True,
-                "AllowedOAuthFlows": ["client_credentials"],
-                "AllowedOAuthScopes": list(machine.scopes),
-            },
-        }
-    if pool.domain is not None:
-        resources[logical_id(pool.name, "Domain")] = {
-            "Type": "AWS::Cognito::UserPoolDomain",
-            "Properties": {"Domain": pool.domain, "UserPoolId": {"Ref": pool_id}},
-        }
-    return resources
-
-
-def _user_pool_outputs(pool: UserPool, *, sole: bool) -> Template:
-    prefix = "" if sole else logical_id(pool.name)
-    outputs: Template = {f"{prefix}UserPoolId": {"Value": {"Ref": logical_id(pool.name, "UserPool")}}}
-    for client in pool.clients:
-        name = f"{prefix}UserPoolClientId" if len(pool.clients) == 1 else f"{prefix}{logical_id(client.name)}ClientId"
-        outputs[name] = {"Value": {"Ref": logical_id(f"{pool.name}-{client.name}", "Client")}}
-    for machine in pool.machines:
-        made = logical_id(f"{pool.name}-{machine.name}", "Client")
-        outputs[f"{prefix}{logical_id(machine.name)}ClientId"] = {"Value": {"Ref": made}}
-    if pool.domain is not None:
-        outputs[f"{prefix}UserPoolDomain"] = {"Value": {"Ref": logical_id(pool.name, "Domain")}}
-    return outputs
 
 
 def _identity_pool(pool: IdentityPool, app: AppDeclaration) -> Template:
