@@ -75,38 +75,44 @@ def apply_attributes(queue: Queue, attributes: Mapping[str, str]) -> Queue:
     """
     changes: dict[str, object] = {}
     for name, value in attributes.items():
-        if name == "FifoQueue":
-            if (value == "true") != queue.fifo:
-                raise InvalidAttributeValue("Invalid value for the parameter FifoQueue.")
-        elif name in _FIFO_ONLY and not queue.fifo:
-            raise InvalidAttributeName(f"Unknown Attribute {name}.")
-        elif name in _NUMBERS:
-            field, smallest, largest = _NUMBERS[name]
-            changes[field] = _parse_number(name, value, smallest, largest)
-        elif name in _CHOICES:
-            field, choices = _CHOICES[name]
-            if value not in choices:
-                raise _invalid(name)
-            changes[field] = value
-        elif name in _FLAGS:
-            if value.lower() not in {"true", "false"}:
-                raise _invalid(name)
-            changes[_FLAGS[name]] = value.lower() == "true"
-        elif name in _DOCUMENTS:
-            changes |= _DOCUMENTS[name](value)
-        elif name.startswith("Kms"):
-            if value:
-                raise InvalidAttributeValue(
-                    f"velvetrope does not support the attribute {name}: messages are not encrypted with a KMS key."
-                )
-        else:
-            raise InvalidAttributeName(f"Unknown Attribute {name}.")
+        changes |= _change(queue, name, value)
     changed = msgspec.structs.replace(queue, **changes)
     if changed.throughput_limit == "perMessageGroupId" and changed.deduplication_scope != "messageGroup":
         raise InvalidAttributeValue(
             "The perMessageGroupId value is allowed only when the value for DeduplicationScope is messageGroup."
         )
     return changed
+
+
+def _change(queue: Queue, name: str, value: str) -> Mapping[str, object]:
+    """Which fields of a queue this attribute sets, and to what."""
+    if name == "FifoQueue":
+        if (value == "true") != queue.fifo:
+            raise InvalidAttributeValue("Invalid value for the parameter FifoQueue.")
+        return {}
+    if name in _FIFO_ONLY and not queue.fifo:
+        raise InvalidAttributeName(f"Unknown Attribute {name}.")
+    if name in _NUMBERS:
+        field, smallest, largest = _NUMBERS[name]
+        return {field: _parse_number(name, value, smallest, largest)}
+    if name in _CHOICES:
+        field, choices = _CHOICES[name]
+        if value not in choices:
+            raise _invalid(name)
+        return {field: value}
+    if name in _FLAGS:
+        if value.lower() not in {"true", "false"}:
+            raise _invalid(name)
+        return {_FLAGS[name]: value.lower() == "true"}
+    if name in _DOCUMENTS:
+        return _DOCUMENTS[name](value)
+    if not name.startswith("Kms"):
+        raise InvalidAttributeName(f"Unknown Attribute {name}.")
+    if value:
+        raise InvalidAttributeValue(
+            f"velvetrope does not support the attribute {name}: messages are not encrypted with a KMS key."
+        )
+    return {}
 
 
 def render_attributes(queue: Queue, wanted: Collection[str], counts: MessageCounts | None) -> dict[str, str]:
