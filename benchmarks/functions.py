@@ -33,7 +33,7 @@ from benchmarks.load import resident_mib
 from velvetrope.functions import FunctionService
 from velvetrope.functions.sandbox import Sandbox
 from velvetrope.iam import IamPrincipals, knows_action
-from velvetrope.principals import Principal
+from velvetrope.principals import Principal, TemporaryCredentials
 from velvetrope.sealing import MasterKeys
 from velvetrope.secret import Secret
 from velvetrope.server.machine import SystemClock, SystemEntropy
@@ -51,14 +51,6 @@ ROOT = Principal(
 )
 
 
-@dataclass(frozen=True)
-class Session:
-    access_key_id: str
-    secret_access_key: Secret[str]
-    session_token: str
-    expiration: datetime
-
-
 class Roles:
     """Every role can be assumed."""
 
@@ -71,8 +63,8 @@ class Roles:
         duration_seconds: int,
         now: datetime,
         source_function_arn: str | None = None,
-    ) -> Session:
-        return Session("ASIABENCH", Secret("secret"), "token", now + timedelta(hours=1))
+    ) -> TemporaryCredentials:
+        return TemporaryCredentials("ASIABENCH", Secret("secret"), "token", now + timedelta(hours=1))
 
     async def act_for_service(
         self,

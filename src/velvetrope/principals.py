@@ -22,6 +22,7 @@ __all__ = [
     "PrincipalKind",
     "Session",
     "SigningCredentials",
+    "TemporaryCredentials",
     "service_principal",
 ]
 
@@ -99,6 +100,16 @@ class SigningCredentials:
     access_key_id: str
     secret_access_key: Secret[str]
     principal: Principal
+
+
+@dataclass(frozen=True, slots=True)
+class TemporaryCredentials:
+    """What a caller signs with until `expiration`."""
+
+    access_key_id: str
+    secret_access_key: Secret[str]
+    session_token: str
+    expiration: datetime
 
 
 class CredentialSource(Protocol):

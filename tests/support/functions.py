@@ -22,7 +22,7 @@ from velvetrope.functions.configurations import FunctionCode
 from velvetrope.functions.sandbox import Sandbox
 from velvetrope.iam import IamPrincipals, knows_action
 from velvetrope.operations import Call, implemented_operations
-from velvetrope.principals import Principal
+from velvetrope.principals import Principal, TemporaryCredentials
 from velvetrope.sealing import MasterKeys
 from velvetrope.secret import Secret
 from velvetrope.store import Database
@@ -54,14 +54,6 @@ class MovableClock(WallClock):
         return super().now() + self.moved
 
 
-@dataclass(frozen=True)
-class GivenSession:
-    access_key_id: str
-    secret_access_key: Secret[str]
-    session_token: str
-    expiration: datetime
-
-
 class RoleNotTrusting(ReasonError):
     """The role does not trust Lambda."""
 
@@ -87,12 +79,12 @@ class TrustingRoles:
         duration_seconds: int,
         now: datetime,
         source_function_arn: str | None = None,
-    ) -> GivenSession:
+    ) -> TemporaryCredentials:
         if role_arn in self.refused:
             raise RoleNotTrusting("not trusted")
         self.asked.append((role_arn, service, session_name, source_function_arn))
         number = len(self.asked)
-        return GivenSession(f"ASIA{number}", Secret(f"secret-{number}"), f"token-{number}", now + self.lifetime)
+        return TemporaryCredentials(f"ASIA{number}", Secret(f"secret-{number}"), f"token-{number}", now + self.lifetime)
 
     async def act_for_service(
         self,

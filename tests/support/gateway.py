@@ -31,7 +31,7 @@ from velvetrope.execute_api import (
 from velvetrope.iam import IamPrincipals
 from velvetrope.operations import Call, implemented_operations
 from velvetrope.policy import PrincipalPolicies, parse_policy
-from velvetrope.principals import ANONYMOUS, Principal, Session, SigningCredentials
+from velvetrope.principals import ANONYMOUS, Principal, Session, SigningCredentials, TemporaryCredentials
 from velvetrope.sealing import MasterKeys
 from velvetrope.secret import Secret
 from velvetrope.server.machine import SystemEntropy
@@ -49,7 +49,7 @@ from velvetrope.store.tables.apigateway import (
 from velvetrope.store.tables.apigateway_domains import DomainNameStore
 from velvetrope.store.tables.iam import IamStore, User
 from velvetrope.store.tables.usage import UsageStore
-from velvetrope.sts import Sessions, TemporaryCredentials
+from velvetrope.sts import Sessions
 from velvetrope.tokens import (
     KeySet,
     SigningKey,

@@ -14,12 +14,11 @@ from velvetrope.apigatewayv2 import operation_owners
 from velvetrope.clock import CountingEntropy
 from velvetrope.execute_api import CustomDomains, GatewayResponse, HttpApiLane, IncomingRequest
 from velvetrope.operations import Call, implemented_operations
-from velvetrope.principals import ANONYMOUS
+from velvetrope.principals import ANONYMOUS, TemporaryCredentials
 from velvetrope.store import Database
 from velvetrope.store.tables.apigateway import ApiGatewayStore
 from velvetrope.store.tables.apigateway_domains import DomainNameStore
 from velvetrope.store.tables.apigatewayv2 import HttpApiStore
-from velvetrope.sts import TemporaryCredentials
 from velvetrope.sts.open_id_keys import IssuerKey
 from velvetrope.tokens import TokenSignatureMismatch
 

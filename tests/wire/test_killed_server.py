@@ -15,9 +15,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 from typer.testing import CliRunner
 
 from support.clients import aws_client
-from support.functions import make_zip
 from support.running import RunningServer
 from support.user_imports import ended, file_for, job_of, make_role
+from support.zips import make_zip
 from velvetrope.cli.main import _cli
 
 PASSWORD = "Correct-horse-1"

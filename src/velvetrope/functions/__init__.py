@@ -22,13 +22,12 @@ from velvetrope.functions.function_urls import FunctionUrls, UrlForbidden, UrlRe
 from velvetrope.functions.invoker import FunctionInvoker, InvocationResult
 from velvetrope.functions.logs import FunctionLogs, LogEvent
 from velvetrope.functions.permissions import ResourcePolicies
-from velvetrope.functions.roles import ExecutionRoleSession, ExecutionRoleSessions
+from velvetrope.functions.roles import ExecutionRoleSessions
 from velvetrope.functions.service import FunctionService
 
 __all__ = [
     "URL_PREFIX",
     "CodeStore",
-    "ExecutionRoleSession",
     "ExecutionRoleSessions",
     "FunctionInvoker",
     "FunctionLogs",

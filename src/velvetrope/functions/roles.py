@@ -13,30 +13,16 @@ from typing import Protocol
 from velvetrope.clock import Clock
 from velvetrope.errors import VelvetropeError
 from velvetrope.functions.errors import AccessDeniedException, InvalidParameterValueException
-from velvetrope.principals import Principal
-from velvetrope.secret import Secret
+from velvetrope.principals import Principal, TemporaryCredentials
 from velvetrope.store.tables.functions import FunctionConfiguration
 
-__all__ = ["ExecutionRoleSession", "ExecutionRoleSessions", "ExecutionRoles"]
+__all__ = ["ExecutionRoleSessions", "ExecutionRoles"]
 
 SESSION_SECONDS = 3600
 """Not longer than any role allows. UNVERIFIED: Lambda's own figure is some hours and ignores the role's maximum."""
 
 _SERVICE = "lambda.amazonaws.com"
 _CANNOT_ASSUME = "The role defined for the function cannot be assumed by Lambda."
-
-
-class ExecutionRoleSession(Protocol):
-    """Temporary credentials."""
-
-    @property
-    def access_key_id(self) -> str: ...
-    @property
-    def secret_access_key(self) -> Secret[str]: ...
-    @property
-    def session_token(self) -> str: ...
-    @property
-    def expiration(self) -> datetime: ...
 
 
 class ExecutionRoleSessions(Protocol):
@@ -51,7 +37,7 @@ class ExecutionRoleSessions(Protocol):
         duration_seconds: int,
         now: datetime,
         source_function_arn: str | None = None,
-    ) -> ExecutionRoleSession:
+    ) -> TemporaryCredentials:
         """A session of the role, if the role trusts `service`.
 
         Raises:
@@ -84,7 +70,7 @@ class ExecutionRoles:
         self._sessions = sessions
         self._clock = clock
 
-    async def issue_session(self, configuration: FunctionConfiguration) -> ExecutionRoleSession:
+    async def issue_session(self, configuration: FunctionConfiguration) -> TemporaryCredentials:
         """A session for one sandbox of the function.
 
         Raises:
@@ -127,7 +113,7 @@ class ExecutionRoles:
         except VelvetropeError as err:
             raise InvalidParameterValueException(_CANNOT_ASSUME, detail=f"{err.message} {err.detail}".strip()) from err
 
-    async def _assume(self, role_arn: str, *, function_name: str, function_arn: str) -> ExecutionRoleSession:
+    async def _assume(self, role_arn: str, *, function_name: str, function_arn: str) -> TemporaryCredentials:
         return await self._sessions.assume_role_for_service(
             role_arn,
             service=_SERVICE,

@@ -11,7 +11,6 @@ from velvetrope.identitypools.guests import GUEST_SESSION_POLICIES
 from velvetrope.identitypools.open_id_tokens import PoolIdentity, PoolOpenIdTokens
 from velvetrope.identitypools.operations import IdentityPoolOperations
 from velvetrope.identitypools.providers import (
-    IdentityCredentials,
     OpenIdLogin,
     OpenIdProviders,
     RoleSessions,
@@ -22,7 +21,6 @@ from velvetrope.identitypools.providers import (
 
 __all__ = [
     "GUEST_SESSION_POLICIES",
-    "IdentityCredentials",
     "IdentityPoolOperations",
     "OpenIdLogin",
     "OpenIdProviders",

@@ -7,11 +7,10 @@ from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any, Protocol
 
-from velvetrope.secret import Secret
+from velvetrope.principals import TemporaryCredentials
 from velvetrope.tokens import VerifiedToken
 
 __all__ = [
-    "IdentityCredentials",
     "OpenIdLogin",
     "OpenIdProviders",
     "RoleSessions",
@@ -101,19 +100,6 @@ class SamlProviders(Protocol):
         ...
 
 
-class IdentityCredentials(Protocol):
-    """Temporary credentials of a role session."""
-
-    @property
-    def access_key_id(self) -> str: ...
-    @property
-    def secret_access_key(self) -> Secret[str]: ...
-    @property
-    def session_token(self) -> str: ...
-    @property
-    def expiration(self) -> datetime: ...
-
-
 class RoleSessions(Protocol):
     """Makes role sessions for identities that a web identity provider vouches for."""
 
@@ -128,7 +114,7 @@ class RoleSessions(Protocol):
         session_policies: tuple[str, ...] | None,
         duration_seconds: int,
         now: datetime,
-    ) -> IdentityCredentials:
+    ) -> TemporaryCredentials:
         """Credentials of the role, its trust policy judged for this identity.
 
         Raises:

@@ -14,9 +14,10 @@ from velvetrope.clock import Entropy
 from velvetrope.edge.requests import ControlRequest, WireAnswer, head_of
 from velvetrope.execute_api import ServiceAnswer, ServiceCall
 from velvetrope.identifiers import new_uuid
+from velvetrope.principals import TemporaryCredentials
 from velvetrope.sigv4 import SignedRequest, sign_request
 from velvetrope.store import ChangeFeed
-from velvetrope.sts import RoleAssumption, TemporaryCredentials
+from velvetrope.sts import RoleAssumption
 
 __all__ = ["ServiceCalls"]
 

@@ -23,7 +23,7 @@ from velvetrope.sts.providers import (
     WebIdentityTokens,
 )
 from velvetrope.sts.saml_assertions import SamlAssertions
-from velvetrope.sts.sessions import Sessions, TemporaryCredentials
+from velvetrope.sts.sessions import Sessions
 
 __all__ = [
     "AccessKeyDirectory",
@@ -44,7 +44,6 @@ __all__ = [
     "SamlAssertions",
     "Sessions",
     "StsOperations",
-    "TemporaryCredentials",
     "VerifiedIdToken",
     "WebIdentity",
     "WebIdentityTokens",

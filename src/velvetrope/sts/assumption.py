@@ -19,11 +19,11 @@ from typing import Final
 
 from velvetrope.arn import Arn, InvalidArn, parse_arn
 from velvetrope.policy import AuthorizationRequest, PrincipalPolicies, evaluate, read_policy, request_context
-from velvetrope.principals import Principal, Session, service_principal
+from velvetrope.principals import Principal, Session, TemporaryCredentials, service_principal
 from velvetrope.sts.errors import RoleNotAssumable
 from velvetrope.sts.providers import PolicyGatherer, RoleRecord, RoleStore
 from velvetrope.sts.session_limits import check_duration
-from velvetrope.sts.sessions import Sessions, TemporaryCredentials
+from velvetrope.sts.sessions import Sessions
 
 __all__ = ["AssumedRole", "RoleAssumption", "RoleSessionRequest", "role_arn_parts"]
 

@@ -22,7 +22,7 @@ from typing import Final
 
 from velvetrope.errors import ReasonError
 from velvetrope.operations import Answer, Call, operation
-from velvetrope.principals import Principal, Session
+from velvetrope.principals import Principal, Session, TemporaryCredentials
 from velvetrope.sts.assumption import RoleAssumption, RoleSessionRequest
 from velvetrope.sts.authorization_messages import AuthorizationMessages
 from velvetrope.sts.errors import (
@@ -47,7 +47,7 @@ from velvetrope.sts.session_requests import (
     render_role_session,
     request_keys,
 )
-from velvetrope.sts.sessions import Sessions, TemporaryCredentials
+from velvetrope.sts.sessions import Sessions
 
 __all__ = ["StsOperations"]
 

@@ -6,11 +6,11 @@ import msgspec
 
 from velvetrope.arn import InvalidArn
 from velvetrope.operations import Call
+from velvetrope.principals import TemporaryCredentials
 from velvetrope.sts.assumption import AssumedRole, role_arn_parts
 from velvetrope.sts.errors import ValidationError
 from velvetrope.sts.managed_policies import ManagedSessionPolicies
 from velvetrope.sts.session_limits import check_session_policy
-from velvetrope.sts.sessions import TemporaryCredentials
 
 __all__ = [
     "PolicyDescriptor",

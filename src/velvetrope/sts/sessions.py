@@ -21,7 +21,6 @@ import base64
 import binascii
 import zlib
 from collections import OrderedDict
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
@@ -30,12 +29,12 @@ import msgspec
 from velvetrope.base64url import encode_base64url
 from velvetrope.clock import Entropy
 from velvetrope.identifiers import new_access_key_id
-from velvetrope.principals import Principal, PrincipalKind, Session, SigningCredentials
+from velvetrope.principals import Principal, PrincipalKind, Session, SigningCredentials, TemporaryCredentials
 from velvetrope.sealing import MasterKeys, SealBroken
 from velvetrope.secret import Secret
 from velvetrope.sigv4 import ExpiredSessionToken, InvalidSessionToken
 
-__all__ = ["Sessions", "TemporaryCredentials"]
+__all__ = ["Sessions"]
 
 _TOKEN_PURPOSE: Final = "sts session token 1"  # noqa: S105  the name of a purpose
 _SECRET_PURPOSE: Final = "sts secret access key 1"  # noqa: S105  the name of a purpose
@@ -46,16 +45,6 @@ _REMEMBERED: Final = 4096
 _MAX_TOKEN_CHARACTERS: Final = 16_384
 """Longer texts are not looked at; the longest session that `check_packed_size` lets through is well below."""
 _PLAIN, _DEFLATED = b"\x00", b"\x01"
-
-
-@dataclass(frozen=True, slots=True)
-class TemporaryCredentials:
-    """What a caller signs with until `expiration`."""
-
-    access_key_id: str
-    secret_access_key: Secret[str]
-    session_token: str
-    expiration: datetime
 
 
 class _SessionRecord(msgspec.Struct, frozen=True, array_like=True):
