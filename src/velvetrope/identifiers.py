@@ -19,7 +19,6 @@ __all__ = [
     "new_access_key_id",
     "new_alphanumeric",
     "new_iam_unique_id",
-    "new_ordered_uuid",
     "new_uuid",
     "uuids_of",
 ]
@@ -39,16 +38,6 @@ def new_uuid(entropy: Entropy) -> str:
     return next(uuids_of(entropy.token_bytes(UUID_BYTES))).decode()
 
 
-def new_ordered_uuid(entropy: Entropy, now: datetime) -> str:
-    """A version 7 UUID in the same form: 74 random bits behind the millisecond (RFC 9562 section 5.7).
-
-    For keys of tables that much is written to: rows that come one after the other stand side by side, so that a page
-    is written and not one anywhere.
-    """
-    time = f"{int(now.timestamp() * 1000):012x}"
-    return f"{time[:8]}-{time[8:]}-7{new_uuid(entropy)[15:]}"
-
-
 def uuids_of(random_bytes: bytes) -> Iterator[bytes]:
     """As many version 4 UUIDs as there are times `UUID_BYTES`."""
     # By hand, since every request and every token has one: `uuid.UUID` takes four times as long.
@@ -57,17 +46,28 @@ def uuids_of(random_bytes: bytes) -> Iterator[bytes]:
 
 
 class UuidSource:
-    """Version 4 UUIDs that are no secrets: a hundred are drawn at once, since each draw is a system call."""
+    """UUIDs that are no secrets, in any thread: a hundred are drawn at once, since each draw is a system call."""
 
     def __init__(self, entropy: Entropy) -> None:
         self._entropy = entropy
         self._drawn: list[bytes] = []
 
     def next(self) -> str:
-        """One that nobody was given before."""
-        if not self._drawn:
-            self._drawn = list(uuids_of(self._entropy.token_bytes(100 * UUID_BYTES)))
-        return self._drawn.pop().decode()
+        """A version 4 UUID that nobody was given before."""
+        while True:
+            try:
+                return self._drawn.pop().decode()
+            except IndexError:
+                self._drawn = list(uuids_of(self._entropy.token_bytes(100 * UUID_BYTES)))
+
+    def next_ordered(self, now: datetime) -> str:
+        """A version 7 UUID: 74 random bits behind the millisecond (RFC 9562 section 5.7).
+
+        For keys of tables that much is written to: rows that come one after the other stand side by side, so that a
+        page is written and not one anywhere.
+        """
+        time = f"{int(now.timestamp() * 1000):012x}"
+        return f"{time[:8]}-{time[8:]}-7{self.next()[15:]}"
 
 
 def new_alphanumeric(entropy: Entropy, length: int, *, mixed_case: bool = False) -> str:

@@ -5,7 +5,7 @@ import uuid
 from datetime import UTC, datetime, timedelta
 
 from velvetrope.clock import CountingEntropy
-from velvetrope.identifiers import new_access_key_id, new_alphanumeric, new_iam_unique_id, new_ordered_uuid, new_uuid
+from velvetrope.identifiers import UuidSource, new_access_key_id, new_alphanumeric, new_iam_unique_id, new_uuid
 
 
 def test_identifiers_have_the_shapes_that_aws_gives_them() -> None:
@@ -19,12 +19,12 @@ def test_identifiers_have_the_shapes_that_aws_gives_them() -> None:
 
 
 def test_ordered_identifiers_follow_the_clock_and_are_as_hard_to_guess_as_others() -> None:
-    entropy, moment = CountingEntropy(), datetime(2026, 1, 1, tzinfo=UTC)
-    made = [new_ordered_uuid(entropy, moment + timedelta(milliseconds=n)) for n in range(300)]
+    ids, moment = UuidSource(CountingEntropy()), datetime(2026, 1, 1, tzinfo=UTC)
+    made = [ids.next_ordered(moment + timedelta(milliseconds=n)) for n in range(300)]
 
     assert made == sorted(made)
     assert {uuid.UUID(one).version for one in made} == {7}
-    first, again = (uuid.UUID(new_ordered_uuid(entropy, moment)) for _ in range(2))
+    first, again = (uuid.UUID(ids.next_ordered(moment)) for _ in range(2))
     assert first != again
     assert first.int >> 80 == int(moment.timestamp() * 1000)
 

@@ -21,7 +21,7 @@ import msgspec
 
 from velvetrope.base64url import encode_base64url
 from velvetrope.clock import Entropy
-from velvetrope.identifiers import new_ordered_uuid
+from velvetrope.identifiers import UuidSource
 from velvetrope.sealing import MasterKeys, SealBroken
 from velvetrope.store.tables.userpools import AppClient, MfaType, StoredUser, User, UserPool
 from velvetrope.store.tables.userpools_sign_in import SignInStore
@@ -242,6 +242,7 @@ class ChallengeSealer:
     def __init__(self, master_keys: MasterKeys, entropy: Entropy, sign_ins: SignInStore) -> None:
         self._master_keys = master_keys
         self._entropy = entropy
+        self._ids = UuidSource(entropy)
         self._sign_ins = sign_ins
 
     # Sessions
@@ -351,7 +352,7 @@ class ChallengeSealer:
         return self._open(sealed, SecretBlock, _context(pool, client))
 
     def new_id(self, now: datetime) -> str:
-        return new_ordered_uuid(self._entropy, now)
+        return self._ids.next_ordered(now)
 
     def _seal(self, challenge: Session | SecretBlock, context: bytes) -> bytes:
         return self._master_keys.seal(

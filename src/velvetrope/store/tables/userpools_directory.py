@@ -14,7 +14,7 @@ from velvetrope.store.tables.userpools_settings import AliasKind
 from velvetrope.store.tables.userpools_users import USER_COLUMNS, StoredUser, users
 from velvetrope.store.visits import Prepared, Visit
 
-__all__ = ["DirectoryStore", "user_and_attempts"]
+__all__ = ["LOAD_USER_AND_ATTEMPTS", "DirectoryStore", "user_and_attempts"]
 
 # What every sign-in asks, built once: building a statement costs more than running it.
 _LOAD_USER = Prepared(
@@ -22,7 +22,7 @@ _LOAD_USER = Prepared(
         users.c.user_pool_id == bindparam("user_pool_id"), users.c.username_key == bindparam("username_key")
     )
 )
-_LOAD_USER_AND_ATTEMPTS = Prepared(
+LOAD_USER_AND_ATTEMPTS = Prepared(
     # One row at least, and one for each of the user's groups.
     select(*USER_COLUMNS, *ATTEMPT_COLUMNS, groups.c.record).select_from(
         select(literal(1).label("one"))
@@ -85,7 +85,7 @@ class DirectoryStore:
         """`load_user_and_attempts` for who is in a thread already."""
         if alias is None or not alias_kinds:
             asked = _asked(user_pool_id, username_key)
-            return _told(self._database.rows_here(_LOAD_USER_AND_ATTEMPTS, asked))
+            return _told(self._database.rows_here(LOAD_USER_AND_ATTEMPTS, asked))
         return self._database.read_here(
             lambda visit: user_and_attempts(visit, user_pool_id, username_key, alias=alias, alias_kinds=alias_kinds)
         )
@@ -163,7 +163,7 @@ def user_and_attempts(
 
     Everything is asked in one statement, and whoever it is, so that a name that nobody has takes as long.
     """
-    found, counted = _told(visit.rows(_LOAD_USER_AND_ATTEMPTS, _asked(user_pool_id, username_key)))
+    found, counted = _told(visit.rows(LOAD_USER_AND_ATTEMPTS, _asked(user_pool_id, username_key)))
     if found is not None or alias is None or not alias_kinds:
         return found, counted
     owner = visit.execute(
@@ -177,7 +177,7 @@ def user_and_attempts(
     ).scalar()
     # Asked again in either case; a name without an owner leads to what is known already.
     key = username_key if owner is None else owner
-    return _told(visit.rows(_LOAD_USER_AND_ATTEMPTS, _asked(user_pool_id, key)))
+    return _told(visit.rows(LOAD_USER_AND_ATTEMPTS, _asked(user_pool_id, key)))
 
 
 def _asked(user_pool_id: str, username_key: str) -> dict[str, object]:
@@ -185,7 +185,7 @@ def _asked(user_pool_id: str, username_key: str) -> dict[str, object]:
 
 
 def _told(rows: Sequence[tuple[Any, ...]]) -> tuple[StoredUser | None, Attempts | None]:
-    """What `_LOAD_USER_AND_ATTEMPTS` has found."""
+    """What `LOAD_USER_AND_ATTEMPTS` has found."""
     record, username_key, password_sealed, failures, locked_until, last_failure_at, _ = rows[0]
     counted = None if failures is None else Attempts(failures, locked_until, last_failure_at)
     if record is None:

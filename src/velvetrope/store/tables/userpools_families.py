@@ -8,7 +8,7 @@ Every sign-in writes here, so rows are small and indexes few. On SQLite the tabl
 (`WITHOUT ROWID`): one tree each, where there otherwise is one by row number and one by key, and a page of each is
 written. A database of before keeps its two trees, which answer the same. A page that is full is divided, and its
 neighbours are written along with it: the fewer rows a page holds, the more often. So a record says nothing that is in a
-column, and `origin_jti` begins with the time (`identifiers.new_ordered_uuid`).
+column, and `origin_jti` begins with the time (`identifiers.UuidSource`).
 """
 
 from collections.abc import Sequence

@@ -40,7 +40,9 @@ memberships = Table(
     Column("user_pool_id", String(55), primary_key=True),
     Column("group_name", String(128), primary_key=True),
     Column("username_key", String(128), primary_key=True),
-    Index("userpools_memberships_user", "user_pool_id", "username_key"),
+    # With the group's name SQLite need not look at the row, and so does not take the primary key for the better index,
+    # of which it could use the pool alone: every sign-in would look through all memberships of the pool.
+    Index("userpools_memberships_user", "user_pool_id", "username_key", "group_name"),
 )
 # What every sign-in asks, built once: building a statement costs more than running it.
 _LOAD_GROUPS = Prepared(

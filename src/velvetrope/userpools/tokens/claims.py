@@ -11,8 +11,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from velvetrope.clock import Entropy
-from velvetrope.identifiers import UUID_BYTES, uuids_of
+from velvetrope.identifiers import UuidSource
 from velvetrope.store.tables.userpools import AppClient, Group, User
 from velvetrope.store.tables.userpools_sign_in import TokenFamily
 from velvetrope.userpools.triggers.token_generation import TokenChanges
@@ -85,19 +84,18 @@ class ClaimWriter:
         told: Told,
         *,
         now: datetime,
-        entropy: Entropy,
+        ids: UuidSource,
     ) -> None:
         self._client = client
         self._user = user
         self._family = family
         self._told = told
-        # One draw for all of them: each is a system call.
-        event_id, self._access_id, self._id_id = (one.decode() for one in uuids_of(entropy.token_bytes(3 * UUID_BYTES)))
+        self._ids = ids
         self._issued_at = epoch_seconds(now)
         self._shared: dict[str, object] = {
             "sub": user.sub,
             "iss": issuer,
-            "event_id": event_id,
+            "event_id": ids.next(),
             "auth_time": epoch_seconds(family.authenticated_at),
             "iat": self._issued_at,
         }
@@ -115,7 +113,7 @@ class ClaimWriter:
             "token_use": "access",
             "scope": " ".join(self._told.scopes),
             "exp": self._issued_at + client.access_token_validity_seconds,
-            "jti": self._access_id,
+            "jti": self._ids.next(),
             "username": self._user.username,
         }
         if family.resource is not None:
@@ -142,7 +140,7 @@ class ClaimWriter:
         if user.identities and readable(client, "identities"):
             claims["identities"] = identities_claim(user)
         if client.enable_token_revocation:
-            claims["jti"] = self._id_id
+            claims["jti"] = self._ids.next()
         if nonce is not None:
             claims["nonce"] = nonce
         if told.roles:

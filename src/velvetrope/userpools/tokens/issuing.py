@@ -19,7 +19,7 @@ from datetime import datetime, timedelta
 
 from velvetrope.base64url import encode_base64url
 from velvetrope.clock import Entropy
-from velvetrope.identifiers import new_ordered_uuid
+from velvetrope.identifiers import UuidSource
 from velvetrope.oauth import SYSTEM_SCOPES
 from velvetrope.store.tables.userpools import AppClient, Group, StoredUser, User, UserPool, UserPoolStore
 from velvetrope.store.tables.userpools_sign_in import NewFamily, SignInStore, TokenFamily
@@ -139,6 +139,7 @@ class TokenIssuer:
         self._sign_ins = sign_ins
         self._keys = keys
         self._entropy = entropy
+        self._ids = UuidSource(entropy)
         self._workers = workers
         self.issuer = issuer
 
@@ -220,7 +221,7 @@ class TokenIssuer:
             else max(client.access_token_validity_seconds, client.id_token_validity_seconds)
         )
         family = TokenFamily(
-            origin_jti=new_ordered_uuid(self._entropy, now),
+            origin_jti=self._ids.next_ordered(now),
             user_pool_id=pool.id,
             client_id=client.client_id,
             sub=user.sub,
@@ -300,7 +301,7 @@ class TokenIssuer:
         refresh_token: str | None,
     ) -> IssuedTokens:
         """The tokens, once their family is kept. Half a millisecond of a worker."""
-        writer = ClaimWriter(self.issuer.name(pool.id), client, user, family, told, now=now, entropy=self._entropy)
+        writer = ClaimWriter(self.issuer.name(pool.id), client, user, family, told, now=now, ids=self._ids)
         access_token = sign_token(writer.access_claims(), pair.access_key)
         id_token = None
         if include_id_token:

@@ -17,5 +17,12 @@ def upgrade() -> None:
         sa.Column("region", sa.String(length=32), nullable=False),
         sa.PrimaryKeyConstraint("id"),
     )
+    op.drop_index(op.f("userpools_memberships_user"), table_name="userpools_memberships")
+    op.create_index(
+        "userpools_memberships_user",
+        "userpools_memberships",
+        ["user_pool_id", "username_key", "group_name"],
+        unique=False,
+    )
     op.drop_index(op.f("ix_userpools_token_families_client_id"), table_name="userpools_token_families")
     # ### end Alembic commands ###
