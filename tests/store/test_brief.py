@@ -294,15 +294,18 @@ class TestOnSqlite:
         monkeypatch.setattr("velvetrope.store.log_keeper._TIDIED_AFTER", 3)
         database = await self.opened(durable=False)
         log = Path(f"{self.file}-wal")
-        begun, begun_by = times_begun(log), list[bool]()
+        begun, begun_here = times_begun(log), list[bool]()
+
+        def keep_and_look(name: str) -> None:
+            before = times_begun(log)
+            keep(database, name)
+            begun_here.append(times_begun(log) != before)
 
         for number in range(20):
-            before = times_begun(log)
-            await database.brief(partial(keep, database, f"{number:02d}"), never)
-            begun_by.append(times_begun(log) != before)
+            await database.brief(partial(keep_and_look, f"{number:02d}"), never)
             await until(lambda: database._log is not None and database._log._tidying is None)
 
-        assert not any(begun_by)
+        assert begun_here == [False] * 20
         assert times_begun(log) >= begun + 5
         await database.close()
 
