@@ -11,10 +11,11 @@ from pathlib import Path
 
 import pytest
 import requests
+from cfnlint.api import lint
 
 from support.running import REPOSITORY, RunningServer, clean_environment
 from velvetrope.synth.app_file import load_app
-from velvetrope.synth.sam import sam_template
+from velvetrope.synth.sam import render_template, sam_template
 
 DOCS = REPOSITORY / "docs"
 # A root key that the server makes, for `velvetrope env` to find.
@@ -104,7 +105,7 @@ def app_of_the_page() -> str:
     [app_of_the_page(), fences(DOCS / "app-file.md", "python")[-1], *fences(REPOSITORY / "README.md", "python")],
     ids=["app-file", "services", "readme"],
 )
-def test_an_app_file_of_a_page_becomes_a_template(
+def test_an_app_file_of_a_page_becomes_a_template_that_aws_s_linter_takes(
     text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> None:
     module = f"{request.node.callspec.id.replace('-', '_')}_app"
@@ -114,7 +115,7 @@ def test_an_app_file_of_a_page_becomes_a_template(
 
     template = sam_template(load_app(tmp_path / f"{module}.py"))
 
-    assert "AWS::Serverless::Api" in {resource["Type"] for resource in template["Resources"].values()}
+    assert lint(render_template(template)) == []
 
 
 @pytest.fixture(scope="module")
@@ -162,7 +163,7 @@ def page_app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer
 
 
 def test_a_machine_gets_its_token_by_the_lines_of_the_page(page_app: RunningServer) -> None:
-    [lines] = fences(DOCS / "app-file.md", "sh")
+    lines, _keys = fences(DOCS / "app-file.md", "sh")
 
     token = json.loads(typed(page_app, lines))["access_token"]
 

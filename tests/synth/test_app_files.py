@@ -249,6 +249,12 @@ def test_an_origin_that_no_browser_sends_is_refused(origin: str) -> None:
         Api("a", allow_origin=origin)
 
 
+def test_all_media_types_are_binary_only_where_no_preflight_comes() -> None:
+    assert Api("a", binary_media_types=["*/*"], allow_origin=None).binary_media_types == ("*/*",)
+    with pytest.raises(ValueError, match="name the types"):
+        Api("a", binary_media_types=["image/png", "*/*"])
+
+
 def test_routes_whose_names_in_the_template_would_be_one_are_all_in_it(tmp_path: Path) -> None:
     text = MINIMAL + "".join(
         f"api.get('{path}')(lambda **named: named)\n" for path in ("/notes/{number}", "/notes/number", "/notes-number")

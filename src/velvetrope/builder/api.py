@@ -90,7 +90,7 @@ class Api:
 
     `stage` is the first segment of every address. `memory_mb` is 128 to 10240, `timeout_seconds` 1 to 29 (API Gateway
     waits no longer). `allow_origin` is the `Access-Control-Allow-Origin` of every answer; None means no CORS at all.
-    Bodies of `binary_media_types` (`image/png`; `*/*` for all) are bytes to callers and base64 in events and answers.
+    Bodies of `binary_media_types` (`image/png`) are bytes to callers and base64 in events and answers.
     `uses` are the functions, queues and databases that the routes may use (see `services`).
     """
 
@@ -112,6 +112,9 @@ class Api:
             raise ValueError("timeout_seconds is 1 to 29: API Gateway waits 29 seconds at the most")
         if allow_origin is not None and not _ORIGIN.fullmatch(str(allow_origin)):
             raise ValueError("allow_origin is * or one origin such as https://app.example.com, without a path")
+        if "*/*" in binary_media_types and allow_origin is not None:
+            # https://github.com/aws/serverless-application-model/issues/553
+            raise ValueError("with */* among binary_media_types AWS answers preflights with 500: name the types")
         self.name = name
         self.stage = stage
         self.memory_mb = memory_mb
