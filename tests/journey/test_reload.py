@@ -46,3 +46,18 @@ def test_a_changed_app_answers_and_a_broken_one_is_told(tmp_path: Path) -> None:
         assert "the version before it keeps answering" in server.text
         assert message("/new") == "new"
     assert server.process.returncode == 0
+
+
+def test_what_an_app_of_another_name_leaves_behind_is_told(tmp_path: Path) -> None:
+    app = tmp_path / "app" / "app.py"
+    app.parent.mkdir()
+    declared = "from velvetrope.builder import Api\napi = Api('{}')\napi.get('/x')(lambda: {{}})\n"
+    app.write_text(declared.format("first name"))
+    with RunningServer("dev", str(app), state_folder=tmp_path / "state") as server:
+        before = server.config["api_url"] + "/x"
+
+        app.write_text(declared.format("second"))
+        assert eventually(lambda: "applied app.py again" in server.text)
+
+        assert "first-name stays as it was" in server.text
+        assert requests.get(before).status_code == 200

@@ -59,11 +59,14 @@ class AppApplier:
         self._owner = owner
         self._settings = settings
         self._clock = clock
+        self._applied: str | None = None
         self.parameters: dict[str, str] = {}
         """What templates of this server's apps may ask for besides `SiteUrls`: where the database is."""
 
-    async def apply(self, app: SynthesizedApp, code: CodePackage, *, progress: Progress) -> None:
+    async def apply(self, app: SynthesizedApp, code: CodePackage, *, progress: Progress) -> str | None:
         """Apply `app` and come back when it is there and warm.
+
+        Returned is the stack of the version before, if that has another name: it stays as it is, and answers.
 
         Raises:
             ValidationError: CloudFormation refuses the template; nothing was done.
@@ -107,6 +110,8 @@ class AppApplier:
         await asyncio.gather(*early.values(), *late.values())
         self._connection.describe_app(stack.outputs, await self._api_key(stack))
         self._connection.save(self._folder)
+        before, self._applied = self._applied, _stack_name(app.name)
+        return None if before == self._applied else before
 
     def _work_after(self, name: str, physical_id: str, app: SynthesizedApp) -> Coroutine[None, None, None] | None:
         """What is to be done once this resource is there; None for most."""

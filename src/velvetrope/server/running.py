@@ -41,6 +41,11 @@ _AS_ROOT = (
     "  lets root make no mounts. Run velvetrope as an ordinary user, or with CAP_SYS_ADMIN, to keep them apart."
 )
 
+_LEFT_BEHIND = (
+    "  The Api has another name than before, so this is another stack. {stack} stays as it was, and its routes\n"
+    "  answer; to be rid of it: aws cloudformation delete-stack --stack-name {stack}"
+)
+
 
 def run(settings: Settings, *, app: Path | None, reload: bool, narrator: Narration) -> None:
     """Serve until Ctrl-C.
@@ -159,7 +164,7 @@ class _Life:
         async with self._opened(reading) as server:
             watching = None
             if reading is not None and reload:
-                watching = asyncio.create_task(self._reapply_on_change(server, reading.app))
+                watching = asyncio.create_task(self._reapply_on_change(server, reading))
             await stop.wait()
             self._narrator.say("  stopping")
             if watching is not None:
@@ -206,14 +211,20 @@ class _Life:
     def _where(self) -> str:
         return str(self._folder.path) if self._settings.store_url is None else "VELVETROPE_STORE_URL"
 
-    async def _reapply_on_change(self, server: "Server", app: Path) -> None:
-        """Apply the app again when its code changes. A mistake is told, and the old version keeps answering."""
+    async def _reapply_on_change(self, server: "Server", applied: _Reading) -> None:
+        """Apply the app again when its code changes. A mistake is told, and the old version keeps answering.
+
+        What changed while the server started was not seen by anybody, so the first look needs no change.
+        """
         import asyncio
 
         from watchfiles import awatch
 
-        tried = (await asyncio.to_thread(package_folder, app.parent)).digest
-        async for _ in awatch(app.parent, ignore_permission_denied=True):
+        app, tried, has_looked = applied.app, applied.code.digest, False
+        async for changes in awatch(app.parent, ignore_permission_denied=True, yield_on_timeout=True):
+            if has_looked and not changes:
+                continue
+            has_looked = True
             try:
                 code = await asyncio.to_thread(package_folder, app.parent)
                 if code.digest == tried:
@@ -222,7 +233,9 @@ class _Life:
                 began = time.perf_counter()
                 reading = await asyncio.to_thread(_start_reading, app, self._folder, self._settings.region)
                 synthesized = await asyncio.to_thread(reading.child.result)
-                await server.apply_app(synthesized, reading.code, progress=self._narrator.step)
+                left = await server.apply_app(synthesized, reading.code, progress=self._narrator.step)
+                if left is not None:
+                    self._narrator.say(_LEFT_BEHIND.format(stack=left))
                 self._narrator.say(f"  applied {app.name} again in {time.perf_counter() - began:.1f} s")
             except (AppFileError, VelvetropeError, OSError) as err:
                 self._narrator.say(f"  {app.name} was not applied; the version before it keeps answering.\n{err}")

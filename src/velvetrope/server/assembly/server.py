@@ -124,13 +124,13 @@ class Server:
             ),
         )
 
-    async def apply_app(self, app: SynthesizedApp, code: CodePackage, *, progress: Progress) -> None:
-        """Make the stack of `app` what its template says, and its functions warm.
+    async def apply_app(self, app: SynthesizedApp, code: CodePackage, *, progress: Progress) -> str | None:
+        """Make the stack of `app` what its template says, and its functions warm; see `AppApplier.apply`.
 
         Raises:
             ValidationError, StackFailed: of `cloudformation`; the version before stays.
         """
-        await self.applier.apply(app, code, progress=progress)
+        return await self.applier.apply(app, code, progress=progress)
 
     async def start(self, sockets: list[socket.socket]) -> None:
         """Begin to answer."""
