@@ -2,7 +2,7 @@
 
 `render_proxy_event` makes the event of format 1.0 as bytes, `parse_proxy_response` turns the function's payload into
 status, headers and body, or says what is wrong with it. `render_payload_v2_event` and `parse_payload_v2_response` do
-the same for format 2.0: HTTP APIs and function URLs. `mapping_templates` are the texts of MOCK integrations and gateway
+the same for format 2.0: HTTP APIs and function URLs. `mapping_templates` has the substitutions of gateway
 responses. Who runs the function is not known here.
 
 Source: API Gateway Developer Guide, "Lambda proxy integrations in API Gateway": input and output format.
@@ -13,9 +13,7 @@ from velvetrope.events.context_names import CONTEXT_NAMES, is_context_name
 from velvetrope.events.forwarding import render_clf_time
 from velvetrope.events.mapping_templates import (
     GatewayTemplate,
-    TemplateNeedsVtl,
     UnknownSubstitution,
-    check_static_template,
     parse_gateway_parameter,
     parse_gateway_template,
     parse_mock_status,
@@ -58,9 +56,7 @@ __all__ = [
     "ProxyEvent",
     "ProxyResponse",
     "ResponseBodyNotBase64",
-    "TemplateNeedsVtl",
     "UnknownSubstitution",
-    "check_static_template",
     "is_context_name",
     "is_text_media_type",
     "matches_binary_media_type",

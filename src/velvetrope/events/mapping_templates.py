@@ -1,7 +1,4 @@
-"""Mapping templates without Velocity: the fixed texts of MOCK integrations, the substitutions of gateway responses.
-
-A MOCK integration's templates are taken if they are plain text; one that uses Velocity (`$…` references, `#…`
-directives) is `TemplateNeedsVtl`, since rendering it as text would answer something else than AWS does.
+"""Templates without Velocity: the substitutions of gateway responses, and the status that a MOCK integration is told.
 
 Gateway responses have substitutions but no Velocity: `$context.…`, `$stageVariables.…` and
 `$method.request.{header,querystring,path}.…` in a body, the same without the `$` or a `'quoted literal'` in a header. A
@@ -22,9 +19,7 @@ from velvetrope.events.context_names import is_context_name
 
 __all__ = [
     "GatewayTemplate",
-    "TemplateNeedsVtl",
     "UnknownSubstitution",
-    "check_static_template",
     "parse_gateway_parameter",
     "parse_gateway_template",
     "parse_mock_status",
@@ -37,23 +32,8 @@ _REFERENCE = re.compile(rf"\$(?:\{{(?P<braced>{_NAME})\}}|(?P<bare>{_NAME}))")
 _METHOD_REQUEST = re.compile(r"method\.request\.(?P<kind>header|querystring|path)\.(?P<name>[A-Za-z0-9_.-]+)")
 
 
-class TemplateNeedsVtl(ReasonError):
-    """The template uses the Velocity Template Language."""
-
-
 class UnknownSubstitution(ReasonError):
     """The expression is not a quoted literal, and not one of the substitutions that we know."""
-
-
-def check_static_template(text: str) -> None:
-    """The template is plain text.
-
-    Raises:
-        TemplateNeedsVtl: it has a Velocity reference or directive.
-    """
-    found = _VELOCITY.search(text)
-    if found is not None:
-        raise TemplateNeedsVtl(f"the template uses the Velocity Template Language at {text[found.start() :][:20]!r}")
 
 
 def parse_mock_status(text: str | bytes) -> str | None:

@@ -19,20 +19,12 @@ from velvetrope.policy import MalformedPolicy, parse_policy
 from velvetrope.sqs.errors import InvalidAttributeName, InvalidAttributeValue, InvalidParameterValueException
 from velvetrope.store.tables.queues import MessageCounts, Queue
 
-__all__ = ["AllowedSources", "RedriveTarget", "apply_attributes", "parse_allowed_sources", "render_attributes"]
+__all__ = ["AllowedSources", "apply_attributes", "parse_allowed_sources", "render_attributes"]
 
 MAX_RECEIVE_COUNT = 1000
 MAX_SOURCE_QUEUES = 10
 MAX_POLICY_BYTES = 8192
 """Source: SQS Developer Guide, "Policy quotas"."""
-
-
-@dataclass(frozen=True, slots=True)
-class RedriveTarget:
-    """Where messages go that nobody gets done, and after how many times."""
-
-    dead_letter_target_arn: str
-    max_receive_count: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ what callers present is known by value and taken out of every line (`redaction`)
 Source: API Gateway Developer Guide, "Set up CloudWatch logging for REST APIs".
 """
 
-from velvetrope.execute_api.logs.formats import AccessLog, compile_access_log, render_format
+from velvetrope.execute_api.logs.formats import AccessLog, compile_access_log
 from velvetrope.execute_api.logs.observer import RequestObserver
 from velvetrope.execute_api.logs.redaction import mask, presented_secrets, redact, secrets_of
 from velvetrope.execute_api.logs.sinks import LogSink, RequestLog
@@ -20,6 +20,5 @@ __all__ = [
     "mask",
     "presented_secrets",
     "redact",
-    "render_format",
     "secrets_of",
 ]

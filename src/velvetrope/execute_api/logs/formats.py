@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from html import escape
 
-__all__ = ["AccessLog", "compile_access_log", "render_format"]
+__all__ = ["AccessLog", "compile_access_log"]
 
 _VARIABLE = re.compile(
     r"\$(?:\{context\.(?P<braced>[A-Za-z0-9_.'\[\]:-]+)\}|context\.(?P<bare>[A-Za-z0-9_]+(?:\.[A-Za-z0-9_]+|\['[^']+'\])*))"
@@ -58,11 +58,6 @@ def compile_access_log(destination_arn: str, text: str) -> AccessLog:
         end = found.end()
     pieces.append(text[end:])
     return AccessLog(group, tuple(pieces), _escape_for(text))
-
-
-def render_format(text: str, lookup: Lookup) -> str:
-    """One line of a format that is used once."""
-    return compile_access_log("", text).render(lookup)
 
 
 def _escape_for(text: str) -> Callable[[str], str]:
