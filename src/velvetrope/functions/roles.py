@@ -81,7 +81,7 @@ class ExecutionRoles:
             return await self._assume(configuration.role, function_name=name, function_arn=arn)
         except VelvetropeError as err:
             # UNVERIFIED: AWS's code for this at Invoke. The text is that of CreateFunction.
-            raise AccessDeniedException(_CANNOT_ASSUME, detail=f"{err.message} {err.detail}".strip()) from err
+            raise AccessDeniedException(_CANNOT_ASSUME, detail=err.for_owner) from err
 
     async def act_as(self, configuration: FunctionConfiguration) -> Principal:
         """The function's execution role as a caller, for what Lambda does on the function's behalf: it tells a
@@ -100,7 +100,7 @@ class ExecutionRoles:
                 source_function_arn=configuration.function_arn,
             )
         except VelvetropeError as err:
-            raise AccessDeniedException(_CANNOT_ASSUME, detail=f"{err.message} {err.detail}".strip()) from err
+            raise AccessDeniedException(_CANNOT_ASSUME, detail=err.for_owner) from err
 
     async def check_role(self, role_arn: str, *, function_name: str, function_arn: str) -> None:
         """Refuse a role that Lambda may not assume.
@@ -111,7 +111,7 @@ class ExecutionRoles:
         try:
             await self._assume(role_arn, function_name=function_name, function_arn=function_arn)
         except VelvetropeError as err:
-            raise InvalidParameterValueException(_CANNOT_ASSUME, detail=f"{err.message} {err.detail}".strip()) from err
+            raise InvalidParameterValueException(_CANNOT_ASSUME, detail=err.for_owner) from err
 
     async def _assume(self, role_arn: str, *, function_name: str, function_arn: str) -> TemporaryCredentials:
         return await self._sessions.assume_role_for_service(

@@ -104,7 +104,7 @@ class _Reader:
         if version not in _VERSIONS:
             raise MalformedPolicy(_SYNTAX, detail="Version is neither 2012-10-17 nor 2008-10-17")
         policy_id = document.get("Id", "")
-        if not isinstance(policy_id, str):
+        if not isinstance(policy_id, str) or isinstance(policy_id, _Number):
             raise MalformedPolicy(_SYNTAX, detail="Id is not text")
         given = document.get("Statement")
         listed = given if isinstance(given, list) else [given]

@@ -294,7 +294,7 @@ class RoleAssumption:
             raise RoleNotAssumable(
                 f"{action} is not allowed",
                 action=action,
-                detail=f"{action} on {role.arn}: {decision.because} ({lines})",
+                detail=f"{role.arn}: {decision.because}; {lines}",
             )
 
     def _session_of(self, role: RoleRecord, request: RoleSessionRequest, session: Session) -> AssumedRole:

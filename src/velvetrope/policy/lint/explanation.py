@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from velvetrope.policy.conditions import Condition
 from velvetrope.policy.lint.subjects import Subject
+from velvetrope.policy.listing import joined
 from velvetrope.policy.principal_elements import PrincipalElement
 
 __all__ = ["explain"]
@@ -59,11 +60,7 @@ def explain(subject: Subject) -> str:
 def _values(values: Sequence[str], *, everything: str) -> str:
     if "*" in values:
         return everything
-    return _joined(values, "and")
-
-
-def _joined(values: Sequence[str], word: str) -> str:
-    return values[0] if len(values) == 1 else f"{', '.join(values[:-1])} {word} {values[-1]}"
+    return joined(values, "and")
 
 
 def _principals(principal: PrincipalElement) -> str:
@@ -74,7 +71,7 @@ def _principals(principal: PrincipalElement) -> str:
         + [*principal.names, *principal.services]
         + [f"those who come from {provider}" for provider in principal.federated]
     )
-    return f"everybody but {_joined(names, 'and')}" if principal.negated else _joined(names, "and")
+    return f"everybody but {joined(names, 'and')}" if principal.negated else joined(names, "and")
 
 
 def _condition(condition: Condition, subject: Subject) -> str:
@@ -82,6 +79,6 @@ def _condition(condition: Condition, subject: Subject) -> str:
     key = subject.spelling_of(condition.operator, condition.key)
     if name == "Null":
         return f"{key} is {'absent' if condition.values == ('true',) else 'present'}"
-    words = _WORDS[name.removesuffix(_IF_EXISTS)].format(_joined(condition.values, "or"))
+    words = _WORDS[name.removesuffix(_IF_EXISTS)].format(joined(condition.values, "or"))
     what = {"ForAllValues": f"every value of {key}", "ForAnyValue": f"some value of {key}"}.get(quantifier, key)
     return f"{what} {words}" + (" or absent" if name.endswith(_IF_EXISTS) else "")
