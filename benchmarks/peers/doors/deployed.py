@@ -59,6 +59,9 @@ class DeployedGateway(Gateway):
     def token(self) -> str:
         return self.users.tokens(self.users.new_user())["IdToken"]
 
+    def expired_token(self) -> str:
+        return self.users.expired_token
+
     def another_pools_token(self) -> str:
         users = UserPools(self.aws)
         return users.tokens(users.new_user())["IdToken"]

@@ -56,12 +56,13 @@ class Finding:
 
 @dataclass(frozen=True)
 class Door(Generic[Room]):
-    """`aws` is what AWS answers, status and code, by its documentation."""
+    """`aws` is what AWS answers, status and code, by its documentation. A door that `waits` takes five minutes."""
 
     name: str
     aws: str
     holder: Callable[[Room], Answer]
     intruder: Callable[[Room], Answer]
+    waits: bool = False
 
     def open(self, room: Callable[[], Room]) -> Finding:
         """Try it at a peer; `room` sets up what it needs, and may find that the peer has no such thing."""

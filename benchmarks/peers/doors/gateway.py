@@ -47,6 +47,10 @@ class Gateway:
         """What `/pool` takes: the ID token of its user pool."""
         raise HasNone("no user pool authorizers")
 
+    def expired_token(self) -> str:
+        """One that `/pool` took once."""
+        raise HasNone("no user pool authorizers")
+
     def another_pools_token(self) -> str:
         raise HasNone("no user pool authorizers")
 
@@ -136,6 +140,9 @@ class Gateway:
 
     def foreign_token(self) -> Answer:
         return self._with_token(by_another_key(self.token()))
+
+    def token_that_expired(self) -> Answer:
+        return self._with_token(self.expired_token())
 
     def token_of_another_pool(self) -> Answer:
         return self._with_token(self.another_pools_token())
@@ -257,6 +264,13 @@ DOORS: tuple[Door[Gateway], ...] = (
     Door("an `alg: none` token at it", "401 UnauthorizedException", Gateway.right_token, Gateway.unsigned_token),
     Door(
         "a token that another key signed at it", "401 UnauthorizedException", Gateway.right_token, Gateway.foreign_token
+    ),
+    Door(
+        "a token that has expired at it",
+        "401 UnauthorizedException",
+        Gateway.right_token,
+        Gateway.token_that_expired,
+        waits=True,
     ),
     Door("another pool's token at it", "401 UnauthorizedException", Gateway.right_token, Gateway.token_of_another_pool),
     Door(

@@ -29,7 +29,10 @@ class IdentityPools:
             self.admin.create_identity_pool(
                 IdentityPoolName=f"doors-{next(self._numbers)}",
                 AllowUnauthenticatedIdentities=guests,
-                CognitoIdentityProviders=[{"ProviderName": self.provider, "ClientId": self.users.client_id}],
+                CognitoIdentityProviders=[
+                    {"ProviderName": self.provider, "ClientId": client_id}
+                    for client_id in (self.users.client_id, self.users.short_lived_client)
+                ],
             )["IdentityPoolId"]
         )
         role = self.principals.new_role(
@@ -74,6 +77,9 @@ class IdentityPools:
     def foreign_token(self) -> Answer:
         return self._exchange(self.new_pool(), by_another_key(self.new_token()))
 
+    def expired_token(self) -> Answer:
+        return self._exchange(self.new_pool(), self.users.expired_token)
+
     def token_of_another_client(self) -> Answer:
         return self._exchange(self.new_pool(), self.new_token(self.users.new_client("another")))
 
@@ -113,6 +119,13 @@ DOORS: tuple[Door[IdentityPools], ...] = (
         REFUSED,
         IdentityPools.signed_in,
         IdentityPools.foreign_token,
+    ),
+    Door(
+        "credentials for an ID token that has expired",
+        REFUSED,
+        IdentityPools.signed_in,
+        IdentityPools.expired_token,
+        waits=True,
     ),
     Door(
         "credentials for the ID token of a client that the pool does not know",

@@ -3,6 +3,7 @@
 import base64
 import functools
 import itertools
+import time
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any
@@ -13,6 +14,7 @@ from pycognito.aws_srp import AWSSRP
 
 from benchmarks.peers.aws import Aws
 from benchmarks.peers.doors.door import Answer, Door, HasNone, ask
+from benchmarks.peers.forgeries import claims_of
 from velvetrope.server.machine import SystemClock
 
 __all__ = ["DOORS", "PASSWORD", "UserPools"]
@@ -74,6 +76,21 @@ class UserPools:
         )
         self.admin.admin_set_user_password(UserPoolId=self.pool_id, Username=name, Password=password, Permanent=True)
         return name
+
+    @functools.cached_property
+    def short_lived_client(self) -> str:
+        """The id of a client whose tokens live as long as AWS's shortest do: five minutes."""
+        minutes = {"IdToken": "minutes", "AccessToken": "minutes"}
+        return self.new_client("short-lived", IdTokenValidity=5, AccessTokenValidity=5, TokenValidityUnits=minutes)
+
+    @functools.cached_property
+    def expired_token(self) -> str:
+        """An ID token whose time is over; the first who asks waits for that."""
+        token = self.tokens(self.new_user(), self.short_lived_client)["IdToken"]
+        clock = SystemClock()
+        while int(clock.now().timestamp()) <= claims_of(token)["exp"]:
+            time.sleep(1)
+        return token
 
     # Ways in
 

@@ -1,6 +1,7 @@
 """`chalice local`: the gateway before a Chalice app's routes."""
 
 import json
+from datetime import timedelta
 from typing import Any
 
 import requests
@@ -38,9 +39,9 @@ def pool():
 """
 
 
-def pool_token(pool_id: str) -> str:
-    """An ID token as a pool would issue it."""
-    now = int(SystemClock().now().timestamp())
+def pool_token(pool_id: str, age: timedelta = timedelta()) -> str:
+    """An ID token as a pool would have issued it, for an hour."""
+    now = int((SystemClock().now() - age).timestamp())
     claims = {"sub": "anna", "cognito:username": "anna", "token_use": "id", "aud": "web", "iat": now, "exp": now + 3600}
     return issued({**claims, "iss": f"https://cognito-idp.us-east-1.amazonaws.com/{pool_id}"})
 
@@ -62,6 +63,9 @@ class _ChaliceGateway(Gateway):
 
     def token(self) -> str:
         return pool_token("us-east-1_Doors")
+
+    def expired_token(self) -> str:
+        return pool_token("us-east-1_Doors", timedelta(hours=2))
 
     def another_pools_token(self) -> str:
         return pool_token("us-east-1_Other")

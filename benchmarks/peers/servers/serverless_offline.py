@@ -1,5 +1,6 @@
 """serverless-offline: the gateway before a Serverless Framework service, by the framework's free fork `osls`."""
 
+from datetime import timedelta
 from typing import Any
 
 import requests
@@ -66,6 +67,9 @@ class _OfflineGateway(Gateway):
 
     def token(self) -> str:
         return pool_token("us-east-1_Doors")
+
+    def expired_token(self) -> str:
+        return pool_token("us-east-1_Doors", timedelta(hours=2))
 
     def another_pools_token(self) -> str:
         return pool_token("us-east-1_Other")
