@@ -4,20 +4,37 @@ import functools
 import io
 import itertools
 import zipfile
+from collections.abc import Mapping
 from typing import Any
 
 from botocore.credentials import Credentials
 
 from benchmarks.peers.aws import Aws
 from benchmarks.peers.doors.gateway import Gateway
-from benchmarks.peers.doors.principals import Principals
+from benchmarks.peers.doors.principals import LIST, Principals
 from benchmarks.peers.doors.user_pools import UserPools
 
 __all__ = ["DeployedGateway"]
 
 STAGE = "live"
 INVOKE = {"Effect": "Allow", "Action": "execute-api:Invoke", "Resource": "*"}
-SOURCE = "def handler(event, context):\n    return {'statusCode': 200, 'body': 'let in'}\n"
+SOURCE = """
+import botocore.session
+from botocore.exceptions import ClientError
+
+def handler(event, context):
+    return {"statusCode": 200, "body": "let in"}
+
+def calling(event, context):
+    # The endpoint, the region and the role's credentials are in the environment, as SDKs look for them.
+    client = botocore.session.get_session().create_client("iam")
+    try:
+        client.list_users()
+    except ClientError as err:
+        error, status = err.response["Error"], err.response["ResponseMetadata"]["HTTPStatusCode"]
+        return {"statusCode": status, "headers": {"x-amzn-ErrorType": error["Code"]}, "body": error["Message"]}
+    return {"statusCode": 200, "body": "let in"}
+"""
 
 
 class DeployedGateway(Gateway):
@@ -67,6 +84,13 @@ class DeployedGateway(Gateway):
         return users.tokens(users.new_user())["IdToken"]
 
     def function_url(self, *, permitted: bool) -> str:
+        return self._function_route("handler", permitted=permitted)
+
+    def calling_function_url(self, *, allowed: bool) -> str:
+        return self._function_route("calling", *([LIST] if allowed else []))
+
+    def _function_route(self, handler: str, *statements: Mapping[str, Any], permitted: bool = True) -> str:
+        """A route to a new function whose role allows what the statements say."""
         functions = self.aws.client("lambda")
         name = f"function-{next(self._numbers)}"
         buffer = io.BytesIO()
@@ -74,9 +98,9 @@ class DeployedGateway(Gateway):
             archive.writestr("main.py", SOURCE)
         arn = functions.create_function(
             FunctionName=name,
-            Role=self.principals.new_role({"Principal": {"Service": "lambda.amazonaws.com"}}),
+            Role=self.principals.new_role({"Principal": {"Service": "lambda.amazonaws.com"}}, *statements),
             Runtime="python3.12",
-            Handler="main.handler",
+            Handler=f"main.{handler}",
             Code={"ZipFile": buffer.getvalue()},
         )["FunctionArn"]
         functions.get_waiter("function_active_v2").wait(FunctionName=name, WaiterConfig={"Delay": 1})

@@ -58,6 +58,10 @@ class Gateway:
         """A route to a function whose resource policy lets API Gateway in, or does not."""
         raise HasNone("no functions whose resource policy could say no")
 
+    def calling_function_url(self, *, allowed: bool) -> str:
+        """A route to a function that calls ListUsers as its role, and answers what it heard."""
+        raise HasNone("no functions with a role")
+
     # Signatures
 
     def _signed(self, **changes: Any) -> Answer:
@@ -76,7 +80,7 @@ class Gateway:
     def altered_signature(self) -> Answer:
         return self._signed(altered=lambda value: value[:-1] + ("0" if value[-1] != "0" else "1"))
 
-    def signature_of_another_path(self) -> Answer:
+    def signature_of_another_query(self) -> Answer:
         return self._signed(sent_to=self.url("/signed") + "?admin=true")
 
     def signature_of_another_body(self) -> Answer:
@@ -158,6 +162,12 @@ class Gateway:
     def function_without_permission(self) -> Answer:
         return self._function(permitted=False)
 
+    def function_with_a_role(self) -> Answer:
+        return answer_of(requests.get(self.calling_function_url(allowed=True), timeout=60))
+
+    def function_beyond_its_role(self) -> Answer:
+        return answer_of(requests.get(self.calling_function_url(allowed=False), timeout=60))
+
 
 def signed(
     url: str,
@@ -213,7 +223,7 @@ DOORS: tuple[Door[Gateway], ...] = (
         "a signature of another query string",
         "403 InvalidSignatureException",
         Gateway.signature,
-        Gateway.signature_of_another_path,
+        Gateway.signature_of_another_query,
     ),
     Door(
         "a signature of another body",
@@ -278,5 +288,11 @@ DOORS: tuple[Door[Gateway], ...] = (
         "500 InternalServerErrorException",
         Gateway.permitted_function,
         Gateway.function_without_permission,
+    ),
+    Door(
+        "ListUsers by a function whose role allows nothing",
+        "403 AccessDenied",
+        Gateway.function_with_a_role,
+        Gateway.function_beyond_its_role,
     ),
 )

@@ -12,7 +12,7 @@ from benchmarks.peers.aws import Aws
 from benchmarks.peers.doors.door import Answer, Door, HasNone, ask
 from benchmarks.peers.forgeries import by_another_key, unsigned
 
-__all__ = ["DOORS", "Principals", "document"]
+__all__ = ["DOORS", "LIST", "Principals", "document"]
 
 LIST = {"Effect": "Allow", "Action": "iam:ListUsers", "Resource": "*"}
 ASSUME = {"Effect": "Allow", "Action": "sts:AssumeRole", "Resource": "*"}
