@@ -1,15 +1,22 @@
 """Tokens that nobody issued, made of one that somebody did."""
 
 import base64
+import functools
 import json
+from datetime import timedelta
 from typing import Any
 
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
-__all__ = ["by_another_key", "claims_of", "issued", "unsigned"]
+from velvetrope.server.machine import SystemClock
 
-_FORGER, _ISSUER = (rsa.generate_private_key(public_exponent=65537, key_size=2048) for _ in range(2))
+__all__ = ["by_another_key", "claims_of", "pool_token", "unsigned"]
+
+
+@functools.cache
+def _key_of(_whom: str) -> rsa.RSAPrivateKey:
+    return rsa.generate_private_key(public_exponent=65537, key_size=2048)
 
 
 def unsigned(token: str) -> str:
@@ -20,12 +27,16 @@ def unsigned(token: str) -> str:
 
 def by_another_key(token: str) -> str:
     """The same header and claims, signed with RS256 by a key of the forger's own."""
-    return _signed(token.rpartition(".")[0], _FORGER)
+    return _signed(token.rpartition(".")[0], _key_of("forger"))
 
 
-def issued(claims: dict[str, Any]) -> str:
-    """A token of an issuer whose keys nobody can ask for, for peers that have no issuer of their own."""
-    return _signed(f"{_encoded({'kid': 'issuer', 'alg': 'RS256'})}.{_encoded(claims)}", _ISSUER)
+def pool_token(pool_id: str, age: timedelta = timedelta()) -> str:
+    """An ID token as a user pool would have issued it `age` ago, for an hour; for peers that have no pools."""
+    now = int((SystemClock().now() - age).timestamp())
+    issuer = f"https://cognito-idp.{pool_id.partition('_')[0]}.amazonaws.com/{pool_id}"
+    claims = {"sub": "anna", "cognito:username": "anna", "token_use": "id", "aud": "web", "iss": issuer}
+    head = f"{_encoded({'kid': 'pool', 'alg': 'RS256'})}.{_encoded({**claims, 'iat': now, 'exp': now + 3600})}"
+    return _signed(head, _key_of("pool"))
 
 
 def claims_of(token: str) -> dict[str, Any]:

@@ -3,9 +3,10 @@
 import itertools
 import statistics
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 
 from benchmarks.peers.doors import Finding, Outcome, Trial
-from benchmarks.peers.peer import Peer
+from benchmarks.peers.peer import Peer, Started
 from benchmarks.peers.speed import Rate, Start
 
 __all__ = ["doors_table", "peers_table", "rates_table", "said_table", "starts_table"]
@@ -17,12 +18,14 @@ _CELLS = {Outcome.LET_IN: "**in**", Outcome.REFUSED: "refused", Outcome.BROKE: "
 
 
 def peers_table(peers: Sequence[Peer]) -> Iterator[str]:
-    """What runs, from where, and what it says of itself."""
-    yield from _head("", "installed", "what it documents")
+    """What runs, from where, how it is started, and what it says of itself."""
+    yield from _head("", "installed", "started by", "what it documents")
+    anywhere = Started(Path("home"), Path("state"), 4566)
     for peer in peers:
         package = peer.package
         installed = f"{package.registry}: `{' '.join(package.requirements)}`" if package else "this checkout"
-        yield _row(peer.name, installed, peer.documented)
+        variables = (f"{name}={value}" for name, value in peer.environment(anywhere).items())
+        yield _row(peer.name, installed, f"`{' '.join((*variables, *peer.command(anywhere)))}`", peer.documented)
 
 
 def doors_table(found: Found) -> Iterator[str]:

@@ -7,9 +7,9 @@ from typing import TypeVar
 
 from benchmarks.peers.doors import gateway, identity_pools, principals, user_pools
 from benchmarks.peers.doors.door import Door, Finding, Outcome
-from benchmarks.peers.doors.house import AwsHouse, House
+from benchmarks.peers.doors.house import AwsHouse, GatewayOnly, House, UserPoolsOnly
 
-__all__ = ["DOORS", "AwsHouse", "Finding", "House", "Outcome", "Trial"]
+__all__ = ["DOORS", "AwsHouse", "Finding", "GatewayOnly", "House", "Outcome", "Trial", "UserPoolsOnly"]
 
 Room = TypeVar("Room")
 

@@ -10,7 +10,7 @@ from benchmarks.peers.doors.identity_pools import IdentityPools
 from benchmarks.peers.doors.principals import Principals
 from benchmarks.peers.doors.user_pools import UserPools
 
-__all__ = ["AwsHouse", "House"]
+__all__ = ["AwsHouse", "GatewayOnly", "House", "UserPoolsOnly"]
 
 
 class House:
@@ -54,3 +54,25 @@ class AwsHouse(House):
     @functools.cached_property
     def gateway(self) -> Gateway:
         return DeployedGateway(self.aws, self.users, self.principals)
+
+
+class UserPoolsOnly(House):
+    """The house of a peer that takes the operations of user pools and no others."""
+
+    def __init__(self, aws: Aws) -> None:
+        self._users = UserPools(aws)
+
+    @property
+    def users(self) -> UserPools:
+        return self._users
+
+
+class GatewayOnly(House):
+    """The house of a peer that serves routes, and takes no operations of AWS."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        self._gateway = gateway
+
+    @property
+    def gateway(self) -> Gateway:
+        return self._gateway

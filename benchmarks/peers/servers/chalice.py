@@ -7,14 +7,13 @@ from typing import Any
 import requests
 from botocore.credentials import Credentials
 
-from benchmarks.peers.doors import House
+from benchmarks.peers.doors import GatewayOnly
 from benchmarks.peers.doors.gateway import Gateway
-from benchmarks.peers.forgeries import issued
+from benchmarks.peers.forgeries import pool_token
 from benchmarks.peers.installing import Package
 from benchmarks.peers.peer import Peer, Started
-from velvetrope.server.machine import SystemClock
 
-__all__ = ["PEERS", "GatewayOnly", "pool_token"]
+__all__ = ["PEERS"]
 
 VERSION = "1.34.0"
 APP = """
@@ -37,13 +36,6 @@ def keyed():
 def pool():
     return {"message": "let in"}
 """
-
-
-def pool_token(pool_id: str, age: timedelta = timedelta()) -> str:
-    """An ID token as a pool would have issued it, for an hour."""
-    now = int((SystemClock().now() - age).timestamp())
-    claims = {"sub": "anna", "cognito:username": "anna", "token_use": "id", "aud": "web", "iat": now, "exp": now + 3600}
-    return issued({**claims, "iss": f"https://cognito-idp.us-east-1.amazonaws.com/{pool_id}"})
 
 
 class _ChaliceGateway(Gateway):
@@ -69,17 +61,6 @@ class _ChaliceGateway(Gateway):
 
     def another_pools_token(self) -> str:
         return pool_token("us-east-1_Other")
-
-
-class GatewayOnly(House):
-    """A peer that serves routes and no operations of AWS."""
-
-    def __init__(self, gateway: Gateway) -> None:
-        self._gateway = gateway
-
-    @property
-    def gateway(self) -> Gateway:
-        return self._gateway
 
 
 def _write_app(started: Started) -> None:

@@ -5,8 +5,7 @@ import json
 from botocore.credentials import Credentials
 
 from benchmarks.peers.aws import Aws
-from benchmarks.peers.doors import House
-from benchmarks.peers.doors.user_pools import UserPools
+from benchmarks.peers.doors import UserPoolsOnly
 from benchmarks.peers.installing import Package
 from benchmarks.peers.peer import Peer, Started
 
@@ -17,15 +16,6 @@ VERSION = "5.3.0"
 
 def _aws(started: Started) -> Aws:
     return Aws(started.url, Credentials("local", "local"), lambda _api_id, _stage: "")
-
-
-class _UserPoolsOnly(House):
-    def __init__(self, aws: Aws) -> None:
-        self._users = UserPools(aws)
-
-    @property
-    def users(self) -> UserPools:
-        return self._users
 
 
 def _write_settings(started: Started) -> None:
@@ -44,7 +34,7 @@ PEERS = (
         command=lambda started: ("node", str(started.home / "node_modules/cognito-local/lib/bin/start.js")),
         prepare=_write_settings,
         environment=lambda started: {"HOST": "127.0.0.1", "PORT": str(started.port)},
-        house=lambda started: _UserPoolsOnly(_aws(started)),
+        house=lambda started: UserPoolsOnly(_aws(started)),
         first_call=lambda started: _aws(started).client("cognito-idp").create_user_pool(PoolName="first"),
     ),
 )

@@ -6,10 +6,11 @@ from typing import Any
 import requests
 from botocore.credentials import Credentials
 
+from benchmarks.peers.doors import GatewayOnly
 from benchmarks.peers.doors.gateway import Gateway
+from benchmarks.peers.forgeries import pool_token
 from benchmarks.peers.installing import Package
 from benchmarks.peers.peer import Peer, Started
-from benchmarks.peers.servers.chalice import GatewayOnly, pool_token
 
 __all__ = ["PEERS"]
 
