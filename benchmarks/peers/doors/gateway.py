@@ -270,19 +270,32 @@ DOORS: tuple[Door[Gateway], ...] = (
         Gateway.right_key,
         Gateway.over_quota,
     ),
-    Door("no token at a user pool's authorizer", "401 UnauthorizedException", Gateway.right_token, Gateway.no_token),
-    Door("an `alg: none` token at it", "401 UnauthorizedException", Gateway.right_token, Gateway.unsigned_token),
+    Door("user pool authorizer: no token", "401 UnauthorizedException", Gateway.right_token, Gateway.no_token),
     Door(
-        "a token that another key signed at it", "401 UnauthorizedException", Gateway.right_token, Gateway.foreign_token
+        "user pool authorizer: an `alg: none` token",
+        "401 UnauthorizedException",
+        Gateway.right_token,
+        Gateway.unsigned_token,
     ),
     Door(
-        "a token that has expired at it",
+        "user pool authorizer: a token that another key signed",
+        "401 UnauthorizedException",
+        Gateway.right_token,
+        Gateway.foreign_token,
+    ),
+    Door(
+        "user pool authorizer: a token that has expired",
         "401 UnauthorizedException",
         Gateway.right_token,
         Gateway.token_that_expired,
         waits=True,
     ),
-    Door("another pool's token at it", "401 UnauthorizedException", Gateway.right_token, Gateway.token_of_another_pool),
+    Door(
+        "user pool authorizer: another pool's token",
+        "401 UnauthorizedException",
+        Gateway.right_token,
+        Gateway.token_of_another_pool,
+    ),
     Door(
         "a function whose resource policy does not name the API",
         "500 InternalServerErrorException",
