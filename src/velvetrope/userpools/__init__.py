@@ -17,7 +17,8 @@ is refused by its name (`configuration.pool_support`).
 The room's own floors, each of which imports from those below it (a contract in `pyproject.toml`):
 
     pools, wiring                       which object is given which
-    service, account_service            what other rooms are handed
+    service, account_service,           what other rooms are handed
+      token_verifier
     accounts, configuration, looks      what users, administrators and owners do with what is kept
     federation                          users of other identity providers
     sign_in                             from the first call to the tokens
@@ -36,7 +37,8 @@ from velvetrope.userpools.imports.uploads import UPLOAD_PATH, FileTooLarge, Impo
 from velvetrope.userpools.messages.deliveries import Deliveries, MessageSender
 from velvetrope.userpools.messages.outbox import Medium, Outbox, ReadableMessage
 from velvetrope.userpools.pools import UserPools
-from velvetrope.userpools.service import PoolTokenVerifier, SignInService
+from velvetrope.userpools.service import SignInService
+from velvetrope.userpools.token_verifier import PoolTokenVerifier
 from velvetrope.userpools.tokens.issuing import IssuedTokens
 
 __all__ = [

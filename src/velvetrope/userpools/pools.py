@@ -45,9 +45,10 @@ from velvetrope.userpools.messages.custom_senders import DataKeys
 from velvetrope.userpools.messages.deliveries import MessageSender
 from velvetrope.userpools.messages.log_delivery import LogDeliveryOperations, PoolLogs
 from velvetrope.userpools.messages.outbox import Medium
-from velvetrope.userpools.service import PoolTokenVerifier, SignInService
+from velvetrope.userpools.service import SignInService
 from velvetrope.userpools.sign_in.answers import SignInParts
 from velvetrope.userpools.sign_in.auth_operations import AuthOperations
+from velvetrope.userpools.token_verifier import PoolTokenVerifier
 from velvetrope.userpools.tokens.resource_servers import ResourceServerOperations
 from velvetrope.userpools.tokens.session_settings import SessionSettingsOperations
 from velvetrope.userpools.tokens.sessions import SessionOperations
@@ -124,7 +125,7 @@ class UserPools:
             directory=directory,
             challenges=ground.challenges,
         )
-        self.token_verifier = PoolTokenVerifier(tokens.issuer)
+        self.token_verifier = PoolTokenVerifier(tokens.verification)
         self.operations: tuple[object, ...] = (
             *_pool_operations(ground, messages, tokens, providers, logs=logs, reserved_hosts=reserved_hosts),
             *_look_operations(ground),
@@ -169,6 +170,7 @@ def _sign_in_service(
         users,
         ground.directory,
         tokens.issuer,
+        tokens.verification,
         tokens.keys,
         parts,
         federated=FederatedUsers(

@@ -4,14 +4,14 @@
 the operations do, by way of the same code.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
 from velvetrope.secret import Secret
 from velvetrope.store.tables.userpools import AppClient, User, UserPool, UserPoolStore
 from velvetrope.store.tables.userpools_configuration import ConfigurationStore, IdentityProvider
-from velvetrope.tokens import TokenUse, VerifiedToken, claimed_audience, render_jwks
+from velvetrope.tokens import VerifiedToken, render_jwks
 from velvetrope.userpools.challenges import SignIn
 from velvetrope.userpools.directory import PoolDirectory, secret_hash
 from velvetrope.userpools.errors import user_missing
@@ -29,10 +29,11 @@ from velvetrope.userpools.tokens.issuing import IssuedTokens, TokenIssuer, Token
 from velvetrope.userpools.tokens.machines import MachineToken, MachineTokens
 from velvetrope.userpools.tokens.resource_servers import ScopeDirectory
 from velvetrope.userpools.tokens.signing_keys import PoolKeys
+from velvetrope.userpools.tokens.verification import TokenVerification
 from velvetrope.userpools.turns import Answered, NextChallenge, Passed, Turn
 from velvetrope.userpools.users.identities import attributes_with_identities
 
-__all__ = ["PoolTokenVerifier", "SignInService"]
+__all__ = ["SignInService"]
 
 
 class SignInService:
@@ -43,6 +44,7 @@ class SignInService:
         store: UserPoolStore,
         directory: PoolDirectory,
         issuer: TokenIssuer,
+        verification: TokenVerification,
         keys: PoolKeys,
         parts: SignInParts,
         *,
@@ -58,6 +60,7 @@ class SignInService:
         self._store = store
         self._directory = directory
         self._issuer = issuer
+        self._verification = verification
         self._keys = keys
         self._parts = parts
         self._federated = federated
@@ -353,7 +356,7 @@ class SignInService:
             InvalidToken: one of `tokens`' reasons.
             PasswordResetRequiredException: the user has to choose another password first.
         """
-        verified, _ = await self._issuer.verify_access_token(pool, token, now=now)
+        verified, _ = await self._verification.verify_access_token(pool, token, now=now)
         return verified
 
     def shown_attributes(self, user: User) -> Mapping[str, str]:
@@ -366,57 +369,4 @@ class SignInService:
 
     def issuer(self, pool: UserPool) -> str:
         """The name under which the pool issues tokens."""
-        return self._issuer.issuer.name(pool.id)
-
-
-class PoolTokenVerifier:
-    """ID tokens, for identity pools."""
-
-    def __init__(self, issuer: TokenIssuer) -> None:
-        self._issuer = issuer
-
-    async def verify_id_token(
-        self, token: str, *, user_pool_id: str, audiences: Collection[str], now: datetime, check_user: bool
-    ) -> VerifiedToken:
-        """The token's claims, proven. Both names of the pool are accepted as the issuer, and no grace after `exp`.
-
-        With `check_user`, the user must still be there, enabled, and not signed out since.
-
-        Raises:
-            InvalidToken: one of `tokens`' reasons; TokenRevoked only with `check_user`.
-        """
-        verified = await self._issuer.verify(
-            token,
-            user_pool_id=user_pool_id,
-            token_use="id",  # noqa: S106  no password
-            audiences=audiences,
-            now=now,
-        )
-        if check_user:
-            await self._issuer.check_standing(verified, user_pool_id)
-        return verified
-
-    async def pool_of_issuer(self, issuer: str) -> str | None:
-        """The id of the pool here that `issuer` is a name of; None if it is somebody else's name."""
-        user_pool_id = issuer.rpartition("/")[2]
-        if issuer not in self._issuer.issuer.names(user_pool_id):
-            return None
-        return user_pool_id if await self._issuer.has_keys(user_pool_id) else None
-
-    async def verify_pool_token(
-        self, token: str, *, user_pool_id: str, token_use: TokenUse, now: datetime
-    ) -> VerifiedToken:
-        """A token of any client of the pool, proven; neither user nor revocation is looked up. For API Gateway.
-
-        Raises:
-            InvalidToken: one of `tokens`' reasons.
-            ResourceNotFoundException: there is no such pool.
-        """
-        return await self._issuer.verify(
-            token,
-            user_pool_id=user_pool_id,
-            token_use=token_use,
-            # The pool signs for its own clients only: whichever it names here is one of them.
-            audiences=[claimed_audience(token)] if token_use == "id" else None,  # noqa: S105  no password
-            now=now,
-        )
+        return self._verification.issuer.name(pool.id)

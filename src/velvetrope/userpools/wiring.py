@@ -48,11 +48,12 @@ from velvetrope.userpools.sign_in.custom_challenges import CustomChallenges
 from velvetrope.userpools.sign_in.new_passwords import NewPasswords
 from velvetrope.userpools.sign_in.next_step import NextStep
 from velvetrope.userpools.sign_in.triggers import SignInTriggers
-from velvetrope.userpools.tokens.issuing import Issuer, TokenIssuer
+from velvetrope.userpools.tokens.issuing import TokenIssuer
 from velvetrope.userpools.tokens.machines import MachineTokens
 from velvetrope.userpools.tokens.resource_servers import ScopeDirectory
 from velvetrope.userpools.tokens.signed_in import AccessTokens
 from velvetrope.userpools.tokens.signing_keys import PoolKeys
+from velvetrope.userpools.tokens.verification import Issuer, TokenVerification
 from velvetrope.userpools.triggers.invocations import FunctionInvoker, Triggers
 from velvetrope.userpools.triggers.sign_up import SignUpTriggers
 from velvetrope.userpools.triggers.token_generation import TokenGeneration
@@ -143,18 +144,21 @@ class Tokens:
             stores.users, ground.master_keys, ground.entropy, ground.workers, ground.clock, ground.changes
         )
         self.scopes = ScopeDirectory(stores.configuration)
+        self.verification = TokenVerification(
+            store=stores.users, sign_ins=stores.sign_ins, keys=self.keys, issuer=Issuer(public_url)
+        )
         self.issuer = TokenIssuer(
             store=stores.users,
             sign_ins=stores.sign_ins,
             keys=self.keys,
-            issuer=Issuer(public_url),
+            verification=self.verification,
             generation=generation,
             scopes=self.scopes,
             entropy=ground.entropy,
             workers=ground.workers,
         )
-        self.access = AccessTokens(stores.users, ground.directory, self.issuer)
-        self.machines = MachineTokens(self.keys, self.issuer.issuer, generation, ground.entropy, ground.workers)
+        self.access = AccessTokens(stores.users, ground.directory, self.verification)
+        self.machines = MachineTokens(self.keys, self.verification.issuer, generation, ground.entropy, ground.workers)
 
 
 class Factors:

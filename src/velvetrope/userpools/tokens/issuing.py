@@ -1,19 +1,16 @@
-"""Issue, refresh, verify and revoke tokens.
+"""Issue, refresh and revoke tokens.
 
 One sign-in makes one family (`origin_jti`). ID and access tokens are RS256 JWTs (`claims`); refresh tokens are
 opaque texts in the shape of AWS's JWE, of which only a hash is kept. A refresh issues new ID and access tokens and
 keeps `auth_time` and `origin_jti`; with rotation switched on it also replaces the refresh token, and presenting a
 replaced one ends the family. Refresh tokens of a family end together, when the first one would have.
 
-Tokens of clients with revocation switched off name no family. They are judged by the moment of the user's last
-sign-out, to the second and in doubt against the token.
-
 Sources: user-pools reference section 4; Cognito Developer Guide, "Using the ID token", "Using the access token", "Using
 the refresh token", "Ending user sessions with token revocation"; RFC 9700 section 4.14.2; OIDC Core section 3.1.3.6.
 """
 
 import hashlib
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -23,16 +20,7 @@ from velvetrope.identifiers import UuidSource
 from velvetrope.oauth import SYSTEM_SCOPES
 from velvetrope.store.tables.userpools import AppClient, Group, StoredUser, User, UserPool, UserPoolStore
 from velvetrope.store.tables.userpools_sign_in import NewFamily, SignInStore, TokenFamily
-from velvetrope.tokens import (
-    InvalidToken,
-    TokenExpired,
-    TokenRevoked,
-    TokenSignatureMismatch,
-    TokenUse,
-    VerifiedToken,
-    sign_token,
-    verify_token,
-)
+from velvetrope.tokens import sign_token
 from velvetrope.userpools.directory import username_form
 from velvetrope.userpools.errors import (
     NotAuthorizedException,
@@ -40,15 +28,16 @@ from velvetrope.userpools.errors import (
     UnsupportedOperationException,
     UnsupportedTokenTypeException,
 )
-from velvetrope.userpools.tokens.claims import ClaimWriter, Granted, Told, epoch_seconds
+from velvetrope.userpools.tokens.claims import ClaimWriter, Granted, Told
 from velvetrope.userpools.tokens.resource_servers import ScopeDirectory
 from velvetrope.userpools.tokens.signing_keys import PoolKeys, SigningPair
+from velvetrope.userpools.tokens.verification import TokenVerification, began_before_sign_out
 from velvetrope.userpools.triggers.invocations import Occasion
 from velvetrope.userpools.triggers.token_generation import TokenGeneration
 from velvetrope.userpools.users.standing import check_no_reset_asked
 from velvetrope.userpools.workers import Workers
 
-__all__ = ["SELF_SERVICE_SCOPE", "IssuedTokens", "Issuer", "TokenDraft", "TokenIssuer", "TokensAsked"]
+__all__ = ["SELF_SERVICE_SCOPE", "IssuedTokens", "TokenDraft", "TokenIssuer", "TokensAsked"]
 
 SELF_SERVICE_SCOPE = "aws.cognito.signin.user.admin"
 """What an access token needs for GetUser and its like; the only scope of tokens that InitiateAuth issues."""
@@ -95,31 +84,8 @@ class TokenDraft:
     sign: Callable[[], IssuedTokens]
 
 
-@dataclass(frozen=True, slots=True)
-class Issuer:
-    """The names under which pools issue tokens.
-
-    AWS's form by default; the public URL where the server has one. Both name the same pool, so both are accepted.
-    """
-
-    public_url: str | None = None
-
-    def name(self, user_pool_id: str) -> str:
-        """What `iss` says in new tokens."""
-        return self._aws(user_pool_id) if self.public_url is None else f"{self.public_url.rstrip('/')}/{user_pool_id}"
-
-    def names(self, user_pool_id: str) -> frozenset[str]:
-        """What `iss` may say."""
-        return frozenset({self._aws(user_pool_id), self.name(user_pool_id)})
-
-    @staticmethod
-    def _aws(user_pool_id: str) -> str:
-        region = user_pool_id.partition("_")[0]
-        return f"https://cognito-idp.{region}.amazonaws.com/{user_pool_id}"
-
-
 class TokenIssuer:
-    """Everything about tokens that knows users."""
+    """Makes tokens for users, and ends what it made."""
 
     def __init__(
         self,
@@ -127,7 +93,7 @@ class TokenIssuer:
         store: UserPoolStore,
         sign_ins: SignInStore,
         keys: PoolKeys,
-        issuer: Issuer,
+        verification: TokenVerification,
         generation: TokenGeneration,
         scopes: ScopeDirectory,
         entropy: Entropy,
@@ -141,7 +107,7 @@ class TokenIssuer:
         self._entropy = entropy
         self._ids = UuidSource(entropy)
         self._workers = workers
-        self.issuer = issuer
+        self._verification = verification
 
     # Issue
 
@@ -301,7 +267,8 @@ class TokenIssuer:
         refresh_token: str | None,
     ) -> IssuedTokens:
         """The tokens, once their family is kept. Half a millisecond of a worker."""
-        writer = ClaimWriter(self.issuer.name(pool.id), client, user, family, told, now=now, ids=self._ids)
+        issuer = self._verification.issuer.name(pool.id)
+        writer = ClaimWriter(issuer, client, user, family, told, now=now, ids=self._ids)
         access_token = sign_token(writer.access_claims(), pair.access_key)
         id_token = None
         if include_id_token:
@@ -400,7 +367,7 @@ class TokenIssuer:
             raise NotAuthorizedException("Refresh Token has been revoked", detail="the user is gone")
         if not stored.user.enabled:
             raise NotAuthorizedException("User is disabled.")
-        if _began_before_sign_out(family, stored.user):
+        if began_before_sign_out(family, stored.user):
             raise NotAuthorizedException("Refresh Token has been revoked", detail="the user has signed out everywhere")
         check_no_reset_asked(stored.user)
         return stored.user
@@ -426,72 +393,6 @@ class TokenIssuer:
             raise NotAuthorizedException("Refresh Token has been revoked", detail="ended while it was being used")
         return new_token
 
-    # Verify
-
-    async def has_keys(self, user_pool_id: str) -> bool:
-        """Whether there is such a pool."""
-        return bool((await self._keys.key_set(user_pool_id)).keys)
-
-    async def verify(
-        self,
-        token: str,
-        *,
-        user_pool_id: str,
-        token_use: TokenUse,
-        audiences: Collection[str] | None,
-        now: datetime,
-    ) -> VerifiedToken:
-        """Signature, issuer, use, audience and expiry; neither user nor revocation.
-
-        Raises:
-            InvalidToken: one of `tokens`' reasons.
-        """
-        return verify_token(
-            token,
-            keys=await self._keys.key_set(user_pool_id),
-            issuers=self.issuer.names(user_pool_id),
-            token_use=token_use,
-            audiences=audiences,
-            now=now,
-        )
-
-    async def verify_access_token(
-        self, pool: UserPool, token: str, *, now: datetime
-    ) -> tuple[VerifiedToken, StoredUser]:
-        """A token that still stands: verified, its client and session there, its user there and enabled.
-
-        Raises:
-            InvalidToken: one of `tokens`' reasons; TokenRevoked for all that happened after the token was issued.
-            PasswordResetRequiredException: the user has to choose another password first.
-        """
-        verified = await self.verify(token, user_pool_id=pool.id, token_use="access", audiences=None, now=now)  # noqa: S106
-        client = await self._store.load_client(str(verified.claims.get("client_id")))
-        if client is None or client.user_pool_id != pool.id:
-            raise TokenRevoked("The token's client is gone")
-        stored = await self.check_standing(verified, pool.id)
-        check_no_reset_asked(stored.user)
-        return verified, stored
-
-    async def check_standing(self, verified: VerifiedToken, user_pool_id: str) -> StoredUser:
-        """The token's user, if neither they nor the token's session ended since.
-
-        Raises:
-            TokenRevoked: the user is gone, disabled or signed out, or the session was revoked.
-        """
-        stored = await self._store.load_user_by_sub(user_pool_id, verified.sub)
-        if stored is None:
-            raise TokenRevoked("The token's user is gone")
-        if not stored.user.enabled:
-            raise TokenRevoked("The token's user is disabled")
-        origin_jti = verified.claims.get("origin_jti")
-        if isinstance(origin_jti, str):
-            family = await self._sign_ins.load_family(origin_jti)
-            if family is None or family.revoked_at is not None or _began_before_sign_out(family, stored.user):
-                raise TokenRevoked("The token's session was ended")
-        elif _signed_out_since(stored.user, verified):
-            raise TokenRevoked("The token's user has signed out everywhere")
-        return stored
-
     # Revoke
 
     async def revoke(self, pool: UserPool, client: AppClient, token: str, *, now: datetime) -> None:
@@ -507,40 +408,12 @@ class TokenIssuer:
         family = await self.family_of(token)
         if family is not None and family.client_id == client.client_id:
             await self._sign_ins.revoke_family(family.origin_jti, now=now)
-        elif await self._is_ours(pool, client, token, now=now):
+        elif await self._verification.is_ours(pool, client, token, now=now):
             raise UnsupportedTokenTypeException("Only refresh tokens can be revoked.")
 
     async def revoke_family(self, origin_jti: str, *, now: datetime) -> None:
         """End one session."""
         await self._sign_ins.revoke_family(origin_jti, now=now)
-
-    async def _is_ours(self, pool: UserPool, client: AppClient, token: str, *, now: datetime) -> bool:
-        """Whether the text is an access or ID token that this pool signed for this client, expired or not."""
-        uses: tuple[TokenUse, ...] = ("access", "id")
-        for token_use in uses:
-            try:
-                await self.verify(
-                    token, user_pool_id=pool.id, token_use=token_use, audiences=[client.client_id], now=now
-                )
-            except TokenExpired:
-                return True
-            except TokenSignatureMismatch:
-                return False
-            except InvalidToken:
-                continue
-            return True
-        return False
-
-
-def _began_before_sign_out(family: TokenFamily, user: User) -> bool:
-    """Whether it was kept after the families of then had been ended, by a sign-in that a function held up."""
-    return user.signed_out_at is not None and family.authenticated_at < user.signed_out_at
-
-
-def _signed_out_since(user: User, verified: VerifiedToken) -> bool:
-    """To the second, which is all a token says; in doubt against the token."""
-    issued_at: int = verified.claims["iat"]
-    return user.signed_out_at is not None and issued_at <= epoch_seconds(user.signed_out_at)
 
 
 def _at_hash(access_token: str) -> str:

@@ -18,8 +18,8 @@ from velvetrope.clock import Entropy
 from velvetrope.identifiers import new_uuid
 from velvetrope.store.tables.userpools import AppClient, UserPool
 from velvetrope.tokens import sign_token
-from velvetrope.userpools.tokens.issuing import Issuer
 from velvetrope.userpools.tokens.signing_keys import PoolKeys
+from velvetrope.userpools.tokens.verification import Issuer
 from velvetrope.userpools.triggers.invocations import Occasion
 from velvetrope.userpools.triggers.token_generation import TokenGeneration
 from velvetrope.userpools.workers import Workers

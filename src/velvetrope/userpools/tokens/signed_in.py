@@ -15,7 +15,8 @@ from velvetrope.store.tables.userpools import AppClient, StoredUser, UserPool, U
 from velvetrope.tokens import InvalidToken, TokenExpired, TokenRevoked, VerifiedToken, claimed_issuer
 from velvetrope.userpools.directory import PoolDirectory
 from velvetrope.userpools.errors import NotAuthorizedException
-from velvetrope.userpools.tokens.issuing import SELF_SERVICE_SCOPE, TokenIssuer
+from velvetrope.userpools.tokens.issuing import SELF_SERVICE_SCOPE
+from velvetrope.userpools.tokens.verification import TokenVerification
 
 __all__ = ["AccessTokens", "SignedIn"]
 
@@ -34,10 +35,10 @@ class SignedIn:
 class AccessTokens:
     """Finds the user behind the access token of a self-service operation."""
 
-    def __init__(self, store: UserPoolStore, directory: PoolDirectory, issuer: TokenIssuer) -> None:
+    def __init__(self, store: UserPoolStore, directory: PoolDirectory, verification: TokenVerification) -> None:
         self._store = store
         self._directory = directory
-        self._issuer = issuer
+        self._verification = verification
 
     async def signed_in(self, call: Call, access_token: Secret[str]) -> SignedIn:
         """Who the token stands for.
@@ -51,7 +52,7 @@ class AccessTokens:
             pool = await self._store.load_pool(claimed_issuer(text).rpartition("/")[2])
             if pool is None:
                 raise NotAuthorizedException("Invalid Access Token", detail="no such user pool")
-            verified, stored = await self._issuer.verify_access_token(pool, text, now=call.now)
+            verified, stored = await self._verification.verify_access_token(pool, text, now=call.now)
         except TokenExpired:
             raise NotAuthorizedException("Access Token has expired") from None
         except TokenRevoked as reason:
