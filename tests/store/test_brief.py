@@ -11,7 +11,7 @@ from typing import TypeVar
 
 import pytest
 from sqlalchemy import Column, MetaData, String, Table, insert, select, text
-from sqlalchemy.engine import URL
+from sqlalchemy.engine import URL, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import IntegrityError
 
@@ -19,6 +19,7 @@ from support.functions import until
 from support.stores import store_url
 from velvetrope.store import Database
 from velvetrope.store.dialects import sqlite
+from velvetrope.store.drivers import driver_of
 from velvetrope.store.visits import Prepared
 
 T = TypeVar("T")
@@ -278,8 +279,8 @@ class TestOnSqlite:
         database = await self.opened(durable=False)
         log, written = Path(f"{self.file}-wal"), 0
         assert await database.brief(lambda: automatic(database), never) == 0
-        begun = times_begun(log)
-        while times_begun(log) == begun:
+        begun = log_begun(log)
+        while log_begun(log) == begun:
             written += 1
             await database.brief(partial(keep, database, f"{written:06d}"), in_a_thread)
             await asyncio.sleep(0)
@@ -289,25 +290,23 @@ class TestOnSqlite:
         assert len(kept(again)) == written > 100
         await again.close()
 
-    async def test_a_log_that_was_tidied_is_begun_elsewhere(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test_a_log_that_was_tidied_is_begun_by_whoever_tidied_it(self) -> None:
         """The commit that begins one waits for the disk."""
-        monkeypatch.setattr("velvetrope.store.log_keeper._TIDIED_AFTER", 3)
-        database = await self.opened(durable=False)
-        log = Path(f"{self.file}-wal")
-        begun, begun_here = times_begun(log), list[bool]()
-
-        def keep_and_look(name: str) -> None:
-            before = times_begun(log)
-            keep(database, name)
-            begun_here.append(times_begun(log) != before)
-
-        for number in range(20):
-            await database.brief(partial(keep_and_look, f"{number:02d}"), never)
-            await until(lambda: database._log is not None and database._log._tidying is None)
-
-        assert begun_here == [False] * 20
-        assert times_begun(log) >= begun + 5
-        await database.close()
+        engine, log = sqlite.open_engine(make_url(self.url), durable=False), sqlite.Sqlite(durable=False).log
+        written = Path(f"{self.file}-wal")
+        with engine.connect() as one, engine.connect() as other:
+            writer, tidier = driver_of(one), driver_of(other)
+            log.set_up_writer(writer)
+            writer.cursor().execute("CREATE TABLE names (name TEXT)")
+            begun = log_begun(written)
+            for _ in range(3):
+                log.tidy(tidier)
+                log.begin_anew(tidier)
+                assert log_begun(written) != begun
+                begun = log_begun(written)
+                writer.cursor().execute("INSERT INTO names VALUES ('a')")
+                assert log_begun(written) == begun
+        engine.dispose()
 
     async def test_a_log_that_cannot_be_tidied_is_told_of_and_tidied_later(
         self, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
@@ -347,6 +346,6 @@ def automatic(database: Database) -> object:
     return database.write_here(lambda visit: visit.execute(AUTOMATIC).scalar())
 
 
-def times_begun(log: Path) -> int:
-    """How often SQLite has begun the log anew (https://www.sqlite.org/fileformat2.html#walformat)."""
-    return int.from_bytes(log.read_bytes()[12:16])
+def log_begun(log: Path) -> bytes:
+    """What is another number each time that the log is begun (https://www.sqlite.org/fileformat2.html#walformat)."""
+    return log.read_bytes()[16:20]
