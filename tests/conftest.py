@@ -4,11 +4,26 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
 
+from support.key_stock import KeyStock
 from support.postgres import Postgres
 from support.running import RunningServer
 from support.stores import PostgresStores, store_url
 from velvetrope.store import Database
+
+
+@pytest.fixture(scope="session")
+def key_stock() -> KeyStock:
+    return KeyStock()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _keys_from_stock(key_stock: KeyStock) -> Iterator[None]:
+    key_stock.begin_again()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(rsa, "generate_private_key", key_stock.take)
+        yield
 
 
 @pytest.fixture(scope="session")
