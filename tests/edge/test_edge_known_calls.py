@@ -93,6 +93,14 @@ def test_anything_but_one_whole_message_with_that_head_is_not_known(chunk: bytes
     assert calls.find(chunk) is None
 
 
+def test_head_without_its_blank_line_is_not_a_message_without_a_body() -> None:
+    calls = learnt(head(0))
+
+    assert calls.find(head(0)) is not None
+    for cut in (1, 2, 3, 4):
+        assert calls.find(head(0)[:-cut]) is None
+
+
 @pytest.mark.parametrize(
     "extra",
     [b"Authorization: AWS4-HMAC-SHA256 x", b"Expect: 100-continue", b"Upgrade: h2c", b"X-Long: " + b"x" * 2048],

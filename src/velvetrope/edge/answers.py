@@ -29,7 +29,8 @@ __all__ = ["AnswerWriter", "answer_members", "answer_writer", "json_writer"]
 AnswerWriter = Callable[[object], dict[str, object]]
 _Writer = Callable[[object], object]
 _Row = tuple[str, type, _Writer]
-"""A member: its name on the wire, the class of values that are handed on as they are, and what writes others."""
+"""A member: its name on the wire (empty if it travels outside of the body), the class of values that are handed on as
+they are, and what writes others."""
 
 _AS_THEY_ARE: Final[Mapping[str, type]] = {
     "string": str,
@@ -77,11 +78,11 @@ class _Structure:
         """`known` are the structures that the same answer has elsewhere. Shapes may contain themselves."""
         known[shape.name] = self
         self._name = shape.name
-        self._rows: dict[str, _Row | None] = {}
-        """By the member's name in Python; None for those that travel outside of the body."""
+        self._rows: dict[str, _Row] = {}
+        """By the member's name in Python."""
         for member in shape.members.values():
             if is_json and member.location is not None:
-                self._rows[member.snake_name] = None
+                self._rows[member.snake_name] = "", _NoClass, _handed_on
                 continue
             name = member.wire_name if is_json else member.name
             write = _writer(member, is_json=is_json, known=known)
@@ -90,13 +91,14 @@ class _Structure:
     def write(self, value: object) -> dict[str, object]:
         rows, written = self._rows, {}
         for snake_name, inner in (value if isinstance(value, dict) else answer_members(value)).items():
-            if snake_name not in rows:
+            row = rows.get(snake_name)
+            if row is None:
                 raise TypeError(f"{self._name} has no member for {snake_name}")
-            row = rows[snake_name]
-            if row is None or inner is None or inner is msgspec.UNSET:
-                continue
             name, as_they_are, write = row
-            written[name] = inner if inner.__class__ is as_they_are else write(inner)
+            if inner.__class__ is as_they_are:
+                written[name] = inner
+            elif name and inner is not None and inner is not msgspec.UNSET:
+                written[name] = write(inner)
         return written
 
 

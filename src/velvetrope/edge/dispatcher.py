@@ -75,6 +75,8 @@ class OperationDispatcher:
         self._region = region
         self.operations = OperationRegistry()
         self._tellers: dict[str, ResourceTeller] = {}
+        self._by_target: dict[bytes, FoundOperation] = {}
+        """What has been called, by `X-Amz-Target`: as many as there are operations."""
 
     def register(self, service: str, *owners: object, teller: ResourceTeller | None = None) -> None:
         """See `OperationRegistry.register`. `teller` says what a refused call without a signature was about."""
@@ -86,18 +88,16 @@ class OperationDispatcher:
         """Serve one HTTP call. Never raises: what went wrong is in the answer."""
         started = perf_counter()
         trail = CallTrail()
-        service: WireService | None = None
         refusal: ServiceError | None = None
         try:
-            target = _find(request)
-            service = target.service
-            answer = await self._serve(target, request, trail)
+            answer = await self._serve(request, trail)
         except ServiceError as error:
             refusal = error
-            answer = _render_error(error, service, request.request_id)
+            answer = _render_error(error, trail.service, request.request_id)
         except Exception as error:  # noqa: BLE001 - where faults of ours stop
-            refusal = _fault(error, service, request.request_id)
-            answer = _render_error(refusal, service, request.request_id)
+            refusal = _fault(error, trail.service, request.request_id)
+            answer = _render_error(refusal, trail.service, request.request_id)
+        service = SERVICES.get(trail.service)
         answer.headers.append((b"x-amzn-RequestId", request.request_id.encode()))
         if service is None or service.called_by_browsers:
             answer.headers += CROSS_ORIGIN_HEADERS
@@ -145,7 +145,7 @@ class OperationDispatcher:
             refusal = error
             raise
         except Exception as error:
-            refusal = _fault(error, SERVICES.get(service), own_call.request_id)
+            refusal = _fault(error, service, own_call.request_id)
             raise refusal from error
         finally:
             status = 200 if refusal is None else refusal.http_status
@@ -156,9 +156,9 @@ class OperationDispatcher:
         judged = await self._judge.judge(service, operation, parameters, call)
         return judged.decision.allowed
 
-    async def _serve(self, target: Target, request: ControlRequest, trail: CallTrail) -> WireAnswer:
+    async def _serve(self, request: ControlRequest, trail: CallTrail) -> WireAnswer:
         """Steps run top to bottom; the first refusal wins."""
-        found = self._find_operation(target, trail)
+        found = self._find_by_head(request, trail)
         principal = await self._authenticate(found, request, trail)
         parameters, arguments = self._read_parameters(found, request, trail)
         if found.operation.is_unsigned:
@@ -175,6 +175,17 @@ class OperationDispatcher:
         )
         result = await self._perform(found, parameters, arguments, call, trail)
         return CODECS[found.service.protocol].render(found.operation, result, request)
+
+    def _find_by_head(self, request: ControlRequest, trail: CallTrail) -> FoundOperation:
+        head = request.head
+        wanted = head.by_name.get(b"x-amz-target") if head.method == "POST" else None
+        found = None if wanted is None else self._by_target.get(wanted)
+        if found is None:
+            found = self._find_operation(_find(request), trail)
+            if wanted is not None:
+                self._by_target[wanted] = found
+        trail.service, trail.action = found.service.name, found.action
+        return found
 
     def _find_operation(self, target: Target, trail: CallTrail) -> FoundOperation:
         trail.step = "operation"
@@ -209,7 +220,8 @@ class OperationDispatcher:
         """The wire dict, and the method's arguments if they are known as well."""
         trail.step = "validation"
         found.count()
-        if found.reader is not None and (request.header(b"content-type") or "").startswith("application/x-amz-json"):
+        content_type = request.head.by_name.get(b"content-type", b"")
+        if found.reader is not None and content_type.startswith(b"application/x-amz-json"):
             read = found.reader.read(request.body)
             if read is not None:
                 return read
@@ -328,12 +340,16 @@ def _unreadable(reason: UnknownMember | MalformedRequest, service: WireService, 
     return errors.malformed_request(service.protocol, reason.message)
 
 
-def _fault(error: Exception, service: WireService | None, request_id: str) -> ServiceError:
+def _fault(error: Exception, service: str, request_id: str) -> ServiceError:
     _log.error("request %s failed", request_id, exc_info=error)
-    return errors.internal_error(service or SERVICES["cognito-idp"], request_id)
+    return errors.internal_error(_spoken_for(service), request_id)
 
 
-def _render_error(error: ServiceError, service: WireService | None, request_id: str) -> WireAnswer:
-    # A call of a service that we do not speak for is answered as the JSON services answer.
-    known = service or SERVICES["cognito-idp"]
+def _spoken_for(service: str) -> WireService:
+    """The service, or another where we do not speak for it: such a call is answered as the JSON services answer."""
+    return SERVICES.get(service) or SERVICES["cognito-idp"]
+
+
+def _render_error(error: ServiceError, service: str, request_id: str) -> WireAnswer:
+    known = _spoken_for(service)
     return CODECS[known.protocol].render_error(error, load_service_model(known.name, known.api_version), request_id)

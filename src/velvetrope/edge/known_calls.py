@@ -50,20 +50,19 @@ class KnownCalls:
 
     def find(self, chunk: bytes) -> tuple[KnownCall, bytes] | None:
         """The head and the body of a chunk that is one whole message with a head that was read before; else None."""
-        head_end = chunk.find(_BLANK_LINE, 0, _MAX_HEAD_BYTES) + len(_BLANK_LINE)
-        head = chunk[:head_end]
+        head, blank_line, body = chunk.partition(_BLANK_LINE)
         known = self._known.get(head)
-        if known is None or len(chunk) != head_end + known.body_bytes:
+        if known is None or not blank_line or len(body) != known.body_bytes:
             return None
         self._known.move_to_end(head)
-        return known, chunk[head_end:]
+        return known, body
 
     def learn(self, chunk: bytes, call: KnownCall, body: bytes) -> None:
         """Remember the head of `chunk`, in which the parser has found `call` and `body`, if they are all there is."""
-        head_end = chunk.find(_BLANK_LINE, 0, _MAX_HEAD_BYTES) + len(_BLANK_LINE)
-        if head_end < len(_BLANK_LINE) or chunk[head_end:] != body or not _is_plain(call.head.headers, body):
+        head, _, rest = chunk.partition(_BLANK_LINE)
+        if len(head) > _MAX_HEAD_BYTES or rest != body or not _is_plain(call.head.headers, body):
             return
-        self._known[chunk[:head_end]] = call
+        self._known[head] = call
         if len(self._known) > _REMEMBERED:
             self._known.popitem(last=False)
 

@@ -30,6 +30,8 @@ class FoundOperation:
     operation: Operation
     method: Callable[..., Awaitable[object]]
     contract: SignatureContract
+    action: str
+    """As decision records name it: `sts:AssumeRole`."""
     calls: int = 0
     reader: QuickReader | None = None
     accepted: object = None
@@ -131,6 +133,7 @@ class OperationRegistry:
         implementation = self.methods.get(service.name, {}).get(operation.snake_name)
         if implementation is None:
             raise errors.not_supported(service.name, operation.name)
-        called = FoundOperation(service, operation, implementation, SignatureContract(operation.name, implementation))
+        contract = SignatureContract(operation.name, implementation)
+        called = FoundOperation(service, operation, implementation, contract, f"{service.name}:{operation.name}")
         self._called[service.name, operation.name] = called
         return called
