@@ -103,9 +103,15 @@ def test_head_without_its_blank_line_is_not_a_message_without_a_body() -> None:
 
 @pytest.mark.parametrize(
     "extra",
-    [b"Authorization: AWS4-HMAC-SHA256 x", b"Expect: 100-continue", b"Upgrade: h2c", b"X-Long: " + b"x" * 2048],
+    [
+        b"Authorization: AWS4-HMAC-SHA256 x",
+        b"Expect: 100-continue",
+        b"Upgrade: h2c",
+        b"X-Long: " + b"x" * 2048,
+        b"X-Twice: 1\r\nx-twice: 2",
+    ],
 )
-def test_heads_that_say_more_than_one_length_are_left_to_the_parser(extra: bytes) -> None:
+def test_heads_that_might_be_read_in_two_ways_are_left_to_the_parser(extra: bytes) -> None:
     assert len(learnt(head(4, extra) + b"abcd")) == 0
 
 

@@ -142,7 +142,7 @@ class Connection(HttpConnection):
             return None
         raw_path, _, query_string = url.partition(b"?")
         if self._gateway is not None:
-            call = self._gateway.find_gateway_call(raw_path, self._host or b"")
+            call = self._gateway.find_gateway_call(raw_path, self.by_name.get(b"host", b""))
             if call is not None:
                 return GatewayCycle(
                     self,
@@ -155,13 +155,14 @@ class Connection(HttpConnection):
                     http_version != "1.0" and self.parser.should_keep_alive(),
                     self._chunk,
                     self._heads,
+                    self.by_name,
                 )
         if self._operations is None or raw_path.startswith(b"//"):
             return None
         method, path = self.parser.get_method().decode("ascii"), raw_path.decode("ascii")
         if "%" in path:
             path = unquote(path)
-        head = head_of(method, path, raw_path, query_string, self.headers)
+        head = head_of(method, path, raw_path, query_string, self.headers, self.by_name)
         if not self._operations.takes_call(head):
             return None
         keep_alive = http_version != "1.0" and self.parser.should_keep_alive()

@@ -71,8 +71,12 @@ class GatewayCycle(DirectCycle):
         keep_alive: bool,
         chunk: bytes | None,
         heads: KnownHeads,
+        by_name: Mapping[bytes, bytes],
     ) -> None:
-        """`chunk` is what was read, if this call began with it; `heads` learns it if the call is let in."""
+        """`chunk` is what was read, if this call began with it; `heads` learns it if the call is let in.
+
+        `by_name` are the connection's headers by lower-case name, the first of a repeated one.
+        """
         super().__init__(protocol, method, protocol.headers, http_version, keep_alive, MAX_GATEWAY_BODY_BYTES)
         self._raw_path = raw_path
         self._query_string = query_string
@@ -82,7 +86,7 @@ class GatewayCycle(DirectCycle):
         self._scheme = protocol.scheme or "http"
         self._chunk = chunk
         self._heads = heads
-        self._by_name: Mapping[bytes, bytes] | None = None
+        self._by_name = by_name
         self._likeness: Likeness | None = None
         self.received_at: datetime | None = None
         """Set by who knows it; else it is when somebody begins to answer."""
@@ -92,7 +96,7 @@ class GatewayCycle(DirectCycle):
         cls, protocol: HttpToolsProtocol, door: GatewayDoor, known: KnownHead, parts: HeadParts, heads: KnownHeads
     ) -> "GatewayCycle":
         """A call whose head was not parsed, since one like it was. It has no body."""
-        cycle = cls(protocol, door, known.call, "GET", known.raw_path, parts.query_string, "1.1", True, None, heads)
+        cycle = cls(protocol, door, known.call, "GET", known.raw_path, parts.query_string, "1.1", True, None, heads, {})
         cycle._likeness = known.likeness
         cycle.more_body = False
         cycle.repeat(known, parts)

@@ -19,6 +19,7 @@ codings), RFC 6585 section 5 (431).
 import asyncio
 import logging
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
@@ -27,6 +28,8 @@ import httptools
 from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
+
+from velvetrope.sigv4 import first_by_name
 
 __all__ = ["MAX_FRAMING_BYTES", "MAX_HEAD_BYTES", "HttpConnection", "Pace"]
 
@@ -82,10 +85,8 @@ class HttpConnection(HttpToolsProtocol):
         self._idle_since: float | None = None
         """When a sweep first found nothing to read or to answer."""
         # Of the head that is being read, and of the body behind it.
-        self._host: bytes | None = None
-        self._is_invalid = False
-        self._has_transfer_coding = False
-        self._asks_for_upgrade = False
+        self.by_name: Mapping[bytes, bytes] = {}
+        """The headers by lower-case name, the first of a repeated one."""
         self._is_read_again = False
         self._framing_bytes = 0
         self._body_bytes = 0
@@ -152,11 +153,6 @@ class HttpConnection(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         self.url = b""
-        self._host = None
-        self._is_invalid = False
-        self._has_transfer_coding = False
-        self._asks_for_upgrade = False
-        self.expect_100_continue = False
         self.headers = []
         # The head may begin anywhere in this chunk; counting all of it can only make us look closer.
         self._head_bytes = self._chunk_bytes
@@ -164,23 +160,8 @@ class HttpConnection(HttpToolsProtocol):
         self._head_since = None
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        if self._receiving_body:
-            return  # a trailer
-        size = len(name)
-        if size == 4:
-            if name.lower() == b"host":
-                self._is_invalid = self._is_invalid or self._host is not None or not _is_host(value)
-                self._host = value
-        elif size == 6:
-            if name.lower() == b"expect" and value.lower() == b"100-continue":
-                self.expect_100_continue = True
-        elif size == 7:
-            self._asks_for_upgrade = self._asks_for_upgrade or name.lower() == b"upgrade"
-        elif size == 17 and name.lower() == b"transfer-encoding":
-            self._has_transfer_coding = True
-            if value.lower() != b"chunked":
-                raise _Refused(501, b"Transfer coding not implemented.")
-        self.headers.append((name, value))
+        if not self._receiving_body:  # else it is a trailer
+            self.headers.append((name, value))
 
     def _check_head(self, http_version: str) -> None:
         """That the head means the same to every reader.
@@ -188,18 +169,29 @@ class HttpConnection(HttpToolsProtocol):
         Raises:
             _Refused: it does not.
         """
-        host, url = self._host, self.url
-        if self._is_invalid or (host is None and http_version != "1.0") or http_version not in {"1.0", "1.1"}:
+        if b"transfer-encoding" in self.by_name:
+            if any(coding.lower() != b"chunked" for coding in self._values(b"transfer-encoding")):
+                raise _Refused(501, b"Transfer coding not implemented.")
+            if http_version == "1.0":
+                raise _Refused(*_INVALID)
+        host, url = self.by_name.get(b"host"), self.url
+        if http_version not in {"1.0", "1.1"} or (host is None and http_version != "1.0"):
             raise _Refused(*_INVALID)
-        if self._has_transfer_coding and http_version == "1.0":
+        if host is not None and not (_is_host(host) and self._has_once(b"host")):
             raise _Refused(*_INVALID)
         if not url.startswith(b"/"):
             absolute = _ABSOLUTE.match(url)
             if absolute is not None and host is not None and absolute[1].lower() != host.lower():
                 raise _Refused(*_INVALID)
 
+    def _values(self, wanted: bytes) -> list[bytes]:
+        return [value for name, value in self.headers if name.lower() == wanted]
+
+    def _has_once(self, name: bytes) -> bool:
+        return len(self.by_name) == len(self.headers) or len(self._values(name)) == 1
+
     def _brings_a_body(self) -> bool:
-        return self._has_transfer_coding or any(name.lower() == b"content-length" for name, _ in self.headers)
+        return b"transfer-encoding" in self.by_name or b"content-length" in self.by_name
 
     def on_body(self, body: bytes) -> None:
         self._framing_bytes -= len(body)
@@ -213,8 +205,10 @@ class HttpConnection(HttpToolsProtocol):
             if size > MAX_HEAD_BYTES:
                 raise _Refused(*_HEAD_TOO_LARGE)
         http_version = self.parser.get_http_version()
+        self.by_name = first_by_name(self.headers)
         self._check_head(http_version)
-        if self._asks_for_upgrade and self.parser.should_upgrade() and self._brings_a_body():
+        self.expect_100_continue = self.by_name.get(b"expect", b"").lower() == b"100-continue"
+        if b"upgrade" in self.by_name and self.parser.should_upgrade() and self._brings_a_body():
             # The parser would take the body for another protocol (Java's client asks so, with a body).
             self._is_read_again = True
             return

@@ -14,7 +14,6 @@ from others is that their heads are parsed.
 """
 
 from collections import OrderedDict
-from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from velvetrope.edge.requests import RequestHead
@@ -60,14 +59,16 @@ class KnownCalls:
     def learn(self, chunk: bytes, call: KnownCall, body: bytes) -> None:
         """Remember the head of `chunk`, in which the parser has found `call` and `body`, if they are all there is."""
         head, _, rest = chunk.partition(_BLANK_LINE)
-        if len(head) > _MAX_HEAD_BYTES or rest != body or not _is_plain(call.head.headers, body):
+        if len(head) > _MAX_HEAD_BYTES or rest != body or not _is_plain(call.head, body):
             return
         self._known[head] = call
         if len(self._known) > _REMEMBERED:
             self._known.popitem(last=False)
 
 
-def _is_plain(headers: Sequence[tuple[bytes, bytes]], body: bytes) -> bool:
-    """Whether the head says by one length, and in no other way, where its message ends."""
-    lengths = [value for name, value in headers if name == b"content-length"]
-    return lengths == [b"%d" % len(body)] and not any(name in _UNREAD for name, _ in headers)
+def _is_plain(head: RequestHead, body: bytes) -> bool:
+    """Whether the head says by one length, and in no other way, where its message ends. It repeats no header."""
+    is_each_once = len(head.by_name) == len(head.headers)
+    return (
+        is_each_once and head.by_name.get(b"content-length") == b"%d" % len(body) and _UNREAD.isdisjoint(head.by_name)
+    )

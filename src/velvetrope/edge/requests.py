@@ -4,7 +4,7 @@
 Both are HTTP without ASGI: the codecs and the dispatcher know nothing of sockets.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 import msgspec
@@ -31,11 +31,21 @@ class RequestHead(msgspec.Struct, frozen=True, gc=False):
 
 
 def head_of(
-    method: str, path: str, raw_path: bytes, query_string: bytes, headers: Iterable[tuple[bytes, bytes]]
+    method: str,
+    path: str,
+    raw_path: bytes,
+    query_string: bytes,
+    headers: Sequence[tuple[bytes, bytes]],
+    by_name: Mapping[bytes, bytes] | None = None,
 ) -> RequestHead:
-    """The head of a request; header names may be in any case."""
-    lowered = tuple([(name.lower(), value) for name, value in headers])
-    return RequestHead(method, path, raw_path, query_string, lowered, first_by_name(lowered))
+    """The head of a request; header names may be in any case.
+
+    `by_name` is `first_by_name(headers)`, from callers who have it already.
+    """
+    by_name = first_by_name(headers) if by_name is None else by_name
+    is_each_once = len(by_name) == len(headers)
+    lowered = tuple(by_name.items()) if is_each_once else tuple([(name.lower(), value) for name, value in headers])
+    return RequestHead(method, path, raw_path, query_string, lowered, by_name)
 
 
 class ControlRequest(msgspec.Struct, frozen=True, kw_only=True, gc=False):
