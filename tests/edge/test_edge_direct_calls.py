@@ -184,6 +184,28 @@ def test_a_client_that_waits_for_100_is_told_to_go_on(serving: Serving) -> None:
         assert read_all(sock).endswith(b"POST /a? abc")
 
 
+def test_a_call_leaves_no_task_behind_however_it_ends(serving: Serving) -> None:
+    tasks = serving.listener._state.tasks
+
+    async def wait_until_none_is_left() -> None:
+        async with asyncio.timeout(60):
+            while tasks:  # noqa: ASYNC110 - a set tells nobody
+                await asyncio.sleep(0)
+
+    for path in ("/a", "/turns", "/caught", "/fault", "/late-fault", "/cancelled"):
+        with connect(serving) as sock, contextlib.suppress(OSError):
+            sock.sendall(request(path, last=True))
+            read_all(sock)
+    with connect(serving) as sock:
+        sock.sendall(request("/a", body=b"x" * (MAX_CALL_BYTES + 1), last=True))
+        read_all(sock)
+    with connect(serving) as sock:
+        sock.sendall(request("/a", body=b"abc")[:-1])
+
+    asyncio.run_coroutine_threadsafe(wait_until_none_is_left(), serving.loop).result(90)
+    assert not tasks
+
+
 def test_a_call_that_waits_keeps_no_other_waiting(serving: Serving, door: EchoDoor) -> None:
     with connect(serving) as slow, connect(serving) as quick:
         slow.sendall(request("/wait", last=True))
