@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from support.functions import ACCOUNT, REGION, TrustingRoles, new_function
@@ -16,14 +17,18 @@ from velvetrope.decisions import DecisionLog
 from velvetrope.edge.dispatcher import OperationDispatcher
 from velvetrope.edge.signatures import SignatureVerifier
 from velvetrope.errors import ServiceError
+from velvetrope.functions import event_source_pollers, shared_slots
 from velvetrope.functions.errors import TooManyRequestsException
 from velvetrope.functions.event_source_operations import EventSourceOperations
 from velvetrope.functions.event_source_pollers import EventSourcePollers
 from velvetrope.functions.roles import ExecutionRoles
+from velvetrope.functions.shared_slots import SharedSlots
 from velvetrope.operations import Call
 from velvetrope.principals import SigningCredentials
 from velvetrope.sigv4 import UnknownAccessKey
-from velvetrope.store.tables.event_sources import EventSourceStore
+from velvetrope.store import Database
+from velvetrope.store.tables.event_sources import EventSourceMapping, EventSourceStore
+from velvetrope.store.tables.function_slots import FunctionSlotStore
 from velvetrope.store.tables.functions import FunctionStore
 
 FUNCTION = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:orders"
@@ -114,6 +119,18 @@ class World:
     pollers: EventSourcePollers
     roles: TrustingRoles
 
+    def another_node(self, slots: SharedSlots) -> EventSourcePollers:
+        """Pollers on the same database, which are asked and do not poll."""
+        return EventSourcePollers(
+            self.sqs.database,
+            ExecutionRoles(self.roles, self.sqs.clock),
+            self.sqs.clock,
+            CountingEntropy(),
+            account_id=ACCOUNT,
+            region=REGION,
+            shared_slots=slots,
+        )
+
     async def call(self, service: str, operation: str, **parameters: Any) -> Any:
         call = Call(OWNER, ACCOUNT, REGION, "request", self.sqs.clock.now())
         return await self.dispatcher.invoke(service, operation, parameters, call)
@@ -169,7 +186,11 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
         roles = ExecutionRoles(trusting, sqs.clock)
         functions = FunctionStore(sqs.database)
         await functions.create_function(new_function())
-        pollers = EventSourcePollers(sqs.database, roles, sqs.clock, entropy, account_id=ACCOUNT, region=REGION)
+        slots = slots_of(sqs.database, "here")
+        await slots.open()
+        pollers = EventSourcePollers(
+            sqs.database, roles, sqs.clock, entropy, account_id=ACCOUNT, region=REGION, shared_slots=slots
+        )
         operations = EventSourceOperations(EventSourceStore(sqs.database), functions, pollers, roles, entropy)
         dispatcher = OperationDispatcher(
             judge=policy,
@@ -186,6 +207,11 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
         await pollers.open(dispatcher, runner)
         yield World(sqs, dispatcher, policy, runner, pollers, trusting)
         await pollers.close()
+        await slots.close()
+
+
+def slots_of(database: Database, node: str) -> SharedSlots:
+    return SharedSlots(FunctionSlotStore(database), database.changes, node=node)
 
 
 async def test_a_function_gets_aws_s_event_and_the_message_is_deleted(world: World) -> None:
@@ -606,3 +632,63 @@ async def test_a_fifo_group_is_worked_on_one_batch_at_a_time(world: World) -> No
 
     await world.until_left(url, 0, 0)
     assert [body for body in world.runner.bodies if body.isdecimal()] == ["0", "1", "2", "3"]
+
+
+async def test_two_nodes_together_are_at_no_more_of_a_mapping_than_it_says(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shared_slots, "FULL_SECONDS", 0.0)
+    monkeypatch.setattr(shared_slots, "PATIENCE_SECONDS", 60.0)
+    there_slots = slots_of(world.sqs.database, "there")
+    await there_slots.open()
+    here, there = world.pollers, world.another_node(there_slots)
+    mapping = EventSourceMapping(
+        mapping_id="limited",
+        function_arn=FUNCTION,
+        event_source_arn=queue_arn("orders"),
+        modified_at=world.sqs.clock.now(),
+        maximum_concurrency=2,
+    )
+
+    assert [await node.may_begin(mapping) for node in (here, there, here, there)] == [True, True, False, False]
+    here.has_ended(mapping)
+    assert [await node.may_begin(mapping) for node in (there, here)] == [True, False]
+
+    free = msgspec.structs.replace(mapping, mapping_id="free", maximum_concurrency=None)
+    assert [await node.may_begin(free) for node in (here, there, here, there)] == [True] * 4
+    await there_slots.close()
+
+
+async def test_a_node_that_is_not_let_receives_nothing_and_asks_again(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(event_source_pollers, "_RETRY_SECONDS", (0.01,))
+    monkeypatch.setattr(shared_slots, "FULL_SECONDS", 0.0)
+    monkeypatch.setattr(shared_slots, "PATIENCE_SECONDS", 60.0)
+    url = await world.sqs.create("orders")
+    there_slots = slots_of(world.sqs.database, "there")
+    await there_slots.open()
+    there, asked, may_begin = world.another_node(there_slots), list[bool](), world.pollers.may_begin
+    mapping_id = await world.create(Enabled=False, ScalingConfig={"MaximumConcurrency": 2})
+    mapping = await EventSourceStore(world.sqs.database).load_mapping(mapping_id)
+    assert mapping is not None
+    assert [await there.may_begin(mapping) for _ in range(2)] == [True, True]
+
+    async def noted(mapping: EventSourceMapping) -> bool:
+        asked.append(await may_begin(mapping))
+        return asked[-1]
+
+    monkeypatch.setattr(world.pollers, "may_begin", noted)
+    await world.call("sqs", "SendMessage", QueueUrl=url, MessageBody="one")
+    await world.call("lambda", "UpdateEventSourceMapping", UUID=mapping_id, Enabled=True)
+
+    async def refused_twice() -> bool:
+        return len(asked) >= 2
+
+    await world.until(refused_twice)
+    assert not any(asked)
+    assert await world.left(url) == ("1", "0")
+    for _ in range(2):
+        there.has_ended(mapping)
+    await world.runner.wait_for(1)
+    await there_slots.close()

@@ -1,6 +1,6 @@
 """Pollers: each enabled event source mapping reads its queue and invokes its function.
 
-    pollers = EventSourcePollers(database, roles, clock, entropy, account_id=..., region=...)
+    pollers = EventSourcePollers(database, roles, clock, entropy, account_id=..., region=..., shared_slots=...)
     await pollers.open(operations, runner)        poll from now on; mappings that change are noticed
     pollers.last_result(mapping_id)               "OK", "PROBLEM: …", as GetEventSourceMapping tells it
     await pollers.close()
@@ -14,7 +14,8 @@ when the window is over. If the function returns, they are deleted, but for thos
 fails or cannot be run, they stay in flight until the queue's visibility timeout is over and then come again, or go to
 the dead-letter queue. A server that stops lets go of what it was at, and that comes again as well: at least once.
 
-At most `maximum_concurrency` events of a mapping run at once, and no messages are received for more.
+At most `maximum_concurrency` events of a mapping run at once, on all nodes together, and no messages are received for
+more. A node that is not let (`SharedSlots`) asks again after a while.
 
 Source: AWS Lambda Developer Guide, "Using Lambda with Amazon SQS"; "Configuring scaling behavior".
 """
@@ -22,6 +23,7 @@ Source: AWS Lambda Developer Guide, "Using Lambda with Amazon SQS"; "Configuring
 import asyncio
 import logging
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -41,6 +43,7 @@ from velvetrope.functions.event_source_batches import (
 )
 from velvetrope.functions.names import parse_function_name
 from velvetrope.functions.roles import ExecutionRoles
+from velvetrope.functions.shared_slots import SharedSlots
 from velvetrope.identifiers import new_uuid
 from velvetrope.operations import Call, OperationInvoker
 from velvetrope.store import Database
@@ -81,7 +84,9 @@ class EventSourcePollers:
         *,
         account_id: str,
         region: str,
+        shared_slots: SharedSlots | None,
     ) -> None:
+        """`shared_slots` counts what runs where several nodes share the database."""
         self._mappings = EventSourceStore(database)
         self._functions = FunctionStore(database)
         self._roles = roles
@@ -89,6 +94,9 @@ class EventSourcePollers:
         self._entropy = entropy
         self._account_id = account_id
         self._region = region
+        self._shared_slots = shared_slots
+        self._at_work = Counter[str]()
+        """Of each mapping, how many events run here or are received."""
         self._operations: OperationInvoker | None = None
         self._runner: EventRunner | None = None
         self._tasks: dict[str, tuple[EventSourceMapping, asyncio.Task[None]]] = {}
@@ -168,6 +176,27 @@ class EventSourcePollers:
             secure_transport=True,
         )
 
+    async def may_begin(self, mapping: EventSourceMapping) -> bool:
+        """Whether one more event of the mapping may be at work here; whoever hears yes says when it `has_ended`.
+
+        It may not while the store does not answer.
+        """
+        limit, mapping_id = mapping.maximum_concurrency, mapping.mapping_id
+        if limit is not None and self._shared_slots is not None:
+            arn = f"arn:aws:lambda:{self._region}:{self._account_id}:event-source-mapping:{mapping_id}"
+            try:
+                if not await self._shared_slots.have(arn, limit, lambda: self._at_work[mapping_id]):
+                    return False
+            except SQLAlchemyError:
+                _log.exception("%s could not be counted", arn)
+                return False
+        self._at_work[mapping_id] += 1
+        return True
+
+    def has_ended(self, mapping: EventSourceMapping) -> None:
+        """See `may_begin`."""
+        self._at_work[mapping.mapping_id] -= 1
+
     def new_request_id(self) -> str:
         return new_uuid(self._entropy)
 
@@ -217,31 +246,45 @@ class _Poller:
         while True:
             await self._slots.acquire()
             try:
+                may_begin = await self._pollers.may_begin(self._mapping)
+            except BaseException:
+                self._slots.release()
+                raise
+            if not may_begin:
+                self._slots.release()
+                failures += 1
+                await self._pollers.wait_before_retry(failures)
+                continue
+            try:
                 messages = await self._collect()
             except ServiceError as err:
-                self._slots.release()
+                self._leave()
                 failures += 1
                 # UNVERIFIED: AWS's own words for a queue that cannot be read.
                 self._pollers.note(self._mapping.mapping_id, f"PROBLEM: {err.code}: {err.message}")
                 await self._pollers.wait_before_retry(failures)
                 continue
             except SQLAlchemyError:  # a database that is away comes back
-                self._slots.release()
+                self._leave()
                 failures += 1
                 self._pollers.note(self._mapping.mapping_id, _INTERNAL_ERROR)
                 _log.exception("the queue %s could not be read", self._mapping.event_source_arn)
                 await self._pollers.wait_before_retry(failures)
                 continue
             except BaseException:
-                self._slots.release()
+                self._leave()
                 raise
             failures = 0
             if messages:
                 self._start(messages)
             else:
-                self._slots.release()
+                self._leave()
             if self._throttled:
                 await self._pollers.wait_before_retry(self._throttled)
+
+    def _leave(self) -> None:
+        self._pollers.has_ended(self._mapping)
+        self._slots.release()
 
     def _start(self, messages: list[Message]) -> None:
         task = asyncio.create_task(self._process(messages))
@@ -249,7 +292,7 @@ class _Poller:
 
         def done(ended: "asyncio.Task[None]") -> None:
             self._pollers.batches.discard(ended)
-            self._slots.release()
+            self._leave()
             failure = None if ended.cancelled() else ended.exception()
             if failure is not None:
                 self._pollers.note(self._mapping.mapping_id, _INTERNAL_ERROR)

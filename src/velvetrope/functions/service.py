@@ -145,7 +145,9 @@ class FunctionService:
             idle_seconds=idle_seconds,
             shared_slots=self._slots,
         )
-        self._pollers = EventSourcePollers(database, roles, clock, entropy, account_id=account_id, region=region)
+        self._pollers = EventSourcePollers(
+            database, roles, clock, entropy, account_id=account_id, region=region, shared_slots=self._slots
+        )
         self._event_sources = EventSourceOperations(
             EventSourceStore(database), self._store, self._pollers, roles, entropy
         )

@@ -1,4 +1,4 @@
-"""Reserved concurrency over several nodes: a node runs no more of a function than it has taken slots for.
+"""Concurrency over several nodes: a node runs no more of a function, or of a queue's mapping, than it has slots for.
 
     slots = SharedSlots(store, changes, node="…")
     if not await slots.have(function_arn, reserved, in_flight):     refused: 429
