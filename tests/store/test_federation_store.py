@@ -9,7 +9,7 @@ import pytest
 
 from velvetrope.store import Database
 from velvetrope.store.tables.hosted_ui_federation import FederatedSignIn, FederatedSignInStore
-from velvetrope.store.tables.userpools import User, UserConflict, UserIdentity, UserPoolStore
+from velvetrope.store.tables.userpools import StoredUser, User, UserConflict, UserIdentity, UserPoolStore
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 STATE, BROWSER, OTHER = "a" * 64, "b" * 64, "c" * 64
@@ -114,7 +114,9 @@ async def test_an_identity_is_not_taken_from_its_owner_by_a_change(database: Dat
     await create(store, make_user("anna", CAROL))
     await create(store, make_user("ben"))
 
-    answer = await store.change_user(POOL, "ben", lambda user: msgspec.structs.replace(user, identities=(CAROL,)))
+    answer = await store.change_user(
+        StoredUser(make_user("ben"), "ben", None), lambda user: msgspec.structs.replace(user, identities=(CAROL,))
+    )
 
     assert answer == UserConflict("identity")
     assert await found(store, Cognito_Subject="carol") == {"Cognito_Subject": "anna"}

@@ -67,6 +67,10 @@ def user(name: str, **changes: Any) -> User:
     return User(**{**fields, **changes})
 
 
+def stored(name: str) -> StoredUser:
+    return StoredUser(user(name), name, None)
+
+
 def family(origin_jti: str = "o", **changes: Any) -> TokenFamily:
     fields: dict[str, Any] = {
         "origin_jti": origin_jti,
@@ -149,7 +153,7 @@ async def test_alias_finds_its_owner_and_only_as_the_kinds_asked_for(store: User
 
 async def test_changed_aliases_free_the_old_ones(store: UserPoolStore) -> None:
     await store.create_user(user("anna", sign_in_aliases={"email": "old"}), "anna", password_sealed=None)
-    await store.change_user(POOL, "anna", lambda u: msgspec.structs.replace(u, sign_in_aliases={"email": "new"}))
+    await store.change_user(stored("anna"), lambda u: msgspec.structs.replace(u, sign_in_aliases={"email": "new"}))
 
     assert await store.create_user(user("b", sign_in_aliases={"email": "old"}), "b", password_sealed=None) is None
     assert await store.create_user(
@@ -163,7 +167,7 @@ async def test_two_changes_at_once_both_take_effect(store: UserPoolStore) -> Non
     def add(name: str) -> Any:
         return lambda u: msgspec.structs.replace(u, attributes={**u.attributes, name: "x"})
 
-    await asyncio.gather(*(store.change_user(POOL, "anna", add(f"a{n}")) for n in range(6)))
+    await asyncio.gather(*(store.change_user(stored("anna"), add(f"a{n}")) for n in range(6)))
 
     found = await store.load_user(POOL, "anna")
     assert found is not None
@@ -174,7 +178,7 @@ async def test_password_is_replaced_only_if_it_is_still_the_expected_one(store: 
     await store.create_user(user("anna"), "anna", password_sealed=b"old")
 
     async def change(new: bytes) -> object:
-        return await store.change_user(POOL, "anna", lambda u: u, password_sealed=new, expected_password=b"old")
+        return await store.change_user(stored("anna"), lambda u: u, password_sealed=new, expected_password=b"old")
 
     answers = await asyncio.gather(*(change(bytes([n])) for n in range(5)))
 
@@ -196,11 +200,24 @@ async def test_password_is_sealed_anew_only_if_it_is_still_the_expected_one(stor
     assert not await store.reseal_password(POOL, "nobody", b"old", b"new")
 
 
+async def test_whoever_has_the_name_since_is_not_changed(store: UserPoolStore) -> None:
+    await store.create_user(user("anna", sub="another"), "anna", password_sealed=b"theirs")
+
+    answer = await store.change_user(
+        stored("anna"), lambda u: msgspec.structs.replace(u, enabled=False), password_sealed=b"ours"
+    )
+
+    found = await store.load_user(POOL, "anna")
+    assert answer is None
+    assert found is not None
+    assert (found.user.enabled, found.password_sealed) == (True, b"theirs")
+
+
 async def test_code_is_spent_once_and_with_the_change(store: UserPoolStore) -> None:
     await store.create_user(user("anna"), "anna", password_sealed=None, code=CODE)
 
     async def spend() -> object:
-        return await store.change_user(POOL, "anna", lambda u: u, spend_code=CODE)
+        return await store.change_user(stored("anna"), lambda u: u, spend_code=CODE)
 
     answers = await asyncio.gather(*(spend() for _ in range(5)))
 
@@ -584,10 +601,10 @@ async def test_messages_are_forgotten_after_a_week(store: UserPoolStore) -> None
 
     await store.create_user(user("anna"), "anna", password_sealed=None, messages_to_send=[message("a", NOW)])
     later = NOW + timedelta(days=7)
-    await store.change_user(POOL, "anna", lambda u: u, messages_to_send=[message("b", later)])
+    await store.change_user(stored("anna"), lambda u: u, messages_to_send=[message("b", later)])
     assert [m.id for m in await store.load_messages(POOL, limit=9)] == ["b", "a"]
     await store.change_user(
-        POOL, "anna", lambda u: u, messages_to_send=[message("c", later + timedelta(microseconds=1))]
+        stored("anna"), lambda u: u, messages_to_send=[message("c", later + timedelta(microseconds=1))]
     )
     assert [m.id for m in await store.load_messages(POOL, limit=9)] == ["c", "b"]
 

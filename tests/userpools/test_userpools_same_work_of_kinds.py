@@ -76,7 +76,9 @@ async def imported(world: World, pool_id: str, client_id: str, name: str) -> str
         return msgspec.structs.replace(user, status="RESET_REQUIRED")
 
     await without_a_password(world, pool_id, client_id, name)
-    await world.store.change_user(pool_id, name, to_reset)
+    found = await world.store.load_user(pool_id, name)
+    assert found is not None
+    await world.store.change_user(found, to_reset)
     return name
 
 

@@ -845,9 +845,10 @@ async def test_password_of_one_user_does_not_open_in_another_users_row(world: Wo
 
     pool_id, client_id = await world.some_user()
     await world.user(pool_id, "berta", password="Known-to-berta-1")
-    berta = await world.store.load_user(pool_id, "berta")
+    anna, berta = await world.store.load_user(pool_id, "anna"), await world.store.load_user(pool_id, "berta")
+    assert anna is not None
     assert berta is not None
-    await world.store.change_user(pool_id, "anna", lambda user: user, password_sealed=berta.password_sealed)
+    await world.store.change_user(anna, lambda user: user, password_sealed=berta.password_sealed)
 
     with pytest.raises(SealBroken):
         await world.sign_in(client_id, password="Known-to-berta-1")

@@ -316,8 +316,8 @@ def attempts_exceeded() -> NotAuthorizedException:
     return NotAuthorizedException("Password attempts exceeded", detail="locked after failed attempts")
 
 
-def user_missing(detail: str = "") -> UserNotFoundException:
-    return UserNotFoundException("User does not exist.", detail=detail)
+def user_missing() -> UserNotFoundException:
+    return UserNotFoundException("User does not exist.")
 
 
 def user_missing_for_client() -> UserNotFoundException:

@@ -15,7 +15,7 @@ from velvetrope.store.tables.userpools_codes import StoredCode, codes, save_code
 from velvetrope.store.tables.userpools_groups import memberships
 from velvetrope.store.tables.userpools_messages import OutgoingMessage, save_message
 from velvetrope.store.tables.userpools_pools import USERS_TOPIC
-from velvetrope.store.tables.userpools_users import User, UserConflict, columns_of, users
+from velvetrope.store.tables.userpools_users import StoredUser, User, UserConflict, columns_of, users
 
 __all__ = ["OF_A_USER", "AccountStore", "insert_user"]
 
@@ -100,8 +100,7 @@ class AccountStore:
 
     async def change_user(
         self,
-        user_pool_id: str,
-        username_key: str,
+        found: StoredUser,
         change: Callable[[User], User],
         *,
         password_sealed: bytes | None = None,
@@ -116,14 +115,15 @@ class AccountStore:
         end_sessions_at: datetime | None = None,
         remove_password: bool = False,
     ) -> User | UserConflict | None:
-        """Replace the user by `change(user)`, with what belongs to the change in the same transaction.
+        """Replace the user who was found by `change(user)`, with what belongs to the change in the same transaction.
 
         `password_sealed` becomes the new password; with `expected_password` only if that is still the present one, with
         `expected_no_password` only if there is none. Of the ones before it `former_passwords_kept` are remembered.
         `remove_password` leaves the user without one. `spend_code` must still be there and goes. `end_sessions_at`
-        revokes all of the user's tokens. None: there is no such user, or the password or the code is no longer what was
-        expected; nothing has changed then.
+        revokes all of the user's tokens. None: the user is gone, also where somebody else has the name by now, or the
+        password or the code is no longer what was expected; nothing has changed then.
         """
+        user_pool_id, username_key = found.user.user_pool_id, found.username_key
         mine = and_(users.c.user_pool_id == user_pool_id, users.c.username_key == username_key)
         try:
             async with self._database.transaction() as tx:
@@ -132,7 +132,9 @@ class AccountStore:
                         select(users.c.record, users.c.password_sealed).where(mine).with_for_update()
                     )
                 ).one_or_none()
-                if row is None or (expected_password is not None and row.password_sealed != expected_password):
+                if row is None or row.record.sub != found.user.sub:
+                    return None
+                if expected_password is not None and row.password_sealed != expected_password:
                     return None
                 if expected_no_password and row.password_sealed is not None:
                     return None

@@ -95,7 +95,7 @@ class AttributeOperations:
             attributes = changed_attributes(pool, before.attributes, at_once, client=signed_in.client)
             return _with_attributes(pool, before, attributes, call)
 
-        await self._change(pool, signed_in.stored, change, deliveries)
+        await self._change(signed_in.stored, change, deliveries)
         return {"code_delivery_details_list": [delivery.details for delivery in deliveries]}
 
     @operation
@@ -129,7 +129,7 @@ class AttributeOperations:
                 pool, before, changed_attributes(pool, before.attributes, at_once, client=None), call
             )
 
-        await self._change(pool, found, change, deliveries)
+        await self._change(found, change, deliveries)
         return {}
 
     @operation
@@ -151,7 +151,7 @@ class AttributeOperations:
         occasion = self._occasion(signed_in, client_metadata)
         about = CodeOccasion(_purpose(address), "CustomMessage_VerifyUserAttribute")
         delivery = await self._writer.code(signed_in.stored.user, about, address, occasion)
-        await self._change(signed_in.pool, signed_in.stored, lambda user: user, [delivery])
+        await self._change(signed_in.stored, lambda user: user, [delivery])
         return {"code_delivery_details": delivery.details}
 
     @operation
@@ -169,7 +169,7 @@ class AttributeOperations:
             attributes = {**user.attributes, address: proven, f"{address}_verified": "true"}
             return _with_attributes(pool, user, attributes, call)
 
-        changed = await self._store.change_user(pool.id, signed_in.stored.username_key, verify, spend_code=kept)
+        changed = await self._store.change_user(signed_in.stored, verify, spend_code=kept)
         if changed is None:
             raise code_expired("another call has used it")
         if isinstance(changed, UserConflict):
@@ -184,7 +184,7 @@ class AttributeOperations:
         signed_in = await self._tokens.signed_in(call, access_token)
         pool, client = signed_in.pool, signed_in.client
         await self._change(
-            pool, signed_in.stored, lambda user: _without(pool, user, user_attribute_names, call, client=client), ()
+            signed_in.stored, lambda user: _without(pool, user, user_attribute_names, call, client=client), ()
         )
         return {}
 
@@ -194,7 +194,7 @@ class AttributeOperations:
     ) -> Answer:
         pool = await self._directory.pool(user_pool_id)
         found = await self._directory.user(pool, username)
-        await self._change(pool, found, lambda user: _without(pool, user, user_attribute_names, call, client=None), ())
+        await self._change(found, lambda user: _without(pool, user, user_attribute_names, call, client=None), ())
         return {}
 
     @operation
@@ -222,17 +222,11 @@ class AttributeOperations:
         return await self._writer.code(user, about, address, occasion, destination=value)
 
     async def _change(
-        self, pool: UserPool, stored: StoredUser, change: Callable[[User], User], deliveries: Sequence[CodeDelivery]
+        self, stored: StoredUser, change: Callable[[User], User], deliveries: Sequence[CodeDelivery]
     ) -> None:
-        def changed_if_the_same(before: User) -> User:
-            if before.sub != stored.user.sub:
-                raise user_missing("somebody else has the name since")  # a function may have taken its time meanwhile
-            return change(before)
-
         changed = await self._store.change_user(
-            pool.id,
-            stored.username_key,
-            changed_if_the_same,
+            stored,
+            change,
             codes_to_keep=[delivery.code for delivery in deliveries],
             messages_to_send=[delivery.message for delivery in deliveries],
         )

@@ -171,8 +171,7 @@ class RecoveryOperations:
             return msgspec.structs.replace(user, status="RESET_REQUIRED", modified_at=now)
 
         await self._store.change_user(
-            pool_id,
-            key,
+            found,
             asked,
             code=delivery.code,
             messages_to_send=(delivery.message,),

@@ -111,8 +111,7 @@ class SelfServiceOperations:
     async def global_sign_out(self, call: Call, *, access_token: Secret[str]) -> Answer:
         signed_in = await self._tokens.signed_in(call, access_token)
         await self._store.change_user(
-            signed_in.pool.id,
-            signed_in.stored.username_key,
+            signed_in.stored,
             lambda user: msgspec.structs.replace(user, signed_out_at=call.now),
             end_sessions_at=call.now,
         )

@@ -172,8 +172,7 @@ class SignUpOperations:
         if delivery is None:
             raise _cannot_resend()
         await self._store.change_user(
-            pool.id,
-            found.username_key,
+            found,
             lambda user: user,
             code=delivery.code,
             messages_to_send=(delivery.message,),
@@ -219,9 +218,7 @@ class SignUpOperations:
                 modified_at=call.now,
             )
 
-        changed = await self._store.change_user(
-            pool.id, found.username_key, confirm, spend_code=code, force_aliases=force_alias_creation
-        )
+        changed = await self._store.change_user(found, confirm, spend_code=code, force_aliases=force_alias_creation)
         if changed is None:
             raise code_expired("another call has used it, or the user is gone")
         if isinstance(changed, UserConflict):
@@ -251,7 +248,7 @@ class SignUpOperations:
             _check_unconfirmed(user)
             return msgspec.structs.replace(user, status="CONFIRMED", modified_at=call.now)
 
-        changed = await self._store.change_user(pool.id, found.username_key, confirm)
+        changed = await self._store.change_user(found, confirm)
         if isinstance(changed, User):
             occasion = Occasion(pool, changed.username, call.now, client_metadata=client_metadata)
             await self._triggers.post_confirmation("PostConfirmation_ConfirmSignUp", occasion, changed)

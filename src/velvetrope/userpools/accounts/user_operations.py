@@ -261,8 +261,7 @@ class UserOperations:
         ends_sessions_of: Call | None = None,
     ) -> User:
         changed = await self._store.change_user(
-            found.user.user_pool_id,
-            found.username_key,
+            found,
             change,
             password_sealed=password_sealed,
             messages_to_send=messages_to_send,

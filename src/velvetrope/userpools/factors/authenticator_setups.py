@@ -135,7 +135,7 @@ class AuthenticatorSetups:
             return None
         # The app was set up because one was demanded, so that it is switched on with it.
         switched_on = await self._store.change_user(
-            pool.id, stored.username_key, lambda user: with_mfa_enabled(user, "SOFTWARE_TOKEN_MFA", on=True)
+            stored, lambda user: with_mfa_enabled(user, "SOFTWARE_TOKEN_MFA", on=True)
         )
         if switched_on is None:
             raise user_missing()

@@ -67,9 +67,7 @@ class MailFactors:
             changed = _with_address(turn, user, address)
             return with_mfa_enabled(changed, "EMAIL_OTP", on=True)
 
-        changed = await self._store.change_user(
-            turn.pool.id, sign_in.username_key, change, expected_password=stored.password_sealed
-        )
+        changed = await self._store.change_user(stored, change, expected_password=stored.password_sealed)
         if changed is None:
             raise NotAuthorizedException("Invalid session for the user.", detail="the user is gone")
         if isinstance(changed, UserConflict):

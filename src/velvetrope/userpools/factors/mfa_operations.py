@@ -158,7 +158,7 @@ class MfaOperations:
             return msgspec.structs.replace(changed, mfa_preferred=preferred, modified_at=call.now)
 
         # First the factor, so that nobody is asked for a code of an app that is gone.
-        if await self._store.change_user(pool.id, found.username_key, without) is None:
+        if await self._store.change_user(found, without) is None:
             raise user_missing()
         if not await self._factors.delete_software_token(pool.id, found.username_key):
             raise ResourceNotFoundException("The user has no software token.")  # text UNVERIFIED
@@ -210,10 +210,10 @@ class MfaOperations:
                 favourite = None  # it was named, and not as preferred
             return msgspec.structs.replace(user, mfa_preferred=favourite if favourite in user.mfa_enabled else None)
 
-        await self._change(pool, stored, change)
+        await self._change(stored, change)
 
-    async def _change(self, pool: UserPool, stored: StoredUser, change: Callable[[User], User]) -> None:
-        if await self._store.change_user(pool.id, stored.username_key, change) is None:
+    async def _change(self, stored: StoredUser, change: Callable[[User], User]) -> None:
+        if await self._store.change_user(stored, change) is None:
             raise user_missing()
 
 

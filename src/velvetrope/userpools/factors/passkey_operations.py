@@ -79,11 +79,11 @@ class PasskeyOperations:
     @operation
     async def delete_web_authn_credential(self, call: Call, *, access_token: Secret[str], credential_id: str) -> Answer:
         signed_in = await self._tokens.signed_in(call, access_token)
-        pool_id, key = signed_in.pool.id, signed_in.stored.username_key
-        if not await self._factors.delete_passkey(pool_id, key, credential_id):
+        pool_id, stored = signed_in.pool.id, signed_in.stored
+        if not await self._factors.delete_passkey(pool_id, stored.username_key, credential_id):
             raise ResourceNotFoundException("The credential does not exist.")  # text UNVERIFIED
-        if signed_in.stored.user.passkey_mfa and not await self._factors.load_passkeys(pool_id, key):
-            await self._store.change_user(pool_id, key, lambda user: msgspec.structs.replace(user, passkey_mfa=False))
+        if stored.user.passkey_mfa and not await self._factors.load_passkeys(pool_id, stored.username_key):
+            await self._store.change_user(stored, lambda user: msgspec.structs.replace(user, passkey_mfa=False))
         return {}
 
     @operation

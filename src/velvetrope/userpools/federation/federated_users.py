@@ -160,8 +160,6 @@ class FederatedUsers:
         await self._sign_in.pre_authentication(turn, before.username, before, None)
 
         def change(user: User) -> User:
-            if user.sub != before.sub:
-                raise user_missing("somebody else has the name since")  # the function may have taken its time
             attributes = _changed(turn, user.attributes, mapped)
             return msgspec.structs.replace(
                 user,
@@ -171,7 +169,7 @@ class FederatedUsers:
                 modified_at=user.modified_at if attributes == user.attributes else turn.now,
             )
 
-        changed = await self._store.change_user(pool.id, found.username_key, change)
+        changed = await self._store.change_user(found, change)
         if changed is None:
             raise user_missing()
         if isinstance(changed, UserConflict):

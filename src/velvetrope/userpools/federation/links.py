@@ -80,7 +80,7 @@ class LinkOperations:
                 raise LimitExceededException(f"A user has at most {_MOST_LINKS} linked identities.")  # UNVERIFIED
             return msgspec.structs.replace(user, identities=(*user.identities, identity), modified_at=call.now)
 
-        changed = await self._store.change_user(pool.id, destination.username_key, link)
+        changed = await self._store.change_user(destination, link)
         if changed is None:
             raise user_missing()
         if isinstance(changed, UserConflict):
@@ -98,8 +98,7 @@ class LinkOperations:
                 raise _only_by_subject(_LOCAL)
             local = await self._destination(pool, user)
             await self._store.change_user(
-                pool.id,
-                local.username_key,
+                local,
                 lambda one: msgspec.structs.replace(
                     one, status="EXTERNAL_PROVIDER", temporary_password_expires_at=None, modified_at=call.now
                 ),
@@ -120,7 +119,7 @@ class LinkOperations:
             ]
             return msgspec.structs.replace(one, identities=tuple(kept), modified_at=call.now)
 
-        await self._store.change_user(pool.id, owner.username_key, unlink)
+        await self._store.change_user(owner, unlink)
         return {}
 
     async def _provider(self, pool: UserPool, named: ProviderUserIdentifier) -> IdentityProvider:

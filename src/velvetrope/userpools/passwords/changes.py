@@ -51,8 +51,7 @@ class PasswordChanges:
         self.check_policy(pool, password)
         await self.check_not_used_before(pool, found, password)
         changed = await self._store.change_user(
-            pool.id,
-            found.username_key,
+            found,
             change,
             password_sealed=await self._vault.seal(
                 password, pool=pool, username=found.user.username, sub=found.user.sub

@@ -117,8 +117,7 @@ class NewPasswords:
             )
 
         changed = await self._store.change_user(
-            pool.id,
-            found.username_key,
+            found,
             confirm,
             password_sealed=sealed,
             former_passwords_kept=former_passwords_kept(pool),
