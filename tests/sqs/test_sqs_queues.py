@@ -183,7 +183,7 @@ async def test_tags_come_and_go(sqs: Sqs) -> None:
     assert (await sqs.operate("list_queue_tags", queue_url=url))["tags"] == {"team": "shop", "stage": "dev"}
     await sqs.operate("untag_queue", queue_url=url, tag_keys=["team"])
     assert (await sqs.operate("list_queue_tags", queue_url=url))["tags"] == {"stage": "dev"}
-    with pytest.raises(InvalidParameterValueException):
+    with pytest.raises(InvalidParameterValueException, match=r"^Too many tags added for queue orders\.$"):
         await sqs.operate("tag_queue", queue_url=url, tags={f"t{n}": "" for n in range(50)})
     with pytest.raises(InvalidParameterValueException):
         await sqs.operate("tag_queue", queue_url=url, tags={"aws:mine": ""})

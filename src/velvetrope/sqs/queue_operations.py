@@ -27,7 +27,7 @@ from velvetrope.sqs.errors import (
 from velvetrope.sqs.names import check_queue_name
 from velvetrope.sqs.queues import Queues
 from velvetrope.store.tables.queues import Queue
-from velvetrope.tags import TagsRefused, merge_tags
+from velvetrope.tags import TagsRefused, TooManyTags, merge_tags
 
 __all__ = ["QueueOperations"]
 
@@ -72,8 +72,8 @@ class QueueOperations:
             created_at=call.now,
             modified_at=call.now,
             fifo=fifo,
-            tags=_with_tags({}, tags or {}),
         )
+        bare = _with_tags(bare, tags or {})
         queue = await self._with_attributes(bare, given)
         if not await self._store.create_queue(queue):
             present = await self._store.load_queue(queue.arn)
@@ -175,7 +175,7 @@ class QueueOperations:
     @operation
     async def tag_queue(self, call: Call, *, queue_url: str, tags: dict[str, str]) -> Answer:
         queue = await self._queues.find(queue_url, call)
-        await self._change(queue, lambda present: msgspec.structs.replace(present, tags=_with_tags(present.tags, tags)))
+        await self._change(queue, lambda present: _with_tags(present, tags))
         return None
 
     @operation
@@ -303,13 +303,17 @@ def _bad_target(queue: Queue, reason: str) -> InvalidParameterValueException:
     )
 
 
-def _with_tags(present: Mapping[str, str], added: Mapping[str, str]) -> dict[str, str]:
+def _with_tags(queue: Queue, added: Mapping[str, str]) -> Queue:
     """Lengths are checked here: SQS's model has none."""
     for key, value in added.items():
         if not 1 <= len(key) <= 128 or len(value) > 256:
             raise InvalidParameterValueException(f"The tag {key} is not valid.")
     try:
-        return merge_tags(present, added)
+        return msgspec.structs.replace(queue, tags=merge_tags(queue.tags, added))
+    except TooManyTags as finding:
+        raise InvalidParameterValueException(
+            f"Too many tags added for queue {queue.name}.", detail=finding.message
+        ) from None
     except TagsRefused as finding:
         raise InvalidParameterValueException(finding.message) from None
 
