@@ -259,6 +259,37 @@ async def test_a_federated_user_has_the_issuer_s_policies_within_the_session_pol
     assert (await decide(iam, by_root, "b:Do")).allowed
 
 
+async def test_a_federated_user_has_the_tags_that_its_issuer_has_now_and_nobody_else_s(iam: Iam) -> None:
+    blue = {"StringEquals": {"aws:PrincipalTag/team": "blue"}}
+    alice = await make_user(iam, allow("a:*", condition=blue))
+    bob = await make_user(iam, allow("a:*", condition=blue), name="bob")
+    guests = [
+        Principal(
+            "FederatedUser",
+            ACCOUNT,
+            arn=f"arn:aws:sts::{ACCOUNT}:federated-user/guest",
+            policy_arn=f"arn:aws:sts::{ACCOUNT}:federated-user/guest",
+            unique_id=f"{ACCOUNT}:guest",
+            name=issuer.name,
+            session=Session(
+                NOW,
+                NOW + timedelta(hours=1),
+                policies=(document(allow("*")),),
+                issuer_arn=issuer.arn,
+                issuer_id=issuer.unique_id,
+            ),
+        )
+        for issuer in (alice, bob)
+    ]
+    before = [(await decide(iam, guest, "a:Do")).allowed for guest in guests]
+    await iam.call("tag_user", user_name="alice", tags=(Tag(key="Team", value="blue"),))
+    tagged = [(await decide(iam, guest, "a:Do")).allowed for guest in guests]
+    await iam.call("untag_user", user_name="alice", tag_keys=("Team",))
+    after = [(await decide(iam, guest, "a:Do")).allowed for guest in guests]
+
+    assert (before, tagged, after) == ([False, False], [True, False], [False, False])
+
+
 async def test_a_policy_that_is_gone_denies_everything(iam: Iam) -> None:
     """A boundary may be deleted between the check that it exists and the role's creation."""
     await make_role(iam, allow("*"), name="Template")

@@ -11,8 +11,8 @@ meanwhile, so that a flood of calls is not one of transactions.
 
 Taken slots are counted in the store (`function_slots`), so all nodes together never run more than the reservation. The
 store's clock says when a term is over; a node counts the seconds since it asked, which are not fewer, and so stops in
-time whatever its clock says. One exception is left: a node that cannot reach the store for a whole term, and goes on
-with what it runs.
+time whatever its clock says. Two exceptions are left: a node that cannot reach the store for a whole term, and goes on
+with what it runs; and one whose machine slept or was frozen, which did not count those seconds.
 """
 
 import asyncio
