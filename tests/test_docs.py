@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from typer.main import get_command
 
+import velvetrope
 from support.running import REPOSITORY
 from support.userpools import MODEL
 from velvetrope.builder import Api, Database, Function, IdentityPool, Queue, UserPool
@@ -89,6 +90,23 @@ def test_every_test_and_every_example_that_the_docs_name_is_there() -> None:
     named = {path for page in pages for path in re.findall(r"`((?:tests|examples|src)/[\w./-]+)`", page.read_text())}
 
     assert {path for path in named if not (REPOSITORY / path).exists()} == set()
+
+
+def test_every_file_in_the_tables_of_the_threat_model_is_there() -> None:
+    """A file is of the package or the repository, or of the folder or the room of the file that is named before it."""
+    package = Path(velvetrope.__file__).parent
+    missing = set()
+    for row in re.findall("^[|] .+", (DOCS / "threat-model.md").read_text(), re.MULTILINE):
+        folders = [package, REPOSITORY]
+        for name in re.findall(r"`([\w/]+\.py)`", row):
+            found = next((folder / name for folder in folders if (folder / name).is_file()), None)
+            if found is None:
+                missing.add(name)
+            elif found.is_relative_to(package):
+                room = package / found.relative_to(package).parts[0]
+                folders = [found.parent, room, package, REPOSITORY]
+
+    assert missing == set()
 
 
 def test_every_command_and_flag_that_a_page_names_is_there() -> None:

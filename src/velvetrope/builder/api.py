@@ -280,8 +280,8 @@ class Api:
 
     def _answer(self) -> object:
         """What the route returns that API Gateway has matched."""
-        matched = self.request.http_method, self.request.resource
-        handler = next(route.handler for route in self.routes if (route.method, route.path) == matched)
+        handlers = {(route.method, route.path): route.handler for route in self.routes}
+        handler = handlers[self.request.http_method, self.request.resource]
         return handler(**self.request.path_parameters)
 
 
