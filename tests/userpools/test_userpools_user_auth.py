@@ -1,11 +1,14 @@
 """USER_AUTH: choosing how to show who one is, and what strangers learn from the choice."""
 
 import asyncio
+import base64
 from typing import Any
 
+import msgspec
 import pytest
 
 from support.userpools import PASSWORD, World, attribute_list, claims_of, refused, srp_client
+from velvetrope.base64url import encode_base64url
 from velvetrope.store.tables.userpools import EmailMfaConfig, PasswordPolicySettings
 from velvetrope.userpools.errors import LimitExceededException
 from velvetrope.userpools.factors.mfa_operations import MfaSettings
@@ -377,6 +380,54 @@ async def test_session_of_a_sign_up_is_taken_by_its_confirmation_and_by_nothing_
     world.later(hours=1)  # mail is read late
     answer = await world.confirm_sign_up(**who, session=begun["dora"]["session"])
     assert (await go_on(world, client_id, answer["session"], "dora"))["authentication_result"]
+
+
+def as_sealed_before(world: World, session: str) -> str:
+    """The session as it was sealed when sessions did not say yet when their sign-in had begun."""
+    purpose, size = "userpools.session", 4
+    padded = world.master_keys.open(base64.urlsafe_b64decode(f"{session}=="), purpose=purpose, context=b"")
+    said = msgspec.msgpack.decode(padded[size : size + int.from_bytes(padded[:size])])
+    del said["sign_in"]["begun_at"]
+    packed = msgspec.msgpack.encode(said)
+    shorter = (len(packed).to_bytes(size) + packed).ljust(len(padded), b"\0")
+    return encode_base64url(world.master_keys.seal(shorter, purpose=purpose, entropy=world.entropy, context=b""))
+
+
+async def test_sign_up_of_before_an_upgrade_is_confirmed_with_its_session_after_it(world: World) -> None:
+    pool_id = await world.pool(auto_verified_attributes=("email",))
+    client_id = await world.client(pool_id, explicit_auth_flows=FLOWS)
+    begun = await world.sign_up(
+        client_id=client_id,
+        username="dora",
+        password=PASSWORD,
+        user_attributes=attribute_list(email="dora@b.example"),
+    )
+    (sent,) = await world.pools.outbox.messages(pool_id)
+
+    answer = await world.confirm_sign_up(
+        client_id=client_id,
+        username="dora",
+        confirmation_code=sent.text.rpartition(" ")[2],
+        session=as_sealed_before(world, begun["session"]),
+    )
+
+    assert (await go_on(world, client_id, answer["session"], "dora"))["authentication_result"]
+
+
+async def test_sign_in_of_before_an_upgrade_goes_on_unless_the_user_was_ever_signed_out(world: World) -> None:
+    """It does not say whether it was begun before that or after."""
+    pool_id, client_id = await passwordless_pool(world)
+    await owe_a_code(world, pool_id)
+
+    async def go_on_after_the_upgrade() -> Any:
+        asked = await world.sign_in(client_id)
+        before = {**asked, "session": as_sealed_before(world, asked["session"])}
+        return await world.respond(client_id, before, {"EMAIL_OTP_CODE": await world.last_code(pool_id)})
+
+    assert (await go_on_after_the_upgrade())["authentication_result"]
+    await world.admin_user_global_sign_out(user_pool_id=pool_id, username="anna")
+    async with refused("NotAuthorizedException", "Invalid session for the user."):
+        await go_on_after_the_upgrade()
 
 
 async def test_sign_up_does_not_get_past_the_second_factor(world: World) -> None:

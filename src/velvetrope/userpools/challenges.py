@@ -83,9 +83,10 @@ class SignIn(msgspec.Struct, frozen=True, kw_only=True):
     """The internal user name; a made-up one where nobody has the name."""
     sub: str
     """A made-up one, of the same length, where nobody has the name: a seal tells the length of what is in it."""
-    begun_at: datetime
     missing: bool
     """Nobody has the name, and the client is not told."""
+    begun_at: datetime = _LONG_AGO
+    """Challenges that were sealed before this was kept say nothing: whoever was ever signed out begins anew."""
     device_key: str | None = None
     """The device that the client says it is."""
     proven: tuple[str, ...] = ()
