@@ -73,6 +73,25 @@ def test_every_word_of_the_builder_is_documented() -> None:
         assert name.__name__ in text
 
 
+def test_every_file_that_a_page_names_is_there() -> None:
+    """By the end of its path; the threat model also names files alone, which stand beside the one before."""
+    there = {path.relative_to(REPOSITORY).as_posix() for path in _source_files()}
+    ends = {"/".join(path.split("/")[-count:]) for path in there for count in range(1, path.count("/") + 2)}
+    missing = {
+        (page.name, named)
+        for page in [*DOCS.rglob("*.md"), REPOSITORY / "README.md", REPOSITORY / "CONTRIBUTING.md"]
+        for named in re.findall(r"`([\w./-]+\.py)`", page.read_text())
+        if named not in ends and ("/" in named or page.name == "threat-model.md")
+    }
+
+    assert missing == set()
+
+
+def _source_files() -> list[Path]:
+    folders = ("src", "tests", "tools", "examples", "benchmarks")
+    return [path for folder in folders for path in (REPOSITORY / folder).rglob("*.py")]
+
+
 @pytest.mark.parametrize("page", [*sorted(REPOSITORY.glob("*.md")), *sorted(DOCS.rglob("*.md"))], ids=lambda p: p.name)
 def test_links_between_pages_lead_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text()):
