@@ -440,7 +440,10 @@ async def test_tokens_that_a_function_held_up_while_the_user_was_signed_out_stan
         await world.get_user(access_token=held_up["access_token"])
     async with refused("NotAuthorizedException", "Refresh Token has been revoked"):
         await world.refresh(client_id, held_up["refresh_token"])
+    anna = {"user_pool_id": pool_id, "username": "anna"}
+    assert (await world.admin_list_user_sessions(**anna))["sessions"] == []
     again = await world.sign_in(client_id)
+    assert len((await world.admin_list_user_sessions(**anna))["sessions"]) == 1
     assert await world.get_user(access_token=again["access_token"])
     assert await world.refresh(client_id, again["refresh_token"])
 

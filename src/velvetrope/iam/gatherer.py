@@ -108,7 +108,10 @@ class PolicyGatherer:
         return _NOTHING
 
     async def _load_issuer(self, principal: Principal) -> PrincipalPolicies:
-        """The policies of who called GetFederationToken; an issuer without a name is the root user."""
+        """The policies of who called GetFederationToken; an issuer without a name is the root user.
+
+        A token that was sealed before it said the issuer's id names nobody, and is refused: it lasts 36 hours at most.
+        """
         if not principal.name:
             return PrincipalPolicies(identity=(_EVERYTHING,))
         user = await self._store.load_user(principal.account_id, principal.name)
