@@ -256,10 +256,10 @@ async def test_an_exception_is_answered_as_the_runtime_client_reports_it(functio
 
 async def test_a_timeout_kills_and_the_next_invocation_has_a_new_process(functions: Lambda) -> None:
     arn = await functions.create(DOES_AS_TOLD, timeout=1)
-    before = json.loads((await functions.invoke(arn)).payload)["pid"]
+    before = (await functions.answered(arn))["pid"]
 
     result = await functions.invoke(arn, b'{"do": "sleep", "seconds": 60}')
-    after = json.loads((await functions.invoke(arn)).payload)
+    after = await functions.answered(arn)
 
     assert list(json.loads(result.payload).items()) == [
         ("errorType", "Sandbox.Timedout"),
