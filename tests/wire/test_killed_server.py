@@ -87,8 +87,11 @@ def killed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Killed]:
         for client in clients.values():
             assert client.has_some.wait(90)
         pools.start_user_import_job(UserPoolId=pool, JobId=job)
-        while pools.describe_user_import_job(UserPoolId=pool, JobId=job)["UserImportJob"]["ImportedUsers"] == 0:
-            assert server.process.poll() is None
+        imported = 0
+        while imported == 0:
+            found = pools.describe_user_import_job(UserPoolId=pool, JobId=job)["UserImportJob"]
+            assert found["Status"] != "Failed", found
+            imported = found["ImportedUsers"]
         server.process.kill()
         server.process.wait(60)
         for thread in threads:
