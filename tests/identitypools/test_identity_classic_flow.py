@@ -247,14 +247,7 @@ async def test_a_guest_s_token_dies_when_the_pool_lets_no_guests_in_any_more(wor
     guest, member = await token_of(world, pool_id, guest=True), await token_of(world, pool_id)
     assert await at_sts(world, guest, "Guest")
 
-    await world.call(
-        "update_identity_pool",
-        by=ROOT,
-        identity_pool_id=pool_id,
-        identity_pool_name="demo",
-        allow_unauthenticated_identities=False,
-        allow_classic_flow=True,
-    )
+    await world.forbid_guests(pool_id)
 
     with pytest.raises(TokenRevoked):
         await world.tokens.verify_web_identity_token(guest, now=world.clock.now())

@@ -80,14 +80,7 @@ async def test_where_there_are_no_guests_get_id_wants_a_login(world: World) -> N
 async def test_a_guest_of_earlier_days_gets_nothing_once_guests_are_forbidden(world: World) -> None:
     pool_id = await world.make_pool(classic=True)
     guest = await guest_of(world, pool_id)
-    await world.call(
-        "update_identity_pool",
-        by=ROOT,
-        identity_pool_id=pool_id,
-        identity_pool_name="demo",
-        allow_unauthenticated_identities=False,
-        allow_classic_flow=True,
-    )
+    await world.forbid_guests(pool_id)
 
     for operation in ("get_credentials_for_identity", "get_open_id_token"):
         assert await refused(world, NotAuthorizedException, operation, identity_id=guest) == NO_GUESTS

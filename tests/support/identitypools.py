@@ -167,6 +167,17 @@ class World:
         )
         return pool_id
 
+    async def forbid_guests(self, pool_id: str) -> None:
+        """Let no guests in any more, in a pool with the classic flow."""
+        await self.call(
+            "update_identity_pool",
+            by=ROOT,
+            identity_pool_id=pool_id,
+            identity_pool_name="demo",
+            allow_unauthenticated_identities=False,
+            allow_classic_flow=True,
+        )
+
     def id_token(self, sub: str = "alice", *, key: SigningKey = KEY, **claims: Any) -> str:
         now = self.clock.now()
         return sign_token(

@@ -14,7 +14,7 @@
     └── TooManyRequestsException
 
 What a function itself does wrong (an exception, a timeout, an exit) is no error of Lambda's: Invoke answers 200 with
-`X-Amz-Function-Error`, see `sandbox.Outcome`. Texts are at the raise.
+`X-Amz-Function-Error`, see `invocations.Outcome`. Texts are at the raise.
 
 Sources: botocore's `lambda` model (codes and statuses); AWS Lambda API Reference, Invoke, Errors.
 """

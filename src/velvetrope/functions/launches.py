@@ -68,7 +68,7 @@ class SandboxLaunch:
         on_broken: Callable[[str], None],
         took_shape: Callable[[Launched], None],
     ) -> None:
-        """See `sandbox.Launch`."""
+        """See `starting.Launch`."""
         python = self.settings.runtime.kind == "python"
         if python and not self.over_http and self._may_be_forked():
             start = self._start(self.build_environment(None), handler=self.settings.handler)

@@ -9,13 +9,12 @@ sign-in at a time; the next one begun takes the place of the last.
 """
 
 import hmac
-from base64 import urlsafe_b64decode
 from datetime import datetime
 from hashlib import sha256
 
 import msgspec
 
-from velvetrope.base64url import encode_base64url
+from velvetrope.base64url import decode_base64url, encode_base64url
 from velvetrope.clock import Entropy
 from velvetrope.oauth import MalformedRequest, Parameters
 from velvetrope.sealing import MasterKeys, SealBroken
@@ -114,7 +113,7 @@ def _key(held: Secret[str]) -> bytes:
     """The id's bytes; empty for a text that is no id of ours, which no row belongs to."""
     text = held.reveal()
     try:
-        key = urlsafe_b64decode(text + "=" * (-len(text) % 4))
+        key = decode_base64url(text)
     except ValueError:
         return b""
     return key if len(key) == _ID_BYTES else b""

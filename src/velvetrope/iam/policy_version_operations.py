@@ -59,11 +59,8 @@ class PolicyVersionOperations:
                 raise _no_such_version(policy_arn, version_id)
             return {"policy_version": render_version(aws_version(known), is_default=True)}
         policy = await self._policies.find(call, policy_arn)
-        for version in policy.versions:
-            if version.version_id == version_id:
-                shown = render_version(version, is_default=version_id == policy.default_version_id)
-                return {"policy_version": shown}
-        raise _no_such_version(policy_arn, version_id)
+        version = _find_version(policy, version_id)
+        return {"policy_version": render_version(version, is_default=version_id == policy.default_version_id)}
 
     @operation
     async def list_policy_versions(
@@ -90,8 +87,7 @@ class PolicyVersionOperations:
         now = call.now.replace(microsecond=0)
 
         def change(policy: ManagedPolicy) -> ManagedPolicy:
-            if all(version.version_id != version_id for version in policy.versions):
-                raise _no_such_version(policy_arn, version_id)
+            _find_version(policy, version_id)
             return msgspec.structs.replace(policy, default_version_id=version_id, updated_at=now)
 
         await self._policies.change(call, policy_arn, change)
@@ -102,15 +98,21 @@ class PolicyVersionOperations:
         now = call.now.replace(microsecond=0)
 
         def change(policy: ManagedPolicy) -> ManagedPolicy:
-            if all(version.version_id != version_id for version in policy.versions):
-                raise _no_such_version(policy_arn, version_id)
+            gone = _find_version(policy, version_id)
             if version_id == policy.default_version_id:
                 raise DeleteConflict("Cannot delete the default version of a policy.")
-            kept = tuple(version for version in policy.versions if version.version_id != version_id)
+            kept = tuple(version for version in policy.versions if version is not gone)
             return msgspec.structs.replace(policy, versions=kept, updated_at=now)
 
         await self._policies.change(call, policy_arn, change)
         return None
+
+
+def _find_version(policy: ManagedPolicy, version_id: str) -> PolicyVersion:
+    for version in policy.versions:
+        if version.version_id == version_id:
+            return version
+    raise _no_such_version(policy.arn, version_id)
 
 
 def _no_such_version(policy_arn: str, version_id: str) -> NoSuchEntity:

@@ -93,11 +93,11 @@ class Group:
         number, prime = _big_number(), self._modulus
         bases = [number(value) for value in (base, *powers)]
         tables = [(at, _products(bases[at : at + _BASES_OF_TABLE], prime)) for at in range(0, parts, _BASES_OF_TABLE)]
-        result = number(1)
+        result, all_of_table = number(1), (1 << _BASES_OF_TABLE) - 1
         for column in _columns(exponent, parts):
             result = result * result % prime
             for shift, products in tables:
-                result = result * products[column >> shift & 15] % prime
+                result = result * products[column >> shift & all_of_table] % prime
         return int(result)
 
     @cached_property

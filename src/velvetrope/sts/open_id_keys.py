@@ -17,7 +17,6 @@ OpenID Connect (OIDC) identity provider in IAM" (algorithms).
 """
 
 import asyncio
-import base64
 import json
 from collections import OrderedDict
 from collections.abc import Mapping
@@ -25,6 +24,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final, Protocol
 
+from velvetrope.base64url import decode_base64url
 from velvetrope.sts.http_documents import DocumentUnavailable
 from velvetrope.tokens import TokenSignatureMismatch, is_roca_modulus
 
@@ -216,7 +216,7 @@ def _number(text: object) -> int:
     """A base64url number."""
     if not isinstance(text, str):
         raise TypeError("not a number")
-    return int.from_bytes(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
+    return int.from_bytes(decode_base64url(text))
 
 
 def _parse_object(body: bytes) -> dict[str, Any]:

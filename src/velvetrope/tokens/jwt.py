@@ -9,7 +9,6 @@ The algorithm is the key's. The header's `alg` must name it, and nothing else in
 seconds; a token is dead at `exp`, not after it (RFC 7519 section 4.1.4).
 """
 
-import base64
 import json
 import re
 from collections.abc import Collection, Mapping
@@ -21,7 +20,7 @@ from typing import Any, Literal, NamedTuple, NoReturn
 
 import msgspec
 
-from velvetrope.base64url import encode_base64url
+from velvetrope.base64url import decode_base64url, encode_base64url
 from velvetrope.tokens.keys import KeySet, SigningKey
 from velvetrope.tokens.reasons import (
     AudienceMismatch,
@@ -240,7 +239,7 @@ def _parse_base64url(part: str) -> bytes:
     """RFC 7515 section 2: no padding, no other characters, and no second spelling of the same bytes."""
     if not _BASE64URL.fullmatch(part) or part[-1] not in _LAST_CHARACTERS[len(part) % 4]:
         raise NotAToken("A part of the token is not base64url")
-    return base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))
+    return decode_base64url(part)
 
 
 @lru_cache

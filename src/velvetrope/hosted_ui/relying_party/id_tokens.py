@@ -11,13 +11,13 @@ relying party asks for besides:
 Source: OpenID Connect Core sections 2, 3.1.3.7, 3.1.3.8 and 15.5.2.
 """
 
-import base64
 import hashlib
 import hmac
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from velvetrope.base64url import encode_base64url
 from velvetrope.errors import ReasonError
 from velvetrope.hosted_ui.relying_party.connections import Connection
 from velvetrope.hosted_ui.relying_party.grants import ProviderGrant
@@ -92,8 +92,8 @@ def _check_access_token(
         raise _bad(connection, "at_hash is there and there is nothing to hold it against")
     # The hash of the algorithm's own length: RS256 and ES256 take SHA-256, and so on.
     digest = hashlib.new(f"sha{algorithm[-3:]}", grant.access_token.reveal().encode()).digest()
-    half = base64.urlsafe_b64encode(digest[: len(digest) // 2]).rstrip(b"=")
-    if not hmac.compare_digest(said.encode(), half):
+    half = encode_base64url(digest[: len(digest) // 2])
+    if not hmac.compare_digest(said.encode(), half.encode()):
         raise _bad(connection, "at_hash is not that of the access token")
 
 
