@@ -279,6 +279,22 @@ async def test_two_lists_of_sources_are_never_the_same_identity(database: Databa
     assert len(functions.events) == 4
 
 
+@pytest.mark.parametrize("source", ["method.request.header.Authorization", "method.request.querystring.a"])
+async def test_an_answer_about_several_values_holds_for_none_of_them_alone(database: Database, source: str) -> None:
+    """A function may look at any of them: what it says of one is not to be had with another."""
+    gateway, functions = await deploy(database, kind="REQUEST", identity_source=source, result_ttl_in_seconds=60)
+    several = msgspec.structs.replace(
+        gateway.request("GET", "/a?a=first&a=last"),
+        headers=((b"Host", b"localhost:4800"), (b"Authorization", b"first"), (b"Authorization", b"last")),
+    )
+    assert (await gateway.call(several)).status == 200
+    functions.guard = answer(effect="Deny")
+
+    for value in ("first", "last"):
+        assert (await call(gateway, f"/a?a={value}", token=value)).status == 403
+    assert (await gateway.call(several)).status == 200
+
+
 async def test_without_a_time_to_live_the_function_is_asked_each_time(database: Database) -> None:
     gateway, functions = await deploy(database, result_ttl_in_seconds=0)
 

@@ -198,6 +198,24 @@ async def test_what_is_mapped_wins_over_what_was_sent(gateway: Gateway, backend:
     assert (request.header("X-Stage"), request.header("X-None")) == ("b1", None)
 
 
+async def test_what_is_mapped_and_has_no_value_is_not_the_callers_to_say(gateway: Gateway, backend: Backend) -> None:
+    """A backend that trusts `X-Email`, since it is mapped from a claim, must not hear it from who has no such claim."""
+    await deploy(
+        gateway,
+        backend.url,
+        request_parameters={
+            "integration.request.header.X-Email": "context.authorizer.claims.email",
+            "integration.request.querystring.tenant": "context.authorizer.tenant",
+        },
+    )
+
+    await gateway.get("/?tenant=theirs&x=1", headers={"x-email": "admin@example.com", "X-One": "1"})
+
+    request = backend.requests[0]
+    assert request.target == "/?x=1"
+    assert (request.header("X-Email"), request.header("X-One")) == (None, "1")
+
+
 async def test_a_value_cannot_end_a_header(gateway: Gateway, backend: Backend) -> None:
     await deploy(gateway, backend.url, request_parameters={"integration.request.header.X-One": "method.request.body.a"})
 
@@ -227,6 +245,26 @@ async def test_a_value_in_the_path_stays_one_segment(
     await gateway.get("/", headers={"id": value})
 
     assert backend.requests[0].target == target
+
+
+@pytest.mark.parametrize("value", ["..", ".", "%2e%2e"])
+async def test_a_value_is_no_way_up_from_the_path_that_the_author_names(
+    gateway: Gateway, backend: Backend, value: str
+) -> None:
+    await deploy(
+        gateway,
+        f"{backend.url}/items/{{id}}/public",
+        request_parameters={"integration.request.path.id": "method.request.querystring.id"},
+    )
+
+    assert refused(await gateway.get(f"/?id={value}")) == (
+        400,
+        "BadRequestException",
+        b'{"message": "Invalid request parameters"}',
+    )
+    assert backend.requests == []
+    assert (await gateway.get("/?id=...")).status == 200
+    assert backend.requests[0].target == "/items/.../public?id=..."
 
 
 async def test_a_name_in_the_address_that_nothing_is_mapped_to_is_a_configuration_error(
@@ -275,6 +313,22 @@ async def test_an_answer_to_head_has_the_length_that_the_backend_says(gateway: G
 
     assert (response.status, response.body) == (200, b"")
     assert [value for name, value in response.headers if name.lower() == b"content-length"] == [b"1234"]
+
+
+@pytest.mark.parametrize("is_streamed", [False, True])
+async def test_a_backend_that_is_asked_with_head_does_not_say_how_long_another_answer_is(
+    gateway: Gateway, backend: Backend, is_streamed: bool
+) -> None:
+    """A length without a body would make the next answer on the caller's connection part of this one."""
+    backend.answer = b"HTTP/1.1 200 OK\r\nContent-Length: 1234\r\n\r\n"
+    mode = "STREAM" if is_streamed else "BUFFERED"
+    await deploy(gateway, backend.url, response_transfer_mode=mode)
+
+    response = await gateway.call(gateway.request("POST", "/", headers={"X-HTTP-Method-Override": "HEAD"}))
+
+    assert backend.requests[0].method == "HEAD"
+    assert (response.status, response.body, response.stream) == (200, b"", None)
+    assert [value for name, value in response.headers if name.lower() == b"content-length"] == [b"0"]
 
 
 async def test_nobody_listening_is_a_network_error(gateway: Gateway) -> None:

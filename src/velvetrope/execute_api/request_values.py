@@ -5,14 +5,15 @@ expression is compiled once, with the deployment; reading it costs a look-up.
 
 Header names are compared without case here; AWS documents that its mappings are case sensitive for headers, which
 nobody can rely on through HTTP/2 (UNVERIFIED for the REST API runtime). Query names are exact. Of a repeated header or
-query parameter the last value counts, `multivalueheader` and `multivaluequerystring` give all.
+query parameter the last value counts, `multivalueheader` and `multivaluequerystring` give all. Of an identity source all
+count: whoever decides about a caller may look at any of them, and what was decided holds for no other list.
 
 Source: API Gateway Developer Guide, "API Gateway request and response data mapping reference".
 """
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import msgspec
 
@@ -20,7 +21,7 @@ from velvetrope.errors import ReasonError
 from velvetrope.events import is_context_name, query_parameters
 from velvetrope.execute_api.context_variables import ContextVariables, RequestFacts
 
-__all__ = ["RequestValue", "UnknownExpression", "compile_request_value"]
+__all__ = ["RequestValue", "UnknownExpression", "compile_identity_source", "compile_request_value"]
 
 _OF_METHOD = re.compile(
     r"method\.request\.(?P<place>header|querystring|path|multivalueheader|multivaluequerystring)\.(?P<name>[^\s]+)"
@@ -66,6 +67,18 @@ def compile_request_value(expression: str) -> RequestValue:
         text = expression[1:-1]
         return RequestValue(expression, "literal", text, lambda _facts: text)
     raise UnknownExpression(f"{expression} names no value of a request")
+
+
+def compile_identity_source(expression: str) -> RequestValue:
+    """What `expression` names, with all values of a repeated header or query parameter, joined with commas.
+
+    Raises:
+        UnknownExpression: it is none of the forms.
+    """
+    value = compile_request_value(expression)
+    if value.place not in ("header", "querystring"):
+        return value
+    return replace(value, read=_READERS[f"multivalue{value.place}"](value.name))
 
 
 def _of_header(name: str) -> Callable[[RequestFacts], str | None]:

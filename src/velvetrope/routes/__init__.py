@@ -24,7 +24,7 @@ from velvetrope.routes.domain_names import (
     parse_domain_name,
 )
 from velvetrope.routes.route_keys import DEFAULT_ROUTE, RouteKey
-from velvetrope.routes.tree import HTTP_METHODS, RouteConflict, RouteMatch, RouteTree
+from velvetrope.routes.tree import HTTP_METHODS, RouteConflict, RouteMatch, RouteTree, has_dot_segments
 
 __all__ = [
     "DEFAULT_ROUTE",
@@ -35,6 +35,7 @@ __all__ = [
     "RouteTree",
     "UnusableDomainName",
     "WildcardDomainName",
+    "has_dot_segments",
     "is_domain_name",
     "is_mapping_key",
     "is_somebody_elses",

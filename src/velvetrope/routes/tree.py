@@ -11,7 +11,7 @@ from typing import Generic, TypeVar
 
 from velvetrope.errors import ReasonError
 
-__all__ = ["HTTP_METHODS", "RouteConflict", "RouteMatch", "RouteTree"]
+__all__ = ["HTTP_METHODS", "RouteConflict", "RouteMatch", "RouteTree", "has_dot_segments"]
 
 HTTP_METHODS = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
 """What `ANY` stands for. HEAD is not derived from GET."""
@@ -23,6 +23,11 @@ _DOT_SEGMENTS = frozenset({".", "..", "%2e", "%2e%2e", ".%2e", "%2e."})
 
 class RouteConflict(ReasonError):
     """Two variables stand at the same place, a greedy one is not last, or a route is declared twice."""
+
+
+def has_dot_segments(path: str) -> bool:
+    """Whether a segment of `path` is `.` or `..`, percent-encoded or not: somebody behind us may take it as a way up."""
+    return any(segment.lower() in _DOT_SEGMENTS for segment in path.split("/"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +78,7 @@ class RouteTree(Generic[T]):
             return None
         trimmed = path[1:-1] if self._ignores_trailing_slash and len(path) > 1 and path.endswith("/") else path[1:]
         segments = trimmed.split("/") if trimmed else []
-        if any(segment.lower() in _DOT_SEGMENTS for segment in segments):
+        if has_dot_segments(trimmed):
             return None
         parameters: dict[str, str] = {}
         target = _search(self._root, segments, 0, method, parameters)

@@ -521,6 +521,33 @@ async def test_what_was_said_counts_for_its_ttl_and_for_one_identity(gateway: Ht
     assert await asked_by("/a", "one")
 
 
+@pytest.mark.parametrize("version", ["1.0", "2.0"])
+@pytest.mark.parametrize("source", ["$request.header.X-Token", "$request.querystring.token"])
+async def test_what_was_said_of_several_values_counts_for_none_of_them_alone(
+    gateway: HttpGateway, version: str, source: str
+) -> None:
+    """A function of payload format 1.0 sees the last value: its yes to that one must not be kept for the first."""
+    await asked_route(
+        gateway,
+        authorizer_result_ttl_in_seconds=60,
+        identity_source=(source,),
+        authorizer_payload_format_version=version,
+        enable_simple_responses=False,
+    )
+    decided(gateway, policy("*"))
+    pair = msgspec.structs.replace(
+        gateway.request("GET", "/a?token=first&token=last"),
+        headers=((b"Host", b"localhost:4800"), (b"X-Token", b"first"), (b"X-Token", b"last")),
+    )
+    assert (await gateway.lane.answer(pair)).status == 200
+    decided(gateway, policy("*", effect="Deny"))
+
+    for value in ("first", "last"):
+        alone = gateway.request("GET", f"/a?token={value}", headers={"X-Token": value})
+        assert told(await gateway.lane.answer(alone)) == FORBIDDEN
+    assert (await gateway.lane.answer(pair)).status == 200
+
+
 async def test_a_kept_refusal_still_refuses_and_a_deployment_asks_anew(gateway: HttpGateway) -> None:
     await asked_route(gateway, authorizer_result_ttl_in_seconds=60)
     decided(gateway, {"isAuthorized": False})

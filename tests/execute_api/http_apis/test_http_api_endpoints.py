@@ -81,6 +81,39 @@ async def test_a_mapping_overwrites_the_path_and_the_query(served: HttpGateway, 
     assert request.header("x") == "1"
 
 
+@pytest.mark.parametrize("value", ["..", "../../admin", "a/./b", "%2e%2e"])
+async def test_a_mapped_path_that_leads_out_of_itself_is_not_asked_for(
+    served: HttpGateway, backend: Backend, value: str
+) -> None:
+    mappings = {"overwrite:path": "/items/${request.querystring.id}/public"}
+    await deploy(served, "$default", f"{backend.url}/only", request_parameters=mappings)
+
+    assert told(await served.call("GET", f"/?id={value}")) == (404, b'{"message":"Not Found"}')
+    assert backend.requests == []
+    assert (await served.call("GET", "/?id=7")).status == 200
+
+
+async def test_an_answer_to_head_has_the_length_that_the_endpoint_says(served: HttpGateway, backend: Backend) -> None:
+    backend.answer = b"HTTP/1.1 200 OK\r\nContent-Length: 1234\r\n\r\n"
+    await deploy(served, "$default", backend.url)
+
+    response = await served.call("HEAD", "/")
+
+    assert (response.status, response.body) == (200, b"")
+    assert [value for name, value in response.headers if name.lower() == b"content-length"] == [b"1234"]
+
+
+async def test_an_endpoint_that_is_asked_with_head_does_not_say_how_long_another_answer_is(
+    served: HttpGateway, backend: Backend
+) -> None:
+    backend.answer = b"HTTP/1.1 200 OK\r\nContent-Length: 1234\r\n\r\n"
+    await deploy(served, "$default", backend.url, integration_method="HEAD")
+
+    response = await served.call("GET", "/")
+
+    assert [value for name, value in response.headers if name.lower() == b"content-length"] == [b"0"]
+
+
 async def test_a_signature_and_headers_of_the_connection_end_at_the_gateway(
     served: HttpGateway, backend: Backend
 ) -> None:

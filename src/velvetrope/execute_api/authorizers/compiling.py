@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from velvetrope.arn import InvalidArn, parse_arn
 from velvetrope.execute_api.function_uris import function_of_uri
-from velvetrope.execute_api.request_values import RequestValue, UnknownExpression, compile_request_value
+from velvetrope.execute_api.request_values import RequestValue, UnknownExpression, compile_identity_source
 from velvetrope.patterns import Dialect, Pattern, PatternRefused, compile_pattern
 from velvetrope.store.tables.apigateway import Authorizer, Stage
 
@@ -78,7 +78,7 @@ def _compile_pools(authorizer: Authorizer) -> PoolAuthorizer:
     return PoolAuthorizer(
         authorizer_id=authorizer.id,
         user_pool_ids=tuple(pools),
-        token=compile_request_value(authorizer.identity_source or "method.request.header.Authorization"),
+        token=compile_identity_source(authorizer.identity_source or "method.request.header.Authorization"),
         audience=_pattern(authorizer.identity_validation_expression),
         ttl_seconds=authorizer.result_ttl_in_seconds,
     )
@@ -90,7 +90,7 @@ def _compile_function(authorizer: Authorizer, stage: Stage, arn_of_api: str) -> 
         return UnusableAuthorizer(f"authorizer {authorizer.id}: its URI names no function")
     takes_token = authorizer.type == "TOKEN"
     source = authorizer.identity_source or ("method.request.header.Authorization" if takes_token else "")
-    sources = tuple(compile_request_value(one.strip()) for one in source.split(",") if one.strip())
+    sources = tuple(compile_identity_source(one.strip()) for one in source.split(",") if one.strip())
     if takes_token and (len(sources) != 1 or sources[0].place != "header"):
         return UnusableAuthorizer(f"authorizer {authorizer.id}: a TOKEN authorizer has one header as identity source")
     return FunctionAuthorizer(

@@ -2,7 +2,8 @@
 
 The endpoint gets the caller's verb (where the integration says ANY), query, headers and body, and the caller its
 answer. `{name}` in the URL is filled in with the path variable of that name, percent-encoded as it came; without one
-the URL is called as it is, whatever the caller's path, unless a mapping overwrites the path.
+the URL is called as it is, whatever the caller's path, unless a mapping overwrites the path. A path that comes to have a
+`.` or `..` segment is 404, as if the caller had asked for it so: nobody behind the gateway may take it as a way up.
 
 `X-Forwarded-…` headers become `Forwarded` (RFC 7239), to which the gateway adds who called, by which host and scheme;
 `Via` names the gateway. Headers of the connection end here in both directions, and so does an `Authorization` header
@@ -22,12 +23,13 @@ from velvetrope.events import ProxyResponse
 from velvetrope.events.forwarding import new_trace_id
 from velvetrope.execute_api.hop_headers import OF_CONNECTION, backend_response_headers, named_by_connection
 from velvetrope.execute_api.http_apis.compiling import EndpointIntegration
-from velvetrope.execute_api.http_apis.errors import BadGateway, InternalError, ServiceUnavailable
+from velvetrope.execute_api.http_apis.errors import BadGateway, InternalError, RouteNotFound, ServiceUnavailable
 from velvetrope.execute_api.http_apis.mappings import MappedRequest, map_request
 from velvetrope.execute_api.http_apis.requests import HttpAdmitted, HttpMatched
 from velvetrope.execute_api.http_backends import AnswerTooLarge, BackendFailed, BackendTooSlow, HttpBackends, HttpCall
 from velvetrope.execute_api.proxy_events import header_text
 from velvetrope.execute_api.requests import IntegrationOutcome
+from velvetrope.routes import has_dot_segments
 
 __all__ = ["call_endpoint"]
 
@@ -67,7 +69,8 @@ async def call_endpoint(
     outcome = IntegrationOutcome(
         latency_ms=(perf_counter() - started) * 1000, backend_status=answer.status, service_status=answer.status
     )
-    return ProxyResponse(answer.status, backend_response_headers(answer.headers), answer.body), outcome
+    headers = backend_response_headers(answer.headers, keeps_length=matched.incoming.method == "HEAD")
+    return ProxyResponse(answer.status, headers, answer.body), outcome
 
 
 def _address(integration: EndpointIntegration, matched: HttpMatched, mapped: MappedRequest) -> str:
@@ -86,6 +89,8 @@ def _address(integration: EndpointIntegration, matched: HttpMatched, mapped: Map
         path = quote(f"/{mapped.path.lstrip('/')}", safe=_SAFE_IN_PATH)
     else:
         path = _PLACEHOLDER.sub(fill, path)
+    if has_dot_segments(path):
+        raise RouteNotFound(step="integration", detail=f"{path} would lead out of the path that the integration names")
     given = quote(mapped.query_string.decode("latin-1"), safe=_SAFE_IN_QUERY)
     query = "&".join(part for part in (query, given) if part)
     return parts._replace(path=path or "/", query=query).geturl()

@@ -32,7 +32,7 @@ from velvetrope.execute_api.http_apis.compiling import FunctionAuthorizer, Ident
 from velvetrope.execute_api.http_apis.context import HttpContext
 from velvetrope.execute_api.http_apis.errors import Forbidden, InternalError, Unauthorized
 from velvetrope.execute_api.http_apis.function_events import v1_event, v2_event
-from velvetrope.execute_api.http_apis.requests import HttpCaller, HttpMatched, joined_query
+from velvetrope.execute_api.http_apis.requests import HttpCaller, HttpMatched, joined_headers, joined_query
 from velvetrope.execute_api.invoking import FunctionCalls, function_failure
 from velvetrope.execute_api.requests import Vouched
 from velvetrope.policy import AuthorizationRequest, PrincipalPolicies, parse_policy
@@ -56,12 +56,11 @@ _EVERYBODY: Final = PrincipalPolicies(
 
 
 def identity_value(source: IdentitySource, matched: HttpMatched) -> str | None:
-    """What stands in an identity source; None if nothing does."""
+    """What stands in an identity source, all values of a repeated one joined with commas; None if nothing does."""
     incoming = matched.incoming
     match source.place:
         case "header":
-            value = matched.headers.get(source.name.encode("latin-1", "replace"))
-            return None if value is None else value.decode("latin-1")
+            return joined_headers(incoming.headers).get(source.name)
         case "querystring":
             return joined_query(query_parameters(incoming.query_string.decode("latin-1"))).get(source.name)
         case "stageVariables":

@@ -74,13 +74,13 @@ from velvetrope.execute_api.surroundings import Surroundings
 from velvetrope.identifiers import new_uuid
 from velvetrope.policy import AuthorizationRequest
 from velvetrope.principals import ANONYMOUS
+from velvetrope.routes import has_dot_segments
 from velvetrope.store.tables.apigatewayv2 import HttpApiStore
 
 __all__ = ["HttpApiLane"]
 
 _MAX_BODY_BYTES = 10_485_760  # API Gateway quotas: payload size
 _NO_CONTENT = frozenset({204, 304})  # RFC 9110 section 8.6: no body, and 204 has no Content-Length
-_DOT_SEGMENTS = frozenset({".", "..", "%2e", "%2e%2e", ".%2e", "%2e."})
 _NO_PARAMETERS: Mapping[str, str] = {}
 _OPEN: Step = ("authorization", "skipped", "the route's authorization type is NONE")
 _WITHIN_LIMITS: Step = ("throttle", "allowed", "within the throttle of this route")
@@ -314,8 +314,7 @@ def _match_route(
     if found is not None:
         names = found.target.names
         return found.target, {names[int(place)]: value for place, value in found.path_parameters.items()}
-    has_dots = any(segment.lower() in _DOT_SEGMENTS for segment in path.split("/"))
-    if stage.default is not None and not has_dots:
+    if stage.default is not None and not has_dot_segments(path):
         return stage.default, _NO_PARAMETERS
     if stage.cors is not None and is_preflight(incoming.method, headers):
         return None
@@ -361,6 +360,6 @@ def _finished(
         headers = cors.with_headers(headers, origin)
     if response.status in _NO_CONTENT:
         body = b""
-    else:
+    elif not any(name.lower() == b"content-length" for name, _ in headers):  # an endpoint's, of what HEAD does not show
         headers = [*headers, (b"Content-Length", b"%d" % len(body))]
     return GatewayResponse(response.status, [*headers, (b"Apigw-Requestid", ids.extended_request_id.encode())], body)

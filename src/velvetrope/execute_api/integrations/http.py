@@ -1,10 +1,11 @@
 """HTTP_PROXY and HTTP: a service of the author's own, somewhere else.
 
 HTTP_PROXY hands the caller's request on: verb, query, headers and body, and the answer as it comes. What the author
-maps wins over what the caller sent. HTTP hands on only what is mapped, and maps the answer.
+maps wins over what the caller sent, and also if there is nothing to be mapped: a claim that a token does not have is not
+the caller's to say. HTTP hands on only what is mapped, and maps the answer.
 
 The address is the integration's: `${stageVariables.x}` is filled in when the stage is compiled, `{name}` by
-`integration.request.path.name`, in the path only. Headers that belong to a connection end at the gateway in both
+`integration.request.path.name`, in the path only; a value that makes a `.` or `..` segment of it is 400 (UNVERIFIED). Headers that belong to a connection end at the gateway in both
 directions, as does an `Authorization` header with a SigV4 signature; the backend sees `X-Forwarded-…`,
 `X-Amzn-Trace-Id` and `x-amzn-apigateway-api-id`. What AWS does with `Expect`, `Via` and `User-Agent` is UNVERIFIED: the
 first two end here, the third is handed on.
@@ -27,6 +28,7 @@ from velvetrope.events.forwarding import forwarded_headers
 from velvetrope.execute_api.errors import (
     ApiConfiguration,
     BackendUnreachable,
+    BadRequestParameters,
     GatewayRefusal,
     IntegrationTimeout,
 )
@@ -38,10 +40,12 @@ from velvetrope.execute_api.integrations.outgoing import OutgoingRequest, Reques
 from velvetrope.execute_api.integrations.responses import BackendAnswer
 from velvetrope.execute_api.proxy_events import header_text, trace_id
 from velvetrope.execute_api.requests import AdmittedRequest, IntegrationOutcome, MatchedRequest, host_and_port
+from velvetrope.routes import has_dot_segments
 
 __all__ = ["HttpBackend", "HttpEndpoint", "HttpProxyIntegration", "UnusableAddress", "compile_endpoint"]
 
 _PLACEHOLDER = re.compile(r"\{([^{}]+)\}")
+_NO_SUCH_PATH = "Invalid request parameters"
 
 
 class UnusableAddress(ReasonError):
@@ -62,6 +66,7 @@ class HttpEndpoint:
 
         Raises:
             ApiConfiguration: nothing is mapped to one of the names in it.
+            BadRequestParameters: what is mapped would lead out of the path.
         """
 
         def fill(found: re.Match[str]) -> str:
@@ -70,7 +75,12 @@ class HttpEndpoint:
                 raise ApiConfiguration(step="integration", detail=f"nothing is mapped to {found[0]} in {self.url}")
             return value
 
-        return _PLACEHOLDER.sub(fill, self.url)
+        address = _PLACEHOLDER.sub(fill, self.url)
+        if has_dot_segments(urlsplit(address).path):
+            raise BadRequestParameters(
+                _NO_SUCH_PATH, step="integration", detail=f"{address} would lead out of the path that {self.url} names"
+            )
+        return address
 
 
 def compile_endpoint(
@@ -116,18 +126,20 @@ class HttpProxyIntegration:
         """
         request = admitted.authorized.caller.matched
         outgoing = self.request.map(facts_of(admitted), request)
+        verb = self.endpoint.verb or request.http_method
         call = HttpCall(
-            method=self.endpoint.verb or request.http_method,
+            method=verb,
             url=_with_query(self.endpoint.address(outgoing), _query(request, outgoing)),
             headers=_request_headers(request, outgoing, request.incoming.headers),
             body=outgoing.body,
             timeout_seconds=self.endpoint.timeout_seconds,
             verify_certificate=self.endpoint.verify_certificate,
-            is_streamed=self.is_streamed,
+            is_streamed=self.is_streamed and verb != "HEAD",
         )
         answer, outcome = await _call(call, doors)
-        # What is not to be read here, since it is streamed or was not sent, is as long as the backend says.
-        has_length = answer.stream is not None or call.method == "HEAD"
+        # What is not to be read here, since it is streamed or was not asked for, is as long as the backend says. Whoever
+        # asked with another verb is sent a body, whatever verb the backend was asked with.
+        has_length = answer.stream is not None or request.incoming.method == "HEAD"
         return Answer(
             answer.status,
             backend_response_headers(answer.headers, keeps_length=has_length),
@@ -195,16 +207,17 @@ def _with_query(url: str, query: str) -> str:
 def _query(request: MatchedRequest, outgoing: OutgoingRequest) -> str:
     """The caller's query as it came; with mapped parameters in the place of those of the same name."""
     given = request.incoming.query_string.decode("latin-1")
-    if not outgoing.querystring:
+    mapped = outgoing.querystring.keys() | outgoing.without_query
+    if not mapped:
         return quote(given, safe="/?:@!$&'()*+,;=-._~%[]")
-    kept = [(name, value) for name, value in query_parameters(given) if name not in outgoing.querystring]
+    kept = [(name, value) for name, value in query_parameters(given) if name not in mapped]
     return urlencode([*kept, *outgoing.querystring.items()], quote_via=quote, safe="")
 
 
 def _request_headers(
     request: MatchedRequest, outgoing: OutgoingRequest, given: tuple[tuple[bytes, bytes], ...]
 ) -> tuple[tuple[str, str], ...]:
-    mapped = {name.lower() for name in outgoing.headers}
+    mapped = {name.lower() for name in outgoing.headers} | outgoing.without_headers
     listed = named_by_connection(request.headers.get(b"connection", b""))
     _, port = host_and_port(request.headers)
     incoming = request.incoming
@@ -216,7 +229,7 @@ def _request_headers(
         trace_id=trace_id(request),
         left_out=OF_CONNECTION | mapped | listed,
     )
-    names = {name.lower() for name, _ in headers} | mapped
+    names = {name.lower() for name, _ in (*headers, *outgoing.headers.items())}
     if outgoing.body and "content-type" not in names:
         headers.append(("Content-Type", outgoing.content_type))
     if "user-agent" not in names:

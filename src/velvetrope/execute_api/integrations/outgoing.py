@@ -11,7 +11,7 @@ mapping reference".
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 
 import msgspec
@@ -45,13 +45,18 @@ class UnknownMapping(ReasonError):
 
 
 class OutgoingRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """What the backend is to get. Values of `path` are percent-encoded; those of `querystring` are not."""
+    """What the backend is to get. Values of `path` are percent-encoded; those of `querystring` are not.
+
+    `without_headers` (in lower case) and `without_query` are what is mapped and has no value in this request.
+    """
 
     headers: Mapping[str, str]
     querystring: Mapping[str, str]
     path: Mapping[str, str]
     body: bytes
     content_type: str
+    without_headers: Set[str] = frozenset()
+    without_query: Set[str] = frozenset()
     response_headers: Mapping[str, object] = {}
     response_status: str | None = None
     """What the template set of the response already."""
@@ -76,9 +81,12 @@ class RequestMapping:
             ApiConfiguration: a template fails, or the body cannot be converted.
         """
         places: dict[str, dict[str, str]] = {"header": {}, "querystring": {}, "path": {}}
+        missing: dict[str, set[str]] = {"header": set(), "querystring": set(), "path": set()}
         for place, name, value in self.parameters:
             found = value.read(facts)
-            if found is not None:
+            if found is None:
+                missing[place].add(name.lower() if place == "header" else name)
+            else:
                 places[place][name] = encoded_path_value(found, value) if place == "path" else one_line(found)
         content_type = header_text(request.headers.get(b"content-type", b""))
         body = self._body(request, content_type)
@@ -93,6 +101,8 @@ class RequestMapping:
                 path=places["path"],
                 body=body,
                 content_type=content_type or "application/json",
+                without_headers=missing["header"],
+                without_query=missing["querystring"],
             )
         rendered = render_template(template, template_input(facts, request, body))
         for place, overrides in rendered.request_override.items():
@@ -105,6 +115,8 @@ class RequestMapping:
             path=places["path"],
             body=rendered.text.encode("utf-8", "surrogatepass"),
             content_type=media_type,
+            without_headers=missing["header"],
+            without_query=missing["querystring"],
             response_headers=rendered.response_headers,
             response_status=rendered.response_status,
         )

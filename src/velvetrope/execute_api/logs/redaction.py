@@ -59,7 +59,8 @@ def presented_secrets(incoming: IncomingRequest, identity: Iterable[str]) -> fro
         if key.lower() in _QUERY:
             found.add(given)
     for given in identity:
-        found.update(_with_parts(given))
+        for one in (given, *given.split(",")):  # of a repeated source all values were joined
+            found.update(_with_parts(one))
     found |= {json.dumps(secret)[1:-1] for secret in found}
     return frozenset(secret for secret in found if len(secret) >= _SHORTEST)
 
