@@ -5,8 +5,8 @@ expression is compiled once, with the deployment; reading it costs a look-up.
 
 Header names are compared without case here; AWS documents that its mappings are case sensitive for headers, which
 nobody can rely on through HTTP/2 (UNVERIFIED for the REST API runtime). Query names are exact. Of a repeated header or
-query parameter the last value counts, `multivalueheader` and `multivaluequerystring` give all. Of an identity source all
-count: whoever decides about a caller may look at any of them, and what was decided holds for no other list.
+query parameter the last value counts, `multivalueheader` and `multivaluequerystring` give all. Of an identity source
+all count: whoever decides about a caller may look at any of them, and what was decided holds for no other list.
 
 Source: API Gateway Developer Guide, "API Gateway request and response data mapping reference".
 """

@@ -26,7 +26,7 @@ class RouteConflict(ReasonError):
 
 
 def has_dot_segments(path: str) -> bool:
-    """Whether a segment of `path` is `.` or `..`, percent-encoded or not: somebody behind us may take it as a way up."""
+    """Whether a segment of `path` is `.` or `..`, percent-encoded or not: who is behind us may take it as a way up."""
     return any(segment.lower() in _DOT_SEGMENTS for segment in path.split("/"))
 
 

@@ -2,8 +2,8 @@
 
 The endpoint gets the caller's verb (where the integration says ANY), query, headers and body, and the caller its
 answer. `{name}` in the URL is filled in with the path variable of that name, percent-encoded as it came; without one
-the URL is called as it is, whatever the caller's path, unless a mapping overwrites the path. A path that comes to have a
-`.` or `..` segment is 404, as if the caller had asked for it so: nobody behind the gateway may take it as a way up.
+the URL is called as it is, whatever the caller's path, unless a mapping overwrites the path. A path that comes to have
+a `.` or `..` segment is 404, as if the caller had asked for it so: nobody behind may take it as a way up.
 
 `X-Forwarded-…` headers become `Forwarded` (RFC 7239), to which the gateway adds who called, by which host and scheme;
 `Via` names the gateway. Headers of the connection end here in both directions, and so does an `Authorization` header

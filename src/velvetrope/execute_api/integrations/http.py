@@ -1,14 +1,14 @@
 """HTTP_PROXY and HTTP: a service of the author's own, somewhere else.
 
 HTTP_PROXY hands the caller's request on: verb, query, headers and body, and the answer as it comes. What the author
-maps wins over what the caller sent, and also if there is nothing to be mapped: a claim that a token does not have is not
-the caller's to say. HTTP hands on only what is mapped, and maps the answer.
+maps wins over what the caller sent, and also if there is nothing to be mapped: a claim that a token does not have is
+not the caller's to say. HTTP hands on only what is mapped, and maps the answer.
 
 The address is the integration's: `${stageVariables.x}` is filled in when the stage is compiled, `{name}` by
-`integration.request.path.name`, in the path only; a value that makes a `.` or `..` segment of it is 400 (UNVERIFIED). Headers that belong to a connection end at the gateway in both
-directions, as does an `Authorization` header with a SigV4 signature; the backend sees `X-Forwarded-…`,
-`X-Amzn-Trace-Id` and `x-amzn-apigateway-api-id`. What AWS does with `Expect`, `Via` and `User-Agent` is UNVERIFIED: the
-first two end here, the third is handed on.
+`integration.request.path.name`, in the path only; a value that makes a `.` or `..` segment of it is 400 (UNVERIFIED).
+Headers that belong to a connection end at the gateway in both directions, as does an `Authorization` header with a
+SigV4 signature; the backend sees `X-Forwarded-…`, `X-Amzn-Trace-Id` and `x-amzn-apigateway-api-id`. What AWS does with
+`Expect`, `Via` and `User-Agent` is UNVERIFIED: the first two end here, the third is handed on.
 
 No connection is 504 `Network error communicating with endpoint`, no answer in time 504 `Endpoint request timed out`, an
 answer of more than 10 MB 500. With `responseTransferMode` STREAM the answer goes to the caller while it comes.
@@ -137,8 +137,8 @@ class HttpProxyIntegration:
             is_streamed=self.is_streamed and verb != "HEAD",
         )
         answer, outcome = await _call(call, doors)
-        # What is not to be read here, since it is streamed or was not asked for, is as long as the backend says. Whoever
-        # asked with another verb is sent a body, whatever verb the backend was asked with.
+        # What is not to be read here, since it is streamed or was not asked for, is as long as the backend says.
+        # Whoever asked with another verb than HEAD is sent a body, whatever verb the backend was asked with.
         has_length = answer.stream is not None or request.incoming.method == "HEAD"
         return Answer(
             answer.status,

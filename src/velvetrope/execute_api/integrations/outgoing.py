@@ -11,7 +11,8 @@ mapping reference".
 """
 
 import re
-from collections.abc import Mapping, Set
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 import msgspec
@@ -55,8 +56,8 @@ class OutgoingRequest(msgspec.Struct, frozen=True, kw_only=True):
     path: Mapping[str, str]
     body: bytes
     content_type: str
-    without_headers: Set[str] = frozenset()
-    without_query: Set[str] = frozenset()
+    without_headers: AbstractSet[str] = frozenset()
+    without_query: AbstractSet[str] = frozenset()
     response_headers: Mapping[str, object] = {}
     response_status: str | None = None
     """What the template set of the response already."""
