@@ -26,6 +26,12 @@ class Disk:
         self._may_end.release()
 
 
+async def reached(waits: DiskWaits) -> None:
+    told = asyncio.get_running_loop().create_future()
+    waits.tell_when_reached(told)
+    await told
+
+
 async def begun(disk: Disk, times: int) -> None:
     await until(lambda: disk.begun >= times)
 
@@ -33,9 +39,9 @@ async def begun(disk: Disk, times: int) -> None:
 async def test_whoever_comes_while_the_disk_writes_waits_for_the_next_time_with_all_others() -> None:
     disk = Disk()
     waits = DiskWaits(disk.write)
-    first = asyncio.create_task(waits.reached())
+    first = asyncio.create_task(reached(waits))
     await begun(disk, 1)
-    late = [asyncio.create_task(waits.reached()) for _ in range(5)]
+    late = [asyncio.create_task(reached(waits)) for _ in range(5)]
 
     disk.end_one()
     await first
@@ -51,9 +57,9 @@ async def test_once_the_disk_has_failed_nothing_is_said_to_be_on_it() -> None:
     """What could not be written may be gone although a later writing succeeds."""
     disk = Disk()
     waits, disk.error = DiskWaits(disk.write), OSError("input/output error")
-    first = asyncio.create_task(waits.reached())
+    first = asyncio.create_task(reached(waits))
     await begun(disk, 1)
-    meanwhile = asyncio.create_task(waits.reached())
+    meanwhile = asyncio.create_task(reached(waits))
     await asyncio.sleep(0)
     disk.end_one()
     for waiting in (first, meanwhile):
@@ -62,14 +68,14 @@ async def test_once_the_disk_has_failed_nothing_is_said_to_be_on_it() -> None:
 
     disk.error = None
     with pytest.raises(OSError, match="has failed before"):
-        await waits.reached()
+        await reached(waits)
     assert disk.begun == 1
 
 
 async def test_what_fails_besides_the_disk_fails_those_who_waited_for_it_and_nobody_else() -> None:
     disk = Disk()
     waits, disk.error = DiskWaits(disk.write), RuntimeError("no thread")
-    first = asyncio.create_task(waits.reached())
+    first = asyncio.create_task(reached(waits))
     await begun(disk, 1)
     disk.end_one()
     with pytest.raises(RuntimeError, match="no thread"):
@@ -77,13 +83,13 @@ async def test_what_fails_besides_the_disk_fails_those_who_waited_for_it_and_nob
 
     disk.error = None
     disk.end_one()
-    await waits.reached()
+    await reached(waits)
 
 
 async def test_whoever_is_cancelled_takes_nobody_along_and_closing_waits_for_the_others() -> None:
     disk = Disk()
     waits = DiskWaits(disk.write)
-    cancelled, other = asyncio.create_task(waits.reached()), asyncio.create_task(waits.reached())
+    cancelled, other = asyncio.create_task(reached(waits)), asyncio.create_task(reached(waits))
     await begun(disk, 1)
     cancelled.cancel()
     closing = asyncio.create_task(waits.close())
@@ -99,7 +105,7 @@ async def test_whoever_is_cancelled_takes_nobody_along_and_closing_waits_for_the
 async def test_who_is_cancelled_while_closing_leaves_those_who_wait_their_answers() -> None:
     disk = Disk()
     waits = DiskWaits(disk.write)
-    waiting = asyncio.create_task(waits.reached())
+    waiting = asyncio.create_task(reached(waits))
     await begun(disk, 1)
     closing = asyncio.create_task(waits.close())
     await asyncio.sleep(0)

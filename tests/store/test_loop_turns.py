@@ -5,6 +5,10 @@ import asyncio
 from velvetrope.store.loop_turns import LoopTurns
 
 
+def nothing(_: bool) -> None:
+    """For those who ask for nothing in between."""
+
+
 class Rounds:
     """Which turn of the loop it is, as counted by a callback that asks for itself again."""
 
@@ -21,7 +25,7 @@ class Rounds:
 
 
 async def test_those_who_come_together_go_on_in_turns_of_their_own_and_in_order() -> None:
-    turns, rounds, came = LoopTurns(), Rounds(), list[tuple[int, int]]()
+    turns, rounds, came = LoopTurns(nothing), Rounds(), list[tuple[int, int]]()
 
     async def piece(number: int) -> None:
         await turns.come()
@@ -35,7 +39,7 @@ async def test_those_who_come_together_go_on_in_turns_of_their_own_and_in_order(
 
 
 async def test_whoever_is_to_be_first_comes_before_those_who_wait() -> None:
-    turns, came = LoopTurns(), list[str]()
+    turns, came = LoopTurns(nothing), list[str]()
 
     async def piece(name: str, *, first: bool = False) -> None:
         await turns.come(first=first)
@@ -47,7 +51,7 @@ async def test_whoever_is_to_be_first_comes_before_those_who_wait() -> None:
 
 
 async def test_whoever_comes_alone_goes_on_at_once() -> None:
-    turns = LoopTurns()
+    turns = LoopTurns(nothing)
     for _ in range(3):
         coming = turns.come()
         try:
@@ -63,7 +67,7 @@ async def test_whoever_comes_alone_goes_on_at_once() -> None:
 
 
 async def test_what_else_is_ready_comes_in_between() -> None:
-    turns, order = LoopTurns(), list[str]()
+    turns, order = LoopTurns(nothing), list[str]()
 
     async def piece(name: str) -> None:
         await turns.come()
@@ -77,7 +81,7 @@ async def test_what_else_is_ready_comes_in_between() -> None:
 
 
 async def test_whoever_is_cancelled_holds_up_nobody() -> None:
-    turns, came = LoopTurns(), list[int]()
+    turns, came = LoopTurns(nothing), list[int]()
 
     async def piece(number: int) -> None:
         await turns.come()
@@ -90,3 +94,21 @@ async def test_whoever_is_cancelled_holds_up_nobody() -> None:
     await asyncio.gather(*pieces, return_exceptions=True)
 
     assert came == [0, 3]
+
+
+async def test_after_each_turn_it_is_told_whether_others_wait() -> None:
+    told, came = list[tuple[int, bool]](), list[int]()
+    turns = LoopTurns(lambda others: told.append((len(came), others)))
+
+    async def piece(number: int) -> None:
+        await turns.come()
+        came.append(number)
+
+    pieces = [asyncio.create_task(piece(number)) for number in range(4)]
+    await asyncio.sleep(0)
+    pieces[2].cancel()
+    pieces[3].cancel()
+    await asyncio.gather(*pieces, return_exceptions=True)
+    await asyncio.sleep(0)
+
+    assert told == [(1, True), (2, False)], "who was cancelled does not wait"

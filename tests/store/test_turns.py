@@ -132,20 +132,18 @@ def test_who_waited_on_a_loop_that_has_ended_is_passed_over() -> None:
 
 async def test_whoever_does_not_wait_has_a_turn_only_if_it_is_free() -> None:
     turns = Turns()
-    with turns.if_free():
-        with pytest.raises(TurnTaken), turns.if_free():
-            raise AssertionError("two had the turn")
-        waiting = asyncio.create_task(_one_turn(turns))
-        await until(lambda: len(turns) == 1)
+    turns.take()
+    with pytest.raises(TurnTaken):
+        turns.take()
+    waiting = asyncio.create_task(_one_turn(turns))
+    await until(lambda: len(turns) == 1)
+    turns.pass_on()
     await waiting
 
-    with pytest.raises(LookupError), turns.if_free():
-        raise LookupError
-    with turns.if_free():
-        pass
     async with turns:
-        with pytest.raises(TurnTaken), turns.if_free():
-            raise AssertionError("two had the turn")
+        with pytest.raises(TurnTaken):
+            turns.take()
+    turns.take()
 
 
 async def _one_turn(turns: Turns) -> None:

@@ -5,6 +5,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -16,7 +17,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 from support.stores import store_url
 from velvetrope.store import Database
 from velvetrope.store.columns import Record, UtcTime
-from velvetrope.store.visits import Prepared, Visit
+from velvetrope.store.visits import Prepared, TransactionUndone, Visit
 
 
 class Note(msgspec.Struct, frozen=True):
@@ -208,6 +209,51 @@ async def test_one_statement_sees_what_was_committed_and_leaves_nothing_open(tmp
 
     assert during == 1, "what is not committed yet is not seen, by the same thread either"
     assert len(await asyncio.to_thread(database.rows_here, LOAD, {})) == 2
+    await database.close()
+
+
+async def test_a_part_that_fails_is_undone_alone(tmp_path: Path) -> None:
+    database = await opened(tmp_path)
+
+    def keep(keys: str, visit: Visit) -> None:
+        for key in keys:
+            visit.change(KEEP, note(key))
+
+    def keep_some(visit: Visit) -> list[str]:
+        failed = list[str]()
+        for keys in ("a", "ba", "c"):
+            try:
+                visit.part(partial(keep, keys))
+            except IntegrityError:
+                failed.append(keys)
+        return failed
+
+    assert database.write_here(keep_some) == ["ba"]
+    database.write_here(partial(keep, "b"))
+    assert [row[0] for row in database.rows_here(LOAD, {})] == ["a", "b", "c"]
+    await database.close()
+
+
+async def test_a_part_says_so_if_the_database_has_undone_everything(tmp_path: Path) -> None:
+    """As SQLite may by itself, and does for a statement that asks for it; on PostgreSQL `ROLLBACK` is as good."""
+    database = await opened(tmp_path)
+    undo = (
+        "INSERT OR ROLLBACK INTO notes SELECT * FROM notes" if store_url(tmp_path).startswith("sqlite") else "ROLLBACK"
+    )
+
+    def lose(visit: Visit) -> None:
+        with suppress(IntegrityError):
+            visit.execute(text(undo))
+
+    def keep_and_lose(visit: Visit) -> None:
+        visit.part(lambda visit: visit.change(KEEP, note("a")))
+        visit.part(lose)
+
+    with pytest.raises(TransactionUndone):
+        database.write_here(keep_and_lose)
+
+    assert keep_here(database, "b") == 1
+    assert [row[0] for row in database.rows_here(LOAD, {})] == ["b"]
     await database.close()
 
 

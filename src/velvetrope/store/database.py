@@ -21,8 +21,8 @@ importing it brings the ORM along, a sixth of the time in which a server is to b
 
 Work of a millisecond may be done on the event loop itself where the database runs in this process (`brief`); on a way
 to a thread and back such work costs half as much again. Whatever might take longer is not waited for there: it is given
-up where somebody else is writing, until it is its turn; the disk, and tidying what was written, have threads. Decision
-0046 weighs it.
+up where somebody else is writing, until it is its turn; the disk, and tidying what was written, have threads. What
+comes at the same time writes in one transaction. Decisions 0046 and 0055 weigh it.
 
 `durable=True` makes every commit wait for the disk (survives a power cut); False survives a crash of the process and
 never corrupts, which is what `velvetrope dev` wants.
@@ -42,13 +42,12 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql.selectable import TypedReturnsRows
 
+from velvetrope.store.brief_work import BriefWork
 from velvetrope.store.dialects import DatabaseUnreachable, Dialect, Listening, open_engine, parse_url
 from velvetrope.store.drivers import close_connection, driver_of, named_error
-from velvetrope.store.log_keeper import LogKeeper
-from velvetrope.store.loop_turns import LoopTurns
 from velvetrope.store.schema import prepare_schema
 from velvetrope.store.threads import Threads
-from velvetrope.store.turns import Turns, TurnTaken
+from velvetrope.store.turns import Turns
 from velvetrope.store.visits import Prepared, Visit
 
 __all__ = ["ChangeFeed", "Connection", "Database", "Transaction"]
@@ -196,16 +195,19 @@ class Database:
         self._visits: list[Visit] = []
         self._writing: Visit | None = None
         """The visit of whoever has the turn to write: what it has read and written stays in its connection's cache."""
-        self._loop_turns = LoopTurns()
-        self._log = (
+        self._brief = (
             None
             if dialect.log is None
-            else LogKeeper(dialect.log, self._with_driver, turns=self._writer, loop_turns=self._loop_turns)
+            else BriefWork(
+                dialect.log,
+                self._with_driver,
+                self._writer,
+                begin=lambda: self._begun_visit(writes=True, waits_for_disk=False, is_patient=False),
+                end=self._end_visit,
+            )
         )
-        """None where the database is a server."""
-        self._brief = threading.local()
-        """`waits`, where brief work is being done: whether what it wrote is to reach the disk; and `has_turn`:
-        whether it is its turn to write."""
+        """None where the database is a server, and so is `_log`."""
+        self._log = None if self._brief is None else self._brief.log
         self._listening: Listening | None = None
         self.changes = ChangeFeed()
 
@@ -246,8 +248,8 @@ class Database:
         listening, self._listening = self._listening, None
         if listening is not None:
             await asyncio.to_thread(listening.close)
-        if self._log is not None:
-            await self._log.close()
+        if self._brief is not None:
+            await self._brief.close()
         await asyncio.to_thread(self._threads.close)
         visits, self._visits = self._visits, []
         for visit in visits:
@@ -345,65 +347,34 @@ class Database:
                         self.changes.publish(topic)
 
     async def brief(self, work: Callable[[], T], elsewhere: Callable[[Callable[[], T]], Awaitable[T]]) -> T:
-        """What `work()` answers: a millisecond of arithmetic, of `read_here`, `rows_here` and one `write_here`.
+        """What `work()` answers: a millisecond of arithmetic, of `read_here`, `rows_here` and of `write_here`.
 
-        It is done on the event loop itself where the database runs in this process, one such piece in each turn of the
-        loop (`LoopTurns`), and by `elsewhere`, which is to use a thread, where not. If somebody else is writing it is
-        stopped at its `write_here` and done anew: before that it may only read and compute. It is done anew on the
-        loop, once it is its turn to write; by `elsewhere`, if it is another process that writes. What it wrote has
-        reached the disk when this returns, unless it did not want to wait for that; where `work` raises after it has
-        written, that reaches the disk with the next that does.
+        It is done on the event loop itself where the database runs in this process (`BriefWork`), and by `elsewhere`,
+        which is to use a thread, where not. If somebody else is writing it is stopped at its first `write_here` and
+        done anew: before that it may only read and compute. It is done anew on the loop, once it is its turn to write;
+        by `elsewhere`, if it is another process that writes. What it wrote is committed when this returns or raises,
+        and has reached the disk unless it did not want to wait for that.
         """
-        if self._log is None:
+        if self._brief is None:
             return await elsewhere(work)
-        await self._loop_turns.come()
-        try:
-            answer, waits = self._done_briefly(work)
-        except TurnTaken:
-            answer, waits = await self._done_in_turn(work, elsewhere)
-        self._log.tidy_if_due()
-        if waits:
-            await self._log.reached()
+        answer = await self._brief.do(work, elsewhere)
+        self._brief.log.tidy_if_due()
         return answer
-
-    async def _done_in_turn(
-        self, work: Callable[[], T], elsewhere: Callable[[Callable[[], T]], Awaitable[T]]
-    ) -> tuple[T, bool]:
-        """`_done_briefly` for work that found somebody writing.
-
-        A thread would hold its turn until the disk has what it wrote. Work that comes meanwhile would find it taken
-        and go to a thread as well, and so would all that comes after, for as long as there is always some.
-        """
-        async with self._writer:
-            await self._loop_turns.come(first=True)  # whoever has the turn keeps others waiting
-            with suppress(TurnTaken):
-                return self._done_briefly(work, has_turn=True)
-        return await elsewhere(work), False
-
-    def _done_briefly(self, work: Callable[[], T], *, has_turn: bool = False) -> tuple[T, bool]:
-        """What `work()` answers, and whether what it wrote is to reach the disk."""
-        self._brief.waits, self._brief.has_turn = False, has_turn
-        try:
-            return work(), self._brief.waits
-        finally:
-            del self._brief.waits
 
     def write_here(self, work: Callable[[Visit], T], *, waits_for_disk: bool = True) -> T:
         """`write_at_once` for who is in a thread already, which stands still until its turn; it publishes nothing.
 
         Not for work that somebody who has the turn to write may wait for (`Turns`). Within `brief` nothing is waited
-        for.
+        for, and it is a part of a transaction that is committed afterwards.
 
         Raises:
             TurnTaken: somebody else is writing; only within `brief`, which knows what to do.
+            TransactionUndone: what was written together was undone; only within `brief`.
         """
-        if not hasattr(self._brief, "waits"):
-            with self._writer.in_thread():
-                return self._write(work, (), [], waits_for_disk=waits_for_disk)
-        with nullcontext() if self._brief.has_turn else self._writer.if_free():
-            answer = self._write(work, (), [], waits_for_disk=False, is_patient=False)
-        self._brief.waits |= waits_for_disk
-        return answer
+        if self._brief is not None and self._brief.is_under_way:
+            return self._brief.write(work, waits_for_disk=waits_for_disk)
+        with self._writer.in_thread():
+            return self._write(work, (), [], waits_for_disk=waits_for_disk)
 
     def _write(
         self,
@@ -412,10 +383,9 @@ class Database:
         written: list[bool],
         *,
         waits_for_disk: bool,
-        is_patient: bool = True,
     ) -> T:
         """`written` gets an entry where others may see what was done, whatever is raised here."""
-        visit = self._begun_visit(writes=True, waits_for_disk=waits_for_disk, is_patient=is_patient)
+        visit = self._begun_visit(writes=True, waits_for_disk=waits_for_disk)
         try:
             answer = work(visit)
             try:

@@ -1,6 +1,6 @@
 """Commits that wait for the disk together.
 
-    await waits.reached()       everything that was committed before this has reached the disk
+    waits.tell_when_reached(told)       `told` is done once everything that was committed before this is on the disk
 
 A disk takes as long for ten small commits as for one, and so does the processor. Commits that are to last are made
 without waiting; each then waits for the next time that the log is written, which begins as soon as the one under way
@@ -26,20 +26,17 @@ class DiskWaits:
         self._writing: asyncio.Task[None] | None = None
         self._failure: OSError | None = None
 
-    async def reached(self) -> None:
-        """Return once the disk has what was committed before.
-
-        Raises:
-            OSError: the disk has failed, now or before, and what was committed may not be there.
-        """
+    def tell_when_reached(self, told: asyncio.Future[None]) -> None:
+        """Have it done once the disk has what was committed before; with an OSError, if the disk fails or has failed
+        before, and what was committed may not be there."""
         if self._failure is not None:
-            raise OSError("the disk has failed before; the server has to be started anew") from self._failure
-        loop = asyncio.get_running_loop()
-        told = loop.create_future()
+            error = OSError("the disk has failed before; the server has to be started anew")
+            error.__cause__ = self._failure
+            told.set_exception(error)
+            return
         self._waiting.append(told)
         if self._writing is None:
-            self._writing = loop.create_task(self._write_while_somebody_waits())
-        await told
+            self._writing = asyncio.get_running_loop().create_task(self._write_while_somebody_waits())
 
     async def close(self) -> None:
         """Wait until nobody waits any more."""

@@ -1,6 +1,7 @@
 """The log of a database that runs in this process: who waits for the disk, and when the log is tidied.
 
-Commits are appended to the log. `reached` waits, together with others (`DiskWaits`), until the disk has it. After so
+Commits are appended to the log. `tell_when_reached` says when the disk has it, to
+several together (`DiskWaits`). After so
 many short writings it is tidied in a thread, so that no commit has to do it.
 """
 
@@ -12,7 +13,6 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 
 from velvetrope.store.dialects import Log
 from velvetrope.store.disk_waits import DiskWaits
-from velvetrope.store.loop_turns import LoopTurns
 from velvetrope.store.turns import Turns
 
 __all__ = ["LogKeeper"]
@@ -28,14 +28,13 @@ InThread = Callable[[Callable[[DBAPIConnection], None]], Awaitable[None]]
 
 
 class LogKeeper:
-    """Of one database, whose writers take `turns` and whose brief work has `loop_turns`."""
+    """Of one database, whose writers take `turns`."""
 
-    def __init__(self, log: Log, in_thread: InThread, *, turns: Turns, loop_turns: LoopTurns) -> None:
+    def __init__(self, log: Log, in_thread: InThread, turns: Turns) -> None:
         self._log = log
         self._in_thread = in_thread
         self._turns = turns
-        self._loop_turns = loop_turns
-        self._waits = DiskWaits(self._write)
+        self._waits = DiskWaits(lambda: in_thread(log.write))
         self._untidied = 0
         self._tidying: asyncio.Task[None] | None = None
 
@@ -43,17 +42,13 @@ class LogKeeper:
         """For the connection that short work is written with."""
         self._log.set_up_writer(driver)
 
-    def committed(self) -> None:
-        """A short writing was. Called by whoever has the turn, in any thread."""
-        self._untidied += 1
+    def committed(self, writings: int = 1) -> None:
+        """So many short writings were. Called by whoever has the turn, in any thread."""
+        self._untidied += writings
 
-    async def reached(self) -> None:
-        """Return once the disk has what was committed before.
-
-        Raises:
-            OSError: the disk has failed, now or before.
-        """
-        await self._waits.reached()
+    def tell_when_reached(self, told: asyncio.Future[None]) -> None:
+        """`DiskWaits.tell_when_reached`."""
+        self._waits.tell_when_reached(told)
 
     def tidy_if_due(self) -> None:
         """Begin to tidy, if much was written."""
@@ -67,11 +62,6 @@ class LogKeeper:
         if self._tidying is not None:
             await self._tidying
         self._log.close()
-
-    async def _write(self) -> None:
-        # Behind the brief work that waits already: its commits come along.
-        await self._loop_turns.come()
-        await self._in_thread(self._log.write)
 
     async def _tidy(self) -> None:
         """Most of it while others write; the rest, which is little, in a turn of its own."""

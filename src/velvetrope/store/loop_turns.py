@@ -9,6 +9,7 @@ many there are, a request that comes in waits for one piece and not for all of t
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 
 __all__ = ["LoopTurns"]
 
@@ -16,7 +17,9 @@ __all__ = ["LoopTurns"]
 class LoopTurns:
     """Of one event loop."""
 
-    def __init__(self) -> None:
+    def __init__(self, between: Callable[[bool], None]) -> None:
+        """`between` is called at the end of each turn, and told whether others wait. It must not raise."""
+        self._between = between
         self._taken = False
         """Whether somebody has had the present turn."""
         self._waiting: deque[asyncio.Future[None]] = deque()
@@ -36,10 +39,11 @@ class LoopTurns:
         await told
 
     def _next(self) -> None:
-        while self._waiting:
-            told = self._waiting.popleft()
-            if not told.done():  # whoever waited was cancelled
-                told.set_result(None)
-                asyncio.get_running_loop().call_soon(self._next)
-                return
-        self._taken = False
+        while self._waiting and self._waiting[0].done():  # whoever waited was cancelled
+            self._waiting.popleft()
+        self._between(bool(self._waiting))
+        if self._waiting:
+            self._waiting.popleft().set_result(None)
+            asyncio.get_running_loop().call_soon(self._next)
+        else:
+            self._taken = False

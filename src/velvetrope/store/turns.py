@@ -4,8 +4,8 @@
         ...
     with turns.in_thread():              in a thread, which stands still until it is its turn
         ...
-    with turns.if_free():                anywhere, if nobody has it
-        ...
+    turns.take()                         anywhere, if nobody has it
+    turns.pass_on()
 
 Turns come in the order in which they were asked for. A thread that waits for its turn must be none that whoever has the
 turn may need: the store's own threads carry out what transactions on the event loop ask, and so never wait here.
@@ -15,7 +15,7 @@ import asyncio
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from types import TracebackType
 
 __all__ = ["TurnTaken", "Turns"]
@@ -31,7 +31,6 @@ class Turns:
     def __init__(self) -> None:
         self._guard = threading.Lock()
         self._taken = False
-        self._if_free = _IfFree(self._take, self._pass_on)
         self._waiting: deque[Callable[[], object]] = deque()
         """How each of those who wait is told, in order."""
 
@@ -47,13 +46,13 @@ class Turns:
             await told
         except asyncio.CancelledError:
             if told.done() and not told.cancelled():
-                self._pass_on()  # it came in the same moment
+                self.pass_on()  # it came in the same moment
             raise
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._pass_on()
+        self.pass_on()
 
     @contextmanager
     def in_thread(self) -> Iterator[None]:
@@ -69,17 +68,14 @@ class Turns:
         try:
             yield
         finally:
-            self._pass_on()
+            self.pass_on()
 
-    def if_free(self) -> AbstractContextManager[None]:
-        """A turn of whoever does not wait.
+    def take(self) -> None:
+        """A turn of whoever does not wait, which ends with `pass_on`.
 
         Raises:
             TurnTaken: somebody else has it. Nothing was done.
         """
-        return self._if_free
-
-    def _take(self) -> None:
         with self._guard:
             if self._taken:
                 raise TurnTaken
@@ -89,7 +85,8 @@ class Turns:
         """How many wait."""
         return len(self._waiting)
 
-    def _pass_on(self) -> None:
+    def pass_on(self) -> None:
+        """End a turn."""
         while True:
             with self._guard:
                 if not self._waiting:
@@ -104,22 +101,6 @@ class Turns:
 
     def _tell(self, told: "asyncio.Future[None]") -> None:
         if told.done():
-            self._pass_on()  # whoever waited was cancelled
+            self.pass_on()  # whoever waited was cancelled
         else:
             told.set_result(None)
-
-
-class _IfFree(AbstractContextManager[None]):
-    """`Turns.if_free`. It keeps nothing, so that one does for all: every sign-in asks for it."""
-
-    def __init__(self, take: Callable[[], None], pass_on: Callable[[], None]) -> None:
-        self._take = take
-        self._pass_on = pass_on
-
-    def __enter__(self) -> None:
-        self._take()
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._pass_on()

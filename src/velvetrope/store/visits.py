@@ -17,7 +17,7 @@ transaction.
 
 import threading
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from typing import Any, TypeVarTuple, overload
+from typing import Any, TypeVar, TypeVarTuple, overload
 
 from sqlalchemy import Connection, CursorResult, Executable, Select
 from sqlalchemy.engine import Dialect as Spelling
@@ -29,8 +29,9 @@ from velvetrope.store.dialects import Dialect
 from velvetrope.store.drivers import close_connection, driver_of, named_error
 from velvetrope.store.turns import TurnTaken
 
-__all__ = ["Prepared", "Visit"]
+__all__ = ["Prepared", "TransactionUndone", "Visit"]
 
+T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 Processor = Callable[[Any], Any]
 
@@ -105,6 +106,10 @@ def _converted(values: Iterable[Any], converters: Sequence[tuple[int, Processor]
     return tuple(converted)
 
 
+class TransactionUndone(Exception):
+    """The database has undone a whole transaction by itself, as it may where it has no room, memory or disk left."""
+
+
 class Visit:
     """The connection that a thread of the store keeps, inside one transaction at a time."""
 
@@ -160,6 +165,22 @@ class Visit:
         """Run a statement that is not prepared."""
         return self._connection.execute(statement)
 
+    def part(self, work: Callable[["Visit"], T]) -> T:
+        """What `work` answers, as a part of the transaction: where it raises, its changes alone are undone.
+
+        Raises:
+            TransactionUndone: nothing of the transaction is left, whatever came before this part.
+        """
+        self._say("SAVEPOINT part")
+        try:
+            return work(self)
+        except BaseException:
+            self._say("ROLLBACK TO SAVEPOINT part")
+            raise
+        finally:
+            # Fails, and says so, if the database has undone the transaction, and with it this mark.
+            self._say("RELEASE SAVEPOINT part")
+
     # For `Database`
 
     def begin(self, *, writes: bool, waits_for_disk: bool = True, is_patient: bool = True) -> None:
@@ -208,6 +229,12 @@ class Visit:
         with self.in_use:
             self._cursor.close()
             close_connection(self._connection, self._dialect)
+
+    def _say(self, text: str) -> None:
+        try:
+            self._cursor.execute(text)
+        except self._errors as error:
+            raise TransactionUndone(f"{text}: {error}") from error
 
     def _forget_engine_transaction(self) -> None:
         """SQLAlchemy takes it that it has begun a transaction where `execute` was used."""
