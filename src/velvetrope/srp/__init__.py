@@ -2,7 +2,8 @@
 
     verifier = make_verifier(pool_name, user_id, password, salt)          # kept when the password is set
     powers = verifier_powers(verifier)                                    # beside it
-    challenge = make_challenge(verifier, private_value=random_256_bits)   # B, sent with the salt
+    private_values = make_private_values(random_bytes)                    # b and g^b, some at a time
+    challenge = make_challenge(verifier, private_values.pop())            # B, sent with the salt
     key = claim_key(challenge, client_public_value, verifier, powers=powers)  # once A is known
     signature = claim_signature(key, pool_name, user_id, secret_block, timestamp)
 
@@ -16,13 +17,16 @@ of AWS's own clients and are named where they are obeyed.
 
 from velvetrope.srp.claims import InvalidTimestamp, claim_signature, parse_timestamp, render_timestamp
 from velvetrope.srp.exchange import (
+    PRIVATE_VALUE_BYTES,
     Challenge,
     InvalidPublicValue,
+    PrivateValue,
     claim_key,
     decoy_verifier,
     has_all_powers,
     is_verifier,
     make_challenge,
+    make_private_values,
     make_salt,
     make_verifier,
     parse_public_value,
@@ -30,15 +34,18 @@ from velvetrope.srp.exchange import (
 )
 
 __all__ = [
+    "PRIVATE_VALUE_BYTES",
     "Challenge",
     "InvalidPublicValue",
     "InvalidTimestamp",
+    "PrivateValue",
     "claim_key",
     "claim_signature",
     "decoy_verifier",
     "has_all_powers",
     "is_verifier",
     "make_challenge",
+    "make_private_values",
     "make_salt",
     "make_verifier",
     "parse_public_value",

@@ -19,12 +19,15 @@ from velvetrope.errors import ReasonError
 from velvetrope.srp.groups import COGNITO_GROUP, SPLIT_PARTS, Group
 
 __all__ = [
+    "PRIVATE_VALUE_BYTES",
     "Challenge",
     "InvalidPublicValue",
+    "PrivateValue",
     "claim_key",
     "decoy_verifier",
     "has_all_powers",
     "make_challenge",
+    "make_private_values",
     "make_salt",
     "make_verifier",
     "parse_public_value",
@@ -43,6 +46,15 @@ class InvalidPublicValue(ReasonError):
 
 
 @dataclass(frozen=True, slots=True)
+class PrivateValue:
+    """b, and g^b: for one exchange, and never for another."""
+
+    value: int = field(repr=False)
+    power: int = field(repr=False)
+    """As secret as b: whoever has it learns the verifier from B."""
+
+
+@dataclass(frozen=True, slots=True)
 class Challenge:
     """One exchange as far as the server has come."""
 
@@ -52,7 +64,7 @@ class Challenge:
     @property
     def public_value_hex(self) -> str:
         """SRP_B as it is sent: lower case, no leading zeros."""
-        return f"{self.public_value:x}"
+        return _pad(self.public_value).hex().lstrip("0")
 
 
 def make_salt(random: bytes) -> int:
@@ -69,7 +81,7 @@ def make_salt(random: bytes) -> int:
 def make_verifier(pool_name: str, user_id: str, password: str, salt: int, *, group: Group = COGNITO_GROUP) -> int:
     """v, which proves a password and does not give it away faster than by guessing. Keep it as carefully as a hash."""
     identity = _hash(f"{pool_name}{user_id}:{password}".encode())
-    return group.generator_power(int.from_bytes(_hash(_pad(salt) + identity)))
+    return int(group.generator_power(int.from_bytes(_hash(_pad(salt) + identity))))
 
 
 def is_verifier(value: int, *, group: Group = COGNITO_GROUP) -> bool:
@@ -82,13 +94,13 @@ def is_verifier(value: int, *, group: Group = COGNITO_GROUP) -> bool:
 
 
 def has_all_powers(powers: Sequence[int] | Sequence[bytes]) -> bool:
-    """Whether these are as many as are kept now; there were none once, and then three."""
+    """Whether these are as many as are kept now; there were none once, and then three, which are of no use."""
     return len(powers) == SPLIT_PARTS - 1
 
 
 def verifier_powers(verifier: int, *, group: Group = COGNITO_GROUP) -> tuple[int, ...]:
     """Powers of a verifier to keep beside it, for `claim_key`. Whoever has one of them has as much as the verifier."""
-    return group.split_powers(verifier)
+    return tuple(map(int, group.split_powers(verifier)))
 
 
 def decoy_verifier(seed: bytes, *, group: Group = COGNITO_GROUP) -> tuple[int, tuple[int, ...]]:
@@ -99,16 +111,24 @@ def decoy_verifier(seed: bytes, *, group: Group = COGNITO_GROUP) -> tuple[int, t
     """
     # As many bytes more as make all numbers equally likely.
     random = hashlib.shake_256(seed).digest((group.prime.bit_length() + 7) // 8 + 16)
-    verifier = group.product(int.from_bytes(random))
+    verifier = int(group.product(int.from_bytes(random)))
     return verifier, tuple(verifier + n for n in range(1, SPLIT_PARTS))
 
 
-def make_challenge(verifier: int, *, private_value: bytes, group: Group = COGNITO_GROUP) -> Challenge:
-    """b and B, from 32 random bytes."""
-    if len(private_value) != PRIVATE_VALUE_BYTES:
+def make_private_values(random: bytes, *, group: Group = COGNITO_GROUP) -> list[PrivateValue]:
+    """One of each 32 random bytes. Several cost less for each than one alone, which finds table and code forgotten."""
+    if not random or len(random) % PRIVATE_VALUE_BYTES:
         raise ValueError(f"a private value is made from {PRIVATE_VALUE_BYTES} bytes")
-    b = int.from_bytes(private_value)
-    return Challenge(private_value=b, public_value=public_value(verifier, b, multiplier(group), group))
+    values = (
+        int.from_bytes(random[start : start + PRIVATE_VALUE_BYTES])
+        for start in range(0, len(random), PRIVATE_VALUE_BYTES)
+    )
+    return [PrivateValue(value, group.generator_power(value)) for value in values]
+
+
+def make_challenge(verifier: int, private: PrivateValue, *, group: Group = COGNITO_GROUP) -> Challenge:
+    """b and B."""
+    return Challenge(private.value, public_value(verifier, private.power, multiplier(group), group))
 
 
 def parse_public_value(text: str, *, group: Group = COGNITO_GROUP) -> int:
@@ -118,7 +138,7 @@ def parse_public_value(text: str, *, group: Group = COGNITO_GROUP) -> int:
         InvalidPublicValue: see there.
     """
     # Two digits more than N has: room for the zero byte that some clients put in front.
-    if not _HEX.fullmatch(text) or len(text) > len(f"{group.prime:x}") + 2:
+    if not _HEX.fullmatch(text) or len(text) > (group.prime.bit_length() + 3) // 4 + 2:
         raise InvalidPublicValue("SRP_A is not a hexadecimal number of the group's size")
     value = int(text, 16)
     if value % group.prime == 0:
@@ -134,7 +154,7 @@ def claim_key(
     powers: Sequence[int] = (),
     group: Group = COGNITO_GROUP,
 ) -> bytes:
-    """The 16-byte key that a client with the right password has too. With the verifier's `powers` it comes sooner.
+    """The 16-byte key that a client with the right password has too; sooner with all of the verifier's `powers`.
 
     Raises:
         InvalidPublicValue: the scrambler is zero; the odds are 2 to the minus 256, unless somebody arranged it.
@@ -154,16 +174,16 @@ def multiplier(group: Group) -> int:
     return int.from_bytes(_hash(_pad(group.prime) + _pad(group.generator)))
 
 
-def public_value(verifier: int, private_value: int, k: int, group: Group) -> int:
+def public_value(verifier: int, generator_power: int, k: int, group: Group) -> int:
     """B = k*v + g^b (RFC 5054 section 2.5.3)."""
-    return (group.product(k, verifier) + group.generator_power(private_value)) % group.prime
+    return (group.product(k, verifier) + generator_power) % group.prime
 
 
 def premaster_secret(
     client_public_value: int, private_value: int, verifier: int, u: int, group: Group, *, powers: Sequence[int] = ()
 ) -> int:
     """S = (A * v^u) ^ b (RFC 5054 section 2.6)."""
-    scrambled = group.joint_power(verifier, powers, u) if powers else group.power(verifier, u)
+    scrambled = group.joint_power(verifier, powers, u) if has_all_powers(powers) else group.power(verifier, u)
     return group.power(group.product(client_public_value, scrambled), private_value)
 
 

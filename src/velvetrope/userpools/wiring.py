@@ -28,6 +28,7 @@ from velvetrope.userpools.factors.mail_factors import MailFactors
 from velvetrope.userpools.factors.one_time_codes import OneTimeCodes
 from velvetrope.userpools.factors.passkeys import Passkeys
 from velvetrope.userpools.factors.password_proofs import PasswordProofs, SrpExchange
+from velvetrope.userpools.factors.private_values import PrivateValues
 from velvetrope.userpools.factors.second_factors import SecondFactors
 from velvetrope.userpools.factors.sent_passwords import PasswordSignIn
 from velvetrope.userpools.imports.migrations import UserMigrations
@@ -167,7 +168,7 @@ class Factors:
     def __init__(self, ground: Ground, messages: Messages) -> None:
         stores = ground.stores
         powers = KeptPowers(stores.users, ground.vault)
-        self.exchange = SrpExchange(ground.challenges, ground.back_off, ground.entropy, ground.workers)
+        self.exchange = SrpExchange(ground.challenges, ground.back_off, PrivateValues(ground.entropy), ground.workers)
         self.passwords = PasswordSignIn(ground.vault, powers, ground.back_off)
         self.proofs = PasswordProofs(
             store=stores.users,

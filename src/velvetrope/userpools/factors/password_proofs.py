@@ -23,7 +23,6 @@ from typing import Protocol
 
 import msgspec
 
-from velvetrope.clock import Entropy
 from velvetrope.srp import (
     Challenge,
     InvalidPublicValue,
@@ -45,6 +44,7 @@ from velvetrope.userpools.errors import (
     UserPoolError,
     wrong_credentials,
 )
+from velvetrope.userpools.factors.private_values import PrivateValues
 from velvetrope.userpools.factors.sent_passwords import wrong_password_error
 from velvetrope.userpools.passwords.back_off import BackOff, is_locked
 from velvetrope.userpools.passwords.kept_powers import KeptPowers
@@ -90,10 +90,10 @@ class Ending(Protocol):
 class SrpExchange:
     """The arithmetic and the secret block, for whatever is proven."""
 
-    def __init__(self, challenges: ChallengeSealer, back_off: BackOff, entropy: Entropy, workers: Workers) -> None:
+    def __init__(self, challenges: ChallengeSealer, back_off: BackOff, values: PrivateValues, workers: Workers) -> None:
         self._challenges = challenges
         self._back_off = back_off
-        self._entropy = entropy
+        self._values = values
         self._workers = workers
 
     def meet_here(self, public_value_hex: str, known: SrpVerifier) -> Met:
@@ -103,7 +103,7 @@ class SrpExchange:
             InvalidPublicValue: SRP_A is no public value.
         """
         public_value = parse_public_value(public_value_hex)
-        challenge = make_challenge(known.verifier, private_value=self._entropy.token_bytes(32))
+        challenge = make_challenge(known.verifier, self._values.take())
         return Met(known, challenge, claim_key(challenge, public_value, known.verifier, powers=known.powers))
 
     async def begin(

@@ -55,8 +55,8 @@ class _Kept(msgspec.Struct, frozen=True, array_like=True):
     srp_verifier: bytes
     argon2: bytes
     srp_powers: tuple[bytes, ...] = ()
-    """None, or three, in rows of before so many were kept: such a password is proven in more time, until it is shown
-    (`kept_powers`)."""
+    """None, or three, which are of no use any more, in rows of before so many were kept: such a password is proven in
+    more time, until it is shown (`kept_powers`)."""
 
 
 class PasswordVault:
