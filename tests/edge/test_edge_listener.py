@@ -18,6 +18,7 @@ import uvloop
 
 from support.edge import Serving, SystemClock
 from velvetrope.edge.http_connection import MAX_HEAD_BYTES, Pace
+from velvetrope.edge.listener import Listener
 from velvetrope.edge.tls import CertificateFiles, ensure_certificates, names_for, server_context
 from velvetrope.server.sockets import CannotListen, PortTaken, bind
 
@@ -32,11 +33,13 @@ class EchoApp:
     """Answers with what the server told it: scheme, path, header names and the body's length."""
 
     def __init__(self) -> None:
+        self.calls = 0
         self.entered = threading.Event()
         self.may_leave = threading.Event()
         self.disconnected = threading.Event()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self.calls += 1
         if scope["path"] == "/slow":
             self.entered.set()
             await asyncio.to_thread(self.may_leave.wait, 60)
@@ -63,7 +66,7 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> CertificateFiles:
 @pytest.fixture(scope="module", params=LOOPS)
 def serving(request: pytest.FixtureRequest, certificates: CertificateFiles) -> Iterator[Serving]:
     with Serving(
-        EchoApp(), tls=lambda: server_context(certificates), loop_factory=LOOPS[request.param], sweep_seconds=0.05
+        EchoApp(), tls=server_context(certificates), loop_factory=LOOPS[request.param], sweep_seconds=0.05
     ) as serving:
         yield serving
 
@@ -328,6 +331,67 @@ def test_stopping_does_not_wait_for_ever(loop: str) -> None:
         sock.settimeout(5)
         with contextlib.suppress(ConnectionResetError):
             assert sock.recv(10) == b""
+
+
+@pytest.mark.parametrize("turns", range(8))
+@pytest.mark.parametrize("scheme", ["http", "https"])
+@pytest.mark.parametrize("loop", LOOPS)
+def test_a_call_that_is_read_as_the_server_stops_has_its_answer(
+    loop: str, scheme: str, turns: int, certificates: CertificateFiles
+) -> None:
+    """The stop comes so many turns of the loop after the first client: at each step of taking one over."""
+    app = EchoApp()
+    trusting = ssl.create_default_context(cafile=str(certificates.authority)) if scheme == "https" else None
+    faults: list[object] = []
+
+    async def ask(port: int) -> bytes:
+        answer = b""
+        with contextlib.suppress(OSError):
+            reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=trusting)
+            with contextlib.closing(writer):
+                writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+                answer = await reader.read()
+        return answer
+
+    async def talk() -> list[bytes]:
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: faults.append(context))
+        # A stop that waits for the end of its grace takes too long for a test.
+        listener = Listener(app, bind("127.0.0.1", 0), tls=server_context(certificates), grace_seconds=3600)
+        await listener.start()
+        clients = [asyncio.create_task(ask(listener.port)) for _ in range(3)]
+        while not (listener._silent or listener._hand_overs or listener._state.connections):  # noqa: ASYNC110
+            await asyncio.sleep(0)
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        await listener.stop()
+        return await asyncio.gather(*clients)
+
+    with asyncio.Runner(loop_factory=LOOPS[loop]) as runner:
+        answers = runner.run(talk())
+
+    assert sum(answer.startswith(b"HTTP/1.1 200") for answer in answers) == app.calls
+    assert faults == []
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+def test_nobody_who_waits_for_nothing_is_waited_for(loop: str, certificates: CertificateFiles) -> None:
+    """Not a silent client, nor one over TLS that does not notice the end before it looks at its connection again."""
+    trusting = ssl.create_default_context(cafile=str(certificates.authority))
+    with (
+        Serving(EchoApp(), tls=server_context(certificates), loop_factory=LOOPS[loop], grace_seconds=3600) as serving,
+        connect(serving) as silent,
+        connect(serving) as sock,
+        trusting.wrap_socket(sock, server_hostname="localhost") as idle,
+    ):
+        idle.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        while b"https /" not in idle.recv(1000):
+            pass
+
+        serving.stop()
+        serving.join()
+
+        assert read_all(idle) == b""
+        assert read_all(silent) == b""
 
 
 def test_a_taken_port_is_named() -> None:

@@ -320,7 +320,7 @@ class Serving(AbstractContextManager["Serving"]):
         *,
         gateway: GatewayDoor | None = None,
         operations: OperationDoor | None = None,
-        tls: Callable[[], ssl.SSLContext] | None = None,
+        tls: ssl.SSLContext | None = None,
         loop_factory: Callable[[], asyncio.AbstractEventLoop] | None = None,
         pace: Pace | None = None,
         sweep_seconds: float = 1.0,
@@ -361,6 +361,11 @@ class Serving(AbstractContextManager["Serving"]):
         if self._thread.is_alive() and not self.loop.is_closed():
             self.loop.call_soon_threadsafe(self._stop.set)
 
+    def join(self) -> None:
+        """Wait for the end of a server that was told to stop."""
+        self._thread.join(60)
+        assert not self._thread.is_alive()
+
     @contextmanager
     def held(self) -> Iterator[None]:
         """The loop stands still meanwhile: whatever is sent is there at once when it goes on, and nobody was slow."""
@@ -386,8 +391,7 @@ class Serving(AbstractContextManager["Serving"]):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop()
-        self._thread.join(60)
-        assert not self._thread.is_alive()
+        self.join()
 
 
 def client(service: str, url: str, *, key: tuple[str, str] = ROOT_KEY, token: str | None = None, **options: Any) -> Any:

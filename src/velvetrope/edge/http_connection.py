@@ -252,6 +252,10 @@ class HttpConnection(HttpToolsProtocol):
             elif now - self._idle_since > pace.keep_alive_seconds:
                 self.transport.close()
 
+    def owes_anything(self) -> bool:
+        """Whether something is to be answered, or to be sent. What TLS has still to send cannot be seen."""
+        return self._is_answering() or self.scheme == "http"
+
     def _is_answering(self) -> bool:
         cycle: RequestResponseCycle | None = self.cycle  # None before the first request, whatever uvicorn declares
         return cycle is not None and not cycle.response_complete

@@ -1,6 +1,6 @@
 """One port for http and https, and manners for whoever connects to it.
 
-    listener = Listener(app, sock, tls=lambda: server_context(certificates))     # `sock` listens already
+    listener = Listener(app, sock, tls=server_context(certificates))     # `sock` listens already, and does not block
     await listener.start()
     ...
     await listener.stop()                     # finishes what is being answered, a few seconds at most
@@ -9,10 +9,14 @@ The first byte of a connection tells TLS (0x16, a handshake record) from plain H
 taken (`MSG_PEEK`), and then the event loop takes the socket over. Works on asyncio's loop and on uvloop's. Only
 `http/1.1` is offered in ALPN: advertising `h2` without serving it breaks browsers.
 
-What is spoken then is `connections.py`'s. One sweep a second looks after all connections, idle ones too, so that no
-request pays for a timer of its own.
+What is spoken then is `connections.py`'s. One sweep a second looks after all connections, idle and silent ones too, so
+that no request pays for a timer of its own.
 
-Sources: RFC 8446 section 5.1 (the record type), RFC 7301.
+A stop keeps one promise: a call that was read has its answer, if the client takes it within the grace period. So what
+is handed over to the loop is never taken back from it: whoever has said nothing is closed here, whoever is being handed
+over is waited for.
+
+Sources: RFC 8446 sections 5.1 (the record type) and 6.1 (whoever closes need not wait for the other), RFC 7301.
 """
 
 import asyncio
@@ -39,6 +43,11 @@ __all__ = ["Listener"]
 
 _TLS_HANDSHAKE_RECORD: Final = b"\x16"
 _OUT_OF_RESOURCES: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+_ACCEPTED_AT_ONCE: Final = 64
+"""Clients at most in one turn of the loop: those who are connected are answered meanwhile."""
+_PARTING_SECONDS: Final = 0.5
+"""How long a connection over which all is said may take to be closed. (TLS clients that are idle do not answer a
+`close_notify` before they look at their connection again, and the loop would wait for that.)"""
 _PACE: Final = Pace()
 
 
@@ -52,19 +61,16 @@ class Listener:
         *,
         gateway: GatewayDoor | None = None,
         operations: OperationDoor | None = None,
-        tls: Callable[[], ssl.SSLContext] | None = None,
+        tls: ssl.SSLContext | None = None,
         grace_seconds: float = 5.0,
         pace: Pace = _PACE,
         sweep_seconds: float = 1.0,
     ) -> None:
         """`gateway` answers calls to deployed APIs and `operations` those of AWS operations, without ASGI (`EdgeApp`
         is both); `app` answers all others.
-
-        `tls` makes the context; it is called once, in a thread, by the first client that speaks TLS.
         """
         self._socket = sock
-        self._make_tls_context = tls
-        self._tls_context: asyncio.Task[ssl.SSLContext] | None = None
+        self._tls = tls
         self._grace_seconds = grace_seconds
         self._pace = pace
         self._sweep_seconds = sweep_seconds
@@ -81,8 +87,10 @@ class Listener:
         )
         self._state = ServerState()
         self._doors = DirectDoors(gateway, operations, Turn(self._state), KnownHeads(), KnownCalls())
-        self._greetings: set[asyncio.Task[None]] = set()
-        self._tasks: list[asyncio.Task[None]] = []
+        self._silent: dict[socket.socket, float] = {}
+        """Clients of whom nothing has come yet, and the loop's time when they connected."""
+        self._hand_overs: set[asyncio.Task[None]] = set()
+        self._sweeping: asyncio.Task[None] | None = None
 
     @property
     def port(self) -> int:
@@ -93,7 +101,8 @@ class Listener:
         """Begin to accept."""
         self._config.load()
         self._refresh_date()
-        self._tasks = [asyncio.create_task(self._accept()), asyncio.create_task(self._sweep())]
+        self._watch_for_clients()
+        self._sweeping = asyncio.create_task(self._sweep())
 
     async def serve_until(self, stop: asyncio.Event) -> None:
         """Accept until `stop` is set, then finish what is under way."""
@@ -105,68 +114,88 @@ class Listener:
 
     async def stop(self) -> None:
         """Stop accepting, let requests under way finish for the grace period, then close what is left."""
-        await _cancel(*self._tasks, *self._greetings)
+        if self._sweeping is not None:
+            await _cancel(self._sweeping)
+        asyncio.get_running_loop().remove_reader(self._socket)
         self._socket.close()
-        connections = cast("set[Connection]", self._state.connections)
-        for connection in list(connections):
-            connection.shutdown()
-        await self._wait_until_quiet(self._grace_seconds)
-        for connection in list(connections):
+        for client in list(self._silent):
+            self._forget_silent(client)
+            client.close()
+        await self._wait_while(self._owes_anybody, self._grace_seconds)
+        await self._wait_while(self._has_any, _PARTING_SECONDS)
+        await _cancel(*self._hand_overs)
+        for connection in self._connections():
             connection.transport.abort()
         # The transports report their end in the loop's next turns; what then still runs has nobody to answer.
-        await self._wait_until_quiet(0.5)
+        await self._wait_while(self._has_any, _PARTING_SECONDS)
         await _cancel(*self._state.tasks)
 
-    async def _wait_until_quiet(self, seconds: float) -> None:
+    async def _wait_while(self, condition: Callable[[], bool], seconds: float) -> None:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
-                while self._state.connections or self._state.tasks:  # noqa: ASYNC110 - uvicorn's sets tell nobody
+                while condition():  # noqa: ASYNC110 - uvicorn's sets tell nobody
                     await asyncio.sleep(0.01)
 
-    async def _accept(self) -> None:
-        loop = asyncio.get_running_loop()
-        while True:
-            try:
-                client, _ = await loop.sock_accept(self._socket)
-            except OSError as error:
-                if error.errno in _OUT_OF_RESOURCES:
-                    # Nothing to accept with; the backlog holds the callers until connections have closed.
-                    await asyncio.sleep(0.1)
-                continue
-            task = loop.create_task(self._greet(client))
-            self._greetings.add(task)
-            task.add_done_callback(self._greetings.discard)
+    def _owes_anybody(self) -> bool:
+        """Whether there is an answer to be made or to be sent. Connections that have none are closed."""
+        connections = self._connections()
+        for connection in connections:
+            connection.shutdown()  # those too that were being handed over a moment ago
+        return bool(self._hand_overs or self._state.tasks) or any(map(Connection.owes_anything, connections))
 
-    async def _greet(self, client: socket.socket) -> None:
-        """Find out what the client speaks, and hand the socket to the loop."""
+    def _has_any(self) -> bool:
+        return bool(self._state.connections or self._state.tasks)
+
+    def _connections(self) -> "list[Connection]":
+        return list(cast("set[Connection]", self._state.connections))
+
+    def _watch_for_clients(self) -> None:
+        asyncio.get_running_loop().add_reader(self._socket, self._accept)
+
+    def _accept(self) -> None:
+        """Take over those who wait in the kernel's queue."""
+        for _ in range(_ACCEPTED_AT_ONCE):
+            try:
+                client, _address = self._socket.accept()
+            except OSError as error:
+                # None waits any more, or one has gone already.
+                if error.errno in _OUT_OF_RESOURCES:
+                    # The queue holds the callers until connections have closed; the next sweep looks again.
+                    asyncio.get_running_loop().remove_reader(self._socket)
+                return
+            client.setblocking(False)
+            self._greet(client)
+
+    def _greet(self, client: socket.socket) -> None:
+        """Hand the client over to the loop as soon as it has said what it speaks."""
         loop = asyncio.get_running_loop()
         try:
-            client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            first = await _peek(client, self._pace.head_timeout_seconds)
-            if not first:
-                client.close()
-            elif first == _TLS_HANDSHAKE_RECORD and self._make_tls_context is not None:
-                await loop.connect_accepted_socket(
-                    self.new_protocol,
-                    client,
-                    ssl=await self._context(),
-                    ssl_handshake_timeout=self._pace.head_timeout_seconds,
-                )
-            else:
-                await loop.connect_accepted_socket(self.new_protocol, client)
-        except (OSError, TimeoutError):
-            # Silent, gone, or no TLS after all (ssl.SSLError is an OSError): nobody to tell.
+            first = client.recv(1, socket.MSG_PEEK)
+        except BlockingIOError:
+            if client not in self._silent:
+                self._silent[client] = loop.time()
+                loop.add_reader(client, self._greet, client)
+            return
+        except OSError:
+            first = b""
+        self._forget_silent(client)
+        if not first:
             client.close()
-        except asyncio.CancelledError:
-            client.close()
-            raise
+            return
+        task = loop.create_task(self._hand_over(client, self._tls if first == _TLS_HANDSHAKE_RECORD else None))
+        self._hand_overs.add(task)
+        task.add_done_callback(self._hand_overs.discard)
 
-    async def _context(self) -> ssl.SSLContext:
-        if self._tls_context is None and self._make_tls_context is not None:
-            self._tls_context = asyncio.create_task(asyncio.to_thread(self._make_tls_context))
-        if self._tls_context is None:
-            raise OSError("no certificates")
-        return await asyncio.shield(self._tls_context)
+    def _forget_silent(self, client: socket.socket) -> None:
+        if self._silent.pop(client, None) is not None:
+            asyncio.get_running_loop().remove_reader(client)
+
+    async def _hand_over(self, client: socket.socket, tls: ssl.SSLContext | None) -> None:
+        loop = asyncio.get_running_loop()
+        timeout = None if tls is None else self._pace.head_timeout_seconds
+        # Gone, too slow, or no TLS after all (ssl.SSLError is an OSError): the loop has closed it, and nobody is told.
+        with contextlib.suppress(OSError):
+            await loop.connect_accepted_socket(self.new_protocol, client, ssl=tls, ssl_handshake_timeout=timeout)
 
     def new_protocol(self) -> asyncio.Protocol:
         """What speaks HTTP on one connection."""
@@ -180,37 +209,17 @@ class Listener:
             # If this process stood still meanwhile, what has come in that time is read before anybody is called slow.
             await asyncio.sleep(0)
             self._refresh_date()
+            self._watch_for_clients()
             now = loop.time()
-            for connection in list(self._state.connections):
-                cast("Connection", connection).check_pace(now, self._pace)
+            for client, since in list(self._silent.items()):
+                if now - since > self._pace.head_timeout_seconds:
+                    self._forget_silent(client)
+                    client.close()
+            for connection in self._connections():
+                connection.check_pace(now, self._pace)
 
     def _refresh_date(self) -> None:
         self._state.default_headers = [(b"date", formatdate(usegmt=True).encode())]
-
-
-async def _peek(client: socket.socket, seconds: float) -> bytes:
-    """The first byte, left where it is; empty if the client has gone.
-
-    Raises:
-        TimeoutError: it did not come within `seconds`.
-    """
-    client.setblocking(False)
-    with contextlib.suppress(BlockingIOError):
-        return client.recv(1, socket.MSG_PEEK)
-    loop = asyncio.get_running_loop()
-    readable = asyncio.Event()
-    loop.add_reader(client.fileno(), readable.set)
-    try:
-        async with asyncio.timeout(seconds):
-            await readable.wait()
-    except TimeoutError:
-        # If this process stood still meanwhile, it was not the client that was slow: its byte is there.
-        with contextlib.suppress(BlockingIOError):
-            return client.recv(1, socket.MSG_PEEK)
-        raise
-    finally:
-        loop.remove_reader(client.fileno())
-    return client.recv(1, socket.MSG_PEEK)
 
 
 async def _cancel(*tasks: "asyncio.Task[None]") -> None:

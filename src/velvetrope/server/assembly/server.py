@@ -136,7 +136,7 @@ class Server:
         """Begin to answer."""
         context = await asyncio.to_thread(self.foundation.make_tls_context)
         for sock in sockets:
-            listener = Listener(self.edge, sock, gateway=self.edge, operations=self.edge, tls=lambda: context)
+            listener = Listener(self.edge, sock, gateway=self.edge, operations=self.edge, tls=context)
             await listener.start()
             self.listeners.append(listener)
         self.foundation.connection.save(self.foundation.folder)
