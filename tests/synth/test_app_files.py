@@ -133,6 +133,10 @@ def test_a_role_may_call_exactly_the_routes_that_allow_it() -> None:
         ),
         (WITH_QUEUE + "f = Function('f')\n", "the function 'f' has no handler"),
         (
+            WITH_QUEUE + "api.get('/n/{a}')(lambda a: {})\napi.get('/n/{b}/x')(lambda b: {})\n",
+            "an_app.py: /n/{b}/x: another variable, a, stands here",
+        ),
+        (
             WITH_QUEUE + "f = Function('f', uses=[Queue('other')])\nf.handler(print)\n",
             "the function 'f' uses the queue 'other', which no variable of the module holds",
         ),

@@ -8,15 +8,26 @@ from collections.abc import Iterator
 import pytest
 import requests
 
+from support.clients import guest_credentials, signed
 from support.running import ROOT_KEY, RunningServer, clean_environment
 
 _APP = """
 import base64
 
 from aws_lambda_powertools.event_handler import Response
-from velvetrope.builder import Api
+from velvetrope.builder import Api, IdentityPool, UserPool
 
+users = UserPool("people")
+identities = IdentityPool("people", clients=[users.client("web")], allow_guests=True)
 api = Api("routes", binary_media_types=["image/png"])
+
+@api.get("/notes/{note}", authorization_type="AWS_IAM", allow=[identities.guest, identities.authenticated])
+def note(note):
+    return {"note": note}
+
+@api.get("/notes/{note}/drafts", authorization_type="AWS_IAM", allow=[identities.authenticated])
+def drafts(note):
+    return {"drafts of": note}
 
 @api.get("/{room}/safe", authorization_type="AWS_IAM")
 def safe(room):
@@ -73,6 +84,19 @@ def test_a_greedy_variable_takes_the_rest_of_the_path_and_leaves_what_is_more_ex
     assert _get(dev, "/files/a/b%2Fc") == (200, {"rest": "a/b%2Fc"})
     assert _get(dev, "/files/list") == (200, {"list": []})
     assert _get(dev, "/files")[0] == 403
+
+
+def test_what_a_route_allows_a_role_is_not_what_lies_below_it(dev: RunningServer) -> None:
+    """A `*` in a policy spans slashes: what lets guests call `/notes/{note}` must not let them call its drafts."""
+    guest = guest_credentials(dev)
+
+    with requests.Session() as session:
+        let_in = session.send(signed(dev, guest, path="/notes/1", headers={}))
+        refused = session.send(signed(dev, guest, path="/notes/1/drafts", headers={}))
+
+    assert (let_in.status_code, let_in.json()) == (200, {"note": "1"})
+    assert (refused.status_code, refused.headers["x-amzn-ErrorType"]) == (403, "AccessDeniedException")
+    assert refused.json()["Message"].endswith("with an explicit deny in an identity-based policy")
 
 
 def test_bytes_come_and_go_as_they_are_where_the_app_says_so(dev: RunningServer) -> None:

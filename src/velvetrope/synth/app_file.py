@@ -15,6 +15,7 @@ from pathlib import Path
 import velvetrope.builder
 from velvetrope.builder import Api, Authorizer, Database, Function, IdentityPool, Queue, UserPool
 from velvetrope.builder.services import Usable
+from velvetrope.routes import RouteConflict, RouteTree
 from velvetrope.synth.errors import AppFileError, check_app_file
 from velvetrope.synth.names import logical_id
 
@@ -72,6 +73,7 @@ def load_app(path: Path) -> AppDeclaration:
         if isinstance(value, Authorizer):
             held.setdefault(id(value), variable)
     authorizers = {variable: bound[variable] for variable in held.values()}
+    _check_routes(path, api)
     _check_connected(path, api, user_pools, identity_pools)
     _check_guards(path, api, user_pools, authorizers)
     functions = {value: f"{path.stem}.{bound_as}" for bound_as, value in bound.items() if isinstance(value, Function)}
@@ -87,6 +89,14 @@ def load_app(path: Path) -> AppDeclaration:
         functions={handler: function for function, handler in functions.items()},
         queues=queues,
     )
+
+
+def _check_routes(path: Path, api: Api) -> None:
+    """API Gateway takes one variable at one place."""
+    try:
+        RouteTree([(route.path, route.method, route) for route in api.routes])
+    except RouteConflict as conflict:
+        raise AppFileError(f"{path.name}: {conflict.message}") from None
 
 
 def _check_connected(

@@ -8,7 +8,6 @@ Sources: AWS SAM specification (AWS::Serverless::Api, AWS::Serverless::Function)
 trust and permissions"; API Gateway Developer Guide, "Control access for invoking an API".
 """
 
-import re
 import sys
 from collections.abc import Mapping, Sequence
 from itertools import chain, count
@@ -21,6 +20,7 @@ from velvetrope.builder.services import Usable
 from velvetrope.synth.app_file import AppDeclaration
 from velvetrope.synth.child import DevUserDeclaration
 from velvetrope.synth.names import logical_id
+from velvetrope.synth.role_policies import invoke_statements
 from velvetrope.synth.services import (
     Template,
     database_parameters,
@@ -136,30 +136,12 @@ def _identity_role(role: IdentityPoolRole, pool_id: str, app: AppDeclaration) ->
             ],
         }
     }
-    allowed = [route for route in app.api.routes if any(granted is role for granted in route.allow)]
-    if allowed:
+    statements = invoke_statements(app.api, role)
+    if statements:
         properties["Policies"] = [
-            {
-                "PolicyName": "invoke-api",
-                "PolicyDocument": {
-                    "Version": "2012-10-17",
-                    "Statement": [
-                        {
-                            "Effect": "Allow",
-                            "Action": "execute-api:Invoke",
-                            "Resource": [_method_arn(app.api, route) for route in allowed],
-                        }
-                    ],
-                },
-            }
+            {"PolicyName": "invoke-api", "PolicyDocument": {"Version": "2012-10-17", "Statement": statements}}
         ]
     return {"Type": "AWS::IAM::Role", "Properties": properties}
-
-
-def _method_arn(api: Api, route: Route) -> Template:
-    path = re.sub(r"\{[^}]*\}", "*", route.path).lstrip("/")
-    base = "arn:${AWS::Partition}:execute-api:${AWS::Region}:${AWS::AccountId}"
-    return {"Fn::Sub": f"{base}:${{{logical_id(api.name, 'Api')}}}/{api.stage}/{route.method}/{path}"}
 
 
 def _api(app: AppDeclaration, code_uri: str | Mapping[str, str]) -> Template:
