@@ -2,8 +2,8 @@
 
 A policy names calls by text, and its `*` is any text, slashes included: what allows `/items/{id}` speaks of
 `/items/7/private` too, and what allows `/files/{rest+}` of `/files/secret`. API Gateway answers these by routes of
-their own, which may be for somebody else. So for each signed route that does not name the role, and some call of which falls
-under what the role is allowed, a Deny stands beside the Allow. It may refuse a little more than that route: with
+their own, which may be for somebody else. So for each signed route that does not name the role, and some call of which
+falls under what the role is allowed, a Deny stands beside the Allow. It may refuse a little more than that route: with
 `/files/{id}` denied, what `/files/{rest+}` would have had of `/files/a/b` is refused as well. Where it would refuse all
 of a route that the role is allowed, no policy says what the app says, and the app is refused.
 
