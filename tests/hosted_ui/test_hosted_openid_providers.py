@@ -17,6 +17,7 @@ from support.hosted_ui import CALLBACK, Response, authorize_query
 from support.open_id_issuer import OTHER_RSA, RSA, public
 from support.open_id_provider import CLIENT_ID, running_provider
 from support.token_tricks import key_tricks, mint_of
+from velvetrope.userpools.shapes import ProviderUserIdentifier
 
 
 @pytest.fixture
@@ -151,6 +152,28 @@ async def test_a_session_ends_with_its_provider_and_does_not_come_back_with_one_
 
     unseen = await house.leave(browser, identity_provider=None, prompt="none")
 
+    assert query_of(unseen)["error"] == "login_required"
+
+
+@pytest.mark.parametrize("linked", [True, False])
+async def test_a_session_ends_when_the_provider_signs_its_user_in_no_more(house: FederatedHouse, linked: bool) -> None:
+    """AdminDisableProviderForUser takes a link away, and disables the identity that a user came to be by."""
+    world, browser = house.world, house.browser()
+    at_staff = ProviderUserIdentifier(
+        provider_name="Staff", provider_attribute_name="Cognito_Subject", provider_attribute_value="carol"
+    )
+    if linked:
+        await world.user(house.pool_id)
+        anna = ProviderUserIdentifier(provider_name="Cognito", provider_attribute_value="anna")
+        await world.admin_link_provider_for_user(
+            user_pool_id=house.pool_id, destination_user=anna, source_user=at_staff
+        )
+    await house.sign_in(browser)
+    assert "code" in query_of(await house.leave(browser, identity_provider=None, prompt="none"))
+
+    await world.admin_disable_provider_for_user(user_pool_id=house.pool_id, user=at_staff)
+
+    unseen = await house.leave(browser, identity_provider=None, prompt="none")
     assert query_of(unseen)["error"] == "login_required"
 
 

@@ -16,7 +16,7 @@ from lxml import etree
 from signxml.algorithms import DigestAlgorithm, SignatureMethod
 
 from support.hosted_ui import CALLBACK, authorize_query
-from support.saml import ASSERTION, OTHER_KEY, Response, certificate_of, metadata, sign_with_sha1
+from support.saml import ASSERTION, OTHER_KEY, Response, certificate_of, instant, metadata, sign_with_sha1
 from support.saml_house import CONSUMER, Departure, SamlHouse, open_saml_house, saml_pages
 from support.saml_wrapping import WRAPPINGS, wrapped
 from velvetrope.store.tables.userpools import LambdaConfig, VersionedTrigger
@@ -265,6 +265,16 @@ async def test_times_are_held_to_the_second(house: SamlHouse) -> None:
     for changes, taken in times:
         page = await house.sign_in(house.browser(), **changes)
         assert ("code" in page.answer) == taken, changes
+
+
+async def test_a_session_ends_with_the_providers_own_where_that_says_when(house: SamlHouse) -> None:
+    browser = house.browser()
+    await house.sign_in(browser, session_not_on_or_after=house.now + timedelta(minutes=10))
+
+    house.world.later(minutes=10, seconds=-1)
+    assert await house.is_signed_in(browser)
+    house.world.later(seconds=1)
+    assert not await house.is_signed_in(browser)
 
 
 @pytest.mark.parametrize("number", sorted(WRAPPINGS))
@@ -567,6 +577,23 @@ async def test_a_response_that_nobody_asked_for_is_refused_elsewhere(house: Saml
 async def test_an_unasked_response_counts_once(house: SamlHouse, open_client: str) -> None:
     response = unasked(house)
     await house.respond(house.browser(), response, relay(open_client))
+
+    page = await house.respond(house.browser(), response, relay(open_client))
+
+    assert (page.status, NOT_OURS in page.text) == (400, True)
+    assert "a replay" in house.records.last_reason
+
+
+async def test_an_unasked_response_counts_once_although_a_second_confirmation_of_it_holds_for_longer(
+    house: SamlHouse, open_client: str
+) -> None:
+    first = (
+        '<saml:SubjectConfirmation Method="urn:oasis:names:tc:SAML:2.0:cm:bearer"><saml:SubjectConfirmationData '
+        f'Recipient="{CONSUMER}" NotOnOrAfter="{instant(house.now + SECOND)}"/></saml:SubjectConfirmation>'
+    )
+    response = unasked(house, in_subject=first)
+    assert "code" in (await house.respond(house.browser(), response, relay(open_client))).answer
+    house.world.later(seconds=1)
 
     page = await house.respond(house.browser(), response, relay(open_client))
 

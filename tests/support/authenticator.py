@@ -29,6 +29,10 @@ class Authenticator:
     sign_count: int = 0
     rp_id: str | None = None
     """Signs for this domain instead of the one that it is asked for."""
+    user_handle: str | None = None
+    """Names this user when it signs, in base64url. Security keys name none."""
+    framed: bool = False
+    """The page that asks is in a frame of another site's."""
 
     def register(self, options: dict[str, Any]) -> dict[str, Any]:
         """What `navigator.credentials.create()` gives a page for these options."""
@@ -52,11 +56,13 @@ class Authenticator:
         data = self._authenticator_data(options["rpId"], 0)
         client_data = self._client_data("webauthn.get", options["challenge"])
         signed = data + hashlib.sha256(client_data).digest()
+        named = {} if self.user_handle is None else {"userHandle": self.user_handle}
         return self._credential(
             {
                 "clientDataJSON": encode(client_data),
                 "authenticatorData": encode(data),
                 "signature": encode(self.key.sign(signed, ec.ECDSA(hashes.SHA256()))),
+                **named,
             }
         )
 
@@ -65,7 +71,8 @@ class Authenticator:
         return hashlib.sha256((self.rp_id or rp_id).encode()).digest() + bytes([flags]) + self.sign_count.to_bytes(4)
 
     def _client_data(self, ceremony: str, challenge: str) -> bytes:
-        return json.dumps({"type": ceremony, "challenge": challenge, "origin": self.origin}).encode()
+        said = {"type": ceremony, "challenge": challenge, "origin": self.origin, "crossOrigin": self.framed}
+        return json.dumps(said).encode()
 
     def _credential(self, response: dict[str, Any]) -> dict[str, Any]:
         credential_id = encode(self.credential_id)

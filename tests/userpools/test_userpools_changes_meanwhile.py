@@ -418,6 +418,7 @@ async def test_new_password_of_before_the_sign_out_is_not_kept(world: World) -> 
     async with refused("NotAuthorizedException", INVALID):
         await world.respond(client_id, asked, {"NEW_PASSWORD": NEXT})
 
+    world.later(seconds=1)
     assert (await world.sign_in(client_id))["challenge_name"] == "NEW_PASSWORD_REQUIRED"
 
 

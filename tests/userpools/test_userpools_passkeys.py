@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from support.authenticator import Authenticator
+from support.authenticator import Authenticator, encode
 from support.passkeys import DOMAIN, FLOWS, PAGE, WRONG, answer, ask, options_of, pool_with_passkeys, register
 from support.userpools import World, claims_of, refused
 from velvetrope.errors import ServiceError
@@ -108,6 +108,19 @@ async def test_passkey_of_another_page_is_refused(world: World, origin: str) -> 
     await register(world, token, authenticator)
 
     authenticator.origin = origin
+    async with refused("NotAuthorizedException", WRONG):
+        await answer(world, client_id, await ask(world, client_id), authenticator)
+
+
+async def test_passkey_that_a_page_in_another_sites_frame_asked_for_is_refused(world: World) -> None:
+    """Nobody sees there what they sign in to (Level 3 sections 7.1 step 10 and 7.2 step 13)."""
+    _, client_id, token = await pool_with_passkeys(world)
+    async with refused("WebAuthnOriginNotAllowedException"):
+        await register(world, token, Authenticator(PAGE, framed=True))
+    authenticator = Authenticator(PAGE)
+    await register(world, token, authenticator)
+
+    authenticator.framed = True
     async with refused("NotAuthorizedException", WRONG):
         await answer(world, client_id, await ask(world, client_id), authenticator)
 
@@ -237,6 +250,21 @@ async def test_authenticator_that_never_counts_is_fine(world: World) -> None:
 
     for _ in range(2):
         await answer(world, client_id, await ask(world, client_id), authenticator)
+
+
+async def test_user_handle_is_the_one_that_the_passkey_was_made_with(world: World) -> None:
+    """Where the authenticator gives one, it names the user who signs in (Level 2 section 7.2 step 6)."""
+    _, client_id, token = await pool_with_passkeys(world)
+    options = (await world.start_web_authn_registration(access_token=token))["credential_creation_options"]
+    authenticator = Authenticator(PAGE, user_handle=options["user"]["id"])
+    credential = authenticator.register(options)
+    await world.complete_web_authn_registration(access_token=token, credential=credential)
+
+    assert "authentication_result" in await answer(world, client_id, await ask(world, client_id), authenticator)
+    for another in (encode(b"another user"), "", "!"):
+        authenticator.user_handle = another
+        async with refused("NotAuthorizedException", WRONG):
+            await answer(world, client_id, await ask(world, client_id), authenticator)
 
 
 async def test_passkey_of_one_user_does_not_sign_another_in(world: World) -> None:

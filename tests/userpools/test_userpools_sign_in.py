@@ -670,6 +670,7 @@ async def test_disabled_user_learns_it_only_with_the_password(world: World) -> N
     async with refused("NotAuthorizedException", WRONG):
         await world.sign_in(client_id, password="wrong")
     await world.admin_enable_user(user_pool_id=pool_id, username="anna")
+    world.later(seconds=1)
     await world.sign_in(client_id)
 
 

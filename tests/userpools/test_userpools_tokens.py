@@ -405,10 +405,20 @@ async def test_global_sign_out_ends_all_sessions_of_the_user_and_of_nobody_else(
         async with refused("NotAuthorizedException", "Refresh Token has been revoked"):
             await world.refresh(client_id, tokens["refresh_token"])
     await world.get_user(access_token=berta["access_token"])
-    await world.get_user(access_token=(await world.sign_in(client_id))["access_token"])
     await world.admin_user_global_sign_out(user_pool_id=pool_id, username="berta")
     async with refused("NotAuthorizedException", "Access Token has been revoked"):
         await world.get_user(access_token=berta["access_token"])
+
+
+async def test_what_begins_in_the_very_instant_of_a_sign_out_has_ended_with_it(world: World) -> None:
+    pool_id, client_id = await world.some_user()
+    await world.admin_user_global_sign_out(user_pool_id=pool_id, username="anna")
+
+    async with refused("NotAuthorizedException", "Invalid session for the user."):
+        await world.sign_in(client_id)
+    world.later(microseconds=1)
+
+    await world.get_user(access_token=(await world.sign_in(client_id))["access_token"])
 
 
 async def test_sign_out_reaches_tokens_that_name_no_session(world: World) -> None:

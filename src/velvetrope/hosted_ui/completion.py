@@ -165,6 +165,6 @@ def still_signed_in(user: User, *, authenticated_at: datetime) -> bool:
     """
     if not may_sign_in(user):
         return False
-    if user.signed_out_at is not None and authenticated_at <= user.signed_out_at:
+    if user.has_signed_out_since(authenticated_at):
         return False
     return user.password_changed_at is None or authenticated_at >= user.password_changed_at

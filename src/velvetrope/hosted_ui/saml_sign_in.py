@@ -294,7 +294,11 @@ class SamlSignInFlow:
             user,
             authenticated_at=now,
             earlier_session_hash=expected.earlier_session_hash,
-            vouched_by=VouchedBy(provider, SamlSubject(subject_hash(provider, name.value), session)),
+            vouched_by=VouchedBy(
+                provider,
+                SamlSubject(subject_hash(provider, name.value), session),
+                ends_at=assertion.session_not_on_or_after,
+            ),
             now=now,
         )
 

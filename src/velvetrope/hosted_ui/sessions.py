@@ -3,9 +3,11 @@
 The hour is AWS's and is not moved by use. A pool whose clients take who is signed in for longer than that has longer
 sessions (`session_lifetime`), and each client takes them for as long as it says (`signed_in`). The session says who
 signed in, when, and which provider vouched for them; whether that still stands is asked anew each time it is used
-(`signed_in`). It is ended by log-out, by the next sign-in of the same browser, and by its hour.
+(`signed_in`). It is ended by log-out, by the next sign-in of the same browser, by its hour, and before that where a
+SAML provider has said when its own session ends.
 
-Source: Cognito Developer Guide, "User pool managed login", "session cookie".
+Sources: Cognito Developer Guide, "User pool managed login", "session cookie"; saml-profiles-2.0-os section 4.1.4.3
+(SessionNotOnOrAfter).
 """
 
 from dataclasses import dataclass
@@ -35,6 +37,8 @@ class VouchedBy:
 
     provider: IdentityProvider
     saml: SamlSubject | None = None
+    ends_at: datetime | None = None
+    """The first moment at which the provider's own session is over, where it says so."""
 
 
 class BrowserSessions:
@@ -59,11 +63,14 @@ class BrowserSessions:
         """
         session_id = Secret(new_held_value(self._entropy))
         provider = None if vouched_by is None else vouched_by.provider
+        expires_at = now + session_lifetime(pool)
+        if vouched_by is not None and vouched_by.ends_at is not None:
+            expires_at = min(expires_at, vouched_by.ends_at)
         session = BrowserSession(
             user_pool_id=pool.id,
             sub=user.sub,
             authenticated_at=now,
-            expires_at=now + session_lifetime(pool),
+            expires_at=expires_at,
             identity_provider=OWN_USERS if provider is None else provider.provider_name,
             provider_created_at=None if provider is None else provider.created_at,
         )

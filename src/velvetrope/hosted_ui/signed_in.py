@@ -4,7 +4,7 @@
     find the session              ended, over, or never ours
     check when they signed in     longer ago than whoever asks takes it for
     find its provider again       deleted, or made anew under the same name
-    find the user                 gone
+    find the user                 gone, or that provider signs them in no more (AdminDisableProviderForUser)
     check that it still stands    disabled, signed out everywhere, another password since (`completion`)
 
 A provider is another one once it was deleted: whoever makes one of the same name vouches for nobody who came before.
@@ -49,7 +49,9 @@ class SignedInBrowsers:
         if not await self._provider_stands(pool, session):
             return None
         user = await self._directory.find_user(pool.id, session.sub)
-        if user is None or not still_signed_in(user, authenticated_at=session.authenticated_at):
+        if user is None or not _provider_knows(user, session.identity_provider):
+            return None
+        if not still_signed_in(user, authenticated_at=session.authenticated_at):
             return None
         return SignedInPerson(user, session)
 
@@ -58,3 +60,10 @@ class SignedInBrowsers:
             return True
         provider = await self._directory.find_identity_provider(pool.id, session.identity_provider)
         return provider is not None and provider.created_at == session.provider_created_at
+
+
+def _provider_knows(user: User, identity_provider: str) -> bool:
+    """Whether the provider that vouched for the user would sign them in still."""
+    return identity_provider == OWN_USERS or any(
+        one.provider_name == identity_provider and not one.disabled for one in user.identities
+    )

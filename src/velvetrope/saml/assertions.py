@@ -36,9 +36,10 @@ class NameId:
 class VerifiedAssertion:
     """What an identity provider vouches for about one person.
 
-    `assertion_id` is for whoever must not take the same assertion twice, until `not_on_or_after`. `recipient` is the
-    address of ours that it was sent to, `in_response_to` the request that it answers (None if nobody asked).
-    `session_index` names the session at the provider, for logout.
+    `assertion_id` is for whoever must not take the same assertion twice, until `not_on_or_after`: from then on it is
+    taken by nobody, by none of its confirmations. `recipient` is the address of ours that it was sent to,
+    `in_response_to` the request that it answers (None if nobody asked). `session_index` names the session at the
+    provider, for logout; what stands on it ends at `session_not_on_or_after`.
     """
 
     assertion_id: str

@@ -125,6 +125,10 @@ def verify_response(
     _check_response(response, provider, recipients, request_id)
     check_issuer(assertion, provider, needed=True)
     check_version(assertion)
+    if not assertion.get("ID"):
+        raise MalformedDocument(
+            "The assertion has no ID", detail="one that the response's signature covers needs it too"
+        )
     issued_at = parse_moment(assertion.get("IssueInstant", ""))
     if issued_at > now + CLOCK_SKEW:
         raise ResponseNotYetValid("The response is not yet valid", detail="the assertion was issued in the future")
@@ -133,7 +137,7 @@ def verify_response(
     if subject is None:
         raise SubjectNotConfirmed("The assertion names no subject", detail="there is no Subject")
     name_id = read_name_id(subject)
-    recipient, confirmed_until, answered = _confirmed(subject, recipients, request_id, now)
+    recipient, answered = _confirmed(subject, recipients, request_id, now)
     session_index, session_ends, authenticated_at, context = read_session(assertion)
     if session_ends is not None and now >= session_ends:
         raise ResponseExpired("Response has expired", detail="the session at the identity provider has ended")
@@ -141,7 +145,7 @@ def verify_response(
         assertion_id=assertion.get("ID"),
         issuer=provider.entity_id,
         issued_at=issued_at,
-        not_on_or_after=confirmed_until if ends is None else min(ends, confirmed_until),
+        not_on_or_after=_last_end(subject, ends),
         name_id=name_id,
         recipient=recipient,
         audience=audience,
@@ -296,8 +300,8 @@ def _check_conditions(assertion: Element, audiences: Collection[str], now: datet
 
 def _confirmed(
     subject: Element, recipients: Collection[str], request_id: str | AnyRequest | None, now: datetime
-) -> tuple[str, datetime, str | None]:
-    """Recipient, end and request of the first bearer confirmation that holds; else the finding about the first one."""
+) -> tuple[str, str | None]:
+    """Recipient and request of the first bearer confirmation that holds; else the finding about the first one."""
     first: SamlRefused | None = None
     for confirmation in children_of(subject, f"{ASSERTION}SubjectConfirmation"):
         if confirmation.get("Method") != _BEARER:
@@ -311,7 +315,7 @@ def _confirmed(
 
 def _check_bearer(
     confirmation: Element, recipients: Collection[str], request_id: str | AnyRequest | None, now: datetime
-) -> tuple[str, datetime, str | None]:
+) -> tuple[str, str | None]:
     data = child_of(confirmation, f"{ASSERTION}SubjectConfirmationData")
     recipient = None if data is None else data.get("Recipient")
     ends = None if data is None else data.get("NotOnOrAfter")
@@ -327,4 +331,11 @@ def _check_bearer(
     _check_request(named, request_id)
     if isinstance(request_id, str) and named is None:
         raise RequestMismatch("The response is not the answer to this request", detail="it names no request")
-    return recipient, parse_moment(ends), named
+    return recipient, named
+
+
+def _last_end(subject: Element, conditions_end: datetime | None) -> datetime:
+    """When no confirmation can hold any more: one that does not hold here and now may hold elsewhere or later."""
+    data = subject.iter(f"{ASSERTION}SubjectConfirmationData")
+    last = max(parse_moment(found.get("NotOnOrAfter")) for found in data if found.get("NotOnOrAfter") is not None)
+    return last if conditions_end is None else min(conditions_end, last)

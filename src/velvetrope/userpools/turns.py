@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from velvetrope.store.tables.userpools import AppClient, StoredUser, User, UserPool
+from velvetrope.store.tables.userpools import AppClient, StoredUser, UserPool
 from velvetrope.userpools.challenges import SignIn
 from velvetrope.userpools.directory import PoolDirectory
 from velvetrope.userpools.errors import InvalidParameterException, NotAuthorizedException
@@ -23,7 +23,6 @@ __all__ = [
     "check_stands",
     "check_username",
     "required",
-    "signed_out_since",
 ]
 
 
@@ -122,10 +121,5 @@ def check_stands(sign_in: SignIn, stored: StoredUser) -> None:
     """
     if sign_in.password and sign_in.password != fingerprint_of(stored.password_sealed):
         raise NotAuthorizedException("Invalid session for the user.", detail="the password was changed meanwhile")
-    if stored.user.enabled and signed_out_since(sign_in, stored.user):  # who was disabled is told that
+    if stored.user.enabled and stored.user.has_signed_out_since(sign_in.begun_at):  # who was disabled is told that
         raise NotAuthorizedException("Invalid session for the user.", detail="the user was signed out meanwhile")
-
-
-def signed_out_since(sign_in: SignIn, user: User) -> bool:
-    """Whether the user was signed out everywhere after the sign-in had begun."""
-    return user.signed_out_at is not None and sign_in.begun_at < user.signed_out_at

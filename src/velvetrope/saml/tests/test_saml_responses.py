@@ -24,6 +24,7 @@ from support.saml import (
     SIGN_IN,
     Response,
     certificate_of,
+    instant,
     metadata,
     sign_with_sha1,
 )
@@ -276,6 +277,27 @@ def test_one_confirmation_of_several_is_enough() -> None:
     )
 
     assert verify(replace(GOOD, in_subject=other)).recipient == SIGN_IN
+
+
+def test_an_assertion_counts_until_the_last_of_its_confirmations_ends() -> None:
+    """Who keeps in mind that it has counted must not forget it while another confirmation still holds."""
+    first = (
+        '<saml:SubjectConfirmation Method="urn:oasis:names:tc:SAML:2.0:cm:bearer"><saml:SubjectConfirmationData '
+        f'Recipient="{SIGN_IN}" NotOnOrAfter="{instant(NOW + SECOND)}"/></saml:SubjectConfirmation>'
+    )
+    two = replace(GOOD, in_subject=first, confirmed_until=NOW + 3 * SECOND)
+
+    assert verify(two).not_on_or_after == NOW + 3 * SECOND
+    assert verify(replace(two, not_on_or_after=NOW + 2 * SECOND)).not_on_or_after == NOW + 2 * SECOND
+
+
+def test_an_assertion_has_an_id_where_the_responses_signature_covers_it_too() -> None:
+    response = replace(GOOD, sign="nothing")
+    root = etree.fromstring(response.document())
+    del root.find(f"{{{ASSERTION}}}Assertion").attrib["ID"]
+
+    with pytest.raises(MalformedDocument):
+        verify(etree.tostring(response.signed(root)))
 
 
 @pytest.mark.parametrize(

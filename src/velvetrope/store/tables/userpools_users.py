@@ -62,6 +62,10 @@ class User(msgspec.Struct, frozen=True, kw_only=True):
         """Whether the user came to be by signing in with a provider: they are found by it, and by no alias."""
         return any(identity.primary for identity in self.identities)
 
+    def has_signed_out_since(self, began_at: datetime) -> bool:
+        """Whether the user was signed out everywhere since something of theirs began; in the same instant, too."""
+        return self.signed_out_at is not None and began_at <= self.signed_out_at
+
 
 @dataclass(frozen=True, slots=True)
 class StoredUser:

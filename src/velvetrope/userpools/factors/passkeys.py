@@ -3,8 +3,10 @@
 The relying party is the domain that the pool names (`mfa_settings.relying_party_id`). A page is the relying party's if
 it was loaded over https from that domain or one below it, or from localhost where localhost is the domain: browsers
 hold pages to the same rule (WebAuthn section 5.1.3 step 8), and the page's origin in the signed client data is held to
-it here again. What is signed, by which key and for whom, is verified by the `webauthn` library; that a challenge is
-answered once, that the credential is this user's and that its counter grows is this file's and the store's.
+it here again. One that another site's page has framed is not: nobody sees there whom they sign in to (UNVERIFIED on
+AWS; Level 3 sections 7.1 step 10 and 7.2 step 13, whose relying parties may expect it). What is signed, by which key
+and for whom, is verified by the `webauthn` library; that a challenge is answered once, that the credential is this
+user's, by its user handle too, and that its counter grows is this file's and the store's.
 
 Whether the authenticator must have verified its user, and what a passkey then counts for, is `passkey_mfa`'s to say.
 
@@ -52,8 +54,10 @@ _UNREADABLE = (ValueError, TypeError, KeyError, IndexError, AttributeError)
 """What parsers of CBOR and JSON raise for bytes that are neither, besides the library's own errors."""
 
 
-class _ClientData(msgspec.Struct, frozen=True):
+class _ClientData(msgspec.Struct, frozen=True, rename="camel"):
     origin: str
+    cross_origin: bool = False
+    """Whether a page of another origin has framed it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,6 +239,8 @@ class Passkeys:
         found = await self._factors.load_passkey(turn.pool.id, sign_in.username_key, str(given.get("id")))
         if stored is None or stored.user.sub != sign_in.sub or found is None:
             raise wrong_credentials("the user has no such passkey")
+        if not _is_handle_of(stored.user, given):
+            raise wrong_credentials("the authenticator calls the passkey another user's")
         passkey, sign_count = found
         origin = _origin(given)
         if not _is_origin_of(origin, rp_id) or passkey.relying_party_id != rp_id:
@@ -287,7 +293,7 @@ def _parse_credential(credential: object) -> dict[str, object]:
 
 
 def _origin(credential: Mapping[str, object]) -> str:
-    """The page's origin as the browser wrote it into the client data; the empty text where it did not.
+    """The page's origin as the browser wrote it into the client data; the empty text where it stands for no page.
 
     It is not believed here: the library holds the signature against the same bytes.
     """
@@ -298,9 +304,27 @@ def _origin(credential: Mapping[str, object]) -> str:
     if not isinstance(text, str):
         return ""
     try:
-        return msgspec.json.decode(webauthn.base64url_to_bytes(text), type=_ClientData).origin
+        said = msgspec.json.decode(webauthn.base64url_to_bytes(text), type=_ClientData)
     except ValueError:
         return ""
+    return "" if said.cross_origin else said.origin
+
+
+def _is_handle_of(user: User, credential: Mapping[str, object]) -> bool:
+    """Whether the user handle is the one that the credential was made with, if the authenticator gives one.
+
+    Source: section 7.2 step 6, for users who have been identified before.
+    """
+    import webauthn
+
+    response = credential.get("response")
+    handle = response.get("userHandle") if isinstance(response, dict) else None
+    if handle is None:
+        return True
+    try:
+        return isinstance(handle, str) and webauthn.base64url_to_bytes(handle) == user.sub.encode()
+    except ValueError:
+        return False
 
 
 def _is_origin_of(origin: str, rp_id: str) -> bool:

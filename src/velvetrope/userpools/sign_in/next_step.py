@@ -22,7 +22,7 @@ from velvetrope.userpools.factors.password_proofs import PasswordProofs
 from velvetrope.userpools.factors.second_factors import SecondFactors, is_second_factor_owed
 from velvetrope.userpools.sign_in.custom_challenges import CustomChallenges
 from velvetrope.userpools.sign_in.new_passwords import NewPasswords
-from velvetrope.userpools.turns import Answered, NextChallenge, Passed, Turn, check_stands, signed_out_since
+from velvetrope.userpools.turns import Answered, NextChallenge, Passed, Turn, check_stands
 from velvetrope.userpools.users.standing import check_may_sign_in
 
 __all__ = ["NextStep"]
@@ -90,7 +90,7 @@ class NextStep:
             sign_in.flow == "CUSTOM_AUTH"
             or sign_in.device_key is not None
             or stored.user.status != "CONFIRMED"
-            or signed_out_since(sign_in, stored.user)
+            or stored.user.has_signed_out_since(sign_in.begun_at)
             or is_second_factor_owed(turn.pool, sign_in, stored.user)
         ):
             return None

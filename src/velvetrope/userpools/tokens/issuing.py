@@ -31,7 +31,7 @@ from velvetrope.userpools.errors import (
 from velvetrope.userpools.tokens.claims import ClaimWriter, Granted, Told
 from velvetrope.userpools.tokens.resource_servers import ScopeDirectory
 from velvetrope.userpools.tokens.signing_keys import PoolKeys, SigningPair
-from velvetrope.userpools.tokens.verification import TokenVerification, began_before_sign_out
+from velvetrope.userpools.tokens.verification import TokenVerification
 from velvetrope.userpools.triggers.invocations import Occasion
 from velvetrope.userpools.triggers.token_generation import TokenGeneration
 from velvetrope.userpools.users.standing import check_no_reset_asked
@@ -367,7 +367,7 @@ class TokenIssuer:
             raise NotAuthorizedException("Refresh Token has been revoked", detail="the user is gone")
         if not stored.user.enabled:
             raise NotAuthorizedException("User is disabled.")
-        if began_before_sign_out(family, stored.user):
+        if stored.user.has_signed_out_since(family.authenticated_at):
             raise NotAuthorizedException("Refresh Token has been revoked", detail="the user has signed out everywhere")
         check_no_reset_asked(stored.user)
         return stored.user

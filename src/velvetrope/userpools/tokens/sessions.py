@@ -24,7 +24,6 @@ from velvetrope.store.tables.userpools_sign_in import SignInStore, TokenFamily
 from velvetrope.userpools.directory import PoolDirectory
 from velvetrope.userpools.errors import InvalidParameterException, ResourceNotFoundException
 from velvetrope.userpools.tokens.signed_in import AccessTokens
-from velvetrope.userpools.tokens.verification import began_before_sign_out
 
 __all__ = ["SessionOperations"]
 
@@ -92,7 +91,8 @@ class SessionOperations:
     async def _families(self, stored: StoredUser, *, now: datetime) -> Sequence[TokenFamily]:
         user = stored.user
         families = await self._store.load_families_of_user(user.user_pool_id, user.sub, now=now, limit=_SHOWN)
-        return [family for family in families if not began_before_sign_out(family, user)]
+        # One that a function held up past a sign-out was kept after those of then had been ended.
+        return [family for family in families if not user.has_signed_out_since(family.authenticated_at)]
 
     async def _revoke(self, stored: StoredUser, session_id: str, *, now: datetime) -> None:
         for family in await self._families(stored, now=now):

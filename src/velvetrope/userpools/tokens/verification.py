@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from velvetrope.store.tables.userpools import AppClient, StoredUser, User, UserPool, UserPoolStore
-from velvetrope.store.tables.userpools_sign_in import SignInStore, TokenFamily
+from velvetrope.store.tables.userpools_sign_in import SignInStore
 from velvetrope.tokens import (
     InvalidToken,
     TokenExpired,
@@ -29,7 +29,7 @@ from velvetrope.userpools.tokens.claims import epoch_seconds
 from velvetrope.userpools.tokens.signing_keys import PoolKeys
 from velvetrope.userpools.users.standing import check_no_reset_asked
 
-__all__ = ["Issuer", "TokenVerification", "began_before_sign_out"]
+__all__ = ["Issuer", "TokenVerification"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +122,9 @@ class TokenVerification:
         origin_jti = verified.claims.get("origin_jti")
         if isinstance(origin_jti, str):
             family = await self._sign_ins.load_family(origin_jti)
-            if family is None or family.revoked_at is not None or began_before_sign_out(family, stored.user):
+            if family is None or family.revoked_at is not None:
+                raise TokenRevoked("The token's session was ended")
+            if stored.user.has_signed_out_since(family.authenticated_at):  # kept late, by a function that held it up
                 raise TokenRevoked("The token's session was ended")
         elif _signed_out_since(stored.user, verified):
             raise TokenRevoked("The token's user has signed out everywhere")
@@ -144,11 +146,6 @@ class TokenVerification:
                 continue
             return True
         return False
-
-
-def began_before_sign_out(family: TokenFamily, user: User) -> bool:
-    """Whether it was kept after the families of then had been ended, by a sign-in that a function held up."""
-    return user.signed_out_at is not None and family.authenticated_at < user.signed_out_at
 
 
 def _signed_out_since(user: User, verified: VerifiedToken) -> bool:
