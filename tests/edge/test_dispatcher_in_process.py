@@ -1,12 +1,15 @@
 """Calls without a socket: the same checks, the same errors, one decision record each."""
 
+import asyncio
+from collections.abc import Coroutine, Mapping
 from datetime import UTC, datetime
 
 import msgspec
 import pytest
 
-from support.edge import ACCOUNT, ALICE, REGION, ROOT, Edge, ToySts
+from support.edge import ACCOUNT, ALICE, REGION, ROOT, Edge, FakeJudgement, FakeVerdict, ToySts
 from velvetrope.clock import FrozenClock
+from velvetrope.edge.requests import ControlRequest, head_of
 from velvetrope.errors import ServiceError
 from velvetrope.operations import Answer, Call, operation
 from velvetrope.principals import ANONYMOUS, Principal
@@ -136,6 +139,77 @@ async def test_an_answer_that_its_shape_has_no_place_for_is_a_fault_of_ours(
     edge.dispatcher.register("sts", WrongAnswers())
 
     assert (await refusal(edge, "sts", name, parameters, ROOT))[0] == "InternalFailure"
+
+
+class Unending:
+    """An operation, and a judge, that come to no end."""
+
+    def __init__(self) -> None:
+        self.begun = asyncio.Event()
+
+    @operation
+    async def forgot_password(self, call: Call, *, client_id: str, username: str) -> Answer:
+        await self._wait()
+        return None
+
+    async def judge(self, service: str, operation: str, parameters: Mapping[str, object], call: Call) -> FakeJudgement:
+        await self._wait()
+        return FakeJudgement("", "", FakeVerdict(True))
+
+    async def _wait(self) -> None:
+        self.begun.set()
+        await asyncio.Event().wait()
+
+
+async def cut_off(calling: Coroutine[object, object, object], begun: asyncio.Event) -> None:
+    task = asyncio.create_task(calling)
+    await begun.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+@pytest.mark.parametrize("over_http", [False, True])
+async def test_a_call_that_is_cancelled_when_it_was_let_in_is_not_recorded_as_answered(over_http: bool) -> None:
+    edge, unending = Edge(clock=FrozenClock()), Unending()
+    edge.dispatcher.register("cognito-idp", unending)
+    asked = {"ClientId": "1234567890", "Username": "eve"}
+    target = (b"x-amz-target", b"AWSCognitoIdentityProviderService.ForgotPassword")
+    head = head_of("POST", "/", b"/", b"", [target, (b"content-type", b"application/x-amz-json-1.1")])
+    request = ControlRequest(
+        head=head,
+        body=msgspec.json.encode(asked),
+        source_ip="127.0.0.1",
+        scheme="http",
+        request_id="r",
+        received_at=FrozenClock().now(),
+    )
+
+    in_process = edge.dispatcher.invoke("cognito-idp", "ForgotPassword", asked, call_as(ANONYMOUS))
+    await cut_off(edge.dispatcher.answer(request) if over_http else in_process, unending.begun)
+    in_process.close()
+
+    (record,) = edge.decisions.recent(10)
+    last = record.steps[-1]
+    assert (record.outcome, record.status, record.code) == ("allowed", 503, "")
+    assert (last.name, last.outcome) == ("call", "skipped")
+    assert last.reason == "cancelled before it was answered; what it was asked to do may be done"
+
+
+async def test_a_call_that_is_cancelled_before_it_was_let_in_is_recorded_as_refused() -> None:
+    edge, unending = Edge(clock=FrozenClock()), Unending()
+    edge.judge.judge = unending.judge  # type: ignore[method-assign]  # what is asked is not the point here
+
+    await cut_off(
+        edge.dispatcher.invoke("cognito-idp", "CreateUserPool", {"PoolName": "p"}, call_as(ROOT)), unending.begun
+    )
+
+    (record,) = edge.decisions.recent(10)
+    last = record.steps[-1]
+    assert (record.outcome, record.status, record.code) == ("refused", 503, "ServiceUnavailable")
+    assert (last.name, last.outcome) == ("authorization", "refused")
+    assert last.reason == "ServiceUnavailable: the call was cancelled before it was let in; nothing was done"
+    assert edge.user_pools.calls == []
 
 
 async def test_an_operation_hears_for_which_resources_its_caller_was_allowed() -> None:

@@ -8,11 +8,13 @@
 A call passes, in this order: the operation is found; the signature is proven (unless AWS leaves the operation
 unsigned); the parameters are parsed and held against the model; policy allows it; the signature of our method takes
 the parameters; the method runs; the answer is spelled by its output shape. The first refusal wins and is told in the
-service's own form. Every call leaves one decision record, whatever came of it.
+service's own form. Every call leaves one decision record, whatever came of it: one that is cancelled (its server stops,
+or whoever made it in process does not wait any more) says how far it came, with status 503.
 
 What a method needs to know of a service is all in its model: nothing here names an operation.
 """
 
+import asyncio
 import logging
 from collections.abc import Callable, Mapping
 from datetime import datetime
@@ -48,6 +50,8 @@ __all__ = ["OperationDispatcher"]
 
 ResourceTeller = Callable[[Mapping[str, object]], str]
 """The resource of a call by its parameters, in words for the owner; nothing where that is not known."""
+
+_NO_ANSWER = 503
 
 _log = logging.getLogger(__name__)
 
@@ -85,7 +89,7 @@ class OperationDispatcher:
             self._tellers[service] = teller
 
     async def answer(self, request: ControlRequest) -> WireAnswer:
-        """Serve one HTTP call. Never raises: what went wrong is in the answer."""
+        """Serve one HTTP call. What went wrong is in the answer; only a cancellation is raised."""
         started = perf_counter()
         trail = CallTrail()
         refusal: ServiceError | None = None
@@ -97,21 +101,14 @@ class OperationDispatcher:
         except Exception as error:  # noqa: BLE001 - where faults of ours stop
             refusal = _fault(error, trail.service, request.request_id)
             answer = _render_error(refusal, trail.service, request.request_id)
+        except asyncio.CancelledError:
+            self._keep_answered(request, trail, _cut_off(trail), _NO_ANSWER, started)
+            raise
         service = SERVICES.get(trail.service)
         answer.headers.append((b"x-amzn-RequestId", request.request_id.encode()))
         if service is None or service.called_by_browsers:
             answer.headers += CROSS_ORIGIN_HEADERS
-        self._keep(
-            trail,
-            refusal,
-            request.request_id,
-            request.received_at,
-            request.head.method,
-            request.head.path,
-            request.source_ip,
-            answer.status,
-            started,
-        )
+        self._keep_answered(request, trail, refusal, answer.status, started)
         return answer
 
     async def invoke(
@@ -128,6 +125,7 @@ class OperationDispatcher:
         trail = CallTrail()
         own_call = msgspec.structs.replace(call, request_id=new_uuid(self._entropy), judged=())
         refusal: ServiceError | None = None
+        status = 200
         try:
             found = self._find_operation(Target(SERVICES.get(service), operation), trail)
             if call.principal == ANONYMOUS and not found.operation.is_unsigned:
@@ -142,13 +140,16 @@ class OperationDispatcher:
             result = await self._perform(found, parameters, None, own_call, trail)
             return {} if found.operation.output is None else answer_writer(found.operation.output)(result)
         except ServiceError as error:
-            refusal = error
+            refusal, status = error, error.http_status
             raise
         except Exception as error:
             refusal = _fault(error, service, own_call.request_id)
+            status = refusal.http_status
             raise refusal from error
+        except asyncio.CancelledError:
+            refusal, status = _cut_off(trail), _NO_ANSWER
+            raise
         finally:
-            status = 200 if refusal is None else refusal.http_status
             self._keep(trail, refusal, own_call.request_id, self._clock.now(), "", "", call.source_ip, status, started)
 
     async def allows(self, service: str, operation: str, parameters: Mapping[str, object], call: Call) -> bool:
@@ -292,6 +293,21 @@ class OperationDispatcher:
             violation = f"Value null at '{name}' failed to satisfy constraint: Member must not be null"
             raise errors.invalid_parameters(found.service, describe_violations([violation])) from reason
 
+    def _keep_answered(
+        self, request: ControlRequest, trail: CallTrail, refusal: ServiceError | None, status: int, started: float
+    ) -> None:
+        self._keep(
+            trail,
+            refusal,
+            request.request_id,
+            request.received_at,
+            request.head.method,
+            request.head.path,
+            request.source_ip,
+            status,
+            started,
+        )
+
     def _keep(
         self,
         trail: CallTrail,
@@ -338,6 +354,14 @@ def _unreadable(reason: UnknownMember | MalformedRequest, service: WireService, 
     if isinstance(reason, UnknownMember):
         return errors.invalid_parameters(service, f"velvetrope does not know {operation}.{reason.message}")
     return errors.malformed_request(service.protocol, reason.message)
+
+
+def _cut_off(trail: CallTrail) -> ServiceError | None:
+    """What refused a call that was cancelled: nothing, once it was let in. Then its work may be committed or not."""
+    if trail.step != "call":
+        return errors.cut_off_before_the_call()
+    trail.note("cancelled before it was answered; what it was asked to do may be done", "skipped")
+    return None
 
 
 def _fault(error: Exception, service: str, request_id: str) -> ServiceError:

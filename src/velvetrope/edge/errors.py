@@ -17,6 +17,7 @@ from velvetrope.errors import ServiceError
 
 __all__ = [
     "access_denied",
+    "cut_off_before_the_call",
     "internal_error",
     "invalid_parameters",
     "malformed_request",
@@ -116,6 +117,14 @@ def malformed_request(protocol: Protocol, message: str) -> ServiceError:
 def invalid_parameters(service: WireService, message: str) -> ServiceError:
     """The call can be read and its parameters are refused."""
     return _error_class(service.validation_code, 400)(message)
+
+
+def cut_off_before_the_call() -> ServiceError:
+    """For the record of a call that was cancelled before it was decided; its client has no answer.
+
+    Source: IAM, "Common Error Types" (ServiceUnavailable).
+    """
+    return _error_class("ServiceUnavailable", 503)("the call was cancelled before it was let in; nothing was done")
 
 
 def internal_error(service: WireService, request_id: str) -> ServiceError:
