@@ -1,13 +1,18 @@
 """Calls by a custom domain name: what functions see of them, and an API that is reached by no other way."""
 
+import asyncio
 import json
 from typing import Any
 
 import msgspec
 import pytest
+from sqlalchemy.exc import OperationalError
 
 from support.gateway import Gateway, header, patch
-from velvetrope.execute_api import IncomingRequest
+from velvetrope.execute_api import IncomingRequest, custom_domains
+from velvetrope.store import ChangeFeed, Database
+from velvetrope.store.tables.apigateway_domains import DomainNameStore
+from velvetrope.store.tables.apigateway_records import BasePathMapping, DomainName
 
 _HOST = "api.example.com"
 
@@ -69,3 +74,32 @@ async def test_a_path_without_a_mapping_is_forbidden(gateway: Gateway, api_id: s
     response = await gateway.call(request)
 
     assert (response.status, response.body) == (403, b'{"message":"Forbidden"}')
+
+
+class BusyStore(DomainNameStore):
+    """The tables, of a database that is away when they are read for the first time."""
+
+    def __init__(self, database: Database) -> None:
+        super().__init__(database)
+        self.is_away = True
+        self.read = asyncio.Event()
+
+    async def load_served(self) -> tuple[list[DomainName], list[BasePathMapping]]:
+        if self.is_away:
+            self.is_away = False
+            raise OperationalError("SELECT", {}, OSError("away"))
+        self.read.set()
+        return await super().load_served()
+
+
+async def test_domains_that_could_not_be_read_are_read_again(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(custom_domains, "_TRY_AGAIN_SECONDS", 0.0)
+    store, changes = BusyStore(database), ChangeFeed()
+    domains = custom_domains.CustomDomains(store, changes)
+
+    changes.publish("apigateway-domains")
+
+    await asyncio.wait_for(store.read.wait(), 60)
+    await domains.reload()  # behind the one that has begun

@@ -87,6 +87,26 @@ async def test_a_measurement_that_takes_long_holds_nobody_up() -> None:
     await watch.close()
 
 
+async def test_a_measurement_that_fails_is_told_of_once_and_the_watch_goes_on(caplog: pytest.LogCaptureFixture) -> None:
+    class Broken(Box):
+        def stored_bytes(self) -> int:
+            raise ZeroDivisionError
+
+    watch, broken, large = MemoryWatch(), Broken(), Box(too_large=True)
+    watch.add(broken)
+    for _ in range(3):
+        await asyncio.wait_for(broken.measured.get(), 10)
+    watch.discard(broken)
+    watch.add(large)
+
+    await asyncio.wait_for(large.ended.wait(), 10)
+
+    assert [record.getMessage() for record in caplog.records] == [
+        "the memory of functions could not be measured; it is tried again"
+    ]
+    await watch.close()
+
+
 async def test_who_ended_while_it_was_measured_is_not_ended_again() -> None:
     watch, large, other = MemoryWatch(), Box(too_large=True), Box()
     large.may_go_on.clear()

@@ -495,6 +495,20 @@ async def test_job_that_is_given_back_is_taken_at_once(world: World, pool_id: st
     assert await job.counts() == ("Succeeded", 150, 0, 0)
 
 
+async def test_job_that_meets_a_fault_of_ours_fails_and_keeps_no_other_waiting(world: World, pool_id: str) -> None:
+    async def fault() -> None:
+        raise ZeroDivisionError
+
+    job = await started(world, pool_id, 150)
+    Between(world, fault)
+
+    await world.pools.imports.run_due()
+
+    assert await job.counts() == ("Failed", 99, 0, 0)
+    assert (await job.state())["completion_message"] == "An internal error occurred."
+    assert await (await done(world, pool_id, person("bea"))).counts() == ("Succeeded", 1, 0, 0)
+
+
 async def test_sign_up_during_the_import_keeps_its_name(world: World, pool_id: str) -> None:
     job = await started(world, pool_id, 200)
     Between(world, lambda: world.user(pool_id, "user0150"))

@@ -16,8 +16,11 @@ Source: API Gateway Developer Guide, "Use API mappings to connect API stages to 
 """
 
 import asyncio
+import logging
 from collections.abc import Mapping
 from typing import NamedTuple
+
+from sqlalchemy.exc import SQLAlchemyError
 
 from velvetrope.store import ChangeFeed
 from velvetrope.store.tables.apigateway_domains import DomainNameStore
@@ -26,6 +29,9 @@ __all__ = ["CustomDomains"]
 
 _NOBODY = ""
 """No API has this id."""
+_TRY_AGAIN_SECONDS = 1.0
+
+_log = logging.getLogger(__name__)
 
 
 class _Domain(NamedTuple):
@@ -84,4 +90,12 @@ class CustomDomains:
         return api_id, b"/" + stage + (left or b"/"), matched
 
     def _reload_soon(self) -> None:
-        self._reload = asyncio.get_running_loop().create_task(self.reload())
+        self._reload = asyncio.get_running_loop().create_task(self._reload_or_try_again())
+
+    async def _reload_or_try_again(self) -> None:
+        try:
+            await self.reload()
+        except SQLAlchemyError:
+            # Until then a name that was taken away still leads to its API.
+            _log.exception("custom domain names could not be read; it is tried again")
+            asyncio.get_running_loop().call_later(_TRY_AGAIN_SECONDS, self._reload_soon)

@@ -33,7 +33,7 @@ from datetime import timedelta
 from typing import Protocol
 
 import msgspec
-from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import IntegrityError
 
 from velvetrope.clock import Clock, Entropy
 from velvetrope.errors import ServiceError
@@ -178,8 +178,8 @@ class EventQueue:
             self._awake.clear()
             try:
                 seconds = await self._take_what_is_due()
-            except SQLAlchemyError:  # a database that is away comes back
-                _log.exception("events could not be taken")
+            except Exception:  # noqa: BLE001  whatever it is: events that come later are to be run
+                _log.exception("events could not be taken; it is tried again")
                 seconds = _LOOK_AGAIN_SECONDS
             if not self._running and not self._awake.is_set():
                 self._idle.set()
@@ -243,7 +243,7 @@ class EventQueue:
                 until = self._clock.now() + _HOLD
                 try:
                     await self._events.hold_events(self._taker, list(self._running), until=until)
-                except SQLAlchemyError:  # tried again before the time is over
+                except Exception:  # noqa: BLE001  whatever it is: it is tried again before the time is over
                     _log.exception("events could not be held")
 
     async def _settle(self, taken: TakenEvent) -> None:

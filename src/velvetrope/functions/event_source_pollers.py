@@ -135,8 +135,8 @@ class EventSourcePollers:
             self._changed.clear()
             try:
                 enabled = {mapping.mapping_id: mapping for mapping in await self._mappings.load_enabled()}
-            except SQLAlchemyError:  # a database that is away comes back
-                _log.exception("event source mappings could not be read")
+            except Exception:  # noqa: BLE001  whatever it is: mappings that are made later are to be read
+                _log.exception("event source mappings could not be read; it is tried again")
                 await asyncio.sleep(_RETRY_SECONDS[-1])
                 continue
             for mapping_id, (mapping, task) in list(self._tasks.items()):
@@ -264,7 +264,7 @@ class _Poller:
                 self._pollers.note(self._mapping.mapping_id, f"PROBLEM: {err.code}: {err.message}")
                 await self._pollers.wait_before_retry(failures)
                 continue
-            except SQLAlchemyError:  # a database that is away comes back
+            except Exception:  # noqa: BLE001  whatever it is: messages that come later are to be read
                 self._leave()
                 failures += 1
                 self._pollers.note(self._mapping.mapping_id, _INTERNAL_ERROR)

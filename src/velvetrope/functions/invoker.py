@@ -22,6 +22,7 @@ from datetime import datetime
 from typing import Literal, Protocol
 
 import msgspec
+from sqlalchemy.exc import SQLAlchemyError
 
 from velvetrope.clock import Entropy
 from velvetrope.errors import ServiceError
@@ -56,6 +57,7 @@ _log = logging.getLogger(__name__)
 
 _ACTION = "lambda:InvokeFunction"
 _SWEEP_SECONDS = 15.0
+_READ_AGAIN_SECONDS = 1.0
 _MAX_REMEMBERED_SOURCES = 1024
 _COGNITO = "cognito-identity.amazonaws.com"
 
@@ -402,7 +404,13 @@ class FunctionInvoker:
         generation = -1
         while generation != self._generation:
             generation = self._generation
-            in_use = await self._store.load_versions_in_use({key.function_arn for key in self._pools})
+            try:
+                in_use = await self._store.load_versions_in_use({key.function_arn for key in self._pools})
+            except SQLAlchemyError:
+                _log.exception("it could not be read which functions have changed; it is tried again")
+                generation = -1
+                await asyncio.sleep(_READ_AGAIN_SECONDS)
+                continue
             keys = {_PoolKey(*found) for found in in_use}
             versions = {(key.function_arn, key.version) for key in keys}
             for key in [key for key in self._pools if key not in keys]:

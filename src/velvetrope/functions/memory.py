@@ -14,6 +14,7 @@ that. One measurement follows the other, and all of them take at most a fifth of
 """
 
 import asyncio
+import logging
 import os
 from collections.abc import Sequence
 from time import perf_counter
@@ -28,6 +29,8 @@ IDLE_SECONDS = 1.0
 
 _REST = 4
 """How many times as long as a measurement took it is waited before the next, at least."""
+
+_log = logging.getLogger(__name__)
 
 
 class Watched(Protocol):
@@ -61,6 +64,7 @@ class MemoryWatch:
         self._timer: asyncio.TimerHandle | None = None
         self._look: asyncio.Task[None] | None = None
         self._quick = False
+        self._is_failing = False
         self._rest_until = 0.0
         self._threads = Threads(1, name="memory-watch")
 
@@ -108,8 +112,15 @@ class MemoryWatch:
         sandboxes = list(self._watched)
         self._quick = any(sandbox.busy for sandbox in sandboxes)
         since = perf_counter()
+        too_large: list[Watched] = []
         try:
             too_large = await self._threads.run(lambda: self._find_too_large(sandboxes))
+        except Exception:  # noqa: BLE001  whatever it is: nobody else keeps functions within their memory
+            if not self._is_failing:
+                _log.exception("the memory of functions could not be measured; it is tried again")
+            self._is_failing = True
+        else:
+            self._is_failing = False
         finally:
             self._look = None
         now = perf_counter()

@@ -12,8 +12,6 @@ import asyncio
 import logging
 from pathlib import Path
 
-from sqlalchemy.exc import SQLAlchemyError
-
 from velvetrope.clock import Clock
 from velvetrope.logs.event_files import EventFiles
 from velvetrope.logs.event_operations import EventOperations
@@ -92,5 +90,5 @@ class LogService:
             seconds = _TIDY_SECONDS
             try:
                 await self.tidy()
-            except (OSError, SQLAlchemyError):
+            except Exception:  # noqa: BLE001  whatever it is: they are to be tidied the next time
                 _log.exception("logs could not be tidied")

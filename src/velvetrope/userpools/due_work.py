@@ -6,7 +6,8 @@
     await work.stop()
 
 `do` does everything that is due and says when the next will be; it is called again then, or when something of the topic
-was committed by any node. A database that is away is waited for.
+was committed by any node. When it fails, whyever, it is called again after a pause that grows with the failures in a
+row, and not before: work that fails may have committed something of its own topic. The log tells of the first.
 """
 
 import asyncio
@@ -14,12 +15,13 @@ import contextlib
 import logging
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
-
-from sqlalchemy.exc import SQLAlchemyError
+from typing import Final
 
 from velvetrope.store import ChangeFeed
 
 __all__ = ["DueWork"]
+
+_MOST_DOUBLINGS: Final = 10
 
 _log = logging.getLogger(__name__)
 
@@ -37,7 +39,7 @@ class DueWork:
         failed: str,
     ) -> None:
         """`do` returns how long it is until the next is due, None if nobody knows. It is called after `longest_wait` at
-        the latest: the clock of the machine may be set meanwhile. `failed` is what the log says when the store fails.
+        the latest: the clock of the machine may be set meanwhile. `failed` is what the log says when it fails.
         """
         self._do = do
         self._longest_wait = longest_wait
@@ -60,14 +62,19 @@ class DueWork:
             self._task = None
 
     async def _run(self) -> None:
+        failures = 0
         while True:
             self._changed.clear()
-            wait = self._longest_wait
             try:
                 until_next = await self._do()
-                if until_next is not None:
-                    wait = min(max(until_next, timedelta()), self._longest_wait)
-            except SQLAlchemyError:
-                _log.exception("%s", self._failed)
+            except Exception:  # noqa: BLE001  whatever it is: what is due later is to be done
+                if not failures:
+                    _log.exception("%s; it is tried again", self._failed)
+                pause = timedelta(seconds=2 ** min(failures, _MOST_DOUBLINGS))
+                failures += 1
+                await asyncio.sleep(min(pause, self._longest_wait).total_seconds())
+                continue
+            failures = 0
+            wait = self._longest_wait if until_next is None else min(max(until_next, timedelta()), self._longest_wait)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._changed.wait(), wait.total_seconds())

@@ -26,7 +26,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 import msgspec
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from velvetrope.clock import Clock, Entropy
 from velvetrope.errors import ReasonError
@@ -149,6 +149,11 @@ class ImportRunner:
         except (LogsRefused, ResourceNotFoundException) as reason:
             _log.warning("the user import job %s has failed: %s", job.job_id, reason)
             status, message = "Failed", "The role cannot be assumed, may not write the log, or the pool is gone."
+        except (SQLAlchemyError, OSError):
+            raise  # a store, or a disk, that is away: the job is done when it is back
+        except Exception:  # noqa: BLE001  a fault of ours: neither this job nor those behind it may wait for ever
+            _log.exception("the user import job %s has failed", job.job_id)
+            status, message = "Failed", "An internal error occurred."
         else:
             status, message = ("Succeeded", _DONE) if job.imported_users or job.lines == 1 else ("Failed", _NOBODY)
         await self._store.finish_job(job, holder, status, message[:128], now=self._clock.now())
