@@ -126,7 +126,7 @@ async def test_identities_go_with_their_user_and_can_be_had_again(database: Data
     store = UserPoolStore(database)
     await create(store, make_user("anna", CAROL))
 
-    await store.delete_user(POOL, "anna")
+    await store.delete_user(StoredUser(make_user("anna", CAROL), "anna", None))
 
     assert await found(store, Cognito_Subject="carol") == {}
     assert await create(store, make_user("ben", CAROL)) is None

@@ -243,13 +243,23 @@ async def test_deleting_a_user_takes_what_is_theirs(store: UserPoolStore, sign_i
     await asyncio.to_thread(sign_ins.create_family, NewFamily(family(), "t"), now=NOW)
     await asyncio.to_thread(sign_ins.create_family, NewFamily(family("other", sub="sub-of-berta"), "u"), now=NOW)
 
-    assert await store.delete_user(POOL, "anna")
-    assert not await store.delete_user(POOL, "anna")
+    assert await store.delete_user(stored("anna"))
+    assert not await store.delete_user(stored("anna"))
 
     assert await sign_ins.load_family("o") is None
     assert await sign_ins.load_family_of_token("t") is None
     assert await sign_ins.load_family("other") is not None
     assert await store.create_user(user("b", sign_in_aliases={"email": "e"}), "b", password_sealed=None) is None
+
+
+async def test_who_has_the_name_by_now_is_not_deleted(store: UserPoolStore, sign_ins: SignInStore) -> None:
+    await store.create_user(user("anna"), "anna", password_sealed=None, code=CODE)
+    await asyncio.to_thread(sign_ins.create_family, NewFamily(family(), "t"), now=NOW)
+
+    assert not await store.delete_user(StoredUser(user("anna", sub="who had it before"), "anna", None))
+
+    assert await store.load_user(POOL, "anna") is not None
+    assert await sign_ins.load_family("o") is not None
 
 
 async def test_challenge_is_spent_once(sign_ins: SignInStore) -> None:

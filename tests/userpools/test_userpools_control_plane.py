@@ -728,6 +728,33 @@ async def test_taken_names_and_aliases(world: World) -> None:
 
 
 @pytest.mark.parametrize(
+    ("pool", "owner", "other", "attributes"),
+    [
+        ({"alias_attributes": ("preferred_username",)}, "anna", "berta", {"preferred_username": "annie"}),
+        ({"username_attributes": ("email",)}, "anna@example.com", "anna@example.com", {}),
+    ],
+    ids=["a preferred name", "an address that nobody has proven"],
+)
+async def test_name_that_is_no_proven_address_is_not_taken_from_its_owner(
+    world: World, pool: dict[str, Any], owner: str, other: str, attributes: dict[str, str]
+) -> None:
+    pool_id = await world.pool(**pool)
+    await world.user(pool_id, owner, **attributes)
+    before = await world.admin_get_user(user_pool_id=pool_id, username=owner)
+
+    async with refused("UsernameExistsException"):
+        await world.admin_create_user(
+            user_pool_id=pool_id,
+            username=other,
+            user_attributes=attribute_list(**attributes),
+            force_alias_creation=True,
+            message_action="SUPPRESS",
+        )
+
+    assert await world.admin_get_user(user_pool_id=pool_id, username=owner) == before
+
+
+@pytest.mark.parametrize(
     ("attributes", "message"),
     [
         (

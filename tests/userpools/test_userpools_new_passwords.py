@@ -3,8 +3,11 @@
 import json
 from typing import Any
 
+import pytest
+
 from support.userpools import World, attribute_list, refused
 from velvetrope.store.tables.userpools import SchemaAttribute
+from velvetrope.userpools.passwords.vault import PasswordVault
 from velvetrope.userpools.shapes import UserAttributeUpdateSettings
 
 NEXT = "An0ther!pw"
@@ -96,3 +99,42 @@ async def test_client_is_not_told_what_it_may_not_read(world: World) -> None:
     _, _, challenge = await asked(world, client={"read_attributes": ("nickname",)})
 
     assert json.loads(challenge["challenge_parameters"]["userAttributes"]) == {"nickname": "ann"}
+
+
+async def test_what_an_administrator_changes_meanwhile_stays(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A password takes some time to be hashed; what is kept with it is what was sent along, and no older attribute."""
+    pool_id, client_id, challenge = await asked(world)
+    seal = PasswordVault.seal
+
+    async def sealed_slowly(*given: Any, **named: Any) -> bytes:
+        changed = attribute_list(nickname="anni", email="anna@example.org", email_verified="true")
+        await world.admin_update_user_attributes(user_pool_id=pool_id, username="anna", user_attributes=changed)
+        return await seal(*given, **named)
+
+    with monkeypatch.context() as slowly:
+        slowly.setattr(PasswordVault, "seal", sealed_slowly)
+        await world.respond(client_id, challenge, {"NEW_PASSWORD": NEXT, "userAttributes.family_name": "Alm"})
+
+    after = await attributes(world, pool_id)
+    assert (after["nickname"], after["family_name"]) == ("anni", "Alm")
+    assert (after["email"], after["email_verified"]) == ("anna@example.org", "true")
+
+
+async def test_address_that_came_meanwhile_is_not_changed_either(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    pool_id, client_id, challenge = await asked(world)
+    seal = PasswordVault.seal
+
+    async def sealed_slowly(*given: Any, **named: Any) -> bytes:
+        given_now = attribute_list(phone_number="+15551234567", phone_number_verified="true")
+        await world.admin_update_user_attributes(user_pool_id=pool_id, username="anna", user_attributes=given_now)
+        return await seal(*given, **named)
+
+    with monkeypatch.context() as slowly:
+        slowly.setattr(PasswordVault, "seal", sealed_slowly)
+        async with refused("NotAuthorizedException", "Cannot modify an already provided phone_number"):
+            await world.respond(
+                client_id, challenge, {"NEW_PASSWORD": NEXT, "userAttributes.phone_number": "+15557654321"}
+            )
+
+    assert (await attributes(world, pool_id))["phone_number"] == "+15551234567"
+    assert (await world.sign_in(client_id, password=TEMPORARY))["challenge_name"] == "NEW_PASSWORD_REQUIRED"

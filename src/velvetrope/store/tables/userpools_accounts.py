@@ -58,8 +58,8 @@ class AccountStore:
     ) -> UserConflict | None:
         """Keep a new user with its aliases, identities, code and messages, all or nothing; or say what is taken.
 
-        Of two callers that want one name, one gets None and the other a conflict. `force_aliases` takes an alias from
-        whoever has it. `member_of` are groups of the pool to begin in.
+        Of two callers that want one name, one gets None and the other a conflict. `force_aliases` takes a proven
+        address from whoever has it (`take_aliases`). `member_of` are groups of the pool to begin in.
         """
         try:
             async with self._database.transaction() as tx:
@@ -191,23 +191,21 @@ class AccountStore:
         async with self._database.read() as connection:
             return list((await connection.execute(statement)).scalars())
 
-    async def delete_user(self, user_pool_id: str, username_key: str) -> bool:
-        """Remove the user and all that is theirs, tokens included; False if there was none."""
+    async def delete_user(self, found: StoredUser) -> bool:
+        """Remove the user who was found and all that is theirs, tokens included; False if they are gone.
+
+        Who has the name by now stays.
+        """
+        user_pool_id, username_key, sub = found.user.user_pool_id, found.username_key, found.user.sub
+        this_one = and_(users.c.user_pool_id == user_pool_id, users.c.username_key == username_key, users.c.sub == sub)
         async with self._database.transaction() as tx:
-            row = (
-                await tx.connection.execute(
-                    select(users.c.sub).where(
-                        users.c.user_pool_id == user_pool_id, users.c.username_key == username_key
-                    )
-                )
-            ).one_or_none()
-            if row is None:
+            if (await tx.connection.execute(select(users.c.sub).where(this_one))).one_or_none() is None:
                 return False
             for table in OF_A_USER:
                 await tx.connection.execute(
                     delete(table).where(table.c.user_pool_id == user_pool_id, table.c.username_key == username_key)
                 )
-            await userpools_sign_in.delete_of_user(tx.connection, user_pool_id, row.sub)
+            await userpools_sign_in.delete_of_user(tx.connection, user_pool_id, sub)
             tx.changed(USERS_TOPIC)
         return True
 

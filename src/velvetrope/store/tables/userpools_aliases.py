@@ -30,7 +30,11 @@ aliases = Table(
 
 
 async def take_aliases(connection: Connection, user: User, username_key: str, *, force: bool) -> UserConflict | None:
-    """Make the alias rows those of `user.sign_in_aliases`, unless somebody else has one of them."""
+    """Make the alias rows those of `user.sign_in_aliases`, unless somebody else has one of them.
+
+    `force` takes an address that this user has proven from whoever has it, and nothing else (cognito-idp model,
+    AdminCreateUserRequest, ForceAliasCreation).
+    """
     here = aliases.c.user_pool_id == user.user_pool_id
     for kind, alias in user.sign_in_aliases.items():
         this_one = and_(here, aliases.c.kind == kind, aliases.c.alias == alias)
@@ -39,7 +43,7 @@ async def take_aliases(connection: Connection, user: User, username_key: str, *,
             return UserConflict(kind)
         if owner is None or owner == username_key:
             continue
-        if not force:
+        if not force or user.attributes.get(f"{kind}_verified") != "true":
             return UserConflict(kind)
         await _take_alias_from(connection, user.user_pool_id, owner, kind)
     await connection.execute(delete(aliases).where(here, aliases.c.username_key == username_key))

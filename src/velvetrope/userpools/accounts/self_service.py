@@ -120,7 +120,7 @@ class SelfServiceOperations:
     @operation
     async def delete_user(self, call: Call, *, access_token: Secret[str]) -> Answer:
         signed_in = await self._tokens.signed_in(call, access_token)
-        if not await self._store.delete_user(signed_in.pool.id, signed_in.stored.username_key):
+        if not await self._store.delete_user(signed_in.stored):
             raise user_missing()
         return None
 

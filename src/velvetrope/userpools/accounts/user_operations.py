@@ -200,7 +200,7 @@ class UserOperations:
     async def admin_delete_user(self, call: Call, *, user_pool_id: str, username: str) -> Answer:  # noqa: ARG002
         pool = await self._directory.pool(user_pool_id)
         found = await self._directory.user(pool, username)
-        if not await self._store.delete_user(pool.id, found.username_key):
+        if not await self._store.delete_user(found):
             raise user_missing()
         return None
 

@@ -96,17 +96,18 @@ class NewPasswords:
         check_may_sign_in(user, now=now)
         self._passwords.check_policy(pool, password)
         await self._passwords.check_not_used_before(pool, found, password)
-        attributes = _completed_attributes(turn, user, responses)
+        _completed_attributes(turn, user, responses)  # refused before the session is spent
         sealed = await self._vault.seal(password, pool=pool, username=user.username, sub=user.sub)
         await self._challenges.spend_session(session, now=now)
-        stored = await self._keep(turn, found, sealed, attributes)
+        stored = await self._keep(turn, found, sealed, responses)
         return Answered(sign_in.with_password("NEW_PASSWORD_REQUIRED", fingerprint_of(sealed)), stored)
 
-    async def _keep(self, turn: Turn, found: StoredUser, sealed: bytes, attributes: dict[str, str]) -> StoredUser:
-        """The user with the new password, if nobody has changed the old one meanwhile."""
+    async def _keep(self, turn: Turn, found: StoredUser, sealed: bytes, responses: Mapping[str, str]) -> StoredUser:
+        """The user with the new password, if nobody has changed the old one meanwhile; of attributes what is new."""
         pool, now = turn.pool, turn.now
 
         def confirm(before: User) -> User:
+            attributes = _completed_attributes(turn, before, responses)
             return msgspec.structs.replace(
                 before,
                 attributes=attributes,
