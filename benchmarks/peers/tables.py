@@ -36,12 +36,16 @@ def doors_table(found: Found) -> Iterator[str]:
         yield _row(f"**{heading}**", "", *("" for _ in found))
         for trial in group:
             yield _row(trial.name, trial.aws, *(_CELLS[findings[trial].outcome] for findings in found.values()))
-    yield _row("**let in, of those that it has**", "", *(_let_in(findings.values()) for findings in found.values()))
+    yield _row(
+        "**let in, of those let in or refused**", "", *(_let_in(findings.values()) for findings in found.values())
+    )
 
 
 def _let_in(findings: Iterable[Finding]) -> str:
+    """An error of the peer's own is neither, and counts for nothing."""
     outcomes = [finding.outcome for finding in findings]
-    return f"**{outcomes.count(Outcome.LET_IN)} of {len(outcomes) - outcomes.count(Outcome.HAS_NONE)}**"
+    let_in = outcomes.count(Outcome.LET_IN)
+    return f"**{let_in} of {let_in + outcomes.count(Outcome.REFUSED)}**"
 
 
 def said_table(findings: Mapping[Trial, Finding]) -> Iterator[str]:

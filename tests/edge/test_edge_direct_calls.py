@@ -66,8 +66,11 @@ class EchoDoor:
             for _ in range(3):
                 await asyncio.sleep(0)
         elif path == b"/caught":
+            loop = asyncio.get_running_loop()
+            failing = loop.create_future()
+            loop.call_soon(failing.set_exception, TimeoutError())
             try:
-                await asyncio.wait_for(asyncio.Event().wait(), 0.01)
+                await failing
             except TimeoutError:
                 body = b"timed out"
         elif path == b"/fault":

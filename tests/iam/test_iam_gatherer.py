@@ -233,7 +233,9 @@ async def test_the_root_user_may_do_everything_within_its_session_policy(iam: Ia
     limited = replace(ROOT, session=session)
 
     assert (await decide(iam, limited, "a:Do")).allowed
-    assert (await decide(iam, limited, "iam:ListRoles")).outcome == "explicitDeny"
+    refused = await decide(iam, limited, "iam:ListRoles")
+    assert refused.outcome == "explicitDeny"
+    assert refused.reasons[-1] == "session policy 1: statement 2 denies"
 
 
 async def test_a_federated_user_has_the_issuer_s_policies_within_the_session_policy(iam: Iam) -> None:

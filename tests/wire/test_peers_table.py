@@ -14,9 +14,10 @@ import pytest
 from botocore.credentials import Credentials
 
 from benchmarks.peers.aws import Aws
-from benchmarks.peers.doors import DOORS, AwsHouse, House, Outcome, Trial
+from benchmarks.peers.doors import DOORS, AwsHouse, Finding, House, Outcome, Trial
 from benchmarks.peers.doors.door import Answer, Door, HasNone
 from benchmarks.peers.servers.velvetrope import aws_at
+from benchmarks.peers.tables import doors_table
 from support.days import in_one_day
 from support.running import ROOT_KEY, RunningServer
 
@@ -79,6 +80,15 @@ def test_an_error_of_the_peers_own_is_no_refusal_unless_aws_answers_so() -> None
 
     assert _door(LET_IN, error).open(lambda: None).outcome is Outcome.BROKE
     assert _door(LET_IN, error, aws="500 InternalError").open(lambda: None).outcome is Outcome.REFUSED
+
+
+def test_the_last_row_counts_those_let_in_of_those_let_in_or_refused() -> None:
+    trials = [Trial("Doors", str(n), "403", waits=False, at=lambda _: Finding(Outcome.REFUSED, "")) for n in range(5)]
+    outcomes = [Outcome.LET_IN, Outcome.REFUSED, Outcome.REFUSED, Outcome.BROKE, Outcome.HAS_NONE]
+
+    *_, last = doors_table({"peer": {trial: Finding(how, "") for trial, how in zip(trials, outcomes, strict=True)}})
+
+    assert last.endswith("| **1 of 3** |")
 
 
 def test_a_peer_without_the_service_has_no_door() -> None:

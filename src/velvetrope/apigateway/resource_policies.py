@@ -53,7 +53,7 @@ def saved_policy(text: str, *, rest_api_id: str, region: str, account_id: str) -
                     statement[member] = _expanded(statement[member], base)
     expanded = json.dumps(document, separators=(",", ":"))
     try:
-        parse_policy(expanded, kind="resource", source=f"the resource policy of API {rest_api_id}")
+        parse_policy(expanded, kind="resource")
     except MalformedPolicy as malformed:
         raise BadRequestException(_INVALID, detail=malformed.message) from malformed
     return expanded

@@ -79,9 +79,7 @@ class PolicyGatherer:
                 _remember(self._own, key, own)
         if texts is None:
             return own
-        sessions = tuple(
-            read_policy(text, kind="session", source=f"session policy {n}") for n, text in enumerate(texts, 1)
-        )
+        sessions = tuple(read_policy(text, kind="session", source=str(n)) for n, text in enumerate(texts, 1))
         whole = replace(own, session=sessions)
         if own is not _NOTHING and own is not _GONE and generation == self._generation:
             _remember(self._whole, (key, texts), whole)

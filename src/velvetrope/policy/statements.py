@@ -78,7 +78,7 @@ _Halves = tuple[tuple[Statement, ...], tuple[Statement, ...]]
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """A validated, compiled document. `source` is what reasons call it (a name or an ARN)."""
+    """A validated, compiled document. `source` is what reasons call it behind its kind (a name, an ARN)."""
 
     kind: PolicyKind
     source: str

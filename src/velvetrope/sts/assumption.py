@@ -285,7 +285,7 @@ class RoleAssumption:
                 resource_account_id=role.account_id,
                 context=_context_of(role, caller, request),
                 policies=policies,
-                resource_policy=read_policy(role.assume_role_policy_document, kind="trust", source=f"trust:{role.arn}"),
+                resource_policy=read_policy(role.assume_role_policy_document, kind="trust", source=role.arn),
                 resource_policy_must_allow=True,
             )
         )

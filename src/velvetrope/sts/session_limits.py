@@ -45,7 +45,7 @@ def check_session_policy(document: str | None, policy_arns: Sequence[str] = ()) 
     if document is None:
         return
     try:
-        parse_policy(document, kind="session", source="session policy")
+        parse_policy(document, kind="session")
     except MalformedPolicy as error:
         raise MalformedPolicyDocument(error.message, detail=error.detail) from error
 

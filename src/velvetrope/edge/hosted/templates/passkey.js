@@ -53,9 +53,7 @@
       const credential = await (creates ? navigator.credentials.create(asked()) : navigator.credentials.get(asked()));
       form.elements.credential.value = JSON.stringify(answered(credential));
     } catch (refusal) {
-      const told = known && refusal.name === "InvalidStateError" ? known : failed;
-      told.hidden = false;
-      told.focus();
+      (known && refusal.name === "InvalidStateError" ? known : failed).hidden = false;
       return;
     }
     form.submit();
