@@ -74,7 +74,7 @@ clean:  ## Remove what was installed and built
 
 $(UV):
 	@echo "velvetrope: installing uv into .tools"
-	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "velvetrope needs Python 3.11 or newer; this is " + sys.version.split()[0])'
+	@$(PYTHON) -c 'import sys; sys.exit(0 if (3, 11) <= sys.version_info < (3, 15) else "velvetrope needs Python 3.11, 3.12, 3.13 or 3.14; this is " + sys.version.split()[0] + ". Install one of them and name it: make PYTHON=python3.14 demo")'
 	@$(PYTHON) -m venv .tools
 	@.tools/bin/python -m pip install --quiet --disable-pip-version-check 'uv>=0.9'
 
