@@ -2,6 +2,7 @@
 
 import shutil
 import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,12 +17,12 @@ class CannotRun(Exception):
 
 @dataclass(frozen=True)
 class Package:
-    """What is installed. `requirements` are pip's or npm's words; `python` is the version that PyPI's need."""
+    """What is installed. `requirements` are pip's or npm's words; `python` is which PyPI's need, if not this one."""
 
     name: str
     requirements: tuple[str, ...]
     registry: str = "PyPI"
-    python: str = "3.11"
+    python: str = sys.executable
 
     def install(self, folder: Path) -> Path:
         """The folder that it is in now, under `folder`; what is there already stays.
@@ -45,7 +46,7 @@ class Package:
         return home
 
     def _install_with_uv(self, home: Path) -> None:
-        _run(str(_UV), "venv", "--quiet", "--clear", "--python", self.python, str(home))
+        _run(str(_UV), "venv", "--quiet", "--clear", "--no-python-downloads", "--python", self.python, str(home))
         _run(str(_UV), "pip", "install", "--quiet", "--python", str(home / "bin/python"), *self.requirements)
 
     def _install_with_npm(self, home: Path) -> None:

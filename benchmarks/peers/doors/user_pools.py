@@ -171,13 +171,12 @@ class UserPools:
         )
         return name, app
 
-    def _answer_totp(self, *, right: bool) -> Answer:
+    def _answer_totp(self, code_of: Callable[["_App"], str]) -> Answer:
         name, app = self._with_totp()
         challenge = self.password(name)
         if challenge.get("ChallengeName") != "SOFTWARE_TOKEN_MFA":
             return Answer(admitted=_tokens(challenge), said=f"200: {', '.join(challenge)}")
-        # A code may be used once; the next is good already, since clocks may differ by a step (RFC 6238 section 5.2).
-        code = _next_code(app) if right else f"{(int(_next_code(app)) + 1) % 1_000_000:06}"
+        code = code_of(app)
         return ask(
             lambda: self.public.respond_to_auth_challenge(
                 ClientId=self.client_id,
@@ -189,10 +188,15 @@ class UserPools:
         )
 
     def right_totp(self) -> Answer:
-        return self._answer_totp(right=True)
+        """A code may be used once; the next is good already, where clocks may differ by a step (RFC 6238 section 5.2).
+
+        Where they may not, this step's is, though it has been used.
+        """
+        answer = self._answer_totp(_next_code)
+        return answer if answer.admitted else self._answer_totp(lambda app: app.at(SystemClock().now()))
 
     def wrong_totp(self) -> Answer:
-        return self._answer_totp(right=False)
+        return self._answer_totp(lambda app: f"{(int(_next_code(app)) + 1) % 1_000_000:06}")
 
     def password_without_totp(self) -> Answer:
         name, _ = self._with_totp()

@@ -44,6 +44,11 @@ def _command(started: Started) -> tuple[str, ...]:
     return (str(started.home / "bin/moto_server"), "--host", "127.0.0.1", "--port", str(started.port))
 
 
+def _environment(_started: Started) -> dict[str, str]:
+    """Its documentation's switch for looking at the codes of authenticator apps."""
+    return {"MOTO_COGNITO_IDP_USER_POOL_ENABLE_TOTP": "true"}
+
+
 _PACKAGE = Package("moto", (f"moto[server]=={VERSION}",))
 
 PEERS = (
@@ -53,6 +58,7 @@ PEERS = (
         documented='A library for tests. "IAM-like Access Control" is off unless it is switched on; deployed APIs are '
         "not served in server mode.",
         command=_command,
+        environment=_environment,
         house=lambda started: _WithoutGateway(_aws(started)),
         first_call=lambda started: _aws(started).client("sts").get_caller_identity(),
     ),
@@ -62,6 +68,7 @@ PEERS = (
         documented="The switch (`/moto-api/reset-auth`, or INITIAL_NO_AUTH_ACTION_COUNT) has access keys, their "
         "signatures and identity policies checked.",
         command=_command,
+        environment=_environment,
         house=_checking_house,
         first_call=_checking_house,
     ),
