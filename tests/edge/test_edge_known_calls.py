@@ -1,5 +1,6 @@
 """A head of an operation's call that is known means what the parser read in it, for the bodies it speaks of."""
 
+import contextlib
 import socket
 from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from datetime import UTC, datetime
@@ -50,6 +51,7 @@ class Reading:
             self.parser.get_http_version(),
             self.parser.should_keep_alive(),
             len(self.body),
+            1_000,
         )
 
 
@@ -215,6 +217,29 @@ def test_calls_with_one_head_are_each_answered_for_their_own_body(connection: so
     for body in (b"abcd", b"wxyz", b"1234"):
         answer = ask(connection, head(4) + body, until=b"POST / A.B " + body)
         assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
+
+
+def test_known_heads_taking_turns_on_one_connection_are_each_what_they_were(connection: socket.socket) -> None:
+    heads = {
+        b"abcd": head(4),
+        b"abcdef": head(6),
+        b"x" * 1_001: head(1_001),
+        b"wxyz": head(4, path=b"/other"),
+        b"last": head(4, b"Connection: close"),
+    }
+    for body, its_head in heads.items():
+        with contextlib.closing(socket.create_connection(connection.getpeername(), timeout=10)) as another:
+            ask(another, its_head + body, until=b"\r\n\r\n" if len(body) > 1_000 else body)
+
+    for body in (b"abcd", b"abcdef", b"x" * 1_001, b"abcdef", b"wxyz", b"abcd"):
+        if len(body) > 1_000:
+            assert ask(connection, heads[body] + body, until=b"\r\n\r\n").startswith(b"HTTP/1.1 413 ")
+        else:
+            path = b"/other" if body == b"wxyz" else b"/"
+            answer = ask(connection, heads[body] + body, until=b"POST %b A.B %b" % (path, body))
+            assert b"connection: close" not in answer
+    assert b"connection: close\r\n" in ask(connection, heads[b"last"] + b"last", until=b"POST / A.B last")
+    assert connection.recv(1) == b""
 
 
 def test_known_head_whose_body_comes_later_or_not_alone_is_parsed(connection: socket.socket) -> None:

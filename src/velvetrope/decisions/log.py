@@ -20,6 +20,8 @@ StepOutcome = Literal["allowed", "refused", "skipped"]
 Steps = tuple[tuple[str, StepOutcome, str], ...]
 """(name, outcome, reason) of each step."""
 Subscriber = Callable[[DecisionRecord], None]
+_Fields = tuple[str, datetime, str, str, str, str, str, str, str, Outcome, int, str, Steps, float]
+"""Those of `_Unread`, in their order."""
 
 
 class _Unread(msgspec.Struct, frozen=True, gc=False):
@@ -69,43 +71,11 @@ class DecisionLog:
         self._next = (self._next + 1) % self._capacity
         self._tell(record)
 
-    def record_request(
-        self,
-        request_id: str,
-        at: datetime,
-        service: str,
-        action: str,
-        resource: str,
-        method: str,
-        path: str,
-        source_ip: str,
-        principal_arn: str,
-        outcome: Outcome,
-        status: int,
-        code: str,
-        steps: Steps,
-        duration_ms: float,
-    ) -> None:
+    def record_request(self, *fields: *_Fields) -> None:
         """Keep the record that these fields make. For rooms on the request path, which do not import this one."""
-        place = self._next
-        self._records[place] = kept = _Unread(
-            request_id,
-            at,
-            service,
-            action,
-            resource,
-            method,
-            path,
-            source_ip,
-            principal_arn,
-            outcome,
-            status,
-            code,
-            steps,
-            duration_ms,
-        )
-        self._next = (place + 1) % self._capacity
-        if self._followers or outcome == "refused":
+        self._records[self._next] = kept = _Unread(*fields)
+        self._next = (self._next + 1) % self._capacity
+        if self._followers or kept.outcome == "refused":
             self._tell(kept)
 
     def recent(self, limit: int, only_refused: bool = False) -> list[DecisionRecord]:

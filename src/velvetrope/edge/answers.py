@@ -71,15 +71,24 @@ def answer_members(value: object) -> Mapping[str, object]:
     raise TypeError(f"a {type(value).__name__} cannot be sent as a structure")
 
 
+class _Rows(dict[str, _Row]):
+    """The members of a structure, by their names in Python."""
+
+    def __init__(self, structure: str) -> None:
+        super().__init__()
+        self._structure = structure
+
+    def __missing__(self, snake_name: str) -> _Row:
+        raise TypeError(f"{self._structure} has no member for {snake_name}")
+
+
 class _Structure:
     """Writes one structure."""
 
     def __init__(self, shape: Shape, *, is_json: bool, known: "dict[str, _Structure]") -> None:
         """`known` are the structures that the same answer has elsewhere. Shapes may contain themselves."""
         known[shape.name] = self
-        self._name = shape.name
-        self._rows: dict[str, _Row] = {}
-        """By the member's name in Python."""
+        self._rows = _Rows(shape.name)
         for member in shape.members.values():
             if is_json and member.location is not None:
                 self._rows[member.snake_name] = "", _NoClass, _handed_on
@@ -91,10 +100,7 @@ class _Structure:
     def write(self, value: object) -> dict[str, object]:
         rows, written = self._rows, {}
         for snake_name, inner in (value if isinstance(value, dict) else answer_members(value)).items():
-            row = rows.get(snake_name)
-            if row is None:
-                raise TypeError(f"{self._name} has no member for {snake_name}")
-            name, as_they_are, write = row
+            name, as_they_are, write = rows[snake_name]
             if inner.__class__ is as_they_are:
                 written[name] = inner
             elif name and inner is not None and inner is not msgspec.UNSET:

@@ -55,6 +55,8 @@ class Connection(HttpConnection):
         """The head of this connection's last call that was not parsed."""
         self._known_cycle: GatewayCycle | None = None
         """That call. It is the next one with the same head, too: a connection answers one after the other."""
+        self._known_operation: OperationCycle | None = None
+        """The same for calls of operations, whatever their heads."""
         self._chunk: bytes | None = None
         """What is being read, if it begins where a message may begin."""
         self._unstarted: DirectCycle | None = None
@@ -198,12 +200,15 @@ class Connection(HttpConnection):
         if found is None:
             return False
         known, body = found
-        head = known.head
         if self._gateway is not None:
-            call = self._gateway.find_gateway_call(head.raw_path, head.by_name.get(b"host", b""))
-            if call is not None:
+            head = known.head
+            if self._gateway.find_gateway_call(head.raw_path, head.by_name.get(b"host", b"")) is not None:
                 return False
-        cycle = OperationCycle.of_known(self, self._operations, known, body)
+        cycle = self._known_operation
+        if cycle is None:
+            cycle = self._known_operation = OperationCycle.of_known(self, self._operations, known, body)
+        else:
+            cycle.repeat(known, body)
         self.cycle = cycle  # type: ignore[assignment]  # as in `_begin_direct_call`
         cycle.start()
         return True

@@ -49,6 +49,7 @@ class DirectCycle(ABC):
         "_max_body_bytes",
         "_method",
         "_protocol",
+        "_task",
         "_waiter",
         "body",
         "disconnected",
@@ -75,6 +76,7 @@ class DirectCycle(ABC):
         self._method = method
         self._http_version = http_version
         self._expects_continue = protocol.expect_100_continue
+        self._task: asyncio.Task[None] | None = None
         self._waiter: asyncio.Future[None] | None = None
         self._has_large_body = False
         self.keep_alive = keep_alive
@@ -101,7 +103,8 @@ class DirectCycle(ABC):
 
     def start(self) -> None:
         """Have the call answered by a task of its own."""
-        self._protocol.tasks.add(self._protocol.loop.create_task(self.run_asgi(None)))
+        self._task = self._protocol.loop.create_task(self.run_asgi(None))
+        self._protocol.tasks.add(self._task)
 
     async def run_asgi(self, _app: object) -> None:
         """Answer the call. The name is uvicorn's: its protocol starts cycles by it."""
@@ -115,7 +118,7 @@ class DirectCycle(ABC):
             await self._finish(self._refuse_large_body() if self._has_large_body else self._respond(bytes(self.body)))
         finally:
             # Not by a callback: that would be a turn of the loop, and a call of the kernel, for every call.
-            task = asyncio.current_task()
+            task, self._task = self._task, None
             if task is not None:
                 self._protocol.tasks.discard(task)
 

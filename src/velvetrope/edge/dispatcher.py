@@ -220,9 +220,9 @@ class OperationDispatcher:
     ) -> tuple[dict[str, object], dict[str, object] | None]:
         """The wire dict, and the method's arguments if they are known as well."""
         trail.step = "validation"
-        found.count()
-        content_type = request.head.by_name.get(b"content-type", b"")
-        if found.reader is not None and content_type.startswith(b"application/x-amz-json"):
+        if found.reader is None:
+            found.count()
+        elif request.head.by_name.get(b"content-type", b"").startswith(b"application/x-amz-json"):
             read = found.reader.read(request.body)
             if read is not None:
                 return read

@@ -36,6 +36,7 @@ class KnownCall(NamedTuple):
     http_version: str
     keep_alive: bool
     body_bytes: int
+    max_body_bytes: int
 
 
 class KnownCalls:

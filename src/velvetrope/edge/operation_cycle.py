@@ -58,13 +58,21 @@ class OperationCycle(DirectCycle):
     ) -> "OperationCycle":
         """A call whose head was not parsed, since the same one was before."""
         cycle = cls(protocol, door, known.head, known.http_version, known.keep_alive)
-        cycle.body = body
         cycle.more_body = False
+        cycle.repeat(known, body)
         return cycle
+
+    def repeat(self, known: KnownCall, body: bytes) -> None:
+        """Be the next call on this connection: the last one was `of_known` as well, and has been answered."""
+        self._head, self._http_version, self.keep_alive, _, self._max_body_bytes = known
+        self.body = body
+        self._has_large_body = False
+        self.response_started = False
+        self.response_complete = False
 
     def as_known(self) -> KnownCall:
         """The head of this call, whose body is complete, to be remembered."""
-        return KnownCall(self._head, self._http_version, self.keep_alive, len(self.body))
+        return KnownCall(self._head, self._http_version, self.keep_alive, len(self.body), self._max_body_bytes)
 
     def _respond(self, body: bytes) -> Awaitable[GatewayResponse]:
         protocol = self._protocol
