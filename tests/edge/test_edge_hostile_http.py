@@ -169,7 +169,11 @@ REFUSED = {
     "a host with a user": (b"400", head(b"GET", b"PATH", host=b"Host: a@b")),
     "a host with a path": (b"400", head(b"GET", b"PATH", host=b"Host: a/b")),
     "a target of another host": (b"400", head(b"GET", b"http://yPATH")),
+    "a target of another scheme": (b"400", head(b"GET", b"ftp://xPATH")),
     "an authority for a target": (b"400", head(b"GET", b"x:80")),
+    "an asterisk for a target": (b"400", head(b"GET", b"*")),
+    "a tunnel": (b"400", b"CONNECT PATH HTTP/1.1\r\nHost: x\r\n\r\n"),
+    "a tunnel to a host": (b"400", b"CONNECT x:443 HTTP/1.1\r\nHost: x:443\r\n\r\n"),
     "a method in lower case": (b"400", head(b"get", b"PATH")),
     "a method that nobody has": (b"400", head(b"FETCH", b"PATH")),
     "a tab in the request line": (b"400", head(b"GET", b"PATH").replace(b"GET ", b"GET\t")),
@@ -211,6 +215,27 @@ def test_an_absolute_target_of_the_same_host_is_served(serving: Serving, path: b
 
     assert statuses(answer) == [b"200"]
     assert b"<GET|%s||" % path in answer
+
+
+def test_an_asterisk_asks_for_the_options_of_the_server(serving: Serving) -> None:
+    assert statuses(exchange(serving, head(b"OPTIONS", b"*"))) == [b"200"]
+
+
+@pytest.mark.parametrize(("version", "expected"), [(b"1.1", [b"100", b"200"]), (b"1.0", [b"200"])])
+def test_only_clients_that_know_of_100_are_told_to_go_on(
+    serving: Serving, path: bytes, version: bytes, expected: list[bytes]
+) -> None:
+    """HTTP/1.0 has no answers before the answer: a client of it would take that one for its own."""
+    waits = head(b"POST", path, b"Expect: 100-continue", b"Content-Length: 5", version=version)
+    with socket.create_connection(("127.0.0.1", serving.port), timeout=30) as sock:
+        sock.sendall(waits)
+        received = sock.recv(65_536) if version == b"1.1" else b""
+        sock.sendall(b"hello")
+        while chunk := sock.recv(65_536):
+            received += chunk
+
+    assert statuses(received) == expected
+    assert b"<POST|%s|hello|" % path in received
 
 
 def test_http_1_0_needs_no_host(serving: Serving, path: bytes) -> None:
@@ -276,6 +301,18 @@ def test_a_request_to_upgrade_keeps_its_body_and_what_comes_behind_it(
     assert statuses(answer) == [b"200", b"200"]
     assert b"<POST|%s|%s|" % (path, body) in answer
     assert b"<GET|%s/second||" % path in answer
+
+
+def test_what_comes_behind_a_last_request_that_asks_to_upgrade_does_not_take_its_answer(
+    serving: Serving, path: bytes
+) -> None:
+    first = head(b"POST", path, b"Upgrade: h2c", b"Connection: Upgrade", b"Content-Length: 5") + b"hello"
+
+    answer = exchange(serving, first + head(b"GET", path + b"/behind"))
+
+    assert statuses(answer) == [b"200"]
+    assert b"<POST|%s|hello|" % path in answer
+    assert b"behind" not in answer
 
 
 def test_endless_trailers_and_chunk_extensions_are_cut_off(serving: Serving, path: bytes) -> None:

@@ -6,14 +6,15 @@ bounded: a head or a body that stalls is 408. Malformed requests are answered wi
 decide how many there are.
 
 What the parser lets pass and two readers could read in two ways is refused: no Host or several (but for HTTP/1.0), a
-Host that is none, an absolute target of another host, HTTP/0.9, and transfer codings beside `chunked`. Trailers are
+Host that is none, an absolute target of another host or scheme, `*` for anything but OPTIONS, HTTP/0.9, and transfer
+codings beside `chunked`. So is CONNECT, behind whose answer others would take what comes for a tunnel's. Trailers are
 read over: merged into the headers they would get past whoever filtered those. Chunk extensions and trailers may be
 64 KiB longer than the body they surround is, eight times over.
 
 Whose a request is, is its subclass's to say (`connections.py`).
 
-Sources: RFC 9110 sections 6.5.1 (trailers) and 15.5.9 (408), RFC 9112 sections 3.2 (targets and Host) and 6.1 (transfer
-codings), RFC 6585 section 5 (431).
+Sources: RFC 9110 sections 6.5.1 (trailers), 9.3.6 (CONNECT), 10.1.1 (Expect) and 15.5.9 (408), RFC 9112 sections 3.2
+(targets and Host) and 6.1 (transfer codings), RFC 6585 section 5 (431).
 """
 
 import asyncio
@@ -143,6 +144,8 @@ class HttpConnection(HttpToolsProtocol):
                     data = self._head_without_upgrade() + data
                     self._is_read_again = False
                     self.parser = httptools.HttpRequestParser(self)
+                    # As uvicorn has it: what comes behind a last request does not take its answer.
+                    self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
             else:
                 return
 
@@ -174,14 +177,14 @@ class HttpConnection(HttpToolsProtocol):
                 raise _Refused(501, b"Transfer coding not implemented.")
             if http_version == "1.0":
                 raise _Refused(*_INVALID)
-        host, url = self.by_name.get(b"host"), self.url
-        if http_version not in {"1.0", "1.1"} or (host is None and http_version != "1.0"):
+        method, host, url = self.parser.get_method(), self.by_name.get(b"host"), self.url
+        if http_version not in {"1.0", "1.1"} or (host is None and http_version != "1.0") or method == b"CONNECT":
             raise _Refused(*_INVALID)
         if host is not None and not (_is_host(host) and self._has_once(b"host")):
             raise _Refused(*_INVALID)
-        if not url.startswith(b"/"):
+        if not url.startswith(b"/") and (method, url) != (b"OPTIONS", b"*"):
             absolute = _ABSOLUTE.match(url)
-            if absolute is not None and host is not None and absolute[1].lower() != host.lower():
+            if absolute is None or (host is not None and absolute[1].lower() != host.lower()):
                 raise _Refused(*_INVALID)
 
     def _values(self, wanted: bytes) -> list[bytes]:
@@ -207,7 +210,7 @@ class HttpConnection(HttpToolsProtocol):
         http_version = self.parser.get_http_version()
         self.by_name = first_by_name(self.headers)
         self._check_head(http_version)
-        self.expect_100_continue = self.by_name.get(b"expect", b"").lower() == b"100-continue"
+        self.expect_100_continue = http_version != "1.0" and self.by_name.get(b"expect", b"").lower() == b"100-continue"
         if b"upgrade" in self.by_name and self.parser.should_upgrade() and self._brings_a_body():
             # The parser would take the body for another protocol (Java's client asks so, with a body).
             self._is_read_again = True
