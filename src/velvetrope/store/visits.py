@@ -78,7 +78,7 @@ class _Spelled:
             column.type.dialect_impl(spelling).result_processor(spelling, None) for column in returned
         )
 
-    def bound(self, values: Mapping[str, object]) -> tuple[object, ...]:
+    def bound(self, values: Mapping[str, object]) -> list[object]:
         """The driver's parameters.
 
         Raises:
@@ -87,23 +87,22 @@ class _Spelled:
         if values.keys() != self._required:
             raise KeyError(f"{sorted(self._required ^ values.keys())} of {self.text}")
         known = {**self._fixed, **values} if self._fixed else values
-        return _converted(map(known.__getitem__, self._names), self._binders)
+        bound: list[Any] = [*map(known.__getitem__, self._names)]
+        for index, convert in self._binders:
+            bound[index] = convert(bound[index])
+        return bound
 
     def read(self, row: Sequence[Any]) -> tuple[Any, ...]:
         """A row as the columns' types have it."""
-        return _converted(row, self._readers)
+        read = list(row)
+        for index, convert in self._readers:
+            read[index] = convert(read[index])
+        return tuple(read)
 
 
 def _converters(processors: Iterable[Processor | None]) -> list[tuple[int, Processor]]:
     """Of those values that are not taken as they are: which, and by what."""
     return [(index, convert) for index, convert in enumerate(processors) if convert is not None]
-
-
-def _converted(values: Iterable[Any], converters: Sequence[tuple[int, Processor]]) -> tuple[Any, ...]:
-    converted = list(values)
-    for index, convert in converters:
-        converted[index] = convert(converted[index])
-    return tuple(converted)
 
 
 class TransactionUndone(Exception):
@@ -117,7 +116,8 @@ class Visit:
         self._connection = connection
         self._dialect = dialect
         self._driver = driver_of(connection)
-        self._cursor = self._driver.cursor()
+        self._cursor = dialect.plain_cursor(self._driver)
+        self._spelled: dict[Prepared, _Spelled] = {}
         self._errors: type[Exception] = connection.dialect.loaded_dbapi.Error
         self._writes = False
         self.in_use = threading.Lock()
@@ -126,7 +126,11 @@ class Visit:
     def rows(self, statement: Prepared, values: Mapping[str, object]) -> list[tuple[Any, ...]]:
         """All rows that it finds."""
         spelled = self._run(statement, values)
-        return [spelled.read(row) for row in self._cursor.fetchall()]
+        try:
+            found = self._cursor.fetchall()
+        except self._errors as error:
+            raise named_error(error, spelled.text) from error
+        return [spelled.read(row) for row in found]
 
     def one(self, statement: Prepared, values: Mapping[str, object]) -> tuple[Any, ...] | None:
         """The first row that it finds, or None."""
@@ -148,7 +152,7 @@ class Visit:
         Raises:
             sqlalchemy.exc.IntegrityError: a key is taken.
         """
-        spelled = statement.spelled(self._connection.dialect)
+        spelled = self._spell(statement)
         bound = [spelled.bound(values) for values in rows]
         try:
             self._cursor.executemany(spelled.text, bound)
@@ -242,10 +246,14 @@ class Visit:
             self._connection.rollback()
 
     def _run(self, statement: Prepared, values: Mapping[str, object]) -> _Spelled:
-        spelled = statement.spelled(self._connection.dialect)
+        spelled = self._spelled.get(statement) or self._spell(statement)
         bound = spelled.bound(values)
         try:
             self._cursor.execute(spelled.text, bound)
         except self._errors as error:
             raise named_error(error, spelled.text) from error
+        return spelled
+
+    def _spell(self, statement: Prepared) -> _Spelled:
+        spelled = self._spelled[statement] = statement.spelled(self._connection.dialect)
         return spelled

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from sqlalchemy import Connection, Engine
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.engine.interfaces import DBAPIConnection, DBAPICursor
 from sqlalchemy.exc import ArgumentError
 
 from velvetrope.errors import VelvetropeError
@@ -76,6 +76,9 @@ class Dialect(Protocol):
         Raises:
             DatabaseUnsupported: the server cannot keep what we promise.
         """
+
+    def plain_cursor(self, driver: DBAPIConnection) -> DBAPICursor:
+        """A cursor for who fetches all rows in the thread in which the statement was run."""
 
     def begin(self, driver: DBAPIConnection, *, writes: bool, waits_for_disk: bool, is_patient: bool = True) -> None:
         """Start a transaction: as a reader, who sees one committed state, or as the one writer there is.

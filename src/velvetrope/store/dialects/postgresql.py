@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING, Any, cast
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.dialects.postgresql.base import PGTypeCompiler
 from sqlalchemy.engine import URL
-from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.engine.interfaces import DBAPIConnection, DBAPICursor
 from sqlalchemy.types import TypeEngine
 
 from velvetrope.store.dialects import DatabaseUnreachable, DatabaseUnsupported, Listening
@@ -83,6 +83,9 @@ class PostgreSql:
             )
         if is_replica:
             raise DatabaseUnsupported("This PostgreSQL is a replica, in which nothing can be written.")
+
+    def plain_cursor(self, driver: DBAPIConnection) -> DBAPICursor:
+        return driver.cursor()
 
     def begin(
         self,

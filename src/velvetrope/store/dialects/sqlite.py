@@ -23,7 +23,7 @@ from typing import Any, cast
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL
-from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.engine.interfaces import DBAPIConnection, DBAPICursor
 
 from velvetrope.store.dialects.whole_tables import WholeTables
 
@@ -123,6 +123,9 @@ class Sqlite:
 
     def check_server(self, driver: DBAPIConnection) -> None:
         """Nothing: it is a part of this process."""
+
+    def plain_cursor(self, driver: DBAPIConnection) -> DBAPICursor:
+        return cast("DBAPICursor", sqlite3.Connection.cursor(cast("_Connection", driver)))
 
     def begin(self, driver: DBAPIConnection, *, writes: bool, waits_for_disk: bool, is_patient: bool = True) -> None:
         connection = cast("_Connection", driver)
