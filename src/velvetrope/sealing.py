@@ -22,8 +22,9 @@ from velvetrope.clock import Entropy
 from velvetrope.errors import ReasonError
 from velvetrope.secret import Secret
 
-__all__ = ["MasterKeys", "SealBroken"]
+__all__ = ["TAG_BYTES", "MasterKeys", "SealBroken"]
 
+TAG_BYTES = 16
 _KEY_ID_BYTES = 4
 _NONCE_BYTES = 12
 
@@ -72,7 +73,7 @@ class MasterKeys:
             SealBroken: unknown key id, another purpose or context, or any changed byte.
         """
         key_id, rest = sealed[:_KEY_ID_BYTES], sealed[_KEY_ID_BYTES:]
-        if key_id not in self.keys or len(rest) < _NONCE_BYTES + 16:
+        if key_id not in self.keys or len(rest) < _NONCE_BYTES + TAG_BYTES:
             raise SealBroken("the data was not sealed by these keys")
         aead = self._cipher(key_id, purpose)
         try:

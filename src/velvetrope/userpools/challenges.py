@@ -12,8 +12,7 @@ How long a secret block can be answered is UNVERIFIED on AWS ("a few seconds", t
 lasts for the client's AuthSessionValidity.
 """
 
-import base64
-import binascii
+from binascii import a2b_base64, b2a_base64
 from datetime import UTC, datetime, timedelta
 from typing import Literal, TypeVar
 
@@ -388,10 +387,10 @@ def decode_base64(text: str) -> bytes | None:
     if len(text) > _MAX_TEXT:
         return None
     try:
-        decoded = base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError):
+        decoded = a2b_base64(text, strict_mode=True)
+    except ValueError:
         return None
-    return decoded if base64.b64encode(decoded).decode() == text else None
+    return decoded if b2a_base64(decoded, newline=False) == text.encode() else None
 
 
 def decode_base64url(text: str) -> bytes | None:

@@ -15,8 +15,9 @@ import hashlib
 import hmac
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from typing import TypeVar
+
+import msgspec
 
 from velvetrope.clock import Entropy
 from velvetrope.sealing import MasterKeys
@@ -58,8 +59,7 @@ T = TypeVar("T")
 _CLIENT_SECRET = "userpools.client-secret"  # noqa: S105  the name of a purpose
 
 
-@dataclass(frozen=True, slots=True)
-class PresentedName:
+class PresentedName(msgspec.Struct, frozen=True):
     """A name somebody wants to sign in with, and the user who has it, if any."""
 
     text: str

@@ -5,8 +5,10 @@ check decides what follows it, and what follows is decided in one place.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
+
+import msgspec
 
 from velvetrope.store.tables.userpools import AppClient, StoredUser, UserPool
 from velvetrope.userpools.challenges import SignIn
@@ -26,16 +28,18 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class Turn:
+class Turn(msgspec.Struct, frozen=True):
     """Who asks whom, and when."""
 
     pool: UserPool
     client: AppClient
     admin: bool
     now: datetime
-    client_metadata: Mapping[str, str] | None = field(default=None, repr=False)
+    client_metadata: Mapping[str, str] | None = None
     source_ip: str = ""
+
+    def __repr__(self) -> str:
+        return f"Turn({self.pool.id}, {self.client.client_id} at {self.now})"
 
     def occasion(self, username: str, *, with_metadata: bool = True) -> Occasion:
         """This turn as triggers are told of it."""
@@ -48,22 +52,23 @@ class Turn:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Answered:
+class Answered(msgspec.Struct, frozen=True):
     """A sign-in that has come further, and the user if there is one and they were looked up already."""
 
     sign_in: SignIn
     stored: StoredUser | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class NextChallenge:
+class NextChallenge(msgspec.Struct, frozen=True):
     """What the client has to answer next."""
 
     name: str
     parameters: Mapping[str, str]
-    session: str | None = field(default=None, repr=False)
+    session: str | None = None
     available: tuple[str, ...] | None = None
+
+    def __repr__(self) -> str:
+        return f"NextChallenge({self.name})"
 
     def rendered(self) -> dict[str, object]:
         """As InitiateAuth and RespondToAuthChallenge answer it."""

@@ -6,10 +6,10 @@ is judged by the time at which it came in, and may be spent seconds later, when 
 """
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
+import msgspec
 from sqlalchemy import Column, String, Table, bindparam, delete, insert
 from sqlalchemy.exc import IntegrityError
 
@@ -44,8 +44,7 @@ _OLD_CHALLENGES = Prepared(
 _NEW_CHALLENGE = Prepared(insert(spent_challenges), "challenge_id", "expires_at")
 
 
-@dataclass(frozen=True, slots=True)
-class Settled:
+class Settled(msgspec.Struct, frozen=True):
     """What became of an answer, and the user as they were then.
 
     `right` and `wrong` were counted; `begun` is the family that a right one began in the same transaction.

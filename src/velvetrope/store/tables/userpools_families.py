@@ -12,7 +12,6 @@ column, and `origin_jti` begins with the time (`identifiers.UuidSource`).
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -75,8 +74,7 @@ class FamilyRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     used_at: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class NewFamily:
+class NewFamily(msgspec.Struct, frozen=True):
     """A family that is about to be kept.
 
     `token_hash` is that of its first refresh token, None where it has none. With `most`, so many of the user's families

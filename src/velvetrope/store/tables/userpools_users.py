@@ -67,8 +67,7 @@ class User(msgspec.Struct, frozen=True, kw_only=True):
         return self.signed_out_at is not None and began_at <= self.signed_out_at
 
 
-@dataclass(frozen=True, slots=True)
-class StoredUser:
+class StoredUser(msgspec.Struct, frozen=True):
     """A user and the sealed password verifiers, which None says there are none of."""
 
     user: User

@@ -16,7 +16,6 @@ Source: user-pools reference section 3.
 import base64
 import hmac
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
 from typing import Protocol
@@ -58,21 +57,22 @@ _TIMESTAMP_SKEW = timedelta(minutes=5)
 """How far TIMESTAMP may be from our clock: what SigV4 allows. UNVERIFIED; the secret block is what is really spent."""
 
 
-@dataclass(frozen=True, slots=True)
-class SignedNames:
+class SignedNames(msgspec.Struct, frozen=True):
     """The two names that an answer signs over: the pool's and the user's, or the device group's and the device's."""
 
     group: str
     prover: str
 
 
-@dataclass(frozen=True, slots=True)
-class Met:
+class Met(msgspec.Struct, frozen=True):
     """What comes of a client's public value and ours: our half, and the key at the end of the exchange."""
 
     known: SrpVerifier
     challenge: Challenge
-    key: bytes = field(repr=False)
+    key: bytes
+
+    def __repr__(self) -> str:
+        return f"Met({self.challenge!r})"
 
 
 class Ending(Protocol):

@@ -9,7 +9,7 @@ The password is the one that it was: sessions go on, and challenges that were as
 of such a password a block remembers the verifier and not the form it was sealed in (`PasswordVault.srp`).
 """
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from velvetrope.store.tables.userpools import StoredUser, UserPool, UserPoolStore
 from velvetrope.userpools.passwords.vault import PasswordVault

@@ -12,13 +12,12 @@ as AWS does (Developer Guide, "Managing error response").
 
 import base64
 import hashlib
-from dataclasses import dataclass, field
 
 import msgspec
 
 from velvetrope.clock import Entropy
 from velvetrope.passwords import hash_password, password_matches
-from velvetrope.sealing import MasterKeys
+from velvetrope.sealing import TAG_BYTES, MasterKeys
 from velvetrope.secret import Secret
 from velvetrope.srp import decoy_verifier, has_all_powers, make_salt, make_verifier, verifier_powers
 from velvetrope.store.tables.userpools import UserPool
@@ -29,18 +28,21 @@ __all__ = ["PasswordVault", "SrpVerifier", "fingerprint_of"]
 _PURPOSE = "userpools.password"
 _DECOY = "userpools.decoy"
 _SALT_BYTES = 16
+_NOTHING = bytes(TAG_BYTES)
 
 
-@dataclass(frozen=True, slots=True)
-class SrpVerifier:
+class SrpVerifier(msgspec.Struct, frozen=True):
     """What SRP needs of a password."""
 
     salt: int
-    verifier: int = field(repr=False)
+    verifier: int
     fingerprint: bytes = b""
     """Of the sealed form that it was read from (`fingerprint_of`); of itself where powers are yet to be kept."""
-    powers: tuple[int, ...] = field(default=(), repr=False)
+    powers: tuple[int, ...] = ()
     """Of the verifier (`srp.verifier_powers`), as far as they were kept."""
+
+    def __repr__(self) -> str:
+        return f"SrpVerifier({self.salt:x})"
 
     @property
     def is_bare(self) -> bool:
@@ -115,7 +117,7 @@ class PasswordVault:
         seed = self._derived(pool, username_key)
         salt = make_salt(seed[:_SALT_BYTES])
         verifier, powers = decoy_verifier(seed)
-        return SrpVerifier(salt, verifier, fingerprint_of(seed), powers)
+        return SrpVerifier(salt, verifier, seed[_SALT_BYTES:], powers)
 
     def decoy_user_id(self, pool: UserPool, username_key: str) -> str:
         """The internal id of a user that is not there, where internal ids are UUIDs."""
@@ -138,13 +140,16 @@ class PasswordVault:
 
 
 def fingerprint_of(sealed: bytes | None) -> bytes:
-    """16 bytes that tell one sealed secret from any other, and from itself sealed anew; and from there being none."""
-    return hashlib.sha256(sealed or b"").digest()[:16]
+    """16 bytes that tell one sealed secret from any other, and from itself sealed anew; and from there being none.
+
+    A seal ends with its tag, which comes of everything in it, and of a nonce that no other has.
+    """
+    return sealed[-TAG_BYTES:] if sealed else _NOTHING
 
 
 def _of_verifier(kept: _Kept) -> bytes:
     # The salt is random, so that the same password set anew is another one here too.
-    return fingerprint_of(kept.srp_salt.rjust(_SALT_BYTES, b"\0") + kept.srp_verifier)
+    return hashlib.sha256(kept.srp_salt.rjust(_SALT_BYTES, b"\0") + kept.srp_verifier).digest()[:TAG_BYTES]
 
 
 def _context(pool: UserPool, sub: str) -> bytes:

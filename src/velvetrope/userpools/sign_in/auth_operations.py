@@ -42,6 +42,18 @@ from velvetrope.userpools.workers import Workers
 __all__ = ["AuthOperations", "allowed_flows", "check_choice_allowed", "check_refresh_allowed"]
 
 _LEGACY_FLOWS = frozenset({"ADMIN_NO_SRP_AUTH", "CUSTOM_AUTH_FLOW_ONLY", "USER_PASSWORD_AUTH"})
+_FLOWS = {
+    "USER_SRP_AUTH": "ALLOW_USER_SRP_AUTH",
+    "CUSTOM_AUTH": "ALLOW_CUSTOM_AUTH",
+    "USER_AUTH": "ALLOW_USER_AUTH",
+    "REFRESH_TOKEN_AUTH": "ALLOW_REFRESH_TOKEN_AUTH",
+    "REFRESH_TOKEN": "ALLOW_REFRESH_TOKEN_AUTH",
+}
+"""What a client's ExplicitAuthFlows say where a flow is allowed, whoever asks."""
+_PUBLIC_FLOWS = _FLOWS | {"USER_PASSWORD_AUTH": "ALLOW_USER_PASSWORD_AUTH"}
+_ADMIN_FLOWS = _FLOWS | dict.fromkeys(
+    ("ADMIN_USER_PASSWORD_AUTH", "ADMIN_NO_SRP_AUTH"), "ALLOW_ADMIN_USER_PASSWORD_AUTH"
+)
 _PASSWORD_FLOWS = ("USER_PASSWORD_AUTH", "ADMIN_USER_PASSWORD_AUTH", "ADMIN_NO_SRP_AUTH")
 
 
@@ -56,21 +68,7 @@ class _Door:
         Raises:
             InvalidParameterException: the flow is not of this operation, or not switched on.
         """
-        wanted = {
-            "USER_SRP_AUTH": "ALLOW_USER_SRP_AUTH",
-            "CUSTOM_AUTH": "ALLOW_CUSTOM_AUTH",
-            "USER_AUTH": "ALLOW_USER_AUTH",
-            "REFRESH_TOKEN_AUTH": "ALLOW_REFRESH_TOKEN_AUTH",
-            "REFRESH_TOKEN": "ALLOW_REFRESH_TOKEN_AUTH",
-            **(
-                {
-                    "ADMIN_USER_PASSWORD_AUTH": "ALLOW_ADMIN_USER_PASSWORD_AUTH",
-                    "ADMIN_NO_SRP_AUTH": "ALLOW_ADMIN_USER_PASSWORD_AUTH",
-                }
-                if self.admin
-                else {"USER_PASSWORD_AUTH": "ALLOW_USER_PASSWORD_AUTH"}
-            ),
-        }.get(flow)
+        wanted = (_ADMIN_FLOWS if self.admin else _PUBLIC_FLOWS).get(flow)
         if wanted is None:
             raise InvalidParameterException("Initiate Auth method not supported.")
         if wanted not in allowed_flows(client):

@@ -100,7 +100,7 @@ class EndingAtOnce:
 
     def begins(self, sign_in: SignIn, stored: StoredUser) -> NewFamily | None:
         """The family of the tokens, where nothing else is to be shown."""
-        if NextStep.passed_at_once(self._turn, sign_in, stored) is None:
+        if not NextStep.has_passed(self._turn, sign_in, stored):
             return None
         self._new_device = self._endings.new_device(self._turn.pool, sign_in)
         self._drafted = self._draft(stored, self._new_device)

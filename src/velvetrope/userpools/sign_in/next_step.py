@@ -81,10 +81,10 @@ class NextStep:
         return Passed(sign_in, stored, sign_in.device_key if proved else None)
 
     @staticmethod
-    def passed_at_once(turn: Turn, sign_in: SignIn, stored: StoredUser) -> Passed | None:
-        """What `after` says of an answer, where that needs nobody to be asked and nothing to be refused.
+    def has_passed(turn: Turn, sign_in: SignIn, stored: StoredUser) -> bool:
+        """Whether `after` says `Passed` of an answer, and needs to ask nobody for that.
 
-        None says nothing: `after` does.
+        No says nothing: `after` does.
         """
         if (
             sign_in.flow == "CUSTOM_AUTH"
@@ -93,12 +93,12 @@ class NextStep:
             or stored.user.has_signed_out_since(sign_in.begun_at)
             or is_second_factor_owed(turn.pool, sign_in, stored.user)
         ):
-            return None
+            return False
         try:
             check_may_sign_in(stored.user, now=turn.now)
         except UserPoolError:
-            return None
-        return Passed(sign_in, stored, None)
+            return False
+        return True
 
     async def _prove_password(
         self, turn: Turn, sign_in: SignIn, stored: StoredUser | None, srp_a: str | None

@@ -11,6 +11,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+import msgspec
+
 from velvetrope.identifiers import UuidSource
 from velvetrope.store.tables.userpools import AppClient, Group, User
 from velvetrope.store.tables.userpools_sign_in import TokenFamily
@@ -51,8 +53,7 @@ class Granted:
 _NOTHING_GRANTED = Granted((), (), None)
 
 
-@dataclass(frozen=True, slots=True)
-class Told:
+class Told(msgspec.Struct, frozen=True):
     """Groups, roles and scopes that tokens tell, and what a trigger changes about their claims."""
 
     groups: tuple[str, ...]

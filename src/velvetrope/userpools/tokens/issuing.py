@@ -11,8 +11,9 @@ the refresh token", "Ending user sessions with token revocation"; RFC 9700 secti
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+
+import msgspec
 
 from velvetrope.base64url import encode_base64url
 from velvetrope.clock import Entropy
@@ -48,20 +49,21 @@ _JWE_PARTS = (slice(0, 256), slice(256, 268), slice(268, 364), slice(364, 380))
 _MAX_REFRESH_TOKEN_CHARACTERS = 4096
 
 
-@dataclass(frozen=True, slots=True)
-class IssuedTokens:
+class IssuedTokens(msgspec.Struct, frozen=True):
     """Tokens that were just made. They hide in `repr`."""
 
-    access_token: str = field(repr=False)
-    id_token: str | None = field(repr=False)
-    refresh_token: str | None = field(repr=False)
+    access_token: str
+    id_token: str | None
+    refresh_token: str | None
     """None unless a new one was made."""
     expires_in_seconds: int
     origin_jti: str
 
+    def __repr__(self) -> str:
+        return f"IssuedTokens({self.origin_jti})"
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TokensAsked:
+
+class TokensAsked(msgspec.Struct, frozen=True, kw_only=True):
     """What the tokens of a new session are to be."""
 
     scopes: tuple[str, ...]
@@ -76,8 +78,7 @@ class TokensAsked:
     """Whom the access tokens are for (RFC 8707), where the app has said so."""
 
 
-@dataclass(frozen=True, slots=True)
-class TokenDraft:
+class TokenDraft(msgspec.Struct, frozen=True):
     """The tokens of a new family, before anything is kept. Call `sign` in a worker, once `new` is in the store."""
 
     new: NewFamily

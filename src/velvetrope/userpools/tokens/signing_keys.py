@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
+import msgspec
+
 from velvetrope.clock import Clock, Entropy
 from velvetrope.sealing import MasterKeys
 from velvetrope.secret import Secret
@@ -37,8 +39,7 @@ LONGEST_TOKEN = timedelta(days=1)
 """The longest validity of ID and access tokens (user-pools reference section 4)."""
 
 
-@dataclass(frozen=True, slots=True)
-class SigningPair:
+class SigningPair(msgspec.Struct, frozen=True):
     """A pool's keys, opened."""
 
     id_key: SigningKey
@@ -117,10 +118,8 @@ class PoolKeys:
             SealBroken: the keys were not sealed by our master keys for this pool.
         """
         now = self._clock.now()
-        signing: dict[str, SigningKey] = {}
-        for key in await self._load(user_pool_id):
-            if key.signs_from <= now < key.verifies_until:
-                signing[key.token_use] = key.key
+        keys = await self._load(user_pool_id)
+        signing = {key.token_use: key.key for key in keys if key.signs_from <= now < key.verifies_until}
         return SigningPair(id_key=signing["id"], access_key=signing["access"])
 
     async def key_set(self, user_pool_id: str) -> KeySet:

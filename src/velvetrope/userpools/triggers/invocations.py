@@ -195,17 +195,20 @@ def caller_context(client_id: str | None) -> dict[str, str]:
 def function_of(pool: UserPool, name: TriggerName) -> str | None:
     """The ARN of the pool's function for a trigger."""
     config = pool.lambda_config
-    match name:
+    match name:  # first those that every sign-in asks for
+        case "PreAuthentication":
+            return config.pre_authentication
+        case "PostAuthentication":
+            return config.post_authentication
+        case "PreTokenGeneration":
+            versioned = config.pre_token_generation_config
+            return config.pre_token_generation if versioned is None else versioned.lambda_arn
         case "PreSignUp":
             return config.pre_sign_up
         case "CustomMessage":
             return config.custom_message
         case "PostConfirmation":
             return config.post_confirmation
-        case "PreAuthentication":
-            return config.pre_authentication
-        case "PostAuthentication":
-            return config.post_authentication
         case "DefineAuthChallenge":
             return config.define_auth_challenge
         case "CreateAuthChallenge":
@@ -216,9 +219,6 @@ def function_of(pool: UserPool, name: TriggerName) -> str | None:
             return config.user_migration
         case "InboundFederation":
             return None if config.inbound_federation is None else config.inbound_federation.lambda_arn
-        case "PreTokenGeneration":
-            versioned = config.pre_token_generation_config
-            return config.pre_token_generation if versioned is None else versioned.lambda_arn
 
 
 def user_attributes(user: User | None) -> dict[str, str]:

@@ -77,10 +77,10 @@ class ClaimChanges:
     added: Mapping[str, object] = field(default_factory=dict)
     suppressed: frozenset[str] = frozenset()
 
-    def applied(self, claims: Mapping[str, object]) -> dict[str, object]:
+    def applied(self, claims: dict[str, object]) -> dict[str, object]:
         """`claims` with the changes, those that may not be changed as they were."""
         if not self.suppressed and not self.added:
-            return dict(claims)
+            return claims
         kept = {name: value for name, value in claims.items() if _is_reserved(name) or name not in self.suppressed}
         added = {
             name: value
@@ -105,6 +105,8 @@ class TokenChanges:
 
     def scopes(self, scopes: Sequence[str]) -> tuple[str, ...]:
         """The access token's scopes. Scopes of AWS's own cannot be added."""
+        if not self.scopes_added and not self.scopes_suppressed:
+            return tuple(dict.fromkeys(scopes))
         added = (scope for scope in self.scopes_added if not scope.startswith(_RESERVED_SCOPES))
         return tuple(scope for scope in dict.fromkeys((*scopes, *added)) if scope not in self.scopes_suppressed)
 
