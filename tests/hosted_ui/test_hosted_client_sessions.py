@@ -9,7 +9,7 @@ from support.hosted_house import House
 from support.hosted_ui import CALLBACK, Browser, Response, authorize_query
 from velvetrope.userpools.tokens.session_settings import ClientSsoSession, TokenSession
 
-SESSION = "cognito-auth-api-demo-4800"
+SESSION = "__Host-cognito-auth-api-demo-4800"
 
 
 async def track(house: House) -> None:

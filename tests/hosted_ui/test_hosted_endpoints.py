@@ -664,7 +664,7 @@ async def test_the_hosts_of_the_hosted_ui_are_known(door: Door, host: str, owned
 async def test_a_stolen_database_holds_no_code_and_no_session(door: Door, tmp_path: Path) -> None:
     browser = door.browser()
     code = (await sign_in(browser)).answer["code"]
-    session = browser.cookies["cognito-auth-api-demo-4800"]
+    session = browser.cookies["__Host-cognito-auth-api-demo-4800"]
 
     await door.database.close()
     stored = b"".join(file.read_bytes() for file in sorted(tmp_path.iterdir()))  # noqa: ASYNC240  the server is closed

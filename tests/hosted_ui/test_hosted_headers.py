@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 from support.hosted_house import PASSWORD, House
 from support.hosted_ui import CALLBACK, Browser, Response, authorize_query
 
-SESSION = "cognito-auth-api-demo-4800"
+SESSION = "__Host-cognito-auth-api-demo-4800"
 FOR_APPS = {"/oauth2/token", "/oauth2/userInfo", "/oauth2/revoke"}
 FROM_ELSEWHERE = {"/oauth2/idpresponse", "/saml2/idpresponse", "/saml2/logout"}
 """What identity providers have browsers post: bound to the browser by what it left with, not by a token of a form."""

@@ -122,6 +122,14 @@ def test_the_values_in_a_refusal_are_said_too(text: str, said: str) -> None:
     assert said in LANGUAGES["de"].say(text)
 
 
+def test_what_apis_tell_developers_of_a_username_is_told_to_people_otherwise() -> None:
+    constraint = r"Member must satisfy regular expression pattern: [\p{L}\p{M}\p{S}\p{N}\p{P}]+"
+    text = f"1 validation error detected: Value at 'username' failed to satisfy constraint: {constraint}"
+
+    said = "This username cannot be used: spaces and invisible characters are not allowed."
+    assert ENGLISH.say(text) == said
+
+
 def test_every_text_has_an_entry_in_every_language() -> None:
     texts = {*texts_of_templates(), *marked_texts()}
 

@@ -18,7 +18,7 @@ from velvetrope.userpools.factors.passkey_mfa import WebAuthnMfaSettings
 from velvetrope.userpools.shapes import SignInPolicy, UserPoolPolicies
 from velvetrope.userpools.tokens.session_settings import ClientSsoSession, TokenSession
 
-SESSION = "cognito-auth-api-demo-4800"
+SESSION = "__Host-cognito-auth-api-demo-4800"
 ORIGIN = "https://localhost:4800"
 
 
@@ -167,7 +167,7 @@ async def test_a_registration_is_answered_once_and_for_its_own_page(house: House
 # Offered after a sign-in
 
 
-LATER = "passkey-later-auth-api-demo-4800"
+LATER = "__Host-passkey-later-auth-api-demo-4800"
 
 
 async def managed(house: House, *, version: int = 2) -> None:

@@ -11,7 +11,7 @@ from support.hosted_ui import CALLBACK, Browser, Response, authorize_query
 from velvetrope.errors import ServiceError
 from velvetrope.secret import Secret
 
-SESSION = "cognito-auth-api-demo-4800"
+SESSION = "__Host-cognito-auth-api-demo-4800"
 Act = Callable[[House, str], Awaitable[object]]
 
 
@@ -244,7 +244,7 @@ async def test_log_out_ends_a_half_done_sign_in_too(house: House) -> None:
     forgotten, browser.cookies = browser.cookies, kept
     late = await house.answer(browser, page, code=house.totp(secret))
 
-    assert "cognito-step-auth-api-demo-4800" not in forgotten
+    assert "__Host-cognito-step-auth-api-demo-4800" not in forgotten
     assert (late.status, "This step is over" in late.text) == (400, True)
 
 
@@ -264,7 +264,7 @@ async def test_a_session_signs_in_to_every_client_of_its_pool_and_to_none_of_ano
     browser = house.browser()
     await house.sign_in(browser)
     second, foreign = await house.add_client(), await house.add_pool("other-pool")
-    browser.cookies["cognito-other-pool-4800"] = browser.cookies[SESSION]
+    browser.cookies["__Host-cognito-other-pool-4800"] = browser.cookies[SESSION]
 
     here = await browser.get(f"/auth-api-demo/oauth2/authorize?{authorize_query(client_id=second)}")
     there = await browser.get(f"/other-pool/oauth2/authorize?{authorize_query(client_id=foreign)}")

@@ -45,7 +45,7 @@ async def test_the_session_cookie_lasts_an_hour_and_is_kept_from_scripts_and_pla
     cookie = next(
         value
         for name, value in response.headers
-        if name == "set-cookie" and value.startswith("cognito-auth-api-demo-4800=")
+        if name == "set-cookie" and value.startswith("__Host-cognito-auth-api-demo-4800=")
     )
     assert cookie.endswith("; Max-Age=3600; Path=/; Secure; HttpOnly; SameSite=Lax")
 
@@ -195,7 +195,7 @@ async def test_who_has_something_to_do_first_is_told_so_and_gets_no_code(
 
     assert response.status == 400
     assert said in response.text
-    assert "cognito-auth-api-demo-4800" not in browser.cookies
+    assert "__Host-cognito-auth-api-demo-4800" not in browser.cookies
 
 
 async def test_an_empty_form_is_shown_again(door: Door) -> None:
@@ -234,7 +234,7 @@ async def test_a_form_that_is_not_ours_is_refused_whatever_the_password(
 
     assert response.status == 403
     assert "This form could not be verified" in response.text
-    assert "cognito-auth-api-demo-4800" not in browser.cookies
+    assert "__Host-cognito-auth-api-demo-4800" not in browser.cookies
 
 
 async def test_a_form_without_the_cookie_is_refused(door: Door) -> None:
@@ -264,7 +264,7 @@ async def test_the_csrf_token_is_new_after_sign_in(door: Door) -> None:
 
     await sign_in(browser)
 
-    assert browser.cookies["XSRF-TOKEN-auth-api-demo-4800"] != page.csrf_token
+    assert browser.cookies["__Host-XSRF-TOKEN-auth-api-demo-4800"] != page.csrf_token
 
 
 async def test_the_form_must_be_form_encoded(door: Door) -> None:
@@ -332,7 +332,7 @@ async def test_the_session_ends_an_hour_after_sign_in_however_much_it_is_used(do
 
 async def test_a_made_up_session_is_nobody(door: Door) -> None:
     browser = door.browser()
-    browser.cookies["cognito-auth-api-demo-4800"] = "made-up"
+    browser.cookies["__Host-cognito-auth-api-demo-4800"] = "made-up"
 
     response = await browser.get(f"/oauth2/authorize?{authorize_query()}")
 
@@ -344,7 +344,7 @@ async def test_a_session_of_one_pool_is_worth_nothing_in_another(door: Door) -> 
     await sign_in(browser)
     door.directory.add(make_pool(id="us-west-2_Other", domain="other"))
     door.directory.add(make_client(client_id="another", user_pool_id="us-west-2_Other"))
-    browser.cookies["cognito-other-4800"] = browser.cookies["cognito-auth-api-demo-4800"]
+    browser.cookies["__Host-cognito-other-4800"] = browser.cookies["__Host-cognito-auth-api-demo-4800"]
 
     response = await browser.get(f"/other/oauth2/authorize?{authorize_query(client_id='another')}")
 
@@ -367,14 +367,14 @@ async def test_a_session_of_somebody_who_may_no_longer_sign_in_is_worth_nothing(
 async def test_signing_in_again_ends_the_session_before(door: Door) -> None:
     browser = door.browser()
     await sign_in(browser)
-    before = browser.cookies["cognito-auth-api-demo-4800"]
+    before = browser.cookies["__Host-cognito-auth-api-demo-4800"]
     await sign_in(browser, prompt="login")
     thief = door.browser()
-    thief.cookies["cognito-auth-api-demo-4800"] = before
+    thief.cookies["__Host-cognito-auth-api-demo-4800"] = before
 
     response = await thief.get(f"/oauth2/authorize?{authorize_query()}")
 
-    assert browser.cookies["cognito-auth-api-demo-4800"] != before
+    assert browser.cookies["__Host-cognito-auth-api-demo-4800"] != before
     assert response.location.startswith("/login?")
 
 
@@ -647,7 +647,7 @@ async def test_logging_out_ends_the_session_itself_and_goes_to_the_app(door: Doo
     afterwards = await thief.get(f"/oauth2/authorize?{authorize_query()}")
 
     assert (response.status, response.location) == (302, CALLBACK)
-    assert "cognito-auth-api-demo-4800" not in browser.cookies
+    assert "__Host-cognito-auth-api-demo-4800" not in browser.cookies
     assert afterwards.location.startswith("/login?")
 
 

@@ -28,8 +28,8 @@ from velvetrope.store.tables.userpools import (
 )
 from velvetrope.userpools.turns import NextChallenge
 
-STEP = "cognito-step-auth-api-demo-4800"
-SESSION = "cognito-auth-api-demo-4800"
+STEP = "__Host-cognito-step-auth-api-demo-4800"
+SESSION = "__Host-cognito-auth-api-demo-4800"
 APPS = {"software_token_mfa_configuration": SoftwareTokenMfaConfig(enabled=True)}
 SMS = {"sms_mfa_configuration": SmsMfaConfig(sms_configuration=SmsConfiguration())}
 MAIL = {"email_mfa_configuration": EmailMfaConfig()}
@@ -442,8 +442,8 @@ async def test_a_step_of_another_pool_is_none_here(house: House) -> None:
     page = await browser.get(asked.location)
     held = browser.cookies[STEP]
     other_client = await house.add_pool("other-pool")
-    browser.cookies["cognito-step-other-pool-4800"] = held
-    browser.cookies["XSRF-TOKEN-other-pool-4800"] = page.csrf_token
+    browser.cookies["__Host-cognito-step-other-pool-4800"] = held
+    browser.cookies["__Host-XSRF-TOKEN-other-pool-4800"] = page.csrf_token
 
     posted = await browser.post(
         f"/other-pool/mfa?{authorize_query(client_id=other_client)}",

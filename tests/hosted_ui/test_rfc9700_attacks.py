@@ -449,6 +449,21 @@ async def test_4_15_a_client_with_a_secret_is_nobody_without_it(relay: Relay) ->
     assert borrowed.json == {"error": "invalid_client"}
 
 
+@pytest.mark.parametrize("name", ["client_assertion", "client_assertion_type"])
+async def test_4_15_an_assertion_that_nobody_verifies_is_refused_by_name_and_not_overlooked(
+    relay: Relay, name: str
+) -> None:
+    code = (await relay.sign_in()).answer["code"]
+
+    vouched = await relay.redeem(code, **{name: "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"})
+    plain = await relay.redeem(code)
+
+    assert vouched.status == 400
+    assert vouched.json["error"] == "invalid_client"
+    assert "client_assertion is not supported" in vouched.json["error_description"]
+    assert "access_token" in plain.json
+
+
 # 4.16 Clickjacking.
 
 

@@ -490,15 +490,18 @@ class Browser:
         await self.pages(scope, receive, send)
         got = tuple((name.decode(), value.decode()) for name, value in out[0]["headers"])
         for value in (value for name, value in got if name == "set-cookie"):
-            self._keep(value)
+            self._keep(value, host=parts.hostname or "")
         return Response(out[0]["status"], got, b"".join(message.get("body", b"") for message in out[1:]))
 
-    def _keep(self, set_cookie: str) -> None:
+    def _keep(self, set_cookie: str, *, host: str) -> None:
         pair, *attributes = set_cookie.split("; ")
         name, _, value = pair.partition("=")
         # Some providers have the browser post to us from their own page; all else stays on this site.
-        same_site = "SameSite=None" if name.startswith("csrf-state") else "SameSite=Lax"
+        same_site = "SameSite=None" if "csrf-state" in name else "SameSite=Lax"
         assert {"Path=/", "Secure", "HttpOnly", same_site} <= set(attributes)
+        # Which no other host of the site can set, but for AWS's names, where cookies are called as there.
+        assert name.startswith("__Host-") != host.endswith(".amazoncognito.com")
+        assert not any(attribute.startswith("Domain=") for attribute in attributes)
         if "Max-Age=0" in attributes:
             self.cookies.pop(name, None)
         else:

@@ -145,7 +145,7 @@ class SamlHouse:
     async def post(self, browser: Browser, path: str, form: Mapping[str, str]) -> Page:
         """A form on the provider's page: what is kept for this site only does not come along."""
         held = browser.cookies
-        browser.cookies = {name: value for name, value in held.items() if name.startswith("csrf-state")}
+        browser.cookies = {name: value for name, value in held.items() if "csrf-state" in name}
         stays = {name: value for name, value in held.items() if name not in browser.cookies}
         page = await browser.post(path, form, headers={"origin": PROVIDER, "sec-fetch-site": "cross-site"})
         browser.cookies = {**stays, **browser.cookies}
@@ -202,7 +202,7 @@ async def open_saml_house(folder: Path) -> AsyncIterator[SamlHouse]:
         await database.close()
 
 
-def saml_pages(world: World, records: Records) -> HostedPages:
+def saml_pages(world: World, records: Records, *, public_url: str | None = None) -> HostedPages:
     """Hosted pages on the world's database, as another server on it would have them."""
     documents = HttpDocuments()
     keys = IssuerKeys(documents)
@@ -212,4 +212,12 @@ def saml_pages(world: World, records: Records) -> HostedPages:
         saml=SamlParts(world.pools.saml, SamlStore(world.database)),
     )
     store = HostedUiStore(world.database)
-    return HostedPages(world.pools.sign_in, store, world.clock, world.entropy, providers=parts, recorder=records)
+    return HostedPages(
+        world.pools.sign_in,
+        store,
+        world.clock,
+        world.entropy,
+        public_url=public_url,
+        providers=parts,
+        recorder=records,
+    )

@@ -407,6 +407,11 @@ async def test_a_pool_without_a_domain_has_no_pages_to_style(world: World) -> No
         ".logo-customizable { behavior: none }",
         "@media print { .logo-customizable { color: red } }",
         ".logo-customizable { .label-customizable { color: red } }",
+        # Escapes, which stand for what they spell in a name that is written without them.
+        ".logo-customizable { \\3c\\2fstyle\\3e\\3c form\\3e: red }",
+        ".logo-customizable { color\\3a red\\7d body\\7b top: 0 }",
+        ".logo-customizable { background\\3a url\\28https\\3a\\2f\\2fstranger.example\\29\\3b color: red }",
+        ".logo-customizable { font-family: \\3c\\2fstyle\\3e }",
     ],
 )
 async def test_a_style_sheet_that_does_more_than_style_is_refused(world: World, css: str) -> None:

@@ -65,10 +65,13 @@ def parse_presented_client(authorization: str | None, parameters: Parameters) ->
     Raises:
         InvalidRequest: no client at all, a parameter twice, or both ways of authentication at once (RFC 6749 section
             2.3).
-        InvalidClient: an unreadable header, or a header and a body that name different clients.
+        InvalidClient: an unreadable header, a header and a body that name different clients, or an assertion.
     """
     if parameters.repeated & {"client_id", "client_secret"}:
         raise InvalidRequest("client_id and client_secret may be present once")
+    if parameters.get("client_assertion") is not None or parameters.get("client_assertion_type") is not None:
+        # Whoever ignored it would take a client for one that has proven nothing (RFC 7521 section 4.2).
+        raise InvalidClient("client_assertion is not supported: use client_secret_basic or client_secret_post")
     in_body = parameters.get("client_id")
     body_secret = parameters.get("client_secret")
     if authorization is None:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from velvetrope.clock import Clock, Entropy
 from velvetrope.decisions import DecisionRecord, DecisionStep, Recorder
 from velvetrope.edge.hosted import cookies
-from velvetrope.edge.hosted.addresses import HostedAddress
+from velvetrope.edge.hosted.addresses import HostedAddress, is_loopback_host
 from velvetrope.edge.hosted.dressing import Dressing
 from velvetrope.edge.hosted.pages import render_page
 from velvetrope.edge.hosted.requests import HostedRequest
@@ -197,8 +197,15 @@ class HostedContext:
         return f"https://{arrived.request.authority}{arrived.address.prefix}{endpoint}"
 
     def own_addresses(self, arrived: Arrived, endpoint: str) -> frozenset[str]:
-        """Every way in which the endpoint may have been written down for a provider of this pool."""
-        origins = {f"https://{arrived.request.authority}", *self.own_origins(arrived.request)}
+        """Every way in which the endpoint may have been written down for a provider of this pool.
+
+        The address that was used is among them where nobody else can have it: who brings a message chooses the Host
+        header, and what was meant for another address must not become ours by naming that.
+        """
+        used, host = f"https://{arrived.request.authority}", arrived.request.host
+        origins = {self.public_origin} if self.public_origin else {used, used.lower()}
+        if is_loopback_host(host) or host.lower() == arrived.pool.domain_host:
+            origins |= {used, used.lower()}
         prefixes = {"", f"/{arrived.domain}"}
         return frozenset(f"{origin}{prefix}{endpoint}" for origin in origins for prefix in prefixes)
 

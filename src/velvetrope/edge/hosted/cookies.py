@@ -2,8 +2,9 @@
 
 On AWS's own host names they are called as on AWS, `cognito` and `XSRF-TOKEN`, so that scripts which sign in by filling
 the form work unchanged. Everywhere else the pool's domain and the port are part of the name
-(`cognito-auth-api-demo-4800`): browsers share a host's cookies among all its ports, and two pools or two servers on
-localhost would sign each other's users out.
+(`__Host-cognito-auth-api-demo-4800`): browsers share a host's cookies among all its ports, and two pools or two servers
+on localhost would sign each other's users out. The prefix has browsers refuse a cookie of that name from another host
+of the site and from plain http, so that a neighbour cannot have somebody work in its own session without noticing.
 
 Both are Secure, HttpOnly, SameSite=Lax and without a Domain, so that no other host of a site ever sees them. A third,
 `csrf-state`, binds the way to an identity provider to the way back, and is SameSite=None, since some of them have the
@@ -13,7 +14,7 @@ CSRF is a double submit: the form repeats the cookie's value, which another site
 that says where the form came from (Origin, Sec-Fetch-Site) is taken at its word besides, since a neighbour on the same
 site, or another port, might have planted a cookie.
 
-Source: hosted-ui reference, section 4; OWASP CSRF Prevention Cheat Sheet.
+Sources: hosted-ui reference, section 4; OWASP CSRF Prevention Cheat Sheet; RFC 6265bis section 4.1.3.2 (`__Host-`).
 """
 
 import hmac
@@ -138,4 +139,4 @@ def _name(base: str, request: HostedRequest, domain: str) -> str:
     host, port = request.host_and_port
     if is_aws_host(host):
         return base
-    return f"{base}-{domain}-{port}" if port else f"{base}-{domain}"
+    return f"__Host-{base}-{domain}-{port}" if port else f"__Host-{base}-{domain}"

@@ -6,6 +6,7 @@ no second meaning then. What is kept and shown is written anew from what was rea
 Source: Cognito Developer Guide, "Hosted UI (classic) branding"; W3C CSS Syntax Module Level 3.
 """
 
+import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
@@ -33,6 +34,8 @@ _FUNCTIONS: Final = frozenset(
     }
 )
 """What computes a value and loads nothing. A function that is not here is refused: `url` is one, and so is the next."""
+_PROPERTY: Final = re.compile(r"[a-z-]+")
+"""As all of CSS's are called. What is spelled with escapes may be called anything, and is written without them."""
 _REFUSED_PROPERTIES: Final = frozenset({"behavior", "-moz-binding"})
 
 
@@ -45,7 +48,10 @@ def checked_style_sheet(css: str) -> str:
     from tinycss2 import parse_stylesheet
 
     rules = parse_stylesheet(css, skip_comments=True, skip_whitespace=True)
-    return "\n".join(_checked_rule(rule) for rule in rules)
+    sheet = "\n".join(_checked_rule(rule) for rule in rules)
+    if "<" in sheet:  # it goes into the page as it is, and must not end the element that it stands in
+        raise _refused("< is not allowed.")
+    return sheet
 
 
 def _checked_rule(rule: "Node") -> str:
@@ -94,11 +100,12 @@ def _checked_declarations(content: list["Node"]) -> list[str]:
     for declaration in parse_blocks_contents(content, skip_comments=True, skip_whitespace=True):
         if declaration.type != "declaration":
             raise _refused("the style sheet cannot be read.")
-        if declaration.lower_name in _REFUSED_PROPERTIES or declaration.name.startswith("--"):
+        name = declaration.lower_name
+        if not _PROPERTY.fullmatch(name) or name in _REFUSED_PROPERTIES or name.startswith("--"):
             raise _refused(f"the property {declaration.name} is not allowed.")
         _check_value(declaration.value)
         important = " !important" if declaration.important else ""
-        said.append(f"{declaration.lower_name}:{serialize(declaration.value).rstrip()}{important};")
+        said.append(f"{name}:{serialize(declaration.value).rstrip()}{important};")
     return said
 
 
