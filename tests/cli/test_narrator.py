@@ -45,6 +45,17 @@ def test_what_to_type_next_is_what_this_person_types_here(
     assert "\n      .venv/bin/velvetrope explain r-1 --state-folder 'my state'\n" in stream.getvalue()
 
 
+def test_the_command_that_the_server_names_is_what_this_person_types() -> None:
+    ours = Invocation(".venv/bin/velvetrope", " --state-folder s")
+
+    said = ours.spelled("f ended with an error, which its log has: velvetrope logs f --request-id 0a-1b")
+
+    assert said == (
+        "f ended with an error, which its log has: .venv/bin/velvetrope logs f --request-id 0a-1b --state-folder s"
+    )
+    assert ours.spelled("GET /velvetrope logs $(f) --request-id 0a") == "GET /velvetrope logs $(f) --request-id 0a"
+
+
 def test_whoever_has_the_command_on_the_path_is_told_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     installed = tmp_path / "velvetrope"
     installed.touch(mode=0o755)

@@ -19,13 +19,19 @@ ROLE = f"arn:aws:iam::{ACCOUNT}:role/caller"
 QUEUE = f"arn:aws:apigateway:us-west-2:sqs:path/{ACCOUNT}/queue"
 
 
-async def deploy(database: Database, kind: str = "AWS", uri: str | None = FUNCTION_URI, **members: Any) -> Gateway:
+async def deploy(
+    database: Database,
+    kind: str = "AWS",
+    uri: str | None = FUNCTION_URI,
+    binary_media_types: tuple[str, ...] = (),
+    **members: Any,
+) -> Gateway:
     gateway = Gateway(database)
     integration = Integration(
         **{"type": kind, "uri": uri, "http_method": "POST", "integration_responses": DEFAULT, **members}
     )
     method = Method(http_method="POST", integration=integration)
-    await gateway.deploy_record({"POST /items/{id}": method})
+    await gateway.deploy_record({"POST /items/{id}": method}, binary_media_types=binary_media_types)
     return gateway
 
 
@@ -47,6 +53,30 @@ async def test_a_function_gets_what_the_template_makes_and_its_result_is_the_ans
     assert gateway.functions.calls[0]["payload"] == b'{"id":"7","body":{"a":1}}'
     assert gateway.functions.calls[0]["source_arn"] == gateway.arn("POST/items/{id}")
     assert gateway.functions.calls[0]["caller"].name == "apigateway.amazonaws.com"
+
+
+@pytest.mark.parametrize("kind", ["AWS", "MOCK"])
+@pytest.mark.parametrize("template", ['{"statusCode":200}', '{"statusCode":200,"who":"$context.identity.sourceIp"}'])
+@pytest.mark.parametrize(
+    ("binary", "handling", "is_read"),
+    [("*/*", None, False), ("*/*", "CONVERT_TO_TEXT", True), ("image/png", None, True)],
+)
+async def test_a_template_reads_no_binary_request_unless_it_is_made_text(
+    database: Database, kind: str, template: str, binary: str, handling: str | None, is_read: bool
+) -> None:
+    """With `*/*` everything is binary, a preflight without a body too."""
+    gateway = await deploy(
+        database,
+        kind,
+        binary_media_types=(binary,),
+        content_handling=handling,
+        request_templates={"application/json": template},
+    )
+
+    response = await post(gateway, b"")
+
+    assert response.status == (200 if is_read else 500)
+    assert is_read or (response.body, gateway.functions.calls) == (INTERNAL, [])
 
 
 FAILURES = {

@@ -1,6 +1,8 @@
 """HTTP APIs over the wire: made by boto3 and by a SAM template, called by `requests`; each door without its key."""
 
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,7 +14,7 @@ from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 
 from support.clients import aws_client
-from support.running import ROOT_KEY, RunningServer
+from support.running import ROOT_KEY, RunningServer, clean_environment
 from support.zips import make_zip
 
 ACCOUNT, REGION = "123456789012", "us-west-2"
@@ -268,6 +270,27 @@ def test_a_function_decides_by_the_word(story: Story) -> None:
     assert let_in.json()["requestContext"]["authorizer"] == {"lambda": {"door": "cave"}}
     assert refusal(story.get("/cave", X_Word="open barley")) == (403, '{"message":"Forbidden"}', PLAIN)
     assert refusal(story.get("/cave")) == (401, '{"message":"Unauthorized"}', PLAIN)
+
+
+def test_the_owner_is_told_why_by_the_id_that_the_caller_was_told(story: Story) -> None:
+    """Ids of HTTP APIs are base64, whose signs mean something in a query: one that has some is asked for."""
+    ids = (story.get("/signed/1").headers["Apigw-Requestid"] for _ in range(200))
+    request_id = next(one for one in ids if {"+", "/"} & set(one))
+    environment = clean_environment(
+        VELVETROPE_ROOT_ACCESS_KEY_ID=ROOT_KEY[0], VELVETROPE_ROOT_SECRET_ACCESS_KEY=ROOT_KEY[1]
+    )
+    command = [sys.executable, "-m", "velvetrope.cli", "explain", request_id]
+
+    told = subprocess.run(
+        [*command, "--state-folder", str(story.server.state_folder)],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=environment,
+    ).stdout
+
+    assert "the method asks for AWS_IAM and the request is not signed" in told
+    assert told.endswith(f"id       {request_id}\n")
 
 
 def test_a_preflight_is_answered_and_so_are_allowed_origins(story: Story) -> None:

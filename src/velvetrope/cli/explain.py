@@ -6,16 +6,21 @@ calls have taken its place.
 """
 
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
+from velvetrope.cli.invocation import Invocation
 from velvetrope.cli.owner import NoAnswer, OwnersConnection
 from velvetrope.cli.terminal import shown
 
 __all__ = ["explain_request"]
 
 _RECENT = 10
+_UUID = re.compile("[0-9a-f-]+", re.IGNORECASE)
+_OF_HTTP_API = re.compile("[0-9A-Za-z+/]+=*")
 
 
 def explain_request(state_folder: Path, request_id: str | None) -> str:
@@ -26,9 +31,7 @@ def explain_request(state_folder: Path, request_id: str | None) -> str:
         StateFolderError: no server has run with this state folder.
     """
     owner = OwnersConnection.open(state_folder)
-    if request_id is not None and not re.fullmatch("[0-9a-f-]+", request_id.lower()):
-        raise NoAnswer(f"{request_id or 'Nothing'} is not a request id; it is the value of x-amzn-RequestId.")
-    query = f"refused=1&limit={_RECENT}" if request_id is None else f"request_id={request_id.lower()}"
+    query = f"refused=1&limit={_RECENT}" if request_id is None else f"request_id={quote(_as_kept(request_id), safe='')}"
     records = owner.ask("GET", "/_velvetrope/decisions", query=query)
     if not records and request_id is not None:
         raise NoAnswer(
@@ -37,10 +40,22 @@ def explain_request(state_folder: Path, request_id: str | None) -> str:
         )
     if not records:
         return "Nobody has been refused yet."
-    told = [_told(record) for record in records]
+    told = [_told(record, Invocation.of_this_process(state_folder).spelled) for record in records]
     if request_id is None:
         told += [_kept(owner)]
     return "\n\n".join(part for part in told if part)
+
+
+def _as_kept(request_id: str) -> str:
+    """A request's id as its record has it: a UUID in lower case, or an HTTP API's, in which case counts."""
+    if _UUID.fullmatch(request_id):
+        return request_id.lower()
+    if not _OF_HTTP_API.fullmatch(request_id):
+        raise NoAnswer(
+            f"{request_id or 'Nothing'} is not a request id; it is the value of x-amzn-RequestId "
+            "(of an HTTP API: Apigw-Requestid)."
+        )
+    return request_id
 
 
 def _kept(owner: OwnersConnection) -> str:
@@ -55,7 +70,7 @@ def _kept(owner: OwnersConnection) -> str:
     return f"{lost} refusals came faster than they could be kept, among the {summary['refusals']} that were."
 
 
-def _told(record: dict[str, Any]) -> str:
+def _told(record: dict[str, Any], spelled: Callable[[str], str]) -> str:
     at = datetime.fromisoformat(record["at"]).astimezone(UTC)
     who = record["principal_arn"] or "nobody (nothing was proved)"
     verdict = "let in" if record["outcome"] == "allowed" else f"refused: {record['code']}"
@@ -66,6 +81,6 @@ def _told(record: dict[str, Any]) -> str:
         f"  wanted   {record['action'] or record['service']} on {record['resource'] or '-'}",
     ]
     marks = {"allowed": "✓", "refused": "✗", "skipped": "·"}
-    lines += [f"  {marks[step['outcome']]} {step['name']}: {step['reason']}" for step in record["steps"]]
+    lines += [f"  {marks[step['outcome']]} {step['name']}: {spelled(step['reason'])}" for step in record["steps"]]
     lines.append(f"  id       {record['request_id']}")
     return "\n".join(shown(line) for line in lines)

@@ -1,5 +1,6 @@
 """How the person at this terminal calls `velvetrope` again, so that a command that is shown can be copied as it is."""
 
+import re
 import shlex
 import shutil
 import sys
@@ -9,6 +10,7 @@ from pathlib import Path
 __all__ = ["Invocation"]
 
 _DEFAULT_STATE_FOLDER = Path(".velvetrope")
+_NAMED_BY_SERVER = re.compile(r"\bvelvetrope (logs [\w-]+ --request-id [0-9a-f-]+)")
 
 
 @dataclass(frozen=True)
@@ -31,3 +33,7 @@ class Invocation:
     def command(self, words: str) -> str:
         """`words` as a whole command line, such as `.venv/bin/velvetrope explain --state-folder state`."""
         return f"{self.program} {words}{self.flags}"
+
+    def spelled(self, text: str) -> str:
+        """`text` with the command that the server names in it, which knows no terminal, as it is typed at this one."""
+        return _NAMED_BY_SERVER.sub(lambda named: self.command(named[1]), text)

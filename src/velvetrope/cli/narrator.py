@@ -86,7 +86,7 @@ class Narrator:
         """Somebody was refused; why, for the owner. Does not wait for whoever reads it."""
         head = f"{self._paint('31', str(refusal.status))} {shown(refusal.what)}  {self._paint('2', refusal.code)}"
         explain = self._invocation.command(f"explain {refusal.request_id}")
-        lines = f"  {head}\n      {shown(refusal.why)}\n      {explain}\n"
+        lines = f"  {head}\n      {shown(self._invocation.spelled(refusal.why))}\n      {explain}\n"
         with self._changed:
             if len(self._refusals) >= _MAX_WAITING:
                 self._untold += 1

@@ -9,7 +9,9 @@
 | binary | text | none | base64 |
 | binary | any | CONVERT_TO_TEXT | base64 |
 
-What is binary is told by the media type. A request has no other side: without `contentHandling` it stays as it came.
+What is binary is told by the media type. A request has no other side: without `contentHandling` it stays as it came,
+and a template cannot read it then. So with `*/*` among an API's binary media types a MOCK for preflights is 500, as on
+AWS ("Unable to transform request": https://github.com/aws/serverless-application-model/issues/1344).
 
 Source: API Gateway Developer Guide, "Content type conversions in API Gateway",
 https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-payload-encodings-workflow.html
@@ -17,10 +19,13 @@ https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-payload
 
 import base64
 import binascii
+from collections.abc import Sequence
 
 from velvetrope.errors import ReasonError
+from velvetrope.events import matches_binary_media_type
+from velvetrope.execute_api.errors import ApiConfiguration
 
-__all__ = ["NotBase64", "convert_request", "convert_response"]
+__all__ = ["NotBase64", "check_readable", "convert_request", "convert_response"]
 
 
 class NotBase64(ReasonError):
@@ -38,6 +43,20 @@ def convert_request(body: bytes, *, is_binary: bool, handling: str | None) -> by
     if handling == "CONVERT_TO_BINARY" and not is_binary:
         return _decoded(body)
     return body
+
+
+def check_readable(content_type: str, binary_media_types: Sequence[str], *, handling: str | None) -> None:
+    """That a template may read a request of this media type.
+
+    Raises:
+        ApiConfiguration: it is binary, and nothing makes text of it.
+    """
+    if handling != "CONVERT_TO_TEXT" and matches_binary_media_type(content_type, binary_media_types):
+        raise ApiConfiguration(
+            step="integration",
+            detail=f"Unable to transform request: {content_type or 'what has no media type'} is binary for this API, "
+            "which a template cannot read unless contentHandling is CONVERT_TO_TEXT",
+        )
 
 
 def convert_response(body: bytes, *, is_binary: bool, wants_binary: bool, handling: str | None) -> bytes:

@@ -16,6 +16,7 @@ from velvetrope.events import parse_mock_status
 from velvetrope.execute_api.errors import ApiConfiguration, UnsupportedMediaType
 from velvetrope.execute_api.header_lines import header_lines
 from velvetrope.execute_api.integrations.answers import with_length
+from velvetrope.execute_api.integrations.content import check_readable
 from velvetrope.execute_api.requests import GatewayResponse, MatchedRequest
 from velvetrope.patterns import Pattern
 
@@ -89,6 +90,9 @@ def _find_answer(
     if content_type is not None:
         media_type = content_type.decode("latin-1").split(";", 1)[0].strip().lower() or media_type
     reads_body = media_type not in mock.statuses
+    if not reads_body:
+        sent = "" if content_type is None else content_type.decode("latin-1")
+        check_readable(sent, request.stage.binary_media_types, handling=None)
     status = mock.statuses.get(media_type)
     if reads_body:
         if mock.passthrough == "NEVER" or (mock.passthrough == "WHEN_NO_TEMPLATES" and mock.statuses):

@@ -21,7 +21,7 @@ from velvetrope.errors import ReasonError
 from velvetrope.events import matches_binary_media_type, query_parameters
 from velvetrope.execute_api.context_variables import ContextVariables, RequestFacts
 from velvetrope.execute_api.errors import ApiConfiguration, UnsupportedMediaType
-from velvetrope.execute_api.integrations.content import NotBase64, convert_request
+from velvetrope.execute_api.integrations.content import NotBase64, check_readable, convert_request
 from velvetrope.execute_api.proxy_events import header_text
 from velvetrope.execute_api.request_values import RequestValue, compile_request_value
 from velvetrope.execute_api.requests import AdmittedRequest, MatchedRequest
@@ -79,7 +79,7 @@ class RequestMapping:
 
         Raises:
             UnsupportedMediaType: no template, and the body is not passed through.
-            ApiConfiguration: a template fails, or the body cannot be converted.
+            ApiConfiguration: a template fails or cannot read the body, or the body cannot be converted.
         """
         places: dict[str, dict[str, str]] = {"header": {}, "querystring": {}, "path": {}}
         missing: dict[str, set[str]] = {"header": set(), "querystring": set(), "path": set()}
@@ -105,6 +105,7 @@ class RequestMapping:
                 without_headers=missing["header"],
                 without_query=missing["querystring"],
             )
+        check_readable(content_type, request.stage.binary_media_types, handling=self.content_handling)
         rendered = render_template(template, template_input(facts, request, body))
         for place, overrides in rendered.request_override.items():
             for name, given in overrides.items():
