@@ -94,6 +94,15 @@ def test_a_call_by_host_name_reaches_the_lane_with_its_whole_path(url: str, edge
     assert (seen.api_id, seen.raw_path, seen.stage_path) == ("abc123", b"/prod/no-auth", b"/prod/no-auth")
 
 
+def test_under_the_host_name_of_one_api_no_path_leads_to_another(url: str, edge: Edge) -> None:
+    host = f"abc123.execute-api.{REGION}.amazonaws.com"
+
+    requests.get(f"{url}/_api/other/prod/no-auth", headers={"Host": host}, timeout=10)
+
+    seen = edge.lane.seen[-1]
+    assert (seen.api_id, seen.stage_path) == ("abc123", b"/_api/other/prod/no-auth")
+
+
 def test_an_api_without_a_stage_still_reaches_the_lane(url: str, edge: Edge) -> None:
     requests.get(f"{url}/_api/abc123", timeout=10)
 

@@ -197,6 +197,7 @@ def test_a_call_to_the_apis_own_name_reaches_the_mapped_stage(
     mapped = requests.get(f"{url}/store/", headers=named)
     with_port = requests.get(f"{url}/store", headers={"Host": f"{_DOMAIN}:{serving.port}"})
     other_path = requests.get(f"{url}/shop/", headers=named)
+    other_api = requests.get(f"{url}/_api/{pet_store}/latest/", headers=named)
     control = requests.post(url, headers=named | {"X-Amz-Target": "AWSCognitoIdentityProviderService.ListUserPools"})
     gateway.delete_base_path_mapping(domainName=_DOMAIN, basePath="store")
     gone = requests.get(f"{url}/store/", headers=named)
@@ -204,7 +205,7 @@ def test_a_call_to_the_apis_own_name_reaches_the_mapped_stage(
     assert before.status_code == 404
     for response in (mapped, with_port):
         assert (response.status_code, response.text) == (200, "<h1>Pets live here</h1>")
-    for response in (unmapped, other_path, control, gone):
+    for response in (unmapped, other_path, other_api, control, gone):
         assert (response.status_code, response.content) == (403, b'{"message":"Forbidden"}')
 
 

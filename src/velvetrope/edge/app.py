@@ -131,14 +131,20 @@ class EdgeApp:
         await self._app(scope, receive, send)
 
     def find_gateway_call(self, raw_path: bytes, host: bytes) -> GatewayCall | None:
-        """The API named by `/_api/{apiId}/…`, by the host `{apiId}.execute-api.…`, or by a custom domain name."""
-        if raw_path.startswith(API_PREFIX):
-            api_id, slash, rest = raw_path[len(API_PREFIX) :].partition(b"/")
-            return api_id.decode("latin-1"), slash + rest or b"/", None
+        """The API named by a custom domain name, by the host `{apiId}.execute-api.…`, or by `/_api/{apiId}/…`.
+
+        The host goes first: under a name that is one API's, no path leads to another.
+        """
+        mapped = None if self._domains is None else self._domains.find(host, raw_path)
+        if mapped is not None:
+            return mapped
         label, _, domain = host.partition(b".")
         if domain.startswith(b"execute-api."):
             return label.decode("latin-1").lower(), raw_path, None
-        return None if self._domains is None else self._domains.find(host, raw_path)
+        if raw_path.startswith(API_PREFIX):
+            api_id, slash, rest = raw_path[len(API_PREFIX) :].partition(b"/")
+            return api_id.decode("latin-1"), slash + rest or b"/", None
+        return None
 
     def now(self) -> datetime:
         """When a call that is being read was received."""
