@@ -306,7 +306,7 @@ def test_what_a_function_uses_is_all_that_its_role_may() -> None:
 
     def allowed(name: str) -> dict[str, object]:
         [policy] = resources[name]["Properties"]["Policies"]
-        return {statement["Action"]: statement["Resource"] for statement in policy["Statement"]}
+        return {str(statement["Action"]): statement["Resource"] for statement in policy["Statement"]}
 
     database = "arn:${AWS::Partition}:rds-db:${AWS::Region}:${AWS::AccountId}:dbuser:${DatabaseResourceId}/"
     assert allowed("OrdersFunction") == {
@@ -315,7 +315,15 @@ def test_what_a_function_uses_is_all_that_its_role_may() -> None:
         "rds-db:connect": {"Fn::Sub": f"{database}orders_service"},
     }
     assert allowed("InventoryFunction") == {"rds-db:connect": {"Fn::Sub": f"{database}inventory_service"}}
-    assert resources["ShippingFunction"]["Properties"]["Events"]["ShipmentsQueue"]["Type"] == "SQS"
+    assert allowed("ShippingFunction") == {
+        "rds-db:connect": {"Fn::Sub": f"{database}orders_service"},
+        "['sqs:ReceiveMessage', 'sqs:DeleteMessage', 'sqs:GetQueueAttributes']": {
+            "Fn::GetAtt": ["ShipmentsQueue", "Arn"]
+        },
+    }
+    # SAM's own event would let the function read every queue of the account.
+    assert "Events" not in resources["ShippingFunction"]["Properties"]
+    assert resources["ShippingFunctionShipmentsQueue"]["Type"] == "AWS::Lambda::EventSourceMapping"
 
 
 def test_a_function_s_environment_says_where_everything_is() -> None:

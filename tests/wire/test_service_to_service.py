@@ -46,8 +46,8 @@ class Shop:
         return True
 
     @contextmanager
-    def without(self, function: str, action: str) -> Iterator[None]:
-        """Take one action away from a function's role for a while."""
+    def without(self, function: str, action: str | list[str]) -> Iterator[None]:
+        """Take what one statement says away from a function's role for a while."""
         iam, functions = aws_client(self.server, "iam"), aws_client(self.server, "lambda")
         names = [f["FunctionName"] for f in functions.list_functions()["Functions"]]
         name = next(name for name in names if function in name)
@@ -134,24 +134,35 @@ def test_without_the_right_to_connect_the_database_is_closed_and_the_owner_is_to
 def test_without_the_right_to_receive_nothing_is_shipped_until_it_is_back(shop: Shop) -> None:
     functions = aws_client(shop.server, "lambda")
     [mapping] = functions.list_event_source_mappings()["EventSourceMappings"]
-    iam = aws_client(shop.server, "iam")
-    name = functions.get_function(FunctionName=mapping["FunctionArn"])["Configuration"]["Role"].rpartition("/")[2]
-    managed = "arn:aws:iam::aws:policy/service-role/AWSLambdaSQSQueueExecutionRole"
-    iam.detach_role_policy(RoleName=name, PolicyArn=managed)
-    first = shop.order().json()["order"]  # a poll that was under way may still get this one
+    receiving = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"]
 
     def result() -> str:
         return str(functions.get_event_source_mapping(UUID=mapping["UUID"])["LastProcessingResult"])
 
-    while "AccessDeniedException" not in result():
-        assert shop.server.process.poll() is None
-    second = shop.order().json()["order"]
-    assert shop.send("GET", f"/orders/{second}").json()["status"] == "placed"
-    iam.attach_role_policy(RoleName=name, PolicyArn=managed)
+    with shop.without("ShippingFunction", receiving):
+        first = shop.order().json()["order"]  # a poll that was under way may still get this one
+        while "AccessDeniedException" not in result():
+            assert shop.server.process.poll() is None
+        second = shop.order().json()["order"]
+        assert shop.send("GET", f"/orders/{second}").json()["status"] == "placed"
 
     for number in (first, second):
         while shop.send("GET", f"/orders/{number}").json()["status"] == "placed":
             assert shop.server.process.poll() is None
+
+
+def test_a_function_that_a_queue_triggers_may_receive_from_no_other_queue(shop: Shop) -> None:
+    iam, functions = aws_client(shop.server, "iam"), aws_client(shop.server, "lambda")
+    [mapping] = functions.list_event_source_mappings()["EventSourceMappings"]
+    role = functions.get_function(FunctionName=mapping["FunctionArn"])["Configuration"]["Role"]
+    own, other = mapping["EventSourceArn"], mapping["EventSourceArn"] + "-of-another"
+
+    answer = iam.simulate_principal_policy(
+        PolicySourceArn=role, ActionNames=["sqs:ReceiveMessage"], ResourceArns=[own, other]
+    )
+
+    decided = {one["EvalResourceName"]: one["EvalDecision"] for one in answer["EvaluationResults"]}
+    assert decided == {own: "allowed", other: "implicitDeny"}
 
 
 def test_a_service_may_touch_nothing_that_is_another_s(shop: Shop) -> None:

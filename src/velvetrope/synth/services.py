@@ -1,9 +1,11 @@
 """Queues, functions of their own, and what `uses` allows: the part of the template that services need.
 
 A function's permissions are statements on exact resources, and not SAM's policy templates: those reach wider
-(`LambdaInvokePolicy` allows every function whose name begins alike).
+(`LambdaInvokePolicy` allows every function whose name begins alike). Nor is a queue's trigger an event of SAM's: that
+brings the managed policy `AWSLambdaSQSQueueExecutionRole`, by which a function may read every queue of the account.
 
-Sources: AWS SAM specification (AWS::Serverless::Function, SQS event); Amazon RDS User Guide, "Creating and using an IAM
+Sources: AWS SAM specification (AWS::Serverless::Function, SQS event); AWS Lambda Developer Guide, "Using Lambda with
+Amazon SQS" (what an execution role needs); Amazon RDS User Guide, "Creating and using an IAM
 policy for IAM database access".
 """
 
@@ -43,7 +45,7 @@ def queue_resources(queues: Sequence[Queue]) -> Template:
 def function_resources(
     functions: Mapping[str, Function], *, runtime: str, code_uri: str | Mapping[str, str]
 ) -> Template:
-    """AWS::Serverless::Function of each, by its handler string."""
+    """AWS::Serverless::Function of each, by its handler string, and what triggers it."""
     resources: Template = {}
     for handler, function in functions.items():
         properties: Template = {
@@ -53,17 +55,20 @@ def function_resources(
             "MemorySize": function.memory_mb,
             "Timeout": function.timeout_seconds,
         }
-        if function.triggers:
-            properties["Events"] = {_queue_id(trigger.queue): _queue_event(trigger) for trigger in function.triggers}
-        properties |= function_access(function.uses, function.environment)
+        properties |= function_access(function.uses, function.environment, function.triggers)
         resources[_function_id(function)] = {"Type": "AWS::Serverless::Function", "Properties": properties}
+        for trigger in function.triggers:
+            # Called as SAM would call it, so that a stack that was made with its events keeps its mappings.
+            resources[f"{_function_id(function)}{_queue_id(trigger.queue)}"] = _mapping(function, trigger)
     return resources
 
 
-def function_access(uses: Sequence[Usable], environment: Mapping[str, str]) -> Template:
+def function_access(
+    uses: Sequence[Usable], environment: Mapping[str, str], triggers: Sequence[QueueTrigger] = ()
+) -> Template:
     """`Policies` and `Environment` of a function, as far as it has any."""
     found: Template = {}
-    statements = [_statement(used) for used in uses]
+    statements = [*map(_statement, uses), *(_may_receive(trigger.queue) for trigger in triggers)]
     if statements:
         found["Policies"] = [{"Version": "2012-10-17", "Statement": statements}]
     variables = {name: value for used in uses for name, value in _variables(used)} | dict(environment)
@@ -91,14 +96,20 @@ def database_parameters(everything: Sequence[Usable]) -> Template:
     }
 
 
-def _queue_event(trigger: QueueTrigger) -> Template:
+def _mapping(function: Function, trigger: QueueTrigger) -> Template:
     properties: Template = {
-        "Queue": {"Fn::GetAtt": [_queue_id(trigger.queue), "Arn"]},
         "BatchSize": trigger.batch_size,
+        "EventSourceArn": {"Fn::GetAtt": [_queue_id(trigger.queue), "Arn"]},
+        "FunctionName": {"Ref": _function_id(function)},
     }
     if trigger.report_batch_item_failures:
         properties["FunctionResponseTypes"] = ["ReportBatchItemFailures"]
-    return {"Type": "SQS", "Properties": properties}
+    return {"Type": "AWS::Lambda::EventSourceMapping", "Properties": properties}
+
+
+def _may_receive(queue: Queue) -> Template:
+    actions = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"]
+    return {"Effect": "Allow", "Action": actions, "Resource": {"Fn::GetAtt": [_queue_id(queue), "Arn"]}}
 
 
 def _statement(used: Usable) -> Template:
