@@ -4,12 +4,14 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+from argon2 import low_level
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from support import known_hashes
 from support.key_stock import KeyStock
 from support.postgres import Postgres
 from support.running import RunningServer
-from support.stores import PostgresStores, store_url
+from support.stores import PostgresStores, open_store
 from velvetrope.store import Database
 
 
@@ -19,10 +21,17 @@ def key_stock() -> KeyStock:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _keys_from_stock(key_stock: KeyStock) -> Iterator[None]:
-    key_stock.begin_again()
-    with pytest.MonkeyPatch.context() as patch:
+def _computed_before(key_stock: KeyStock) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch, key_stock.lent():
         patch.setattr(rsa, "generate_private_key", key_stock.take)
+        patch.setattr(low_level, "hash_secret", known_hashes.hash_secret)
+        patch.setattr(low_level, "verify_secret", known_hashes.verify_secret)
+        yield
+
+
+@pytest.fixture(autouse=True)
+def _keys_of_this_test(_computed_before: None, key_stock: KeyStock) -> Iterator[None]:
+    with key_stock.lent():
         yield
 
 
@@ -57,7 +66,7 @@ def postgresql_store(postgres_stores: PostgresStores, tmp_path: Path) -> Iterato
 @pytest.fixture
 async def database(tmp_path: Path) -> AsyncIterator[Database]:
     """An open store in the test's folder, which waits for no disk; on PostgreSQL where one was lent to the folder."""
-    opened = await Database.open(store_url(tmp_path), durable=False)
+    opened = await open_store(tmp_path)
     yield opened
     await opened.close()
 

@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 
 from support.gateway import ControlPlane, NoTraffic
-from velvetrope.store import Database
+from support.stores import open_store
 
 
 @pytest.fixture
 async def plane(tmp_path: Path) -> AsyncIterator[ControlPlane]:
-    database = await Database.open(f"sqlite:///{tmp_path}/gateway.db", durable=False)
+    database = await open_store(tmp_path)
     yield ControlPlane(database, NoTraffic())
     await database.close()

@@ -11,6 +11,7 @@ from botocore.waiter import WaiterModel
 
 from support.cloudformation import CALL, Stacks, make_stacks
 from support.edge import Edge, Serving, client
+from support.stores import open_store
 from velvetrope.cloudformation import cloudformation_operations
 from velvetrope.errors import ServiceError
 from velvetrope.store import Database
@@ -431,7 +432,7 @@ def test_boto3_creates_waits_and_deletes(tmp_path_factory: pytest.TempPathFactor
     with Serving(edge.app) as serving:
 
         async def open_room() -> tuple[Database, Stacks]:
-            opened = await Database.open(f"sqlite:///{folder / 'state.db'}", durable=False)
+            opened = await open_store(folder)
             return opened, make_stacks(opened)
 
         database, stacks = asyncio.run_coroutine_threadsafe(open_room(), serving.loop).result(10)

@@ -12,7 +12,7 @@ from sqlalchemy import LargeBinary, String, bindparam, text
 from sqlalchemy.exc import OperationalError
 
 from support.refusals import NOON, refusal
-from support.stores import store_url
+from support.stores import open_store
 from velvetrope.clock import CountingEntropy, FrozenClock
 from velvetrope.decisions import DecisionLog, Refusals
 from velvetrope.decisions.refusals import MAX_CHARACTERS, MAX_OF_ADDRESS, MAX_PENDING, MAX_RECORD_BYTES, MAX_STEPS
@@ -36,7 +36,7 @@ class Node:
 
 @pytest.fixture
 async def database(tmp_path: Path, either_store: str) -> AsyncIterator[Database]:
-    database = await Database.open(store_url(tmp_path), durable=False)
+    database = await open_store(tmp_path)
     yield database
     await database.close()
 

@@ -25,9 +25,9 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from support.stores import open_store
 from velvetrope.execute_api.meters import Meter, Meters, epoch_us
 from velvetrope.metering import BucketLimits, full_bucket, take_token
-from velvetrope.store import Database
 from velvetrope.store.tables.apigateway import Quota
 from velvetrope.store.tables.usage import UsageStore
 
@@ -40,7 +40,7 @@ class Shared:
 
     def __init__(self, folder: Path) -> None:
         self.runner = asyncio.Runner()
-        self.database = self.runner.run(Database.open(f"sqlite:///{folder}/usage.db", durable=False))
+        self.database = self.runner.run(open_store(folder))
 
     def close(self) -> None:
         self.runner.run(self.database.close())

@@ -11,6 +11,7 @@ import pytest
 
 from support.dispatchers import unjudged_dispatcher
 from support.open_id_issuer import Issuer, running_issuer
+from support.stores import open_store
 from velvetrope.clock import CountingEntropy, FrozenClock
 from velvetrope.errors import ServiceError
 from velvetrope.iam import AccessKeys, MfaDevices, PolicyGatherer, iam_operations
@@ -125,7 +126,7 @@ class Cloud:
 
 @pytest.fixture
 async def cloud(tmp_path: Path) -> AsyncIterator[Cloud]:
-    database = await Database.open(f"sqlite:///{tmp_path}/cloud.db", durable=False)
+    database = await open_store(tmp_path)
     async with running_issuer() as issuer:
         yield Cloud(issuer, database)
     await database.close()

@@ -12,18 +12,18 @@ import pytest
 import uvloop
 
 from support.functions import process_is_alive, running_lambda, until
+from support.stores import open_store
 from velvetrope.functions.channels import Refusal, Verdict
 from velvetrope.functions.runtime_api import RuntimeApi
-from velvetrope.store import Database
 
 SERVER = """
 import asyncio, sys
 from pathlib import Path
 from support.functions import OWNER, WallClock, running_lambda
-from velvetrope.store import Database
+from support.stores import open_store
 
 async def main(folder):
-    database = await Database.open(f"sqlite:///{folder}/velvetrope.db", durable=False)
+    database = await open_store(folder)
     async with running_lambda(database, folder / "functions") as functions:
         arn = await functions.create(
             "import os, subprocess\\ndef handler(event, context):\\n"
@@ -38,7 +38,7 @@ asyncio.run(main(Path(sys.argv[1])))
 
 async def crash_and_go_on(folder: Path) -> list[object]:
     """Invoke, crash, invoke again: what came back. Ends the service and leaves no process."""
-    database = await Database.open(f"sqlite:///{folder}/velvetrope.db", durable=False)
+    database = await open_store(folder)
     async with running_lambda(database, folder / "functions") as functions:
         source = "import os\ndef handler(event, context): return os._exit(event) if event else os.getpid()"
         arn = await functions.create(source)

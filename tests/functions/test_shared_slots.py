@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from support.stores import store_url
+from support.stores import open_store
 from velvetrope.clock import FrozenClock
 from velvetrope.functions import shared_slots
 from velvetrope.functions.shared_slots import TERM, SharedSlots
@@ -60,7 +60,7 @@ def no_matter_how_slow_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 async def database(tmp_path: Path, either_store: str) -> AsyncIterator[Database]:
-    database = await Database.open(store_url(tmp_path), durable=False)
+    database = await open_store(tmp_path)
     yield database
     await database.close()
 

@@ -574,8 +574,8 @@ async def test_no_challenge_session_and_no_secret_is_in_an_address_or_in_the_sto
 
     asked = await house.sign_in(browser)
     page = await browser.get(asked.location)
-    raw = (house.folder / "house.db").read_bytes()
-    wal = house.folder / "house.db-wal"
+    raw = (house.folder / "velvetrope.db").read_bytes()
+    wal = house.folder / "velvetrope.db-wal"
     kept = raw + (wal.read_bytes() if wal.exists() else b"")
 
     assert len(asked.location) < 500

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
+from support.stores import open_store
 from velvetrope.errors import ServiceError
 from velvetrope.iam.identity_provider_operations import OpenIdProviderOperations
 from velvetrope.iam.tags import Tag
 from velvetrope.operations import Call, implemented_operations
 from velvetrope.principals import Principal
-from velvetrope.store import Database
 from velvetrope.store.tables.iam_providers import IamProviderStore
 
 ACCOUNT = "111111111111"
@@ -45,7 +45,7 @@ class Providers:
 
 @pytest.fixture
 async def providers(tmp_path: Path) -> AsyncIterator[Providers]:
-    database = await Database.open(f"sqlite:///{tmp_path}/iam.db", durable=False)
+    database = await open_store(tmp_path)
     yield Providers(IamProviderStore(database))
     await database.close()
 

@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, PrivateFormat
 
 from support.saml import CERTIFICATE, OTHER_KEY, SERVICE_KEY, certificate_of, metadata, pem_of
+from support.stores import open_store
 from velvetrope.clock import CountingEntropy
 from velvetrope.errors import ServiceError
 from velvetrope.iam.saml_provider_operations import SamlProviderOperations
@@ -59,7 +60,7 @@ class Providers:
 
 @pytest.fixture
 async def providers(tmp_path: Path) -> AsyncIterator[Providers]:
-    database = await Database.open(f"sqlite:///{tmp_path}/iam.db", durable=False)
+    database = await open_store(tmp_path)
     yield Providers(database)
     await database.close()
 

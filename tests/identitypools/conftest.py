@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 
 from support.identitypools import World
-from velvetrope.store import Database
+from support.stores import open_store
 from velvetrope.store.tables.identitypools import IdentityPoolStore
 
 
 @pytest.fixture
 async def world(tmp_path: Path) -> AsyncIterator[World]:
-    database = await Database.open(f"sqlite:///{tmp_path}/pools.db", durable=False)
+    database = await open_store(tmp_path)
     yield World(IdentityPoolStore(database))
     await database.close()

@@ -10,10 +10,10 @@ import pytest
 
 from support.identitypools import ACCOUNT, COGNITO, PROVIDER, ROOT, World, role_arn, trusting_pool
 from support.open_id_issuer import OTHER_RSA, RSA, Issuer, public, running_issuer
+from support.stores import open_store
 from support.token_tricks import issuers_mint, issuers_tricks
 from velvetrope.errors import ServiceError
 from velvetrope.identitypools.errors import InvalidParameterException, NotAuthorizedException
-from velvetrope.store import Database
 from velvetrope.store.tables.iam_providers import IamProviderStore, OpenIdProvider
 from velvetrope.store.tables.identitypools import (
     IdentityPoolStore,
@@ -100,7 +100,7 @@ class Here:
 
 @pytest.fixture
 async def here(tmp_path: Path) -> AsyncIterator[Here]:
-    database = await Database.open(f"sqlite:///{tmp_path}/logins.db", durable=False)
+    database = await open_store(tmp_path)
     providers = IamProviderStore(database)
     verifier = OpenIdProviders(providers, IssuerKeys(Documents(allow_loopback_http=True)))
     async with running_issuer("/realms/demo") as issuer:

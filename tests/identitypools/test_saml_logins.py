@@ -11,8 +11,8 @@ import pytest
 from support.identitypools import ACCOUNT, ROOT, World, role_arn, trusting_pool
 from support.saml import OTHER_KEY, Provider, Response
 from support.saml import PROVIDER_ARN as ARN
+from support.stores import open_store
 from velvetrope.identitypools.errors import InvalidParameterException, NotAuthorizedException
-from velvetrope.store import Database
 from velvetrope.store.tables.identitypools import IdentityPoolStore, MappingRule, RoleMapping, RulesConfiguration
 from velvetrope.sts import SamlAssertions
 
@@ -73,7 +73,7 @@ class Here:
 
 @pytest.fixture
 async def here(tmp_path: Path) -> AsyncIterator[Here]:
-    database = await Database.open(f"sqlite:///{tmp_path}/logins.db", durable=False)
+    database = await open_store(tmp_path)
     assertions = SamlAssertions(Directory(), region="us-west-2")
     here = Here(World(IdentityPoolStore(database), saml_providers=assertions))
     await here.set_up()

@@ -8,18 +8,18 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from support.stores import open_store
 from velvetrope.clock import FrozenClock
 from velvetrope.logs import journal as journals
 from velvetrope.logs.event_files import EventFiles
 from velvetrope.logs.journal import Journal
 from velvetrope.logs.segments import Entry, Span
-from velvetrope.store import Database
 from velvetrope.store.tables.logs import LogGroup, LogStore, LogStream
 
 
 @pytest.fixture
 async def store(tmp_path: Path) -> AsyncIterator[LogStore]:
-    database = await Database.open(f"sqlite:///{tmp_path}/velvetrope.db", durable=False)
+    database = await open_store(tmp_path)
     yield LogStore(database)
     await database.close()
 

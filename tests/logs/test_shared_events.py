@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy.exc import IntegrityError
 
-from support.stores import store_url
+from support.stores import open_store
 from velvetrope.clock import FrozenClock
 from velvetrope.logs import shared_events
 from velvetrope.logs.journal import Journal
@@ -24,7 +24,7 @@ GROUP = "/aws/lambda/orders"
 
 @pytest.fixture
 async def database(tmp_path: Path, either_store: str) -> AsyncIterator[Database]:
-    database = await Database.open(store_url(tmp_path), durable=False)
+    database = await open_store(tmp_path)
     for name in (GROUP, "other"):
         await LogStore(database).create_group(LogGroup(name=name, created_at=NOW))
     yield database

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from support.stores import store_url
+from support.stores import open_store
 from velvetrope.server.account_and_region_check import MadeElsewhere, check_account_and_region
 from velvetrope.store import Database
 from velvetrope.store.tables.queues import Queue, QueueStore
@@ -18,7 +18,7 @@ NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
 @pytest.mark.parametrize(("account_id", "region"), [(ACCOUNT, "eu-west-1"), ("210987654321", REGION)])
 async def test_a_store_stays_what_the_first_server_with_it_was(tmp_path: Path, account_id: str, region: str) -> None:
-    database = await Database.open(store_url(tmp_path), durable=False)
+    database = await open_store(tmp_path)
 
     await check_account_and_region(database, account_id=ACCOUNT, region=REGION)
     await check_account_and_region(database, account_id=ACCOUNT, region=REGION)
@@ -52,7 +52,7 @@ async def _make_queue(database: Database) -> None:
 async def test_a_store_that_is_older_than_the_rule_is_what_its_contents_say(
     tmp_path: Path, make: Callable[[Database], Awaitable[None]]
 ) -> None:
-    database = await Database.open(store_url(tmp_path), durable=False)
+    database = await open_store(tmp_path)
     await make(database)
 
     with pytest.raises(MadeElsewhere, match=f"made as account {ACCOUNT} in {REGION}"):

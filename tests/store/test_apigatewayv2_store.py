@@ -9,8 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from support.stores import store_url
-from velvetrope.store import Database
+from support.stores import open_store
 from velvetrope.store.tables.apigateway_domains import DomainNameStore
 from velvetrope.store.tables.apigateway_records import BasePathMapping, DomainName
 from velvetrope.store.tables.apigatewayv2 import HttpApi, HttpApiStore, HttpDeployment, HttpRoute, HttpStage
@@ -22,7 +21,7 @@ _numbers = itertools.count()
 
 @pytest.fixture
 async def store(tmp_path: Path) -> AsyncIterator[HttpApiStore]:
-    database = await Database.open(store_url(tmp_path), durable=False)
+    database = await open_store(tmp_path)
     store = HttpApiStore(database)
     api = HttpApi(id="api1", account_id=_ACCOUNT, name="demo", created_at=_NOW)
     await store.save_new_api(api, _stage("$default", auto_deploy=True), _freeze)
@@ -109,7 +108,7 @@ async def test_another_account_does_not_see_an_api(store: HttpApiStore) -> None:
 
 
 async def test_what_a_mapping_leads_to_is_seen_before_it_is_deleted(tmp_path: Path) -> None:
-    database = await Database.open(store_url(tmp_path), durable=False)
+    database = await open_store(tmp_path)
     store, domains = HttpApiStore(database), DomainNameStore(database)
     api = HttpApi(id="api1", account_id=_ACCOUNT, name="demo", created_at=_NOW)
     await store.save_new_api(api, _stage("$default", auto_deploy=True), _freeze)

@@ -8,8 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from support.stores import store_url
-from velvetrope.store import Database
+from support.stores import open_store
 from velvetrope.store.tables.cloudformation import (
     ChangeSetRecord,
     CloudFormationStore,
@@ -23,7 +22,7 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 @pytest.fixture
 async def store(tmp_path: Path) -> AsyncIterator[CloudFormationStore]:
-    database = await Database.open(store_url(tmp_path), durable=False)
+    database = await open_store(tmp_path)
     yield CloudFormationStore(database)
     await database.close()
 
@@ -129,7 +128,7 @@ async def test_an_operation_of_before_a_copy_is_ended_by_who_starts_with_it(
     began: str, starts: str, tmp_path: Path
 ) -> None:
     """From one node to PostgreSQL, whose nodes have names, and back to one that has none."""
-    database = await Database.open(store_url(tmp_path), durable=False)
+    database = await open_store(tmp_path)
     before, after = (CloudFormationStore(database, node=name) for name in (began, starts))
     await before.create_stack(make_stack(status="UPDATE_IN_PROGRESS"))
     await before.save_change_set(
@@ -146,7 +145,7 @@ async def test_an_operation_of_before_a_copy_is_ended_by_who_starts_with_it(
 
 
 async def test_a_node_that_starts_leaves_the_operations_of_other_nodes_alone(tmp_path: Path) -> None:
-    database = await Database.open(store_url(tmp_path), durable=False)
+    database = await open_store(tmp_path)
     mine, other = (CloudFormationStore(database, node=name) for name in ("mine", "other"))
     working = {"UPDATE_IN_PROGRESS": "UPDATE_FAILED"}
     await other.create_stack(make_stack(status="UPDATE_IN_PROGRESS"))
@@ -223,7 +222,7 @@ async def test_a_stack_at_work_keeps_its_protection(store: CloudFormationStore) 
 
 
 async def test_a_change_is_told_on_the_feed(tmp_path: Path) -> None:
-    database = await Database.open(store_url(tmp_path), durable=False)
+    database = await open_store(tmp_path)
     heard: list[str] = []
     database.changes.subscribe("cloudformation", lambda: heard.append("cloudformation"))
 

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import Column, Integer, MetaData, String, Table, insert, select, text, update
 from sqlalchemy.exc import IntegrityError
 
-from support.stores import store_url
+from support.stores import open_store
 from velvetrope.store import Database, DatabaseUnsupported, SchemaTooNew
 from velvetrope.store.visits import Visit
 
@@ -23,7 +23,7 @@ probes = Table("probes", metadata, Column("id", String, primary_key=True), Colum
 
 
 async def open_database(folder: Path) -> Database:
-    return await Database.open(store_url(folder), durable=False)
+    return await open_store(folder)
 
 
 async def with_probes(folder: Path) -> Database:

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from support.stores import store_url
-from velvetrope.store import Database
+from support.stores import open_store
 from velvetrope.store.tables.identitypools import (
     DeveloperLogin,
     Identity,
@@ -41,7 +40,7 @@ def identity(name: str, pool_id: str = "p") -> Identity:
 
 @pytest.fixture
 async def store(tmp_path: Path) -> AsyncIterator[IdentityPoolStore]:
-    database = await Database.open(store_url(tmp_path), durable=False)
+    database = await open_store(tmp_path)
     store = IdentityPoolStore(database)
     await store.save_pool(pool("p"))
     await store.save_pool(pool("q"))

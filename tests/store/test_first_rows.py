@@ -3,13 +3,13 @@
 import asyncio
 from pathlib import Path
 
-from support.stores import store_url
+from support.stores import open_store
 from velvetrope.store import Database
 from velvetrope.store.tables.apigateway_key_changes import load_version, note_changed_keys
 
 
 async def test_the_first_changes_of_keys_get_a_number_each_on_two_nodes(tmp_path: Path) -> None:
-    nodes = [await Database.open(store_url(tmp_path), durable=False) for _ in range(2)]
+    nodes = [await open_store(tmp_path) for _ in range(2)]
 
     async def note(database: Database, key: str) -> None:
         async with database.transaction() as tx:

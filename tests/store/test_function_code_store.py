@@ -7,11 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from support.stores import store_url
+from support.stores import open_store
 from support.zips import make_zip
 from velvetrope.functions.code import CodeStore
 from velvetrope.functions.code_library import CodeGone, CodeLibrary
-from velvetrope.store import Database
 from velvetrope.store.tables.function_code import FunctionCodeStore
 
 NOON = datetime(2026, 11, 26, 12, tzinfo=UTC)
@@ -32,7 +31,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 async def kept(tmp_path: Path) -> AsyncIterator[FunctionCodeStore]:
-    database = await Database.open(store_url(tmp_path), durable=False)
+    database = await open_store(tmp_path)
     yield FunctionCodeStore(database)
     await database.close()
 

@@ -10,8 +10,7 @@ import pytest
 from sqlalchemy.exc import IntegrityError
 
 from support.functions import new_function
-from support.stores import store_url
-from velvetrope.store import Database
+from support.stores import open_store
 from velvetrope.store.tables.function_events import EventStore, FunctionEvent
 from velvetrope.store.tables.functions import FunctionStore
 
@@ -33,7 +32,7 @@ def event(number: int, **changes: object) -> FunctionEvent:
 
 @pytest.fixture
 async def events(tmp_path: Path) -> AsyncIterator[EventStore]:
-    database = await Database.open(store_url(tmp_path), durable=False)
+    database = await open_store(tmp_path)
     await FunctionStore(database).create_function(new_function())
     yield EventStore(database)
     await database.close()

@@ -8,8 +8,7 @@ import msgspec
 import pytest
 
 from support.functions import new_function
-from support.stores import store_url
-from velvetrope.store import Database
+from support.stores import open_store
 from velvetrope.store.tables.functions import (
     LATEST,
     Function,
@@ -28,7 +27,7 @@ def publish(function: Function, newest: FunctionConfiguration | None) -> Functio
 
 @pytest.fixture
 async def store(tmp_path: Path) -> AsyncIterator[FunctionStore]:
-    database = await Database.open(store_url(tmp_path), durable=False)
+    database = await open_store(tmp_path)
     yield FunctionStore(database)
     await database.close()
 

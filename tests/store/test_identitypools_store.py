@@ -8,8 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from support.stores import store_url
-from velvetrope.store import Database
+from support.stores import open_store
 from velvetrope.store.tables.identitypools import (
     Identity,
     IdentityPool,
@@ -36,7 +35,7 @@ ALICE_ELSEWHERE = {"pool-b": "alice"}
 
 @pytest.fixture
 async def store(tmp_path: Path) -> AsyncIterator[IdentityPoolStore]:
-    database = await Database.open(store_url(tmp_path), durable=False)
+    database = await open_store(tmp_path)
     store = IdentityPoolStore(database)
     await store.save_pool(POOL)
     yield store

@@ -4,17 +4,16 @@ from pathlib import Path
 
 import pytest
 
-from support.stores import store_url
+from support.stores import open_store
 from velvetrope.sealing import MasterKeys
 from velvetrope.server.machine import SystemEntropy
 from velvetrope.server.master_key_check import MasterKeysUnknown, check_master_keys
-from velvetrope.store import Database
 
 ENTROPY = SystemEntropy()
 
 
 async def test_a_store_belongs_to_its_master_keys_and_their_successors(tmp_path: Path) -> None:
-    database = await Database.open(store_url(tmp_path), durable=False)
+    database = await open_store(tmp_path)
     first, strange = MasterKeys.generate(ENTROPY), MasterKeys.generate(ENTROPY)
     rotated = first.rotated(ENTROPY)
 

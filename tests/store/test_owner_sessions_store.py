@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from support.stores import store_url
-from velvetrope.store import Database
+from support.stores import open_store
 from velvetrope.store.tables.owner_sessions import MAX_KEPT, OwnerSessionStore
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -17,7 +16,7 @@ SOON, LATER = NOW + timedelta(minutes=5), NOW + timedelta(hours=1)
 
 @pytest.fixture
 async def store(tmp_path: Path) -> AsyncIterator[OwnerSessionStore]:
-    database = await Database.open(store_url(tmp_path), durable=False)
+    database = await open_store(tmp_path)
     yield OwnerSessionStore(database)
     await database.close()
 

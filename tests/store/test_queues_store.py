@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from support.stores import store_url
+from support.stores import open_store, store_url
 from velvetrope.store import Database
 from velvetrope.store.tables.queues import MessageContent, NewMessage, Queue, QueueStore, ReceivedMessage
 
@@ -163,7 +163,7 @@ def test_whatever_is_done_in_whatever_order_no_message_is_lost_or_seen_twice(ste
 
 async def compare_with_model(steps: list[tuple[str, int]]) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        database = await Database.open(f"sqlite:///{folder}/queues.db", durable=False)
+        database = await open_store(Path(folder))
         store, now = Store(database), NOW
         queue = msgspec.structs.replace(QUEUE, dead_letter_target_arn=LETTERS.arn, max_receive_count=3)
         await store.create_queue(LETTERS)

@@ -14,7 +14,7 @@ from sqlalchemy import Column, Integer, LargeBinary, MetaData, String, Table, bi
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
-from support.stores import store_url
+from support.stores import open_store, store_url
 from velvetrope.store import Database
 from velvetrope.store.columns import Record, UtcTime
 from velvetrope.store.visits import Prepared, TransactionUndone, Visit
@@ -46,7 +46,7 @@ def note(key: str, **changed: object) -> dict[str, object]:
 
 
 async def opened(folder: Path) -> Database:
-    database = await Database.open(store_url(folder), durable=False)
+    database = await open_store(folder)
     async with database.transaction() as tx:
         await tx.connection.run_sync(metadata.create_all)
     return database

@@ -15,10 +15,10 @@ from joserfc.jwk import ECKey, RSAKey
 
 from support.federated_roles import ACCOUNT, OTHER_ACCOUNT, FederatedRole, FederatedSts, trusting
 from support.open_id_issuer import EC, OTHER_RSA, RSA, Issuer, ok, public, running_issuer
+from support.stores import open_store
 from support.token_tricks import issuers_mint, issuers_tricks
 from velvetrope.errors import ServiceError
 from velvetrope.principals import Principal
-from velvetrope.store import Database
 from velvetrope.store.tables.iam_providers import IamProviderStore, OpenIdProvider
 from velvetrope.sts import HttpDocuments, IssuerKeys, OpenIdProviders
 from velvetrope.sts.errors import AccessDenied, ExpiredTokenException, InvalidIdentityToken, InvalidParameterValue
@@ -85,7 +85,7 @@ class World:
 
 @pytest.fixture
 async def world(tmp_path: Path) -> AsyncIterator[World]:
-    database = await Database.open(f"sqlite:///{tmp_path}/providers.db", durable=False)
+    database = await open_store(tmp_path)
     async with running_issuer("/realms/demo") as issuer:
         world = World(issuer, IamProviderStore(database))
         await world.register("app", "other-app")
@@ -376,7 +376,7 @@ async def test_a_token_without_a_key_id_is_the_only_key_s(world: World) -> None:
 
 
 async def test_an_issuer_may_end_in_a_slash(tmp_path: Path) -> None:
-    database = await Database.open(f"sqlite:///{tmp_path}/slash.db", durable=False)
+    database = await open_store(tmp_path)
     async with running_issuer("/") as issuer:
         world = World(issuer, IamProviderStore(database))
         await world.register("app")

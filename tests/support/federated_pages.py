@@ -10,12 +10,12 @@ import jwt
 
 from support.hosted_ui import CALLBACK, Browser, Response, authorize_query, redeem_form
 from support.open_id_provider import CLIENT_ID, CLIENT_SECRET, Provider, running_provider
+from support.stores import open_store
 from support.userpools import World
 from velvetrope.clock import CountingEntropy
 from velvetrope.edge.hosted import HostedPages
 from velvetrope.hosted_ui import Outside, ProviderParts, SocialEndpoints
 from velvetrope.sealing import MasterKeys
-from velvetrope.store import Database
 from velvetrope.store.tables.hosted_ui import HostedUiStore
 from velvetrope.store.tables.hosted_ui_federation import FederatedSignInStore
 from velvetrope.sts import HttpDocuments, IssuerKeys, IssuerTokens
@@ -103,7 +103,7 @@ class FederatedHouse:
 
 @asynccontextmanager
 async def open_federated_house(folder: Path) -> AsyncIterator[FederatedHouse]:
-    database = await Database.open(f"sqlite:///{folder / 'house.db'}", durable=False)
+    database = await open_store(folder)
     world = World(database, MasterKeys.generate(CountingEntropy()))
     documents = HttpDocuments(allow_loopback_http=True)
     keys = IssuerKeys(documents)

@@ -11,6 +11,7 @@ import pyotp
 
 from support.hosted_ui import CALLBACK, Browser, Response, authorize_query, redeem_form
 from support.hosted_ui import sign_in as fill_the_form
+from support.stores import open_store
 from support.userpools import RecordingFunctions
 from velvetrope.clock import CountingEntropy, FrozenClock
 from velvetrope.edge.hosted import HostedPages, PoolLooks
@@ -49,7 +50,7 @@ class House:
 
     @classmethod
     async def open(cls, folder: Path) -> "House":
-        database = await Database.open(f"sqlite:///{folder / 'house.db'}", durable=False)
+        database = await open_store(folder)
         entropy, clock = CountingEntropy(), FrozenClock()
         functions = RecordingFunctions()
         pools = UserPools(

@@ -17,6 +17,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import msgspec
 
+from support.stores import open_store
 from velvetrope.clock import CountingEntropy, FrozenClock
 from velvetrope.edge.hosted import HostedPages
 from velvetrope.errors import ReasonError, ServiceError
@@ -519,7 +520,7 @@ class Door:
 
     @classmethod
     async def open(cls, folder: Path, *, public_url: str | None = None) -> "Door":
-        database = await Database.open(f"sqlite:///{folder / 'door.db'}", durable=False)
+        database = await open_store(folder)
         directory, clock = FakeDirectory.with_demo(), FrozenClock()
         pages = HostedPages(directory, HostedUiStore(database), clock, CountingEntropy(), public_url=public_url)
         return cls(directory, database, clock, pages)

@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from support.stores import open_store
 from velvetrope.clock import CountingEntropy
 from velvetrope.iam import AccessKeys, ControlPlaneJudge, MfaDevices, PolicyGatherer, iam_operations
 from velvetrope.operations import Call, implemented_operations
@@ -50,7 +51,7 @@ def call_by(caller: Principal) -> Call:
 @asynccontextmanager
 async def open_iam(folder: Path) -> AsyncIterator[Iam]:
     """IAM with a database of its own in `folder`."""
-    database = await Database.open(f"sqlite:///{folder}/iam.db", durable=False)
+    database = await open_store(folder)
     store = IamStore(database)
     entropy = CountingEntropy()
     keys = AccessKeys(store, MasterKeys.generate(entropy), database.changes)

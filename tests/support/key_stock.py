@@ -1,10 +1,12 @@
 """RSA keys that were made before. One takes 30 ms of a processor and more, and nearly every test of a pool needs two.
 
-Within a file of tests every key is another one; the next file begins with the first again. Servers that run in
-processes of their own, and the tests beside the ground floor, make their keys themselves.
+Within a test every key is another one, those of what its file shares included; the next test begins with the same
+again. Servers that run in processes of their own, and the tests beside the ground floor, make their keys themselves.
 """
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from cryptography.hazmat.primitives.asymmetric import rsa
 
@@ -22,9 +24,12 @@ class KeyStock:
         self._given = 0
         self._lock = threading.Lock()
 
-    def begin_again(self) -> None:
-        """Another file of tests begins, whose databases know none of the keys."""
-        self._given = 0
+    @contextmanager
+    def lent(self) -> Iterator[None]:
+        """What is taken in the block is there to be taken again after it: its databases are gone with their keys."""
+        before = self._given
+        yield
+        self._given = before
 
     def take(self, public_exponent: int, key_size: int) -> rsa.RSAPrivateKey:
         """The next key; a new one where none is left, and for any other form."""

@@ -7,6 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from support.stores import open_store
 from velvetrope.clock import CountingEntropy, FrozenClock
 from velvetrope.iam import IamPrincipals
 from velvetrope.kms import KmsService
@@ -68,7 +69,7 @@ class Kms:
 @asynccontextmanager
 async def open_kms(folder: Path) -> AsyncIterator[Kms]:
     """KMS with a database of its own in `folder`."""
-    database = await Database.open(f"sqlite:///{folder}/kms.db", durable=False)
+    database = await open_store(folder)
     clock, entropy = FrozenClock(), CountingEntropy()
     master_keys = MasterKeys.generate(entropy)
     service = KmsService(database, master_keys, IamPrincipals(IamStore(database)), clock, entropy)

@@ -7,6 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from support.stores import open_store
 from velvetrope.clock import CountingEntropy, FrozenClock
 from velvetrope.iam import IamPrincipals
 from velvetrope.operations import Call, implemented_operations
@@ -64,7 +65,7 @@ class Sqs:
 @asynccontextmanager
 async def open_sqs(folder: Path) -> AsyncIterator[Sqs]:
     """SQS with a database of its own in `folder`."""
-    database = await Database.open(f"sqlite:///{folder}/queues.db", durable=False)
+    database = await open_store(folder)
     clock = FrozenClock()
     service = QueueService(database, IamPrincipals(IamStore(database)), clock, CountingEntropy(), endpoint_url=URL)
     yield Sqs(database, service, clock)

@@ -8,11 +8,11 @@ from urllib.parse import urlencode
 
 from support.hosted_ui import CALLBACK, Browser, Response, redeem_form
 from support.hosted_ui import sign_in as fill_the_form
+from support.stores import open_store
 from support.userpools import PASSWORD, World
 from velvetrope.clock import CountingEntropy
 from velvetrope.edge.hosted import HostedPages
 from velvetrope.sealing import MasterKeys
-from velvetrope.store import Database
 from velvetrope.store.tables.hosted_ui import HostedUiStore
 from velvetrope.store.tables.userpools_configuration import ResourceServerScope
 from velvetrope.store.tables.userpools_settings import LambdaConfig, VersionedTrigger
@@ -111,7 +111,7 @@ def offered(*names: str) -> tuple[ResourceServerScope, ...]:
 @asynccontextmanager
 async def open_relay(folder: Path, *, public_url: str | None = None) -> AsyncIterator[Relay]:
     """A furnished one, on a database in `folder`."""
-    database = await Database.open(f"sqlite:///{folder / 'relay.db'}", durable=False)
+    database = await open_store(folder)
     world = World(database, MasterKeys.generate(CountingEntropy()), public_url=public_url)
     relay = Relay(world, public_url)
     try:

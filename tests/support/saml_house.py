@@ -16,13 +16,13 @@ from lxml import etree
 from support.hosted_ui import CALLBACK, Browser, authorize_query, redeem_form
 from support.hosted_ui import Response as Page
 from support.saml import LOGOUT_SERVICE, LogoutMessage, Response, metadata
+from support.stores import open_store
 from support.userpools import World
 from velvetrope.clock import CountingEntropy
 from velvetrope.decisions import DecisionRecord
 from velvetrope.edge.hosted import HostedPages
 from velvetrope.hosted_ui import Outside, ProviderParts, SamlParts
 from velvetrope.sealing import MasterKeys
-from velvetrope.store import Database
 from velvetrope.store.tables.hosted_ui import HostedUiStore
 from velvetrope.store.tables.hosted_ui_federation import FederatedSignInStore
 from velvetrope.store.tables.hosted_ui_saml import SamlStore
@@ -190,7 +190,7 @@ class SamlHouse:
 
 @asynccontextmanager
 async def open_saml_house(folder: Path) -> AsyncIterator[SamlHouse]:
-    database = await Database.open(f"sqlite:///{folder / 'house.db'}", durable=False)
+    database = await open_store(folder)
     world, records = World(database, MasterKeys.generate(CountingEntropy())), Records()
     pages = saml_pages(world, records)
     try:

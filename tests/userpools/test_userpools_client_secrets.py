@@ -35,7 +35,7 @@ async def token_by(relay: Relay, secret: str) -> Response:
 
 
 def everything_kept(folder: Path) -> bytes:
-    return b"".join(file.read_bytes() for file in folder.glob("relay.db*"))
+    return b"".join(file.read_bytes() for file in folder.glob("velvetrope.db*"))
 
 
 async def test_both_secrets_are_good_until_one_is_deleted(relay: Relay) -> None:

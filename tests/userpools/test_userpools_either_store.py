@@ -7,17 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from support.stores import store_url
+from support.stores import open_store
 from support.userpools import PASSWORD, World, attribute_list, refused
 from velvetrope.clock import CountingEntropy
 from velvetrope.errors import ServiceError
 from velvetrope.sealing import MasterKeys
-from velvetrope.store import Database
 
 
 @pytest.fixture
 async def world(either_store: str, tmp_path: Path) -> AsyncIterator[World]:
-    database = await Database.open(store_url(tmp_path), durable=False)
+    database = await open_store(tmp_path)
     made = World(database, MasterKeys.generate(CountingEntropy()))
     yield made
     made.pools.close()
