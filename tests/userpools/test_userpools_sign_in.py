@@ -833,6 +833,8 @@ async def test_pool_that_ignores_case_knows_its_users_by_any_spelling(world: Wor
     await world.user(strict, "Anna")
 
     answer = await world.srp_sign_in(relaxed, relaxed_client, username="aNNA")
+    assert claims_of(answer["authentication_result"]["id_token"])["cognito:username"] == "anna"
+    answer = await world.srp_sign_in(strict, strict_client, username="Anna")
     assert claims_of(answer["authentication_result"]["id_token"])["cognito:username"] == "Anna"
     async with refused("NotAuthorizedException", WRONG):
         await world.sign_in(strict_client, username="anna")

@@ -3,11 +3,12 @@
 Pools and clients are remembered until one of them is changed; users never are.
 
 Users are found by the names they sign in with: the user name, or an alias (email, phone number, preferred user name)
-where the pool allows it. Names are compared in lower case in pools that ignore case. Which aliases a user has is
-decided here too (`sign_in_aliases`), from the pool's settings and the user's attributes: in a pool whose user names
-*are* addresses, the address always; in a pool with aliases, a verified address, and the preferred user name as it is.
+where the pool allows it. Names are compared in lower case in pools that ignore case, and kept so. Which aliases a user
+has is decided here too (`sign_in_aliases`), from the pool's settings and the user's attributes: in a pool whose user
+names *are* addresses, the address always; in a pool with aliases, a verified address, and the preferred user name as it
+is.
 
-Source: Cognito Developer Guide, "Customizing sign-in attributes".
+Sources: Cognito Developer Guide, "Customizing sign-in attributes", "User pool case sensitivity".
 """
 
 import base64
@@ -270,7 +271,11 @@ def pool_arn(pool: UserPool) -> str:
 
 
 def username_form(pool: UserPool, username: str) -> str:
-    """The form that user names of this pool are compared in."""
+    """The form that user names and aliases of this pool are compared and, where it ignores case, kept and told in.
+
+    Who was kept before that was so keeps their capitals.
+    Source: Cognito Developer Guide, "User pool case sensitivity": output is flattened to lower case.
+    """
     return _compared(pool, username)
 
 

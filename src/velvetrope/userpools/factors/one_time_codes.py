@@ -197,7 +197,7 @@ class OneTimeCodes:
         return has
 
     def _seeming_destination(self, turn: Turn, sign_in: SignIn, address: Address) -> str:
-        return self._decoys.of(turn.pool.id, sign_in.username, sign_in.username_key, address)
+        return self._decoys.of(turn.pool, sign_in.username, sign_in.username_key, address)
 
     def _mac(self, sign_in: SignIn, code: str, key_id: bytes) -> bytes:
         info = f"{sign_in.username_key}|{code}".encode()

@@ -5,7 +5,7 @@ Source: Cognito Developer Guide, "Managing user existence error responses".
 
 from velvetrope.sealing import MasterKeys
 from velvetrope.store.tables.userpools import UserPool
-from velvetrope.userpools.directory import PresentedName
+from velvetrope.userpools.directory import EMAIL, PHONE_NUMBER, PresentedName, username_form
 from velvetrope.userpools.messages.outbox import Address
 
 __all__ = ["Decoys", "usual_addresses"]
@@ -21,16 +21,16 @@ class Decoys:
 
     def destination(self, pool: UserPool, name: PresentedName, address: Address) -> str:
         """The name itself where it is such an address, else a made-up one."""
-        return self.of(pool.id, name.text, name.key, address)
+        return self.of(pool, name.text, name.key, address)
 
-    def of(self, user_pool_id: str, username: str, username_key: str, address: Address) -> str:
+    def of(self, pool: UserPool, username: str, username_key: str, address: Address) -> str:
         """The same, for a name in its two forms: as it was presented, and as it is looked up."""
-        if (address == "email" and "@" in username) or (address == "phone_number" and username.startswith("+")):
-            return username
+        if (EMAIL if address == "email" else PHONE_NUMBER).fullmatch(username):
+            return username_form(pool, username)  # in which the addresses of real users are
         # The oldest key, so that a rotation does not change what a stranger is told about a name.
         digest = self._master_keys.derive(
             purpose=_PURPOSE,
-            info=f"{user_pool_id}|{username_key}|{address}".encode(),
+            info=f"{pool.id}|{username_key}|{address}".encode(),
             key_id=next(iter(self._master_keys.keys)),
         )
         if address == "email":

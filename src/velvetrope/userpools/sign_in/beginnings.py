@@ -7,9 +7,10 @@ are always the same for one name (`PasswordVault.decoy_user_id`).
 from typing import Literal
 
 from velvetrope.userpools.challenges import SignIn
-from velvetrope.userpools.directory import PresentedName
+from velvetrope.userpools.directory import PresentedName, username_form
 from velvetrope.userpools.passwords.vault import PasswordVault
 from velvetrope.userpools.turns import Turn
+from velvetrope.userpools.users.naming import address_alias
 
 __all__ = ["Flow", "begun_sign_in"]
 
@@ -25,10 +26,9 @@ def begun_sign_in(
         user_id, sub = found.user.username, found.user.sub
     else:
         # Where people sign in with addresses, a real user's internal name is a UUID; elsewhere it is what was typed.
-        is_address = "@" in name.text or name.text.startswith("+")
-        by_address = pool.username_attributes or (pool.alias_attributes and is_address)
+        by_address = pool.username_attributes or address_alias(pool, name.text)
         decoy = vault.decoy_user_id(pool, name.key)
-        user_id, sub = decoy if by_address else name.text, decoy
+        user_id, sub = decoy if by_address else username_form(pool, name.text), decoy
     return SignIn(
         flow=flow,
         username=name.text,

@@ -25,7 +25,7 @@ from velvetrope.store.tables.userpools import (
     StringAttributeConstraints,
     UserPool,
 )
-from velvetrope.userpools.directory import EMAIL, PHONE_NUMBER
+from velvetrope.userpools.directory import EMAIL, PHONE_NUMBER, username_form
 from velvetrope.userpools.errors import InvalidParameterException, NotAuthorizedException
 from velvetrope.userpools.shapes import AttributeType
 from velvetrope.userpools.users.naming import check_no_alias
@@ -84,6 +84,7 @@ STANDARD_ATTRIBUTES: Mapping[str, SchemaAttribute] = {
 """What every pool knows, in the order in which DescribeUserPool shows it."""
 
 _NOBODY_WRITES = ("sub", "identities")
+_SIGNS_IN = ("email", "preferred_username")
 
 
 def build_schema(asked: Sequence[SchemaAttribute]) -> tuple[SchemaAttribute, ...]:
@@ -225,7 +226,7 @@ def changed_attributes(
     known = {attribute.name: attribute for attribute in pool.schema_attributes}
     after = dict(before)
     for name, value in written.items():
-        if not known[name].mutable and before.get(name) != value:
+        if not known[name].mutable and (name not in before or _kept_form(pool, name, before[name]) != value):
             raise InvalidParameterException(f"user.{name}: Attribute cannot be updated.")
         if value:
             after[name] = value
@@ -236,7 +237,8 @@ def changed_attributes(
         else:
             after.pop(name, None)
     for address in ("email", "phone_number"):
-        if after.get(address) != before.get(address) and f"{address}_verified" not in written:
+        was, is_now = (_kept_form(pool, address, attributes.get(address, "")) for attributes in (before, after))
+        if is_now != was and f"{address}_verified" not in written:
             after.pop(f"{address}_verified", None)
             if address in after:
                 after[f"{address}_verified"] = "false"
@@ -300,8 +302,13 @@ def _written(pool: UserPool, given: Sequence[AttributeType], *, client: AppClien
             _check_value(known[name], value)
         if name == "preferred_username" and name in pool.alias_attributes:
             check_no_alias(pool, value)
-        written[name] = value
+        written[name] = _kept_form(pool, name, value)
     return written
+
+
+def _kept_form(pool: UserPool, name: str, value: str) -> str:
+    """Where the pool ignores case, it does so of what people sign in with (see `username_form`)."""
+    return username_form(pool, value) if name in _SIGNS_IN else value
 
 
 def _writable(client: AppClient, name: str) -> bool:

@@ -13,16 +13,16 @@ Source: Cognito Developer Guide, "Customizing sign-in attributes"; cognito-idp m
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
 from velvetrope.clock import Entropy
 from velvetrope.identifiers import new_uuid
 from velvetrope.store.tables.userpools import UserConflict, UserPool
-from velvetrope.userpools.directory import EMAIL, PHONE_NUMBER
+from velvetrope.userpools.directory import EMAIL, PHONE_NUMBER, username_form
 from velvetrope.userpools.errors import InvalidParameterException, UsernameExistsException
 from velvetrope.userpools.shapes import AttributeType
 
-__all__ = ["NewName", "broken_form", "check_no_alias", "name_new_user", "name_taken"]
+__all__ = ["NewName", "address_alias", "broken_form", "check_no_alias", "name_new_user", "name_taken"]
 
 _MAX_CHARACTERS: Final = 128
 _CATEGORIES: Final = frozenset("LMSNP")
@@ -45,9 +45,9 @@ def name_new_user(pool: UserPool, username: str, given: Sequence[AttributeType],
     sub = new_uuid(entropy)
     if not pool.username_attributes:
         check_no_alias(pool, username)
-        return NewName(username=username, sub=sub, brings={})
-    address = _address_kind(pool, username)
-    if any(attribute.name == address and attribute.value != username for attribute in given):
+        return NewName(username=username_form(pool, username), sub=sub, brings={})
+    address, form = _address_kind(pool, username), username_form(pool, username)
+    if any(one.name == address and username_form(pool, one.value or "") != form for one in given):
         raise InvalidParameterException(f"Username and {address} must be the same.")  # text UNVERIFIED
     return NewName(username=sub, sub=sub, brings={address: username})
 
@@ -101,11 +101,18 @@ def check_no_alias(pool: UserPool, username: str) -> None:
     Raises:
         InvalidParameterException: it looks like an address that somebody of this pool signs in with.
     """
-    if "email" in pool.alias_attributes and EMAIL.fullmatch(username):
+    kind = address_alias(pool, username)
+    if kind is not None:
+        # Of phone numbers the text is UNVERIFIED.
         raise InvalidParameterException(
-            "Username cannot be of email format, since user pool is configured for email alias."
+            f"Username cannot be of {kind} format, since user pool is configured for {kind} alias."
         )
-    if "phone_number" in pool.alias_attributes and PHONE_NUMBER.fullmatch(username):
-        raise InvalidParameterException(
-            "Username cannot be of phone number format, since user pool is configured for phone number alias."
-        )  # text UNVERIFIED
+
+
+def address_alias(pool: UserPool, name: str) -> Literal["email", "phone number"] | None:
+    """What kind of alias a name must be, since no user name of this pool looks so."""
+    if "email" in pool.alias_attributes and EMAIL.fullmatch(name):
+        return "email"
+    if "phone_number" in pool.alias_attributes and PHONE_NUMBER.fullmatch(name):
+        return "phone number"
+    return None
