@@ -31,12 +31,14 @@ class Authenticator:
     """Signs for this domain instead of the one that it is asked for."""
     user_handle: str | None = None
     """Names this user when it signs, in base64url. Security keys name none."""
+    id_bytes: int = 16
+    """How long the ids of its credentials are."""
     framed: bool = False
     """The page that asks is in a frame of another site's."""
 
     def register(self, options: dict[str, Any]) -> dict[str, Any]:
         """What `navigator.credentials.create()` gives a page for these options."""
-        self.credential_id = hashlib.sha256(options["challenge"].encode()).digest()[:16]
+        self.credential_id = hashlib.shake_256(options["challenge"].encode()).digest(self.id_bytes)
         numbers = self.key.public_key().public_numbers()
         cose = cbor2.dumps({1: 2, 3: -7, -1: 1, -2: numbers.x.to_bytes(32), -3: numbers.y.to_bytes(32)})
         attested = b"\x00" * 16 + len(self.credential_id).to_bytes(2) + self.credential_id + cose

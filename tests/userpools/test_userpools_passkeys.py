@@ -113,7 +113,7 @@ async def test_passkey_of_another_page_is_refused(world: World, origin: str) -> 
 
 
 async def test_passkey_that_a_page_in_another_sites_frame_asked_for_is_refused(world: World) -> None:
-    """Nobody sees there what they sign in to (Level 3 sections 7.1 step 10 and 7.2 step 13)."""
+    """Nobody sees there what they sign in to (Level 3 sections 7.1 and 7.2, crossOrigin)."""
     _, client_id, token = await pool_with_passkeys(world)
     async with refused("WebAuthnOriginNotAllowedException"):
         await register(world, token, Authenticator(PAGE, framed=True))
@@ -123,6 +123,17 @@ async def test_passkey_that_a_page_in_another_sites_frame_asked_for_is_refused(w
     authenticator.framed = True
     async with refused("NotAuthorizedException", WRONG):
         await answer(world, client_id, await ask(world, client_id), authenticator)
+
+
+async def test_credential_ids_have_1023_bytes_at_most(world: World) -> None:
+    _, client_id, token = await pool_with_passkeys(world)
+    async with refused("WebAuthnCredentialNotSupportedException"):
+        await register(world, token, Authenticator(PAGE, id_bytes=1024))
+    longest = Authenticator(PAGE, id_bytes=1023)
+
+    await register(world, token, longest)
+
+    assert "authentication_result" in await answer(world, client_id, await ask(world, client_id), longest)
 
 
 async def test_localhost_is_a_relying_party_of_its_own(world: World) -> None:

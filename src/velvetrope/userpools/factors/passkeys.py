@@ -4,8 +4,8 @@ The relying party is the domain that the pool names (`mfa_settings.relying_party
 it was loaded over https from that domain or one below it, or from localhost where localhost is the domain: browsers
 hold pages to the same rule (WebAuthn section 5.1.3 step 8), and the page's origin in the signed client data is held to
 it here again. One that another site's page has framed is not: nobody sees there whom they sign in to (UNVERIFIED on
-AWS; Level 3 sections 7.1 step 10 and 7.2 step 13, whose relying parties may expect it). What is signed, by which key
-and for whom, is verified by the `webauthn` library; that a challenge is answered once, that the credential is this
+AWS; Level 3 sections 7.1 and 7.2, crossOrigin, where relying parties may expect it). What is signed, by which key and
+for whom, is verified by the `webauthn` library; that a challenge is answered once, that the credential is this
 user's, by its user handle too, and that its counter grows is this file's and the store's.
 
 Whether the authenticator must have verified its user, and what a passkey then counts for, is `passkey_mfa`'s to say.
@@ -50,6 +50,7 @@ _CHALLENGE_BYTES = 32
 _REGISTRATION_LIFETIME = timedelta(minutes=5)
 _TIMEOUT_MS = 180_000
 _MAX_PASSKEYS = 20  # Developer Guide, "Passkey sign-in"
+_MAX_CREDENTIAL_ID_BYTES = 1023  # Level 3 section 7.1, credentialId
 _UNREADABLE = (ValueError, TypeError, KeyError, IndexError, AttributeError)
 """What parsers of CBOR and JSON raise for bytes that are neither, besides the library's own errors."""
 
@@ -169,6 +170,8 @@ class Passkeys:
             raise WebAuthnCredentialNotSupportedException(
                 "The credential could not be verified.", detail=str(broken)
             ) from None
+        if len(verified.credential_id) > _MAX_CREDENTIAL_ID_BYTES:
+            raise WebAuthnCredentialNotSupportedException("The credential's ID is too long.")
         passkey = Passkey(
             credential_id=encode_base64url(verified.credential_id),
             public_key=verified.credential_public_key,
