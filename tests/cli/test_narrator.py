@@ -29,6 +29,16 @@ def test_a_refusal_is_told_with_its_reason() -> None:
     )
 
 
+def test_a_function_that_failed_on_an_event_is_told_with_the_command_that_shows_why() -> None:
+    stream = io.StringIO()
+    narrator = Narrator(stream)
+
+    narrator.failed("shipping", "0a-1b")
+
+    assert narrator.wait_until_told()
+    assert stream.getvalue() == ("  failed shipping  on an event\n      velvetrope logs shipping --request-id 0a-1b\n")
+
+
 @pytest.mark.parametrize("called", [".venv/bin/velvetrope", "{here}/.venv/bin/velvetrope"])
 def test_what_to_type_next_is_what_this_person_types_here(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, called: str
@@ -107,7 +117,7 @@ def test_a_pipe_that_nobody_reads_holds_up_nobody_and_what_was_left_out_is_count
         assert not narrator.wait_until_told()
         narrator.say("this would wait for ever")
         told = b""
-        while b"more were refused" not in told:
+        while b"more were refused or failed" not in told:
             told += os.read(read.fileno(), 65536)
         assert narrator.wait_until_told()
         assert b"this would wait" not in told

@@ -196,6 +196,24 @@ async def test_with_no_retries_a_failing_event_is_run_once(
     assert len(lines(notes)) == 1
 
 
+async def test_whoever_runs_the_server_hears_of_the_events_that_failed_and_of_nothing_else(
+    functions: Lambda, events: EventStore, notes: Notebook
+) -> None:
+    """Who waits for an answer is told in it that the function failed; of an event nobody would be."""
+    heard: list[tuple[str, str]] = []
+    arn = await functions.create(NOTES)
+    await configure(functions, maximum_retry_attempts=0)
+    functions.service.invoker.tell_failures(lambda name, request_id: heard.append((name, request_id)))
+
+    await send(functions, arn, notebook=notes, what="count")
+    failed = await send(functions, arn, notebook=notes, fails="count")
+    waited_for = await functions.invoke(arn, json.dumps({"notebook": str(notes), "fails": "count"}).encode())
+    await settled(functions, events, arn)
+
+    assert waited_for.function_error == "Unhandled"
+    assert heard == [(arn.rpartition(":")[2], failed)]
+
+
 async def test_an_event_is_run_again_no_more_once_it_would_be_older_than_its_maximum_age(
     functions: Lambda, clock: MovableClock, events: EventStore, notes: Notebook
 ) -> None:

@@ -3,8 +3,8 @@
 On a terminal the present step is one line that is rewritten; in a file or a pipe every step is a line of its own, so
 that a log stays readable. Colours only on a terminal, and never with NO_COLOR (https://no-color.org).
 
-Nobody has to read along. Refusals are written by a thread of their own, so that a pipe which is full or a terminal
-which was stopped (Ctrl-S) holds up no request; what does not find room in its queue is counted and told later.
+Nobody has to read along. Refusals and failures are written by a thread of their own, so that a pipe which is full or a
+terminal which was stopped (Ctrl-S) holds up no request; what does not find room in its queue is counted and told later.
 """
 
 import os
@@ -86,7 +86,15 @@ class Narrator:
         """Somebody was refused; why, for the owner. Does not wait for whoever reads it."""
         head = f"{self._paint('31', str(refusal.status))} {shown(refusal.what)}  {self._paint('2', refusal.code)}"
         explain = self._invocation.command(f"explain {refusal.request_id}")
-        lines = f"  {head}\n      {shown(self._invocation.spelled(refusal.why))}\n      {explain}\n"
+        self._tell_soon(f"  {head}\n      {shown(self._invocation.spelled(refusal.why))}\n      {explain}\n")
+
+    def failed(self, function_name: str, request_id: str) -> None:
+        """A function failed on an event, of a queue or one that was left for it: nobody was answered with that."""
+        head = f"{self._paint('31', 'failed')} {shown(function_name)}  {self._paint('2', 'on an event')}"
+        logs = self._invocation.command(f"logs {function_name} --request-id {request_id}")
+        self._tell_soon(f"  {head}\n      {logs}\n")
+
+    def _tell_soon(self, lines: str) -> None:
         with self._changed:
             if len(self._refusals) >= _MAX_WAITING:
                 self._untold += 1
@@ -121,9 +129,8 @@ class Narrator:
             lines = "".join(self._refusals)
             self._refusals.clear()
             if self._untold:
-                lines += (
-                    f"  {self._untold} more were refused; {self._invocation.command('explain')} has the last of them\n"
-                )
+                explain = self._invocation.command("explain")
+                lines += f"  {self._untold} more were refused or failed; {explain} has the last refusals\n"
                 self._untold = 0
             return lines
 

@@ -17,6 +17,7 @@ Source: AWS Lambda API Reference, Invoke; reference/lambda.md sections 3 and 6.
 import asyncio
 import json
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, Protocol
@@ -150,6 +151,7 @@ class FunctionInvoker:
         self._shared_slots = shared_slots
         self._targets: dict[str, _Target] = {}
         self._pools: dict[_PoolKey, SandboxPool] = {}
+        self._failure_listeners: list[Callable[[str, str], None]] = []
         self._retired: list[tuple[_PoolKey, SandboxPool]] = []
         """Of configurations that are no more: they still serve what they had taken."""
         self._generation = 0
@@ -243,7 +245,7 @@ class FunctionInvoker:
             AccessDeniedException: the execution role cannot be assumed.
         """
         target = self._targets.get(function_arn) or await self._load_target(function_arn)
-        return await self._run(
+        result = await self._run(
             target,
             Invocation(
                 request_id=request_id,
@@ -252,6 +254,17 @@ class FunctionInvoker:
                 cognito_identity=cognito_identity,
             ),
         )
+        if result.function_error is not None:
+            for tell in self._failure_listeners:
+                tell(target.reference.name, request_id)
+        return result
+
+    def tell_failures(self, listener: Callable[[str, str], None]) -> None:
+        """Call `listener` with a function's name and the request id of each event that it failed on, from now on.
+
+        Of these nobody else hears at once: a caller who waits is answered. It must be quick.
+        """
+        self._failure_listeners.append(listener)
 
     async def _run(self, target: _Target, invocation: Invocation) -> InvocationResult:
         if target.reserved is not None:

@@ -178,9 +178,9 @@ class Server:
             last_first.callback(self.workloads.queues.close)
 
     def tell_refusals(self, narrator: Narration) -> None:
-        """Tell the owner of every refusal from now on."""
-
+        """Tell the owner of every refusal from now on, and of events that functions fail on."""
         self.foundation.decisions.subscribe(lambda record: narrator.refused(_refusal(record)), only_refused=True)
+        self.workloads.functions.invoker.tell_failures(narrator.failed)
 
     def ready(self, *, routes: tuple[str, ...], users: tuple[tuple[str, str], ...], seconds: float) -> Ready:
         """What to tell whoever started the server."""
