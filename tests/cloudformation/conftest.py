@@ -17,6 +17,8 @@ from velvetrope.store import Database
 async def stacks(database: Database) -> AsyncIterator[Stacks]:
     made = make_stacks(database)
     yield made
+    if made.world.gate is not None:
+        made.world.gate.set()
     await made.engine.close()
 
 

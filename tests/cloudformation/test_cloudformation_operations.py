@@ -26,6 +26,10 @@ Resources:
 Outputs:
   PoolId: {Value: !Ref Pool, Description: The id}
 """
+WITH_CLIENT = POOL.replace(
+    "Outputs:",
+    "  Client: {Type: AWS::Cognito::UserPoolClient, Properties: {UserPoolId: !Ref Pool, ClientName: a}}\nOutputs:",
+)
 WITH_USER = POOL.replace("Outputs:", "  User: {Type: AWS::IAM::User}\nOutputs:")
 
 
@@ -357,12 +361,15 @@ async def test_a_change_set_hides_what_says_no_echo(wire: Wire) -> None:
 async def test_a_change_set_whose_execution_was_interrupted_has_failed(wire: Wire) -> None:
     wire.stacks.world.gate = asyncio.Event()
     made = await wire.call(
-        "CreateChangeSet", StackName="demo", ChangeSetName="c", TemplateBody=POOL, ChangeSetType="CREATE"
+        "CreateChangeSet", StackName="demo", ChangeSetName="c", TemplateBody=WITH_CLIENT, ChangeSetType="CREATE"
     )
     await wire.call("ExecuteChangeSet", ChangeSetName=made["Id"])
     await wire.stacks.world.heard(1)
 
-    await wire.stacks.engine.close()
+    closing = asyncio.create_task(wire.stacks.engine.close())
+    await asyncio.sleep(0)
+    wire.stacks.world.gate.set()
+    await closing
     await wire.stacks.engine.recover()
 
     assert (await wire.stack())["StackStatus"] == "CREATE_FAILED"

@@ -473,13 +473,17 @@ async def test_two_applies_at_once_do_not_both_work(stacks: Stacks) -> None:
 
 
 async def test_an_interrupted_creation_is_said_so_and_gone_on_from(stacks: Stacks) -> None:
-    applying = asyncio.create_task(stacks.apply(POOL, on_event=lambda event: close_after_pool(event, stacks)))
-    await stacks.world.heard(2)
+    """What is being made when it is interrupted is made, and is the stack's."""
+    stacks.world.gate = asyncio.Event()
+    applying = asyncio.create_task(stacks.apply(POOL))
+    await stacks.world.heard(1)
     applying.cancel()
+    await asyncio.sleep(0)
+    stacks.world.gate.set()
     with pytest.raises(asyncio.CancelledError):
         await applying
+    assert stacks.world.names() == ["CreateUserPool"]
     assert await stacks.status() == "CREATE_IN_PROGRESS"
-    stacks.world.gate = None
 
     assert await stacks.engine.recover() == 1
     assert await stacks.status() == "CREATE_FAILED"
@@ -491,9 +495,23 @@ async def test_an_interrupted_creation_is_said_so_and_gone_on_from(stacks: Stack
     assert await stacks.engine.recover() == 0
 
 
-def close_after_pool(event: EventRecord, stacks: Stacks) -> None:
-    if (event.logical_id, event.status) == ("Pool", "CREATE_COMPLETE"):
-        stacks.world.gate = asyncio.Event()
+async def test_an_engine_that_is_closed_deletes_nothing_more_and_loses_nothing(stacks: Stacks) -> None:
+    applied = await stacks.apply(POOL)
+    stack = await stacks.engine.store.load_stack(ACCOUNT, REGION, "demo")
+    assert stack is not None
+    stacks.world.forget()
+    stacks.world.gate = asyncio.Event()
+    await stacks.engine.delete(stack, CALL)
+    await stacks.world.heard(1)
+    closing = asyncio.create_task(stacks.engine.close())
+    await asyncio.sleep(0)
+    stacks.world.gate.set()
+    await closing
+
+    assert stacks.world.names() == ["DeleteUserPoolClient"]
+    assert [one.logical_id for one in await stacks.engine.store.load_resources(applied.stack_id)] == ["Pool"]
+    assert await stacks.engine.recover() == 1
+    assert await stacks.status() == "DELETE_FAILED"
 
 
 async def test_a_fault_of_a_service_ends_the_stack_without_its_text(

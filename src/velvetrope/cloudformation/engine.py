@@ -39,6 +39,9 @@ __all__ = ["AppliedResource", "AppliedStack", "StackEngine"]
 
 _log = logging.getLogger(__name__)
 
+_LAST_STEP_SECONDS: Final = 10.0
+"""How long a stop waits for the steps under way. Most take milliseconds, and none waits for anybody outside."""
+
 _INTERRUPTED: Final[Mapping[str, str]] = {
     "CREATE_IN_PROGRESS": "CREATE_FAILED",
     "ROLLBACK_IN_PROGRESS": "ROLLBACK_FAILED",
@@ -88,6 +91,8 @@ class StackEngine:
         self.claims = StackClaims(services)
         self._clock = clock
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._runs: dict[str, StackRun] = {}
+        """What each task works at."""
         self._artifacts: dict[str, Artifacts] = {}
         """The artifacts of each stack's last success: a rollback needs the code that was there before."""
 
@@ -108,11 +113,15 @@ class StackEngine:
         )
 
     async def close(self) -> None:
-        """Stop what is under way. `recover` finds it at the next start."""
+        """Stop what is under way, between two steps if those end soon. `recover` finds it at the next start."""
+        for run in self._runs.values():
+            run.stop()
         tasks = list(self._tasks.values())
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        if tasks:
+            _, unending = await asyncio.wait(tasks, timeout=_LAST_STEP_SECONDS)
+            for task in unending:
+                task.cancel()
+            await asyncio.gather(*unending, return_exceptions=True)
 
     # Create, update, delete: claimed here, carried out in the background
 
@@ -229,7 +238,7 @@ class StackEngine:
             await asyncio.shield(task)
         except asyncio.CancelledError:
             # The caller gives up: so does the work, before the caller goes on.
-            task.cancel()
+            run.stop()
             await asyncio.gather(task, return_exceptions=True)
             raise
         if run.stack.status not in COMPLETE:
@@ -247,13 +256,13 @@ class StackEngine:
     ) -> str:
         stack_id = run.stack.stack_id
         task = asyncio.create_task(self._guarded(run, work, change_set), name=f"cloudformation {stack_id}")
-        self._tasks[stack_id] = task
+        self._tasks[stack_id], self._runs[stack_id] = task, run
         task.add_done_callback(lambda done: self._forget(stack_id, done))
         return stack_id
 
     def _forget(self, stack_id: str, task: "asyncio.Task[None]") -> None:
         if self._tasks.get(stack_id) is task:
-            del self._tasks[stack_id]
+            del self._tasks[stack_id], self._runs[stack_id]
 
     async def _guarded(
         self, run: StackRun, work: Coroutine[None, None, None], change_set: ChangeSetRecord | None

@@ -77,4 +77,4 @@ class ResourceRefused(VelvetropeError):
 
 
 class OperationInterrupted(VelvetropeError):
-    """Somebody else has ended this operation; it must not go on."""
+    """Somebody else has ended this operation, or the server stops; it must not go on."""

@@ -10,7 +10,7 @@ was not yet written: it stays behind, in nobody's stack.
 
 A failed step stops the run from starting others; those under way are awaited. Whether that means a rollback is decided
 by `engine.py`. Only refusals (`ServiceError` and our own) are failures of a step; any other exception is a fault of
-ours, ends the run, and is the engine's to report.
+ours, ends the run, and is the engine's to report. A run that is told to stop ends in the same way: between two steps.
 """
 
 import asyncio
@@ -113,6 +113,16 @@ class StackRun:
         self._events: list[EventRecord] = []
         self._unsaved: set[str] = set()
         self._removed: set[str] = set()
+        self._is_stopping = False
+
+    def stop(self) -> None:
+        """Have the run begin no other step. Those under way end and are recorded: one that is cut off may have made a
+        resource, which would be in nobody's stack. Then the run raises `OperationInterrupted`."""
+        self._is_stopping = True
+
+    def _check_stopping(self) -> None:
+        if self._is_stopping:
+            raise OperationInterrupted(f"The server stops before the stack {self.stack.stack_name} is done.")
 
     # The stack itself
 
@@ -153,6 +163,9 @@ class StackRun:
         """Do what `plan` says; False if a resource failed, with the reasons in `failures`.
 
         On success the outputs are in `contents`. Deletions are not done here.
+
+        Raises:
+            OperationInterrupted: see `save` and `stop`.
         """
         self.failures = {}
         known = KnownResources()
@@ -162,7 +175,7 @@ class StackRun:
             while waiting or running:
                 unfinished = {*waiting, *running.values()}
                 ready = [name for name in waiting if plan.waits_for[name].isdisjoint(unfinished)]
-                for name in () if self.failures else ready:
+                for name in () if self.failures or self._is_stopping else ready:
                     step = self._step(waiting.pop(name), plan, active, known)
                     running[asyncio.ensure_future(step)] = name
                 if not running:
@@ -173,10 +186,14 @@ class StackRun:
                     task.result()
                 if self._unsaved or self._removed:
                     await self.save()
-        finally:
+        except asyncio.CancelledError:
             for task in running:
                 task.cancel()
+            raise
+        finally:
             await asyncio.gather(*running, return_exceptions=True)
+        if waiting:
+            self._check_stopping()
         return not self.failures and self._set_outputs(active, known)
 
     async def _step(self, planned: Instruction, plan: Plan, active: ActiveTemplate, known: KnownResources) -> None:
@@ -314,6 +331,7 @@ class StackRun:
         self.failures = {}
         condemned: list[Condemned] = []
         for done in reversed(self._undo):
+            self._check_stopping()
             after = self.resources.get(done.after.incarnation)
             if after is None:
                 continue
@@ -360,6 +378,7 @@ class StackRun:
         self.failures = {}
         kept_back: set[str] = set()
         for one in condemned:
+            self._check_stopping()
             existing = self.resources.get(one.existing.incarnation)
             if existing is None:
                 continue
