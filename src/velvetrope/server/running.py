@@ -5,8 +5,8 @@ app file's name) is looked at before anything heavy is imported. The app file is
 imports and opens its rooms. The server answers only when everything is applied: there is no moment in which a door is
 there and its lock is not.
 
-Ctrl-C and SIGTERM stop it: requests under way are finished, functions are ended, the database is closed. A second
-Ctrl-C does not wait.
+Ctrl-C and SIGTERM stop it: requests under way are finished, functions are ended, the database is closed; what has not
+begun to answer yet is not begun. A second Ctrl-C does not wait.
 """
 
 import contextlib
@@ -25,13 +25,11 @@ from velvetrope.server.narration import Narration
 from velvetrope.server.settings import Settings, SettingsError
 from velvetrope.server.sockets import CannotListen, PortTaken, bind
 from velvetrope.server.state_folder import StateFolder
-from velvetrope.synth.child import SynthChild, start_synth
+from velvetrope.synth.child import SynthChild, SynthesizedApp, start_synth
 from velvetrope.synth.errors import AppFileError, check_app_file
 from velvetrope.synth.packaging import CodePackage, package_folder
 
 if TYPE_CHECKING:
-    import asyncio
-
     from velvetrope.server.assembly import Server
 
 __all__ = ["DatabaseUnusable", "run"]
@@ -51,6 +49,7 @@ def run(settings: Settings, *, app: Path | None, reload: bool, narrator: Narrati
     """Serve until Ctrl-C.
 
     Raises:
+        KeyboardInterrupt: it was stopped before it answered.
         VelvetropeError: the address, the state folder or a setting cannot be used; the message is one sentence.
         AppFileError: the app file is no app.
     """
@@ -91,7 +90,8 @@ def run(settings: Settings, *, app: Path | None, reload: bool, narrator: Narrati
         except ImportError:
             runner = cleanup.enter_context(asyncio.Runner())
         life = _Life(settings, sockets, database_sockets, folder, narrator, started)
-        runner.run(life.serve(reading, reload=reload))
+        if not runner.run(life.serve(reading, reload=reload)):
+            raise KeyboardInterrupt
 
 
 class DatabaseUnusable(VelvetropeError):
@@ -105,6 +105,15 @@ class _Reading:
         self.app = app
         self.code = code
         self.child = child
+
+    async def result(self) -> SynthesizedApp:
+        """See `SynthChild.result`. The child is ended when nobody waits for it any more."""
+        import asyncio
+
+        try:
+            return await asyncio.to_thread(self.child.result)
+        finally:
+            self.child.stop()
 
 
 def _start_reading(app: Path, folder: StateFolder, region: str) -> _Reading:
@@ -155,26 +164,42 @@ class _Life:
         self._narrator = narrator
         self._started = started
 
-    async def serve(self, reading: _Reading | None, *, reload: bool) -> None:
-        """Start, answer until a signal comes, stop."""
+    async def serve(self, reading: _Reading | None, *, reload: bool) -> bool:
+        """Start, answer until a signal comes, stop. False if it came before there was anything to answer with."""
         import asyncio
 
-        stop = asyncio.Event()
-        _stop_on_signals(stop)
-        async with self._opened(reading) as server:
-            watching = None
-            if reading is not None and reload:
-                watching = asyncio.create_task(self._reapply_on_change(server, reading))
-            await stop.wait()
+        stopping = asyncio.Event()
+        starting = asyncio.current_task()
+
+        def stop() -> None:
+            if stopping.is_set():
+                os._exit(130)  # asked twice: do not wait
             self._narrator.say("  stopping")
-            if watching is not None:
-                watching.cancel()
-                await asyncio.gather(watching, return_exceptions=True)
+            stopping.set()
+            if starting is not None:
+                starting.cancel()
+
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, stop)
+        try:
+            async with self._opened(reading) as server:
+                starting = None
+                watching = None
+                if reading is not None and reload:
+                    watching = asyncio.create_task(self._reapply_on_change(server, reading))
+                await stopping.wait()
+                if watching is not None:
+                    watching.cancel()
+                    await asyncio.gather(watching, return_exceptions=True)
+        except asyncio.CancelledError:
+            if starting is None or not stopping.is_set():
+                raise
+            return False
+        return True
 
     @contextlib.asynccontextmanager
     async def _opened(self, reading: _Reading | None) -> AsyncIterator["Server"]:
         """A server that answers, with the app applied."""
-        import asyncio
 
         from sqlalchemy.exc import DBAPIError
 
@@ -190,7 +215,7 @@ class _Life:
             routes: tuple[str, ...] = ()
             users: tuple[tuple[str, str], ...] = ()
             if reading is not None:
-                app = await asyncio.to_thread(reading.child.result)
+                app = await reading.result()
                 await server.apply_app(app, reading.code, progress=self._narrator.step)
                 if await server.workloads.functions.run_as_root():
                     self._narrator.say(_AS_ROOT)
@@ -232,24 +257,10 @@ class _Life:
                 tried = code.digest
                 began = time.perf_counter()
                 reading = await asyncio.to_thread(_start_reading, app, self._folder, self._settings.region)
-                synthesized = await asyncio.to_thread(reading.child.result)
+                synthesized = await reading.result()
                 left = await server.apply_app(synthesized, reading.code, progress=self._narrator.step)
                 if left is not None:
                     self._narrator.say(_LEFT_BEHIND.format(stack=left))
                 self._narrator.say(f"  applied {app.name} again in {time.perf_counter() - began:.1f} s")
             except (AppFileError, VelvetropeError, OSError) as err:
                 self._narrator.say(f"  {app.name} was not applied; the version before it keeps answering.\n{err}")
-
-
-def _stop_on_signals(stop: "asyncio.Event") -> None:
-    import asyncio
-
-    loop = asyncio.get_running_loop()
-
-    def on_signal() -> None:
-        if stop.is_set():
-            os._exit(130)  # asked twice: do not wait
-        stop.set()
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, on_signal)

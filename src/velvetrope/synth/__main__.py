@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 import sys
+import threading
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
@@ -56,13 +57,20 @@ def _expanded(template: Template, region: str, cache_folder: Path) -> Template:
 def _main() -> None:
     gc.disable()  # this process is over before there is garbage worth looking for
     path, digest, region, cache_folder, descriptor = sys.argv[1:]
+    threading.Thread(target=_end_with_the_server, args=(int(descriptor),), daemon=True).start()
     document: dict[str, Any]
     try:
         document = synthesize(Path(path), code_digest=digest, region=region, cache_folder=Path(cache_folder))
     except AppFileError as err:
         document = {"error": str(err)}
-    with os.fdopen(int(descriptor), "wb") as pipe:
-        pipe.write(json.dumps(document).encode())
+    with os.fdopen(int(descriptor), "wb") as answer:
+        answer.write(json.dumps(document).encode())
+
+
+def _end_with_the_server(descriptor: int) -> None:
+    """Nothing is ever sent to this process: what can be read is the end of whoever waits for it."""
+    os.read(descriptor, 1)
+    os._exit(1)
 
 
 _main()

@@ -4,13 +4,16 @@
     ...                                          # the server starts meanwhile
     app = await asyncio.to_thread(child.result)  # SynthesizedApp, or AppFileError with the app's own traceback
 
-The app's code runs in the child only. The child writes one JSON document to a pipe of its own (what the app prints to
+The app's code runs in the child only. The child writes one JSON document to a socket of its own (what the app prints to
 stdout goes to the terminal), and expands SAM with AWS's own translator, which takes most of the time; an expansion is
 kept in `cache_folder` under the digest of what went into it, so an unchanged app starts without it.
+
+The other end of the socket tells the child that somebody waits: however the server ends, an app that never comes to an
+end does not outlive it.
 """
 
 import json
-import os
+import socket
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -52,9 +55,9 @@ class SynthesizedApp:
 class SynthChild:
     """A running child. It ends by itself; `stop` is for a server that will not wait for it."""
 
-    def __init__(self, process: subprocess.Popen[bytes], reading: int) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], answer: socket.socket) -> None:
         self._process = process
-        self._reading = reading
+        self._answer = answer
 
     def result(self) -> SynthesizedApp:
         """Wait for the child.
@@ -62,8 +65,8 @@ class SynthChild:
         Raises:
             AppFileError: as the child found it.
         """
-        with os.fdopen(self._reading, "rb") as pipe:
-            answer = pipe.read()
+        with self._answer, self._answer.makefile("rb") as document_file:
+            answer = document_file.read()
         code = self._process.wait()
         if not answer:
             raise AppFileError(f"The app file ended its own process (exit status {code}) while it was being read.")
@@ -79,28 +82,29 @@ class SynthChild:
         )
 
     def stop(self) -> None:
-        """End it if it still runs."""
+        """End it if it still runs. Another thread may be waiting for its result, and gets none then."""
         if self._process.poll() is None:
             self._process.kill()
             self._process.wait()
+        self._answer.close()
 
 
 def start_synth(path: Path, *, code: CodePackage, region: str, cache_folder: Path) -> SynthChild:
     """Start the child; it works while the caller does something else."""
-    reading, writing = os.pipe()
+    answer, theirs = socket.socketpair()
     try:
         process = subprocess.Popen(  # noqa: S603  our own interpreter and module
             [
                 *(sys.executable, "-m", "velvetrope.synth", str(path), code.digest, region, str(cache_folder)),
-                str(writing),
+                str(theirs.fileno()),
             ],
             stdin=subprocess.DEVNULL,
-            pass_fds=(writing,),
+            pass_fds=(theirs.fileno(),),
             start_new_session=True,  # Ctrl-C at the terminal is for the server, which stops the child
         )
     except BaseException:
-        os.close(reading)
+        answer.close()
         raise
     finally:
-        os.close(writing)
-    return SynthChild(process, reading)
+        theirs.close()
+    return SynthChild(process, answer)

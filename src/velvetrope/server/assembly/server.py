@@ -82,15 +82,18 @@ class Server:
             raise
         connection = Connection(settings, folder, port=port)
         server = cls._assemble(Foundation(settings, connection, folder, database, SystemClock(), entropy), root_key)
-        if database_sockets:
-            await server.open_database_door(database_sockets)
-        await server.stacks.recover()
-        server.foundation.refusals.start()
-        server.workloads.logs.start()
-        await server.workloads.functions.start(server.dispatcher, server.workloads.queues.queues)
-        await server.apis.start()
-        server.user_pools.deliveries.start()
-        server.user_pools.imports.start()
+        async with contextlib.AsyncExitStack() as begun:
+            begun.push_async_callback(server.stop)
+            if database_sockets:
+                await server.open_database_door(database_sockets)
+            await server.stacks.recover()
+            server.foundation.refusals.start()
+            server.workloads.logs.start()
+            await server.workloads.functions.start(server.dispatcher, server.workloads.queues.queues)
+            await server.apis.start()
+            server.user_pools.deliveries.start()
+            server.user_pools.imports.start()
+            begun.pop_all()
         return server
 
     @classmethod
