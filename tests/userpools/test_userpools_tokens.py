@@ -247,6 +247,7 @@ async def test_refresh_is_refused_for_users_who_may_not_sign_in(world: World) ->
     await world.admin_enable_user(user_pool_id=pool_id, username="anna")
     async with refused("NotAuthorizedException", "Refresh Token has been revoked"):
         await world.refresh(client_id, token)
+    world.later(seconds=1)
     token = (await world.sign_in(client_id))["refresh_token"]
     await world.admin_delete_user(user_pool_id=pool_id, username="anna")
     async with refused("NotAuthorizedException", "Invalid Refresh Token"):

@@ -32,6 +32,7 @@ from velvetrope.srp.exchange import (
     parse_public_value,
     verifier_powers,
 )
+from velvetrope.srp.groups import read_number
 
 __all__ = [
     "PRIVATE_VALUE_BYTES",
@@ -50,6 +51,7 @@ __all__ = [
     "make_verifier",
     "parse_public_value",
     "parse_timestamp",
+    "read_number",
     "render_timestamp",
     "verifier_powers",
 ]

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from functools import cache
 
 from velvetrope.errors import ReasonError
-from velvetrope.srp.groups import COGNITO_GROUP, SPLIT_PARTS, Group
+from velvetrope.srp.groups import COGNITO_GROUP, SPLIT_PARTS, Group, read_number
 
 __all__ = [
     "PRIVATE_VALUE_BYTES",
@@ -111,7 +111,7 @@ def decoy_verifier(seed: bytes, *, group: Group = COGNITO_GROUP) -> tuple[int, t
     """
     # As many bytes more as make all numbers equally likely.
     random = hashlib.shake_256(seed).digest((group.prime.bit_length() + 7) // 8 + 16)
-    verifier = int(group.product(int.from_bytes(random)))
+    verifier = group.product(read_number(random))
     return verifier, tuple(verifier + n for n in range(1, SPLIT_PARTS))
 
 

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 from operator import getitem
 
-__all__ = ["COGNITO_GROUP", "SPLIT_PARTS", "Group"]
+__all__ = ["COGNITO_GROUP", "SPLIT_PARTS", "Group", "read_number"]
 
 _TABLE_EXPONENT_BYTES = 32
 _SPLIT_BITS = 256
@@ -135,14 +135,19 @@ def _products(bases: Sequence[int], prime: int) -> list[int]:
     return products
 
 
+def read_number(value: bytes) -> int:
+    """`int.from_bytes(value)`, of the type whose products are quickest: nothing has to be made of it to compute."""
+    return _big_number().from_bytes(value)
+
+
 @cache
-def _big_number() -> Callable[[int], int]:
+def _big_number() -> type[int]:
     """The type whose products are quickest."""
     try:
         from gmpy2 import mpz
     except ImportError:
         return int
-    number: Callable[[int], int] = mpz
+    number: type[int] = mpz
     return number
 
 

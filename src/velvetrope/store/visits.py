@@ -89,19 +89,21 @@ class _Spelled:
         known = {**self._fixed, **values} if self._fixed else values
         bound: list[Any] = [*map(known.__getitem__, self._names)]
         for index, convert in self._binders:
-            bound[index] = convert(bound[index])
+            if bound[index] is not None:
+                bound[index] = convert(bound[index])
         return bound
 
     def read(self, row: Sequence[Any]) -> tuple[Any, ...]:
         """A row as the columns' types have it."""
         read = list(row)
         for index, convert in self._readers:
-            read[index] = convert(read[index])
+            if read[index] is not None:
+                read[index] = convert(read[index])
         return tuple(read)
 
 
 def _converters(processors: Iterable[Processor | None]) -> list[tuple[int, Processor]]:
-    """Of those values that are not taken as they are: which, and by what."""
+    """Of those values that are not taken as they are: which, and by what. None is NULL for every type of ours."""
     return [(index, convert) for index, convert in enumerate(processors) if convert is not None]
 
 

@@ -19,7 +19,7 @@ from velvetrope.clock import Entropy
 from velvetrope.passwords import hash_password, password_matches
 from velvetrope.sealing import TAG_BYTES, MasterKeys
 from velvetrope.secret import Secret
-from velvetrope.srp import decoy_verifier, has_all_powers, make_salt, make_verifier, verifier_powers
+from velvetrope.srp import decoy_verifier, has_all_powers, make_salt, make_verifier, read_number, verifier_powers
 from velvetrope.store.tables.userpools import UserPool
 from velvetrope.userpools.workers import Workers
 
@@ -95,9 +95,9 @@ class PasswordVault:
         kept = self._open(sealed, pool, sub)
         return SrpVerifier(
             int.from_bytes(kept.srp_salt),
-            int.from_bytes(kept.srp_verifier),
+            read_number(kept.srp_verifier),
             fingerprint_of(sealed) if has_all_powers(kept.srp_powers) else _of_verifier(kept),
-            tuple(int.from_bytes(power) for power in kept.srp_powers),
+            tuple(map(read_number, kept.srp_powers)),
         )
 
     def verifier_fingerprint(self, sealed: bytes, *, pool: UserPool, sub: str) -> bytes:

@@ -44,8 +44,9 @@ SELF_SERVICE_SCOPE = "aws.cognito.signin.user.admin"
 """What an access token needs for GetUser and its like; the only scope of tokens that InitiateAuth issues."""
 
 _JWE_HEADER = encode_base64url(b'{"cty":"JWT","enc":"A256GCM","alg":"RSA-OAEP"}')
-_JWE_PARTS = (slice(0, 256), slice(256, 268), slice(268, 364), slice(364, 380))
-"""Encrypted key, nonce, ciphertext, tag: all of them random here, none of them means anything to anybody."""
+_JWE_RANDOM_BYTES = 381
+"""What the four parts behind it are spelled from: an encrypted key of 256 bytes, a nonce of 12, a ciphertext of 96 and
+a tag of 16. All of them are random here, none of them means anything to anybody."""
 _MAX_REFRESH_TOKEN_CHARACTERS = 4096
 
 
@@ -284,9 +285,9 @@ class TokenIssuer:
         )
 
     def _new_refresh_token(self) -> str:
-        random = self._entropy.token_bytes(_JWE_PARTS[-1].stop)
-        parts = [encode_base64url(random[part]) for part in _JWE_PARTS]
-        return ".".join([_JWE_HEADER, *parts])
+        random = encode_base64url(self._entropy.token_bytes(_JWE_RANDOM_BYTES))
+        # An A where bytes end within a sign: what is over of it has to be zero (RFC 4648 section 3.5).
+        return f"{_JWE_HEADER}.{random[:341]}A.{random[341:357]}.{random[357:485]}.{random[485:506]}A"
 
     # Refresh
 
