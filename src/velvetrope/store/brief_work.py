@@ -124,7 +124,8 @@ class BriefWork:
 
     def _done(self, work: Callable[[], T], *, has_turn: bool) -> _Piece[T] | None:
         """The piece, or None where somebody else is writing and nothing was done."""
-        piece = self._here.piece = _Piece[T](has_turn)
+        piece: _Piece[T] = _Piece(has_turn)
+        self._here.piece = piece
         try:
             piece.answer = work()
         except TurnTaken:
