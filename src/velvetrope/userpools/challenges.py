@@ -102,7 +102,7 @@ class SignIn(msgspec.Struct, frozen=True, kw_only=True):
 
     def with_password(self, challenge_name: str, fingerprint: bytes) -> "SignIn":
         """With the proof of a password."""
-        return msgspec.structs.replace(self.with_proof(challenge_name), password=fingerprint)
+        return msgspec.structs.replace(self, proven=(*self.proven, challenge_name), password=fingerprint)
 
     def with_device(self, device_key: str | None) -> "SignIn":
         """With the device that this answer names; one that was named before stays."""

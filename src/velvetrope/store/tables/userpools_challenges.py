@@ -107,7 +107,6 @@ class ChallengeStore(AttemptStore):
         spending of a challenge that lives a minute; of a right answer nothing, since the tokens' family is kept after
         it and waits for both.
         """
-        name_hash = attempts_key(username_key)
 
         def settle(visit: Visit) -> Settled:
             found, counted = user_and_attempts(visit, user_pool_id, username_key)
@@ -115,10 +114,10 @@ class ChallengeStore(AttemptStore):
                 return Settled("locked", found)
             _spend(visit, challenge_id, expires_at)
             if not right(found):
-                count_failure(visit, user_pool_id, name_hash, now, list(locks), forget_after)
+                count_failure(visit, user_pool_id, attempts_key(username_key), now, list(locks), forget_after)
                 return Settled("wrong", found)
             if counted is not None:
-                clear_attempts(visit, user_pool_id, name_hash, now)
+                clear_attempts(visit, user_pool_id, attempts_key(username_key), now)
             begun = None if begins is None or found is None else begins(found)
             if begun is not None:
                 keep_family(visit, begun, now)
