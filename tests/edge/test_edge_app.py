@@ -16,6 +16,8 @@ from botocore.credentials import Credentials
 
 from support.edge import ALICE_KEY, REGION, ROOT_KEY, Edge, Serving, client
 from velvetrope.edge.bodies import MAX_GATEWAY_BODY_BYTES
+from velvetrope.edge.requests import head_of
+from velvetrope.execute_api import header_lines
 
 Message = MutableMapping[str, Any]
 
@@ -352,3 +354,15 @@ def test_the_clock_decides_when_a_signature_is_too_old(edge: Edge) -> None:
 
     with Serving(Edge(clock=Later()).app) as serving, pytest.raises(Exception, match="Signature expired"):
         client("sts", serving.url).get_caller_identity()
+
+
+@pytest.mark.parametrize("target", [b"AWSCognitoIdentityProviderService.InitiateAuth", b"Nobody.Knows"])
+async def test_lines_of_an_answer_are_those_of_its_headers(target: bytes) -> None:
+    app = Edge().app
+    for _ in range(2):
+        head = head_of("POST", "/", b"/", b"", [(b"host", b"x"), (b"x-amz-target", target)])
+        answer = await app.answer_operation(head, b"{}", "127.0.0.1", "http")
+
+        assert answer.lines == header_lines(answer.headers)
+        assert [name for name, _ in answer.headers].count(b"x-amzn-RequestId") == 1
+        assert (b"content-length", b"%d" % len(answer.body)) in answer.headers

@@ -20,6 +20,7 @@ behind the request lane see them in lower case.
 import logging
 from collections.abc import Awaitable
 from datetime import datetime
+from functools import lru_cache
 from typing import Final, Protocol
 
 from velvetrope.clock import Clock, Entropy
@@ -31,7 +32,7 @@ from velvetrope.edge.finding import is_control_call
 from velvetrope.edge.function_urls import FunctionUrlPages
 from velvetrope.edge.requests import ControlRequest, RequestHead, WireAnswer, head_of
 from velvetrope.edge.user_imports import UserImportPages
-from velvetrope.execute_api import GatewayResponse, IncomingRequest
+from velvetrope.execute_api import GatewayResponse, IncomingRequest, header_lines
 from velvetrope.identifiers import UuidSource
 
 __all__ = ["DomainLookup", "EdgeApp", "HostedPages", "PlainPages", "RequestAnswerer"]
@@ -327,12 +328,19 @@ def _too_large() -> WireAnswer:
 def _fault(request_id: str) -> WireAnswer:
     """The answer where a fault of ours stopped; called while it is handled, so that the log has its traceback."""
     _log.exception("request %s failed", request_id)
-    return WireAnswer(500, b'{"message":"Internal server error"}', [_JSON, (b"x-amzn-RequestId", request_id.encode())])
+    return WireAnswer(500, b'{"message":"Internal server error"}', [_JSON], request_id)
 
 
 def _without_asgi(answer: WireAnswer) -> GatewayResponse:
-    headers = [*answer.headers, (b"content-length", b"%d" % len(answer.body))]
-    return GatewayResponse(answer.status, headers, answer.body)
+    own = answer.own_headers()
+    lines = _lines_of_many(*answer.headers) + b"".join([b"%b: %b\r\n" % header for header in own])
+    return GatewayResponse(answer.status, answer.headers + own, answer.body, lines=lines)
+
+
+@lru_cache(maxsize=256)
+def _lines_of_many(*headers: tuple[bytes, bytes]) -> bytes:
+    """Lines of headers that nearly all answers of an operation have."""
+    return header_lines(headers)
 
 
 def _head(scope: Scope) -> RequestHead:
@@ -378,6 +386,6 @@ def _with_faults_answered(app: AsgiApp) -> AsgiApp:
 
 
 async def _send(send: Send, answer: WireAnswer) -> None:
-    headers = [*answer.headers, (b"content-length", str(len(answer.body)).encode())]
+    headers = answer.headers + answer.own_headers()
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})
     await send({"type": "http.response.body", "body": answer.body})

@@ -105,7 +105,7 @@ class FunctionUrlPages:
             trail.note("call" if trail.steps else "address", "refused", f"{error.code}: {error.for_owner}")
             model = load_service_model(_SERVICE, SERVICES[_SERVICE].api_version)
             answer = CODECS["rest-json"].render_error(error, model, request_id)
-        answer.headers.append((b"x-amzn-RequestId", request_id.encode()))
+        answer.request_id = request_id
         self._recorder.record(
             DecisionRecord(
                 request_id=request_id,

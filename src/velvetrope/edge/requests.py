@@ -75,3 +75,10 @@ class WireAnswer(msgspec.Struct, gc=False):
     status: int
     body: bytes
     headers: list[tuple[bytes, bytes]] = []
+    request_id: str = ""
+    """Told in `x-amzn-RequestId`, if there is one."""
+
+    def own_headers(self) -> list[tuple[bytes, bytes]]:
+        """Those that no other answer has, to be put behind `headers`."""
+        length = (b"content-length", b"%d" % len(self.body))
+        return [(b"x-amzn-RequestId", self.request_id.encode()), length] if self.request_id else [length]
