@@ -315,6 +315,17 @@ def test_what_comes_behind_a_last_request_that_asks_to_upgrade_does_not_take_its
     assert b"behind" not in answer
 
 
+@pytest.mark.parametrize("path", [LANES["lane"], LANES["operations"]])
+def test_a_body_that_was_refused_and_then_stalls_is_not_answered_again(path: bytes) -> None:
+    """The second answer would be taken for that of the client's next request."""
+    door = Door()
+    large = b"POST %s HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % (path, MAX_GATEWAY_BODY_BYTES + 1)
+    with Serving(
+        app, gateway=door, operations=door, pace=Pace(body_stall_seconds=0.05), sweep_seconds=0.01
+    ) as impatient:
+        assert statuses(exchange(impatient, large + b"x" * 100)) == [b"413"]
+
+
 def test_endless_trailers_and_chunk_extensions_are_cut_off(serving: Serving, path: bytes) -> None:
     for endless in (b"0\r\nX-Trailer: " + b"y" * 4 * MAX_FRAMING_BYTES, b"1;" + b"e" * 4 * MAX_FRAMING_BYTES):
         with socket.create_connection(("127.0.0.1", serving.port), timeout=30) as sock:

@@ -157,6 +157,17 @@ def test_a_call_that_waits_for_nothing_is_answered(serving: Serving, path: bytes
         assert bodies(read_all(sock)) == [path]
 
 
+def test_a_request_for_the_head_alone_is_answered(serving: Serving, path: bytes) -> None:
+    with connect(serving) as sock:
+        sock.sendall(b"HEAD %s HTTP/1.1\r\nHost: x\r\n\r\n" % path)
+        sock.shutdown(socket.SHUT_WR)
+
+        answer = read_all(sock)
+
+    assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert answer.endswith(b"\r\n\r\n")
+
+
 def test_all_pipelined_calls_are_answered(house: House, serving: Serving, path: bytes) -> None:
     with connect(serving) as sock:
         sock.sendall(get(path + b"/slow") + get(path + b"/slow") + get(path + b"/last"))

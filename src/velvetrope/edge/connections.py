@@ -108,7 +108,8 @@ class Connection(HttpConnection):
     def _begin_request(self, http_version: str) -> None:
         if not self._begin_direct_call(http_version):
             super()._begin_request(http_version)
-            self.cycle.transport = OneWrite(self.transport, self.loop)  # type: ignore[assignment]  # as much as it asks of one
+            if self.parser.get_method() != b"HEAD":  # its head is all there is to write
+                self.cycle.transport = OneWrite(self.transport, self.loop)  # type: ignore[assignment]  # as much as it asks of one
 
     def _end_request(self) -> None:
         cycle = self._unstarted

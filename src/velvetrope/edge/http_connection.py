@@ -264,11 +264,13 @@ class HttpConnection(HttpToolsProtocol):
         return cycle is not None and not cycle.response_complete
 
     def _refuse(self, status: int, text: bytes) -> None:
-        """Answer, unless another answer is on the wire already, and close."""
+        """Answer, unless this request has its answer or another's is on the wire already, and close."""
         if self.transport.is_closing():
             return
         cycle: RequestResponseCycle | None = self.cycle
-        if not self.pipeline and (cycle is None or cycle.response_complete or not cycle.response_started):
+        # Behind an answer that is complete a new request may be refused, but not the rest of the one that it was for.
+        is_over = cycle is None or (cycle.response_complete and not self._receiving_body)
+        if not self.pipeline and (is_over or not self.cycle.response_started):
             lines = [STATUS_LINE[status]]
             for name, value in self.server_state.default_headers:
                 lines += [name, b": ", value, b"\r\n"]
