@@ -133,4 +133,5 @@ def parse_moment(value: str) -> datetime:
         whole = datetime.fromisoformat(found[1]).replace(tzinfo=UTC)
     except ValueError:
         raise MalformedDocument("The document has a time that is none", detail=f"{value!r} is no time") from None
-    return whole + timedelta(seconds=float(found[2] or 0))
+    # What is finer than a microsecond is let go of: rounding could lead past the last moment that there is.
+    return whole + timedelta(microseconds=int((found[2] or ".")[1:7].ljust(6, "0")))

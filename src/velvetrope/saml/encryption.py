@@ -12,7 +12,6 @@ Sources: XML Encryption 1.1 sections 5.2, 5.5; saml-core-2.0-os section 6.
 """
 
 import base64
-import binascii
 from collections.abc import Callable, Sequence
 from typing import Final
 
@@ -57,6 +56,8 @@ _UNNAMED: Final[Callable[[], hashes.HashAlgorithm]] = hashes.SHA1
 """What OAEP takes where the document names nothing (XML Encryption 1.1 section 5.5.2)."""
 _ELEMENT: Final = "http://www.w3.org/2001/04/xmlenc#Element"
 _BLOCK_BYTES, _NONCE_BYTES, _TAG_BYTES = 16, 12, 16
+_MAX_WRAPPED_KEYS: Final = 8
+"""One for each who may read: each is a computation with our private key, and nobody has signed them."""
 
 
 def not_decryptable(detail: str) -> AssertionNotDecryptable:
@@ -79,8 +80,8 @@ def decrypt_assertion(encrypted: Element, keys: Sequence[rsa.RSAPrivateKey]) -> 
     if length is None:
         raise not_decryptable(f"content encryption by {algorithm or 'an unnamed algorithm'} is not taken")
     wrapped = _encrypted_keys(encrypted, data)
-    if not wrapped:
-        raise not_decryptable("there is no encrypted key")
+    if not 1 <= len(wrapped) <= _MAX_WRAPPED_KEYS:
+        raise not_decryptable(f"there are {len(wrapped)} encrypted keys")
     ciphertext = _cipher_value(data)
     for found in wrapped:
         for key in keys:
@@ -109,7 +110,7 @@ def _cipher_value(element: Element) -> bytes:
         raise not_decryptable("a cipher value is not in the document itself")
     try:
         return base64.b64decode("".join(text_of(value).split()), validate=True)
-    except binascii.Error:
+    except ValueError:  # of which binascii.Error is one; what is not ASCII is another
         raise not_decryptable("a cipher value is not base64") from None
 
 
@@ -127,7 +128,7 @@ def _unwrap(wrapped: Element, key: rsa.RSAPrivateKey) -> bytes | None:
             algorithm=_UNNAMED() if digest is None else _DIGESTS[digest.get("Algorithm")](),
             label=None if parameters is None else base64.b64decode(text_of(parameters), validate=True),
         )
-    except (KeyError, binascii.Error):
+    except (KeyError, ValueError):
         raise not_decryptable("the parameters of RSA-OAEP are not understood") from None
     try:
         return key.decrypt(_cipher_value(wrapped), scheme)

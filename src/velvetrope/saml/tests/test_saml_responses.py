@@ -1,6 +1,8 @@
 """SAML responses: what is taken, and each thing that is not."""
 
 import base64
+import copy
+from contextlib import nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -383,6 +385,40 @@ def test_every_changed_byte_of_a_ciphertext_gets_the_same_answer(mode: str) -> N
         with pytest.raises(AssertionNotDecryptable) as refused:
             verify(etree.tostring(root), decryption_keys=[SERVICE_KEY])
         assert refused.value.message == "The assertion cannot be decrypted"
+
+
+@pytest.mark.parametrize("place", [0, 1])
+def test_a_cipher_value_that_is_not_even_ascii_gets_the_same_answer(place: int) -> None:
+    root = etree.fromstring(replace(GOOD, encrypt="gcm").document())
+    root.findall(".//{http://www.w3.org/2001/04/xmlenc#}CipherValue")[place].text = "\u00e9"
+
+    with pytest.raises(AssertionNotDecryptable):
+        verify(etree.tostring(root), decryption_keys=[SERVICE_KEY])
+
+
+@pytest.mark.parametrize(("others", "taken"), [(7, True), (8, False)])
+def test_a_content_key_is_wrapped_for_eight_at_most(others: int, taken: bool) -> None:
+    """Each is tried with our private key, and the first is ours only after what is there for others."""
+    root = etree.fromstring(replace(GOOD, encrypt="gcm").document())
+    ours = root.find(".//{http://www.w3.org/2001/04/xmlenc#}EncryptedKey")
+    for _ in range(others):
+        another = copy.deepcopy(ours)
+        value = another.find(".//{http://www.w3.org/2001/04/xmlenc#}CipherValue")
+        value.text = base64.b64encode(bytes(256)).decode()
+        ours.addprevious(another)
+
+    with nullcontext() if taken else pytest.raises(AssertionNotDecryptable):
+        assert verify(etree.tostring(root), decryption_keys=[SERVICE_KEY]).issuer == ENTITY_ID
+
+
+def test_the_last_moment_that_some_providers_write_is_one() -> None:
+    root = etree.fromstring(replace(GOOD, sign="nothing", session_not_on_or_after=NOW).document())
+    statement = root.find(f".//{{{ASSERTION}}}AuthnStatement")
+    statement.set("SessionNotOnOrAfter", "9999-12-31T23:59:59.9999999Z")
+
+    ends = verify(etree.tostring(GOOD.signed(root))).session_not_on_or_after
+
+    assert ends == datetime.max.replace(tzinfo=UTC)
 
 
 def test_a_plain_assertion_is_refused_where_encryption_is_required() -> None:
