@@ -12,8 +12,6 @@ from velvetrope.cloudformation.resources import HANDLERS
 from velvetrope.cloudformation.resources.functions import zip_of_source
 from velvetrope.cloudformation.schemas import load_schemas
 
-PERMISSION = "arn:aws:lambda:us-west-2:123456789012:function:f"
-
 
 def stack(properties: dict[str, Any], resource_type: str, **outputs: object) -> str:
     return json.dumps(

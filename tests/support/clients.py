@@ -115,8 +115,3 @@ def signed(
     SigV4Auth(credentials, service, region or server.config["region"]).add_auth(request)
     prepared = request.prepare()
     return requests.Request(method, prepared.url, headers=dict(prepared.headers), data=data).prepare()
-
-
-def body_of(response: requests.Response) -> Any:
-    """The JSON of an answer."""
-    return json.loads(response.content)

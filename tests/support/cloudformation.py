@@ -9,13 +9,11 @@ import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import cache
 from typing import Any
 
-from botocore.loaders import Loader
-from botocore.model import ServiceModel
 from botocore.validate import ParamValidator
 
+from support.models import service_model
 from velvetrope.clock import CountingEntropy, FrozenClock
 from velvetrope.cloudformation import AppliedStack, Artifacts, EventListener, StackEngine
 from velvetrope.errors import ServiceError
@@ -41,11 +39,6 @@ class Refused(ServiceError):
 class Gone(ServiceError):
     code = "ResourceNotFoundException"
     http_status = 404
-
-
-@cache
-def service_model(service: str) -> ServiceModel:
-    return ServiceModel(Loader().load_service_model(service, "service-2"), service)
 
 
 @dataclass(frozen=True)

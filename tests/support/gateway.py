@@ -14,6 +14,7 @@ import botocore.session
 import msgspec
 from botocore import xform_name
 
+from support.models import operation_models
 from velvetrope.apigateway import MethodTester, UsageReporter, operation_owners
 from velvetrope.apigateway.patches import PatchOperation
 from velvetrope.clock import CountingEntropy, FrozenClock
@@ -118,8 +119,7 @@ class ControlPlane:
             reserved_hosts=("api.localhost", "*.auth.localhost"),
         )
         self.operations = {name: method for owner in owners for name, method in implemented_operations(owner).items()}
-        model = botocore.session.get_session().get_service_model("apigateway")
-        self.model = {xform_name(name): model.operation_model(name) for name in model.operation_names}
+        self.model = operation_models("apigateway")
 
     def __getattr__(self, name: str) -> Callable[..., Awaitable[Any]]:
         operation = self.operations[name]

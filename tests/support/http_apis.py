@@ -5,11 +5,10 @@ from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-import botocore.session
 import msgspec
-from botocore import xform_name
 
 from support.gateway import ACCOUNT, REGION, Gateway, Invocation, check_members
+from support.models import operation_models
 from velvetrope.apigatewayv2 import operation_owners
 from velvetrope.clock import CountingEntropy
 from velvetrope.execute_api import CustomDomains, GatewayResponse, HttpApiLane, IncomingRequest
@@ -44,8 +43,7 @@ class HttpApiPlane:
             reserved_hosts=("api.localhost", "*.auth.localhost"),
         )
         self.operations = {name: method for owner in owners for name, method in implemented_operations(owner).items()}
-        model = botocore.session.get_session().get_service_model("apigatewayv2")
-        self.model = {xform_name(name): model.operation_model(name) for name in model.operation_names}
+        self.model = operation_models("apigatewayv2")
 
     def __getattr__(self, name: str) -> Callable[..., Awaitable[Any]]:
         operation = self.operations[name]
