@@ -9,6 +9,7 @@ import json
 import os
 import secrets
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -23,6 +24,7 @@ from support.plain_user import run_as_plain_user
 from velvetrope.functions.configurations import Environment
 from velvetrope.functions.errors import ServiceException
 from velvetrope.functions.homes import interpreter_folders
+from velvetrope.functions.processes import SandboxProcess
 from velvetrope.functions.users import SandboxUsers
 from velvetrope.functions.zygotes import Zygote
 from velvetrope.store import Database
@@ -436,6 +438,25 @@ def test_two_servers_never_give_out_the_same_user(tmp_path: Path) -> None:
     assert len({mine.user_id, *(user.user_id for user in theirs)}) == 3
     assert (mine.fresh, again.fresh, again.user_id) == (True, False, mine.user_id)
     assert last.user_id == mine.user_id
+
+
+async def test_a_user_is_taken_until_the_zygote_that_would_kill_its_processes_has_ended(tmp_path: Path) -> None:
+    """It outlives a server that is killed, and still ends whatever runs as the users of its children."""
+    nobodys = 61_190  # not one that servers give out
+    mine, next_server = (SandboxUsers(tmp_path / "locks", first=nobodys, last=nobodys) for _ in range(2))
+    zygote, (ours, theirs) = Zygote(), socket.socketpair()
+    ended: list[int] = []
+    process = SandboxProcess(zygote, on_output=lambda _output: None, on_exit=ended.append)
+
+    with ours:
+        await zygote.fork(process, theirs, user=mine.lease())
+        mine.close()  # as the end of a server does
+        with pytest.raises(ServiceException, match=r"^There is no user left"):
+            next_server.lease()
+        await zygote.close()
+
+    assert SandboxUsers(tmp_path / "locks", first=nobodys, last=nobodys).lease().fresh
+    assert len(ended) == 1
 
 
 def test_a_server_that_is_an_ordinary_user_runs_functions_as_that_user_with_everything_else_taken_away() -> None:

@@ -29,7 +29,7 @@ from pathlib import Path
 from velvetrope.functions.errors import ServiceException
 from velvetrope.functions.runtimes import NODE_CLIENT, find_node
 from velvetrope.functions.starting import SandboxSettings
-from velvetrope.functions.users import SandboxUsers
+from velvetrope.functions.users import LeasedUser, SandboxUsers
 from velvetrope.functions.zygotes import Zygote
 from velvetrope.zygote.isolation import Mount, PrivateRoot
 
@@ -52,8 +52,7 @@ class Home:
     scratch: str
     opt: str | None
     root: PrivateRoot | None
-    clean_user: bool
-    """Whether others may still run as its user."""
+    user: LeasedUser | None
 
 
 class Homes:
@@ -116,7 +115,7 @@ class Homes:
         if self._users is None or await self.run_as_root():
             folder = self._make_folder()
             opt = str(settings.opt_folder) if settings.opt_folder else None
-            return Home(folder, str(settings.code_folder), str(folder), opt, None, clean_user=False)
+            return Home(folder, str(settings.code_folder), str(folder), opt, None, None)
         if not await self._zygote.can_make_roots():
             if not await self._zygote.can_make_users():
                 raise ServiceException(
@@ -137,7 +136,7 @@ class Homes:
         if self._certificates is not None:
             mounts.append(Mount(str(self._certificates), _CERTIFICATES))
         root = PrivateRoot(leased.user_id, str(folder / "root"), mounts, links, settings.ephemeral_storage_mb)
-        return Home(folder, _TASK_ROOT, "/tmp", "/opt", root, clean_user=leased.fresh)  # noqa: S108
+        return Home(folder, _TASK_ROOT, "/tmp", "/opt", root, leased)  # noqa: S108
 
     def remove(self, home: Home) -> None:
         """Remove one that nobody lives in any more."""
@@ -163,7 +162,7 @@ class Homes:
             raise
         root = PrivateRoot(leased.user_id, "")
         opt = str(folder / "opt")
-        return Home(folder, str(folder / "task"), str(folder / "tmp"), opt, root, clean_user=leased.fresh)
+        return Home(folder, str(folder / "task"), str(folder / "tmp"), opt, root, leased)
 
     def _open(self) -> Path:
         if self._open_folder is None:

@@ -103,7 +103,7 @@ class SandboxLaunch:
         took_shape(Launched(process, channel))
         root = self.home.root
         process.has_storage = root is not None and bool(root.folder)
-        await self.zygote.fork(process, theirs, user_id=root.user_id if root else 0, clean_user=self.home.clean_user)
+        await self.zygote.fork(process, theirs, user=self.home.user)
 
     def _may_be_forked(self) -> bool:
         if _WRAPPER in self.variables:

@@ -2,8 +2,9 @@
 
 A server that runs as root gives every living sandbox a user id of its own. The range is `FIRST` to `LAST`: numbers that
 systemd leaves unused and distributions do not give out; numbers that the machine's user database knows are passed over.
-A number in use is locked by a file under `/run/velvetrope`, so that two servers on one machine never share one; the
-lock is the kernel's and ends with the server, however it ends.
+A number in use is locked by a file under `/run/velvetrope`, so that two servers on one machine never share one. The
+lock is the kernel's and ends with the server and its zygote, however they end: a zygote outlives a server that is
+killed, by a moment in which it still kills whatever runs as the users that it knows.
 
 Source: "Users, Groups, UIDs and GIDs on systemd systems", the table of the 16-bit range.
 """
@@ -30,6 +31,8 @@ class LeasedUser:
     user_id: int
     fresh: bool
     """Whether it was not used by this server before: somebody may have left processes that run as it."""
+    lock: int
+    """The descriptor that it is locked by: nobody else gets it until all copies are closed (flock(2))."""
 
 
 class SandboxUsers:
@@ -39,7 +42,8 @@ class SandboxUsers:
         self._locks = locks
         self._free: list[int] = []
         self._untried = iter(range(first, last + 1))
-        self._held: list[int] = []
+        self._held: dict[int, int] = {}
+        """The descriptors of the locks, by user."""
 
     def lease(self) -> LeasedUser:
         """A user of nobody else's, until it is released.
@@ -48,10 +52,11 @@ class SandboxUsers:
             ServiceException: all are in use.
         """
         if self._free:
-            return LeasedUser(self._free.pop(), fresh=False)
+            user_id = self._free.pop()
+            return LeasedUser(user_id, fresh=False, lock=self._held[user_id])
         for user_id in self._untried:
             if self._lock(user_id):
-                return LeasedUser(user_id, fresh=True)
+                return LeasedUser(user_id, fresh=True, lock=self._held[user_id])
         raise ServiceException("There is no user left that the function could run as.")
 
     def release(self, user_id: int) -> None:
@@ -59,8 +64,8 @@ class SandboxUsers:
         self._free.append(user_id)
 
     def close(self) -> None:
-        """Let other servers have them all."""
-        for descriptor in self._held:
+        """Let other servers have them all, once the zygote has ended too."""
+        for descriptor in self._held.values():
             os.close(descriptor)
         self._held.clear()
         self._free.clear()
@@ -79,5 +84,5 @@ class SandboxUsers:
         except BlockingIOError:
             os.close(descriptor)
             return False
-        self._held.append(descriptor)
+        self._held[user_id] = descriptor
         return True

@@ -2,7 +2,7 @@
 
     zygote = Zygote()
     process = SandboxProcess(zygote, on_output=…, on_exit=…)
-    await zygote.fork(process, connection, user_id=…)
+    await zygote.fork(process, connection, user=…)
 
 The zygote (`velvetrope.zygote`) is a process of its own, begun when it is first needed, executed with an environment of
 three variables and no descriptor but its control connection. If it ends, all that it forked ends with it, each process
@@ -20,6 +20,7 @@ from contextlib import suppress
 
 from velvetrope.functions.errors import ServiceException
 from velvetrope.functions.processes import SandboxProcess, children_of
+from velvetrope.functions.users import LeasedUser
 from velvetrope.zygote import control
 
 __all__ = ["Zygote"]
@@ -45,13 +46,11 @@ class Zygote:
         _, users = await self._begin().ready
         return users
 
-    async def fork(
-        self, process: SandboxProcess, connection: socket.socket, *, user_id: int = 0, clean_user: bool = False
-    ) -> None:
+    async def fork(self, process: SandboxProcess, connection: socket.socket, *, user: LeasedUser | None) -> None:
         """Fork `process`; `connection` is the sandbox's end of a socketpair with a START frame in it, and is closed.
 
-        `user_id` is the user that it will make itself, if it is its own; `clean_user` has whoever may still run as that
-        user killed before.
+        `user` is the user that it will make itself, if it is its own. Whoever may still run as a fresh one is killed
+        before, and the zygote holds the lock too until it ends.
 
         Raises:
             ServiceException: the zygote could not be begun, or ended.
@@ -62,7 +61,7 @@ class Zygote:
             connection.close()
             process.end(-signal.SIGKILL, peak_kib=0)
             raise ServiceException(_GONE, detail=str(err)) from err
-        await running.fork(process, connection, user_id=user_id, clean_user=clean_user)
+        await running.fork(process, connection, user)
 
     def kill(self, pid: int) -> None:
         """Kill a process that was forked here, and what it started. Nothing happens if it has ended."""
@@ -124,13 +123,14 @@ class _Running:
         self._received = b""
         self._loop.add_reader(ours.fileno(), self._readable)
 
-    async def fork(self, process: SandboxProcess, connection: socket.socket, *, user_id: int, clean_user: bool) -> None:
+    async def fork(self, process: SandboxProcess, connection: socket.socket, user: LeasedUser | None) -> None:
         self._tickets += 1
         ticket = self._tickets
+        user_id, fresh, locks = (0, False, []) if user is None else (user.user_id, user.fresh, [os.dup(user.lock)])
         forked: asyncio.Future[None] = self._loop.create_future()
         self._forks[ticket] = (process, user_id, forked)
-        message = control.render(control.FORK, ticket, user_id, int(clean_user))
-        self._send(message, [connection], [process.take_output()])
+        message = control.render(control.FORK, ticket, user_id, int(fresh))
+        self._send(message, [connection], [process.take_output(), *locks])
         # Whoever gave up meanwhile finds the process in `process`, and kills it.
         await asyncio.shield(forked)
 

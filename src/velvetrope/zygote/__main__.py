@@ -7,7 +7,7 @@ Control messages have one length, both ways: a kind and three numbers.
 | Message | From | Numbers |
 |---|---|---|
 | READY | zygote | 1 if it can give children a root folder of their own, 1 if a user of their own |
-| FORK | server | ticket, user id (0: the server's own), 1 to kill that user's processes first; with two descriptors |
+| FORK | server | ticket, user id (0: the server's own), 1 to kill that user's processes first; with descriptors |
 | FORKED | zygote | ticket, process id |
 | KILL | server | process id |
 | SPREAD | server | process id, the processor that it and what it began are held on no more |
@@ -16,9 +16,12 @@ Control messages have one length, both ways: a kind and three numbers.
 A child that ended takes everything with it that it started: its session, and where it had a user of its own, every
 process of that user. EXITED is said when they are gone.
 
-The descriptors are the child's socket and its output. The zygote ends when the server does, however that came about:
-its control connection ends then. It kills what is left of its children first, orphans that hid in sessions of their own
-included; should it be killed itself, the kernel kills its children.
+The descriptors are the child's socket and its output, and the lock of a user that is its own: nobody else is to be
+given that user before this zygote has ended, which may be after its server.
+
+The zygote ends when the server does, however that came about: its control connection ends then. It kills what is left
+of its children first, orphans that hid in sessions of their own included; should it be killed itself, the kernel kills
+its children.
 """
 
 import gc
@@ -49,6 +52,8 @@ class _Zygote:
         self._control = control
         self._users: dict[int, int] = {}
         """The children that are not waited for yet, and the user of each (0: not its own)."""
+        self._locks: dict[int, int] = {}
+        """The lock of every user that a child ever was, held until this process ends."""
 
     def serve(self) -> tuple[socket.socket, int] | None:
         """Serve until the server is gone, and return None; in a forked child, return its socket and its output."""
@@ -88,7 +93,10 @@ class _Zygote:
                         return child
 
     def _fork(self, ticket: int, user_id: int, descriptors: list[int]) -> tuple[socket.socket, int] | None:
-        connection, output = descriptors
+        connection, output, *locks = descriptors
+        for lock in locks:
+            if self._locks.setdefault(user_id, lock) != lock:
+                os.close(lock)
         pid = os.fork()
         if pid == 0:
             return socket.socket(fileno=connection), output

@@ -14,7 +14,7 @@ READY, FORK, FORKED, KILL, EXITED, SPREAD = 1, 2, 3, 4, 5, 6
 
 _MESSAGE = struct.Struct("=iqii")
 MESSAGE_BYTES = _MESSAGE.size
-_DESCRIPTORS = 2
+_DESCRIPTORS = 3
 
 Message = tuple[int, int, int, int]
 
