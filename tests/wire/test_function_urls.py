@@ -1,5 +1,6 @@
 """Function URLs over plain HTTP: who is let in, what the function sees, and what comes back."""
 
+import socket
 from typing import Any
 
 import pytest
@@ -28,6 +29,10 @@ def handler(event, context):
                 "cookies": ["a=1", "b=2"],
                 "body": "made",
             }
+        case "/empty":
+            return {"statusCode": 204, "body": "HTTP/1.1 200 OK\\r\\nContent-Length: 8\\r\\n\\r\\nsmuggled"}
+        case "/interim":
+            return {"statusCode": 103, "body": "early"}
         case "/misshapen":
             return {"statusCode": "what"}
     return {"event": event, "request_id": context.aws_request_id, "arn": context.invoked_function_arn}
@@ -126,11 +131,27 @@ def test_a_shaped_answer_becomes_status_headers_cookies_and_body(public: str) ->
     assert answer.cookies.get_dict() == {"a": "1", "b": "2"}
 
 
-@pytest.mark.parametrize("path", ["raises", "misshapen"])
+@pytest.mark.parametrize("path", ["raises", "misshapen", "interim"])
 def test_a_function_that_fails_or_answers_in_no_form_is_a_bad_gateway(public: str, path: str) -> None:
     answer = requests.get(public + path)
 
     assert (answer.status_code, answer.json()) == (502, {"message": "Internal Server Error"})
+
+
+def test_no_body_follows_a_status_that_has_none(serving: RunningServer, public: str) -> None:
+    """It would be read as the next answer on a connection, which may be somebody else's behind a proxy."""
+    path = public.removeprefix(serving.url)
+    asked = "".join(
+        f"GET {path}{name} HTTP/1.1\r\nHost: localhost\r\nConnection: {connection}\r\n\r\n"
+        for name, connection in (("empty", "keep-alive"), ("shaped", "close"))
+    )
+    with socket.create_connection(("localhost", serving.port), timeout=30) as connection:
+        connection.sendall(asked.encode())
+        answered = b"".join(iter(lambda: connection.recv(65_536), b""))
+
+    assert answered.count(b"HTTP/1.1 ") == 2
+    assert b"smuggled" not in answered
+    assert answered.endswith(b"\r\n\r\nmade")
 
 
 def test_the_same_address_is_reached_by_awss_host_name(serving: RunningServer, public: str) -> None:

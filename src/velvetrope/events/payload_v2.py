@@ -36,6 +36,7 @@ from velvetrope.events.proxy_response import (
     parse_header_value,
     parse_status,
     render_header_line,
+    sent_body,
 )
 
 __all__ = [
@@ -196,7 +197,8 @@ def parse_payload_v2_response(payload: bytes, *, default_content_type: str) -> P
         body = answer.encode("utf-8", "surrogatepass") if isinstance(answer, str) else payload
         return ProxyResponse(200, [(b"Content-Type", b"application/json")], body)
     status = parse_status(answer["statusCode"])
-    return ProxyResponse(status, _response_headers(answer, default_content_type), _response_body(answer))
+    body = sent_body(status, _response_body(answer))
+    return ProxyResponse(status, _response_headers(answer, default_content_type), body)
 
 
 def _response_headers(answer: Mapping[str, object], default_content_type: str) -> list[tuple[bytes, bytes]]:

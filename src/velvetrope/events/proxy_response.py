@@ -33,6 +33,7 @@ __all__ = [
     "parse_proxy_response",
     "parse_status",
     "render_header_line",
+    "sent_body",
 ]
 
 _MEMBERS = frozenset({"statusCode", "headers", "multiValueHeaders", "body", "isBase64Encoded"})
@@ -54,6 +55,7 @@ _REMAPPED = frozenset(
         "x-amzn-requestid",
     }
 )
+_WITHOUT_BODY = frozenset({204, 304})  # RFC 9112 section 6.3
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110 section 5.6.2
 _LINE_BREAKERS = re.compile(r"[\r\n\x00]")
 
@@ -115,14 +117,22 @@ def parse_proxy_response(payload: bytes, *, accept: str, binary_media_types: Seq
             raw = base64.b64decode(raw, validate=True)
         except binascii.Error:
             raise ResponseBodyNotBase64("isBase64Encoded is true and the body is not base64") from None
-    return ProxyResponse(status, headers, raw)
+    return ProxyResponse(status, headers, sent_body(status, raw))
+
+
+def sent_body(status: int, body: bytes) -> bytes:
+    """`body`, or nothing with a status that has none: what came behind it would be read as the next answer."""
+    return b"" if status in _WITHOUT_BODY else body
 
 
 def parse_status(value: object) -> int:
-    """The status that a function gave as a number or its digits. Raises `InvalidProxyResponse`."""
+    """The status that a function gave as a number or its digits. Raises `InvalidProxyResponse`.
+
+    One below 200 is no answer: whoever hears it waits for another (RFC 9110 section 15.2; AWS's word is UNVERIFIED).
+    """
     if isinstance(value, str) and value.isascii() and value.isdigit():
         value = int(value) if len(value) <= 3 else 0
-    if not isinstance(value, int) or isinstance(value, bool) or not 100 <= value <= 599:
+    if not isinstance(value, int) or isinstance(value, bool) or not 200 <= value <= 599:
         raise InvalidProxyResponse("statusCode must be an HTTP status")
     return value
 

@@ -71,6 +71,8 @@ def test_answer_is_understood(answer: dict[str, Any], expected: ProxyResponse) -
         pytest.param({"statusCode": "okay"}, id="a status in words"),
         pytest.param({"statusCode": True}, id="a status that is a bool"),
         pytest.param({"statusCode": 99}, id="a status below 100"),
+        pytest.param({"statusCode": 100}, id="a status that another answer has to follow"),
+        pytest.param({"statusCode": "199"}, id="the last of these"),
         pytest.param({"statusCode": 600}, id="a status above 599"),
         pytest.param({"body": {"a": 1}}, id="a body that is an object"),
         pytest.param({"headers": {"A": 1}}, id="a header that is a number"),
@@ -101,6 +103,12 @@ def test_base64_is_decoded_for_a_caller_who_accepts_a_binary_media_type_first() 
     assert second.body == answer["body"].encode()  # type: ignore[attr-defined]  # the literal is a str
 
 
+@pytest.mark.parametrize("status", [204, "304"])
+def test_with_a_status_that_has_no_body_none_is_sent(status: object) -> None:
+    assert _parse({"statusCode": status, "body": "HTTP/1.1 200 OK"}).body == b""
+    assert _parse({"statusCode": 205, "body": "x"}).body == b"x"
+
+
 def test_a_body_that_is_not_base64_cannot_be_decoded() -> None:
     with pytest.raises(ResponseBodyNotBase64):
         _parse({"body": "!", "isBase64Encoded": True}, accept="a/b", binary=("*/*",))
@@ -120,7 +128,7 @@ def test_only_the_first_media_type_counts(header: str, types: tuple[str, ...], m
     assert matches_binary_media_type(header, types) is matches
 
 
-@given(st.integers(100, 599), st.dictionaries(st.from_regex(r"X-[A-Za-z]{1,8}", fullmatch=True), st.booleans()))
+@given(st.integers(200, 599), st.dictionaries(st.from_regex(r"X-[A-Za-z]{1,8}", fullmatch=True), st.booleans()))
 def test_whatever_a_well_formed_answer_says_comes_out(status: int, headers: dict[str, bool]) -> None:
     unique = {name.lower(): value for name, value in headers.items()}
 
