@@ -11,7 +11,7 @@ import pytest
 
 from support.running import REPOSITORY, Descendants, clean_environment
 
-_ENDLESS = "print('being read', flush=True)\nwhile True: pass\n"
+_ENDLESS = "import threading\nprint('being read', flush=True)\nthreading.Event().wait()\n"
 _APP = """
 from velvetrope.builder import Api
 
