@@ -55,8 +55,8 @@ PEERS = (
     Peer(
         name=f"moto {VERSION}",
         package=_PACKAGE,
-        documented='A library for tests. "IAM-like Access Control" is off unless it is switched on; deployed APIs are '
-        "not served in server mode.",
+        documented='A library for tests. "IAM-like Access Control" is off unless it is switched on, and so are '
+        "authenticator codes; deployed APIs are not served in server mode.",
         command=_command,
         environment=_environment,
         house=lambda started: _WithoutGateway(_aws(started)),
