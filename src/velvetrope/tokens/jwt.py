@@ -48,6 +48,9 @@ TokenUse = Literal["id", "access"]
 MAX_TOKEN_CHARACTERS = 32_768
 """Longer texts are not looked at. A user with all attributes of 2048 characters stays below."""
 
+_MOST_LEVELS = 64
+"""Of objects and lists within each other in a part of a token."""
+
 LATEST_EPOCH_SECONDS = 253_402_300_799  # 9999-12-31T23:59:59Z, the end of what a datetime can say
 _BASE64URL = re.compile(r"[A-Za-z0-9_-]+")
 _BASE64URL_ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
@@ -212,12 +215,26 @@ def _check_form(claims: dict[str, Any], token_use: TokenUse) -> datetime:
 
 def _parse_object(part: str) -> dict[str, Any]:
     try:
-        found = _DECODER.decode(_parse_base64url(part).decode())
+        text = _parse_base64url(part).decode()
+        found = _DECODER.decode(text)
     except (ValueError, RecursionError):
         raise NotAToken("A part of the token is not JSON") from None
     if not isinstance(found, dict):
         raise NotAToken("A part of the token is not a JSON object")
+    if text.count("[") + text.count("{") > _MOST_LEVELS:
+        _check_depth(found)
     return found
+
+
+def _check_depth(found: dict[str, Any]) -> None:
+    """That whoever reads claims level by level comes to an end: how deep JSON may be differs from Python to Python."""
+    level: list[dict[str, Any] | list[Any]] = [found]
+    for _ in range(_MOST_LEVELS):
+        members = (member for one in level for member in (one.values() if isinstance(one, dict) else one))
+        level = [member for member in members if isinstance(member, dict | list)]
+        if not level:
+            return
+    raise NotAToken("A part of the token nests too deeply")
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -75,6 +75,17 @@ def signed_with_header(header: Mapping[str, object], *, key: SigningKey = KEY) -
     return f"{signed}.{base64url(key.sign(signed.encode()))}"
 
 
+@pytest.mark.parametrize(("innermost", "kind"), [(1, list), ({}, list), ("[", dict)])
+def test_claims_nest_sixty_four_levels_and_no_more(innermost: object, kind: type) -> None:
+    levels = 63 if innermost != {} else 62  # below the claims themselves
+    for _ in range(levels):
+        innermost = {"x": innermost} if kind is dict else [innermost]
+
+    assert verify(sign_token(id_claims(x=innermost, y="["), KEY)).claims["x"] == innermost
+    with pytest.raises(NotAToken, match="too deeply"):
+        verify(sign_token(id_claims(x=[innermost], y="["), KEY))
+
+
 def test_token_that_we_signed_gives_its_claims_back() -> None:
     token = verify(sign_token(id_claims(email="anna@example.com"), KEY))
 
