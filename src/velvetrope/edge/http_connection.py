@@ -44,9 +44,7 @@ _INVALID: Final = (400, b"Invalid HTTP request received.")
 _HEAD_TOO_LARGE: Final = (431, b"Request header fields too large.")
 
 # Python 3.13 has other names for these two; they are AWS's whatever runs us, in uvicorn's own answers and in ours.
-STATUS_LINE.update(
-    {413: b"HTTP/1.1 413 Request Entity Too Large\r\n", 414: b"HTTP/1.1 414 Request-URI Too Long\r\n"}
-)
+STATUS_LINE.update({413: b"HTTP/1.1 413 Request Entity Too Large\r\n", 414: b"HTTP/1.1 414 Request-URI Too Long\r\n"})
 
 _log = logging.getLogger(__name__)
 # Requests that are cut off when the grace period ends are no faults.
