@@ -843,6 +843,20 @@ async def test_a_function_finds_the_words_of_a_sign_in_s_code(world: World) -> N
     assert world.functions.sources() == ["CustomMessage_Authentication"]
 
 
+async def test_owner_is_told_that_no_code_of_a_disabled_user_counts(world: World) -> None:
+    pool_id, client_id = await world.some_user()
+    await world.admin_disable_user(user_pool_id=pool_id, username="anna")
+    guess = {"client_id": client_id, "username": "anna", "confirmation_code": "000000", "password": "Another-horse-1"}
+
+    async with refused("ExpiredCodeException") as before:
+        await world.confirm_forgot_password(**guess)
+    await world.forgot_password(client_id=client_id, username="anna")
+    async with refused("CodeMismatchException") as after:
+        await world.confirm_forgot_password(**guess)
+
+    assert all("nobody of this name can use one" in refusal.value.detail for refusal in (before, after))
+
+
 async def test_guesses_at_a_recovery_code_are_answered_the_same_whoever_is_there(world: World) -> None:
     pool_id, client_id = await world.some_user()
     await world.user(pool_id, "berta")

@@ -246,13 +246,15 @@ async def test_client_writes_only_what_it_may(world: World) -> None:
         (usual, {"email_verified": "true"}),
         (chosen, {"email": "anna@example.com"}),
     ):
-        async with refused("NotAuthorizedException", message):
+        async with refused("NotAuthorizedException", message) as refusal:
             await world.sign_up(
                 client_id=client_id,
                 username="anna",
                 password=PASSWORD,
                 user_attributes=attribute_list(**attributes),
             )
+        [named] = attribute_list(**attributes)
+        assert refusal.value.detail == f"the client may not write {named.name}"
     await world.sign_up(
         client_id=chosen, username="anna", password=PASSWORD, user_attributes=attribute_list(custom__team="red")
     )

@@ -237,6 +237,27 @@ async def test_refresh_token_of_another_client_or_of_nobody_is_refused(world: Wo
     await world.refresh(client_id, token)
 
 
+async def test_owner_is_told_why_a_refresh_token_is_none(world: World) -> None:
+    pool_id, client_id = await world.some_user()
+    other_client = await world.client(pool_id)
+    token, revoked = [(await world.sign_in(client_id))["refresh_token"] for _ in range(2)]
+    await world.revoke_token(token=revoked, client_id=client_id)
+    ended_at = world.clock.now()
+    world.later(days=1)
+
+    told = []
+    for client, given in ((other_client, token), (client_id, "x"), (client_id, revoked)):
+        async with refused("NotAuthorizedException") as refusal:
+            await world.refresh(client, given)
+        told.append(refusal.value.detail)
+
+    assert told == [
+        "it was issued to another app client",
+        "there is no such token, or not any more",
+        f"the session was ended at {ended_at:%Y-%m-%d %H:%M:%S} UTC",
+    ]
+
+
 async def test_refresh_is_refused_for_users_who_may_not_sign_in(world: World) -> None:
     pool_id, client_id = await world.some_user()
     token = (await world.sign_in(client_id))["refresh_token"]

@@ -30,6 +30,8 @@ GUESSES_PER_HOUR: dict[CodePurpose, int] = {
     "verify_phone_number": 15,
 }
 
+_NOBODY = "nobody of this name can use one; the client hides that"
+
 
 class SentCodes:
     """Checks codes."""
@@ -68,9 +70,10 @@ class SentCodes:
         try:
             kept = await self._taken(pool, name.key, purpose, now=now)
         except UserPoolError as refusal:
+            refusal.detail += f"; {_NOBODY}"
             return refusal
         self._outbox.code_matches(pool, sub, kept, presented)
-        return code_mismatch("nobody of this name can use one; the client hides that")
+        return code_mismatch(_NOBODY)
 
     def _sub_of_nobody(self, pool: UserPool, name: PresentedName) -> str:
         """A made-up one, as sign-ins have. And a record is read, since for somebody theirs was."""

@@ -352,12 +352,16 @@ class TokenIssuer:
         self, pool: UserPool, client: AppClient, refresh_token: str, *, now: datetime, device_key: str | None
     ) -> TokenFamily:
         family = await self.family_of(refresh_token)
-        if family is None or family.client_id != client.client_id or family.user_pool_id != pool.id:
-            raise NotAuthorizedException("Invalid Refresh Token")
+        if family is None:
+            raise NotAuthorizedException("Invalid Refresh Token", detail="there is no such token, or not any more")
+        if family.client_id != client.client_id or family.user_pool_id != pool.id:
+            raise NotAuthorizedException("Invalid Refresh Token", detail="it was issued to another app client")
         if family.revoked_at is not None:
-            raise NotAuthorizedException("Refresh Token has been revoked")
+            ended = f"the session was ended at {family.revoked_at:%Y-%m-%d %H:%M:%S} UTC"
+            raise NotAuthorizedException("Refresh Token has been revoked", detail=ended)
         if now >= family.expires_at:
-            raise NotAuthorizedException("Refresh Token has expired")
+            until = f"it was good until {family.expires_at:%Y-%m-%d %H:%M:%S} UTC"
+            raise NotAuthorizedException("Refresh Token has expired", detail=until)
         if family.device_key != device_key:
             # What a client that names no device is told on AWS.
             raise NotAuthorizedException("Invalid Refresh Token", detail="the token is another device's")

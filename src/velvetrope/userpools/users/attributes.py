@@ -295,7 +295,9 @@ def _written(pool: UserPool, given: Sequence[AttributeType], *, client: AppClien
         if name in _NOBODY_WRITES:
             raise InvalidParameterException(f"user.{name}: Attribute cannot be updated.")
         if client is not None and not _writable(client, name):
-            raise NotAuthorizedException("A client attempted to write unauthorized attribute")
+            raise NotAuthorizedException(
+                "A client attempted to write unauthorized attribute", detail=f"the client may not write {name}"
+            )
         if name in written:
             raise InvalidParameterException(f"The attribute {name} is given twice.")
         if value:
