@@ -49,7 +49,8 @@ class Postgres:
     def __init__(self, *, by_socket: bool = False) -> None:
         """`by_socket` has it listen on a socket in its folder and on no port, which others could take meanwhile."""
         self.password = secrets.token_hex(16)
-        self.folder = Path(tempfile.mkdtemp(prefix="velvetrope-postgres-"))
+        # The path of a socket has room for 107 bytes (unix(7)), which a TMPDIR may take alone.
+        self.folder = Path(tempfile.mkdtemp(prefix="velvetrope-postgres-", dir="/tmp" if by_socket else None))
         self.host = str(self.folder) if by_socket else "127.0.0.1"
         self.port = own_port()
         self._process: subprocess.Popen[bytes] | None = None
