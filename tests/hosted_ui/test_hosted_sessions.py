@@ -208,6 +208,17 @@ async def test_a_session_that_somebody_planted_is_nobodys_and_is_not_taken_over(
     assert is_asked_to_sign_in(await ask_again(house, attacker))
 
 
+@pytest.mark.parametrize("blank", ["\xa0", "\x85"])
+async def test_a_session_that_a_neighbour_planted_behind_a_blank_is_nobodys(house: House, blank: str) -> None:
+    """A browser lets every host of a site set such a name, as it does not begin with `__Host-`."""
+    browser, neighbour = house.browser(), house.browser()
+    await house.sign_in(neighbour)
+    browser.cookies = {f"{blank}{name}": value for name, value in neighbour.cookies.items()}
+
+    assert is_asked_to_sign_in(await ask_again(house, browser))
+    assert is_let_through(await ask_again(house, neighbour))
+
+
 async def test_a_new_sign_in_ends_the_session_that_the_browser_had(house: House) -> None:
     browser, thief = house.browser(), house.browser()
     await house.sign_in(browser)

@@ -476,7 +476,7 @@ class Browser:
             "path": parts.path,
             "raw_path": parts.path.encode(),
             "query_string": parts.query.encode(),
-            "headers": [(name.encode(), value.encode()) for name, value in sent.items()],
+            "headers": [(name.encode(), value.encode("latin-1")) for name, value in sent.items()],
             "client": (self.peer, 50000),
             "state": {"request_id": self.request_id} if self.request_id else {},
         }

@@ -69,11 +69,15 @@ class HostedRequest:
         return (self.header("content-type") or "").partition(";")[0].strip().lower() == _FORM
 
     def cookies(self, name: str) -> list[str]:
-        """Every value that the browser sent under this name."""
+        """Every value that the browser sent under this name.
+
+        Around a pair there are blanks and tabs to drop (RFC 6265 section 4.2.1). Anything else that looks like a blank
+        is a part of its name: a browser lets every host of the site set that, whatever prefix comes after it.
+        """
         found = []
         for header in (value for key, value in self.headers if key == "cookie"):
             for pair in header.split(";"):
-                key, _, value = pair.strip().partition("=")
+                key, _, value = pair.strip(" \t").partition("=")
                 if key == name:
                     found.append(value.strip('"'))
         return found

@@ -101,12 +101,15 @@ def check_no_alias(pool: UserPool, username: str) -> None:
     Raises:
         InvalidParameterException: it looks like an address that somebody of this pool signs in with.
     """
-    kind = address_alias(pool, username)
-    if kind is not None:
-        # Of phone numbers the text is UNVERIFIED.
-        raise InvalidParameterException(
-            f"Username cannot be of {kind} format, since user pool is configured for {kind} alias."
-        )
+    match address_alias(pool, username):
+        case "email":
+            raise InvalidParameterException(
+                "Username cannot be of email format, since user pool is configured for email alias."
+            )
+        case "phone number":
+            raise InvalidParameterException(
+                "Username cannot be of phone number format, since user pool is configured for phone number alias."
+            )  # text UNVERIFIED
 
 
 def address_alias(pool: UserPool, name: str) -> Literal["email", "phone number"] | None:
