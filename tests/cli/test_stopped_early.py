@@ -27,12 +27,14 @@ def home():
 class StartingServer:
     """`velvetrope dev` with an app file of this text, from its first line on."""
 
-    def __init__(self, folder: Path, text: str) -> None:
+    def __init__(self, folder: Path, text: str, *, reads_until: str | None = None) -> None:
+        """What it says is read up to the line with `reads_until`, and then nobody reads any more."""
         app = folder / "app" / "app.py"
         app.parent.mkdir()
         self.app = app
         app.write_text(text)
         self.lines: list[str] = []
+        self._reads_until = reads_until
         self._said = threading.Condition()
         self.process = subprocess.Popen(
             [
@@ -56,17 +58,22 @@ class StartingServer:
             with self._said:
                 self.lines.append(line)
                 self._said.notify_all()
+            if self._reads_until is not None and self._reads_until in line:
+                break
+        self.process.stdout.close()
 
     def wait_until_said(self, text: str) -> None:
         with self._said:
             assert self._said.wait_for(lambda: any(text in line for line in self.lines), 100), self.lines
 
+    def wait_until_unread(self) -> None:
+        self._reader.join(100)
+        assert not self._reader.is_alive()
+
     def end(self) -> None:
         self.process.kill()
         self.process.wait()
         self._reader.join(60)
-        if self.process.stdout is not None:
-            self.process.stdout.close()
 
 
 @pytest.fixture
@@ -107,4 +114,14 @@ def test_server_that_is_stopped_while_it_reads_its_app_again_does_not_wait_for_t
 
         assert server.process.wait(100) == 0
         assert under.alive_after(60) == set()
+    server.end()
+
+
+def test_server_stops_when_nobody_reads_what_it_says_any_more(tmp_path: Path) -> None:
+    server = StartingServer(tmp_path, _APP, reads_until="Ctrl-C stops the server")
+    server.wait_until_unread()
+
+    server.process.send_signal(signal.SIGTERM)
+
+    assert server.process.wait(100) == 0
     server.end()

@@ -174,10 +174,11 @@ class _Life:
         def stop() -> None:
             if stopping.is_set():
                 os._exit(130)  # asked twice: do not wait
-            self._narrator.say("  stopping")
             stopping.set()
             if starting is not None:
                 starting.cancel()
+            with contextlib.suppress(OSError):  # whoever read along may have gone: that keeps no server from stopping
+                self._narrator.say("  stopping")
 
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, stop)
