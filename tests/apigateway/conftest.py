@@ -12,5 +12,7 @@ from support.stores import open_store
 @pytest.fixture
 async def plane(tmp_path: Path) -> AsyncIterator[ControlPlane]:
     database = await open_store(tmp_path)
-    yield ControlPlane(database, NoTraffic())
+    plane = ControlPlane(database, NoTraffic())
+    yield plane
+    await plane.lookup.stop()
     await database.close()

@@ -1,5 +1,7 @@
 """An empty control plane of HTTP APIs."""
 
+from collections.abc import AsyncIterator
+
 import pytest
 
 from support.http_apis import HttpApiPlane
@@ -7,5 +9,7 @@ from velvetrope.store import Database
 
 
 @pytest.fixture
-def plane(database: Database) -> HttpApiPlane:
-    return HttpApiPlane(database)
+async def plane(database: Database) -> AsyncIterator[HttpApiPlane]:
+    plane = HttpApiPlane(database)
+    yield plane
+    await plane.lookup.stop()

@@ -103,3 +103,16 @@ async def test_domains_that_could_not_be_read_are_read_again(
 
     await asyncio.wait_for(store.read.wait(), 60)
     await domains.reload()  # behind the one that has begun
+
+
+async def test_nothing_is_read_once_it_was_stopped(database: Database) -> None:
+    store, changes = BusyStore(database), ChangeFeed()
+    domains = custom_domains.CustomDomains(store, changes)
+    changes.publish("apigateway-domains")
+
+    await domains.stop()
+    changes.publish("apigateway-domains")
+    await asyncio.sleep(0)
+    await domains.stop()
+
+    assert not store.read.is_set()

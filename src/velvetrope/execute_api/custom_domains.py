@@ -48,7 +48,8 @@ class CustomDomains:
         self._store = store
         self._domains: dict[bytes, _Domain] = {}
         self._reloading = asyncio.Lock()
-        self._reload: asyncio.Task[None] | None = None
+        self._reloads: set[asyncio.Task[None]] = set()
+        self._is_stopped = False
         changes.subscribe("apigateway-domains", self._reload_soon)
 
     async def reload(self) -> None:
@@ -65,6 +66,13 @@ class CustomDomains:
                 name: _Domain(targets, max((path.count(b"/") + 1 for path in targets if path), default=0))
                 for name, targets in found.items()
             }
+
+    async def stop(self) -> None:
+        """Read nothing more: the store is about to be closed."""
+        self._is_stopped = True
+        for reload in self._reloads:
+            reload.cancel()
+        await asyncio.gather(*self._reloads, return_exceptions=True)
 
     def find(self, host: bytes, raw_path: bytes) -> tuple[str, bytes, bytes] | None:
         """The API's id, the path with its stage, and the base path; None if the host is not one of these names."""
@@ -90,7 +98,11 @@ class CustomDomains:
         return api_id, b"/" + stage + (left or b"/"), matched
 
     def _reload_soon(self) -> None:
-        self._reload = asyncio.get_running_loop().create_task(self._reload_or_try_again())
+        if self._is_stopped:
+            return
+        reload = asyncio.get_running_loop().create_task(self._reload_or_try_again())
+        self._reloads.add(reload)
+        reload.add_done_callback(self._reloads.discard)
 
     async def _reload_or_try_again(self) -> None:
         try:

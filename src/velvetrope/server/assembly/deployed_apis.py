@@ -47,6 +47,7 @@ class DeployedApis:
                 last_first.push_async_callback(self.access_log.close)
             last_first.push_async_callback(self.lane.close)
             last_first.push_async_callback(self.http_api_lane.close)
+            last_first.push_async_callback(self.domains.stop)
 
 
 def assemble_deployed_apis(
