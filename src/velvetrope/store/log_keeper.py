@@ -1,8 +1,7 @@
 """The log of a database that runs in this process: who waits for the disk, and when the log is tidied.
 
-Commits are appended to the log. `tell_when_reached` says when the disk has it, to
-several together (`DiskWaits`). After so
-many short writings it is tidied in a thread, so that no commit has to do it.
+Commits are appended to the log. `tell_when_reached` says when the disk has it, to several together (`DiskWaits`). After
+so many short writings it is tidied in a thread, so that no commit has to do it.
 """
 
 import asyncio

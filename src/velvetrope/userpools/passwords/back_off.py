@@ -62,7 +62,7 @@ class BackOff:
 
         `right` says whether the answer is, for the user as they are in that transaction; `refusal` what to say
         otherwise. `begins` names the family of tokens that a right answer begins in the same transaction, if it does;
-        `kept` is called in the same visit to a worker once that has been committed.
+        `kept` is called in the same visit to a worker once that was written; nobody is answered before it is committed.
 
         Raises:
             NotAuthorizedException: the name is locked, or the challenge was answered before.
