@@ -29,6 +29,14 @@ def note(note):
 def drafts(note):
     return {"drafts of": note}
 
+@api.get("/shelf/{rest+}", authorization_type="AWS_IAM", allow=[identities.authenticated])
+def shelf(rest):
+    return {"shelf": rest}
+
+@api.get("/shelf/open/{rest+}", authorization_type="AWS_IAM", allow=[identities.guest])
+def open_shelf(rest):
+    return {"open shelf": rest}
+
 @api.get("/{room}/safe", authorization_type="AWS_IAM")
 def safe(room):
     return {"the safe of": room}
@@ -97,6 +105,23 @@ def test_what_a_route_allows_a_role_is_not_what_lies_below_it(dev: RunningServer
     assert (let_in.status_code, let_in.json()) == (200, {"note": "1"})
     assert (refused.status_code, refused.headers["x-amzn-ErrorType"]) == (403, "AccessDeniedException")
     assert refused.json()["Message"].endswith("with an explicit deny in an identity-based policy")
+
+
+def test_an_empty_part_of_a_path_leads_a_role_to_no_route_that_is_closed_to_it(dev: RunningServer) -> None:
+    """A `*` may be nothing, and a variable may not: API Gateway answers `/shelf/open//` by `/shelf/{rest+}`."""
+    guest = guest_credentials(dev)
+
+    with requests.Session() as session:
+        let_in = session.send(signed(dev, guest, path="/shelf/open/a", headers={}))
+        refused = [
+            session.send(signed(dev, guest, path=f"/shelf/open{slashes}", headers={}))
+            for slashes in ("//", "///", "////")
+        ]
+
+    assert (let_in.status_code, let_in.json()) == (200, {"open shelf": "a"})
+    for answer in refused:
+        assert answer.status_code == 403
+        assert answer.json()["Message"].endswith("with an explicit deny in an identity-based policy")
 
 
 def test_bytes_come_and_go_as_they_are_where_the_app_says_so(dev: RunningServer) -> None:

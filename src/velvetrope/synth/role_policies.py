@@ -4,8 +4,11 @@ A policy names calls by text, and its `*` is any text, slashes included: what al
 `/items/7/private` too, and what allows `/files/{rest+}` of `/files/secret`. API Gateway answers these by routes of
 their own, which may be for somebody else. So for each signed route that does not name the role, and some call of which
 falls under what the role is allowed, a Deny stands beside the Allow. It may refuse a little more than that route: with
-`/files/{id}` denied, what `/files/{rest+}` would have had of `/files/a/b` is refused as well. Where it would refuse all
-of a route that the role is allowed, no policy says what the app says, and the app is refused.
+`/files/{id}/private` denied, what `/files/{rest+}` would have had of `/files/a/b/private` is refused as well. Where it
+would refuse a route that the role is allowed whatever its variables are, the app is refused.
+
+A `*` stands for nothing too, and a variable does not: `/files//` is no call of `/files/{rest+}`, but of a `/{rest+}` if
+there is one. Where such a route is closed to the role, paths with an empty part below it are denied.
 
 Sources: IAM User Guide, "IAM JSON policy elements: Resource" (wildcards); API Gateway Developer Guide, "Control access
 for invoking an API".
@@ -48,10 +51,16 @@ def invoke_statements(api: Api, role: IdentityPoolRole) -> list[Template]:
                     f"allow it (a * in a policy spans slashes); and what refuses that refuses {one.method} {one.path}, "
                     "which does. Allow the role there as well, or change one of the paths."
                 )
+    with_wildcard = {one.method for one in allowed if "{" in one.path}
+    denied = [other.method + _glob(other) for other in let_in]
+    for other in others:
+        if other.path.endswith("+}") and other not in let_in and other.method in with_wildcard:
+            denied += _empty_parts_below(other)
+    calls = {"Allow": [one.method + _glob(one) for one in allowed], "Deny": denied}
     return [
-        {"Effect": effect, "Action": "execute-api:Invoke", "Resource": [_method_arn(api, route) for route in routes]}
-        for effect, routes in (("Allow", allowed), ("Deny", list(let_in)))
-        if routes
+        {"Effect": effect, "Action": "execute-api:Invoke", "Resource": [_method_arn(api, one) for one in named]}
+        for effect, named in calls.items()
+        if named
     ]
 
 
@@ -59,9 +68,15 @@ def _glob(route: Route) -> str:
     return _VARIABLE.sub("*", route.path)
 
 
-def _method_arn(api: Api, route: Route) -> Template:
+def _empty_parts_below(greedy: Route) -> tuple[str, str]:
+    """The calls of a greedy route with an empty part within, and with one at the end (a last slash is not counted)."""
+    start = greedy.method + _glob(greedy).removesuffix("/*")
+    return f"{start}*//*", f"{start}/?*/"
+
+
+def _method_arn(api: Api, call: str) -> Template:
     base = "arn:${AWS::Partition}:execute-api:${AWS::Region}:${AWS::AccountId}"
-    return {"Fn::Sub": f"{base}:${{{logical_id(api.name, 'Api')}}}/{api.stage}/{route.method}{_glob(route)}"}
+    return {"Fn::Sub": f"{base}:${{{logical_id(api.name, 'Api')}}}/{api.stage}/{call}"}
 
 
 def _speaks_of(one: Route, other: Route, tree: RouteTree[Route]) -> bool:
