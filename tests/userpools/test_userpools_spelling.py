@@ -88,7 +88,7 @@ async def test_an_address_in_another_spelling_stays_verified_where_case_is_ignor
 
 
 async def test_who_has_capitals_since_before_keeps_address_and_proof(world: World) -> None:
-    pool_id = await world.pool(username_configuration=IGNORING)
+    pool_id = await world.pool(username_configuration=IGNORING, auto_verified_attributes=("email",))
     client_id = await world.client(pool_id)
     await world.user(pool_id, email="anna@example.com", email_verified="true", given_name="Anna")
     stored = await world.store.load_user(pool_id, "anna")
@@ -98,9 +98,13 @@ async def test_who_has_capitals_since_before_keeps_address_and_proof(world: Worl
         await tx.connection.execute(update(users).where(users.c.username_key == "anna").values(**columns_of(before)))
     token = (await world.sign_in(client_id))["access_token"]
 
-    await world.update_user_attributes(access_token=token, user_attributes=attribute_list(given_name="Anne"))
+    answers = [
+        await world.update_user_attributes(access_token=token, user_attributes=attribute_list(**said))
+        for said in ({"given_name": "Anne"}, {"email": "Anna@Example.com"}, {"email": "anna@example.com"})
+    ]
 
     kept = await attributes(world, pool_id, "anna")
+    assert [answer["code_delivery_details_list"] for answer in answers] == [[], [], []]
     assert (kept["given_name"], kept["email"], kept["email_verified"]) == ("Anne", "Anna@Example.com", "true")
 
 

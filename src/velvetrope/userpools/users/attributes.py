@@ -226,7 +226,9 @@ def changed_attributes(
     known = {attribute.name: attribute for attribute in pool.schema_attributes}
     after = dict(before)
     for name, value in written.items():
-        if not known[name].mutable and (name not in before or _kept_form(pool, name, before[name]) != value):
+        if name in before and _kept_form(pool, name, before[name]) == value:
+            continue  # it is what it was; who was kept with capitals keeps them
+        if not known[name].mutable:
             raise InvalidParameterException(f"user.{name}: Attribute cannot be updated.")
         if value:
             after[name] = value
@@ -237,8 +239,7 @@ def changed_attributes(
         else:
             after.pop(name, None)
     for address in ("email", "phone_number"):
-        was, is_now = (_kept_form(pool, address, attributes.get(address, "")) for attributes in (before, after))
-        if is_now != was and f"{address}_verified" not in written:
+        if after.get(address) != before.get(address) and f"{address}_verified" not in written:
             after.pop(f"{address}_verified", None)
             if address in after:
                 after[f"{address}_verified"] = "false"
