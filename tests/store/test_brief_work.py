@@ -243,6 +243,21 @@ async def test_those_who_go_away_leave_nothing_open(database: Database) -> None:
     assert kept(database) == ["a", "later"]
 
 
+async def test_who_goes_away_after_having_written_takes_nothing_along(database: Database, said: list[str]) -> None:
+    def keep_and_go() -> str:
+        keep(database, "a")
+        pieces[0].cancel()  # it is this one that is being done
+        return "a"
+
+    pieces = [asyncio.create_task(database.brief(work, never)) for work in (keep_and_go, partial(keep, database, "b"))]
+    gone, stayed = await asyncio.wait_for(asyncio.gather(*pieces, return_exceptions=True), 60)
+
+    assert isinstance(gone, asyncio.CancelledError)
+    assert stayed == "b"
+    assert kept(database) == ["a", "b"]
+    assert said == ["BEGIN", "COMMIT"]
+
+
 async def test_closing_commits_what_was_written(database: Database, file: Path) -> None:
     piece = asyncio.create_task(database.brief(partial(keep, database, "a"), never))
     await asyncio.sleep(0)
