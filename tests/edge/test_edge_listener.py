@@ -109,6 +109,36 @@ def test_plain_and_tls_share_the_port(serving: Serving, certificates: Certificat
     assert "server" not in plain.headers
 
 
+@pytest.mark.parametrize("loop", LOOPS)
+def test_no_answer_waits_for_the_one_before_to_be_acknowledged(loop: str) -> None:
+    """RFC 896's delay is off: with it a client that acknowledges late gets what is written in two parts late."""
+
+    async def option_of_a_connection() -> int:
+        told: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+
+        class Telling(asyncio.Protocol):
+            def connection_made(self, transport: asyncio.BaseTransport) -> None:
+                sock = transport.get_extra_info("socket")
+                told.set_result(sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+                transport.close()
+
+        class TellingListener(Listener):
+            def new_protocol(self) -> asyncio.Protocol:
+                return Telling()
+
+        listener = TellingListener(EchoApp(), bind("127.0.0.1", 0))
+        await listener.start()
+        _, writer = await asyncio.open_connection("127.0.0.1", listener.port)
+        writer.write(b"GET")
+        option = await told
+        writer.close()
+        await listener.stop()
+        return option
+
+    with asyncio.Runner(loop_factory=LOOPS[loop]) as runner:
+        assert runner.run(option_of_a_connection()) != 0
+
+
 def test_only_http_1_1_is_offered(serving: Serving, certificates: CertificateFiles) -> None:
     context = ssl.create_default_context(cafile=str(certificates.authority))
     context.set_alpn_protocols(["h2", "http/1.1"])

@@ -170,6 +170,8 @@ class Listener:
         """Hand the client over to the loop as soon as it has said what it speaks."""
         loop = asyncio.get_running_loop()
         try:
+            # asyncio's loop does so itself only where a socket was made with TCP's protocol number.
+            client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             first = client.recv(1, socket.MSG_PEEK)
         except BlockingIOError:
             if client not in self._silent:
