@@ -5,7 +5,7 @@ A policy names calls by text, and its `*` is any text, slashes included: what al
 their own, which may be for somebody else. So for each signed route that does not name the role, and some call of which
 falls under what the role is allowed, a Deny stands beside the Allow. It may refuse a little more than that route: with
 `/files/{id}/private` denied, what `/files/{rest+}` would have had of `/files/a/b/private` is refused as well. Where it
-would refuse a route that the role is allowed whatever its variables are, the app is refused.
+would refuse a route that the role is allowed even if each variable, a greedy one too, is one part, the app is refused.
 
 A `*` stands for nothing too, and a variable does not: `/files//` is no call of `/files/{rest+}`, but of a `/{rest+}` if
 there is one. Where such a route is closed to the role, paths with an empty part below it are denied.
