@@ -330,6 +330,26 @@ class TestOnSqlite:
         assert "disk I/O error" in caplog.text
         await database.close()
 
+    async def test_the_log_of_those_who_write_and_have_no_answer_is_tidied_too(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("velvetrope.store.log_keeper._TIDIED_AFTER", 3)
+        database = await self.opened(durable=False)
+        log, written = Path(f"{self.file}-wal"), 0
+
+        def keep_and_fail() -> None:
+            keep(database, str(written))
+            raise LookupError
+
+        await database.brief(partial(keep, database, "a"), never)
+        begun = log_begun(log)
+        while log_begun(log) == begun:
+            written += 1
+            with pytest.raises(LookupError):
+                await database.brief(keep_and_fail, never)
+
+        await database.close()
+
     async def test_the_log_of_large_writings_is_tidied_before_there_are_many(self) -> None:
         database = await self.opened(durable=False)
         await database.brief(lambda: keep(database, "a"), never)

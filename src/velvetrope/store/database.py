@@ -357,9 +357,10 @@ class Database:
         """
         if self._brief is None:
             return await elsewhere(work)
-        answer = await self._brief.do(work, elsewhere)
-        self._brief.log.tidy_if_due()
-        return answer
+        try:
+            return await self._brief.do(work, elsewhere)
+        finally:
+            self._brief.log.tidy_if_due()
 
     def write_here(self, work: Callable[[Visit], T], *, waits_for_disk: bool = True) -> T:
         """`write_at_once` for who is in a thread already, which stands still until its turn; it publishes nothing.
